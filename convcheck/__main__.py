@@ -1,0 +1,5 @@
+"""`python -m convcheck`."""
+
+from convcheck.cli.main import main
+
+main()

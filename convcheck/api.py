@@ -1,0 +1,107 @@
+"""convcheck from Python: what the commands do, as functions. Torch is imported when something is proved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from convcheck.errors import ConvcheckError
+from convcheck.layers import parse_layer, parse_shape
+from convcheck.patterns import Shape, parse, parse_order
+
+if TYPE_CHECKING:
+    from convcheck.config.case import DType
+    from convcheck.results import Result
+
+LayerLike = str | Mapping[str, object]
+
+
+def verify(
+    layer: LayerLike,
+    input: Sequence[int] | str | None = None,
+    rewrite: str = "all",
+    *,
+    order: str | None = None,
+    transplant: Mapping[str, str] | None = None,
+    dtype: DType = "float32",
+    device: str = "cpu",
+    seed: int = 0,
+    tolerance: Mapping[str, float] | None = None,
+) -> Result:
+    """Prove that `layer` and one rewrite of it compute the same on an input of shape `input`.
+
+    Args:
+        layer: as torch prints it, such as `Conv2d(3, 8, kernel_size=2, stride=2)`, or as a mapping with `op`.
+        input: the input's shape, channels first; a small one is made up if it is left out.
+        rewrite: a name of the catalogue. It may be left out where just one holds for the layer.
+        order: the order of the axes in a patch, such as `kh kw i`, for rewrites that have one.
+        transplant: einops patterns by reference parameter, in place of the catalogue's.
+        tolerance: `{"atol": ..., "rtol": ...}` in place of the derived bound.
+
+    Raises:
+        ConvcheckError: the layer, the shape, the rewrite or a pattern cannot be; or several rewrites hold.
+
+    """
+    from convcheck.catalogue import find, vocabulary
+    from convcheck.claims import claims_of
+    from convcheck.config.case import Case, Tolerance
+    from convcheck.config.claimed import claim_problems
+    from convcheck.verification import verify as prove
+
+    parsed = parse_layer(layer)
+    shape = parse_shape(input) if input is not None else parsed.typical_input()
+    parsed.output_shape(shape)
+    if rewrite != "all":
+        find(rewrite)
+    case = Case(
+        name=parsed.label(),
+        layer=parsed,
+        input=shape,
+        rewrites=None if rewrite == "all" else (rewrite,),
+        order=parse_order(order) if order is not None else None,
+        transplant={name: parse(pattern) for name, pattern in (transplant or {}).items()},
+        dtype=dtype,
+        device=device,
+        seed=seed,
+        tolerance=Tolerance(tolerance.get("atol", 0.0), tolerance.get("rtol", 0.0)) if tolerance is not None else None,
+    )
+    problems = [f"{path[-1]}: {message}" for path, message in claim_problems(case, vocabulary())]
+    if problems:
+        raise ConvcheckError("; ".join(problems))
+    claims = list(claims_of([case]))
+    if len(claims) > 1:
+        raise ConvcheckError(f"several rewrites hold for {parsed}; name one: {', '.join(c.name for c in claims)}")
+    return prove(claims[0])
+
+
+def assert_equal(
+    layer: LayerLike, input: Sequence[int] | str | None = None, rewrite: str = "all", **options: object
+) -> Result:
+    """Do what `verify` does, and return its result if the verdict is `equal`.
+
+    Raises:
+        AssertionError: the verdict is another one; with the reason and a command that repeats it.
+
+    """
+    result = verify(layer, input, rewrite, **options)  # type: ignore[arg-type]  # verify's own keywords, handed on
+    if result.verdict != "equal":
+        raise AssertionError(
+            f"{result.layer} [{result.rewrite}] is {result.verdict}: {result.reason}\n{result.reproduce}"
+        )
+    return result
+
+
+def shape(layer: LayerLike, *input: int | Sequence[int]) -> Shape:
+    """Return the output's shape: `shape("Conv2d(3, 8, 2)", (1, 3, 9, 9))`, or the lengths one by one.
+
+    Raises:
+        ConvcheckError: the layer or the shape cannot be, with what would be legal.
+
+    """
+    single = input[0] if len(input) == 1 and not isinstance(input[0], int) else input
+    return parse_layer(layer).output_shape(parse_shape(single))
+
+
+def params(layer: LayerLike) -> int:
+    """Return how many trainable values a layer has. Raises ConvcheckError if it cannot be."""
+    return parse_layer(layer).parameter_count()

@@ -1,0 +1,60 @@
+"""A claim: one case with one rewrite. Cases become claims here, before anything is built. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from convcheck.catalogue import applicable, catalogue
+from convcheck.config.case import Case
+from convcheck.rewrite import Rewrite, Transplant
+
+NONE_APPLIES = "all"
+"""What stands in place of a rewrite's name where all that hold were asked for, and none does."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That `rewrite` computes what the case's layer computes. `refusals` says why it cannot even be tried."""
+
+    case: Case
+    name: str
+    rewrite: Rewrite | None
+    refusals: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """What `-k` is matched with and `--list` prints."""
+        return f"{self.case.name}[{self.name}]"
+
+    def transplant(self) -> Transplant:
+        """Return how the weights move: the catalogue's way, or the one that the case puts to the test."""
+        assert self.rewrite is not None
+        usual = self.rewrite.transplant(self.case.layer, self.case.order)
+        return usual.replaced(self.case.transplant)
+
+
+def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
+    """Yield the claims of every case, in order; a case with no rewrite that holds makes one refused claim."""
+    for case in cases:
+        if case.rewrites is not None:
+            for name in case.rewrites:
+                rewrite = catalogue()[name]
+                yield Claim(case, name, rewrite, _refusals(case, rewrite))
+            continue
+        held = [name for name in applicable(case.layer) if case.order is None or catalogue()[name].order]
+        for name in held:
+            yield Claim(case, name, catalogue()[name], ())
+        if not held:
+            reasons = tuple(
+                f"{name}: {rewrite.refuse(case.layer)[0]}"
+                for name, rewrite in catalogue().items()
+                if isinstance(case.layer, rewrite.families)
+            )
+            yield Claim(case, NONE_APPLIES, None, reasons or (f"no rewrite is known for {case.layer.kind}",))
+
+
+def _refusals(case: Case, rewrite: Rewrite) -> tuple[str, ...]:
+    reasons = tuple(str(refusal) for refusal in rewrite.refuse(case.layer))
+    others = applicable(case.layer) if reasons else ()
+    return (*reasons, *((f"what holds: {', '.join(others)}",) if others else ()))

@@ -1,0 +1,58 @@
+"""Where text leaves: results to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from convcheck.errors import ConvcheckError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+UNLIMITED = 100_000
+"""The width of what is no terminal: a pipe has no edge at which to break or cut a line."""
+
+
+def stdout() -> Console:
+    """Return the console for results."""
+    from rich.console import Console
+
+    # Numbers and quotes are not coloured by guesswork; a long line is the terminal's to fold, not ours to cut.
+    return Console(
+        width=None if sys.stdout.isatty() else UNLIMITED, highlight=False, markup=False, emoji=False, soft_wrap=False
+    )
+
+
+def show(console: Console, renderables: Iterable[RenderableType]) -> None:
+    """Print renderables one by one."""
+    for renderable in renderables:
+        console.print(renderable)
+
+
+def write(text: str) -> None:
+    """Print plain text as it is."""
+    sys.stdout.write(text + "\n")
+
+
+def complain(error: ConvcheckError) -> None:
+    """Print what is wrong with the input on standard error, one fault a line."""
+    from convcheck.report.grid import inert
+
+    lines = str(error).split("\n")
+    for line in lines:
+        sys.stderr.write(f"error: {inert(line)}\n")
+    if len(lines) > 1:
+        sys.stderr.write(f"{len(lines)} faults; nothing was run\n")
+
+
+def hint(text: str) -> None:
+    """Print a remark on standard error."""
+    sys.stderr.write(f"note: {text}\n")
+
+
+def hush() -> None:
+    """Let nothing more be written: the reader of standard output is gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,58 @@
+"""`convcheck rewrites`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from convcheck.cli import console, options, targets
+from convcheck.errors import UsageError
+
+Subject = Annotated[
+    str | None,
+    typer.Argument(metavar="[NAME|LAYER]", help="One rewrite, or a layer as torch prints it.", show_default=False),
+]
+
+
+def rewrites(
+    subject: Subject = None,
+    input: options.Input = None,
+    format: options.FormatOption = "table",
+) -> None:
+    """List the catalogue, explain one rewrite, or say which rewrites hold for a layer and why others do not.
+
+    Examples:
+      convcheck rewrites patchify-linear
+
+      convcheck rewrites "Conv2d(3, 64, kernel_size=16, stride=16, padding=2)"
+
+    """
+    from convcheck.catalogue import catalogue
+    from convcheck.offers import facts, offers
+
+    out = console.stdout()
+    if subject is not None and "(" in subject:
+        layer = targets.sort_out([subject]).layers[0]
+        targets.layer_case(layer, targets.one_shape(input))
+        found = offers(layer)
+        if format == "json":
+            from convcheck.report import as_json
+
+            console.write(as_json.offered(str(layer), found))
+        else:
+            from convcheck.report import explain
+
+            console.show(out, explain.offered(found, out))
+        return
+    if input:
+        raise UsageError("-i goes with a layer: convcheck rewrites LAYER -i SHAPE")
+    described = [facts(name) for name in ([subject] if subject else catalogue())]
+    if format == "json":
+        from convcheck.report import as_json
+
+        console.write(as_json.listed(described))
+    else:
+        from convcheck.report import explain
+
+        console.show(out, explain.explained(described[0]) if subject else explain.listed(described, out))

@@ -1,0 +1,180 @@
+"""From the words on the command line to cases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from convcheck.catalogue import find, vocabulary
+from convcheck.claims import Claim, claims_of
+from convcheck.config.case import Case
+from convcheck.errors import ConfigError, Fault, ShapeError, UsageError, did_you_mean
+from convcheck.layers import Layer, parse_layer, parse_shape
+from convcheck.patterns import Shape
+from convcheck.results import LayerShape
+from convcheck.selection import matcher
+from convcheck.shapes import chain, shapes_of
+
+DEFAULT = "notebook.yaml"
+
+# A name, a bracket: no path that exists looks like a call, and a path that does not exist is better called a layer.
+_CALL = re.compile(r"\s*(\([^()]*\):\s*)?[A-Za-z_][\w.]*\s*\(")
+
+
+def shipped() -> Path:
+    """Return the path of the config that ships: inside the package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "configs" / DEFAULT
+    return inside if inside.is_file() else package.parent / "configs" / DEFAULT
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the command line named: files, and layers of its own."""
+
+    files: tuple[tuple[Path, str], ...]
+    """Each with the name by which it was called."""
+    layers: tuple[Layer, ...]
+
+
+def sort_out(words: Sequence[str] | None) -> Targets:
+    """Tell files, folders and layers apart.
+
+    Raises:
+        UsageError: a word is none of the three, or a folder holds no config.
+        LayerError: a layer cannot be read.
+
+    """
+    if not words:
+        return Targets(((shipped(), f"configs/{DEFAULT}"),), ())
+    files: dict[Path, str] = {}
+    layers = []
+    for word in words:
+        path = Path(word)
+        try:
+            is_folder, is_file = path.is_dir(), path.exists()
+        except (OSError, ValueError):
+            # Too long or with a NUL byte for a path; it may still be a layer.
+            is_folder = is_file = False
+        if is_folder:
+            found = sorted(file for ending in ("*.yaml", "*.yml") for file in path.rglob(ending) if file.is_file())
+            if not found:
+                raise UsageError(f"the folder {word!r} holds no config; one ends in .yaml or .yml")
+            files.update((file, str(file)) for file in found)
+        elif is_file:
+            files[path] = word
+        elif _CALL.match(word):
+            layers.append(parse_layer(word))
+        elif word.endswith((".yaml", ".yml")) or "/" in word:
+            raise UsageError(f"there is no file {word!r}" + _beside(path))
+        else:
+            layers.append(parse_layer(word))
+    return Targets(tuple(files.items()), tuple(layers))
+
+
+def _beside(path: Path) -> str:
+    try:
+        near = [entry.name for entry in path.parent.iterdir() if entry.suffix in (".yaml", ".yml")]
+    except (OSError, ValueError):
+        return ""
+    hint = did_you_mean(path.name, near) if near else ""
+    return f"; {hint}" if hint.startswith("did") else ""
+
+
+def read_cases(files: Sequence[tuple[Path, str]]) -> list[Case]:
+    """Read all files, and report the faults of all of them together."""
+    from convcheck.config.load import load
+
+    cases: list[Case] = []
+    faults: list[Fault] = []
+    for path, shown in files:
+        try:
+            cases += load(path, shown, vocabulary())
+        except ConfigError as error:
+            faults += error.faults
+    if faults:
+        raise ConfigError(faults)
+    if not files or files[0][0] != shipped():
+        return cases
+    # The config that ships is found again without being named.
+    return [replace(case, config="") for case in cases]
+
+
+def one_shape(inputs: Sequence[str] | None) -> Shape | None:
+    """Read the shape given with -i; every layer known so far takes one input."""
+    if inputs and len(inputs) > 1:
+        raise UsageError(f"{len(inputs)} inputs were given with -i, and a layer takes one")
+    return parse_shape(inputs[0]) if inputs else None
+
+
+def layer_case(layer: Layer, shape: Shape | None) -> Case:
+    """Make a case of a layer from the command line.
+
+    Raises:
+        ShapeError: the layer cannot take the shape.
+
+    """
+    case = Case(name=layer.label(), layer=layer, input=shape or layer.typical_input())
+    try:
+        layer.output_shape(case.input)
+    except ShapeError as error:
+        raise ShapeError(f"{layer}: {error}") from None
+    return case
+
+
+def cases_of(words: Sequence[str] | None, inputs: Sequence[str] | None) -> list[Case]:
+    """Return the cases of all targets, configs first."""
+    targets = sort_out(words)
+    shape = one_shape(inputs)
+    if shape is not None and not targets.layers:
+        raise UsageError("-i is the input of a layer on the command line; a config brings its own")
+    cases = read_cases(targets.files) if targets.files else []
+    return cases + [layer_case(layer, shape) for layer in targets.layers]
+
+
+def shapes(
+    words: Sequence[str] | None, inputs: Sequence[str] | None, expression: str | None
+) -> tuple[list[LayerShape], bool]:
+    """Return the rows of the shape calculator, and whether they are a chain: layers are, cases of configs are not."""
+    found, shape = sort_out(words), one_shape(inputs)
+    if found.files and found.layers:
+        raise UsageError("configs and layers cannot be mixed here: layers make a chain, and configs bring their inputs")
+    if found.layers:
+        if shape is None:
+            like = ",".join(str(length) for length in found.layers[0].typical_input())
+            raise UsageError(f"an input's shape is needed; add -i, for example -i {like}")
+        rows = chain(found.layers, shape)
+    else:
+        if shape is not None:
+            raise UsageError("-i is the input of a layer on the command line; a config brings its own")
+        rows = shapes_of(read_cases(found.files))
+    if expression is not None:
+        wanted = matcher(expression)
+        rows = [row for row in rows if wanted(row.case or row.layer)]
+        if not rows:
+            raise UsageError(f"-k {expression!r} selects nothing")
+    return rows, bool(found.layers)
+
+
+def chosen(cases: Sequence[Case], rewrites: Sequence[str] | None, expression: str | None) -> list[Claim]:
+    """Return the claims to look at: with the rewrites asked for, and named as `-k` asks.
+
+    Raises:
+        UsageError: an unknown rewrite, an expression that cannot be read, or nothing left.
+
+    """
+    if rewrites:
+        for name in rewrites:
+            find(name)
+        cases = [replace(case, rewrites=tuple(dict.fromkeys(rewrites))) for case in cases]
+    claims = list(claims_of(cases))
+    if expression is None:
+        return claims
+    wanted = matcher(expression)
+    found = [claim for claim in claims if wanted(claim.id)]
+    if not found:
+        names = ", ".join(claim.id for claim in claims[:8]) + (", ..." if len(claims) > 8 else "")
+        raise UsageError(f"-k {expression!r} selects nothing; there are: {names}")
+    return found

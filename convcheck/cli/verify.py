@@ -1,0 +1,56 @@
+"""`convcheck verify`."""
+
+from __future__ import annotations
+
+import typer
+
+from convcheck.cli import console, options, targets
+
+
+def verify(
+    target: options.Targets = None,
+    input: options.Input = None,
+    rewrite: options.Rewrites = None,
+    dtype: options.DTypeOption = None,
+    device: options.Device = None,
+    seed: options.Seed = None,
+    choose: options.Choose = None,
+    fail_fast: options.FailFast = False,
+    list_only: options.List = False,
+    format: options.FormatOption = "table",
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Prove that layers and their rewrites compute the same.
+
+    Examples:
+      convcheck verify
+
+      convcheck verify "Conv2d(3, 768, kernel_size=16, stride=16)" -i 1,3,224,224
+
+    """
+    from convcheck.config.case import laid_over
+
+    cases = [laid_over(case, dtype=dtype, device=device, seed=seed) for case in targets.cases_of(target, input)]
+    claims = targets.chosen(cases, rewrite, choose)
+    if list_only:
+        for claim in claims:
+            console.write(claim.id)
+        return
+    if not quiet:
+        for case in cases:
+            if case.source is None and not input:
+                console.hint(f"no -i given for {case.name}, so its input is {','.join(map(str, case.input))}")
+    from convcheck.runs import run
+
+    report, interrupted = run(claims, fail_fast=fail_fast)
+    if format == "json":
+        from convcheck.report import as_json
+
+        console.write(as_json.verified(report))
+    else:
+        from convcheck.report import table
+
+        out = console.stdout()
+        console.show(out, table.verified(report, out, verbose=verbose, quiet=quiet))
+    raise typer.Exit(130 if interrupted else 0 if report.ok else 1)

@@ -1,0 +1,66 @@
+"""A case: one layer, one input, and what is claimed about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from convcheck.layers import Layer
+from convcheck.patterns import Group, Pattern, Shape
+from convcheck.results import Sides, Verdict
+
+DType = Literal["float64", "float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """A tolerance of the user's own: `|error| <= atol + rtol * |reference|`."""
+
+    atol: float
+    rtol: float
+
+
+@dataclass(frozen=True)
+class Expect:
+    """What must come out for a case to count as fulfilled."""
+
+    verdict: Verdict = Verdict.EQUAL
+    output: Shape | None = None
+    params: Sides[int | None] = Sides(None, None)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One validated case. `rewrites` is None where all that apply are asked for."""
+
+    name: str
+    layer: Layer
+    input: Shape
+    rewrites: tuple[str, ...] | None = None
+    order: Group | None = None
+    transplant: Mapping[str, Pattern] = field(default_factory=dict)
+    dtype: DType = "float32"
+    device: str = "cpu"
+    seed: int = 0
+    tolerance: Tolerance | None = None
+    expect: Expect = Expect()
+    source: str | None = None
+    """`file:line` of the case, None for a layer on the command line."""
+    config: str | None = None
+    """The file that `source` names, as a target of another command line; empty for the one that ships."""
+
+
+def laid_over(case: Case, **options: object) -> Case:
+    """Return the case with the options of a command line laid over it; None stands for one that was not given."""
+    given = {key: value for key, value in options.items() if value is not None}
+    return replace(case, **given)  # type: ignore[arg-type]  # the keys are fields, by their callers
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The rewrites a config may name. It is handed in, so that the config knows no rewrite itself."""
+
+    rewrites: tuple[str, ...]
+    orders: Mapping[str, str]
+    """The axes of a patch, as a template, for those whose patches may be laid out in any order."""

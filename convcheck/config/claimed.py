@@ -1,0 +1,40 @@
+"""What can be wrong with a claimed order or transplant, seen from the layer alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from convcheck.config.case import Case, Vocabulary
+from convcheck.config.expand import Problem
+from convcheck.errors import PatternError, did_you_mean
+from convcheck.patterns import Group, spell
+
+
+def claim_problems(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
+    """Yield what makes the case's `order` or `transplant` impossible to try out."""
+    if case.order is not None:
+        yield from _order_problems(case, case.order, vocabulary)
+    if case.transplant and case.rewrites is None:
+        yield ("transplant",), "a transplant lays out the weights of one candidate; name the rewrite it is for"
+    if case.transplant and case.order is not None:
+        yield ("order",), "there is a transplant too, and it says the whole layout; remove one of them"
+    shapes = case.layer.parameters()
+    for name, pattern in case.transplant.items():
+        if name not in shapes:
+            yield ("transplant", name), f"{case.layer} has no such parameter; {did_you_mean(name, shapes)}"
+            continue
+        try:
+            pattern.sizes(shapes[name], case.layer.axis_sizes())
+        except PatternError as error:
+            yield ("transplant", name), str(error)
+
+
+def _order_problems(case: Case, order: Group, vocabulary: Vocabulary) -> Iterator[Problem]:
+    asked = case.rewrites if case.rewrites is not None else vocabulary.rewrites
+    axes = [spell(vocabulary.orders[name], case.layer.dims) for name in asked if name in vocabulary.orders]
+    if not axes:
+        have = ", ".join(vocabulary.orders)
+        yield ("order",), f"{' and '.join(asked)} lays patches out in one order only; free to choose are: {have}"
+    elif sorted(order) not in [sorted(each.split()) for each in axes]:
+        legal = " or ".join(f"'{each}'" for each in dict.fromkeys(axes))
+        yield ("order",), f"'{' '.join(order)}' must name each axis of a patch once; in some order, {legal}"

@@ -1,0 +1,70 @@
+"""From pydantic's errors to sentences: what is wrong; what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from convcheck.config.case import DType
+from convcheck.config.expand import Problem
+from convcheck.config.model import CaseModel, ExpectModel, SidesModel, ToleranceModel
+from convcheck.config.nodes import Path
+from convcheck.errors import did_you_mean
+
+# The model that stands behind each mapping of a case: whose keys are the known ones.
+_KEYS: Mapping[Path, type[BaseModel]] = {
+    (): CaseModel,
+    ("expect",): ExpectModel,
+    ("expect", "params"): SidesModel,
+    ("tolerance",): ToleranceModel,
+}
+
+# What pydantic adds to a path to say which branch of a union it tried.
+_BRANCHES = ("int", "SidesModel", "ToleranceModel", "literal['auto']", "constrained-int")
+
+_MUST_BE: Mapping[Path, str] = {
+    ("name",): "a text of 1 to 200 characters",
+    ("dtype",): "one of " + ", ".join(get_args(DType)),
+    ("seed",): "a whole number from 0 to 2^63 - 1",
+    ("transplant",): "a mapping such as {weight: 'o i kh kw -> o (i kh kw)'}",
+    ("tolerance",): "auto, or a mapping such as {atol: 1e-6, rtol: 0}",
+    ("expect",): "a mapping such as {verdict: equal}",
+    ("expect", "verdict"): "one of equal, different, refused",
+    ("expect", "params"): "one whole number, or a mapping {reference: , candidate: }",
+    ("expect", "params", "reference"): "a whole number of at least 0",
+    ("expect", "params", "candidate"): "a whole number of at least 0",
+}
+
+
+def problems(error: ValidationError) -> Iterator[Problem]:
+    """Yield one (key path within the case, sentence) for everything that pydantic found."""
+    found = [problem for details in error.errors(include_url=False) for problem in _sentences(details)]
+    for path, sentence in dict.fromkeys(found):
+        # Of a union, the branch that got furthest is the one that was meant.
+        if not any(len(other) > len(path) > 0 and other[: len(path)] == path for other, _ in found):
+            yield path, sentence
+
+
+def _sentences(details: ErrorDetails) -> Iterator[Problem]:
+    path: Path = tuple(step for step in details["loc"] if step not in _BRANCHES)
+    kind = details["type"]
+    if kind == "missing":
+        yield path[:-1], f"the key '{path[-1]}' is missing"
+    elif kind == "extra_forbidden":
+        known = [*_KEYS[path[:-1]].model_fields, *(["matrix"] if len(path) == 1 else [])]
+        yield path, f"unknown key; {did_you_mean(str(path[-1]), known, say_known='known are')}"
+    elif kind == "layer" and details["ctx"]["inner"]:
+        for argument, message in details["ctx"]["inner"]:
+            yield (*path, argument) if argument else path, message
+    elif kind in ("layer", "told"):
+        yield path, details["msg"]
+    else:
+        yield path, f"{_seen(details['input'])} will not do; it must be {_MUST_BE.get(path, details['msg'])}"
+
+
+def _seen(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

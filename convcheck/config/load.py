@@ -1,0 +1,147 @@
+"""Files to cases, with all faults of all files at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path as FilePath
+
+from pydantic import ValidationError
+
+from convcheck.config.case import Case, Expect, Tolerance, Vocabulary
+from convcheck.config.claimed import claim_problems
+from convcheck.config.expand import Problem, Raw, expand
+from convcheck.config.faults import problems
+from convcheck.config.model import CASE_KEYS, CaseModel, ToleranceModel
+from convcheck.config.nodes import LARGEST_FILE, Document, read, write_path
+from convcheck.errors import ConfigError, Fault, ShapeError, did_you_mean
+from convcheck.results import Sides, Verdict
+
+_TOP = ("defaults", "cases")
+
+
+def load(path: FilePath, shown: str, vocabulary: Vocabulary) -> list[Case]:
+    """Read the cases of one file; `shown` is its name in messages.
+
+    Raises:
+        ConfigError: with every fault of the file.
+
+    """
+    document = read(_text(path, shown), shown)
+    faults: list[Fault] = []
+
+    def report(where: Sequence[str | int], message: str) -> None:
+        at = tuple(where)
+        fault = Fault(shown, *document.place(at), write_path(at), message)
+        if fault not in faults:
+            faults.append(fault)
+
+    cases: list[Case] = []
+    first: dict[str, int] = {}
+    for item in _expanded(document.value):
+        if not isinstance(item, Raw):
+            report(*item)
+            continue
+        try:
+            case = _case(item, document, shown, vocabulary)
+        except _FaultyError as faulty:
+            for inner, message in faulty.problems:
+                report(item.written(inner), message)
+            continue
+        line = document.place(("cases", item.index))[0]
+        if case.name in first:
+            report(
+                item.written(("name",)),
+                f"the name {case.name!r} is taken by the case in line {first[case.name]}; "
+                "names must differ, so put a matrix variable or a word of your own into one of them",
+            )
+        first.setdefault(case.name, line)
+        cases.append(case)
+    if faults:
+        raise ConfigError(sorted(faults))
+    return cases
+
+
+class _FaultyError(Exception):
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+
+
+def _text(path: FilePath, shown: str) -> str:
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            raise ConfigError([Fault(shown, 1, 1, "", f"a config of {size} bytes; {LARGEST_FILE} at most are read")])
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError([Fault(shown, 1, 1, "", f"not UTF-8 text: byte {error.start} cannot be read")]) from None
+    except OSError as error:
+        raise ConfigError([Fault(shown, 1, 1, "", f"cannot be read: {error.strerror}")]) from None
+
+
+def _expanded(value: object) -> Iterator[Raw | Problem]:
+    if not isinstance(value, dict):
+        yield (), "a config is a mapping with the key 'cases'"
+        return
+    for key in value:
+        if key not in _TOP:
+            yield (key,), f"unknown key; {did_you_mean(key, _TOP, say_known='known are')}"
+    defaults = value.get("defaults")
+    if defaults is None:
+        defaults = {}
+    if not isinstance(defaults, dict):
+        yield ("defaults",), "must be a mapping, such as {dtype: float32}"
+        defaults = {}
+    if "matrix" in defaults:
+        yield ("defaults", "matrix"), "a matrix belongs to one case; move it there"
+    defaults = {key: entry for key, entry in defaults.items() if key != "matrix"}
+    cases = value.get("cases")
+    if not isinstance(cases, list) or not cases:
+        yield ("cases",) if "cases" in value else (), "needs a list of cases, with at least one"
+        return
+    for index, case in enumerate(cases):
+        if isinstance(case, dict):
+            yield from expand(index, case, defaults, CASE_KEYS)
+        else:
+            yield ("cases", index), "a case is a mapping with at least the key 'layer'"
+
+
+def _case(raw: Raw, document: Document, shown: str, vocabulary: Vocabulary) -> Case:
+    try:
+        model = CaseModel.model_validate(raw.value, context=vocabulary)
+    except ValidationError as error:
+        raise _FaultyError(list(problems(error))) from None
+    line = document.place(("cases", raw.index))[0]
+    rewrites = model.rewrite
+    params = model.expect.params
+    case = Case(
+        name=model.name or "-".join([model.layer.label(), *(rewrites or ())]),
+        layer=model.layer,
+        input=model.input or model.layer.typical_input(),
+        rewrites=rewrites,
+        order=model.order,
+        transplant=model.transplant,
+        dtype=model.dtype,
+        device=model.device,
+        seed=model.seed,
+        tolerance=Tolerance(model.tolerance.atol, model.tolerance.rtol)
+        if isinstance(model.tolerance, ToleranceModel)
+        else None,
+        expect=Expect(
+            Verdict(model.expect.verdict),
+            model.expect.output,
+            Sides(params, params)
+            if isinstance(params, int) or params is None
+            else Sides(params.reference, params.candidate),
+        ),
+        source=f"{shown}:{line}",
+        config=shown,
+    )
+    found: list[Problem] = []
+    try:
+        case.layer.output_shape(case.input)
+    except ShapeError as error:
+        found.append((("input",), str(error)))
+    found += claim_problems(case, vocabulary)
+    if found:
+        raise _FaultyError(found)
+    return case

@@ -1,0 +1,135 @@
+"""What a case may hold, as pydantic models: every fault is found, not only the first."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from convcheck.config.case import DType, Vocabulary
+from convcheck.errors import ConvcheckError, LayerError, did_you_mean
+from convcheck.layers import Layer, parse_layer, parse_shape
+from convcheck.patterns import Group, Pattern, Shape, parse, parse_order
+
+_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
+
+
+def _layer(value: object) -> Layer:
+    try:
+        return parse_layer(value)
+    except LayerError as error:
+        inner = error.faults if isinstance(value, dict) else ()
+        raise PydanticCustomError("layer", "{message}", {"message": str(error), "inner": inner}) from None
+
+
+def _told(read: Any) -> BeforeValidator:
+    """Make a validator of a reader whose errors are written for users."""
+
+    def validate(value: object) -> object:
+        try:
+            return read(value)
+        except ConvcheckError as error:
+            raise PydanticCustomError("told", "{message}", {"message": str(error)}) from None
+
+    return BeforeValidator(validate)
+
+
+def _input(value: object) -> Shape:
+    # A list of shapes is what an operation with several inputs takes; one shape in a list is the same as that shape.
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+        value = value[0]
+    return parse_shape(value)
+
+
+def _pattern(value: object) -> Pattern:
+    if not isinstance(value, str):
+        raise PydanticCustomError("told", "must be an einops pattern such as 'o i kh kw -> o (i kh kw)'")
+    return parse(value)
+
+
+def _order(value: object) -> Group:
+    if not isinstance(value, str):
+        raise PydanticCustomError("told", "must be a row of axis names such as 'kh kw i'")
+    return parse_order(value)
+
+
+def _rewrites(value: object, info: ValidationInfo) -> tuple[str, ...] | None:
+    assert isinstance(info.context, Vocabulary)
+    known = info.context.rewrites
+    if value == "all":
+        return None
+    names = value if isinstance(value, list) else [value]
+    if not names:
+        raise PydanticCustomError("told", "must name a rewrite, or be 'all'")
+    for name in names:
+        if not isinstance(name, str) or name not in known:
+            hint = did_you_mean(str(name), [*known, "all"])
+            raise PydanticCustomError("told", "unknown rewrite {name}; {hint}", {"name": repr(name), "hint": hint})
+    if len(set(names)) < len(names):
+        raise PydanticCustomError("told", "names a rewrite twice")
+    return tuple(names)
+
+
+def _device(value: object) -> str:
+    if not isinstance(value, str) or not _DEVICE.fullmatch(value):
+        raise PydanticCustomError(
+            "told", "{value} is no device; there are: cpu, cuda, cuda:0, ...", {"value": repr(value)}
+        )
+    return value
+
+
+def _bound(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        raise PydanticCustomError(
+            "told", "{value} is no tolerance; it must be a number of at least 0, such as 1e-6", {"value": repr(value)}
+        )
+    return float(value)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, frozen=True)
+
+
+class SidesModel(_Strict):
+    """Parameter counts that differ between the sides."""
+
+    reference: Annotated[int, Field(ge=0)] | None = None
+    candidate: Annotated[int, Field(ge=0)] | None = None
+
+
+class ExpectModel(_Strict):
+    """What must come out."""
+
+    verdict: Literal["equal", "different", "refused"] = "equal"
+    output: Annotated[Shape, _told(parse_shape)] | None = None
+    params: Annotated[int, Field(ge=0)] | SidesModel | None = None
+
+
+class ToleranceModel(_Strict):
+    """A tolerance of the user's own, `|error| <= atol + rtol * |reference|`."""
+
+    atol: Annotated[float, BeforeValidator(_bound)] = 0.0
+    rtol: Annotated[float, BeforeValidator(_bound)] = 0.0
+
+
+class CaseModel(_Strict):
+    """One case, after its matrix was multiplied out."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    layer: Annotated[Layer, BeforeValidator(_layer)]
+    input: Annotated[Shape, _told(_input)] | None = None
+    rewrite: Annotated[tuple[str, ...] | None, BeforeValidator(_rewrites)] = None
+    order: Annotated[Group, _told(_order)] | None = None
+    transplant: dict[str, Annotated[Pattern, _told(_pattern)]] = Field(default_factory=dict)
+    dtype: DType = "float32"
+    device: Annotated[str, BeforeValidator(_device)] = "cpu"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    tolerance: Literal["auto"] | ToleranceModel = "auto"
+    expect: ExpectModel = Field(default_factory=ExpectModel)
+
+
+CASE_KEYS = frozenset(CaseModel.model_fields)
+"""The keys of one case, without `matrix`, which is gone once it is multiplied out."""

@@ -1,0 +1,159 @@
+"""YAML as plain values that remember where they stood.
+
+YAML is composed into nodes, never constructed into objects: no tag runs anything. Plain scalars follow YAML 1.2's
+core schema, so `1e-6` is a number, `no` a string and `012` twelve, which PyYAML's 1.1 rules all read otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+
+import yaml
+
+from convcheck.errors import ConfigError, Fault
+
+Path = tuple[str | int, ...]
+Place = tuple[int, int]
+
+LARGEST_FILE = 8 * 1024 * 1024
+MOST_NODES = 200_000
+"""Entries after aliases are written out: far above any real config, far below what a bomb of aliases makes."""
+
+_INT = re.compile(r"[-+]?[0-9]+")
+_OTHER_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS: dict[str, object] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+}
+_TAG = "tag:yaml.org,2002:"
+
+
+@dataclass
+class Document:
+    """A document's value, and line and column of every key path in it (of the key, or of the list entry)."""
+
+    value: object
+    places: dict[Path, Place] = field(default_factory=dict)
+
+    def place(self, path: Path) -> Place:
+        """Return where `path` stands, or the nearest place around it."""
+        while path and path not in self.places:
+            path = path[:-1]
+        return self.places.get(path, (1, 1))
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML without its YAML 1.1 guesses: every plain scalar arrives as text."""
+
+    yaml_implicit_resolvers: dict[str, object] = {}  # noqa: RUF012  (PyYAML reads it as a class attribute)
+
+
+def scalar(text: str) -> object:
+    """Return what a plain YAML scalar means in YAML 1.2's core schema (YAML 1.2.2, section 10.3.2)."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        # Python converts up to 4300 digits; longer ones stay text, and are then no number where one is due.
+        return int(text) if len(text) <= 4000 else text
+    if _OTHER_INT.fullmatch(text):
+        return int(text[2:], 8 if text[1] == "o" else 16)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return text
+
+
+def read(text: str, file: str) -> Document:
+    """Read one YAML document.
+
+    Raises:
+        ConfigError: no YAML, more than one document, a duplicate key, a tag, or too many aliases.
+
+    """
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise ConfigError([Fault(file, line, column, "", f"not YAML: {_say(error)}")]) from None
+    except yaml.YAMLError as error:
+        raise ConfigError([Fault(file, 1, 1, "", f"not YAML: {' '.join(str(error).split())}")]) from None
+    except RecursionError:
+        raise ConfigError([Fault(file, 1, 1, "", "nested too deeply; a config needs five levels")]) from None
+    if node is None:
+        raise ConfigError([Fault(file, 1, 1, "", "the file is empty; it needs a list of cases")])
+    walk = _Walk(file)
+    document = Document(walk.value(node, (), ()), walk.places)
+    if walk.faults:
+        raise ConfigError(walk.faults)
+    return document
+
+
+def _say(error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or "it cannot be read"
+    if "'\\t'" in problem:
+        return "a tab stands where the indentation is; YAML wants spaces"
+    return f"{error.context}, {problem}" if error.context else problem
+
+
+class _Walk:
+    """One pass over the nodes, which may be a graph: an alias is the very node it names."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.places: dict[Path, Place] = {}
+        self.faults: list[Fault] = []
+        self.seen = 0
+
+    def value(self, node: yaml.Node, path: Path, inside: tuple[int, ...]) -> object:
+        place = (node.start_mark.line + 1, node.start_mark.column + 1)
+        self.places.setdefault(path, place)
+        self.seen += 1
+        if self.seen > MOST_NODES:
+            raise ConfigError([Fault(self.file, *place, "", f"more than {MOST_NODES} entries, aliases written out")])
+        if id(node) in inside or len(inside) > 50:
+            self._fault(node, path, "an alias that contains itself" if id(node) in inside else "nested too deeply")
+            return None
+        if node.tag not in (_TAG + "str", _TAG + "seq", _TAG + "map"):
+            self._fault(node, path, f"the tag {node.tag.replace(_TAG, '!!')} is not read here; write a plain value")
+            return None
+        inside = (*inside, id(node))
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(entry, (*path, index), inside) for index, entry in enumerate(node.value)]
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path, inside)
+        assert isinstance(node, yaml.ScalarNode)
+        return node.value if node.style else scalar(node.value)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path, inside: tuple[int, ...]) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for key, entry in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._fault(key, path, "a key must be a word")
+                continue
+            name = key.value
+            if name in found:
+                first = self.places[(*path, name)][0]
+                self._fault(key, (*path, name), f"this key stands twice; the first is in line {first}")
+                continue
+            self.places[(*path, name)] = (key.start_mark.line + 1, key.start_mark.column + 1)
+            found[name] = self.value(entry, (*path, name), inside)
+        return found
+
+    def _fault(self, node: yaml.Node, path: Path, message: str) -> None:
+        mark = node.start_mark
+        self.faults.append(Fault(self.file, mark.line + 1, mark.column + 1, write_path(path), message))
+
+
+def write_path(path: Path) -> str:
+    """Write a key path as `cases[1].layer`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text

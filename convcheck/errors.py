@@ -1,0 +1,70 @@
+"""What a user can get wrong, as exceptions. Every one of them ends a command with exit code 2."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class ConvcheckError(Exception):
+    """Input that convcheck cannot work with. The message says what was seen and what would be right."""
+
+
+class UsageError(ConvcheckError):
+    """A command line that asks for something impossible, or for nothing at all."""
+
+
+class ShapeError(ConvcheckError):
+    """An input shape that a layer cannot take, or from which it would make an empty output."""
+
+
+class PatternError(ConvcheckError):
+    """An einops pattern that cannot be read, or that does not fit the tensor it is meant for."""
+
+
+class LayerError(ConvcheckError):
+    """A layer that cannot be read, or that torch could not run. It carries every fault found.
+
+    `faults` holds (argument, message) pairs; the argument is None where the fault is the whole layer's.
+    """
+
+    def __init__(self, faults: Sequence[tuple[str | None, str]], *, kind: str | None = None) -> None:
+        self.faults = tuple(faults)
+        self.kind = kind
+        lead = f"{kind}: " if kind else ""
+        super().__init__(lead + "; ".join(message for _, message in self.faults))
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One fault of a config file. Line and column count from 1, as editors do."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}: "
+        return where + (f"{self.path}: {self.message}" if self.path else self.message)
+
+
+class ConfigError(ConvcheckError):
+    """All faults of the configs that were read, in the order in which they stand."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+def did_you_mean(word: str, known: Iterable[str], *, say_known: str = "there are") -> str:
+    """Return `did you mean 'x'?` for the nearest of `known`, else the list of what there is."""
+    names = list(known)
+    # Case must not hide the nearest name: `conv2d` is Conv2d.
+    lowered = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {lowered[near[0]]!r}?"
+    return f"{say_known}: {', '.join(names)}" if names else "there is none to choose from"

@@ -1,0 +1,1 @@
+"""One kind of evidence a file. Each looks at a pair of modules and knows no particular rewrite."""

@@ -1,0 +1,24 @@
+"""Exact equality of the outputs on integer probes."""
+
+from __future__ import annotations
+
+import torch
+
+from convcheck.evidence.integers import Probe
+
+
+def compare(probe: Probe) -> str | None:
+    """Compare both outputs bit for bit. Return None if they are identical, else a sentence on where they differ."""
+    reference, candidate = probe.reference.detach(), probe.candidate.detach()
+    if reference.shape != candidate.shape:
+        shapes = f"{list(reference.shape)}, and the candidate's {list(candidate.shape)}"
+        return f"the reference's output is {shapes}"
+    if torch.equal(reference, candidate):
+        return None
+    gap = (reference - candidate).abs()
+    at = torch.unravel_index(gap.argmax(), gap.shape)
+    count = int((gap != 0).sum())
+    return (
+        f"on integers, where nothing is rounded, {count} of {gap.numel()} output values differ; the most at "
+        f"{[int(i) for i in at]}: {int(reference[at])} against {int(candidate[at])}"
+    )

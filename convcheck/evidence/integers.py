@@ -1,0 +1,99 @@
+"""Probes of integers, on which floating-point sums are exact in any order.
+
+A convolution and its rewrite are sums of products. With whole numbers in [-M, M] and at most K products in any sum,
+no partial sum exceeds K * M^2; as long as that is at most 2^53, float64 holds every one of them exactly, however
+the sum is ordered. Two outputs of the same function are then bit-identical.
+
+If they were different functions, their difference would be a polynomial of degree 2 in inputs and parameters that is
+not zero, and a random probe would be one of its roots with a probability of at most 2 / (2M + 1)
+(J. T. Schwartz, Fast Probabilistic Algorithms for Verification of Polynomial Identities, 1980, Lemma 1).
+
+The probes run on the CPU whatever the device: they are about the function, not about the platform.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from convcheck.evidence.pair import Pair
+from convcheck.patterns import Shape
+
+EXACT = 2**53
+"""float64 holds every whole number up to here."""
+
+DEGREE = 2
+FALSE_ACCEPT = 1e-9
+"""Probes are added until a wrong rewrite would slip through more rarely than this."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How large the integers are and how many probes it takes. `longest` is the most products in any sum."""
+
+    longest: int
+    magnitude: int
+    probes: int
+
+    @property
+    def false_accept(self) -> float:
+        """The probability that a wrong rewrite passes all probes, at most."""
+        return self.after(self.probes)
+
+    def after(self, probes: int) -> float:
+        """Return the same for the first `probes` of them."""
+        return float((DEGREE / (2 * self.magnitude + 1)) ** probes)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One drawn probe with both outputs, still attached to their graph."""
+
+    inputs: tuple[Tensor, ...]
+    names: tuple[str, ...]
+    """What each of `inputs` is: "input", then the reference's parameters by name."""
+    reference: Tensor
+    candidate: Tensor
+    generator: torch.Generator
+    magnitude: int
+
+
+def plan(pair: Pair, shape: Shape) -> Plan:
+    """Measure the longest sum on both sides, forwards and backwards, and choose M and the number of probes.
+
+    With ones everywhere nothing cancels, so an output, or a gradient, is just the number of its products.
+    """
+    x = torch.ones(shape, dtype=torch.float64, requires_grad=True)
+    parameters = {
+        name: torch.ones(p.shape, dtype=torch.float64, requires_grad=True)
+        for name, p in pair.reference.named_parameters()
+    }
+    longest = 1.0
+    for output in pair.run(parameters, x):
+        counts = torch.autograd.grad(output, [x, *parameters.values()], torch.ones_like(output))
+        longest = max(longest, *(float(count.max()) for count in (output.detach(), *counts)))
+    magnitude = max(1, math.isqrt(EXACT // int(longest)))
+    probes = math.ceil(math.log(FALSE_ACCEPT) / math.log(DEGREE / (2 * magnitude + 1)))
+    return Plan(int(longest), magnitude, probes)
+
+
+def draw(pair: Pair, shape: Shape, plan: Plan, seed: int) -> Iterator[Probe]:
+    """Yield the planned probes one by one, each from its own stream of the seed."""
+    for index in range(plan.probes):
+        generator = torch.Generator().manual_seed((seed * 1_000_003 + index) % 2**63)
+        x = integers(shape, plan.magnitude, generator).requires_grad_()
+        parameters = {
+            name: integers(tuple(p.shape), plan.magnitude, generator).requires_grad_()
+            for name, p in pair.reference.named_parameters()
+        }
+        outputs = pair.run(parameters, x)
+        yield Probe((x, *parameters.values()), ("input", *parameters), *outputs, generator, plan.magnitude)
+
+
+def integers(shape: Shape, magnitude: int, generator: torch.Generator) -> Tensor:
+    """Draw whole numbers, uniform in [-magnitude, magnitude], as float64."""
+    return torch.randint(-magnitude, magnitude + 1, shape, generator=generator, dtype=torch.float64)

@@ -1,0 +1,43 @@
+"""All that integer probes can say of a pair: outputs, gradients, and how strong the probes were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from convcheck.evidence import exact, gradients, integers, strength
+from convcheck.evidence.pair import Pair
+from convcheck.layers import Layer
+from convcheck.patterns import Shape
+from convcheck.results import Agreement, Exact, Gradients
+
+
+@dataclass(frozen=True)
+class Logic:
+    """`longest` is the most products in any sum, forwards or backwards; `faults` are sentences."""
+
+    exact: Exact
+    gradients: Gradients
+    longest: int
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def examine(pair: Pair, layer: Layer, shape: Shape, seed: int) -> Logic:
+    """Probe a pair until a wrong one would have been found, or the first probe finds it."""
+    plan = integers.plan(pair, shape)
+    outputs, found, fault, probes = [], None, None, 0
+    for probe in integers.draw(pair, shape, plan, seed):
+        probes += 1
+        fault = exact.compare(probe)
+        compared = gradients.compare(probe)
+        found = gradients.merge(found, compared) if found else compared
+        outputs.append(probe.reference.detach())
+        if fault is not None:
+            break
+    found = found or Gradients()
+    faults = [fault] if fault is not None else []
+    if found.status is Agreement.DIFFERENT:
+        faults.append(f"the gradients of {' and '.join(gradients.differing(found))} differ on integers, too")
+    outcome = Exact(Agreement.DIFFERENT, probes) if fault else Exact(Agreement.IDENTICAL, probes, plan.false_accept)
+    notes = tuple(dict.fromkeys(strength.weaknesses(layer, outputs)))
+    return Logic(outcome, found, plan.longest, tuple(faults), notes)

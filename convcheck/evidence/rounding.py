@@ -1,0 +1,109 @@
+"""How far two correct computations may be apart in a floating-point dtype, and how far they are.
+
+Entry by entry, with K products in a sum, `mag = |W| * |x| + |b|`, u_acc the unit roundoff of the accumulator and u_out
+that of the output's dtype:
+
+    |error| <= 2 * lambda * sqrt(K) * u_acc * mag  +  sum over both sides of  R * (u_out * size + s/2)
+
+The first term is N. J. Higham and T. Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019, theorem 3.1,
+with lambda = 6, for each of the two sums. In the second, R counts how often a side rounds a partial result to the
+dtype: once when a single accumulation does it all, and then `size` is |y|; more often where partial sums or a bias are
+added up in the dtype itself, and then `size` is mag, which bounds every partial sum. s is the smallest positive number
+of the dtype: below the normal range, rounding errs by up to s/2 whatever the value.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from convcheck.results import Deviation, Sides
+
+LAMBDA = 6.0
+
+TF32_UNIT_ROUNDOFF = 2.0**-11
+"""TensorFloat-32 keeps ten bits of every factor's significand."""
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """The unit roundoffs of a dtype on a device. `note` says what a user would not expect of it."""
+
+    accumulator: float
+    output: float
+    smallest: float
+    note: str | None = None
+
+
+def arithmetic(dtype: torch.dtype, device: torch.device) -> Arithmetic:
+    """Return the unit roundoffs with which torch computes in `dtype` on `device`.
+
+    Half precision accumulates in float32 (torch on CPU and, by default, on CUDA); float32 on CUDA may use TF32.
+    """
+    info = torch.finfo(dtype)
+    output, smallest = info.eps / 2, info.smallest_normal * info.eps
+    accumulator = min(output, torch.finfo(torch.float32).eps / 2)
+    tf32 = torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
+    if device.type == "cuda" and dtype == torch.float32 and tf32:
+        return Arithmetic(
+            TF32_UNIT_ROUNDOFF, output, smallest, "TF32 is on: factors keep 11 bits, and the bound says so"
+        )
+    return Arithmetic(accumulator, output, smallest)
+
+
+def bound(
+    unit: Arithmetic, longest: int, magnitude: Tensor, truth: Tensor, outputs: Sides[Tensor], roundings: Sides[int]
+) -> Tensor:
+    """Return the largest error that rounding explains, for every entry. All tensors are float64, of one shape."""
+    accumulated = 2 * LAMBDA * math.sqrt(longest) * unit.accumulator * magnitude
+    rounded = torch.zeros_like(magnitude)
+    for output, count in ((outputs.reference, roundings.reference), (outputs.candidate, roundings.candidate)):
+        size = torch.maximum(output.abs(), truth.abs()) if count == 1 else magnitude
+        rounded += count * (unit.output * size + unit.smallest / 2)
+    return accumulated + rounded
+
+
+def deviation(outputs: Sides[Tensor], limit: Tensor, unit: Arithmetic) -> Deviation:
+    """Measure how far the outputs are apart, against `limit` entry by entry. All tensors are float64, of one shape."""
+    reference, candidate = outputs.reference, outputs.candidate
+    error = (reference - candidate).abs()
+    # NaN first: argmax takes it for the largest, which is where a reader should look.
+    at = torch.unravel_index(error.argmax(), error.shape)
+    seen = float(reference[at])
+    ratio = torch.where(error == 0, 0.0, error / limit)
+    relative = torch.where(error == 0, 0.0, error / reference.abs())
+    return Deviation(
+        max_abs=finite(error[at]),
+        at=tuple(int(i) for i in at),
+        values=Sides(finite(reference[at]), finite(candidate[at])),
+        max_rel=finite(relative.max()),
+        bound=finite(limit[at]),
+        ratio=finite(ratio.max()),
+        ulp=finite(error[at] / spacing(seen, unit)) if math.isfinite(seen) else None,
+    )
+
+
+def within(outputs: Sides[Tensor], limit: Tensor) -> bool:
+    """Tell whether every entry is within its limit. NaN is not, and neither is infinity, even against itself."""
+    error = (outputs.reference - outputs.candidate).abs()
+    return bool((error <= limit).all())
+
+
+def spacing(value: float, unit: Arithmetic) -> float:
+    """Return the distance from |value| to the next larger number of the dtype: one unit in the last place."""
+    _, exponent = math.frexp(value)
+    return max(math.ldexp(2 * unit.output, exponent - 1), unit.smallest)
+
+
+def rms(output: Tensor, truth: Tensor) -> float:
+    """Return the root mean square of `output - truth`."""
+    return float((output - truth).square().mean().sqrt())
+
+
+def finite(value: Tensor | float) -> float | None:
+    """Return a number that JSON can hold, or None for NaN and infinity."""
+    number = float(value)
+    return number if math.isfinite(number) else None

@@ -1,0 +1,94 @@
+"""One argument of a layer: how its value is read, what is legal, and what to say if it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+LARGEST = 2**63 - 1
+"""torch's sizes are 64-bit; a larger number is a slip of the finger, not a layer."""
+
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
+REQUIRED = object()
+
+
+class BadValueError(ValueError):
+    """What would be legal in place of the value that was seen."""
+
+
+Reader = Callable[[object, int], object]
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A name, the reader of its value (which is told the number of spatial axes), and torch's default."""
+
+    name: str
+    read: Reader
+    default: object = REQUIRED
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def whole(least: int) -> Reader:
+    """Read one whole number of at least `least`."""
+
+    def read(value: object, dims: int) -> object:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST:
+            limit = (
+                f"at least {least}" if isinstance(value, bool) or not isinstance(value, int) or value < least else ""
+            )
+            raise BadValueError(f"a whole number {limit or f'up to {LARGEST}'}")
+        return value
+
+    return read
+
+
+def per_axis(least: int) -> Reader:
+    """Read one whole number for every spatial axis; a single number stands for all of them."""
+    one = whole(least)
+
+    def read(value: object, dims: int) -> object:
+        if _is_int(value):
+            return (one(value, dims),) * dims
+        if not isinstance(value, (tuple, list)) or len(value) != dims:
+            several = f", or {dims} of them" if dims > 1 else ""
+            raise BadValueError(f"a whole number at least {least}{several}")
+        return tuple(one(entry, dims) for entry in value)
+
+    return read
+
+
+def padding(value: object, dims: int) -> object:
+    """Read a padding: 'same', 'valid', or a number of at least 0 for every axis."""
+    if isinstance(value, str):
+        if value not in ("same", "valid"):
+            raise BadValueError("'same', 'valid' or a whole number at least 0")
+        return value
+    return per_axis(0)(value, dims)
+
+
+def flag(value: object, dims: int) -> object:
+    """Read True or False; torch takes None for False, too."""
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise BadValueError("True or False")
+    return value
+
+
+def padding_mode(value: object, dims: int) -> object:
+    """Read one of torch's padding modes."""
+    if value not in PADDING_MODES:
+        raise BadValueError("one of " + ", ".join(PADDING_MODES))
+    return value
+
+
+def only_zeros(value: object, dims: int) -> object:
+    """Read the one padding mode that torch has for transposed convolutions."""
+    if value != "zeros":
+        raise BadValueError("'zeros', the only mode that torch has for a transposed convolution")
+    return value

@@ -1,0 +1,110 @@
+"""What every kind of layer can say about itself."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from convcheck.errors import ShapeError
+from convcheck.layers.arguments import Argument
+from convcheck.patterns import Shape
+
+
+@dataclass(frozen=True)
+class Layer(ABC):
+    """A layer as torch prints it. Its fields are torch's own arguments, completed and normalised."""
+
+    kind: str
+    """torch's name, such as `Conv2d`."""
+
+    KINDS: ClassVar[Mapping[str, int]]
+    """Every name of this family, with its number of spatial axes."""
+
+    SIGNATURE: ClassVar[tuple[Argument, ...]]
+    """torch's own arguments, in torch's order."""
+
+    @property
+    def dims(self) -> int:
+        """The number of spatial axes."""
+        return self.KINDS[self.kind]
+
+    def arguments(self) -> dict[str, object]:
+        """Return torch's constructor arguments, all of them, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "kind"}
+
+    def inconsistencies(self) -> Iterator[tuple[str, str]]:
+        """Yield (argument, message) for arguments that are fine alone and impossible together."""
+        yield from ()
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """The layer exactly as torch prints it."""
+
+    @abstractmethod
+    def label(self) -> str:
+        """A short name without spaces, for a case that has none."""
+
+    @abstractmethod
+    def parameters(self) -> dict[str, Shape]:
+        """Return the shape of every parameter, by torch's name for it."""
+
+    @abstractmethod
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the output's shape.
+
+        Raises:
+            ShapeError: torch would not take an input of this shape, or the output would be empty.
+
+        """
+
+    @abstractmethod
+    def macs(self, shape: Shape) -> int:
+        """Return the multiply-accumulates for the whole batch; adding a bias multiplies nothing, so it is not in."""
+
+    @abstractmethod
+    def dropped(self, shape: Shape) -> Shape:
+        """Return, for every spatial axis, how many trailing input positions no output ever reads."""
+
+    @abstractmethod
+    def typical_input(self) -> Shape:
+        """Return a small input for which no axis is trivial: several images, windows and left-over positions."""
+
+    @abstractmethod
+    def roundings(self) -> int:
+        """Return how often torch rounds a partial result of one output entry to the tensor's dtype.
+
+        1 where a single accumulation in a wider type is rounded once at the end.
+        """
+
+    def axis_sizes(self) -> dict[str, int]:
+        """Return the lengths that a weight's shape alone does not tell, by axis name, for reading patterns."""
+        return {}
+
+    def parameter_count(self) -> int:
+        """Return the number of trainable values."""
+        return sum(math.prod(shape) for shape in self.parameters().values())
+
+
+def check_channels(shape: Shape, dims: int, channels: int, kind: str) -> None:
+    """Check rank and channels of a channels-first input, batched `[b, i, *space]` or not `[i, *space]`.
+
+    Raises:
+        ShapeError: naming the shapes that would do.
+
+    """
+    if len(shape) not in (dims + 1, dims + 2):
+        space = ", ".join(("T", "H", "W")[3 - dims :] if dims > 1 else ("L",))
+        raise ShapeError(
+            f"{kind} takes [batch, {channels}, {space}] or [{channels}, {space}]; "
+            f"{list(shape)} has {len(shape)} {'axis' if len(shape) == 1 else 'axes'}"
+        )
+    if shape[-dims - 1] != channels:
+        raise ShapeError(f"{kind} takes {channels} input channels; {list(shape)} has {shape[-dims - 1]}")
+
+
+def batch_of(shape: Shape, inner: int) -> int:
+    """Return the product of all axes before the last `inner`: 1 for an unbatched input."""
+    return math.prod(shape[: len(shape) - inner])

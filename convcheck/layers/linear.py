@@ -1,0 +1,61 @@
+"""The linear layer as numbers: torch.nn.Linear."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from convcheck.errors import ShapeError
+from convcheck.layers import arguments as read
+from convcheck.layers.arguments import Argument
+from convcheck.layers.base import Layer, batch_of
+from convcheck.layers.text import label
+from convcheck.patterns import Shape
+
+
+@dataclass(frozen=True)
+class Linear(Layer):
+    """`y[..., o] = b[o] + sum over i of W[o, i] * x[..., i]`."""
+
+    in_features: int
+    out_features: int
+    bias: bool
+
+    KINDS = {"Linear": 0}
+    SIGNATURE = (
+        Argument("in_features", read.whole(1)),
+        Argument("out_features", read.whole(1)),
+        Argument("bias", read.flag, True),
+    )
+
+    def parameters(self) -> dict[str, Shape]:
+        bias = {"bias": (self.out_features,)} if self.bias else {}
+        return {"weight": (self.out_features, self.in_features), **bias}
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if not shape or shape[-1] != self.in_features:
+            raise ShapeError(
+                f"Linear takes [..., {self.in_features}]; the last axis of {list(shape)} is "
+                f"{shape[-1] if shape else 'missing'}"
+            )
+        return (*shape[:-1], self.out_features)
+
+    def macs(self, shape: Shape) -> int:
+        self.output_shape(shape)
+        return batch_of(shape, 1) * self.in_features * self.out_features
+
+    def dropped(self, shape: Shape) -> Shape:
+        self.output_shape(shape)
+        return ()
+
+    def typical_input(self) -> Shape:
+        return (2, 3, self.in_features)
+
+    def roundings(self) -> int:
+        # One accumulation in at least float32, bias included, rounded once.
+        return 1
+
+    def __str__(self) -> str:
+        return f"Linear(in_features={self.in_features}, out_features={self.out_features}, bias={self.bias})"
+
+    def label(self) -> str:
+        return label([self.kind, self.in_features, self.out_features, ("", "" if self.bias else "nobias", "")])

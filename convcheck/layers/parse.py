@@ -1,0 +1,157 @@
+"""From text or a mapping to a layer. The text is read as a literal call, and never run."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+
+from convcheck.errors import LayerError, did_you_mean
+from convcheck.layers.arguments import REQUIRED, BadValueError
+from convcheck.layers.base import Layer
+from convcheck.layers.conv import Conv
+from convcheck.layers.conv_transpose import ConvTranspose
+from convcheck.layers.linear import Linear
+
+FAMILIES: tuple[type[Layer], ...] = (Conv, ConvTranspose, Linear)
+
+LONGEST = 10_000
+"""Characters in one layer; a longer text is a file in the wrong place."""
+
+# What torch prints before a submodule: `(proj): Conv2d(...)`.
+_MODULE_NAME = re.compile(r"^\s*\([^()]*\):\s*")
+
+# torch has these two on every layer; they say where the numbers live, not which function is computed.
+_ELSEWHERE = {"device": "--device", "dtype": "--dtype"}
+
+
+def kinds() -> tuple[str, ...]:
+    """Return the name of every kind of layer that can be read."""
+    return tuple(kind for family in FAMILIES for kind in family.KINDS)
+
+
+def parse_layer(value: object) -> Layer:
+    """Read a layer, from `Conv2d(3, 8, kernel_size=2)` or from `{op: Conv2d, in_channels: 3, ...}`.
+
+    Raises:
+        LayerError: with every fault that the text has.
+
+    """
+    if isinstance(value, Layer):
+        return value
+    if isinstance(value, str):
+        return bind(*_read_call(value))
+    if isinstance(value, Mapping):
+        arguments = {str(key): entry for key, entry in value.items()}
+        op = arguments.pop("op", None)
+        if not isinstance(op, str):
+            raise LayerError([("op", "a layer as a mapping needs its kind, such as op: Conv2d")])
+        return bind(op, [], arguments)
+    raise LayerError([(None, f"{value!r} is not a layer; write it as torch prints it, such as Conv2d(3, 8, 2)")])
+
+
+def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -> Layer:
+    """Match arguments with torch's signature for `kind` and read every value.
+
+    Raises:
+        LayerError: with all faults: unknown kinds and arguments, missing ones, impossible values.
+
+    """
+    family = next((family for family in FAMILIES if kind in family.KINDS), None)
+    if family is None:
+        raise LayerError([(None, f"unknown layer {kind!r}; {did_you_mean(kind, kinds())}")])
+    dims, signature = family.KINDS[kind], family.SIGNATURE
+    names = [argument.name for argument in signature]
+    faults: list[tuple[str | None, str]] = []
+    if len(positional) > len(names):
+        faults.append((None, f"takes {len(names)} arguments, and {len(positional)} were given"))
+    given = dict(zip(names, positional, strict=False))
+    for name, value in named.items():
+        if name in given:
+            faults.append((name, f"{name} is given twice"))
+        elif name in names:
+            given[name] = value
+        elif name in _ELSEWHERE:
+            faults.append((name, f"{name} is not part of the layer; use the option {_ELSEWHERE[name]}"))
+        else:
+            faults.append((name, f"unknown argument {name!r}; {did_you_mean(name, names, say_known='torch has')}"))
+    read: dict[str, object] = {}
+    for argument in signature:
+        value = given.get(argument.name, argument.default)
+        if value is REQUIRED:
+            faults.append((argument.name, f"{argument.name} is missing"))
+            continue
+        try:
+            read[argument.name] = argument.read(value, dims)
+        except BadValueError as legal:
+            faults.append((argument.name, f"{argument.name} is {_short(value)}; it must be {legal}"))
+    if faults:
+        raise LayerError(faults, kind=kind)
+    layer = family(kind, **read)
+    impossible = list(layer.inconsistencies())
+    if impossible:
+        raise LayerError(impossible, kind=kind)
+    return layer
+
+
+def _read_call(text: str) -> tuple[str, list[object], dict[str, object]]:
+    """Take `nn.Conv2d(3, 8, stride=2)` apart into a kind, positional and named values."""
+    if len(text) > LONGEST:
+        raise LayerError([(None, f"a layer of {len(text)} characters; {LONGEST} at most are read")])
+    source = _MODULE_NAME.sub("", text).strip()
+    try:
+        # Brackets let a pasted layer run over several lines.
+        tree = ast.parse(f"(\n{source}\n)", mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise LayerError(
+            [
+                (
+                    None,
+                    f"{_short(text)} is not a layer; write it as torch prints it, "
+                    "such as Conv2d(3, 768, kernel_size=(16, 16), stride=(16, 16))",
+                )
+            ]
+        ) from None
+    if not isinstance(tree, ast.Call):
+        known = f"; did you mean {source}(...)?" if source in kinds() else ", such as Conv2d(3, 8, kernel_size=2)"
+        raise LayerError([(None, f"{_short(text)} is not a layer: write a call{known}")])
+    kind = _kind(tree.func)
+    named: dict[str, object] = {}
+    for keyword in tree.keywords:
+        if keyword.arg is None:
+            raise LayerError([(None, "** cannot be read here; write the arguments out")], kind=kind)
+        if keyword.arg in named:
+            raise LayerError([(keyword.arg, f"{keyword.arg} is given twice")], kind=kind)
+        named[keyword.arg] = _literal(keyword.value, kind)
+    return kind, [_literal(node, kind) for node in tree.args], named
+
+
+def _kind(node: ast.expr) -> str:
+    dotted = ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
+    prefix, _, kind = dotted.rpartition(".")
+    if prefix not in ("", "nn", "torch.nn"):
+        raise LayerError(
+            [(None, f"unknown layer {dotted!r}; layers of torch are written Conv2d, nn.Conv2d or torch.nn.Conv2d")]
+        )
+    if not kind:
+        raise LayerError([(None, f"{_short(ast.unparse(node))} is not the name of a layer")])
+    return kind
+
+
+def _literal(node: ast.expr, kind: str) -> object:
+    """Return a constant, a tuple of constants, or a bare word as torch prints it (`padding=same`)."""
+    if isinstance(node, ast.Name):
+        return node.id
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        shown = _short(ast.unparse(node))
+        raise LayerError(
+            [(None, f"{shown} is not a plain value; nothing is computed here, write the number")], kind=kind
+        ) from None
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    text = repr(text) if isinstance(value, str) else text
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,39 @@
+"""Input shapes as a user writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from convcheck.errors import ShapeError
+from convcheck.layers.arguments import LARGEST
+from convcheck.patterns import Shape
+
+_WRITTEN = re.compile(r"\s*[\[(]?\s*(\d+(?:\s*[,x]\s*\d+)*)\s*,?\s*[\])]?\s*", re.ASCII)
+
+
+def parse_shape(value: object) -> Shape:
+    """Read `1,3,224,224`, `1x3x224x224`, `[1, 3, 224, 224]` or a list of numbers.
+
+    Raises:
+        ShapeError: it is no shape, or a length is not between 1 and 2^63 - 1.
+
+    """
+    if isinstance(value, str):
+        match = _WRITTEN.fullmatch(value)
+        if match is None or len(value) > 1000:
+            raise ShapeError(f"{_short(value)} is not a shape; write whole numbers of at least 1, such as 1,3,224,224")
+        value = [int(word) for word in re.split(r"[,x]", match[1])]
+    if not isinstance(value, Sequence) or not value:
+        raise ShapeError(f"{_short(value)} is not a shape; write whole numbers such as [1, 3, 224, 224]")
+    for length in value:
+        if not isinstance(length, int) or isinstance(length, bool):
+            raise ShapeError(f"{_short(length)} in {_short(value)} is not a whole number")
+        if not 1 <= length <= LARGEST:
+            raise ShapeError(f"a length of {_short(length)} cannot be; lengths are between 1 and {LARGEST}")
+    return tuple(value)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

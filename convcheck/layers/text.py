@@ -1,0 +1,45 @@
+"""How layers are written: torch's own printed form, and short labels. Shared by the kinds of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+
+def compact(kind: str, leading: Sequence[object], named: Mapping[str, tuple[object, object]]) -> str:
+    """Write a layer as torch does: leading arguments bare, the others by name unless they have their usual value.
+
+    `named` maps an argument to (value, value at which torch leaves it out; None if torch always prints it).
+    Strings go without quotes, as in `padding=same`.
+    """
+    words = [str(value) for value in leading]
+    words += [f"{name}={value}" for name, (value, usual) in named.items() if usual is None or value != usual]
+    return f"{kind}({', '.join(words)})"
+
+
+def label(parts: Sequence[object]) -> str:
+    """Join a kind, its numbers and (prefix, value, value to leave out) triples to `conv2d-3-768-k16-s16`."""
+    words = []
+    for part in parts:
+        if not isinstance(part, tuple):
+            words.append(str(part).lower())
+            continue
+        prefix, value, usual = part
+        if value == usual:
+            continue
+        if isinstance(value, tuple):
+            same = len(set(value)) == 1
+            value = value[0] if same else "x".join(str(entry) for entry in value)
+        words.append(f"{prefix}{value}")
+    return "-".join(words)
+
+
+def indivisible(in_channels: int, out_channels: int, groups: int) -> Iterator[tuple[str, str]]:
+    """Yield a fault for either channel number that `groups` does not divide."""
+    for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
+        if channels % groups:
+            divisors = [str(g) for g in range(1, min(channels, 64) + 1) if in_channels % g == 0 == out_channels % g]
+            yield (
+                "groups",
+                f"groups is {groups} and must divide {name}, which is {channels}; both are divided by "
+                + ", ".join(divisors),
+            )

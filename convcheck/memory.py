@@ -1,0 +1,51 @@
+"""How much memory a proof needs, known before anything is allocated. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+
+from convcheck.claims import Claim
+from convcheck.rewrite import parameter_count
+
+_FLOAT64 = 8
+
+# Tensors of each size that are alive at once, in the integer probe's backward pass, the largest step: the values
+# themselves, their gradients on both sides, and what torch lays aside for im2col.
+_PARAMETERS, _TRANSPLANTED, _INPUTS, _OUTPUTS, _COLUMNS = 4, 3, 5, 5, 2
+
+
+def needed(claim: Claim) -> int:
+    """Return the bytes that the proof of a claim takes at its peak, at least."""
+    layer, shape = claim.case.layer, claim.case.input
+    weight = layer.parameters()["weight"]
+    parameters = layer.parameter_count()
+    transplanted = parameters
+    if claim.rewrite is not None and not claim.refusals:
+        transplanted = parameter_count(claim.transplant().shapes(layer.parameters()))
+    # im2col writes out every factor once for each of the weight[0] / groups sums that it enters.
+    columns = layer.macs(shape) * layer.axis_sizes().get("g", 1) // weight[0]
+    values = (
+        _PARAMETERS * parameters
+        + _TRANSPLANTED * transplanted
+        + _INPUTS * math.prod(shape)
+        + _OUTPUTS * math.prod(layer.output_shape(shape))
+        + _COLUMNS * columns
+    )
+    return _FLOAT64 * values
+
+
+def available() -> int:
+    """Return the bytes of memory that can be had on this machine without swapping."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def write_bytes(count: int) -> str:
+    """Write a number of bytes with the unit that leaves one to three digits before the point."""
+    size = float(count)
+    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} EiB"

@@ -1,0 +1,170 @@
+"""Einops patterns as values: read once, applied to shapes here, and to tensors by einops itself.
+
+A pattern such as `o i kh kw -> o (i kh kw)` moves a weight. Read backwards it moves it back. This module
+knows only sizes, so the shape of a transplanted weight is known before torch is imported.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from convcheck.errors import PatternError
+
+Shape = tuple[int, ...]
+Group = tuple[str, ...]
+
+SPACE_AXES: Mapping[int, Group] = {1: ("l",), 2: ("h", "w"), 3: ("t", "h", "w")}
+KERNEL_AXES: Mapping[int, Group] = {1: ("kl",), 2: ("kh", "kw"), 3: ("kt", "kh", "kw")}
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """`source -> target`, each a row of groups; a group is the axes in one pair of parentheses.
+
+    An empty group is an axis of length 1, written `1` or `()`.
+    """
+
+    source: tuple[Group, ...]
+    target: tuple[Group, ...]
+
+    def __str__(self) -> str:
+        return f"{_write(self.source)} -> {_write(self.target)}"
+
+    @property
+    def backwards(self) -> Pattern:
+        """The pattern read from right to left."""
+        return Pattern(self.target, self.source)
+
+    def without(self, axis: str) -> Pattern:
+        """Leave an axis out of both sides, as one may where its length is 1."""
+        source, target = (
+            tuple(tuple(a for a in group if a != axis) for group in side) for side in (self.source, self.target)
+        )
+        return Pattern(source, target)
+
+    @property
+    def repeated(self) -> tuple[str, ...]:
+        """Axes that only the target has: the values are repeated along them."""
+        have = set(_axes(self.source))
+        return tuple(axis for axis in _axes(self.target) if axis not in have)
+
+    @property
+    def axes(self) -> frozenset[str]:
+        """Every axis that is named on either side."""
+        return frozenset(_axes(self.source)) | frozenset(_axes(self.target))
+
+    def sizes(self, shape: Shape, known: Mapping[str, int]) -> dict[str, int]:
+        """Return the length of every axis when a tensor of `shape` stands on the left.
+
+        `known` gives the lengths that the shape alone does not: the parts of a group, repeated axes.
+
+        Raises:
+            PatternError: the ranks differ, a length contradicts `known`, or a length stays unknown.
+
+        """
+        if len(shape) != len(self.source):
+            raise PatternError(
+                f"'{_write(self.source)}' has {len(self.source)} axes, but the tensor is {list(shape)}, "
+                f"which has {len(shape)}"
+            )
+        found: dict[str, int] = {}
+        for group, length in zip(self.source, shape, strict=True):
+            found.update(_split(group, length, known))
+        for axis in self.repeated:
+            if axis not in known:
+                raise PatternError(f"'{axis}' stands on the right only, and its length is not known")
+            found[axis] = known[axis]
+        return found
+
+    def shape(self, shape: Shape, known: Mapping[str, int]) -> Shape:
+        """Return the target's shape for a source of `shape`; raises as `sizes` does."""
+        sizes = self.sizes(shape, known)
+        return tuple(math.prod(sizes[axis] for axis in group) for group in self.target)
+
+    def copies(self, shape: Shape, known: Mapping[str, int]) -> int:
+        """Return how often each entry of the source stands in the target: 1 when nothing is repeated."""
+        sizes = self.sizes(shape, known)
+        return math.prod(sizes[axis] for axis in self.repeated)
+
+
+@lru_cache(maxsize=4096)
+def parse(text: str) -> Pattern:
+    """Read `left -> right`.
+
+    Raises:
+        PatternError: the text is no einops pattern, names an axis twice, or loses one on the way.
+
+    """
+    left, arrow, right = text.partition("->")
+    if not arrow or "->" in right:
+        raise PatternError(f"{text!r} needs one '->' between what is and what shall be")
+    pattern = Pattern(_read(left, text), _read(right, text))
+    lost = sorted(set(_axes(pattern.source)) - set(_axes(pattern.target)))
+    if lost:
+        raise PatternError(f"{text!r} loses {' and '.join(lost)}: a transplant keeps every weight")
+    return pattern
+
+
+def parse_order(text: str) -> Group:
+    """Read a row of axis names such as `kh kw i`. Raises PatternError if it is anything else."""
+    groups = _read(text, text)
+    if any(len(group) != 1 for group in groups):
+        raise PatternError(f"{text!r} is not a row of axis names; write for example 'kh kw i'")
+    return tuple(group[0] for group in groups)
+
+
+def spell(template: str, dims: int) -> str:
+    """Fill a pattern template in for 1, 2 or 3 dimensions.
+
+    `{space}` becomes `h w`, `{k}` becomes `kh kw`, `{blocks}` becomes `(h kh) (w kw)`, `{ones}` becomes `1 1`.
+    """
+    space, kernel = SPACE_AXES[dims], KERNEL_AXES[dims]
+    return template.format(
+        space=" ".join(space),
+        k=" ".join(kernel),
+        blocks=" ".join(f"({s} {k})" for s, k in zip(space, kernel, strict=True)),
+        ones=" ".join("1" for _ in space),
+    )
+
+
+def _read(side: str, whole: str) -> tuple[Group, ...]:
+    # einops knows best what einops accepts; it is imported late because most commands read no pattern.
+    from einops import EinopsError
+    from einops.parsing import ParsedExpression
+
+    try:
+        expression = ParsedExpression(side)
+    except EinopsError as error:
+        raise PatternError(f"{whole!r} is not an einops pattern: {error}") from None
+    if expression.has_ellipsis:
+        raise PatternError(f"{whole!r} has an ellipsis; name every axis of the weight")
+    if expression.has_non_unitary_anonymous_axes:
+        raise PatternError(f"{whole!r} has a number that is not 1; name the axis instead")
+    return tuple(tuple(group) for group in expression.composition)
+
+
+def _split(group: Group, length: int, known: Mapping[str, int]) -> dict[str, int]:
+    """Share the length of one group out to its axes; at most one of them may be unknown."""
+    if len(group) == 1 and group[0] not in known:
+        return {group[0]: length}
+    open_axes = [axis for axis in group if axis not in known]
+    if len(open_axes) > 1:
+        raise PatternError(f"the lengths of {' and '.join(open_axes)} in ({' '.join(group)}) are not known")
+    rest = math.prod(known[axis] for axis in group if axis in known)
+    fits = length % rest == 0 if open_axes else length == rest
+    if not fits:
+        spelt = ", ".join(f"{axis}={known[axis]}" for axis in group if axis in known)
+        raise PatternError(f"an axis of length {length} is not ({' '.join(group)}) with {spelt or 'length 1'}")
+    return {axis: known.get(axis, length // rest) for axis in group}
+
+
+def _axes(groups: tuple[Group, ...]) -> list[str]:
+    return [axis for group in groups for axis in group]
+
+
+def _write(groups: tuple[Group, ...]) -> str:
+    words = [group[0] if len(group) == 1 else f"({' '.join(group)})" if group else "1" for group in groups]
+    return " ".join(words)

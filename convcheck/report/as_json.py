@@ -1,0 +1,62 @@
+"""Results as JSON. Names and meaning are fixed; numbers that JSON cannot hold are null."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+
+from convcheck.results import LayerShape, Offer, Report, RewriteFacts, Weights
+
+SCHEMA = 1
+
+
+def verified(report: Report) -> str:
+    """Return the object that `verify -f json` prints."""
+    return _write(
+        {
+            "schema": SCHEMA,
+            "tool": report.tool,
+            "ok": report.ok,
+            "summary": report.count(),
+            "results": report.results,
+        }
+    )
+
+
+def shaped(rows: Sequence[LayerShape], *, chained: bool) -> str:
+    """Return the object that `shape -f json` prints; a chain has an input and an output of its own."""
+    ends = {"input": rows[0].input, "output": rows[-1].output} if chained else {"input": None, "output": None}
+    return _write({"schema": SCHEMA, "layers": rows, **ends})
+
+
+def counted(rows: Sequence[Weights]) -> str:
+    """Return the object that `params -f json` prints."""
+    return _write({"schema": SCHEMA, "results": rows})
+
+
+def listed(rewrites: Sequence[RewriteFacts]) -> str:
+    """Return the object that `rewrites -f json` prints."""
+    return _write({"schema": SCHEMA, "rewrites": rewrites})
+
+
+def offered(layer: str, offers: Sequence[Offer]) -> str:
+    """Return the object that `rewrites LAYER -f json` prints."""
+    return _write({"schema": SCHEMA, "layer": layer, "rewrites": offers})
+
+
+def _write(value: object) -> str:
+    return json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,55 @@
+"""The catalogue in words: all of it, one rewrite, or what it has for one layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.console import Console, RenderableType
+from rich.syntax import Syntax
+from rich.text import Text
+
+from convcheck.report.grid import Column, grid
+from convcheck.results import Offer, RewriteFacts
+
+
+def listed(rewrites: Sequence[RewriteFacts], console: Console) -> Iterator[RenderableType]:
+    """Yield the whole catalogue as a table."""
+    columns = (Column("rewrite"), Column("reference"), Column("one-to-one"), Column("claim"))
+    rows = [(r.name, r.reference, "yes" if r.one_to_one else "no", r.claim) for r in rewrites]
+    yield grid(columns, rows, console)
+
+
+def explained(rewrite: RewriteFacts) -> Iterator[RenderableType]:
+    """Yield one rewrite: its claim, when it holds, how weights move, and the candidate as code."""
+    yield Text(rewrite.name, style="bold")
+    yield Text(rewrite.claim)
+    yield Text("")
+    yield from _facts(
+        {
+            "reference": rewrite.reference,
+            "holds when": rewrite.holds_when,
+            "formula": rewrite.formula,
+            "weights": rewrite.weights,
+            "order": rewrite.order,
+            "training": rewrite.training,
+            "source": rewrite.source,
+        }
+    )
+    yield Text("")
+    yield Text("the candidate, for a layer with torch's own attributes:")
+    yield Text("")
+    yield Syntax(rewrite.code, "python", background_color="default", word_wrap=False)
+
+
+def offered(offers: Sequence[Offer], console: Console) -> Iterator[RenderableType]:
+    """Yield which rewrites hold for a layer, and why the others do not."""
+    columns = (Column("rewrite"), Column("holds"), Column("because"))
+    yield grid(columns, [(o.rewrite, "yes" if o.holds else "no", "; ".join(o.reasons)) for o in offers], console)
+
+
+def _facts(facts: Mapping[str, str | Sequence[str] | None]) -> Iterator[Text]:
+    for name, said in facts.items():
+        lines = [said] if isinstance(said, str) else list(said or ())
+        for number, line in enumerate(lines):
+            if line:
+                yield Text.assemble((f"{name if number == 0 else '':<12}", "bold"), line)

@@ -1,0 +1,189 @@
+"""Results as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from convcheck.report.grid import STYLES, Column, cell, grid, inert
+from convcheck.report.wording import both, count, number, shape, shapes
+from convcheck.results import LayerShape, Report, Result, Verdict, Weights
+
+_VERIFY = (
+    Column("case"),
+    Column("rewrite"),
+    Column("output"),
+    Column("params"),
+    Column("max abs error", number=True),
+    Column("bound", number=True),
+    Column("exact"),
+    Column("gradients"),
+    Column("verdict"),
+)
+_VERIFY_STACKS = ((0, 1), (2, 3), (4, 5), (6, 7), (8,))
+
+
+def verified(report: Report, console: Console, *, verbose: bool, quiet: bool) -> Iterator[RenderableType]:
+    """Yield the table of results, what needs saying about them, and the sum; if quiet, only what was not expected."""
+    results = [result for result in report.results if not (quiet and result.ok)]
+    if results:
+        rows = [_row(result) for result in results]
+        yield grid(_VERIFY, rows, console, _VERIFY_STACKS)
+    for result in results:
+        said = list(_details(result) if verbose else _remarks(result))
+        if said:
+            yield Text("")
+            yield Text.assemble((f"{inert(result.case)} ", "bold"), f"[{result.rewrite}]  ", cell(result.verdict))
+            yield from (Text(f"  {inert(line)}") for line in said)
+    if results or not quiet:
+        yield Text("")
+        yield _sum(report)
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    return (
+        result.case,
+        result.rewrite,
+        shape(result.output_shape.reference),
+        both(result.params),
+        number(result.error.max_abs),
+        number(result.error.bound),
+        result.exact.status,
+        result.gradients.status,
+        result.verdict,
+    )
+
+
+def _remarks(result: Result) -> Iterator[str]:
+    """Yield what a reader must know besides the row."""
+    if result.reason and (not result.ok or result.verdict is not Verdict.EQUAL):
+        yield from result.reason.split("; ")
+    if result.error.at is not None and not result.ok:
+        values = result.error.values
+        yield (
+            f"in {result.dtype}, the worst is at {shape(result.error.at)}: "
+            f"{number(values.reference)} against {number(values.candidate)}"
+        )
+    yield from (f"note: {note}" for note in result.notes)
+    if not result.ok:
+        yield f"again: {result.reproduce}"
+
+
+def _details(result: Result) -> Iterator[str]:
+    """Yield everything that was found out."""
+    yield f"layer       {result.layer}"
+    inputs = ", ".join(shape(each) for each in result.input)
+    yield f"input       {inputs}  {result.dtype} on {result.device}, seed {result.seed}"
+    for name, pattern in result.transplant.items():
+        yield f"weights     {name}: {pattern}"
+    if result.macs.reference is not None:
+        yield f"MACs        {both(result.macs)}"
+    if result.exact.probes:
+        chance = result.exact.false_accept
+        odds = f"; a wrong rewrite would pass with a probability of at most {chance:.1e}" if chance is not None else ""
+        yield f"exact       {result.exact.status} on {result.exact.probes} probes{odds}"
+        gradients = result.gradients
+        yield f"gradients   input {gradients.input}, weight {gradients.weight}, bias {gradients.bias}"
+    if result.error.at is not None:
+        error = result.error
+        yield (
+            f"error       {number(error.max_abs)} at {shape(error.at)}, bound there {number(error.bound)}; largest "
+            f"error / bound {number(error.ratio)}; {number(error.ulp)} ulp; relative {number(error.max_rel)}"
+        )
+    if result.referee.reference is not None:
+        yield (
+            f"referee     rms error against float64: reference {number(result.referee.reference)}, "
+            f"candidate {number(result.referee.candidate)}"
+        )
+    if result.reason:
+        yield from (f"because     {line}" for line in result.reason.split("; "))
+    yield from (f"note        {note}" for note in result.notes)
+    yield f"again       {result.reproduce}"
+
+
+def _sum(report: Report) -> Text:
+    counts = report.count()
+    text = Text()
+    for verdict in Verdict:
+        if counts[verdict]:
+            text.append(f"{counts[verdict]} {verdict}", style=STYLES[verdict])
+            text.append(", ")
+    seconds = sum(result.seconds for result in report.results)
+    text.append(f"{counts['total']} in all, {seconds:.1f} s; ")
+    if report.ok:
+        text.append("every verdict as expected", style="green")
+    else:
+        text.append(f"{counts['unexpected']} not as expected", style="bold red")
+    return text
+
+
+_SHAPE = (
+    Column("case"),
+    Column("layer"),
+    Column("input"),
+    Column("output"),
+    Column("params", number=True),
+    Column("MACs", number=True),
+    Column("dropped"),
+)
+
+
+def shaped(rows: Sequence[LayerShape], console: Console) -> Iterator[RenderableType]:
+    """Yield the table of the shape calculator. `dropped` counts trailing input positions that are never read."""
+    named = any(row.case is not None for row in rows)
+    columns = _SHAPE if named else _SHAPE[1:]
+    cells = [
+        (
+            row.case or "",
+            row.layer,
+            shape(row.input),
+            shape(row.output),
+            count(row.params),
+            count(row.macs),
+            dropped(row) or "none",
+        )
+        for row in rows
+    ]
+    first = 1 if not named else 0
+    last = len(columns) - 1
+    stacks = ((*range(last - 4),), (last - 4, last - 3), (last - 2, last - 1), (last,))
+    yield grid(columns, [row[first:] for row in cells], console, stacks)
+
+
+def dropped(row: LayerShape) -> str:
+    """Say in words what a layer never reads, such as `6 rows, 6 columns`."""
+    names = {1: ("position",), 2: ("row", "column"), 3: ("frame", "row", "column")}.get(len(row.dropped), ())
+    words = [f"{lost} {name}{'s' if lost > 1 else ''}" for name, lost in zip(names, row.dropped, strict=True) if lost]
+    return ", ".join(words)
+
+
+_PARAMS = (
+    Column("case"),
+    Column("rewrite"),
+    Column("reference"),
+    Column("candidate"),
+    Column("params"),
+    Column("one-to-one"),
+)
+
+
+def counted(rows: Sequence[Weights], console: Console) -> Iterator[RenderableType]:
+    """Yield the table of parameter counts and weight shapes, and why a candidate is missing."""
+    cells = [
+        (
+            row.case,
+            row.rewrite or "-",
+            shapes(row.weights.reference),
+            "refused" if row.reason else shapes(row.weights.candidate),
+            both(row.params),
+            "-" if row.one_to_one is None else "yes" if row.one_to_one else "no",
+        )
+        for row in rows
+    ]
+    yield grid(_PARAMS, cells, console, ((0, 1), (2, 3), (4, 5)))
+    for row in rows:
+        if row.reason:
+            yield Text("")
+            yield Text(f"{inert(row.case)}: " + inert(row.reason), style="yellow")

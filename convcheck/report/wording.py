@@ -1,0 +1,40 @@
+"""How numbers, shapes and counts are written in tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from convcheck.patterns import Shape
+from convcheck.results import Sides
+
+NOTHING = "-"
+
+
+def number(value: float | None) -> str:
+    """Write a measured number with four significant digits."""
+    if value is None:
+        return NOTHING
+    return "0" if value == 0 else f"{value:.3e}" if abs(value) < 1e-3 or abs(value) >= 1e5 else f"{value:.4g}"
+
+
+def count(value: int | None) -> str:
+    """Write a count with thousands apart."""
+    return NOTHING if value is None else f"{value:,}"
+
+
+def shape(value: Shape | None) -> str:
+    """Write a shape as torch prints it."""
+    return NOTHING if value is None else str(list(value))
+
+
+def both(sides: Sides[int | None]) -> str:
+    """Write the counts of both sides; the sign between them says whether they agree."""
+    if sides.candidate is None:
+        return count(sides.reference)
+    sign = "=" if sides.reference == sides.candidate else "/"
+    return f"{count(sides.reference)} {sign} {count(sides.candidate)}"
+
+
+def shapes(weights: Mapping[str, Shape] | None) -> str:
+    """Write the shapes of named parameters."""
+    return NOTHING if weights is None else "  ".join(f"{name} {list(size)}" for name, size in weights.items())

@@ -1,0 +1,199 @@
+"""The values that travel upwards: computed once, frozen, then only rendered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from convcheck.patterns import Shape
+
+T = TypeVar("T")
+
+
+class Verdict(StrEnum):
+    """What was found out about one claim."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    REFUSED = "refused"
+    ERROR = "error"
+
+
+class Agreement(StrEnum):
+    """How two tensors of integers compare, bit for bit."""
+
+    IDENTICAL = "identical"
+    DIFFERENT = "different"
+    NOT_APPLICABLE = "not-applicable"
+
+
+@dataclass(frozen=True)
+class Sides(Generic[T]):
+    """The same fact about the reference and about the candidate."""
+
+    reference: T
+    candidate: T
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Agreement of the outputs on integer probes.
+
+    `false_accept` bounds the probability that a wrong rewrite agrees on all of them.
+    """
+
+    status: Agreement = Agreement.NOT_APPLICABLE
+    probes: int = 0
+    false_accept: float | None = None
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Agreement of the gradients on the same probes, each in the reference's own layout."""
+
+    input: Agreement = Agreement.NOT_APPLICABLE
+    weight: Agreement = Agreement.NOT_APPLICABLE
+    bias: Agreement = Agreement.NOT_APPLICABLE
+
+    @property
+    def status(self) -> Agreement:
+        """The three in one word."""
+        found = {self.input, self.weight, self.bias}
+        if Agreement.DIFFERENT in found:
+            return Agreement.DIFFERENT
+        return Agreement.IDENTICAL if Agreement.IDENTICAL in found else Agreement.NOT_APPLICABLE
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How far the outputs are apart in the asked dtype. A number that would be infinite or NaN is None.
+
+    `max_abs` stands at index `at` (both values are in `values`), and `bound` is the derived bound there;
+    `ratio` is the largest error / bound over all entries; `ulp` counts units in the last place at `at`;
+    `max_rel` is relative to the reference.
+    """
+
+    max_abs: float | None = None
+    at: Shape | None = None
+    values: Sides[float | None] = Sides(None, None)
+    max_rel: float | None = None
+    bound: float | None = None
+    ratio: float | None = None
+    ulp: float | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found out about one case and one rewrite. Fields that could not be had are None."""
+
+    case: str
+    source: str | None
+    layer: str
+    rewrite: str
+    input: tuple[Shape, ...]
+    dtype: str
+    device: str
+    seed: int
+    verdict: Verdict
+    expected: Verdict
+    ok: bool
+    reproduce: str
+    seconds: float = 0.0
+    reason: str | None = None
+    suggestion: str | None = None
+    output_shape: Sides[Shape | None] = Sides(None, None)
+    params: Sides[int | None] = Sides(None, None)
+    macs: Sides[int | None] = Sides(None, None)
+    exact: Exact = Exact()
+    one_to_one: bool | None = None
+    gradients: Gradients = Gradients()
+    error: Deviation = Deviation()
+    referee: Sides[float | None] = Sides(None, None)
+    transplant: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tool:
+    """What the results were obtained with."""
+
+    convcheck: str
+    torch: str
+    python: str
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """All results of one run."""
+
+    tool: Tool
+    results: tuple[Result, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every verdict is as expected."""
+        return all(result.ok for result in self.results)
+
+    def count(self) -> dict[str, int]:
+        """Return how many results there are of every verdict, and how many were not expected."""
+        seen = Counter(result.verdict for result in self.results)
+        verdicts = {str(verdict): seen[verdict] for verdict in Verdict}
+        return {"total": len(self.results), **verdicts, "unexpected": sum(not r.ok for r in self.results)}
+
+
+@dataclass(frozen=True)
+class LayerShape:
+    """One layer of the shape calculator. `dropped`: trailing input positions never read, one number an axis."""
+
+    case: str | None
+    layer: str
+    input: Shape
+    output: Shape
+    params: int
+    macs: int
+    dropped: Shape
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Parameters of both sides of one claim; the candidate's are None where it was refused, `reason` says why."""
+
+    case: str
+    layer: str
+    rewrite: str | None
+    params: Sides[int | None]
+    weights: Sides[Mapping[str, Shape] | None]
+    one_to_one: bool | None
+    transplant: Mapping[str, str]
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class RewriteFacts:
+    """One rewrite in words. `one_to_one` is whether that holds for every layer it takes."""
+
+    name: str
+    claim: str
+    reference: str
+    holds_when: str
+    formula: str
+    source: str
+    one_to_one: bool
+    training: str
+    order: str | None
+    weights: tuple[str, ...]
+    code: str
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Whether a rewrite holds for a layer, and if not, why."""
+
+    rewrite: str
+    holds: bool
+    reasons: tuple[str, ...]

@@ -1,0 +1,1 @@
+"""One rewrite a file. To add one, add its file: the catalogue finds it, and nothing else changes."""

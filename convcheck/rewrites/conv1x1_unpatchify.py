@@ -1,0 +1,54 @@
+"""A transposed convolution whose kernel equals its stride is a 1x1 convolution, then depth-to-space."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from convcheck.layers import ConvTranspose
+from convcheck.patterns import spell
+from convcheck.preconditions import spreads_tile
+from convcheck.rewrite import Refusal, Rewrite
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(conv: ConvTranspose) -> Iterator[Refusal]:
+    yield from spreads_tile(conv)
+
+
+def candidate(conv: ConvTranspose, order: str) -> nn.Module:
+    from einops.layers.torch import Rearrange
+    from torch import nn
+
+    conv1x1 = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
+    channels = conv.out_channels * math.prod(conv.kernel_size)
+    return nn.Sequential(
+        OrderedDict(
+            project=conv1x1(conv.in_channels, channels, 1, groups=conv.groups, bias=conv.bias),
+            # Channel-major, as PixelShuffle has it, so that the channels of one group stay together.
+            unpatchify=Rearrange(spell("... (o {k}) {space} -> ... o {blocks}", conv.dims), **conv.kernel_axes()),
+        )
+    )
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
+    holds_when="kernel = stride, no padding, no output_padding, dilation 1 along axes where the kernel is longer "
+    "than 1",
+    formula="y[o, s*n + k] = b[o] + sum over i of W[i, o, k] * x[i, n], with s = kernel: no output is written twice",
+    source="W. Shi et al., Is the deconvolution layer the same as a convolutional layer?, 2016",
+    families=(ConvTranspose,),
+    refusals=refusals,
+    candidate=candidate,
+    weights={
+        "project.weight": ("weight", "(g i) o {k} -> (g o {k}) i {ones}"),
+        "project.bias": ("bias", "o -> (o {k})"),
+    },
+    training="the candidate has one bias for every sub-pixel of an output channel; they start as copies, and an "
+    "optimiser step lets them drift apart, after which there is no way back",
+)

@@ -1,0 +1,56 @@
+"""A transposed convolution whose kernel equals its stride is one Linear on tokens, each laid out as a patch."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from convcheck.layers import ConvTranspose
+from convcheck.patterns import spell
+from convcheck.preconditions import spreads_tile, ungrouped
+from convcheck.rewrite import Refusal, Rewrite
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(conv: ConvTranspose) -> Iterator[Refusal]:
+    yield from spreads_tile(conv)
+    yield from ungrouped(conv)
+
+
+def candidate(conv: ConvTranspose, order: str) -> nn.Module:
+    from einops.layers.torch import Rearrange
+    from torch import nn
+
+    patch = f"... {{space}} ({order}) -> ... o {{blocks}}"
+    features = conv.out_channels * math.prod(conv.kernel_size)
+    return nn.Sequential(
+        OrderedDict(
+            channels_last=Rearrange(spell("... i {space} -> ... {space} i", conv.dims)),
+            project=nn.Linear(conv.in_channels, features, bias=conv.bias),
+            unpatchify=Rearrange(spell(patch, conv.dims), **conv.kernel_axes()),
+        )
+    )
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
+    holds_when="kernel = stride, no padding, no output_padding, groups 1, dilation 1 along axes where the kernel is "
+    "longer than 1",
+    formula="y[o, s*n + k] = b[o] + sum over i of W[(o k), i] * x[i, n], with s = kernel: no output is written twice",
+    source="the heads of MAE (K. He et al., 2021) and DiT (W. Peebles and S. Xie, 2022), which use the order kh kw o",
+    families=(ConvTranspose,),
+    refusals=refusals,
+    candidate=candidate,
+    weights={
+        "project.weight": ("weight", "i o {k} -> ({order}) i"),
+        "project.bias": ("bias", "o -> ({order})"),
+    },
+    order="o {k}",
+    training="the candidate has one bias for every sub-pixel of an output channel; they start as copies, and an "
+    "optimiser step lets them drift apart, after which there is no way back",
+)

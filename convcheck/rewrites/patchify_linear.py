@@ -1,0 +1,53 @@
+"""A convolution whose kernel equals its stride is one Linear applied to flattened patches."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from convcheck.layers import Conv
+from convcheck.patterns import spell
+from convcheck.preconditions import ungrouped, windows_tile
+from convcheck.rewrite import Refusal, Rewrite
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(conv: Conv) -> Iterator[Refusal]:
+    yield from windows_tile(conv)
+    yield from ungrouped(conv)
+
+
+def candidate(conv: Conv, order: str) -> nn.Module:
+    from einops.layers.torch import Rearrange
+    from torch import nn
+
+    from convcheck.nn import CropToMultiple
+
+    patches = spell("... i {blocks} -> ... {space} ", conv.dims) + f"({order})"
+    features = conv.in_channels * math.prod(conv.kernel_size)
+    return nn.Sequential(
+        OrderedDict(
+            crop=CropToMultiple(conv.kernel_size),
+            patchify=Rearrange(patches, **conv.kernel_axes()),
+            project=nn.Linear(features, conv.out_channels, bias=conv.bias),
+            channels_first=Rearrange(spell("... {space} o -> ... o {space}", conv.dims)),
+        )
+    )
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Conv1d, Conv2d or Conv3d",
+    holds_when="kernel = stride, no padding, groups 1, dilation 1 along axes where the kernel is longer than 1",
+    formula="y[o, n] = b[o] + sum over i, k of W[o, (i k)] * x[i, s*n + k], with s = kernel: no input is read twice",
+    source="A. Dosovitskiy et al., An Image is Worth 16x16 Words, 2021, section 3.1 (the patch projection)",
+    families=(Conv,),
+    refusals=refusals,
+    candidate=candidate,
+    weights={"project.weight": ("weight", "o i {k} -> o ({order})"), "project.bias": ("bias", "o -> o")},
+    order="i {k}",
+)

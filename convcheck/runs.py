@@ -1,0 +1,29 @@
+"""Many claims to one report."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+
+import torch
+
+from convcheck.claims import Claim
+from convcheck.results import Report, Result, Tool
+from convcheck.verification import verify
+from convcheck.version import __version__
+
+
+def run(claims: Sequence[Claim], *, fail_fast: bool = False) -> tuple[Report, bool]:
+    """Verify the claims in order. Return the report, and whether the user interrupted it; what was done is in it."""
+    results: list[Result] = []
+    interrupted = False
+    try:
+        for claim in claims:
+            results.append(verify(claim))
+            if fail_fast and not results[-1].ok:
+                break
+    except KeyboardInterrupt:
+        interrupted = True
+    devices = dict.fromkeys(claim.case.device for claim in claims)
+    tool = Tool(__version__, torch.__version__, platform.python_version(), ", ".join(devices), torch.get_num_threads())
+    return Report(tool, tuple(results)), interrupted

@@ -1,0 +1,133 @@
+"""A claim to a Result: both sides are built once, every kind of evidence looks at them, and a verdict is drawn."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from convcheck import memory
+from convcheck.claims import Claim
+from convcheck.evidence import bookkeeping, logic, numbers
+from convcheck.evidence.pair import Pair, build_pair
+from convcheck.reproduce import command
+from convcheck.results import Agreement, Result, Sides, Verdict
+from convcheck.rewrite import parameter_count
+
+
+def verify(claim: Claim) -> Result:
+    """Put one claim to the test. What torch cannot do becomes an `error` verdict, never an exception."""
+    start = time.perf_counter()
+    result = _known(claim)
+    refusals = [*claim.refusals, *_too_large(claim)]
+    if refusals:
+        result = dataclasses.replace(result, verdict=Verdict.REFUSED, reason="; ".join(refusals))
+    else:
+        try:
+            result = _prove(claim, result)
+        except (RuntimeError, NotImplementedError, MemoryError) as error:
+            # torch raises these for what it cannot do: no such device, no such kernel, out of memory.
+            message = str(error).strip().splitlines() or [type(error).__name__]
+            result = dataclasses.replace(result, verdict=Verdict.ERROR, reason=f"torch: {message[0]}")
+    return dataclasses.replace(_judged(claim, result), seconds=time.perf_counter() - start)
+
+
+def _too_large(claim: Claim) -> list[str]:
+    needed, free = memory.needed(claim), memory.available()
+    if needed <= free:
+        return []
+    return [
+        f"memory: the proof needs at least {memory.write_bytes(needed)}, and {memory.write_bytes(free)} are free "
+        "(fewer channels or a smaller input would do)"
+    ]
+
+
+def _known(claim: Claim) -> Result:
+    """Return what numbers alone say of a claim, before anything is built."""
+    case, layer, rewrite = claim.case, claim.case.layer, claim.rewrite
+    own = layer.parameters()
+    result = Result(
+        case=case.name,
+        source=case.source,
+        layer=str(layer),
+        rewrite=claim.name,
+        input=(case.input,),
+        dtype=case.dtype,
+        device=case.device,
+        seed=case.seed,
+        verdict=Verdict.ERROR,
+        expected=case.expect.verdict,
+        ok=False,
+        reproduce=command(claim),
+        output_shape=Sides(layer.output_shape(case.input), None),
+        params=Sides(parameter_count(own), None),
+        macs=Sides(layer.macs(case.input), None),
+    )
+    if rewrite is None or claim.refusals:
+        return result
+    transplant = claim.transplant()
+    one_to_one = transplant.one_to_one(own)
+    return dataclasses.replace(
+        result,
+        params=Sides(parameter_count(own), parameter_count(transplant.shapes(own))),
+        macs=Sides(layer.macs(case.input), rewrite.macs(layer, case.input)),
+        one_to_one=one_to_one,
+        transplant=transplant.describe(),
+        notes=() if one_to_one else (f"not one-to-one: {rewrite.training}",),
+    )
+
+
+def _prove(claim: Claim, known: Result) -> Result:
+    case, rewrite = claim.case, claim.rewrite
+    assert rewrite is not None
+    pair = build_pair(claim)
+    misfits = list(bookkeeping.layout_faults(pair))
+    if misfits:
+        return dataclasses.replace(known, verdict=Verdict.DIFFERENT, reason="; ".join(misfits))
+    said = logic.examine(pair, case.layer, case.input, case.seed)
+    roundings = Sides(case.layer.roundings(), rewrite.roundings(case.layer))
+    seen = numbers.measure(pair, case, said.longest, roundings)
+    faults = [*said.faults, *seen.faults, *bookkeeping.faults(pair, known, seen.shapes)]
+    suggestion = _suggestion(claim, pair) if said.exact.status is Agreement.DIFFERENT else None
+    if suggestion:
+        faults.append(f"'{suggestion}' matches exactly")
+    return dataclasses.replace(
+        known,
+        verdict=Verdict.DIFFERENT if faults else Verdict.EQUAL,
+        reason="; ".join(faults) or None,
+        suggestion=suggestion,
+        output_shape=seen.shapes,
+        exact=said.exact,
+        gradients=said.gradients,
+        error=seen.deviation,
+        referee=seen.referee,
+        notes=(*known.notes, *said.notes, *seen.notes),
+    )
+
+
+def _suggestion(claim: Claim, pair: Pair) -> str | None:
+    """Return the catalogue's own layout of the weight, if the claim brought another and this one is proved to match."""
+    case, rewrite = claim.case, claim.rewrite
+    if rewrite is None or not case.transplant:
+        return None
+    usual = rewrite.transplant(case.layer, case.order)
+    mended = logic.examine(dataclasses.replace(pair, transplant=usual), case.layer, case.input, case.seed)
+    if mended.exact.status is not Agreement.IDENTICAL:
+        return None
+    return next((str(move.pattern) for move in usual.moves if move.source in case.transplant), None)
+
+
+def _judged(claim: Claim, result: Result) -> Result:
+    """Hold the result against what the case expects, and say what is missed."""
+    expect = claim.case.expect
+    missed = []
+    if expect.output is not None and result.output_shape.reference != expect.output:
+        missed.append(f"expected the output {list(expect.output)}, got {list(result.output_shape.reference or ())}")
+    for side in ("reference", "candidate"):
+        wanted, counted = getattr(expect.params, side), getattr(result.params, side)
+        if wanted is not None and counted is not None and wanted != counted:
+            missed.append(f"expected {wanted} parameters in the {side}, got {counted}")
+    as_expected = result.verdict is expect.verdict
+    if not as_expected and expect.verdict is not Verdict.EQUAL:
+        missed.insert(0, f"expected {expect.verdict}, got {result.verdict}")
+    reason = "; ".join([*([result.reason] if result.reason else []), *missed]) or None
+    return dataclasses.replace(result, ok=as_expected and not missed, reason=reason)
