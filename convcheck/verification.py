@@ -27,7 +27,7 @@ def verify(claim: Claim) -> Result:
         except (RuntimeError, NotImplementedError, MemoryError) as error:
             # torch raises these for what it cannot do: no such device, no such kernel, out of memory.
             message = str(error).strip().splitlines() or [type(error).__name__]
-            result = dataclasses.replace(result, verdict=Verdict.ERROR, reason=f"torch: {message[0]}")
+            result = dataclasses.replace(result, verdict=Verdict.ERROR, reason=f"could not be run: {message[0]}")
     return dataclasses.replace(_judged(claim, result), seconds=time.perf_counter() - start)
 
 

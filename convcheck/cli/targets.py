@@ -59,7 +59,7 @@ def sort_out(words: Sequence[str] | None) -> Targets:
             # Too long or with a NUL byte for a path; it may still be a layer.
             is_folder = is_file = False
         if is_folder:
-            found = sorted(file for ending in ("*.yaml", "*.yml") for file in path.rglob(ending) if file.is_file())
+            found = _configs(path)
             if not found:
                 raise UsageError(f"the folder {word!r} holds no config; one ends in .yaml or .yml")
             files.update((file, str(file)) for file in found)
@@ -72,6 +72,12 @@ def sort_out(words: Sequence[str] | None) -> Targets:
         else:
             layers.append(parse_layer(word))
     return Targets(tuple(files.items()), tuple(layers))
+
+
+def _configs(folder: Path) -> list[Path]:
+    """Return all configs below a folder, in order; hidden folders, such as a virtual environment's, are left out."""
+    found = [file for ending in ("*.yaml", "*.yml") for file in folder.rglob(ending) if file.is_file()]
+    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts))
 
 
 def _beside(path: Path) -> str:

@@ -34,7 +34,7 @@ def measure(pair: Pair, case: Case, longest: int, roundings: Sides[int]) -> Numb
         RuntimeError, NotImplementedError: torch cannot run this dtype on this device.
 
     """
-    dtype, device = getattr(torch, case.dtype), torch.device(case.device)
+    dtype, device = getattr(torch, case.dtype), _device(case.device)
     generator = torch.Generator().manual_seed(case.seed)
     x = torch.randn(case.input, generator=generator).to(device, dtype)
     parameters = {name: p.detach().to(device, dtype) for name, p in pair.reference.named_parameters()}
@@ -55,6 +55,15 @@ def measure(pair: Pair, case: Case, longest: int, roundings: Sides[int]) -> Numb
     if dtype != torch.float64:
         referee = Sides(rounding.rms(outputs.reference, truth), rounding.rms(outputs.candidate, truth))
     return Numbers(deviation, referee, shapes, _faults(case, outputs, limit, deviation), tuple(notes))
+
+
+def _device(name: str) -> torch.device:
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise RuntimeError(
+            f"device {name}: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices here"
+        )
+    return device
 
 
 def _referee(pair: Pair, parameters: Parameters, x: Tensor) -> tuple[Tensor, Tensor]:

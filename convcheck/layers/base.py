@@ -102,7 +102,8 @@ def check_channels(shape: Shape, dims: int, channels: int, kind: str) -> None:
             f"{list(shape)} has {len(shape)} {'axis' if len(shape) == 1 else 'axes'}"
         )
     if shape[-dims - 1] != channels:
-        raise ShapeError(f"{kind} takes {channels} input channels; {list(shape)} has {shape[-dims - 1]}")
+        read = ", read as unbatched," if len(shape) == dims + 1 else ""
+        raise ShapeError(f"{kind} takes {channels} input channels; {list(shape)}{read} has {shape[-dims - 1]}")
 
 
 def batch_of(shape: Shape, inner: int) -> int:
