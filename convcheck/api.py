@@ -40,7 +40,6 @@ def verify(
 
     Raises:
         ConvcheckError: the layer, the shape, the rewrite or a pattern cannot be; or several rewrites hold.
-
     """
     from convcheck.catalogue import find, vocabulary
     from convcheck.claims import claims_of
@@ -81,7 +80,6 @@ def assert_equal(
 
     Raises:
         AssertionError: the verdict is another one; with the reason and a command that repeats it.
-
     """
     result = verify(layer, input, rewrite, **options)  # type: ignore[arg-type]  # verify's own keywords, handed on
     if result.verdict != "equal":
@@ -96,7 +94,6 @@ def shape(layer: LayerLike, *input: int | Sequence[int]) -> Shape:
 
     Raises:
         ConvcheckError: the layer or the shape cannot be, with what would be legal.
-
     """
     single = input[0] if len(input) == 1 and not isinstance(input[0], int) else input
     return parse_layer(layer).output_shape(parse_shape(single))

@@ -34,7 +34,6 @@ def find(name: str) -> Rewrite:
 
     Raises:
         UsageError: there is none; with the nearest name.
-
     """
     if name not in catalogue():
         raise UsageError(f"unknown rewrite {name!r}; {did_you_mean(name, catalogue())}")

@@ -63,7 +63,6 @@ class Pattern:
 
         Raises:
             PatternError: the ranks differ, a length contradicts `known`, or a length stays unknown.
-
         """
         if len(shape) != len(self.source):
             raise PatternError(
@@ -96,7 +95,6 @@ def parse(text: str) -> Pattern:
 
     Raises:
         PatternError: the text is no einops pattern, names an axis twice, or loses one on the way.
-
     """
     left, arrow, right = text.partition("->")
     if not arrow or "->" in right:

@@ -62,7 +62,6 @@ class Transplant:
 
         Raises:
             CopiesDifferError: the candidate holds copies of one value, and they do not agree.
-
         """
         return {move.source: self._undo(move, parameters[move.target]) for move in self.moves}
 

@@ -19,7 +19,6 @@ def matcher(expression: str) -> Matcher:
 
     Raises:
         UsageError: the expression cannot be read; with the place.
-
     """
     parser = _Parser(expression)
     found = parser.either()

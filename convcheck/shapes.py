@@ -31,7 +31,6 @@ def chain(layers: Sequence[Layer], shape: Shape) -> list[LayerShape]:
 
     Raises:
         ShapeError: a layer cannot take what it gets; the message says which.
-
     """
     rows: list[LayerShape] = []
     for number, layer in enumerate(layers, start=1):

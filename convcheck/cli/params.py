@@ -21,7 +21,6 @@ def params(
       convcheck params
 
       convcheck params "ConvTranspose2d(64, 32, kernel_size=2, stride=2)"
-
     """
     from convcheck.shapes import weights_of
 

@@ -18,7 +18,6 @@ def shape(
       convcheck shape
 
       convcheck shape "Conv2d(3, 1152, kernel_size=14, stride=14, padding='valid')" -i 1,3,384,384
-
     """
     rows, chained = targets.shapes(target, input, choose)
     if list_only:

@@ -45,7 +45,6 @@ def sort_out(words: Sequence[str] | None) -> Targets:
     Raises:
         UsageError: a word is none of the three, or a folder holds no config.
         LayerError: a layer cannot be read.
-
     """
     if not words:
         return Targets(((shipped(), f"configs/{DEFAULT}"),), ())
@@ -120,7 +119,6 @@ def layer_case(layer: Layer, shape: Shape | None) -> Case:
 
     Raises:
         ShapeError: the layer cannot take the shape.
-
     """
     case = Case(name=layer.label(), layer=layer, input=shape or layer.typical_input())
     try:
@@ -169,7 +167,6 @@ def chosen(cases: Sequence[Case], rewrites: Sequence[str] | None, expression: st
 
     Raises:
         UsageError: an unknown rewrite, an expression that cannot be read, or nothing left.
-
     """
     if rewrites:
         for name in rewrites:

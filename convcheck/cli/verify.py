@@ -27,7 +27,6 @@ def verify(
       convcheck verify
 
       convcheck verify "Conv2d(3, 768, kernel_size=16, stride=16)" -i 1,3,224,224
-
     """
     from convcheck.config.case import laid_over
 

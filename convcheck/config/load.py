@@ -24,7 +24,6 @@ def load(path: FilePath, shown: str, vocabulary: Vocabulary) -> list[Case]:
 
     Raises:
         ConfigError: with every fault of the file.
-
     """
     document = read(_text(path, shown), shown)
     faults: list[Fault] = []

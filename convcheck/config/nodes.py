@@ -74,7 +74,6 @@ def read(text: str, file: str) -> Document:
 
     Raises:
         ConfigError: no YAML, more than one document, a duplicate key, a tag, or too many aliases.
-
     """
     try:
         node = yaml.compose(text, Loader=_Loader)

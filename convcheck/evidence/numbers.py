@@ -32,7 +32,6 @@ def measure(pair: Pair, case: Case, longest: int, roundings: Sides[int]) -> Numb
 
     Raises:
         RuntimeError, NotImplementedError: torch cannot run this dtype on this device.
-
     """
     dtype, device = getattr(torch, case.dtype), _device(case.device)
     generator = torch.Generator().manual_seed(case.seed)

@@ -29,38 +29,44 @@ class Window:
         """`floor((n + p - d*(k-1) - 1) / s) + 1`; below 1 where the kernel does not fit."""
         return (length + self.before + self.after - span(self.kernel, self.dilation)) // self.stride + 1
 
-    def reads(self, padded: int, outputs: int) -> bool:
-        """Tell whether some window reads the position `padded`, counted from the start of the padding."""
-        for tap in range(self.kernel):
-            start, rest = divmod(padded - tap * self.dilation, self.stride)
-            if start < 0:
-                return False
-            if rest == 0 and start < outputs:
-                return True
-        return False
-
     def dropped(self, length: int, mode: str) -> int:
         """Return how many trailing positions no window reads, neither directly nor as a copy in the padding."""
-        outputs = self.outputs(length)
-        last = (outputs - 1) * self.stride + span(self.kernel, self.dilation) - 1 - self.before
-        unread = max(0, length - 1 - last)
-        for back in range(unread):
-            if any(self.reads(copy, outputs) for copy in self._copies(length - 1 - back, length, mode)):
-                return back
-        return unread
-
-    def _copies(self, position: int, length: int, mode: str) -> list[int]:
-        """Where the padding repeats one of the input's positions, counted from the start of the padding."""
-        total = length + self.before + self.after
-        found: list[int] = []
+        outputs, begin, end = self.outputs(length), self.before, self.before + length
+        total = end + self.after
+        read = [at - begin for at in self._last(begin, end, outputs)]
+        # Padding repeats positions of the input; of the copies in it, the one of the latest position counts.
         if mode == "circular":
-            found = [self.before + position - length, self.before + position + length]
+            read += [at - begin + length for at in self._last(0, begin, outputs)]
+            read += [at - end for at in self._last(end, total, outputs)]
         elif mode == "reflect":
-            found = [self.before - position, self.before + 2 * (length - 1) - position]
-        elif mode == "replicate" and position == length - 1:
-            found = list(range(self.before + length, total))
-        inside = range(self.before, self.before + length)
-        return [at for at in found if 0 <= at < total and at not in inside]
+            read += [begin - at for at in self._first(0, begin, outputs)]
+            read += [2 * (length - 1) - (at - begin) for at in self._first(end, total, outputs)]
+        elif mode == "replicate":
+            read += [0 for _ in self._first(0, begin, outputs)]
+            read += [length - 1 for _ in self._first(end, total, outputs)]
+        return length - 1 - max(read, default=-1)
+
+    def _last(self, start: int, stop: int, outputs: int) -> list[int]:
+        """Return the last padded position in [start, stop) that a window reads, in a list; an empty one if none is."""
+        best = -1
+        for tap in reversed(range(self.kernel)):
+            window = min(outputs - 1, (stop - 1 - tap * self.dilation) // self.stride)
+            if window >= 0:
+                best = max(best, window * self.stride + tap * self.dilation)
+            if best == stop - 1:
+                break
+        return [best] if best >= start else []
+
+    def _first(self, start: int, stop: int, outputs: int) -> list[int]:
+        """Return the first padded position in [start, stop) that a window reads, in a list; an empty one if none is."""
+        best = stop
+        for tap in range(self.kernel):
+            window = max(0, -((tap * self.dilation - start) // self.stride))
+            if window < outputs:
+                best = min(best, window * self.stride + tap * self.dilation)
+            if best == start:
+                break
+        return [best] if best < stop else []
 
 
 @dataclass(frozen=True)

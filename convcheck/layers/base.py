@@ -57,7 +57,6 @@ class Layer(ABC):
 
         Raises:
             ShapeError: torch would not take an input of this shape, or the output would be empty.
-
         """
 
     @abstractmethod
@@ -93,7 +92,6 @@ def check_channels(shape: Shape, dims: int, channels: int, kind: str) -> None:
 
     Raises:
         ShapeError: naming the shapes that would do.
-
     """
     if len(shape) not in (dims + 1, dims + 2):
         space = ", ".join(("T", "H", "W")[3 - dims :] if dims > 1 else ("L",))

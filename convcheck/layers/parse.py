@@ -35,7 +35,6 @@ def parse_layer(value: object) -> Layer:
 
     Raises:
         LayerError: with every fault that the text has.
-
     """
     if isinstance(value, Layer):
         return value
@@ -55,7 +54,6 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
 
     Raises:
         LayerError: with all faults: unknown kinds and arguments, missing ones, impossible values.
-
     """
     family = next((family for family in FAMILIES if kind in family.KINDS), None)
     if family is None:

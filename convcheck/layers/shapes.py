@@ -17,7 +17,6 @@ def parse_shape(value: object) -> Shape:
 
     Raises:
         ShapeError: it is no shape, or a length is not between 1 and 2^63 - 1.
-
     """
     if isinstance(value, str):
         match = _WRITTEN.fullmatch(value)

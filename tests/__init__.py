@@ -1,0 +1,1 @@
+"""Laws and tables; one file a room of the house."""

@@ -1,0 +1,23 @@
+"""Hypothesis profiles: 25 examples a law by default, 200 with HYPOTHESIS_PROFILE=nightly."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, settings
+from typer.testing import CliRunner, Result
+
+from convcheck.cli.main import app
+
+# The machine may be shared and slow; a law is about values, never about time.
+_SHARED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("default", max_examples=25, **_SHARED)
+settings.register_profile("nightly", max_examples=200, **_SHARED)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture
+def convcheck() -> Callable[..., Result]:
+    """Run the program in this process; its result holds exit_code, stdout and stderr."""
+    runner = CliRunner()
+    return lambda *words: runner.invoke(app, [str(word) for word in words])

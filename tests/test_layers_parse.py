@@ -1,0 +1,118 @@
+"""A layer is read as torch prints it, and printed as it was read."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convcheck.errors import LayerError, ShapeError
+from convcheck.layers import Layer, parse_layer, parse_shape
+from convcheck.layers.build import build
+
+from .strategies import convs, linears, transposed
+
+layers = st.one_of(convs(), transposed(), linears())
+
+CANONICAL = "Conv2d(3, 8, kernel_size=(2, 2), stride=(1, 1))"
+
+WORKS = {
+    "positional arguments": ("Conv2d(3, 8, 2)", CANONICAL),
+    "keyword arguments": ("Conv2d(in_channels=3, out_channels=8, kernel_size=2)", CANONICAL),
+    "the prefix nn.": ("nn.Conv2d(3, 8, 2)", CANONICAL),
+    "the prefix torch.nn.": ("torch.nn.Conv2d(3, 8, 2)", CANONICAL),
+    "a line of print(model)": ("  (proj): Conv2d(3, 8, kernel_size=(2, 2), stride=(1, 1))", CANONICAL),
+    "several lines": ("Conv2d(\n    3, 8,\n    kernel_size=2,\n)", CANONICAL),
+    "lists for tuples": ("Conv2d(3, 8, [2, 2])", CANONICAL),
+    "a mapping": ({"op": "Conv2d", "in_channels": 3, "out_channels": 8, "kernel_size": 2}, CANONICAL),
+    "a bare word, as torch prints it": (
+        "Conv1d(3, 8, 3, padding=same)",
+        "Conv1d(3, 8, kernel_size=(3,), stride=(1,), padding=same)",
+    ),
+    "a bare padding mode": (
+        "Conv1d(3, 8, kernel_size=(3,), stride=(1,), padding=(1,), padding_mode=reflect)",
+        "Conv1d(3, 8, kernel_size=(3,), stride=(1,), padding=(1,), padding_mode=reflect)",
+    ),
+    "bias=None as bias=False": ("Linear(2, 3, bias=None)", "Linear(in_features=2, out_features=3, bias=False)"),
+    "torch's own order of a transposed conv": (
+        "ConvTranspose2d(4, 8, 3, 2, 1, 1, 2, False, 3)",
+        "ConvTranspose2d(4, 8, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1), dilation=(3, 3), "
+        "output_padding=(1, 1), groups=2, bias=False)",
+    ),
+}
+
+REFUSES = {
+    "an unknown kind": ("Convv2d(3, 8, 2)", "unknown layer 'Convv2d'; did you mean 'Conv2d'?"),
+    "a kind in lower case": ("conv2d(3, 8, 2)", "did you mean 'Conv2d'?"),
+    "an unknown argument": ("Conv2d(3, 8, 2, strid=2)", "unknown argument 'strid'; did you mean 'stride'?"),
+    "a missing argument": ("Conv2d(3, 8)", "kernel_size is missing"),
+    "too many arguments": ("Linear(3, 8, True, 4)", "takes 3 arguments, and 4 were given"),
+    "an argument given twice": ("Conv2d(3, 8, 2, in_channels=3)", "in_channels is given twice"),
+    "a negative stride": ("Conv2d(3, 8, 2, stride=-1)", "stride is -1; it must be a whole number at least 1"),
+    "a kernel of 0": ("Conv2d(3, 8, 0)", "kernel_size is 0; it must be a whole number at least 1"),
+    "a number of the wrong type": ("Conv2d(3.0, 8, 2)", "in_channels is 3.0; it must be a whole number at least 1"),
+    "True for a number": ("Conv2d(True, 8, 2)", "in_channels is True"),
+    "a kernel with too many axes": ("Conv2d(3, 8, (2, 2, 2))", "kernel_size is (2, 2, 2); it must be a whole number"),
+    "an unknown padding": ("Conv2d(3, 8, 2, padding='full')", "padding is 'full'; it must be 'same', 'valid' or"),
+    "an unknown padding mode": ("Conv2d(3, 8, 2, padding_mode='wrap')", "one of zeros, reflect, replicate, circular"),
+    "a padding mode that torch lacks": ("ConvTranspose2d(3, 8, 2, padding_mode='reflect')", "the only mode that torch"),
+    "groups that do not divide": ("Conv2d(4, 6, 2, groups=4)", "groups is 4 and must divide out_channels, which is 6"),
+    "'same' with a stride": ("Conv2d(3, 8, 2, stride=2, padding='same')", "padding='same' needs stride 1"),
+    "output_padding that is too large": (
+        "ConvTranspose2d(3, 8, 3, stride=2, output_padding=2)",
+        "output_padding is 2 on axis h; it must be smaller than stride (2) or dilation (1), so 1 at most",
+    ),
+    "a device, which is no part of a function": ("Conv2d(3, 8, 2, device='cuda')", "use the option --device"),
+    "a computed value": ("Conv2d(3, 8, 3 // 2)", "nothing is computed here, write the number"),
+    "a call inside": ("Conv2d(3, 8, __import__('os').getpid())", "nothing is computed here"),
+    "a call of something else": ("os.system('true')", "unknown layer 'os.system'"),
+    "no call": ("Conv2d", "did you mean Conv2d(...)?"),
+    "half a call": ("Conv2d(3, 8", "is not a layer; write it as torch prints it"),
+    "nothing": ("", "is not a layer"),
+    "deep nesting": ("(" * 5000, "is not a layer"),
+    "a very long text": ("Conv2d(" + "3," * 6000 + ")", "characters; 10000 at most are read"),
+    "a giant number": ("Conv2d(3, 8, 99999999999999999999)", "a whole number up to 9223372036854775807"),
+    "a mapping without its kind": ({"in_channels": 3}, "a layer as a mapping needs its kind, such as op: Conv2d"),
+    "a number": (5, "5 is not a layer"),
+}
+
+
+@pytest.mark.parametrize(("written", "printed"), WORKS.values(), ids=WORKS.keys())
+def test_reads(written: object, printed: str) -> None:
+    assert str(parse_layer(written)) == printed
+
+
+@pytest.mark.parametrize(("written", "message"), REFUSES.values(), ids=REFUSES.keys())
+def test_refuses(written: object, message: str) -> None:
+    with pytest.raises(LayerError) as error:
+        parse_layer(written)
+    assert message in str(error.value)
+
+
+def test_all_faults_of_a_layer_are_told_at_once() -> None:
+    with pytest.raises(LayerError) as error:
+        parse_layer("Conv2d(0, 8, kernel=2, stride=-1)")
+    assert [name for name, _ in error.value.faults] == ["kernel", "in_channels", "kernel_size", "stride"]
+
+
+@given(layers)
+def test_prints_what_torch_prints(layer: Layer) -> None:
+    assert str(layer) == repr(build(layer))
+
+
+@given(layers)
+def test_reads_what_it_prints(layer: Layer) -> None:
+    assert parse_layer(str(layer)) == layer
+
+
+@pytest.mark.parametrize(
+    "written", ["1,3,224,224", "1x3x224x224", "[1, 3, 224, 224]", "(1, 3, 224, 224)", [1, 3, 224, 224]]
+)
+def test_a_shape_may_be_written_in_several_ways(written: object) -> None:
+    assert parse_shape(written) == (1, 3, 224, 224)
+
+
+@pytest.mark.parametrize(
+    "written", ["", "1,,3", "1,a", "1.5", "-1,3", [], [0, 3], [True], ["3"], 7, None, "1,3]x", "9" * 30]
+)
+def test_what_is_no_shape_is_refused(written: object) -> None:
+    with pytest.raises(ShapeError):
+        parse_shape(written)
