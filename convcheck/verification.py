@@ -89,7 +89,8 @@ def _prove(claim: Claim, known: Result) -> Result:
     faults = [*said.faults, *seen.faults, *bookkeeping.faults(pair, known, seen.shapes)]
     suggestion = _suggestion(claim, pair) if said.exact.status is Agreement.DIFFERENT else None
     if suggestion:
-        faults.append(f"'{suggestion}' matches exactly")
+        claimed = next(str(pattern) for pattern in case.transplant.values())
+        faults.append(f"weights were laid out as '{claimed}', and '{suggestion}' matches exactly")
     return dataclasses.replace(
         known,
         verdict=Verdict.DIFFERENT if faults else Verdict.EQUAL,

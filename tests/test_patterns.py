@@ -47,8 +47,8 @@ def test_shape_is_what_einops_makes(text: str, shape: tuple[int, ...]) -> None:
     assert pattern.copies(shape, SIZES) == made.numel() // torch.Size(shape).numel()
 
 
-@pytest.mark.parametrize(("text", "shape"), WORKS.values(), ids=WORKS.keys())
-def test_text_is_read_back(text: str, shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("text", [text for text, _ in WORKS.values()], ids=WORKS.keys())
+def test_text_is_read_back(text: str) -> None:
     assert str(parse(text)) == text
     assert parse(text).backwards.backwards == parse(text)
 

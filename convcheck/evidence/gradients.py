@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from convcheck.evidence.integers import Probe, integers
+from convcheck.evidence.integers import Probe, integers, pull_back
 from convcheck.results import Agreement, Gradients
 
 
@@ -13,7 +13,7 @@ def compare(probe: Probe) -> Gradients:
     if probe.reference.shape != probe.candidate.shape:
         return Gradients()
     cotangent = integers(tuple(probe.reference.shape), probe.magnitude, probe.generator)
-    sides = [torch.autograd.grad(side, probe.inputs, cotangent) for side in (probe.reference, probe.candidate)]
+    sides = [pull_back(side, probe.inputs, cotangent) for side in (probe.reference, probe.candidate)]
     found = {
         name: Agreement.IDENTICAL if torch.equal(reference, candidate) else Agreement.DIFFERENT
         for name, reference, candidate in zip(probe.names, *sides, strict=True)

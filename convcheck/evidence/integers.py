@@ -14,7 +14,7 @@ The probes run on the CPU whatever the device: they are about the function, not 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -74,7 +74,7 @@ def plan(pair: Pair, shape: Shape) -> Plan:
     }
     longest = 1.0
     for output in pair.run(parameters, x):
-        counts = torch.autograd.grad(output, [x, *parameters.values()], torch.ones_like(output))
+        counts = pull_back(output, [x, *parameters.values()], torch.ones_like(output))
         longest = max(longest, *(float(count.max()) for count in (output.detach(), *counts)))
     magnitude = max(1, math.isqrt(EXACT // int(longest)))
     probes = math.ceil(math.log(FALSE_ACCEPT) / math.log(DEGREE / (2 * magnitude + 1)))
@@ -92,6 +92,13 @@ def draw(pair: Pair, shape: Shape, plan: Plan, seed: int) -> Iterator[Probe]:
         }
         outputs = pair.run(parameters, x)
         yield Probe((x, *parameters.values()), ("input", *parameters), *outputs, generator, plan.magnitude)
+
+
+def pull_back(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
+    """Return the gradients of `output` in `inputs`: zeros where the output does not depend on one, or on none."""
+    if not output.requires_grad:
+        return tuple(torch.zeros_like(each) for each in inputs)
+    return torch.autograd.grad(output, inputs, cotangent, materialize_grads=True)
 
 
 def integers(shape: Shape, magnitude: int, generator: torch.Generator) -> Tensor:

@@ -37,7 +37,7 @@ def examine(pair: Pair, layer: Layer, shape: Shape, seed: int) -> Logic:
     found = found or Gradients()
     faults = [fault] if fault is not None else []
     if found.status is Agreement.DIFFERENT:
-        faults.append(f"the gradients of {' and '.join(gradients.differing(found))} differ on integers, too")
+        faults.append(f"the gradients of {' and '.join(gradients.differing(found))} differ on integers")
     outcome = Exact(Agreement.DIFFERENT, probes) if fault else Exact(Agreement.IDENTICAL, probes, plan.false_accept)
     notes = tuple(dict.fromkeys(strength.weaknesses(layer, outputs)))
     return Logic(outcome, found, plan.longest, tuple(faults), notes)

@@ -94,6 +94,8 @@ def within(outputs: Sides[Tensor], limit: Tensor) -> bool:
 
 def spacing(value: float, unit: Arithmetic) -> float:
     """Return the distance from |value| to the next larger number of the dtype: one unit in the last place."""
+    if value == 0:
+        return unit.smallest
     _, exponent = math.frexp(value)
     return max(math.ldexp(2 * unit.output, exponent - 1), unit.smallest)
 

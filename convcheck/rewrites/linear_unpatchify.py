@@ -50,6 +50,8 @@ REWRITE = Rewrite(
         "project.weight": ("weight", "i o {k} -> ({order}) i"),
         "project.bias": ("bias", "o -> ({order})"),
     },
+    # torch adds the bias of a Linear apart where the tokens are not contiguous, as after a 1-wide patch.
+    roundings=lambda conv: 1 + int(conv.bias),
     order="o {k}",
     training="the candidate has one bias for every sub-pixel of an output channel; they start as copies, and an "
     "optimiser step lets them drift apart, after which there is no way back",

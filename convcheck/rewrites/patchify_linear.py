@@ -49,5 +49,7 @@ REWRITE = Rewrite(
     refusals=refusals,
     candidate=candidate,
     weights={"project.weight": ("weight", "o i {k} -> o ({order})"), "project.bias": ("bias", "o -> o")},
+    # torch adds the bias of a Linear apart where the tokens are not contiguous, as after a 1-wide patch.
+    roundings=lambda conv: 1 + int(conv.bias),
     order="i {k}",
 )

@@ -1,0 +1,162 @@
+"""What holds for every rewrite of the catalogue, on any layer it accepts; and that it refuses nothing without need."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import get_args
+
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from convcheck.catalogue import catalogue
+from convcheck.claims import Claim
+from convcheck.config.case import Case, DType
+from convcheck.evidence.pair import build_pair
+from convcheck.layers import Conv, Layer
+from convcheck.results import Agreement, Verdict
+from convcheck.verification import verify
+
+from .strategies import convs, tiling, transposed, with_several_windows
+
+NAMES = list(catalogue())
+every_rewrite = pytest.mark.parametrize("name", NAMES)
+
+
+def accepted(name: str) -> st.SearchStrategy[tuple[Layer, tuple[int, ...]]]:
+    """Draw layers that a rewrite holds for, with inputs."""
+    kind = "Conv" if catalogue()[name].families == (Conv,) else "ConvTranspose"
+    return tiling(kind).filter(lambda drawn: not catalogue()[name].refuse(drawn[0]))
+
+
+@st.composite
+def orders(draw: st.DrawFn, name: str, layer: Layer) -> tuple[str, ...] | None:
+    """Draw any order of the patch's axes, or None where there is no choice."""
+    rewrite = catalogue()[name]
+    return tuple(draw(st.permutations(rewrite.spelt_order(layer.dims).split()))) if rewrite.order else None
+
+
+def claim(name: str, layer: Layer, shape: tuple[int, ...], **options: object) -> Claim:
+    case = dataclasses.replace(Case("drawn", layer, shape, (name,)), **options)
+    return Claim(case, name, catalogue()[name], ())
+
+
+@every_rewrite
+@given(data=st.data())
+def test_outputs_and_gradients_are_identical_on_integers(name: str, data: st.DataObject) -> None:
+    layer, shape = data.draw(accepted(name))
+    result = verify(claim(name, layer, shape, order=data.draw(orders(name, layer))))
+    assert result.verdict is Verdict.EQUAL, result.reason
+    assert result.exact.status is Agreement.IDENTICAL
+    assert result.exact.false_accept is not None
+    assert result.exact.false_accept < 1e-9
+    assert result.gradients.input is result.gradients.weight is Agreement.IDENTICAL
+    assert result.gradients.bias is (Agreement.IDENTICAL if "bias" in layer.parameters() else Agreement.NOT_APPLICABLE)
+
+
+@every_rewrite
+@given(data=st.data())
+def test_every_dtype_stays_within_its_bound(name: str, data: st.DataObject) -> None:
+    layer, shape = data.draw(accepted(name))
+    dtype = data.draw(st.sampled_from(get_args(DType)))
+    result = verify(claim(name, layer, shape, dtype=dtype, seed=data.draw(st.integers(0, 99))))
+    assert result.verdict is Verdict.EQUAL, result.reason
+    assert result.error.ratio is not None
+    assert result.error.ratio <= 1
+
+
+@every_rewrite
+@given(data=st.data())
+def test_shapes_counts_and_the_way_back_are_as_declared(name: str, data: st.DataObject) -> None:
+    layer, shape = data.draw(accepted(name))
+    case = claim(name, layer, shape, order=data.draw(orders(name, layer)))
+    pair, transplant = build_pair(case), case.transplant()
+    real = {name: tuple(p.shape) for name, p in pair.candidate.named_parameters()}
+    assert transplant.shapes(layer.parameters()) == real
+    parameters = {name: torch.randn(size) for name, size in layer.parameters().items()}
+    there = transplant.forward(parameters)
+    back = transplant.backward(there)
+    assert parameters.keys() == back.keys()
+    assert all(torch.equal(parameters[name], back[name]) for name in parameters)
+    one_to_one = sum(p.numel() for p in there.values()) == sum(p.numel() for p in parameters.values())
+    assert transplant.one_to_one(layer.parameters()) is one_to_one
+    assert tuple(pair.run_candidate(parameters, torch.randn(shape)).shape) == layer.output_shape(shape)
+
+
+@every_rewrite
+@given(data=st.data())
+def test_every_refusal_is_necessary(name: str, data: st.DataObject) -> None:
+    """Where a rewrite refuses a layer, building it all the same gives other values or shapes, or torch raises."""
+    rewrite = catalogue()[name]
+    layer = data.draw(convs() if rewrite.families == (Conv,) else transposed())
+    assume(rewrite.refuse(layer))
+    # Padding modes with nothing to pad, and 'same' or 'valid' that mean no padding, are accepted; see the next test.
+    shape = data.draw(with_several_windows(layer))
+    result = verify(claim(name, layer, shape))
+    assert result.verdict in (Verdict.DIFFERENT, Verdict.ERROR), f"{layer} on {shape} is refused without need"
+
+
+ACCEPTED = {
+    "padding='valid'": ("Conv2d(3, 4, 2, stride=2, padding='valid')", "patchify-linear"),
+    "padding='same' of a 1x1 kernel": ("Conv2d(3, 4, 1, padding='same')", "patchify-linear"),
+    "a padding mode without padding": ("Conv2d(3, 4, 2, stride=2, padding_mode='reflect')", "patchify-conv1x1"),
+    "dilation along an axis with one tap": ("Conv2d(3, 4, (1, 2), stride=(1, 2), dilation=(3, 1))", "patchify-linear"),
+    "groups before a grouped 1x1 conv": ("Conv2d(4, 4, 2, stride=2, groups=2)", "patchify-conv1x1"),
+    "depthwise": ("ConvTranspose2d(4, 4, 2, stride=2, groups=4)", "conv1x1-unpatchify"),
+}
+
+REFUSED = {
+    "padding in numbers": ("Conv2d(3, 4, 16, stride=16, padding=2)", "patchify-linear", "padding is (2, 2)"),
+    "padding='same'": ("Conv2d(3, 4, 3, padding='same')", "patchify-linear", "padding is 'same'"),
+    "dilation": ("Conv2d(3, 4, 2, stride=2, dilation=2)", "patchify-linear", "dilation is (2, 2)"),
+    "overlap": ("Conv2d(3, 4, 7, stride=4)", "patchify-conv1x1", "kernel_size is (7, 7), and needs to equal stride"),
+    "gaps": ("Conv2d(3, 4, 2, stride=4)", "patchify-conv1x1", "windows leave gaps"),
+    "groups before a Linear": ("Conv2d(4, 4, 2, stride=2, groups=2)", "patchify-linear", "groups is 2"),
+    "a layer of another kind": ("Linear(3, 4)", "patchify-linear", "layer is Linear"),
+    "output_padding": (
+        "ConvTranspose2d(3, 4, 2, stride=2, output_padding=1)",
+        "conv1x1-unpatchify",
+        "output_padding is (1, 1)",
+    ),
+    "padding of a transposed conv": (
+        "ConvTranspose2d(3, 4, 2, stride=2, padding=1)",
+        "linear-unpatchify",
+        "padding is (1, 1)",
+    ),
+    "groups after a Linear": ("ConvTranspose2d(4, 4, 2, stride=2, groups=2)", "linear-unpatchify", "groups is 2"),
+    "dilation of a transposed conv": (
+        "ConvTranspose1d(4, 4, 2, stride=2, dilation=3)",
+        "linear-unpatchify",
+        "dilation is (3,)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "name"), ACCEPTED.values(), ids=ACCEPTED.keys())
+def test_accepts(text: str, name: str) -> None:
+    from convcheck import verify as prove
+
+    assert prove(text, rewrite=name).verdict == "equal"
+
+
+@pytest.mark.parametrize(("text", "name", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_refuses(text: str, name: str, message: str) -> None:
+    from convcheck import verify as prove
+
+    result = prove(text, rewrite=name)
+    assert result.verdict == "refused"
+    assert message in (result.reason or "")
+
+
+def test_copies_that_differ_have_no_way_back_and_the_first_is_named() -> None:
+    rewrite = catalogue()["conv1x1-unpatchify"]
+    from convcheck.layers import parse_layer
+    from convcheck.rewrite import CopiesDifferError
+
+    layer = parse_layer("ConvTranspose1d(2, 3, 2, stride=2)")
+    transplant = rewrite.transplant(layer)
+    there = transplant.forward({name: torch.randn(size) for name, size in layer.parameters().items()})
+    there["project.bias"][3] += 1
+    with pytest.raises(CopiesDifferError, match=r"project\.bias\[3\]"):
+        transplant.backward(there)
