@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ConvcheckError
@@ -28,13 +29,27 @@ def stdout() -> Console:
 
 def show(console: Console, renderables: Iterable[RenderableType]) -> None:
     """Print renderables one by one."""
-    for renderable in renderables:
-        console.print(renderable)
+    with _reader_may_leave():
+        for renderable in renderables:
+            console.print(renderable)
+        sys.stdout.flush()
 
 
 def write(text: str) -> None:
     """Print plain text as it is."""
-    sys.stdout.write(text + "\n")
+    with _reader_may_leave():
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """Say nothing when a reader such as `head` has seen enough; the exit code stays that of the verdict."""
+    try:
+        yield
+    except BrokenPipeError:
+        # What Python still holds back is flushed when it exits; let it go nowhere instead of failing again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(error: ConvcheckError) -> None:
@@ -51,8 +66,3 @@ def complain(error: ConvcheckError) -> None:
 def hint(text: str) -> None:
     """Print a remark on standard error."""
     sys.stderr.write(f"note: {text}\n")
-
-
-def hush() -> None:
-    """Let nothing more be written: the reader of standard output is gone."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

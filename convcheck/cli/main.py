@@ -80,9 +80,6 @@ def main() -> None:
         app(prog_name="convcheck")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        console.hush()
-        sys.exit(0)
     except Exception:
         sys.stderr.write(traceback.format_exc())
         sys.stderr.write(

@@ -79,6 +79,9 @@ def expand(
             for name in sorted(used - set(matrix)):
                 yield ("cases", index), f"{{{name}}} is no variable of the matrix; {did_you_mean(name, matrix)}"
             value = {key: _substitute(entry, chosen) for key, entry in value.items()}
+            if "name" in base and "name" not in swept:
+                # A name is text, also where it is nothing but a number of the matrix.
+                value["name"] = _spell(value["name"])
         yield Raw(index, value, inherited - swept, swept)
 
 

@@ -1,0 +1,61 @@
+"""What answers from numbers alone never imports torch: seen in a fresh process."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROBE = """
+import sys
+sys.argv = ["convcheck", *{words!r}]
+from convcheck.cli.main import main
+try:
+    main()
+except SystemExit as stop:
+    code = stop.code
+heavy = sorted(sys.modules.keys() & {heavy!r})
+print("HEAVY", code or 0, *heavy)
+"""
+
+NEVER = {"torch", "numpy", "matplotlib"}
+
+COMMANDS = {
+    "--help": (["--help"], 0, NEVER | {"pydantic", "yaml", "einops"}),
+    "help of a command": (["verify", "--help"], 0, NEVER | {"pydantic", "yaml", "einops"}),
+    "--version": (["--version"], 0, NEVER | {"pydantic", "yaml", "einops"}),
+    "shape of a layer": (["shape", "Conv2d(3, 8, 2)", "-i", "1,3,8,8"], 0, NEVER | {"pydantic", "yaml", "einops"}),
+    "shape of the config that ships": (["shape"], 0, NEVER),
+    "params": (["params", "Conv2d(3, 8, 2, stride=2)"], 0, NEVER | {"pydantic", "yaml"}),
+    "params of the config that ships": (["params"], 0, NEVER),
+    "rewrites": (["rewrites"], 0, NEVER | {"pydantic", "yaml"}),
+    "one rewrite": (["rewrites", "patchify-linear"], 0, NEVER | {"pydantic", "yaml"}),
+    "rewrites of a layer": (["rewrites", "Conv2d(3, 8, 2)"], 0, NEVER | {"pydantic", "yaml"}),
+    "a list of names": (["verify", "--list"], 0, NEVER),
+    "a broken config": (["verify", "broken.yaml"], 2, NEVER),
+    "a missing file": (["verify", "none.yaml"], 2, NEVER),
+    "a broken layer": (["verify", "Conv2d(3)"], 2, NEVER),
+    "an unknown rewrite": (["verify", "-r", "none"], 2, NEVER),
+    "an unknown option": (["verify", "--none"], 2, NEVER),
+}
+
+
+def imported(words: list[str], heavy: set[str], folder: Path) -> str:
+    script = PROBE.format(words=words, heavy=heavy)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=folder, check=False)
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("words", "code", "heavy"), COMMANDS.values(), ids=COMMANDS.keys())
+def test_imports_nothing_heavy(words: list[str], code: int, heavy: set[str], tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("cases: 3\n")
+    assert imported(words, heavy, tmp_path) == f"HEAVY {code}"
+
+
+def test_the_probe_sees_torch_where_it_is_needed(tmp_path: Path) -> None:
+    assert imported(["verify"], NEVER, tmp_path).startswith("HEAVY 0 numpy torch")
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    script = "import sys, convcheck; print(sorted(sys.modules.keys() & {'torch', 'pydantic', 'rich', 'typer', 'yaml'}))"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
