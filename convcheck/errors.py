@@ -59,6 +59,16 @@ class ConfigError(ConvcheckError):
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
+def shown(value: object, most: int = 60) -> str:
+    """Write a value into a message: as Python would, on one line, and cut if it is long."""
+    try:
+        text = repr(value)
+    except ValueError:
+        # Python does not write numbers of more than 4300 digits.
+        return "a number of thousands of digits"
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 def did_you_mean(word: str, known: Iterable[str], *, say_known: str = "there are") -> str:
     """Return `did you mean 'x'?` for the nearest of `known`, else the list of what there is."""
     names = list(known)

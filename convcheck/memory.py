@@ -21,7 +21,7 @@ def needed(claim: Claim) -> int:
     parameters = layer.parameter_count()
     transplanted = parameters
     if claim.rewrite is not None and not claim.refusals:
-        transplanted = parameter_count(claim.transplant().shapes(layer.parameters()))
+        transplanted = parameter_count(claim.transplant().shapes())
     # im2col writes out every factor once for each of the weight[0] / groups sums that it enters.
     columns = layer.macs(shape) * layer.axis_sizes().get("g", 1) // weight[0]
     values = (

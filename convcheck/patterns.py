@@ -6,18 +6,24 @@ knows only sizes, so the shape of a transplanted weight is known before torch is
 
 from __future__ import annotations
 
+import keyword
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from convcheck.errors import PatternError
+from convcheck.errors import PatternError, shown
 
 Shape = tuple[int, ...]
 Group = tuple[str, ...]
 
 SPACE_AXES: Mapping[int, Group] = {1: ("l",), 2: ("h", "w"), 3: ("t", "h", "w")}
 KERNEL_AXES: Mapping[int, Group] = {1: ("kl",), 2: ("kh", "kw"), 3: ("kt", "kh", "kw")}
+
+
+# Names of einops' own arguments, beside which lengths are handed over by name.
+_RESERVED = frozenset(("axis", "pattern", "reduction", "tensor"))
 
 
 @dataclass(frozen=True)
@@ -98,11 +104,11 @@ def parse(text: str) -> Pattern:
     """
     left, arrow, right = text.partition("->")
     if not arrow or "->" in right:
-        raise PatternError(f"{text!r} needs one '->' between what is and what shall be")
+        raise PatternError(f"{shown(text)} needs one '->' between what is and what shall be")
     pattern = Pattern(_read(left, text), _read(right, text))
     lost = sorted(set(_axes(pattern.source)) - set(_axes(pattern.target)))
     if lost:
-        raise PatternError(f"{text!r} loses {' and '.join(lost)}: a transplant keeps every weight")
+        raise PatternError(f"{shown(text)} loses {' and '.join(lost)}: a transplant keeps every weight")
     return pattern
 
 
@@ -110,7 +116,7 @@ def parse_order(text: str) -> Group:
     """Read a row of axis names such as `kh kw i`. Raises PatternError if it is anything else."""
     groups = _read(text, text)
     if any(len(group) != 1 for group in groups):
-        raise PatternError(f"{text!r} is not a row of axis names; write for example 'kh kw i'")
+        raise PatternError(f"{shown(text)} is not a row of axis names; write for example 'kh kw i'")
     return tuple(group[0] for group in groups)
 
 
@@ -134,13 +140,21 @@ def _read(side: str, whole: str) -> tuple[Group, ...]:
     from einops.parsing import ParsedExpression
 
     try:
-        expression = ParsedExpression(side)
+        with warnings.catch_warnings():
+            # einops warns of names that Python keeps for itself; they are refused below.
+            warnings.simplefilter("ignore")
+            expression = ParsedExpression(side)
     except EinopsError as error:
-        raise PatternError(f"{whole!r} is not an einops pattern: {error}") from None
+        raise PatternError(f"{shown(whole)} is not an einops pattern: {' '.join(str(error).split())}") from None
     if expression.has_ellipsis:
-        raise PatternError(f"{whole!r} has an ellipsis; name every axis of the weight")
+        raise PatternError(f"{shown(whole)} has an ellipsis; name every axis of the weight")
     if expression.has_non_unitary_anonymous_axes:
-        raise PatternError(f"{whole!r} has a number that is not 1; name the axis instead")
+        raise PatternError(f"{shown(whole)} has a number that is not 1; name the axis instead")
+    for name in expression.identifiers:
+        if keyword.iskeyword(name) or name in _RESERVED:
+            raise PatternError(
+                f"{shown(whole)} calls an axis {name!r}, which einops cannot; use names such as o i kh kw"
+            )
     return tuple(tuple(group) for group in expression.composition)
 
 

@@ -5,29 +5,36 @@ from __future__ import annotations
 import shlex
 
 from convcheck.claims import NONE_APPLIES, Claim
+from convcheck.selection import quoted
 
 
 def command(claim: Claim) -> str:
     """Return a command that proves this claim alone.
 
-    A claim that options can express is written with them, so it runs from any folder; one that brings its own order,
-    transplant or tolerance names its config.
+    A claim that options can express is written with them, so it runs from any folder. One that brings its own order,
+    transplant or tolerance names its config; if it came from Python, it goes back there.
     """
     case = claim.case
-    words = ["convcheck", "verify"]
-    if case.order or case.transplant or case.tolerance:
-        words += [case.config] if case.config else []
-        words += ["-k", _exactly(case.name)]
-    else:
-        words += [str(case.layer), "-i", ",".join(str(length) for length in case.input)]
-    if claim.name != NONE_APPLIES:
-        words += ["-r", claim.name]
-    words += ["--dtype", case.dtype, "--seed", str(case.seed)]
-    if case.device != "cpu":
-        words += ["--device", case.device]
-    return shlex.join(words)
+    options = ["-r", claim.name] if claim.name != NONE_APPLIES else []
+    options += ["--dtype", case.dtype, "--seed", str(case.seed)]
+    options += ["--device", case.device] if case.device != "cpu" else []
+    if not (case.order or case.transplant or case.tolerance):
+        return shlex.join(["convcheck", "verify", str(case.layer), "-i", ",".join(map(str, case.input)), *options])
+    if case.config is None:
+        return shlex.join(["python", "-c", _python(claim)])
+    config = [case.config] if case.config else []
+    return shlex.join(["convcheck", "verify", *config, "-k", quoted(case.name), *options])
 
 
-def _exactly(name: str) -> str:
-    # -k reads words; what stands between them in a name cannot be written in one.
-    return " and ".join(word for word in name.replace("(", " ").replace(")", " ").split() if word)
+def _python(claim: Claim) -> str:
+    case = claim.case
+    arguments: dict[str, object] = {"dtype": case.dtype, "device": case.device, "seed": case.seed}
+    if case.order:
+        arguments["order"] = " ".join(case.order)
+    if case.transplant:
+        arguments["transplant"] = {name: str(pattern) for name, pattern in case.transplant.items()}
+    if case.tolerance:
+        arguments["tolerance"] = {"atol": case.tolerance.atol, "rtol": case.tolerance.rtol}
+    written = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    call = f"convcheck.verify({str(case.layer)!r}, {list(case.input)}, {claim.name!r}, {written})"
+    return f"import convcheck; print({call})"

@@ -68,21 +68,30 @@ class Gradients:
 
 
 @dataclass(frozen=True)
+class Worst:
+    """The entry where error / bound is largest: its index, both values, and the bound there."""
+
+    at: Shape
+    values: Sides[float | None]
+    bound: float | None
+
+
+@dataclass(frozen=True)
 class Deviation:
     """How far the outputs are apart in the asked dtype. A number that would be infinite or NaN is None.
 
-    `max_abs` stands at index `at` (both values are in `values`), and `bound` is the derived bound there;
-    `ratio` is the largest error / bound over all entries; `ulp` counts units in the last place at `at`;
-    `max_rel` is relative to the reference.
+    `max_abs` is the largest error; it stands at index `at`, and `bound` is the bound there (derived, or the tolerance
+    that was given); `ulp` is the same error in units in the last place. `ratio` is the largest error / bound of all
+    entries, which stands at `worst`; `max_rel` is the largest error relative to the reference.
     """
 
     max_abs: float | None = None
     at: Shape | None = None
-    values: Sides[float | None] = Sides(None, None)
     max_rel: float | None = None
     bound: float | None = None
     ratio: float | None = None
     ulp: float | None = None
+    worst: Worst | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,7 @@ class Result:
     params: Sides[int | None] = Sides(None, None)
     macs: Sides[int | None] = Sides(None, None)
     exact: Exact = Exact()
-    one_to_one: bool | None = None
+    one_to_one: bool = False
     gradients: Gradients = Gradients()
     error: Deviation = Deviation()
     referee: Sides[float | None] = Sides(None, None)
@@ -133,11 +142,13 @@ class Report:
 
     tool: Tool
     results: tuple[Result, ...]
+    interrupted: bool = False
+    """Whether the user stopped the run; the results are those that were finished."""
 
     @property
     def ok(self) -> bool:
-        """Whether every verdict is as expected."""
-        return all(result.ok for result in self.results)
+        """Whether every claim was tried, and every verdict is as expected."""
+        return not self.interrupted and all(result.ok for result in self.results)
 
     def count(self) -> dict[str, int]:
         """Return how many results there are of every verdict, and how many were not expected."""
@@ -168,7 +179,7 @@ class Weights:
     rewrite: str | None
     params: Sides[int | None]
     weights: Sides[Mapping[str, Shape] | None]
-    one_to_one: bool | None
+    one_to_one: bool
     transplant: Mapping[str, str]
     reason: str | None = None
 

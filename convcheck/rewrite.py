@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Layer
@@ -39,39 +39,69 @@ class CopiesDifferError(ValueError):
 
 @dataclass(frozen=True)
 class Move:
-    """How one parameter of the reference becomes one of the candidate."""
+    """How one parameter of the reference, of a given shape, becomes one of the candidate.
+
+    `known` are the lengths of axes that the shape alone does not tell.
+    """
 
     source: str
     target: str
     pattern: Pattern
+    shape: Shape
+    known: Mapping[str, int]
+
+    def target_shape(self) -> Shape:
+        """Return the shape of the candidate's parameter. Raises PatternError if the pattern does not fit."""
+        return self.pattern.shape(self.shape, self.known)
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        """Return the candidate's parameter. Differentiable."""
+        import einops
+
+        return einops.repeat(tensor, str(self.pattern), **self.pattern.sizes(self.shape, self.known))
+
+    def backward(self, tensor: Tensor) -> Tensor:
+        """Return the reference's parameter.
+
+        Raises:
+            CopiesDifferError: the candidate's holds copies of one value, and they do not agree.
+        """
+        import einops
+        import torch
+
+        apart = Pattern(self.pattern.target, (self.pattern.repeated, *self.pattern.source))
+        first = einops.rearrange(tensor, str(apart), **self.pattern.sizes(self.shape, self.known))[0]
+        copies = self.forward(first)
+        if not torch.equal(copies, tensor):
+            at = tuple((copies != tensor).nonzero()[0].tolist())
+            raise CopiesDifferError(
+                f"{self.target}{list(at)} is {tensor[at].item()!r}, but '{self.pattern}' makes it a copy of "
+                f"{copies[at].item()!r}"
+            )
+        return first
 
 
 @dataclass(frozen=True)
 class Transplant:
-    """How all parameters move. `sizes` are the lengths of axes that the shapes alone do not tell."""
+    """How all parameters move."""
 
     moves: tuple[Move, ...]
-    sizes: Mapping[str, int]
 
     def forward(self, parameters: Parameters) -> dict[str, Tensor]:
         """Return the candidate's parameters from the reference's. Differentiable."""
-        return {move.target: self._apply(move.pattern, parameters[move.source]) for move in self.moves}
+        return {move.target: move.forward(parameters[move.source]) for move in self.moves}
 
     def backward(self, parameters: Parameters) -> dict[str, Tensor]:
-        """Return the reference's parameters from the candidate's.
+        """Return the reference's parameters from the candidate's. Raises CopiesDifferError as Move.backward does."""
+        return {move.source: move.backward(parameters[move.target]) for move in self.moves}
 
-        Raises:
-            CopiesDifferError: the candidate holds copies of one value, and they do not agree.
-        """
-        return {move.source: self._undo(move, parameters[move.target]) for move in self.moves}
+    def shapes(self) -> dict[str, Shape]:
+        """Return the shapes of the candidate's parameters."""
+        return {move.target: move.target_shape() for move in self.moves}
 
-    def shapes(self, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
-        """Return the shapes of the candidate's parameters from those of the reference's."""
-        return {move.target: move.pattern.shape(shapes[move.source], self.sizes) for move in self.moves}
-
-    def one_to_one(self, shapes: Mapping[str, Shape]) -> bool:
+    def one_to_one(self) -> bool:
         """Tell whether every value moves to exactly one place, so that training both sides stays equal, too."""
-        return all(move.pattern.copies(shapes[move.source], self.sizes) == 1 for move in self.moves)
+        return all(move.pattern.copies(move.shape, move.known) == 1 for move in self.moves)
 
     def describe(self) -> dict[str, str]:
         """Return the pattern for each of the candidate's parameters."""
@@ -79,31 +109,7 @@ class Transplant:
 
     def replaced(self, patterns: Mapping[str, Pattern]) -> Transplant:
         """Return this transplant with the given patterns, by reference parameter, in place of its own."""
-        moves = (Move(move.source, move.target, patterns.get(move.source, move.pattern)) for move in self.moves)
-        return Transplant(tuple(moves), self.sizes)
-
-    def _known(self, pattern: Pattern) -> dict[str, int]:
-        return {axis: size for axis, size in self.sizes.items() if axis in pattern.axes}
-
-    def _apply(self, pattern: Pattern, tensor: Tensor) -> Tensor:
-        import einops
-
-        return einops.repeat(tensor, str(pattern), **self._known(pattern))
-
-    def _undo(self, move: Move, tensor: Tensor) -> Tensor:
-        import einops
-        import torch
-
-        apart = Pattern(move.pattern.target, (move.pattern.repeated, *move.pattern.source))
-        first = einops.rearrange(tensor, str(apart), **self._known(apart))[0]
-        copies = self._apply(move.pattern, first)
-        if not torch.equal(copies, tensor):
-            at = tuple((copies != tensor).nonzero()[0].tolist())
-            raise CopiesDifferError(
-                f"{move.target}{list(at)} is {tensor[at].item()!r}, but '{move.pattern}' makes it a copy of "
-                f"{copies[at].item()!r}"
-            )
-        return first
+        return Transplant(tuple(replace(move, pattern=patterns.get(move.source, move.pattern)) for move in self.moves))
 
 
 def _same_macs(layer: Any, shape: Shape) -> int:
@@ -164,8 +170,10 @@ class Rewrite:
             if source in has:
                 text = template.replace("{order}", self.spelt_order(layer.dims, order))
                 pattern = parse(spell(text, layer.dims))
-                moves.append(Move(source, target, pattern if sizes.get("g", 1) > 1 else pattern.without("g")))
-        return Transplant(tuple(moves), sizes)
+                # Patterns are told without groups where there are none.
+                pattern = pattern if sizes.get("g", 1) > 1 else pattern.without("g")
+                moves.append(Move(source, target, pattern, has[source], sizes))
+        return Transplant(tuple(moves))
 
     def code(self) -> str:
         """Return the source of the function that builds the candidate."""

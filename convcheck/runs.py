@@ -13,8 +13,8 @@ from convcheck.verification import verify
 from convcheck.version import __version__
 
 
-def run(claims: Sequence[Claim], *, fail_fast: bool = False) -> tuple[Report, bool]:
-    """Verify the claims in order. Return the report, and whether the user interrupted it; what was done is in it."""
+def run(claims: Sequence[Claim], *, fail_fast: bool = False) -> Report:
+    """Verify the claims in order. If the user interrupts, the report holds what was finished."""
     results: list[Result] = []
     interrupted = False
     try:
@@ -26,4 +26,4 @@ def run(claims: Sequence[Claim], *, fail_fast: bool = False) -> tuple[Report, bo
         interrupted = True
     devices = dict.fromkeys(claim.case.device for claim in claims)
     tool = Tool(__version__, torch.__version__, platform.python_version(), ", ".join(devices), torch.get_num_threads())
-    return Report(tool, tuple(results)), interrupted
+    return Report(tool, tuple(results), interrupted)

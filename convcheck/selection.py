@@ -1,7 +1,11 @@
-"""Choosing cases by name, with the expressions of pytest's `-k`: words joined by and, or, not and parentheses."""
+"""Choosing cases by name, with the expressions of pytest's `-k`: words joined by and, or, not and parentheses.
+
+Beyond pytest, a name in double quotes (a JSON string) stands for the case of exactly this name.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import NoReturn
@@ -9,13 +13,18 @@ from typing import NoReturn
 from convcheck.errors import UsageError
 
 # pytest's own alphabet for a word of an expression.
-_TOKEN = re.compile(r"\s*(?:(?P<paren>[()])|(?P<word>[\w:+\-.\[\]{}\\/,=]+)|(?P<other>\S))")
+_TOKEN = re.compile(r'[()]|[\w:+\-.\[\]{}\\/,=]+|"(?:[^"\\]|\\.)*"')
+
+DEEPEST = 50
+"""Levels of parentheses and `not`; nobody nests as deep, and Python's stack stays far away."""
 
 Matcher = Callable[[str], bool]
 
 
 def matcher(expression: str) -> Matcher:
-    """Return a predicate on names: a word matches where it is part of the name, whatever the case.
+    """Return a predicate on names such as `case[rewrite]`.
+
+    A word matches where it is part of the name, whatever the case; a quoted name matches the whole of `case`.
 
     Raises:
         UsageError: the expression cannot be read; with the place.
@@ -23,7 +32,12 @@ def matcher(expression: str) -> Matcher:
     parser = _Parser(expression)
     found = parser.either()
     parser.end()
-    return lambda name: found(name.lower())
+    return found
+
+
+def quoted(name: str) -> str:
+    """Return the expression that selects the case of exactly this name."""
+    return json.dumps(name)
 
 
 class _Parser:
@@ -31,11 +45,16 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens = [(m.group().strip(), m.start()) for m in _TOKEN.finditer(text) if m.group().strip()]
-        self.at = 0
-        for match in _TOKEN.finditer(text):
-            if match["other"]:
-                self.fail(f"unexpected {match['other']!r}", match.start("other"))
+        self.tokens: list[tuple[str, int]] = []
+        self.at = self.depth = 0
+        place = 0
+        while rest := text[place:].lstrip():
+            place = len(text) - len(rest)
+            match = _TOKEN.match(text, place)
+            if match is None:
+                self.fail(f"unexpected {text[place]!r}", place)
+            self.tokens.append((match.group(), place))
+            place = match.end()
         if len(self.tokens) > 500:
             self.fail("an expression of more than 500 words", 0)
 
@@ -61,19 +80,34 @@ class _Parser:
         if token is None:
             self.fail("a name is missing at the end", len(self.text))
         self.at += 1
-        if token == "not":
-            inner = self.single()
-            return lambda name: not inner(name)
-        if token == "(":
-            inner = self.either()
-            if self.peek() != ")":
-                self.fail("')' is missing", self.place())
-            self.at += 1
-            return inner
+        if token in ("not", "("):
+            return self.nested(token)
         if token in (")", "and", "or"):
             self.fail(f"a name is missing before {token!r}", self.tokens[self.at - 1][1])
+        if token.startswith('"'):
+            return self.exactly(token)
         word = token.lower()
-        return lambda name: word in name
+        return lambda name: word in name.lower()
+
+    def nested(self, opening: str) -> Matcher:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            self.fail(f"nested more than {DEEPEST} deep", self.tokens[self.at - 1][1])
+        inner = self.single() if opening == "not" else self.either()
+        self.depth -= 1
+        if opening == "not":
+            return lambda name: not inner(name)
+        if self.peek() != ")":
+            self.fail("')' is missing", self.place())
+        self.at += 1
+        return inner
+
+    def exactly(self, token: str) -> Matcher:
+        try:
+            case = json.loads(token, strict=False)
+        except ValueError:
+            self.fail(f"{token} is no quoted name", self.tokens[self.at - 1][1])
+        return lambda name: name == case or name.startswith(f"{case}[")
 
     def end(self) -> None:
         if self.peek() is not None:

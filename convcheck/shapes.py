@@ -60,18 +60,18 @@ def weights_of(claims: Iterable[Claim]) -> Iterator[Weights]:
                 rewrite=None if claim.name == NONE_APPLIES else claim.name,
                 params=Sides(layer.parameter_count(), None),
                 weights=Sides(own, None),
-                one_to_one=None,
+                one_to_one=False,
                 transplant={},
                 reason="; ".join(claim.refusals),
             )
             continue
         way = claim.transplant()
-        other = way.shapes(own)
+        other = way.shapes()
         yield Weights(
             **common,
             rewrite=claim.name,
             params=Sides(layer.parameter_count(), parameter_count(other)),
             weights=Sides(own, other),
-            one_to_one=way.one_to_one(own),
+            one_to_one=way.one_to_one(),
             transplant=way.describe(),
         )

@@ -28,7 +28,11 @@ def verify(claim: Claim) -> Result:
             # torch raises these for what it cannot do: no such device, no such kernel, out of memory.
             message = str(error).strip().splitlines() or [type(error).__name__]
             result = dataclasses.replace(result, verdict=Verdict.ERROR, reason=f"could not be run: {message[0]}")
-    return dataclasses.replace(_judged(claim, result), seconds=time.perf_counter() - start)
+    result = _judged(claim, result)
+    if len(refusals) > len(claim.refusals) == 0:
+        # That this machine is too small says nothing of the claim, so no case can expect it.
+        result = dataclasses.replace(result, ok=False)
+    return dataclasses.replace(result, seconds=time.perf_counter() - start)
 
 
 def _too_large(claim: Claim) -> list[str]:
@@ -65,10 +69,10 @@ def _known(claim: Claim) -> Result:
     if rewrite is None or claim.refusals:
         return result
     transplant = claim.transplant()
-    one_to_one = transplant.one_to_one(own)
+    one_to_one = transplant.one_to_one()
     return dataclasses.replace(
         result,
-        params=Sides(parameter_count(own), parameter_count(transplant.shapes(own))),
+        params=Sides(parameter_count(own), parameter_count(transplant.shapes())),
         macs=Sides(layer.macs(case.input), rewrite.macs(layer, case.input)),
         one_to_one=one_to_one,
         transplant=transplant.describe(),
@@ -87,15 +91,15 @@ def _prove(claim: Claim, known: Result) -> Result:
     roundings = Sides(case.layer.roundings(), rewrite.roundings(case.layer))
     seen = numbers.measure(pair, case, said.longest, roundings)
     faults = [*said.faults, *seen.faults, *bookkeeping.faults(pair, known, seen.shapes)]
-    suggestion = _suggestion(claim, pair) if said.exact.status is Agreement.DIFFERENT else None
-    if suggestion:
-        claimed = next(str(pattern) for pattern in case.transplant.values())
-        faults.append(f"weights were laid out as '{claimed}', and '{suggestion}' matches exactly")
+    suggested = _suggested(claim, pair) if said.exact.status is Agreement.DIFFERENT else ()
+    faults += [
+        f"{source} was laid out as '{claimed}', and '{right}' matches exactly" for source, claimed, right in suggested
+    ]
     return dataclasses.replace(
         known,
         verdict=Verdict.DIFFERENT if faults else Verdict.EQUAL,
         reason="; ".join(faults) or None,
-        suggestion=suggestion,
+        suggestion=suggested[0][2] if suggested else None,
         output_shape=seen.shapes,
         exact=said.exact,
         gradients=said.gradients,
@@ -105,16 +109,23 @@ def _prove(claim: Claim, known: Result) -> Result:
     )
 
 
-def _suggestion(claim: Claim, pair: Pair) -> str | None:
-    """Return the catalogue's own layout of the weight, if the claim brought another and this one is proved to match."""
+def _suggested(claim: Claim, pair: Pair) -> tuple[tuple[str, str, str], ...]:
+    """Return (parameter, claimed pattern, right pattern) for each wrong pattern that a claim brought.
+
+    The right ones are the catalogue's, if they are proved to match.
+    """
     case, rewrite = claim.case, claim.rewrite
     if rewrite is None or not case.transplant:
-        return None
+        return ()
     usual = rewrite.transplant(case.layer, case.order)
     mended = logic.examine(dataclasses.replace(pair, transplant=usual), case.layer, case.input, case.seed)
     if mended.exact.status is not Agreement.IDENTICAL:
-        return None
-    return next((str(move.pattern) for move in usual.moves if move.source in case.transplant), None)
+        return ()
+    return tuple(
+        (ours.source, str(theirs.pattern), str(ours.pattern))
+        for ours, theirs in zip(usual.moves, pair.transplant.moves, strict=True)
+        if ours.pattern != theirs.pattern
+    )
 
 
 def _judged(claim: Claim, result: Result) -> Result:

@@ -33,7 +33,7 @@ def test_a_verified_layer(convcheck: Run) -> None:
     result = convcheck("verify", VIT, "-i", "1,3,224,224", "-f", "json")
     report = parsed(result)
     assert result.exit_code == 0
-    assert report.keys() == {"schema", "tool", "ok", "summary", "results"}
+    assert report.keys() == {"schema", "tool", "ok", "interrupted", "summary", "results"}
     assert report["schema"] == 1
     assert report["ok"] is True
     assert report["tool"].keys() == {"convcheck", "torch", "python", "device", "threads"}
@@ -45,7 +45,7 @@ def test_a_verified_layer(convcheck: Run) -> None:
         assert found["input"] == [[1, 3, 224, 224]]
         assert (found["dtype"], found["device"], found["seed"]) == ("float32", "cpu", 0)
         assert (found["verdict"], found["expected"], found["ok"]) == ("equal", "equal", True)
-        assert found["output_shape"] == dict.fromkeys(SIDES, [1, 768, 14, 14])
+        assert found["output_shape"] == {side: [1, 768, 14, 14] for side in SIDES}
         assert found["params"] == dict.fromkeys(SIDES, 768 * 3 * 16 * 16 + 768)
         assert found["macs"] == dict.fromkeys(SIDES, 14 * 14 * 768 * 3 * 16 * 16)
         assert found["exact"]["status"] == "identical"
@@ -54,7 +54,7 @@ def test_a_verified_layer(convcheck: Run) -> None:
         assert found["one_to_one"] is True
         assert found["gradients"] == dict.fromkeys(("input", "weight", "bias"), "identical")
         error = found["error"]
-        assert {"max_abs", "at", "max_rel", "bound", "ratio", "ulp"} <= error.keys()
+        assert {"max_abs", "at", "max_rel", "bound", "ratio", "ulp", "worst"} <= error.keys()
         assert len(error["at"]) == 4
         assert 0 <= error["max_abs"] <= error["bound"]
         assert 0 <= error["ratio"] <= 1

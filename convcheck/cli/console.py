@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from convcheck.errors import ConvcheckError
+from convcheck.errors import ConvcheckError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -21,35 +21,47 @@ def stdout() -> Console:
     """Return the console for results."""
     from rich.console import Console
 
-    # Numbers and quotes are not coloured by guesswork; a long line is the terminal's to fold, not ours to cut.
-    return Console(
-        width=None if sys.stdout.isatty() else UNLIMITED, highlight=False, markup=False, emoji=False, soft_wrap=False
-    )
+    class Whole(Console):
+        """A console on which text is never broken or cut, so that commands and code can be copied from it."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    # Nothing is coloured by guesswork or read as markup.
+    return Whole(width=None if sys.stdout.isatty() else UNLIMITED, highlight=False, markup=False, emoji=False)
 
 
 def show(console: Console, renderables: Iterable[RenderableType]) -> None:
-    """Print renderables one by one."""
-    with _reader_may_leave():
+    """Print renderables one by one. Lines of text are folded by the terminal, not by us: a copied command stays one."""
+    from rich.text import Text
+
+    with _writing():
         for renderable in renderables:
-            console.print(renderable)
+            console.print(renderable, soft_wrap=isinstance(renderable, Text))
         sys.stdout.flush()
 
 
 def write(text: str) -> None:
     """Print plain text as it is."""
-    with _reader_may_leave():
+    with _writing():
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
 
 @contextmanager
-def _reader_may_leave() -> Iterator[None]:
-    """Say nothing when a reader such as `head` has seen enough; the exit code stays that of the verdict."""
+def _writing() -> Iterator[None]:
+    """Say nothing when a reader such as `head` has seen enough; the exit code stays that of the verdict.
+
+    Raises:
+        UsageError: standard output cannot be written to, as on a full disk.
+    """
     try:
         yield
-    except BrokenPipeError:
+    except OSError as error:
         # What Python still holds back is flushed when it exits; let it go nowhere instead of failing again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise UsageError(f"cannot write to standard output: {error.strerror}") from None
 
 
 def complain(error: ConvcheckError) -> None:

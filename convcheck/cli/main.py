@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import io
+import os
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -70,11 +73,18 @@ for _command in (verify, params, shape, rewrites):
     app.command()(_guarded(_command))
 
 
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
 def main() -> None:
     """Run the program and exit: 0, 1 and 2 from the commands, 3 for a fault of convcheck itself, 130 if interrupted."""
+    # Python starts without a stream that was closed; what would go there goes nowhere.
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         # A name or a table line that the terminal's encoding lacks must not become a crash.
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
         app(prog_name="convcheck")

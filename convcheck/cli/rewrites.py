@@ -8,6 +8,7 @@ import typer
 
 from convcheck.cli import console, options, targets
 from convcheck.errors import UsageError
+from convcheck.layers import kinds, parse_layer
 
 Subject = Annotated[
     str | None,
@@ -31,8 +32,8 @@ def rewrites(
     from convcheck.offers import facts, offers
 
     out = console.stdout()
-    if subject is not None and "(" in subject:
-        layer = targets.sort_out([subject]).layers[0]
+    if subject is not None and ("(" in subject or subject in kinds()):
+        layer = parse_layer(subject)
         targets.layer_case(layer, targets.one_shape(input))
         found = offers(layer)
         if format == "json":

@@ -51,6 +51,8 @@ def sort_out(words: Sequence[str] | None) -> Targets:
     files: dict[Path, str] = {}
     layers = []
     for word in words:
+        if not word.strip():
+            raise UsageError("a target is empty; name a config, a folder or a layer")
         path = Path(word)
         try:
             is_folder, is_file = path.is_dir(), path.exists()
@@ -154,7 +156,7 @@ def shapes(
         if shape is not None:
             raise UsageError("-i is the input of a layer on the command line; a config brings its own")
         rows = shapes_of(read_cases(found.files))
-    if expression is not None:
+    if expression:
         wanted = matcher(expression)
         rows = [row for row in rows if wanted(row.case or row.layer)]
         if not rows:
@@ -173,7 +175,7 @@ def chosen(cases: Sequence[Case], rewrites: Sequence[str] | None, expression: st
             find(name)
         cases = [replace(case, rewrites=tuple(dict.fromkeys(rewrites))) for case in cases]
     claims = list(claims_of(cases))
-    if expression is None:
+    if not expression:
         return claims
     wanted = matcher(expression)
     found = [claim for claim in claims if wanted(claim.id)]

@@ -42,7 +42,7 @@ def verify(
                 console.hint(f"no -i given for {case.name}, so its input is {','.join(map(str, case.input))}")
     from convcheck.runs import run
 
-    report, interrupted = run(claims, fail_fast=fail_fast)
+    report = run(claims, fail_fast=fail_fast)
     if format == "json":
         from convcheck.report import as_json
 
@@ -52,4 +52,4 @@ def verify(
 
         out = console.stdout()
         console.show(out, table.verified(report, out, verbose=verbose, quiet=quiet))
-    raise typer.Exit(130 if interrupted else 0 if report.ok else 1)
+    raise typer.Exit(130 if report.interrupted else 0 if report.ok else 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -12,7 +12,7 @@ from convcheck.config.case import DType
 from convcheck.config.expand import Problem
 from convcheck.config.model import CaseModel, ExpectModel, SidesModel, ToleranceModel
 from convcheck.config.nodes import Path
-from convcheck.errors import did_you_mean
+from convcheck.errors import did_you_mean, shown
 
 # The model that stands behind each mapping of a case: whose keys are the known ones.
 _KEYS: Mapping[Path, type[BaseModel]] = {
@@ -60,11 +60,6 @@ def _sentences(details: ErrorDetails) -> Iterator[Problem]:
         for argument, message in details["ctx"]["inner"]:
             yield (*path, argument) if argument else path, message
     elif kind in ("layer", "told"):
-        yield path, details["msg"]
+        yield path, details["ctx"]["message"]
     else:
-        yield path, f"{_seen(details['input'])} will not do; it must be {_MUST_BE.get(path, details['msg'])}"
-
-
-def _seen(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+        yield path, f"{shown(details['input'])} will not do; it must be {_MUST_BE.get(path, details['msg'])}"

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from pydantic_core import PydanticCustomError
 
 from convcheck.config.case import DType, Vocabulary
-from convcheck.errors import ConvcheckError, LayerError, did_you_mean
+from convcheck.errors import ConvcheckError, LayerError, did_you_mean, shown
 from convcheck.layers import Layer, parse_layer, parse_shape
 from convcheck.patterns import Group, Pattern, Shape, parse, parse_order
 
@@ -25,6 +25,11 @@ def _layer(value: object) -> Layer:
         raise PydanticCustomError("layer", "{message}", {"message": str(error), "inner": inner}) from None
 
 
+def _error(message: str) -> PydanticCustomError:
+    """Make an error whose message is for users; it is handed on whole, so that braces in it mean nothing."""
+    return PydanticCustomError("told", "{message}", {"message": message})
+
+
 def _told(read: Any) -> BeforeValidator:
     """Make a validator of a reader whose errors are written for users."""
 
@@ -32,7 +37,7 @@ def _told(read: Any) -> BeforeValidator:
         try:
             return read(value)
         except ConvcheckError as error:
-            raise PydanticCustomError("told", "{message}", {"message": str(error)}) from None
+            raise _error(str(error)) from None
 
     return BeforeValidator(validate)
 
@@ -46,47 +51,46 @@ def _input(value: object) -> Shape:
 
 def _pattern(value: object) -> Pattern:
     if not isinstance(value, str):
-        raise PydanticCustomError("told", "must be an einops pattern such as 'o i kh kw -> o (i kh kw)'")
+        raise _error("must be an einops pattern such as 'o i kh kw -> o (i kh kw)'")
     return parse(value)
 
 
 def _order(value: object) -> Group:
     if not isinstance(value, str):
-        raise PydanticCustomError("told", "must be a row of axis names such as 'kh kw i'")
+        raise _error("must be a row of axis names such as 'kh kw i'")
     return parse_order(value)
 
 
 def _rewrites(value: object, info: ValidationInfo) -> tuple[str, ...] | None:
     assert isinstance(info.context, Vocabulary)
     known = info.context.rewrites
-    if value == "all":
+    if value in ("all", ["all"]):
         return None
     names = value if isinstance(value, list) else [value]
     if not names:
-        raise PydanticCustomError("told", "must name a rewrite, or be 'all'")
+        raise _error("must name a rewrite, or be 'all'")
     for name in names:
         if not isinstance(name, str) or name not in known:
-            hint = did_you_mean(str(name), [*known, "all"])
-            raise PydanticCustomError("told", "unknown rewrite {name}; {hint}", {"name": repr(name), "hint": hint})
+            raise _error(f"unknown rewrite {shown(name)}; {did_you_mean(str(name), known)}")
     if len(set(names)) < len(names):
-        raise PydanticCustomError("told", "names a rewrite twice")
+        raise _error("names a rewrite twice")
     return tuple(names)
 
 
 def _device(value: object) -> str:
     if not isinstance(value, str) or not _DEVICE.fullmatch(value):
-        raise PydanticCustomError(
-            "told", "{value} is no device; there are: cpu, cuda, cuda:0, ...", {"value": repr(value)}
-        )
+        raise _error(f"{shown(value)} is no device; there are: cpu, cuda, cuda:0, ...")
     return value
 
 
 def _bound(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-        raise PydanticCustomError(
-            "told", "{value} is no tolerance; it must be a number of at least 0, such as 1e-6", {"value": repr(value)}
-        )
-    return float(value)
+    try:
+        number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        number = math.inf
+    if not 0 <= number < math.inf:
+        raise _error(f"{shown(value)} is no tolerance; it must be a number of at least 0, such as 1e-6")
+    return number
 
 
 class _Strict(BaseModel):

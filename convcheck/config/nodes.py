@@ -17,6 +17,8 @@ from convcheck.errors import ConfigError, Fault
 Path = tuple[str | int, ...]
 Place = tuple[int, int]
 
+_TAG = "tag:yaml.org,2002:"
+
 LARGEST_FILE = 8 * 1024 * 1024
 MOST_NODES = 200_000
 """Entries after aliases are written out: far above any real config, far below what a bomb of aliases makes."""
@@ -32,7 +34,6 @@ _WORDS: dict[str, object] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
 }
-_TAG = "tag:yaml.org,2002:"
 
 
 @dataclass
@@ -49,10 +50,17 @@ class Document:
         return self.places.get(path, (1, 1))
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML without its YAML 1.1 guesses: every plain scalar arrives as text."""
+_PLAIN = "plain"
 
-    yaml_implicit_resolvers: dict[str, object] = {}  # noqa: RUF012  (PyYAML reads it as a class attribute)
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML without its YAML 1.1 guesses: every plain scalar arrives as text, marked as plain."""
+
+    def resolve(self, kind: type[yaml.Node], value: str, implicit: tuple[bool, bool]) -> str:  # noqa: ARG002  (PyYAML's)
+        """Return the tag of a node that has none of its own; `implicit` is (True, False) for a plain scalar."""
+        if kind is yaml.ScalarNode:
+            return _PLAIN if implicit[0] else _TAG + "str"
+        return _TAG + ("seq" if kind is yaml.SequenceNode else "map")
 
 
 def scalar(text: str) -> object:
@@ -63,7 +71,7 @@ def scalar(text: str) -> object:
         # Python converts up to 4300 digits; longer ones stay text, and are then no number where one is due.
         return int(text) if len(text) <= 4000 else text
     if _OTHER_INT.fullmatch(text):
-        return int(text[2:], 8 if text[1] == "o" else 16)
+        return int(text[2:], 8 if text[1] == "o" else 16) if len(text) <= 4000 else text
     if _FLOAT.fullmatch(text):
         return float(text)
     return text
@@ -119,7 +127,7 @@ class _Walk:
         if id(node) in inside or len(inside) > 50:
             self._fault(node, path, "an alias that contains itself" if id(node) in inside else "nested too deeply")
             return None
-        if node.tag not in (_TAG + "str", _TAG + "seq", _TAG + "map"):
+        if node.tag not in (_PLAIN, _TAG + "str", _TAG + "seq", _TAG + "map"):
             self._fault(node, path, f"the tag {node.tag.replace(_TAG, '!!')} is not read here; write a plain value")
             return None
         inside = (*inside, id(node))
@@ -128,7 +136,7 @@ class _Walk:
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, inside)
         assert isinstance(node, yaml.ScalarNode)
-        return node.value if node.style else scalar(node.value)
+        return scalar(node.value) if node.tag == _PLAIN else node.value
 
     def _mapping(self, node: yaml.MappingNode, path: Path, inside: tuple[int, ...]) -> dict[str, object]:
         found: dict[str, object] = {}

@@ -50,6 +50,9 @@ def measure(pair: Pair, case: Case, longest: int, roundings: Sides[int]) -> Numb
         limit = case.tolerance.atol + case.tolerance.rtol * outputs.reference.abs()
         notes.append(_note(case.tolerance, limit, derived))
     deviation = rounding.deviation(outputs, limit, unit)
+    unknown = [name for name in ("max_abs", "max_rel", "bound", "ratio", "ulp") if getattr(deviation, name) is None]
+    if unknown:
+        notes.append(f"not finite, so null: {', '.join(unknown)}")
     referee: Sides[float | None] = Sides(None, None)
     if dtype != torch.float64:
         referee = Sides(rounding.rms(outputs.reference, truth), rounding.rms(outputs.candidate, truth))

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from convcheck.results import Deviation, Sides
+from convcheck.patterns import Shape
+from convcheck.results import Deviation, Sides, Worst
 
 LAMBDA = 6.0
 
@@ -74,16 +75,21 @@ def deviation(outputs: Sides[Tensor], limit: Tensor, unit: Arithmetic) -> Deviat
     at = torch.unravel_index(error.argmax(), error.shape)
     seen = float(reference[at])
     ratio = torch.where(error == 0, 0.0, error / limit)
+    worst = torch.unravel_index(ratio.argmax(), ratio.shape)
     relative = torch.where(error == 0, 0.0, error / reference.abs())
     return Deviation(
         max_abs=finite(error[at]),
-        at=tuple(int(i) for i in at),
-        values=Sides(finite(reference[at]), finite(candidate[at])),
+        at=_index(at),
         max_rel=finite(relative.max()),
         bound=finite(limit[at]),
         ratio=finite(ratio.max()),
         ulp=finite(error[at] / spacing(seen, unit)) if math.isfinite(seen) else None,
+        worst=Worst(_index(worst), Sides(finite(reference[worst]), finite(candidate[worst])), finite(limit[worst])),
     )
+
+
+def _index(at: tuple[Tensor, ...]) -> Shape:
+    return tuple(int(i) for i in at)
 
 
 def within(outputs: Sides[Tensor], limit: Tensor) -> bool:

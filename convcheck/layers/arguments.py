@@ -29,19 +29,21 @@ class Argument:
     default: object = REQUIRED
 
 
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= LARGEST
+
+
+def _wanted(value: object, least: int) -> str:
+    too_large = isinstance(value, int) and value > LARGEST
+    return f"a whole number up to {LARGEST}" if too_large else f"a whole number at least {least}"
 
 
 def whole(least: int) -> Reader:
     """Read one whole number of at least `least`."""
 
     def read(value: object, dims: int) -> object:
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST:
-            limit = (
-                f"at least {least}" if isinstance(value, bool) or not isinstance(value, int) or value < least else ""
-            )
-            raise BadValueError(f"a whole number {limit or f'up to {LARGEST}'}")
+        if not _is_whole(value, least):
+            raise BadValueError(_wanted(value, least))
         return value
 
     return read
@@ -49,15 +51,12 @@ def whole(least: int) -> Reader:
 
 def per_axis(least: int) -> Reader:
     """Read one whole number for every spatial axis; a single number stands for all of them."""
-    one = whole(least)
 
     def read(value: object, dims: int) -> object:
-        if _is_int(value):
-            return (one(value, dims),) * dims
-        if not isinstance(value, (tuple, list)) or len(value) != dims:
-            several = f", or {dims} of them" if dims > 1 else ""
-            raise BadValueError(f"a whole number at least {least}{several}")
-        return tuple(one(entry, dims) for entry in value)
+        values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
+        if len(values) != dims or not all(_is_whole(each, least) for each in values):
+            raise BadValueError(_wanted(value, least) + (f", or {dims} of them" if dims > 1 else ""))
+        return values
 
     return read
 

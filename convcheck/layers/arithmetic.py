@@ -92,10 +92,11 @@ class Spread:
 
     def dropped(self, length: int) -> int:
         """Return how many trailing positions are spread over nothing but cut-away padding."""
-        outputs = self.outputs(length)
-        for back in range(length):
-            start = (length - 1 - back) * self.stride - self.padding
-            first = max(0, -(start // self.dilation))
-            if first < self.kernel and start + first * self.dilation < outputs:
-                return back
-        return length
+        last, end = -1, self.padding + self.outputs(length)
+        for tap in range(self.kernel):
+            at = min(length - 1, (end - 1 - tap * self.dilation) // self.stride)
+            if at * self.stride + tap * self.dilation >= self.padding:
+                last = max(last, at)
+            if last == length - 1:
+                break
+        return length - 1 - last

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Mapping, Sequence
 
-from convcheck.errors import LayerError, did_you_mean
+from convcheck.errors import LayerError, did_you_mean, shown
 from convcheck.layers.arguments import REQUIRED, BadValueError
 from convcheck.layers.base import Layer
 from convcheck.layers.conv import Conv
@@ -46,7 +46,7 @@ def parse_layer(value: object) -> Layer:
         if not isinstance(op, str):
             raise LayerError([("op", "a layer as a mapping needs its kind, such as op: Conv2d")])
         return bind(op, [], arguments)
-    raise LayerError([(None, f"{value!r} is not a layer; write it as torch prints it, such as Conv2d(3, 8, 2)")])
+    raise LayerError([(None, f"{shown(value)} is not a layer; write it as torch prints it, such as Conv2d(3, 8, 2)")])
 
 
 def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -> Layer:
@@ -82,7 +82,7 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
         try:
             read[argument.name] = argument.read(value, dims)
         except BadValueError as legal:
-            faults.append((argument.name, f"{argument.name} is {_short(value)}; it must be {legal}"))
+            faults.append((argument.name, f"{argument.name} is {shown(value)}; it must be {legal}"))
     if faults:
         raise LayerError(faults, kind=kind)
     layer = family(kind, **read)
@@ -105,14 +105,14 @@ def _read_call(text: str) -> tuple[str, list[object], dict[str, object]]:
             [
                 (
                     None,
-                    f"{_short(text)} is not a layer; write it as torch prints it, "
+                    f"{shown(text)} is not a layer; write it as torch prints it, "
                     "such as Conv2d(3, 768, kernel_size=(16, 16), stride=(16, 16))",
                 )
             ]
         ) from None
     if not isinstance(tree, ast.Call):
         known = f"; did you mean {source}(...)?" if source in kinds() else ", such as Conv2d(3, 8, kernel_size=2)"
-        raise LayerError([(None, f"{_short(text)} is not a layer: write a call{known}")])
+        raise LayerError([(None, f"{shown(text)} is not a layer: write a call{known}")])
     kind = _kind(tree.func)
     named: dict[str, object] = {}
     for keyword in tree.keywords:
@@ -132,7 +132,7 @@ def _kind(node: ast.expr) -> str:
             [(None, f"unknown layer {dotted!r}; layers of torch are written Conv2d, nn.Conv2d or torch.nn.Conv2d")]
         )
     if not kind:
-        raise LayerError([(None, f"{_short(ast.unparse(node))} is not the name of a layer")])
+        raise LayerError([(None, f"{shown(ast.unparse(node))} is not the name of a layer")])
     return kind
 
 
@@ -143,13 +143,7 @@ def _literal(node: ast.expr, kind: str) -> object:
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        shown = _short(ast.unparse(node))
+        text = shown(ast.unparse(node))
         raise LayerError(
-            [(None, f"{shown} is not a plain value; nothing is computed here, write the number")], kind=kind
+            [(None, f"{text} is not a plain value; nothing is computed here, write the number")], kind=kind
         ) from None
-
-
-def _short(value: object) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    text = repr(text) if isinstance(value, str) else text
-    return text if len(text) <= 60 else text[:57] + "..."

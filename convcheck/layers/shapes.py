@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from convcheck.errors import ShapeError
+from convcheck.errors import ShapeError, shown
 from convcheck.layers.arguments import LARGEST
 from convcheck.patterns import Shape
 
-_WRITTEN = re.compile(r"\s*[\[(]?\s*(\d+(?:\s*[,x]\s*\d+)*)\s*,?\s*[\])]?\s*", re.ASCII)
+_LENGTHS = r"\s*(\d+(?:\s*[,x]\s*\d+)*)\s*,?\s*"
+_WRITTEN = re.compile(rf"\s*(?:{_LENGTHS}|\[{_LENGTHS}\]|\({_LENGTHS}\))\s*", re.ASCII)
 
 
 def parse_shape(value: object) -> Shape:
@@ -21,18 +22,13 @@ def parse_shape(value: object) -> Shape:
     if isinstance(value, str):
         match = _WRITTEN.fullmatch(value)
         if match is None or len(value) > 1000:
-            raise ShapeError(f"{_short(value)} is not a shape; write whole numbers of at least 1, such as 1,3,224,224")
-        value = [int(word) for word in re.split(r"[,x]", match[1])]
+            raise ShapeError(f"{shown(value)} is not a shape; write whole numbers of at least 1, such as 1,3,224,224")
+        value = [int(word) for word in re.split(r"[,x]", next(filter(None, match.groups())))]
     if not isinstance(value, Sequence) or not value:
-        raise ShapeError(f"{_short(value)} is not a shape; write whole numbers such as [1, 3, 224, 224]")
+        raise ShapeError(f"{shown(value)} is not a shape; write whole numbers such as [1, 3, 224, 224]")
     for length in value:
         if not isinstance(length, int) or isinstance(length, bool):
-            raise ShapeError(f"{_short(length)} in {_short(value)} is not a whole number")
+            raise ShapeError(f"{shown(length)} in {shown(value)} is not a whole number")
         if not 1 <= length <= LARGEST:
-            raise ShapeError(f"a length of {_short(length)} cannot be; lengths are between 1 and {LARGEST}")
+            raise ShapeError(f"a length of {shown(length)} cannot be; lengths are between 1 and {LARGEST}")
     return tuple(value)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 
@@ -34,12 +35,16 @@ def label(parts: Sequence[object]) -> str:
 
 
 def indivisible(in_channels: int, out_channels: int, groups: int) -> Iterator[tuple[str, str]]:
-    """Yield a fault for either channel number that `groups` does not divide."""
-    for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
-        if channels % groups:
-            divisors = [str(g) for g in range(1, min(channels, 64) + 1) if in_channels % g == 0 == out_channels % g]
-            yield (
-                "groups",
-                f"groups is {groups} and must divide {name}, which is {channels}; both are divided by "
-                + ", ".join(divisors),
-            )
+    """Yield a fault if `groups` does not divide both channel numbers."""
+    common = math.gcd(in_channels, out_channels)
+    if common % groups == 0:
+        return
+    wrong = " and ".join(
+        f"{name}, which is {channels}"
+        for name, channels in (("in_channels", in_channels), ("out_channels", out_channels))
+        if channels % groups
+    )
+    legal = [g for g in range(1, min(common, 10_000) + 1) if common % g == 0]
+    few = legal if len(legal) <= 12 else legal[:11]
+    listed = ", ".join(map(str, few)) + (f", ... {common}" if few[-1] != common else "")
+    yield "groups", f"groups is {groups} and must divide {wrong}; what divides both is {listed}"

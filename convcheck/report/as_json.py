@@ -19,6 +19,7 @@ def verified(report: Report) -> str:
             "schema": SCHEMA,
             "tool": report.tool,
             "ok": report.ok,
+            "interrupted": report.interrupted,
             "summary": report.count(),
             "results": report.results,
         }

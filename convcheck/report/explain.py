@@ -38,7 +38,9 @@ def explained(rewrite: RewriteFacts) -> Iterator[RenderableType]:
     yield Text("")
     yield Text("the candidate, for a layer with torch's own attributes:")
     yield Text("")
-    yield Syntax(rewrite.code, "python", background_color="default", word_wrap=False)
+    code = Syntax("", "python", background_color="default").highlight(rewrite.code)
+    code.rstrip()
+    yield code
 
 
 def offered(offers: Sequence[Offer], console: Console) -> Iterator[RenderableType]:

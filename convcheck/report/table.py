@@ -60,11 +60,12 @@ def _remarks(result: Result) -> Iterator[str]:
     """Yield what a reader must know besides the row."""
     if result.reason and (not result.ok or result.verdict is not Verdict.EQUAL):
         yield from result.reason.split("; ")
-    if result.error.at is not None and not result.ok:
-        values = result.error.values
+    worst = result.error.worst
+    if worst is not None and not result.ok:
+        values = worst.values
         yield (
-            f"in {result.dtype}, the worst is at {shape(result.error.at)}: "
-            f"{number(values.reference)} against {number(values.candidate)}"
+            f"in {result.dtype}, the worst is at {shape(worst.at)}: {number(values.reference)} against "
+            f"{number(values.candidate)}, where {number(worst.bound)} is allowed"
         )
     yield from (f"note: {note}" for note in result.notes)
     if not result.ok:
@@ -178,7 +179,7 @@ def counted(rows: Sequence[Weights], console: Console) -> Iterator[RenderableTyp
             shapes(row.weights.reference),
             "refused" if row.reason else shapes(row.weights.candidate),
             both(row.params),
-            "-" if row.one_to_one is None else "yes" if row.one_to_one else "no",
+            "-" if row.reason else "yes" if row.one_to_one else "no",
         )
         for row in rows
     ]
