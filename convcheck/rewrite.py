@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from convcheck.layers import Layer
+from convcheck.layers import Layer, Roundings
 from convcheck.patterns import Group, Pattern, Shape, parse, spell
 
 if TYPE_CHECKING:
@@ -145,8 +145,8 @@ class Rewrite:
     """The usual order of the axes within a patch, where any order would do."""
     macs: Callable[[Any, Shape], int] = _same_macs
     """Multiply-accumulates of the candidate for a layer and an input shape."""
-    roundings: Callable[[Any], int] = lambda _layer: 1
-    """How often the candidate rounds partial results of one output entry to the tensor's dtype."""
+    roundings: Callable[[Any], Roundings] = lambda _layer: Roundings()
+    """How the candidate rounds on the way to one output entry."""
     training: str = ""
     """What it means for training where the transplant is not one-to-one."""
 

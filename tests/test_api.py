@@ -1,5 +1,9 @@
 """convcheck from Python."""
 
+import shlex
+import subprocess
+import sys
+
 import pytest
 
 import convcheck
@@ -50,3 +54,14 @@ def test_what_cannot_be_raises_a_convcheck_error() -> None:
         convcheck.verify("Conv2d(3, 8, 2)", rewrite="none")
     with pytest.raises(ConvcheckError, match="order: 'kh kw' must name each axis"):
         convcheck.verify("Conv2d(3, 8, 2, stride=2)", rewrite="patchify-linear", order="kh kw")
+
+
+def test_a_result_from_python_is_repeated_in_python() -> None:
+    result = convcheck.verify(
+        "Conv2d(3, 8, 2, stride=2)", rewrite="patchify-linear", transplant={"weight": "o i kh kw -> o (kh kw i)"}
+    )
+    python, flag, code = shlex.split(result.reproduce)
+    assert (python, flag) == ("python", "-c")
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert f"max_abs={result.error.max_abs}" in printed
+    assert "Verdict.DIFFERENT" in printed

@@ -157,6 +157,8 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
             "broken.yaml:2:24: cases[0].inputs: unknown key",
         ],
     ),
+    "an empty word": (["shape", "", "-i", "1,3,8,8"], 2, ["a target is empty"]),
+    "a layer's name alone": (["rewrites", "Conv2d"], 2, ["did you mean Conv2d(...)?"]),
     "what is neither": (["verify", "nonsense"], 2, ["'nonsense' is not a layer"]),
     "an unknown layer": (["shape", "Convv2d(3, 8, 2)", "-i", "1,3,8,8"], 2, ["did you mean 'Conv2d'?"]),
     "a negative stride": (["shape", "Conv2d(3, 8, 2, stride=-1)", "-i", "1,3,8,8"], 2, ["stride is -1; it must be"]),
@@ -295,6 +297,41 @@ def test_a_reader_that_leaves_is_no_fault_and_changes_no_exit_code(words: str, c
     command = f"{sys.executable} -m convcheck {words} | true"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert (done.stderr, done.returncode) == ("", code)
+
+
+def test_what_cannot_be_written_is_said() -> None:
+    command = f"{sys.executable} -m convcheck rewrites > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "cannot write to standard output" in done.stderr
+
+
+@pytest.mark.parametrize(("words", "code"), [("rewrites >&-", 0), ("verify none.yaml 2>&-", 2)])
+def test_a_closed_stream_changes_no_exit_code(words: str, code: int) -> None:
+    command = f"{sys.executable} -m convcheck {words}"
+    assert subprocess.run(["bash", "-c", command], capture_output=True, check=False).returncode == code
+
+
+def test_what_only_the_machine_refuses_cannot_be_expected(convcheck: Run, folder: Path) -> None:
+    case = (
+        'cases:\n  - layer: "Conv2d(3, 4000000000, {}, stride=2)"\n'
+        "    rewrite: patchify-linear\n    expect: {{verdict: refused}}\n"
+    )
+    (folder / "large.yaml").write_text(case.format(2))
+    (folder / "overlap.yaml").write_text(case.format(3))
+    assert convcheck("verify", "large.yaml").exit_code == 1
+    assert convcheck("verify", "overlap.yaml").exit_code == 0
+    assert convcheck("params", "overlap.yaml").exit_code == 0
+
+
+def test_every_wrong_pattern_is_named_with_the_right_one(convcheck: Run, folder: Path) -> None:
+    (folder / "bias.yaml").write_text(
+        'cases:\n  - layer: "ConvTranspose2d(3, 4, 2, stride=2)"\n    rewrite: linear-unpatchify\n'
+        '    transplant: {weight: "i o kh kw -> (o kh kw) i", bias: "o -> (kh kw o)"}\n'
+    )
+    (found,) = json.loads(convcheck("verify", "bias.yaml", "-f", "json").stdout)["results"]
+    assert found["suggestion"] == "o -> (o kh kw)"
+    assert "bias was laid out as 'o -> (kh kw o)', and 'o -> (o kh kw)' matches exactly" in found["reason"]
 
 
 def test_a_name_with_markup_or_escape_codes_is_shown_inert(convcheck: Run, folder: Path) -> None:

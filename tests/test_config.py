@@ -241,6 +241,18 @@ FAULTS = {
         case("name: a", LAYER, "matrix: {dtype: [float32, float64]}"),
         "the name 'a' is taken by the case in line 2",
     ),
+    "a rewrite beside all": (case(LAYER, "rewrite: [all, patchify-linear]"), "unknown rewrite 'all'"),
+    "a rewrite with braces": (case(LAYER, "rewrite: '{hint}{message}'"), "unknown rewrite '{hint}{message}'"),
+    "a seed too long to be written": (case(LAYER, "seed: 0x" + "f" * 3900), "a number of thousands of digits"),
+    "a tolerance beyond all floats": (case(LAYER, "tolerance: {atol: 1" + "0" * 400 + "}"), "is no tolerance"),
+    "an axis that einops cannot name": (
+        case(LAYER, "rewrite: patchify-linear", "transplant: {weight: o i if kw -> o (i if kw)}"),
+        "calls an axis 'if', which einops cannot",
+    ),
+    "a pattern that einops explains in two lines": (
+        case(LAYER, "rewrite: patchify-linear", "transplant: {weight: o_ i kh kw -> o_ (i kh kw)}"),
+        "Invalid axis identifier: o_ axis name should",
+    ),
     "an alias that contains itself": ("cases: &a [*a]\n", "an alias that contains itself"),
     "a bomb of aliases": (
         "a: &a [1,1,1,1,1,1,1,1,1]\n"
@@ -286,3 +298,11 @@ def test_a_directory_or_a_missing_file_is_a_fault_and_no_crash(tmp_path: Path) -
     for path in (tmp_path, tmp_path / "none.yaml"):
         with pytest.raises(ConfigError, match="cannot be read"):
             load(path, "x", vocabulary())
+
+
+def test_a_tag_may_make_a_number_text(read: Read) -> None:
+    assert read(case(LAYER, "name: !!str 12"))[0].name == "12"
+
+
+def test_all_in_a_list_is_all(read: Read) -> None:
+    assert read(case(LAYER, "rewrite: [all]"))[0].rewrites is None

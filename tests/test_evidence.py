@@ -14,7 +14,7 @@ from convcheck.claims import Claim
 from convcheck.config.case import Case, Tolerance
 from convcheck.evidence import integers, logic, numbers, rounding
 from convcheck.evidence.pair import Pair, build_pair
-from convcheck.layers import parse_layer
+from convcheck.layers import Roundings, parse_layer
 from convcheck.results import Agreement, Exact, Gradients, Sides, Verdict
 from convcheck.verification import verify
 
@@ -111,7 +111,7 @@ def test_the_same_seed_draws_the_same_probe_and_another_seed_another(pair: Pair)
 def test_a_weight_off_by_one_part_in_a_million_leaves_the_bound_of_float64(pair: Pair, claim: Claim) -> None:
     off = spoilt(pair, lambda y: y * (1 + 2.0**-20))
     case = dataclasses.replace(claim.case, dtype="float64")
-    seen = numbers.measure(off, case, longest=19, roundings=Sides(1, 1))
+    seen = numbers.measure(off, case, longest=19, roundings=Sides(Roundings(), Roundings()))
     assert seen.faults
     assert seen.deviation.ratio is not None
     assert seen.deviation.ratio > 1e3

@@ -149,6 +149,20 @@ def test_refuses(text: str, name: str, message: str) -> None:
     assert message in (result.reason or "")
 
 
+@pytest.mark.parametrize(
+    ("layer", "name", "pattern"),
+    [
+        ("Conv2d(1, 8, kernel_size=4, stride=4)", "patchify-linear", "o i kh kw -> (o i) (kh kw)"),
+        ("ConvTranspose2d(1, 4, kernel_size=2, stride=2)", "linear-unpatchify", "i o kh kw -> (i o kh kw) 1"),
+    ],
+)
+def test_a_pattern_that_is_right_by_other_means_is_equal(layer: str, name: str, pattern: str) -> None:
+    from convcheck import verify as prove
+
+    result = prove(layer, rewrite=name, transplant={"weight": pattern})
+    assert result.verdict == "equal", result.reason
+
+
 def test_copies_that_differ_have_no_way_back_and_the_first_is_named() -> None:
     rewrite = catalogue()["conv1x1-unpatchify"]
     from convcheck.layers import parse_layer

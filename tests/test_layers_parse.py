@@ -69,6 +69,11 @@ REFUSES = {
     "nothing": ("", "is not a layer"),
     "deep nesting": ("(" * 5000, "is not a layer"),
     "a very long text": ("Conv2d(" + "3," * 6000 + ")", "characters; 10000 at most are read"),
+    "a number too long to be written": ("Conv2d(3, 8, 0x" + "f" * 6000 + ")", "a number of thousands of digits"),
+    "channels whose divisors are many": (
+        "Conv2d(5040, 5040, 3, groups=11)",
+        "what divides both is 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, ... 5040",
+    ),
     "a giant number": ("Conv2d(3, 8, 99999999999999999999)", "a whole number up to 9223372036854775807"),
     "a mapping without its kind": ({"in_channels": 3}, "a layer as a mapping needs its kind, such as op: Conv2d"),
     "a number": (5, "5 is not a layer"),

@@ -3,7 +3,7 @@
 import pytest
 
 from convcheck.errors import UsageError
-from convcheck.selection import matcher
+from convcheck.selection import matcher, quoted
 
 NAME = "vit-Sweep-p16-bfloat16[patchify-linear]"
 
@@ -42,10 +42,22 @@ def test_matches(expression: str, matches: bool) -> None:
         ("or a", "a name is missing before 'or' at column 1"),
         ("a & b", "unexpected '&' at column 3"),
         ("not", "a name is missing at the end at column 4"),
-        ("(" * 600, "more than 500 words"),
+        ("a or " * 300 + "a", "more than 500 words"),
+        ("(" * 400, "nested more than 50 deep at column 51"),
+        ("not " * 400, "nested more than 50 deep"),
+        ('"a', "unexpected '\"' at column 1"),
     ],
 )
 def test_says_where_an_expression_is_wrong(expression: str, message: str) -> None:
     with pytest.raises(UsageError) as error:
         matcher(expression)
     assert message in str(error.value)
+
+
+def test_a_quoted_name_selects_the_case_of_exactly_this_name() -> None:
+    for name in ("p1", "at@home #1", '[red]x and not "y"', "back\\slash"):
+        exactly = matcher(quoted(name))
+        assert exactly(f"{name}[patchify-linear]")
+        assert exactly(name)
+        assert not exactly(f"{name}1[patchify-linear]")
+        assert not exactly(f"x{name}[patchify-linear]")

@@ -10,6 +10,7 @@ from torch import Tensor
 from convcheck.config.case import Case, Tolerance
 from convcheck.evidence import rounding
 from convcheck.evidence.pair import Pair, Parameters
+from convcheck.layers import Roundings
 from convcheck.patterns import Shape
 from convcheck.results import Deviation, Sides
 
@@ -25,10 +26,10 @@ class Numbers:
     notes: tuple[str, ...] = ()
 
 
-def measure(pair: Pair, case: Case, longest: int, roundings: Sides[int]) -> Numbers:
+def measure(pair: Pair, case: Case, longest: int, roundings: Sides[Roundings]) -> Numbers:
     """Run both sides on normal inputs and torch's own initialisation, and compare.
 
-    `longest` is the most products in any sum; `roundings` counts how often each side rounds to the dtype.
+    `longest` is the most products in any sum; `roundings` says how each side rounds to the dtype.
 
     Raises:
         RuntimeError, NotImplementedError: torch cannot run this dtype on this device.
@@ -39,12 +40,12 @@ def measure(pair: Pair, case: Case, longest: int, roundings: Sides[int]) -> Numb
     parameters = {name: p.detach().to(device, dtype) for name, p in pair.reference.named_parameters()}
     with torch.no_grad():
         outputs = Sides(*(side.double().cpu() for side in pair.run(parameters, x)))
-        truth, magnitude = _referee(pair, parameters, x)
+        truth = _referee(pair, parameters, x)
     shapes: Sides[Shape | None] = Sides(tuple(outputs.reference.shape), tuple(outputs.candidate.shape))
     if shapes.reference != shapes.candidate:
         return Numbers(Deviation(), Sides(None, None), shapes)
     unit = rounding.arithmetic(dtype, device)
-    limit = derived = rounding.bound(unit, longest, magnitude, truth, outputs, roundings)
+    limit = derived = rounding.bound(unit, longest, truth, outputs, roundings)
     notes = [unit.note] if unit.note else []
     if case.tolerance is not None:
         limit = case.tolerance.atol + case.tolerance.rtol * outputs.reference.abs()
@@ -55,7 +56,7 @@ def measure(pair: Pair, case: Case, longest: int, roundings: Sides[int]) -> Numb
         notes.append(f"not finite, so null: {', '.join(unknown)}")
     referee: Sides[float | None] = Sides(None, None)
     if dtype != torch.float64:
-        referee = Sides(rounding.rms(outputs.reference, truth), rounding.rms(outputs.candidate, truth))
+        referee = Sides(rounding.rms(outputs.reference, truth.output), rounding.rms(outputs.candidate, truth.output))
     return Numbers(deviation, referee, shapes, _faults(case, outputs, limit, deviation), tuple(notes))
 
 
@@ -68,12 +69,15 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _referee(pair: Pair, parameters: Parameters, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the reference in float64 on the very same numbers, and the sum of the magnitudes of its products."""
+def _referee(pair: Pair, parameters: Parameters, x: Tensor) -> rounding.Truth:
+    """Run the reference in float64 on the very same numbers, on zeros, and on magnitudes."""
     exactly = {name: p.double().cpu() for name, p in parameters.items()}
     point = x.double().cpu()
-    truth = pair.run_reference(exactly, point)
-    return truth, pair.run_reference({name: p.abs() for name, p in exactly.items()}, point.abs())
+    return rounding.Truth(
+        output=pair.run_reference(exactly, point),
+        bias=pair.run_reference(exactly, torch.zeros_like(point)),
+        magnitude=pair.run_reference({name: p.abs() for name, p in exactly.items()}, point.abs()),
+    )
 
 
 def _faults(case: Case, outputs: Sides[Tensor], limit: Tensor, deviation: Deviation) -> tuple[str, ...]:

@@ -3,13 +3,17 @@
 Entry by entry, with K products in a sum, `mag = |W| * |x| + |b|`, u_acc the unit roundoff of the accumulator and u_out
 that of the output's dtype:
 
-    |error| <= 2 * lambda * sqrt(K) * u_acc * mag  +  sum over both sides of  R * (u_out * size + s/2)
+    |error| <= 2 * lambda * sqrt(K) * u_acc * mag  +  what each side's roundings to the dtype add
 
 The first term is N. J. Higham and T. Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019, theorem 3.1,
-with lambda = 6, for each of the two sums. In the second, R counts how often a side rounds a partial result to the
-dtype: once when a single accumulation does it all, and then `size` is |y|; more often where partial sums or a bias are
-added up in the dtype itself, and then `size` is mag, which bounds every partial sum. s is the smallest positive number
-of the dtype: below the normal range, rounding errs by up to s/2 whatever the value.
+with lambda = 6, for each of the two sums. A rounding of a value v to the dtype adds u_out * |v|, or half the smallest
+positive number s where v is below the normal range. So a side adds
+
+    u_out * |y|                  where one accumulation does it all,
+    u_out * (|y - b| + |y|)      where the product is stored, and the bias added to it,
+    u_out * R * mag              where R partial sums are stored, since mag bounds every one of them,
+
+and s/2 for every rounding.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from convcheck.layers import Roundings
 from convcheck.patterns import Shape
 from convcheck.results import Deviation, Sides, Worst
 
@@ -55,16 +60,28 @@ def arithmetic(dtype: torch.dtype, device: torch.device) -> Arithmetic:
     return Arithmetic(accumulator, output, smallest)
 
 
-def bound(
-    unit: Arithmetic, longest: int, magnitude: Tensor, truth: Tensor, outputs: Sides[Tensor], roundings: Sides[int]
-) -> Tensor:
+@dataclass(frozen=True)
+class Truth:
+    """The reference in float64: its output, what of that is bias, and the sum of the magnitudes of its products."""
+
+    output: Tensor
+    bias: Tensor
+    magnitude: Tensor
+
+
+def bound(unit: Arithmetic, longest: int, truth: Truth, outputs: Sides[Tensor], roundings: Sides[Roundings]) -> Tensor:
     """Return the largest error that rounding explains, for every entry. All tensors are float64, of one shape."""
-    accumulated = 2 * LAMBDA * math.sqrt(longest) * unit.accumulator * magnitude
-    rounded = torch.zeros_like(magnitude)
-    for output, count in ((outputs.reference, roundings.reference), (outputs.candidate, roundings.candidate)):
-        size = torch.maximum(output.abs(), truth.abs()) if count == 1 else magnitude
-        rounded += count * (unit.output * size + unit.smallest / 2)
-    return accumulated + rounded
+    limit = 2 * LAMBDA * math.sqrt(longest) * unit.accumulator * truth.magnitude
+    for output, rounded in ((outputs.reference, roundings.reference), (outputs.candidate, roundings.candidate)):
+        times = rounded.sums + int(rounded.bias_apart)
+        if rounded.sums > 1:
+            size = times * truth.magnitude
+        else:
+            size = torch.maximum(output.abs(), truth.output.abs())
+            if rounded.bias_apart:
+                size = size + (truth.output - truth.bias).abs()
+        limit = limit + unit.output * size + times * unit.smallest / 2
+    return limit
 
 
 def deviation(outputs: Sides[Tensor], limit: Tensor, unit: Arithmetic) -> Deviation:

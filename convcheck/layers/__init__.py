@@ -1,10 +1,10 @@
 """A layer as numbers: what torch prints, read back, with its shapes, weights and costs. Imports no torch."""
 
-from convcheck.layers.base import Layer
+from convcheck.layers.base import Layer, Roundings
 from convcheck.layers.conv import Conv
 from convcheck.layers.conv_transpose import ConvTranspose
 from convcheck.layers.linear import Linear
 from convcheck.layers.parse import kinds, parse_layer
 from convcheck.layers.shapes import parse_shape
 
-__all__ = ["Conv", "ConvTranspose", "Layer", "Linear", "kinds", "parse_layer", "parse_shape"]
+__all__ = ["Conv", "ConvTranspose", "Layer", "Linear", "Roundings", "kinds", "parse_layer", "parse_shape"]

@@ -14,6 +14,18 @@ from convcheck.patterns import Shape
 
 
 @dataclass(frozen=True)
+class Roundings:
+    """How often one output entry is rounded to the tensor's dtype on its way.
+
+    `sums` counts the partial sums that are stored in the dtype: 1 where a single accumulation in a wider type does it
+    all. `bias_apart` says that the bias is added to the stored sum, which is then rounded once more.
+    """
+
+    sums: int = 1
+    bias_apart: bool = False
+
+
+@dataclass(frozen=True)
 class Layer(ABC):
     """A layer as torch prints it. Its fields are torch's own arguments, completed and normalised."""
 
@@ -72,11 +84,8 @@ class Layer(ABC):
         """Return a small input for which no axis is trivial: several images, windows and left-over positions."""
 
     @abstractmethod
-    def roundings(self) -> int:
-        """Return how often torch rounds a partial result of one output entry to the tensor's dtype.
-
-        1 where a single accumulation in a wider type is rounded once at the end.
-        """
+    def roundings(self) -> Roundings:
+        """Return how torch rounds on the way to one output entry, as measured on the CPU."""
 
     def axis_sizes(self) -> dict[str, int]:
         """Return the lengths that a weight's shape alone does not tell, by axis name, for reading patterns."""

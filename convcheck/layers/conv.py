@@ -10,7 +10,7 @@ from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument
 from convcheck.layers.arithmetic import Window, span
-from convcheck.layers.base import Layer, batch_of, check_channels
+from convcheck.layers.base import Layer, Roundings, batch_of, check_channels
 from convcheck.layers.text import compact, indivisible, label
 from convcheck.patterns import KERNEL_AXES, SPACE_AXES, Shape
 
@@ -118,9 +118,9 @@ class Conv(Layer):
             space.append(max(1, reach - window.before - window.after, needed))
         return (2, self.in_channels, *space)
 
-    def roundings(self) -> int:
+    def roundings(self) -> Roundings:
         # One accumulation in at least float32, bias included, rounded once.
-        return 1
+        return Roundings()
 
     def __str__(self) -> str:
         return compact(

@@ -10,7 +10,7 @@ from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument
 from convcheck.layers.arithmetic import Spread
-from convcheck.layers.base import Layer, batch_of, check_channels
+from convcheck.layers.base import Layer, Roundings, batch_of, check_channels
 from convcheck.layers.text import compact, indivisible, label
 from convcheck.patterns import KERNEL_AXES, SPACE_AXES, Shape
 
@@ -99,9 +99,9 @@ class ConvTranspose(Layer):
         space = [3 + math.ceil(2 * spread.padding / spread.stride) for spread in self.spreads]
         return (2, self.in_channels, *space)
 
-    def roundings(self) -> int:
+    def roundings(self) -> Roundings:
         # torch's CPU kernel rounds each tap's product to the dtype, adds the taps up in that dtype, and the bias last.
-        return math.prod(spread.overlap() for spread in self.spreads) + int(self.bias)
+        return Roundings(math.prod(spread.overlap() for spread in self.spreads), bias_apart=self.bias)
 
     def __str__(self) -> str:
         return compact(

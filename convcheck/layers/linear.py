@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument
-from convcheck.layers.base import Layer, batch_of
+from convcheck.layers.base import Layer, Roundings, batch_of
 from convcheck.layers.text import label
 from convcheck.patterns import Shape
 
@@ -50,9 +50,9 @@ class Linear(Layer):
     def typical_input(self) -> Shape:
         return (2, 3, self.in_features)
 
-    def roundings(self) -> int:
+    def roundings(self) -> Roundings:
         # Where the input is not contiguous, torch rounds the product to the dtype and adds the bias to that.
-        return 1 + int(self.bias)
+        return Roundings(bias_apart=self.bias)
 
     def __str__(self) -> str:
         return f"Linear(in_features={self.in_features}, out_features={self.out_features}, bias={self.bias})"

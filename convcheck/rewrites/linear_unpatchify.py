@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from convcheck.layers import ConvTranspose
+from convcheck.layers import ConvTranspose, Roundings
 from convcheck.patterns import spell
 from convcheck.preconditions import spreads_tile, ungrouped
 from convcheck.rewrite import Refusal, Rewrite
@@ -51,7 +51,7 @@ REWRITE = Rewrite(
         "project.bias": ("bias", "o -> ({order})"),
     },
     # torch adds the bias of a Linear apart where the tokens are not contiguous, as after a 1-wide patch.
-    roundings=lambda conv: 1 + int(conv.bias),
+    roundings=lambda conv: Roundings(bias_apart=conv.bias),
     order="o {k}",
     training="the candidate has one bias for every sub-pixel of an output channel; they start as copies, and an "
     "optimiser step lets them drift apart, after which there is no way back",

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from convcheck.layers import Conv
+from convcheck.layers import Conv, Roundings
 from convcheck.patterns import spell
 from convcheck.preconditions import ungrouped, windows_tile
 from convcheck.rewrite import Refusal, Rewrite
@@ -50,6 +50,6 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights={"project.weight": ("weight", "o i {k} -> o ({order})"), "project.bias": ("bias", "o -> o")},
     # torch adds the bias of a Linear apart where the tokens are not contiguous, as after a 1-wide patch.
-    roundings=lambda conv: 1 + int(conv.bias),
+    roundings=lambda conv: Roundings(bias_apart=conv.bias),
     order="i {k}",
 )

@@ -1,0 +1,55 @@
+"""What README shows is what the program prints."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import Result
+
+README = Path(__file__).parent.parent / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```console\n\$ (.*)\n((?:.*\n)*?)```", TEXT)
+CONFIGS = re.findall(r"```yaml\n((?:.*\n)*?)```", TEXT)
+
+
+def comparable(text: str) -> str:
+    """Leave out what differs from machine to machine: seconds, and the digits of measured errors."""
+    text = re.sub(r"\d+\.\d s", "N s", text)
+    text = re.sub(r"\d\.\d{1,3}e[-+]\d\d|(?<=against )-?\d\.\d+|-?\d\.\d+(?= against)|\d\.\d+e\+\d\d", "N", text)
+    return "\n".join(re.sub(r" +", " ", line).rstrip() for line in text.splitlines()).strip()
+
+
+@pytest.mark.parametrize(("command", "shown"), BLOCKS, ids=[command for command, _ in BLOCKS])
+def test_readme_shows_what_is_printed(
+    convcheck: Callable[..., Result], command: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wrong.yaml").write_text(CONFIGS[0])
+    program, *words = shlex.split(command)
+    assert program == "convcheck"
+    printed = convcheck(*words).stdout
+    if os.environ.get("CONVCHECK_WRITE_README"):
+        README.write_text(README.read_text("utf-8").replace(f"$ {command}\n{shown}```", f"$ {command}\n{printed}```"))
+    else:
+        assert comparable(printed) == comparable(shown)
+
+
+@pytest.mark.parametrize("text", CONFIGS, ids=range(len(CONFIGS)))
+def test_configs_of_the_readme_hold(convcheck: Callable[..., Result], text: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(text)
+    expected = 1 if "wrong.yaml" in text else 0
+    assert convcheck("verify", config).exit_code == expected
+    assert yaml.safe_load(text)["cases"]
+
+
+def test_both_commands_use_the_constraints_and_an_environment_of_their_own() -> None:
+    commands = re.findall(r"```sh\n(.*)\n```", TEXT)
+    assert len(commands) == 2
+    assert all("-m venv" in command and "-c constraints.txt" in command for command in commands)
