@@ -183,6 +183,7 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
     "an expression that cannot be read": (["verify", "-k", "a and"], 2, ["a name is missing at the end at column 6"]),
     "an unknown dtype": (["verify", "--dtype", "float31"], 2, ["'float31' is not one of"]),
     "an unknown device": (["verify", "--device", "gpu"], 2, ["'gpu' is no device"]),
+    "a negative seed": (["verify", "--seed", "-1"], 2, ["-1 is no seed; it must be a whole number from 0"]),
     "an unknown format": (["verify", "-f", "xml"], 2, ["'xml' is not one of"]),
     "an unknown option": (["verify", "--sed", "3"], 2, ["No such option: --sed"]),
     "an unknown command": (["verfy"], 2, ["Did you mean 'verify'?"]),

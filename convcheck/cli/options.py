@@ -17,6 +17,12 @@ def _device(value: str | None) -> str | None:
     return value
 
 
+def _seed(value: int | None) -> int | None:
+    if value is not None and not 0 <= value < 2**63:
+        raise typer.BadParameter(f"{value} is no seed; it must be a whole number from 0 to 2^63 - 1")
+    return value
+
+
 Targets = Annotated[
     list[str] | None,
     typer.Argument(
@@ -40,15 +46,19 @@ Rewrites = Annotated[
     ),
 ]
 DTypeOption = Annotated[
-    DType | None, typer.Option("--dtype", help="The dtype of the numeric part.", show_default="float32")
+    DType | None, typer.Option("--dtype", help="The dtype of the numeric part. Default: float32.", show_default=False)
 ]
 Device = Annotated[
     str | None,
-    typer.Option("--device", metavar="DEVICE", callback=_device, help="cpu, cuda or cuda:N.", show_default="cpu"),
+    typer.Option(
+        "--device", metavar="DEVICE", callback=_device, help="cpu, cuda or cuda:N. Default: cpu.", show_default=False
+    ),
 ]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", min=0, max=2**63 - 1, metavar="N", help="The seed of all random numbers.", show_default="0"),
+    typer.Option(
+        "--seed", metavar="N", callback=_seed, help="The seed of all random numbers. Default: 0.", show_default=False
+    ),
 ]
 Choose = Annotated[
     str | None,

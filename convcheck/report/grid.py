@@ -65,7 +65,9 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], stacks: Seq
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
+    # A blank line holds the lines of one row together where cells are stacked.
+    leading = int(any(len(stack) > 1 for stack in stacks))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1), leading=leading)
     for stack in stacks:
         header = Text("\n".join(columns[index].header for index in stack))
         right = all(columns[index].number for index in stack)
