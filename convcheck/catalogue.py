@@ -10,6 +10,7 @@ from convcheck import rewrites
 from convcheck.config.case import Vocabulary
 from convcheck.errors import UsageError, did_you_mean
 from convcheck.layers import Layer
+from convcheck.patterns import Shape
 from convcheck.rewrite import Rewrite
 
 
@@ -40,6 +41,6 @@ def find(name: str) -> Rewrite:
     return catalogue()[name]
 
 
-def applicable(layer: Layer) -> tuple[str, ...]:
-    """Return the names of all rewrites that hold for `layer`."""
-    return tuple(name for name, rewrite in catalogue().items() if not rewrite.refuse(layer))
+def applicable(layer: Layer, shape: Shape) -> tuple[str, ...]:
+    """Return the names of all rewrites that hold for `layer` on an input of `shape`."""
+    return tuple(name for name, rewrite in catalogue().items() if not rewrite.refuse(layer, shape))

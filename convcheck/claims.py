@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from convcheck.catalogue import applicable, catalogue
 from convcheck.config.case import Case
-from convcheck.rewrite import Rewrite, Transplant
+from convcheck.rewrite import Rewrite
+from convcheck.transplant import Transplant
 
 NONE_APPLIES = "all"
 """What stands in place of a rewrite's name where all that hold were asked for, and none does."""
@@ -30,8 +31,8 @@ class Claim:
     def transplant(self) -> Transplant:
         """Return how the weights move: the catalogue's way, or the one that the case puts to the test."""
         assert self.rewrite is not None
-        usual = self.rewrite.transplant(self.case.layer, self.case.order)
-        return usual.replaced(self.case.transplant)
+        usual = self.rewrite.transplant(self.case.layer, self.case.input, self.case.order)
+        return usual.replaced(self.case.transplant, self.case.layer.axis_sizes())
 
 
 def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
@@ -42,12 +43,12 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
                 rewrite = catalogue()[name]
                 yield Claim(case, name, rewrite, _refusals(case, rewrite))
             continue
-        held = [name for name in applicable(case.layer) if case.order is None or catalogue()[name].order]
+        held = [name for name in applicable(case.layer, case.input) if case.order is None or catalogue()[name].order]
         for name in held:
             yield Claim(case, name, catalogue()[name], ())
         if not held:
             reasons = tuple(
-                f"{name}: {rewrite.refuse(case.layer)[0]}"
+                f"{name}: {rewrite.refuse(case.layer, case.input)[0]}"
                 for name, rewrite in catalogue().items()
                 if isinstance(case.layer, rewrite.families)
             )
@@ -55,6 +56,6 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
 
 
 def _refusals(case: Case, rewrite: Rewrite) -> tuple[str, ...]:
-    reasons = tuple(str(refusal) for refusal in rewrite.refuse(case.layer))
-    others = applicable(case.layer) if reasons else ()
+    reasons = tuple(str(refusal) for refusal in rewrite.refuse(case.layer, case.input))
+    others = applicable(case.layer, case.input) if reasons else ()
     return (*reasons, *((f"what holds: {', '.join(others)}",) if others else ()))

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor, nn
+from torch.nn import functional
+
+
+def pad(x: Tensor, pads: Sequence[tuple[int, int]], mode: str = "zeros") -> Tensor:
+    """Pad the last axes as a convolution with this `padding_mode` does; one (before, after) for each of them.
+
+    Every mode of torch pads its one to three last axes of a batched input, or of an unbatched one.
+    """
+    widths = [width for axis in reversed(pads) for width in axis]
+    return functional.pad(x, widths, mode="constant" if mode == "zeros" else mode) if any(widths) else x
+
+
+def windows(x: Tensor, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Tensor:
+    """Return a view of all windows that a convolution reads: `[..., *space] -> [..., *outputs, *kernel]`.
+
+    A window spans `dilation * (kernel - 1) + 1` positions, of which every `dilation`-th is one of its taps.
+    """
+    dims = len(kernel)
+    for axis, (taps, step, gap) in enumerate(zip(kernel, stride, dilation, strict=True)):
+        x = x.unfold(axis - dims - axis, gap * (taps - 1) + 1, step)[..., ::gap]
+    return x
 
 
 class CropToMultiple(nn.Module):
@@ -25,3 +47,30 @@ class CropToMultiple(nn.Module):
 
     def extra_repr(self) -> str:
         return str(self.multiple)
+
+
+class PadToBlocks(nn.Module):
+    """Pad a convolution's input, and fit it to whole blocks of one stride.
+
+    Input and output are channels first, `[*, c, *space]`. After the padding every axis is cut, or filled up with zeros,
+    to the blocks that the windows touch: the outputs of the convolution plus `ceil(kernel / stride) - 1`.
+    """
+
+    def __init__(
+        self, pads: Sequence[tuple[int, int]], kernel: Sequence[int], stride: Sequence[int], mode: str = "zeros"
+    ) -> None:
+        super().__init__()
+        self.pads, self.kernel, self.stride, self.mode = tuple(pads), tuple(kernel), tuple(stride), mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = pad(x, self.pads, self.mode)
+        dims = len(self.kernel)
+        for axis, kernel, stride in zip(range(-dims, 0), self.kernel, self.stride, strict=True):
+            touched = ((x.shape[axis] - kernel) // stride + math.ceil(kernel / stride)) * stride
+            kept = min(touched, x.shape[axis])
+            more = [0] * (-2 * axis - 1) + [touched - kept]
+            x = functional.pad(x.narrow(axis, 0, kept), more)
+        return x
+
+    def extra_repr(self) -> str:
+        return f"pads={self.pads}, kernel={self.kernel}, stride={self.stride}, mode={self.mode}"

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from convcheck.catalogue import catalogue, find
-from convcheck.layers import Layer
-from convcheck.patterns import spell
+from convcheck.layers import Layer, parse_layer
+from convcheck.patterns import Shape
 from convcheck.results import Offer, RewriteFacts
-
-_SHOWN_DIMS = 2
-"""Patterns are shown for two dimensions, which is how most people know them."""
 
 
 def facts(name: str) -> RewriteFacts:
     """Return one rewrite in words. Raises UsageError if there is none of this name."""
     rewrite = find(name)
-    order = rewrite.spelt_order(_SHOWN_DIMS) if rewrite.order else None
-    weights = tuple(
-        f"{target}: {spell(template.replace('{order}', order or ''), _SHOWN_DIMS)}"
-        for target, (_, template) in rewrite.weights.items()
-    )
+    example = parse_layer(rewrite.example)
+    order = rewrite.spelt_order(example.dims) if rewrite.order else None
+    moves = rewrite.transplant(example, example.typical_input()).moves
     return RewriteFacts(
         name=name,
         claim=rewrite.claim,
@@ -29,15 +24,16 @@ def facts(name: str) -> RewriteFacts:
         one_to_one=not rewrite.training,
         training=rewrite.training,
         order=order,
-        weights=weights,
+        example=str(example),
+        weights=tuple(f"{move.target}: {move.source} {move}" for move in moves),
         code=rewrite.code(),
     )
 
 
-def offers(layer: Layer) -> list[Offer]:
-    """Return for every rewrite whether it holds for `layer`, those that hold first."""
+def offers(layer: Layer, shape: Shape) -> list[Offer]:
+    """Return for every rewrite whether it holds for `layer` on an input of `shape`, those that hold first."""
     found = []
     for name, rewrite in catalogue().items():
-        reasons = tuple(str(refusal) for refusal in rewrite.refuse(layer))
+        reasons = tuple(str(refusal) for refusal in rewrite.refuse(layer, shape))
         found.append(Offer(name, not reasons, reasons or (rewrite.claim,)))
     return sorted(found, key=lambda offer: not offer.holds)

@@ -197,6 +197,7 @@ class RewriteFacts:
     one_to_one: bool
     training: str
     order: str | None
+    example: str
     weights: tuple[str, ...]
     code: str
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Layer, Roundings
-from convcheck.patterns import Group, Pattern, Shape, parse, spell
+from convcheck.patterns import Group, Shape, parse, spell
+from convcheck.transplant import Move, Rearrange, Step, Transplant
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-Parameters = Mapping[str, "Tensor"]
+Recipe = tuple[str, *tuple[str | Step, ...]]
+"""A parameter of the reference, and the steps that it takes; a text is the template of an einops pattern."""
 
 
 @dataclass(frozen=True)
@@ -31,85 +33,6 @@ class Refusal:
 
     def __str__(self) -> str:
         return f"{self.field} is {self.value}, and {self.need}"
-
-
-class CopiesDifferError(ValueError):
-    """Values that should be copies of each other are not, so there is no way back."""
-
-
-@dataclass(frozen=True)
-class Move:
-    """How one parameter of the reference, of a given shape, becomes one of the candidate.
-
-    `known` are the lengths of axes that the shape alone does not tell.
-    """
-
-    source: str
-    target: str
-    pattern: Pattern
-    shape: Shape
-    known: Mapping[str, int]
-
-    def target_shape(self) -> Shape:
-        """Return the shape of the candidate's parameter. Raises PatternError if the pattern does not fit."""
-        return self.pattern.shape(self.shape, self.known)
-
-    def forward(self, tensor: Tensor) -> Tensor:
-        """Return the candidate's parameter. Differentiable."""
-        import einops
-
-        return einops.repeat(tensor, str(self.pattern), **self.pattern.sizes(self.shape, self.known))
-
-    def backward(self, tensor: Tensor) -> Tensor:
-        """Return the reference's parameter.
-
-        Raises:
-            CopiesDifferError: the candidate's holds copies of one value, and they do not agree.
-        """
-        import einops
-        import torch
-
-        apart = Pattern(self.pattern.target, (self.pattern.repeated, *self.pattern.source))
-        first = einops.rearrange(tensor, str(apart), **self.pattern.sizes(self.shape, self.known))[0]
-        copies = self.forward(first)
-        if not torch.equal(copies, tensor):
-            at = tuple((copies != tensor).nonzero()[0].tolist())
-            raise CopiesDifferError(
-                f"{self.target}{list(at)} is {tensor[at].item()!r}, but '{self.pattern}' makes it a copy of "
-                f"{copies[at].item()!r}"
-            )
-        return first
-
-
-@dataclass(frozen=True)
-class Transplant:
-    """How all parameters move."""
-
-    moves: tuple[Move, ...]
-
-    def forward(self, parameters: Parameters) -> dict[str, Tensor]:
-        """Return the candidate's parameters from the reference's. Differentiable."""
-        return {move.target: move.forward(parameters[move.source]) for move in self.moves}
-
-    def backward(self, parameters: Parameters) -> dict[str, Tensor]:
-        """Return the reference's parameters from the candidate's. Raises CopiesDifferError as Move.backward does."""
-        return {move.source: move.backward(parameters[move.target]) for move in self.moves}
-
-    def shapes(self) -> dict[str, Shape]:
-        """Return the shapes of the candidate's parameters."""
-        return {move.target: move.target_shape() for move in self.moves}
-
-    def one_to_one(self) -> bool:
-        """Tell whether every value moves to exactly one place, so that training both sides stays equal, too."""
-        return all(move.pattern.copies(move.shape, move.known) == 1 for move in self.moves)
-
-    def describe(self) -> dict[str, str]:
-        """Return the pattern for each of the candidate's parameters."""
-        return {move.target: str(move.pattern) for move in self.moves}
-
-    def replaced(self, patterns: Mapping[str, Pattern]) -> Transplant:
-        """Return this transplant with the given patterns, by reference parameter, in place of its own."""
-        return Transplant(tuple(replace(move, pattern=patterns.get(move.source, move.pattern)) for move in self.moves))
 
 
 def _same_macs(layer: Any, shape: Shape) -> int:
@@ -135,14 +58,16 @@ class Rewrite:
     source: str
     """Where the identity is stated."""
     families: tuple[type[Layer], ...]
-    refusals: Callable[[Any], Iterator[Refusal]]
-    """Yields every reason why it does not hold for a layer; nothing when it holds."""
-    candidate: Callable[[Any, str], nn.Module]
-    """Builds the candidate for a layer and a patch order."""
-    weights: Mapping[str, tuple[str, str]]
-    """For each of the candidate's parameters, the reference's and the pattern, in which `{order}` may stand."""
+    example: str
+    """A layer for which it holds, to show it with."""
+    refusals: Callable[..., Iterator[Refusal]]
+    """Yields, for a layer and an input's shape, every reason why it does not hold; nothing when it holds."""
+    candidate: Callable[..., nn.Module]
+    """Builds the candidate for a layer and an input's shape; a rewrite with an order is handed that, too."""
+    weights: Mapping[str, Recipe] | Callable[[Any, Shape], Mapping[str, Recipe]]
+    """For each of the candidate's parameters, its recipe; a function where the recipe depends on the layer."""
     order: str | None = None
-    """The usual order of the axes within a patch, where any order would do."""
+    """The usual order of the axes within a patch, where any order would do; it stands for `{order}` in templates."""
     macs: Callable[[Any, Shape], int] = _same_macs
     """Multiply-accumulates of the candidate for a layer and an input shape."""
     roundings: Callable[[Any], Roundings] = lambda _layer: Roundings()
@@ -150,11 +75,16 @@ class Rewrite:
     training: str = ""
     """What it means for training where the transplant is not one-to-one."""
 
-    def refuse(self, layer: Layer) -> tuple[Refusal, ...]:
-        """Return all reasons why the rewrite does not hold for `layer`; empty when it does."""
+    def refuse(self, layer: Layer, shape: Shape) -> tuple[Refusal, ...]:
+        """Return all reasons why the rewrite does not hold for `layer` on an input of `shape`; empty when it does."""
         if not isinstance(layer, self.families):
-            return (Refusal("layer", layer.kind, f"needs {self.reference}"),)
-        return tuple(self.refusals(layer))
+            return (Refusal("layer", layer.kind, f"needs to be {self.reference}"),)
+        return tuple(self.refusals(layer, shape))
+
+    def build(self, layer: Layer, shape: Shape, order: Group | None = None) -> nn.Module:
+        """Return the candidate. Importing torch is up to the function that builds it."""
+        ordered = (self.spelt_order(layer.dims, order),) if self.order else ()
+        return self.candidate(layer, shape, *ordered)
 
     def spelt_order(self, dims: int, order: Group | None = None) -> str:
         """Return the patch order as pattern text: the one asked for if it fits, else the usual one."""
@@ -162,18 +92,26 @@ class Rewrite:
         asked = " ".join(order or ())
         return asked if sorted(asked.split()) == sorted(usual.split()) else usual
 
-    def transplant(self, layer: Layer, order: Group | None = None) -> Transplant:
+    def transplant(self, layer: Layer, shape: Shape, order: Group | None = None) -> Transplant:
         """Return how the weights of `layer` move to the candidate."""
-        has, sizes = layer.parameters(), layer.axis_sizes()
-        moves = []
-        for target, (source, template) in self.weights.items():
-            if source in has:
-                text = template.replace("{order}", self.spelt_order(layer.dims, order))
-                pattern = parse(spell(text, layer.dims))
-                # Patterns are told without groups where there are none.
-                pattern = pattern if sizes.get("g", 1) > 1 else pattern.without("g")
-                moves.append(Move(source, target, pattern, has[source], sizes))
-        return Transplant(tuple(moves))
+        has, known = layer.parameters(), layer.axis_sizes()
+        recipes = self.weights(layer, shape) if callable(self.weights) else self.weights
+
+        def step(written: str | Step) -> Step:
+            if isinstance(written, Step):
+                return written
+            text = written.replace("{order}", self.spelt_order(layer.dims, order))
+            pattern = parse(spell(text, layer.dims))
+            # Patterns are told without groups where there are none.
+            return Rearrange(pattern if known.get("g", 1) > 1 else pattern.without("g"), known)
+
+        return Transplant(
+            tuple(
+                Move(source, target, has[source], tuple(step(each) for each in steps))
+                for target, (source, *steps) in recipes.items()
+                if source in has
+            )
+        )
 
     def code(self) -> str:
         """Return the source of the function that builds the candidate."""

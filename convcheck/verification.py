@@ -117,14 +117,14 @@ def _suggested(claim: Claim, pair: Pair) -> tuple[tuple[str, str, str], ...]:
     case, rewrite = claim.case, claim.rewrite
     if rewrite is None or not case.transplant:
         return ()
-    usual = rewrite.transplant(case.layer, case.order)
+    usual = rewrite.transplant(case.layer, case.input, case.order)
     mended = logic.examine(dataclasses.replace(pair, transplant=usual), case.layer, case.input, case.seed)
     if mended.exact.status is not Agreement.IDENTICAL:
         return ()
     return tuple(
-        (ours.source, str(theirs.pattern), str(ours.pattern))
+        (ours.source, str(theirs), str(ours))
         for ours, theirs in zip(usual.moves, pair.transplant.moves, strict=True)
-        if ours.pattern != theirs.pattern
+        if str(ours) != str(theirs)
     )
 
 

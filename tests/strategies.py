@@ -6,7 +6,9 @@ import math
 
 from hypothesis import strategies as st
 
+from convcheck.errors import ShapeError
 from convcheck.layers import Conv, ConvTranspose, Layer, Linear, parse_layer
+from convcheck.rewrite import Rewrite
 
 small = st.integers(1, 3)
 
@@ -113,6 +115,45 @@ def tiling(draw: st.DrawFn, kind: str) -> tuple[Layer, tuple[int, ...]]:
     )
     space = [draw(st.integers(k, 3 * k + 2)) if kind == "Conv" else draw(small) for k in kernel]
     return layer, (*draw(st.lists(small, max_size=1)), into, *space)
+
+
+@st.composite
+def fitting(draw: st.DrawFn, layers: st.SearchStrategy[Layer]) -> tuple[Layer, tuple[int, ...]]:
+    """Draw any layer with an input that it can take: batched or not, as small as can be or a little larger."""
+    layer = draw(layers)
+    if isinstance(layer, Linear):
+        return layer, draw(shapes(layer))
+    assert isinstance(layer, (Conv, ConvTranspose))
+    space = []
+    for axis in range(layer.dims):
+        least = 1
+        while not _takes(layer, axis, least):
+            least += 1
+        space.append(least + draw(st.integers(0, 4)))
+    return layer, (*draw(st.lists(small, max_size=1)), layer.in_channels, *space)
+
+
+def _takes(layer: Conv | ConvTranspose, axis: int, length: int) -> bool:
+    """Tell whether an axis may have this length, whatever the others have."""
+    space = [64] * layer.dims
+    space[axis] = length
+    try:
+        layer.output_shape((layer.in_channels, *space))
+    except ShapeError:
+        return False
+    return True
+
+
+def accepting(rewrite: Rewrite) -> st.SearchStrategy[tuple[Layer, tuple[int, ...]]]:
+    """Draw layers of the families that a rewrite is for, half of them tilings; it may still refuse some."""
+    drawn = []
+    if Conv in rewrite.families:
+        drawn += [fitting(convs()), tiling("Conv")]
+    if ConvTranspose in rewrite.families:
+        drawn += [fitting(transposed()), tiling("ConvTranspose")]
+    if Linear in rewrite.families:
+        drawn += [fitting(linears())]
+    return st.one_of(drawn)
 
 
 @st.composite

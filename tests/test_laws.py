@@ -14,20 +14,31 @@ from convcheck.catalogue import catalogue
 from convcheck.claims import Claim
 from convcheck.config.case import Case, DType
 from convcheck.evidence.pair import build_pair
-from convcheck.layers import Conv, Layer
+from convcheck.layers import Conv, ConvTranspose, Layer, Linear
 from convcheck.results import Agreement, Verdict
+from convcheck.rewrite import Rewrite
 from convcheck.verification import verify
 
-from .strategies import convs, tiling, transposed, with_several_windows
+from .strategies import accepting, convs, linears, transposed, with_several_windows
 
 NAMES = list(catalogue())
 every_rewrite = pytest.mark.parametrize("name", NAMES)
 
 
+# Where hardly any layer of the family would be accepted, one that mostly is.
+NARROW: dict[str, st.SearchStrategy[tuple[Layer, tuple[int, ...]]]] = {}
+
+
 def accepted(name: str) -> st.SearchStrategy[tuple[Layer, tuple[int, ...]]]:
     """Draw layers that a rewrite holds for, with inputs."""
-    kind = "Conv" if catalogue()[name].families == (Conv,) else "ConvTranspose"
-    return tiling(kind).filter(lambda drawn: not catalogue()[name].refuse(drawn[0]))
+    rewrite = catalogue()[name]
+    return NARROW.get(name, accepting(rewrite)).filter(lambda drawn: not rewrite.refuse(*drawn))
+
+
+def of_the_family(rewrite: Rewrite) -> st.SearchStrategy[Layer]:
+    """Draw any layer of the families that a rewrite is for."""
+    drawn = {Conv: convs(), ConvTranspose: transposed(), Linear: linears()}
+    return st.one_of([strategy for family, strategy in drawn.items() if family in rewrite.families])
 
 
 @st.composite
@@ -81,20 +92,34 @@ def test_shapes_counts_and_the_way_back_are_as_declared(name: str, data: st.Data
     assert all(torch.equal(parameters[name], back[name]) for name in parameters)
     one_to_one = sum(p.numel() for p in there.values()) == sum(p.numel() for p in parameters.values())
     assert transplant.one_to_one() is one_to_one
+    assert one_to_one or catalogue()[name].training
     assert tuple(pair.run_candidate(parameters, torch.randn(shape)).shape) == layer.output_shape(shape)
 
 
-@every_rewrite
+@pytest.mark.parametrize("name", [name for name in NAMES if catalogue()[name].holds_when != "always"])
 @given(data=st.data())
 def test_every_refusal_is_necessary(name: str, data: st.DataObject) -> None:
     """Where a rewrite refuses a layer, building it all the same gives other values or shapes, or torch raises."""
     rewrite = catalogue()[name]
-    layer = data.draw(convs() if rewrite.families == (Conv,) else transposed())
-    assume(rewrite.refuse(layer))
-    # Padding modes with nothing to pad, and 'same' or 'valid' that mean no padding, are accepted; see the next test.
+    layer = data.draw(of_the_family(rewrite))
     shape = data.draw(with_several_windows(layer))
+    assume(rewrite.refuse(layer, shape))
     result = verify(claim(name, layer, shape))
     assert result.verdict in (Verdict.DIFFERENT, Verdict.ERROR), f"{layer} on {shape} is refused without need"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if catalogue()[name].holds_when == "always"])
+@given(data=st.data())
+def test_what_always_holds_refuses_no_layer(name: str, data: st.DataObject) -> None:
+    layer, shape = data.draw(accepting(catalogue()[name]))
+    assert not catalogue()[name].refuse(layer, shape)
+
+
+@every_rewrite
+def test_the_example_is_proved(name: str) -> None:
+    from convcheck import verify as prove
+
+    assert prove(catalogue()[name].example, rewrite=name).verdict == "equal"
 
 
 ACCEPTED = {
@@ -166,11 +191,11 @@ def test_a_pattern_that_is_right_by_other_means_is_equal(layer: str, name: str, 
 def test_copies_that_differ_have_no_way_back_and_the_first_is_named() -> None:
     rewrite = catalogue()["conv1x1-unpatchify"]
     from convcheck.layers import parse_layer
-    from convcheck.rewrite import CopiesDifferError
+    from convcheck.transplant import NoWayBackError
 
     layer = parse_layer("ConvTranspose1d(2, 3, 2, stride=2)")
-    transplant = rewrite.transplant(layer)
+    transplant = rewrite.transplant(layer, layer.typical_input())
     there = transplant.forward({name: torch.randn(size) for name, size in layer.parameters().items()})
     there["project.bias"][3] += 1
-    with pytest.raises(CopiesDifferError, match=r"project\.bias\[3\]"):
+    with pytest.raises(NoWayBackError, match=r"project\.bias\[3\]"):
         transplant.backward(there)

@@ -34,8 +34,7 @@ def rewrites(
     out = console.stdout()
     if subject is not None and ("(" in subject or subject in kinds()):
         layer = parse_layer(subject)
-        targets.layer_case(layer, targets.one_shape(input))
-        found = offers(layer)
+        found = offers(layer, targets.layer_case(layer, targets.one_shape(input)).input)
         if format == "json":
             from convcheck.report import as_json
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import torch
 
-from convcheck.evidence.pair import Pair, Parameters
+from convcheck.evidence.pair import Pair
 from convcheck.patterns import Shape
 from convcheck.results import Result, Sides
-from convcheck.rewrite import CopiesDifferError
+from convcheck.transplant import NoWayBackError, Parameters
 
 
 def layout_faults(pair: Pair) -> Iterator[str]:
@@ -30,7 +30,7 @@ def round_trip_faults(pair: Pair, parameters: Parameters) -> Iterator[str]:
     """Yield parameters that do not come back bit for bit through the transplant and its inverse."""
     try:
         back = pair.transplant.backward(pair.transplant.forward(parameters))
-    except CopiesDifferError as error:
+    except NoWayBackError as error:
         yield f"the transplant has no way back: {error}"
         return
     for name, parameter in parameters.items():

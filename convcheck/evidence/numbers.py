@@ -9,10 +9,11 @@ from torch import Tensor
 
 from convcheck.config.case import Case, Tolerance
 from convcheck.evidence import rounding
-from convcheck.evidence.pair import Pair, Parameters
+from convcheck.evidence.pair import Pair
 from convcheck.layers import Roundings
 from convcheck.patterns import Shape
 from convcheck.results import Deviation, Sides
+from convcheck.transplant import Parameters
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -11,9 +10,7 @@ from torch.func import functional_call
 
 from convcheck.claims import Claim
 from convcheck.layers.build import build
-from convcheck.rewrite import Transplant
-
-Parameters = Mapping[str, Tensor]
+from convcheck.transplant import Parameters, Transplant
 
 
 @dataclass(frozen=True)
@@ -49,5 +46,5 @@ def build_pair(claim: Claim) -> Pair:
         reference = build(layer)
     with torch.device("meta"):
         # The candidate runs on transplanted parameters only; its own need no memory.
-        candidate = claim.rewrite.candidate(layer, claim.rewrite.spelt_order(layer.dims, claim.case.order))
+        candidate = claim.rewrite.build(layer, claim.case.input, claim.case.order)
     return Pair(reference.eval(), candidate.eval(), claim.transplant())

@@ -29,6 +29,7 @@ def explained(rewrite: RewriteFacts) -> Iterator[RenderableType]:
             "reference": rewrite.reference,
             "holds when": rewrite.holds_when,
             "formula": rewrite.formula,
+            "example": rewrite.example,
             "weights": rewrite.weights,
             "order": rewrite.order,
             "training": rewrite.training,

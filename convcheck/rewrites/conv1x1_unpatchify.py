@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import ConvTranspose
-from convcheck.patterns import spell
+from convcheck.patterns import Shape, spell
 from convcheck.preconditions import spreads_tile
 from convcheck.rewrite import Refusal, Rewrite
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(conv: ConvTranspose) -> Iterator[Refusal]:
+def refusals(conv: ConvTranspose, shape: Shape) -> Iterator[Refusal]:
     yield from spreads_tile(conv)
 
 
-def candidate(conv: ConvTranspose, order: str) -> nn.Module:
+def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
     from einops.layers.torch import Rearrange
     from torch import nn
 
@@ -43,6 +43,7 @@ REWRITE = Rewrite(
     formula="y[o, s*n + k] = b[o] + sum over i of W[i, o, k] * x[i, n], with s = kernel: no output is written twice",
     source="W. Shi et al., Is the deconvolution layer the same as a convolutional layer?, 2016",
     families=(ConvTranspose,),
+    example="ConvTranspose2d(64, 3, kernel_size=16, stride=16)",
     refusals=refusals,
     candidate=candidate,
     weights={

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import ConvTranspose, Roundings
-from convcheck.patterns import spell
+from convcheck.patterns import Shape, spell
 from convcheck.preconditions import spreads_tile, ungrouped
 from convcheck.rewrite import Refusal, Rewrite
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(conv: ConvTranspose) -> Iterator[Refusal]:
+def refusals(conv: ConvTranspose, shape: Shape) -> Iterator[Refusal]:
     yield from spreads_tile(conv)
     yield from ungrouped(conv)
 
 
-def candidate(conv: ConvTranspose, order: str) -> nn.Module:
+def candidate(conv: ConvTranspose, shape: Shape, order: str) -> nn.Module:
     from einops.layers.torch import Rearrange
     from torch import nn
 
@@ -44,6 +44,7 @@ REWRITE = Rewrite(
     formula="y[o, s*n + k] = b[o] + sum over i of W[(o k), i] * x[i, n], with s = kernel: no output is written twice",
     source="the heads of MAE (K. He et al., 2021) and DiT (W. Peebles and S. Xie, 2022), which use the order kh kw o",
     families=(ConvTranspose,),
+    example="ConvTranspose2d(64, 3, kernel_size=16, stride=16)",
     refusals=refusals,
     candidate=candidate,
     weights={

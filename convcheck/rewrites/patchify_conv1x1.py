@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv
-from convcheck.patterns import spell
+from convcheck.patterns import Shape, spell
 from convcheck.preconditions import windows_tile
 from convcheck.rewrite import Refusal, Rewrite
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(conv: Conv) -> Iterator[Refusal]:
+def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     yield from windows_tile(conv)
 
 
-def candidate(conv: Conv, order: str) -> nn.Module:
+def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from einops.layers.torch import Rearrange
     from torch import nn
 
@@ -45,6 +45,7 @@ REWRITE = Rewrite(
     formula="y[o, n] = b[o] + sum over i, k of W[o, (i k)] * x[i, s*n + k], with s = kernel: no input is read twice",
     source="torch.nn.PixelUnshuffle, whose channel order this is, in any number of dimensions",
     families=(Conv,),
+    example="Conv2d(3, 64, kernel_size=16, stride=16)",
     refusals=refusals,
     candidate=candidate,
     weights={"project.weight": ("weight", "o i {k} -> o (i {k}) {ones}"), "project.bias": ("bias", "o -> o")},

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
-from convcheck.patterns import spell
+from convcheck.patterns import Shape, spell
 from convcheck.preconditions import ungrouped, windows_tile
 from convcheck.rewrite import Refusal, Rewrite
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(conv: Conv) -> Iterator[Refusal]:
+def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     yield from windows_tile(conv)
     yield from ungrouped(conv)
 
 
-def candidate(conv: Conv, order: str) -> nn.Module:
+def candidate(conv: Conv, shape: Shape, order: str) -> nn.Module:
     from einops.layers.torch import Rearrange
     from torch import nn
 
@@ -46,6 +46,7 @@ REWRITE = Rewrite(
     formula="y[o, n] = b[o] + sum over i, k of W[o, (i k)] * x[i, s*n + k], with s = kernel: no input is read twice",
     source="A. Dosovitskiy et al., An Image is Worth 16x16 Words, 2021, section 3.1 (the patch projection)",
     families=(Conv,),
+    example="Conv2d(3, 64, kernel_size=16, stride=16)",
     refusals=refusals,
     candidate=candidate,
     weights={"project.weight": ("weight", "o i {k} -> o ({order})"), "project.bias": ("bias", "o -> o")},

@@ -1,0 +1,63 @@
+"""A convolution is im2col, then one matrix product a group."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from convcheck.layers import Conv, Roundings
+from convcheck.patterns import Shape, spell
+from convcheck.rewrite import Refusal, Rewrite
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+    yield from ()
+
+
+def candidate(conv: Conv, shape: Shape) -> nn.Module:
+    import torch
+    from einops import rearrange
+    from torch import Tensor, nn
+
+    from convcheck.nn import pad, windows
+
+    dims, groups = conv.dims, conv.groups
+    features = conv.in_channels // groups * math.prod(conv.kernel_size)
+    columns = spell("... (g i) {space} {k} -> ... g (i {k}) ({space})", dims)
+
+    class UnfoldMatmul(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.empty(groups, conv.out_channels // groups, features))
+            self.bias = nn.Parameter(torch.empty(conv.out_channels)) if conv.bias else None
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = pad(x, conv.pads, conv.padding_mode)
+            x = windows(x, conv.kernel_size, conv.stride, conv.dilation)
+            outputs = x.shape[-2 * dims : -dims]
+            y = self.weight @ rearrange(x, columns, g=groups)
+            y = rearrange(y, "... g o n -> ... (g o) n")
+            if self.bias is not None:
+                y = y + self.bias[:, None]
+            return y.reshape(*y.shape[:-1], *outputs)
+
+    return UnfoldMatmul()
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Conv1d, Conv2d or Conv3d",
+    holds_when="always",
+    formula="Y[g] = W[g] X[g] + b, with X[(i k), n] = x[i, s*n + d*k - p]",
+    source="K. Chellapilla et al., High Performance Convolutional Neural Networks for Document Processing, 2006",
+    families=(Conv,),
+    example="Conv2d(4, 8, kernel_size=3, stride=2, padding=1, groups=2)",
+    refusals=refusals,
+    candidate=candidate,
+    weights={"weight": ("weight", "(g o) i {k} -> g o (i {k})"), "bias": ("bias", "o -> o")},
+    roundings=lambda conv: Roundings(bias_apart=conv.bias),
+)
