@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from convcheck.errors import ConvcheckError
+from convcheck.errors import ConvcheckError, did_you_mean
 from convcheck.layers import parse_layer, parse_shape
 from convcheck.patterns import Shape, parse, parse_order
 
 if TYPE_CHECKING:
-    from convcheck.config.case import DType
+    from convcheck.config.case import DType, Tolerance
     from convcheck.results import Result
 
 LayerLike = str | Mapping[str, object]
@@ -43,7 +43,7 @@ def verify(
     """
     from convcheck.catalogue import find, vocabulary
     from convcheck.claims import claims_of
-    from convcheck.config.case import Case, Tolerance
+    from convcheck.config.case import Case, check_device, check_dtype, check_seed
     from convcheck.config.claimed import claim_problems
     from convcheck.verification import verify as prove
 
@@ -59,10 +59,10 @@ def verify(
         rewrites=None if rewrite == "all" else (rewrite,),
         order=parse_order(order) if order is not None else None,
         transplant={name: parse(pattern) for name, pattern in (transplant or {}).items()},
-        dtype=dtype,
-        device=device,
-        seed=seed,
-        tolerance=Tolerance(tolerance.get("atol", 0.0), tolerance.get("rtol", 0.0)) if tolerance is not None else None,
+        dtype=cast("DType", check_dtype(dtype)),
+        device=check_device(device),
+        seed=check_seed(seed),
+        tolerance=_tolerance(tolerance),
     )
     problems = [f"{path[-1]}: {message}" for path, message in claim_problems(case, vocabulary())]
     if problems:
@@ -71,6 +71,17 @@ def verify(
     if len(claims) > 1:
         raise ConvcheckError(f"several rewrites hold for {parsed}; name one: {', '.join(c.name for c in claims)}")
     return prove(claims[0])
+
+
+def _tolerance(given: Mapping[str, float] | None) -> Tolerance | None:
+    from convcheck.config.case import Tolerance, check_bound
+
+    if given is None:
+        return None
+    for name in given:
+        if name not in ("atol", "rtol"):
+            raise ConvcheckError(f"unknown tolerance {name!r}; {did_you_mean(name, ('atol', 'rtol'))}")
+    return Tolerance(*(check_bound(given.get(name, 0.0)) for name in ("atol", "rtol")))
 
 
 def assert_equal(

@@ -43,19 +43,28 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
                 rewrite = catalogue()[name]
                 yield Claim(case, name, rewrite, _refusals(case, rewrite))
             continue
-        held = [name for name in applicable(case.layer, case.input) if case.order is None or catalogue()[name].order]
+        held = [
+            name
+            for name in applicable(case.layer, case.input)
+            if not catalogue()[name].refuse_order(case.layer, case.order)
+        ]
         for name in held:
             yield Claim(case, name, catalogue()[name], ())
         if not held:
             reasons = tuple(
-                f"{name}: {rewrite.refuse(case.layer, case.input)[0]}"
+                f"{name}: {_reasons(case, rewrite)[0]}"
                 for name, rewrite in catalogue().items()
                 if isinstance(case.layer, rewrite.families)
             )
             yield Claim(case, NONE_APPLIES, None, reasons or (f"no rewrite is known for {case.layer.kind}",))
 
 
+def _reasons(case: Case, rewrite: Rewrite) -> tuple[str, ...]:
+    refused = rewrite.refuse(case.layer, case.input) or rewrite.refuse_order(case.layer, case.order)
+    return tuple(str(refusal) for refusal in refused)
+
+
 def _refusals(case: Case, rewrite: Rewrite) -> tuple[str, ...]:
-    reasons = tuple(str(refusal) for refusal in rewrite.refuse(case.layer, case.input))
+    reasons = _reasons(case, rewrite)
     others = applicable(case.layer, case.input) if reasons else ()
     return (*reasons, *((f"what holds: {', '.join(others)}",) if others else ()))

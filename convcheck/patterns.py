@@ -39,11 +39,6 @@ class Pattern:
     def __str__(self) -> str:
         return f"{_write(self.source)} -> {_write(self.target)}"
 
-    @property
-    def backwards(self) -> Pattern:
-        """The pattern read from right to left."""
-        return Pattern(self.target, self.source)
-
     def without(self, axis: str) -> Pattern:
         """Leave an axis out of both sides, as one may where its length is 1."""
         source, target = (
@@ -56,11 +51,6 @@ class Pattern:
         """Axes that only the target has: the values are repeated along them."""
         have = set(_axes(self.source))
         return tuple(axis for axis in _axes(self.target) if axis not in have)
-
-    @property
-    def axes(self) -> frozenset[str]:
-        """Every axis that is named on either side."""
-        return frozenset(_axes(self.source)) | frozenset(_axes(self.target))
 
     def sizes(self, shape: Shape, known: Mapping[str, int]) -> dict[str, int]:
         """Return the length of every axis when a tensor of `shape` stands on the left.
@@ -95,13 +85,19 @@ class Pattern:
         return math.prod(sizes[axis] for axis in self.repeated)
 
 
-@lru_cache(maxsize=4096)
-def parse(text: str) -> Pattern:
+def parse(text: object) -> Pattern:
     """Read `left -> right`.
 
     Raises:
         PatternError: the text is no einops pattern, names an axis twice, or loses one on the way.
     """
+    if not isinstance(text, str):
+        raise PatternError(f"{shown(text)} is no einops pattern; write a text such as 'o i kh kw -> o (i kh kw)'")
+    return _parse(text)
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> Pattern:
     left, arrow, right = text.partition("->")
     if not arrow or "->" in right:
         raise PatternError(f"{shown(text)} needs one '->' between what is and what shall be")
@@ -112,8 +108,10 @@ def parse(text: str) -> Pattern:
     return pattern
 
 
-def parse_order(text: str) -> Group:
+def parse_order(text: object) -> Group:
     """Read a row of axis names such as `kh kw i`. Raises PatternError if it is anything else."""
+    if not isinstance(text, str):
+        raise PatternError(f"{shown(text)} is no order; write a row of axis names such as 'kh kw i'")
     groups = _read(text, text)
     if any(len(group) != 1 for group in groups):
         raise PatternError(f"{shown(text)} is not a row of axis names; write for example 'kh kw i'")

@@ -17,7 +17,9 @@ def command(claim: Claim) -> str:
     case = claim.case
     options = ["-r", claim.name] if claim.name != NONE_APPLIES else []
     options += ["--dtype", case.dtype, "--seed", str(case.seed)]
-    options += ["--device", case.device] if case.device != "cpu" else []
+    if case.device != "cpu" or case.config is not None:
+        # A config may name another device than the one that an option chose.
+        options += ["--device", case.device]
     if not (case.order or case.transplant or case.tolerance):
         return shlex.join(["convcheck", "verify", str(case.layer), "-i", ",".join(map(str, case.input)), *options])
     if case.config is None:

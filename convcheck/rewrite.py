@@ -87,10 +87,20 @@ class Rewrite:
         return self.candidate(layer, shape, *ordered)
 
     def spelt_order(self, dims: int, order: Group | None = None) -> str:
-        """Return the patch order as pattern text: the one asked for if it fits, else the usual one."""
-        usual = spell(self.order or "", dims)
-        asked = " ".join(order or ())
-        return asked if sorted(asked.split()) == sorted(usual.split()) else usual
+        """Return the patch order as pattern text: the one asked for, or the usual one."""
+        return " ".join(order) if order else spell(self.order or "", dims)
+
+    def refuse_order(self, layer: Layer, order: Group | None) -> tuple[Refusal, ...]:
+        """Return why patches cannot be laid out in the order asked for; empty when they can, or none is asked for."""
+        if order is None:
+            return ()
+        asked = f"'{' '.join(order)}'"
+        if self.order is None:
+            return (Refusal("order", asked, "patches are laid out in one order only here"),)
+        axes = spell(self.order, layer.dims)
+        if sorted(order) != sorted(axes.split()):
+            return (Refusal("order", asked, f"needs to name each of '{axes}' once"),)
+        return ()
 
     def transplant(self, layer: Layer, shape: Shape, order: Group | None = None) -> Transplant:
         """Return how the weights of `layer` move to the candidate."""

@@ -8,28 +8,29 @@ import time
 from convcheck import memory
 from convcheck.claims import Claim
 from convcheck.evidence import bookkeeping, logic, numbers
-from convcheck.evidence.pair import Pair, build_pair
+from convcheck.evidence.pair import CannotRunError, Pair, build_pair
 from convcheck.reproduce import command
 from convcheck.results import Agreement, Result, Sides, Verdict
 from convcheck.rewrite import parameter_count
+
+_DRIFT = "the claimed transplant copies values, and training lets the copies drift apart"
 
 
 def verify(claim: Claim) -> Result:
     """Put one claim to the test. What torch cannot do becomes an `error` verdict, never an exception."""
     start = time.perf_counter()
     result = _known(claim)
-    refusals = [*claim.refusals, *_too_large(claim)]
+    machine = _too_large(claim)
+    refusals = [*claim.refusals, *machine]
     if refusals:
         result = dataclasses.replace(result, verdict=Verdict.REFUSED, reason="; ".join(refusals))
     else:
         try:
             result = _prove(claim, result)
-        except (RuntimeError, NotImplementedError, MemoryError) as error:
-            # torch raises these for what it cannot do: no such device, no such kernel, out of memory.
-            message = str(error).strip().splitlines() or [type(error).__name__]
-            result = dataclasses.replace(result, verdict=Verdict.ERROR, reason=f"could not be run: {message[0]}")
+        except CannotRunError as error:
+            result = dataclasses.replace(result, verdict=Verdict.ERROR, reason=f"could not be run: {error}")
     result = _judged(claim, result)
-    if len(refusals) > len(claim.refusals) == 0:
+    if machine and not claim.refusals:
         # That this machine is too small says nothing of the claim, so no case can expect it.
         result = dataclasses.replace(result, ok=False)
     return dataclasses.replace(result, seconds=time.perf_counter() - start)
@@ -40,7 +41,7 @@ def _too_large(claim: Claim) -> list[str]:
     if needed <= free:
         return []
     return [
-        f"memory: the proof needs at least {memory.write_bytes(needed)}, and {memory.write_bytes(free)} are free "
+        f"memory: the proof needs about {memory.write_bytes(needed)}, and {memory.write_bytes(free)} are free "
         "(fewer channels or a smaller input would do)"
     ]
 
@@ -76,7 +77,7 @@ def _known(claim: Claim) -> Result:
         macs=Sides(layer.macs(case.input), rewrite.macs(layer, case.input)),
         one_to_one=one_to_one,
         transplant=transplant.describe(),
-        notes=() if one_to_one else (f"not one-to-one: {rewrite.training}",),
+        notes=() if one_to_one else (f"not one-to-one: {rewrite.training or _DRIFT}",),
     )
 
 
@@ -89,7 +90,7 @@ def _prove(claim: Claim, known: Result) -> Result:
         return dataclasses.replace(known, verdict=Verdict.DIFFERENT, reason="; ".join(misfits))
     said = logic.examine(pair, case.layer, case.input, case.seed)
     roundings = Sides(case.layer.roundings(), rewrite.roundings(case.layer))
-    seen = numbers.measure(pair, case, said.longest, roundings)
+    seen = numbers.measure(pair, case, said.terms, roundings)
     faults = [*said.faults, *seen.faults, *bookkeeping.faults(pair, known, seen.shapes)]
     suggested = _suggested(claim, pair) if said.exact.status is Agreement.DIFFERENT else ()
     faults += [

@@ -1,5 +1,6 @@
 """convcheck from Python."""
 
+import re
 import shlex
 import subprocess
 import sys
@@ -65,3 +66,20 @@ def test_a_result_from_python_is_repeated_in_python() -> None:
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert f"max_abs={result.error.max_abs}" in printed
     assert "Verdict.DIFFERENT" in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dtype": "float3"}, "'float3' is no dtype; there are: float64"),
+        ({"device": "gpu"}, "'gpu' is no device"),
+        ({"seed": -5}, "-5 is no seed"),
+        ({"tolerance": {"atoll": 1}}, "unknown tolerance 'atoll'; did you mean 'atol'?"),
+        ({"tolerance": {"atol": -1}}, "-1 is no tolerance"),
+        ({"tolerance": {"atol": float("inf")}}, "inf is no tolerance"),
+        ({"transplant": {"weight": 5}}, "5 is no einops pattern"),
+    ],
+)
+def test_bad_options_are_told(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ConvcheckError, match=re.escape(message)):
+        convcheck.verify("Conv2d(3, 8, 2, stride=2)", rewrite="patchify-linear", **options)  # type: ignore[arg-type]

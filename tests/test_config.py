@@ -64,7 +64,7 @@ def test_plain_scalars_follow_yaml_1_2(text: str, value: object) -> None:
 
 
 def test_a_quoted_number_is_text(read: Read) -> None:
-    with pytest.raises(ConfigError, match="seed: '5' will not do"):
+    with pytest.raises(ConfigError, match="seed: '5' is no seed"):
         read(case(LAYER, "seed: '5'"))
 
 
@@ -184,9 +184,9 @@ FAULTS = {
     "an unknown rewrite": (case(LAYER, "rewrite: patchify-liner"), "did you mean 'patchify-linear'?"),
     "a rewrite twice": (case(LAYER, "rewrite: [patchify-linear, patchify-linear]"), "names a rewrite twice"),
     "no rewrite": (case(LAYER, "rewrite: []"), "must name a rewrite, or be 'all'"),
-    "an unknown dtype": (case(LAYER, "dtype: float31"), "'float31' will not do; it must be one of float64, float32"),
+    "an unknown dtype": (case(LAYER, "dtype: float31"), "'float31' is no dtype; there are: float64, float32"),
     "an unknown device": (case(LAYER, "device: gpu"), "'gpu' is no device; there are: cpu, cuda, cuda:0"),
-    "a seed of text": (case(LAYER, "seed: yes"), "seed: 'yes' will not do; it must be a whole number from 0"),
+    "a seed of text": (case(LAYER, "seed: yes"), "seed: 'yes' is no seed; it must be a whole number from 0"),
     "a name that is a number": (case(LAYER, "name: 5"), "name: 5 will not do; it must be a text"),
     "an unknown verdict": (case(LAYER, "expect: {verdict: same}"), "must be one of equal, different, refused"),
     "an unknown key in expect": (

@@ -30,7 +30,9 @@ def parsed(result: Result) -> Any:
 
 
 def test_a_verified_layer(convcheck: Run) -> None:
-    result = convcheck("verify", VIT, "-i", "1,3,224,224", "-f", "json")
+    result = convcheck(
+        "verify", VIT, "-i", "1,3,224,224", "-f", "json", "-r", "patchify-conv1x1", "-r", "patchify-linear"
+    )
     report = parsed(result)
     assert result.exit_code == 0
     assert report.keys() == {"schema", "tool", "ok", "interrupted", "summary", "results"}

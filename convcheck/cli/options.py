@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import typer
 
+from convcheck.config.case import DType, check_device, check_seed
+from convcheck.errors import UsageError
+
 Format = Literal["table", "json"]
-DType = Literal["float64", "float32", "bfloat16", "float16"]
 
 
-def _device(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"cpu|cuda(:\d+)?", value):
-        raise typer.BadParameter(f"{value!r} is no device; there are: cpu, cuda, cuda:0, cuda:1, ...")
-    return value
+def _checked(check: Callable[[object], object]) -> Callable[[object], object]:
+    """Make a callback of a check that configs and Python use, too."""
 
+    def callback(value: object) -> object:
+        try:
+            return value if value is None else check(value)
+        except UsageError as error:
+            raise typer.BadParameter(str(error)) from None
 
-def _seed(value: int | None) -> int | None:
-    if value is not None and not 0 <= value < 2**63:
-        raise typer.BadParameter(f"{value} is no seed; it must be a whole number from 0 to 2^63 - 1")
-    return value
+    return callback
 
 
 Targets = Annotated[
@@ -51,13 +53,21 @@ DTypeOption = Annotated[
 Device = Annotated[
     str | None,
     typer.Option(
-        "--device", metavar="DEVICE", callback=_device, help="cpu, cuda or cuda:N. Default: cpu.", show_default=False
+        "--device",
+        metavar="DEVICE",
+        callback=_checked(check_device),
+        help="cpu, cuda or cuda:N. Default: cpu.",
+        show_default=False,
     ),
 ]
 Seed = Annotated[
     int | None,
     typer.Option(
-        "--seed", metavar="N", callback=_seed, help="The seed of all random numbers. Default: 0.", show_default=False
+        "--seed",
+        metavar="N",
+        callback=_checked(check_seed),
+        help="The seed of all random numbers. Default: 0.",
+        show_default=False,
     ),
 ]
 Choose = Annotated[

@@ -98,15 +98,14 @@ def read_cases(files: Sequence[tuple[Path, str]]) -> list[Case]:
     faults: list[Fault] = []
     for path, shown in files:
         try:
-            cases += load(path, shown, vocabulary())
+            # The config that ships is found again without being named.
+            found = load(path, shown, vocabulary())
+            cases += [replace(case, config="") for case in found] if path == shipped() else found
         except ConfigError as error:
             faults += error.faults
     if faults:
         raise ConfigError(faults)
-    if not files or files[0][0] != shipped():
-        return cases
-    # The config that ships is found again without being named.
-    return [replace(case, config="") for case in cases]
+    return cases
 
 
 def one_shape(inputs: Sequence[str] | None) -> Shape | None:

@@ -75,9 +75,10 @@ def expand(
         chosen = dict(zip(matrix, combination, strict=True))
         swept = frozenset(chosen) & keys
         value = {**base, **{key: chosen[key] for key in swept}}
+        for name in sorted(used - set(matrix)):
+            hint = did_you_mean(name, matrix) if matrix else "there is no matrix"
+            yield ("cases", index), f"{{{name}}} is no variable of the matrix; {hint}"
         if matrix:
-            for name in sorted(used - set(matrix)):
-                yield ("cases", index), f"{{{name}}} is no variable of the matrix; {did_you_mean(name, matrix)}"
             value = {key: _substitute(entry, chosen) for key, entry in value.items()}
             if "name" in base and "name" not in swept:
                 # A name is text, also where it is nothing but a number of the matrix.

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from convcheck.config.case import DType
 from convcheck.config.expand import Problem
 from convcheck.config.model import CaseModel, ExpectModel, SidesModel, ToleranceModel
 from convcheck.config.nodes import Path
@@ -27,8 +25,6 @@ _BRANCHES = ("int", "SidesModel", "ToleranceModel", "literal['auto']", "constrai
 
 _MUST_BE: Mapping[Path, str] = {
     ("name",): "a text of 1 to 200 characters",
-    ("dtype",): "one of " + ", ".join(get_args(DType)),
-    ("seed",): "a whole number from 0 to 2^63 - 1",
     ("transplant",): "a mapping such as {weight: 'o i kh kw -> o (i kh kw)'}",
     ("tolerance",): "auto, or a mapping such as {atol: 1e-6, rtol: 0}",
     ("expect",): "a mapping such as {verdict: equal}",

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from convcheck.config.case import DType, Vocabulary
+from convcheck.config.case import DType, Vocabulary, check_bound, check_device, check_dtype, check_seed
 from convcheck.errors import ConvcheckError, LayerError, did_you_mean, shown
 from convcheck.layers import Layer, parse_layer, parse_shape
 from convcheck.patterns import Group, Pattern, Shape, parse, parse_order
-
-_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 
 
 def _layer(value: object) -> Layer:
@@ -49,18 +45,6 @@ def _input(value: object) -> Shape:
     return parse_shape(value)
 
 
-def _pattern(value: object) -> Pattern:
-    if not isinstance(value, str):
-        raise _error("must be an einops pattern such as 'o i kh kw -> o (i kh kw)'")
-    return parse(value)
-
-
-def _order(value: object) -> Group:
-    if not isinstance(value, str):
-        raise _error("must be a row of axis names such as 'kh kw i'")
-    return parse_order(value)
-
-
 def _rewrites(value: object, info: ValidationInfo) -> tuple[str, ...] | None:
     assert isinstance(info.context, Vocabulary)
     known = info.context.rewrites
@@ -75,22 +59,6 @@ def _rewrites(value: object, info: ValidationInfo) -> tuple[str, ...] | None:
     if len(set(names)) < len(names):
         raise _error("names a rewrite twice")
     return tuple(names)
-
-
-def _device(value: object) -> str:
-    if not isinstance(value, str) or not _DEVICE.fullmatch(value):
-        raise _error(f"{shown(value)} is no device; there are: cpu, cuda, cuda:0, ...")
-    return value
-
-
-def _bound(value: object) -> object:
-    try:
-        number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
-    except OverflowError:
-        number = math.inf
-    if not 0 <= number < math.inf:
-        raise _error(f"{shown(value)} is no tolerance; it must be a number of at least 0, such as 1e-6")
-    return number
 
 
 class _Strict(BaseModel):
@@ -115,8 +83,8 @@ class ExpectModel(_Strict):
 class ToleranceModel(_Strict):
     """A tolerance of the user's own, `|error| <= atol + rtol * |reference|`."""
 
-    atol: Annotated[float, BeforeValidator(_bound)] = 0.0
-    rtol: Annotated[float, BeforeValidator(_bound)] = 0.0
+    atol: Annotated[float, _told(check_bound)] = 0.0
+    rtol: Annotated[float, _told(check_bound)] = 0.0
 
 
 class CaseModel(_Strict):
@@ -126,11 +94,11 @@ class CaseModel(_Strict):
     layer: Annotated[Layer, BeforeValidator(_layer)]
     input: Annotated[Shape, _told(_input)] | None = None
     rewrite: Annotated[tuple[str, ...] | None, BeforeValidator(_rewrites)] = None
-    order: Annotated[Group, _told(_order)] | None = None
-    transplant: dict[str, Annotated[Pattern, _told(_pattern)]] = Field(default_factory=dict)
-    dtype: DType = "float32"
-    device: Annotated[str, BeforeValidator(_device)] = "cpu"
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    order: Annotated[Group, _told(parse_order)] | None = None
+    transplant: dict[str, Annotated[Pattern, _told(parse)]] = Field(default_factory=dict)
+    dtype: Annotated[DType, _told(check_dtype)] = "float32"
+    device: Annotated[str, _told(check_device)] = "cpu"
+    seed: Annotated[int, _told(check_seed)] = 0
     tolerance: Literal["auto"] | ToleranceModel = "auto"
     expect: ExpectModel = Field(default_factory=ExpectModel)
 

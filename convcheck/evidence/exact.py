@@ -8,7 +8,10 @@ from convcheck.evidence.integers import Probe
 
 
 def compare(probe: Probe) -> str | None:
-    """Compare both outputs bit for bit. Return None if they are identical, else a sentence on where they differ."""
+    """Compare both outputs bit for bit, but for the sign of zero.
+
+    Return None if they are identical, else a sentence on where they differ.
+    """
     reference, candidate = probe.reference.detach(), probe.candidate.detach()
     if reference.shape != candidate.shape:
         shapes = f"{list(reference.shape)}, and the candidate's {list(candidate.shape)}"

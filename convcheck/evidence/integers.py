@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from convcheck.evidence.pair import Pair
+from convcheck.evidence.pair import Pair, torch_may_refuse
 from convcheck.patterns import Shape
 
 EXACT = 2**53
@@ -33,8 +33,12 @@ FALSE_ACCEPT = 1e-9
 
 @dataclass(frozen=True)
 class Plan:
-    """How large the integers are and how many probes it takes. `longest` is the most products in any sum."""
+    """How large the integers are and how many probes it takes.
 
+    `terms` is the most products in the sum of any output, `longest` in any sum at all, those of the gradients included.
+    """
+
+    terms: int
     longest: int
     magnitude: int
     probes: int
@@ -65,20 +69,22 @@ class Probe:
 def plan(pair: Pair, shape: Shape) -> Plan:
     """Measure the longest sum on both sides, forwards and backwards, and choose M and the number of probes.
 
-    With ones everywhere nothing cancels, so an output, or a gradient, is just the number of its products.
+    With ones everywhere nothing cancels, as long as a candidate brings no negative constants of its own; so an output,
+    or a gradient, is just the number of its products.
     """
     x = torch.ones(shape, dtype=torch.float64, requires_grad=True)
     parameters = {
         name: torch.ones(p.shape, dtype=torch.float64, requires_grad=True)
         for name, p in pair.reference.named_parameters()
     }
-    longest = 1.0
+    terms = longest = 1.0
     for output in pair.run(parameters, x):
         counts = pull_back(output, [x, *parameters.values()], torch.ones_like(output))
-        longest = max(longest, *(float(count.max()) for count in (output.detach(), *counts)))
+        terms = max(terms, float(output.detach().max()))
+        longest = max(terms, longest, *(float(count.max()) for count in counts))
     magnitude = max(1, math.isqrt(EXACT // int(longest)))
     probes = math.ceil(math.log(FALSE_ACCEPT) / math.log(DEGREE / (2 * magnitude + 1)))
-    return Plan(int(longest), magnitude, probes)
+    return Plan(int(terms), int(longest), magnitude, probes)
 
 
 def draw(pair: Pair, shape: Shape, plan: Plan, seed: int) -> Iterator[Probe]:
@@ -98,7 +104,8 @@ def pull_back(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor) -> tu
     """Return the gradients of `output` in `inputs`: zeros where the output does not depend on one, or on none."""
     if not output.requires_grad:
         return tuple(torch.zeros_like(each) for each in inputs)
-    return torch.autograd.grad(output, inputs, cotangent, materialize_grads=True)
+    with torch_may_refuse():
+        return torch.autograd.grad(output, inputs, cotangent, materialize_grads=True)
 
 
 def integers(shape: Shape, magnitude: int, generator: torch.Generator) -> Tensor:

@@ -13,11 +13,11 @@ from convcheck.results import Agreement, Exact, Gradients
 
 @dataclass(frozen=True)
 class Logic:
-    """`longest` is the most products in any sum, forwards or backwards; `faults` are sentences."""
+    """`terms` is the most products in the sum of one output; `faults` are sentences."""
 
     exact: Exact
     gradients: Gradients
-    longest: int
+    terms: int
     faults: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -25,13 +25,14 @@ class Logic:
 def examine(pair: Pair, layer: Layer, shape: Shape, seed: int) -> Logic:
     """Probe a pair until a wrong one would have been found, or the first probe finds it."""
     plan = integers.plan(pair, shape)
-    outputs, found, fault, probes = [], None, None, 0
+    found, fault, probes = None, None, 0
+    notes: dict[str, None] = {}
     for probe in integers.draw(pair, shape, plan, seed):
         probes += 1
         fault = exact.compare(probe)
         compared = gradients.compare(probe)
         found = gradients.merge(found, compared) if found else compared
-        outputs.append(probe.reference.detach())
+        notes |= dict.fromkeys(strength.weaknesses(layer, probe.reference.detach()))
         if fault is not None:
             break
     found = found or Gradients()
@@ -39,5 +40,4 @@ def examine(pair: Pair, layer: Layer, shape: Shape, seed: int) -> Logic:
     if found.status is Agreement.DIFFERENT:
         faults.append(f"the gradients of {' and '.join(gradients.differing(found))} differ on integers")
     outcome = Exact(Agreement.DIFFERENT, probes) if fault else Exact(Agreement.IDENTICAL, probes, plan.false_accept)
-    notes = tuple(dict.fromkeys(strength.weaknesses(layer, outputs)))
-    return Logic(outcome, found, plan.longest, tuple(faults), notes)
+    return Logic(outcome, found, plan.terms, tuple(faults), tuple(notes))

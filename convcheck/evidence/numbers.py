@@ -9,7 +9,7 @@ from torch import Tensor
 
 from convcheck.config.case import Case, Tolerance
 from convcheck.evidence import rounding
-from convcheck.evidence.pair import Pair
+from convcheck.evidence.pair import CannotRunError, Pair, drawn_in, torch_may_refuse
 from convcheck.layers import Roundings
 from convcheck.patterns import Shape
 from convcheck.results import Deviation, Sides
@@ -27,18 +27,19 @@ class Numbers:
     notes: tuple[str, ...] = ()
 
 
-def measure(pair: Pair, case: Case, longest: int, roundings: Sides[Roundings]) -> Numbers:
+def measure(pair: Pair, case: Case, terms: int, roundings: Sides[Roundings]) -> Numbers:
     """Run both sides on normal inputs and torch's own initialisation, and compare.
 
-    `longest` is the most products in any sum; `roundings` says how each side rounds to the dtype.
+    `terms` is the most products in the sum of one output; `roundings` says how each side rounds to the dtype.
 
     Raises:
-        RuntimeError, NotImplementedError: torch cannot run this dtype on this device.
+        CannotRunError: torch cannot run this dtype on this device.
     """
     dtype, device = getattr(torch, case.dtype), _device(case.device)
     generator = torch.Generator().manual_seed(case.seed)
-    x = torch.randn(case.input, generator=generator).to(device, dtype)
-    parameters = {name: p.detach().to(device, dtype) for name, p in pair.reference.named_parameters()}
+    with torch_may_refuse():
+        x = torch.randn(case.input, generator=generator, dtype=drawn_in(case.dtype)).to(device, dtype)
+        parameters = {name: p.detach().to(device, dtype) for name, p in pair.reference.named_parameters()}
     with torch.no_grad():
         outputs = Sides(*(side.double().cpu() for side in pair.run(parameters, x)))
         truth = _referee(pair, parameters, x)
@@ -46,7 +47,7 @@ def measure(pair: Pair, case: Case, longest: int, roundings: Sides[Roundings]) -
     if shapes.reference != shapes.candidate:
         return Numbers(Deviation(), Sides(None, None), shapes)
     unit = rounding.arithmetic(dtype, device)
-    limit = derived = rounding.bound(unit, longest, truth, outputs, roundings)
+    limit = derived = rounding.bound(unit, terms, truth, outputs, roundings)
     notes = [unit.note] if unit.note else []
     if case.tolerance is not None:
         limit = case.tolerance.atol + case.tolerance.rtol * outputs.reference.abs()
@@ -64,7 +65,7 @@ def measure(pair: Pair, case: Case, longest: int, roundings: Sides[Roundings]) -
 def _device(name: str) -> torch.device:
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise RuntimeError(
+        raise CannotRunError(
             f"device {name}: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices here"
         )
     return device

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from einops import EinopsError
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from convcheck.claims import Claim
 from convcheck.layers.build import build
 from convcheck.transplant import Parameters, Transplant
+
+
+class CannotRunError(Exception):
+    """Torch cannot do what is asked here: no such device, no such kernel, out of memory."""
+
+
+@contextmanager
+def torch_may_refuse() -> Iterator[None]:
+    """Turn what torch raises when it cannot run something into a CannotRunError. Faults of ours stay what they are."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, (EinopsError, RecursionError)):
+            raise
+        lines = str(error).strip().splitlines()
+        raise CannotRunError(lines[0] if lines else type(error).__name__) from None
 
 
 @dataclass(frozen=True)
@@ -29,21 +48,32 @@ class Pair:
         return self.run_reference(parameters, x), self.run_candidate(parameters, x)
 
     def run_reference(self, parameters: Parameters, x: Tensor) -> Tensor:
-        output: Tensor = functional_call(self.reference, dict(parameters), (x,))
+        with torch_may_refuse():
+            output: Tensor = functional_call(self.reference, dict(parameters), (x,))
         return output
 
     def run_candidate(self, parameters: Parameters, x: Tensor) -> Tensor:
-        output: Tensor = functional_call(self.candidate, self.transplant.forward(parameters), (x,))
+        moved = self.transplant.forward(parameters)
+        with torch_may_refuse():
+            output: Tensor = functional_call(self.candidate, moved, (x,))
         return output
+
+
+def drawn_in(dtype: str) -> torch.dtype:
+    """Return the dtype in which random numbers are drawn for a run in `dtype`.
+
+    Numbers of float32 would leave float64 nothing to round, so float64 draws its own; the others are cast.
+    """
+    return torch.float64 if dtype == "float64" else torch.float32
 
 
 def build_pair(claim: Claim) -> Pair:
     """Build both sides of a claim. The reference is initialised as torch does, from the case's seed."""
     assert claim.rewrite is not None
     layer = claim.case.layer
-    with torch.random.fork_rng(devices=[]):
+    with torch_may_refuse(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(claim.case.seed)
-        reference = build(layer)
+        reference = build(layer, drawn_in(claim.case.dtype))
     with torch.device("meta"):
         # The candidate runs on transplanted parameters only; its own need no memory.
         candidate = claim.rewrite.build(layer, claim.case.input, claim.case.order)

@@ -47,17 +47,33 @@ class Arithmetic:
 def arithmetic(dtype: torch.dtype, device: torch.device) -> Arithmetic:
     """Return the unit roundoffs with which torch computes in `dtype` on `device`.
 
-    Half precision accumulates in float32 (torch on CPU and, by default, on CUDA); float32 on CUDA may use TF32.
+    Half precision accumulates in float32 on the CPU. CUDA may reduce half precision in itself, and run float32 as TF32;
+    both are settings of torch.backends, and said.
     """
     info = torch.finfo(dtype)
     output, smallest = info.eps / 2, info.smallest_normal * info.eps
     accumulator = min(output, torch.finfo(torch.float32).eps / 2)
-    tf32 = torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
-    if device.type == "cuda" and dtype == torch.float32 and tf32:
-        return Arithmetic(
-            TF32_UNIT_ROUNDOFF, output, smallest, "TF32 is on: factors keep 11 bits, and the bound says so"
-        )
+    if device.type == "cuda" and dtype == torch.float32 and _tf32():
+        return Arithmetic(TF32_UNIT_ROUNDOFF, output, smallest, "TF32 is on: factors keep 11 bits, as the bound knows")
+    if device.type == "cuda" and _reduced(dtype):
+        return Arithmetic(output, output, smallest, f"{dtype} is reduced in itself on CUDA, as the bound knows")
     return Arithmetic(accumulator, output, smallest)
+
+
+def _tf32() -> bool:
+    try:
+        return bool(torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32)
+    except RuntimeError:
+        # torch refuses the old names once the new ones were used; those say it an operation at a time.
+        modes = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)  # type: ignore[attr-defined]  # torch >= 2.9
+        return any(mode.fp32_precision == "tf32" for mode in modes)
+
+
+def _reduced(dtype: torch.dtype) -> bool:
+    matmul = torch.backends.cuda.matmul
+    if dtype == torch.bfloat16:
+        return bool(matmul.allow_bf16_reduced_precision_reduction)
+    return dtype == torch.float16 and bool(matmul.allow_fp16_reduced_precision_reduction)
 
 
 @dataclass(frozen=True)
@@ -69,9 +85,9 @@ class Truth:
     magnitude: Tensor
 
 
-def bound(unit: Arithmetic, longest: int, truth: Truth, outputs: Sides[Tensor], roundings: Sides[Roundings]) -> Tensor:
+def bound(unit: Arithmetic, terms: int, truth: Truth, outputs: Sides[Tensor], roundings: Sides[Roundings]) -> Tensor:
     """Return the largest error that rounding explains, for every entry. All tensors are float64, of one shape."""
-    limit = 2 * LAMBDA * math.sqrt(longest) * unit.accumulator * truth.magnitude
+    limit = 2 * LAMBDA * math.sqrt(terms) * unit.accumulator * truth.magnitude
     for output, rounded in ((outputs.reference, roundings.reference), (outputs.candidate, roundings.candidate)):
         times = rounded.sums + int(rounded.bias_apart)
         if rounded.sums > 1:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from convcheck.layers.base import Layer
 
 
-def build(layer: Layer) -> nn.Module:
-    """Return the torch module that `layer` describes, with torch's own initialisation."""
+def build(layer: Layer, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """Return the torch module that `layer` describes, with torch's own initialisation in `dtype`."""
     constructor = getattr(nn, layer.kind)
-    module = constructor(**layer.arguments())
+    module = constructor(**layer.arguments(), dtype=dtype)
     assert isinstance(module, nn.Module)
     return module

@@ -37,7 +37,9 @@ def explained(rewrite: RewriteFacts) -> Iterator[RenderableType]:
         }
     )
     yield Text("")
-    yield Text("the candidate, for a layer with torch's own attributes:")
+    yield Text(
+        "how the candidate is built; the layer holds torch's arguments by their names, and spell() fills axes in:"
+    )
     yield Text("")
     code = Syntax("", "python", background_color="default").highlight(rewrite.code)
     code.rstrip()

@@ -37,7 +37,7 @@ def verified(report: Report, console: Console, *, verbose: bool, quiet: bool) ->
             yield Text("")
             yield Text.assemble((f"{inert(result.case)} ", "bold"), f"[{result.rewrite}]  ", cell(result.verdict))
             yield from (Text(f"  {inert(line)}") for line in said)
-    if results or not quiet:
+    if results or not quiet or report.interrupted:
         yield Text("")
         yield _sum(report)
 
@@ -113,7 +113,9 @@ def _sum(report: Report) -> Text:
             text.append(", ")
     seconds = sum(result.seconds for result in report.results)
     text.append(f"{counts['total']} in all, {seconds:.1f} s; ")
-    if report.ok:
+    if report.interrupted:
+        text.append("interrupted, so not all were tried", style="bold red")
+    elif report.ok:
         text.append("every verdict as expected", style="green")
     else:
         text.append(f"{counts['unexpected']} not as expected", style="bold red")
