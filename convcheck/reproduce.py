@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from convcheck.claims import NONE_APPLIES, Claim
+from convcheck.config.case import Expect
 from convcheck.selection import quoted
 
 
@@ -12,7 +13,7 @@ def command(claim: Claim) -> str:
     """Return a command that proves this claim alone.
 
     A claim that options can express is written with them, so it runs from any folder. One that brings its own order,
-    transplant or tolerance names its config; if it came from Python, it goes back there.
+    transplant, tolerance or expectation names its config; if it came from Python, it goes back there.
     """
     case = claim.case
     options = ["-r", claim.name] if claim.name != NONE_APPLIES else []
@@ -20,7 +21,7 @@ def command(claim: Claim) -> str:
     if case.device != "cpu" or case.config is not None:
         # A config may name another device than the one that an option chose.
         options += ["--device", case.device]
-    if not (case.order or case.transplant or case.tolerance):
+    if not (case.order or case.transplant or case.tolerance or case.expect != Expect()):
         return shlex.join(["convcheck", "verify", str(case.layer), "-i", ",".join(map(str, case.input)), *options])
     if case.config is None:
         return shlex.join(["python", "-c", _python(claim)])

@@ -144,6 +144,8 @@ class Report:
     results: tuple[Result, ...]
     interrupted: bool = False
     """Whether the user stopped the run; the results are those that were finished."""
+    untried: int = 0
+    """How many claims were not tried, because the run was stopped or stopped itself."""
 
     @property
     def ok(self) -> bool:

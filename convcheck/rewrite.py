@@ -17,7 +17,21 @@ from convcheck.patterns import Group, Shape, parse, spell
 from convcheck.transplant import Move, Rearrange, Step, Transplant
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Transform:
+    """How far a candidate that goes through a transform may be off, since its sums are not those of the reference.
+
+    Both are a-priori bounds of |error| / u, with u the unit roundoff of the arithmetic.
+    """
+
+    gain: Callable[[Any, Shape], float]
+    """For a layer and an input's shape: of any output or gradient, divided by M^2, where all numbers are at most M."""
+    rows: Callable[[Any, Tensor, Mapping[str, Tensor]], Tensor]
+    """For a layer, its input and parameters: of the outputs, of a shape that broadcasts to theirs."""
+
 
 Recipe = tuple[str, *tuple[str | Step, ...]]
 """A parameter of the reference, and the steps that it takes; a text is the template of an einops pattern."""
@@ -72,6 +86,8 @@ class Rewrite:
     """Multiply-accumulates of the candidate for a layer and an input shape."""
     roundings: Callable[[Any], Roundings] = lambda _layer: Roundings()
     """How the candidate rounds on the way to one output entry."""
+    transform: Transform | None = None
+    """Set where the candidate is no sum of products of its inputs, and so only lands next to the integers."""
     training: str = ""
     """What it means for training where the transplant is not one-to-one."""
 

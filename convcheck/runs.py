@@ -26,4 +26,4 @@ def run(claims: Sequence[Claim], *, fail_fast: bool = False) -> Report:
         interrupted = True
     devices = dict.fromkeys(claim.case.device for claim in claims)
     tool = Tool(__version__, torch.__version__, platform.python_version(), ", ".join(devices), torch.get_num_threads())
-    return Report(tool, tuple(results), interrupted)
+    return Report(tool, tuple(results), interrupted, len(claims) - len(results))

@@ -218,7 +218,7 @@ class Move:
         return math.prod(self.shapes()[-1]) == math.prod(self.shape)
 
     def __str__(self) -> str:
-        return ", then ".join(str(step) for step in self.steps)
+        return ", then ".join(str(step) for step in self.steps) or "as it is"
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,12 @@ def verify(claim: Claim) -> Result:
     result = _judged(claim, result)
     if machine and not claim.refusals:
         # That this machine is too small says nothing of the claim, so no case can expect it.
-        result = dataclasses.replace(result, ok=False)
+        spoken = (
+            f"{result.reason}; this machine's memory is no refusal that a case can expect"
+            if result.ok
+            else result.reason
+        )
+        result = dataclasses.replace(result, ok=False, reason=spoken)
     return dataclasses.replace(result, seconds=time.perf_counter() - start)
 
 
@@ -90,7 +95,7 @@ def _prove(claim: Claim, known: Result) -> Result:
         return dataclasses.replace(known, verdict=Verdict.DIFFERENT, reason="; ".join(misfits))
     said = logic.examine(pair, case.layer, case.input, case.seed)
     roundings = Sides(case.layer.roundings(), rewrite.roundings(case.layer))
-    seen = numbers.measure(pair, case, said.terms, roundings)
+    seen = numbers.measure(pair, case, said.terms, roundings, rewrite.transform)
     faults = [*said.faults, *seen.faults, *bookkeeping.faults(pair, known, seen.shapes)]
     suggested = _suggested(claim, pair) if said.exact.status is Agreement.DIFFERENT else ()
     faults += [

@@ -18,12 +18,8 @@ def test_verify_returns_a_result() -> None:
     assert result.transplant["project.weight"] == "o i kh kw -> o (kw i kh)"
 
 
-def test_the_only_rewrite_that_holds_need_not_be_named() -> None:
-    assert convcheck.verify("ConvTranspose2d(4, 4, 2, stride=2, groups=2)").rewrite == "conv1x1-unpatchify"
-
-
 def test_several_rewrites_that_hold_must_be_told_apart() -> None:
-    with pytest.raises(ConvcheckError, match="name one: patchify-conv1x1, patchify-linear"):
+    with pytest.raises(ConvcheckError, match=r"name one: .*patchify-conv1x1, patchify-linear"):
         convcheck.verify("Conv2d(3, 8, 2, stride=2)")
 
 

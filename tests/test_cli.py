@@ -91,7 +91,7 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
     "a refusal points to what holds": (
         ["verify", "Conv2d(4, 4, 2, stride=2, groups=2)", "-r", "patchify-linear"],
         1,
-        ["groups is 2, and needs to be 1", "what holds: patchify-conv1x1"],
+        ["groups is 2, and needs to be 1", "what holds: ", "patchify-conv1x1"],
     ),
     "a wrong pattern is different, and the right one named": (
         ["verify", "wrong.yaml"],
@@ -168,6 +168,11 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
             "broken.yaml:2:24: cases[0].inputs: unknown key",
         ],
     ),
+    "several bad targets": (
+        ["verify", "none.yaml", "Conv2d(3)", "empty"],
+        2,
+        ["there is no file 'none.yaml'", "out_channels is missing", "the folder 'empty' holds no config"],
+    ),
     "an empty word": (["shape", "", "-i", "1,3,8,8"], 2, ["a target is empty"]),
     "a layer's name alone": (["rewrites", "Conv2d"], 2, ["did you mean Conv2d(...)?"]),
     "what is neither": (["verify", "nonsense"], 2, ["'nonsense' is not a layer"]),
@@ -230,6 +235,7 @@ def test_fail_fast_stops_at_the_first_unexpected_verdict(convcheck: Run) -> None
     result = convcheck("verify", "many.yaml", "-x", "-f", "json")
     assert [each["case"] for each in json.loads(result.stdout)["results"]] == ["first-bad"]
     assert result.exit_code == 1
+    assert "stopped, 2 not tried" in convcheck("verify", "many.yaml", "-x").stdout
 
 
 def test_options_win_over_the_config(convcheck: Run) -> None:
@@ -264,6 +270,16 @@ def test_the_command_that_is_given_repeats_the_result(convcheck: Run) -> None:
             assert first[key] == second[key]
 
 
+def test_a_missed_expectation_is_missed_again(convcheck: Run, folder: Path) -> None:
+    import shlex
+
+    (folder / "missed.yaml").write_text(
+        'cases:\n  - {layer: "Conv2d(3, 4, 2, stride=2)", rewrite: patchify-linear, expect: {output: [1, 2, 3]}}\n'
+    )
+    (found,) = json.loads(convcheck("verify", "missed.yaml", "-f", "json").stdout)["results"]
+    assert convcheck(*shlex.split(found["reproduce"])[1:]).exit_code == 1
+
+
 def test_an_interrupt_reports_what_was_finished_and_exits_with_130(
     convcheck: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,6 +295,8 @@ def test_an_interrupt_reports_what_was_finished_and_exits_with_130(
         return verify(claim)  # type: ignore[arg-type]
 
     monkeypatch.setattr(runs, "verify", second_is_interrupted)
+    assert "interrupted, 2 not tried" in convcheck("verify", "many.yaml").stdout
+    calls.clear()
     result = convcheck("verify", "many.yaml", "-f", "json")
     assert result.exit_code == 130
     assert [each["case"] for each in json.loads(result.stdout)["results"]] == ["first-bad"]

@@ -239,10 +239,18 @@ FAULTS = {
     ),
     "a name twice after expansion": (
         case("name: a", LAYER, "matrix: {dtype: [float32, float64]}"),
-        "the name 'a' is taken by the case in line 2",
+        "c.yaml:2:5: cases[0].name: several combinations have the name 'a'; put a variable of the matrix into it",
     ),
-    "a rewrite beside all": (case(LAYER, "rewrite: [all, patchify-linear]"), "unknown rewrite 'all'"),
-    "a rewrite with braces": (case(LAYER, "rewrite: '{hint}{message}'"), "unknown rewrite '{hint}{message}'"),
+    "a name of two cases": (
+        "cases:\n  - {name: a, layer: 'Linear(2, 3)'}\n  - {name: a, layer: 'Linear(2, 4)'}\n",
+        "c.yaml:3:6: cases[1].name: the name 'a' is taken by the case in line 2",
+    ),
+    "a variable without a matrix": (
+        case(LAYER, 'name: "w{x}"'),
+        "{x} is no variable of the matrix; there is no matrix",
+    ),
+    "a rewrite beside all": (case(LAYER, "rewrite: [all, patchify-linear]"), "'all' stands alone"),
+    "a rewrite in markup": (case(LAYER, "rewrite: '[red]x'"), "unknown rewrite '[red]x'"),
     "a seed too long to be written": (case(LAYER, "seed: 0x" + "f" * 3900), "a number of thousands of digits"),
     "a tolerance beyond all floats": (case(LAYER, "tolerance: {atol: 1" + "0" * 400 + "}"), "is no tolerance"),
     "an axis that einops cannot name": (
@@ -306,3 +314,29 @@ def test_a_tag_may_make_a_number_text(read: Read) -> None:
 
 def test_all_in_a_list_is_all(read: Read) -> None:
     assert read(case(LAYER, "rewrite: [all]"))[0].rewrites is None
+
+
+def test_no_fault_hides_another(read: Read) -> None:
+    with pytest.raises(ConfigError) as error:
+        read(
+            "cases:\n"
+            "  - {name: a, layer: !!python/name:x Foo, input: 3, seed: -1}\n"
+            '  - {name: b, name: c, layer: "Conv2d(3, 8, 2, stride=2)", input: [1, 4, 8, 8], dtype: x, order: kh kw}\n'
+            '  - {name: d, layer: "Conv2d(3, 8, {p})", matrix: {q: [1]}, device: gpu, rewrite: none, order: kh kw}\n'
+            '  - {name: e, layer: "Conv2d(3, 8, 2)", matrix: 3, input: [1]}\n'
+        )
+    assert [(fault.line, fault.path) for fault in error.value.faults] == [
+        (2, "cases[0].layer"),
+        (2, "cases[0].input"),
+        (2, "cases[0].seed"),
+        (3, "cases[1].name"),
+        (3, "cases[1].input"),
+        (3, "cases[1].dtype"),
+        (3, "cases[1].order"),
+        (4, "cases[2]"),
+        (4, "cases[2].matrix.q"),
+        (4, "cases[2].device"),
+        (4, "cases[2].rewrite"),
+        (5, "cases[3].matrix"),
+        (5, "cases[3].input"),
+    ]

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 from typer.testing import Result
 
 README = Path(__file__).parent.parent / "README.md"
@@ -44,9 +43,19 @@ def test_readme_shows_what_is_printed(
 def test_configs_of_the_readme_hold(convcheck: Callable[..., Result], text: str, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(text)
-    expected = 1 if "wrong.yaml" in text else 0
+    expected = 1 if "# wrong.yaml" in text else 2 if "# bad.yaml" in text else 0
     assert convcheck("verify", config).exit_code == expected
-    assert yaml.safe_load(text)["cases"]
+
+
+def test_the_faults_of_the_readme_are_those_that_are_told(
+    convcheck: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (text,) = [text for text in CONFIGS if "# bad.yaml" in text]
+    (tmp_path / "bad.yaml").write_text(text)
+    (shown,) = re.findall(r"```text\n((?:.*\n)*?)```", TEXT)
+    told = [line.removeprefix("error: ") for line in convcheck("verify", "bad.yaml").stderr.splitlines()]
+    assert told == [*shown.splitlines(), "2 faults; nothing was run"]
 
 
 def test_both_commands_use_the_constraints_and_an_environment_of_their_own() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from convcheck.catalogue import find, vocabulary
 from convcheck.claims import Claim, claims_of
 from convcheck.config.case import Case
-from convcheck.errors import ConfigError, Fault, ShapeError, UsageError, did_you_mean
+from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, did_you_mean
 from convcheck.layers import Layer, parse_layer, parse_shape
 from convcheck.patterns import Shape
 from convcheck.results import LayerShape
@@ -20,7 +20,7 @@ from convcheck.shapes import chain, shapes_of
 DEFAULT = "notebook.yaml"
 
 # A name, a bracket: no path that exists looks like a call, and a path that does not exist is better called a layer.
-_CALL = re.compile(r"\s*(\([^()]*\):\s*)?[A-Za-z_][\w.]*\s*\(")
+_CALL = re.compile(r"\s*(\([^()]*\):\s*)?([A-Za-z_][\w.]*\s*=\s*)?[A-Za-z_][\w.]*\s*\(")
 
 
 def shipped() -> Path:
@@ -43,36 +43,45 @@ def sort_out(words: Sequence[str] | None) -> Targets:
     """Tell files, folders and layers apart.
 
     Raises:
-        UsageError: a word is none of the three, or a folder holds no config.
-        LayerError: a layer cannot be read.
+        UsageError: some words are none of the three; with a line for each of them.
     """
     if not words:
         return Targets(((shipped(), f"configs/{DEFAULT}"),), ())
     files: dict[Path, str] = {}
-    layers = []
+    layers, wrong = [], []
     for word in words:
-        if not word.strip():
-            raise UsageError("a target is empty; name a config, a folder or a layer")
-        path = Path(word)
         try:
-            is_folder, is_file = path.is_dir(), path.exists()
-        except (OSError, ValueError):
-            # Too long or with a NUL byte for a path; it may still be a layer.
-            is_folder = is_file = False
-        if is_folder:
-            found = _configs(path)
+            found = _files(word)
+            files.update(found)
             if not found:
-                raise UsageError(f"the folder {word!r} holds no config; one ends in .yaml or .yml")
-            files.update((file, str(file)) for file in found)
-        elif is_file:
-            files[path] = word
-        elif _CALL.match(word):
-            layers.append(parse_layer(word))
-        elif word.endswith((".yaml", ".yml")) or "/" in word:
-            raise UsageError(f"there is no file {word!r}" + _beside(path))
-        else:
-            layers.append(parse_layer(word))
+                layers.append(parse_layer(word))
+        except ConvcheckError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise UsageError("\n".join(wrong))
     return Targets(tuple(files.items()), tuple(layers))
+
+
+def _files(word: str) -> dict[Path, str]:
+    """Return the configs that a word of the command line names; none if it is to be read as a layer."""
+    if not word.strip():
+        raise UsageError("a target is empty; name a config, a folder or a layer")
+    path = Path(word)
+    try:
+        is_folder, exists = path.is_dir(), path.exists()
+    except (OSError, ValueError):
+        # Too long or with a NUL byte for a path; it may still be a layer.
+        return {}
+    if is_folder:
+        found = _configs(path)
+        if not found:
+            raise UsageError(f"the folder {word!r} holds no config; one ends in .yaml or .yml")
+        return {file: str(file) for file in found}
+    if exists:
+        return {path: word}
+    if not _CALL.match(word) and (word.endswith((".yaml", ".yml")) or "/" in word):
+        raise UsageError(f"there is no file {word!r}" + _beside(path))
+    return {}
 
 
 def _configs(folder: Path) -> list[Path]:

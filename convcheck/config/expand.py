@@ -29,6 +29,8 @@ class Raw:
     """The keys that came from `defaults`."""
     swept: frozenset[str]
     """The keys that came from the matrix."""
+    unknown: frozenset[str] = frozenset()
+    """Keys whose values cannot be told because of a fault in the matrix. They are not in `value`."""
 
     def written(self, path: Path) -> Path:
         """Return where in the file the value at `path` of this case was written."""
@@ -64,25 +66,32 @@ def expand(
     if matrix is None:
         matrix = {}
     problems = list(_matrix_problems(here, matrix))
-    if problems or not isinstance(matrix, dict):
-        yield from problems
-        return
+    variables = matrix if isinstance(matrix, dict) else {}
     used = {name for value in base.values() for name in _variables(value)}
-    for name in matrix:
-        if name not in used and name not in keys:
-            yield (*here, name), f"this variable is used nowhere; write {{{name}}} in a string, or remove it"
-    for combination in itertools.product(*matrix.values()):
-        chosen = dict(zip(matrix, combination, strict=True))
+    problems += [
+        ((*here, name), f"this variable is used nowhere; write {{{name}}} in a string, or remove it")
+        for name in variables
+        if name not in used and name not in keys
+    ]
+    if isinstance(matrix, dict):
+        for name in sorted(used - set(variables)):
+            hint = did_you_mean(name, variables) if variables else "there is no matrix"
+            problems.append((("cases", index), f"{{{name}}} is no variable of the matrix; {hint}"))
+    if problems:
+        # Whatever does not hang on the matrix is judged all the same, so that no fault hides another.
+        unknown = frozenset(key for key, value in base.items() if any(_variables(value))) | frozenset(variables)
+        yield from problems
+        known = {key: value for key, value in base.items() if key not in unknown}
+        yield Raw(index, known, inherited - unknown, frozenset(), unknown)
+        return
+    for combination in itertools.product(*variables.values()):
+        chosen = dict(zip(variables, combination, strict=True))
         swept = frozenset(chosen) & keys
         value = {**base, **{key: chosen[key] for key in swept}}
-        for name in sorted(used - set(matrix)):
-            hint = did_you_mean(name, matrix) if matrix else "there is no matrix"
-            yield ("cases", index), f"{{{name}}} is no variable of the matrix; {hint}"
-        if matrix:
-            value = {key: _substitute(entry, chosen) for key, entry in value.items()}
-            if "name" in base and "name" not in swept:
-                # A name is text, also where it is nothing but a number of the matrix.
-                value["name"] = _spell(value["name"])
+        value = {key: _substitute(entry, chosen) for key, entry in value.items()}
+        if variables and "name" in base and "name" not in swept:
+            # A name is text, also where it is nothing but a number of the matrix.
+            value["name"] = _spell(value["name"])
         yield Raw(index, value, inherited - swept, swept)
 
 

@@ -26,12 +26,12 @@ def load(path: FilePath, shown: str, vocabulary: Vocabulary) -> list[Case]:
         ConfigError: with every fault of the file.
     """
     document = read(_text(path, shown), shown)
-    faults: list[Fault] = []
+    faults = list(document.faults)
 
     def report(where: Sequence[str | int], message: str) -> None:
         at = tuple(where)
         fault = Fault(shown, *document.place(at), write_path(at), message)
-        if fault not in faults:
+        if fault not in faults and not document.unread(at):
             faults.append(fault)
 
     cases: list[Case] = []
@@ -46,14 +46,13 @@ def load(path: FilePath, shown: str, vocabulary: Vocabulary) -> list[Case]:
             for inner, message in faulty.problems:
                 report(item.written(inner), message)
             continue
-        line = document.place(("cases", item.index))[0]
-        if case.name in first:
-            report(
-                item.written(("name",)),
-                f"the name {case.name!r} is taken by the case in line {first[case.name]}; "
-                "names must differ, so put a matrix variable or a word of your own into one of them",
-            )
-        first.setdefault(case.name, line)
+        taken = first.setdefault(case.name, item.index)
+        if taken != item.index:
+            line = document.place(("cases", taken))[0]
+            report(item.written(("name",)), f"the name {case.name!r} is taken by the case in line {line}")
+        elif any(case.name == other.name for other in cases):
+            hint = "put a variable of the matrix into it, as in 'case-{p}'"
+            report(item.written(("name",)), f"several combinations have the name {case.name!r}; {hint}")
         cases.append(case)
     if faults:
         raise ConfigError(sorted(faults))
@@ -105,14 +104,41 @@ def _expanded(value: object) -> Iterator[Raw | Problem]:
 
 
 def _case(raw: Raw, document: Document, shown: str, vocabulary: Vocabulary) -> Case:
+    """Return the case, or raise _FaultyError with all that is wrong with it."""
+    found: list[Problem] = []
+    unjudged = set(raw.unknown)
+    value = raw.value
     try:
-        model = CaseModel.model_validate(raw.value, context=vocabulary)
+        model = CaseModel.model_validate(value, context=vocabulary)
     except ValidationError as error:
-        raise _FaultyError(list(problems(error))) from None
-    line = document.place(("cases", raw.index))[0]
+        found = [each for each in problems(error) if each[0] or "layer" not in raw.unknown]
+        unjudged |= {str(path[0]) for path, _ in found if path}
+        # What is right is judged together with the rest all the same, so that no fault hides another.
+        value = {key: entry for key, entry in value.items() if key not in unjudged}
+        if "layer" not in value:
+            raise _FaultyError(found) from None
+        model = CaseModel.model_validate(value, context=vocabulary)
+    case = _from_model(model, f"{shown}:{document.place(('cases', raw.index))[0]}", shown)
+    if "rewrite" in unjudged:
+        unjudged |= {"order", "transplant"}
+    found += [each for each in _cross_checks(case, vocabulary) if each[0][0] not in unjudged]
+    if found or raw.unknown:
+        raise _FaultyError(found)
+    return case
+
+
+def _cross_checks(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
+    try:
+        case.layer.output_shape(case.input)
+    except ShapeError as error:
+        yield ("input",), str(error)
+    yield from claim_problems(case, vocabulary)
+
+
+def _from_model(model: CaseModel, source: str, config: str) -> Case:
     rewrites = model.rewrite
     params = model.expect.params
-    case = Case(
+    return Case(
         name=model.name or "-".join([model.layer.label(), *(rewrites or ())]),
         layer=model.layer,
         input=model.input or model.layer.typical_input(),
@@ -132,15 +158,6 @@ def _case(raw: Raw, document: Document, shown: str, vocabulary: Vocabulary) -> C
             if isinstance(params, int) or params is None
             else Sides(params.reference, params.candidate),
         ),
-        source=f"{shown}:{line}",
-        config=shown,
+        source=source,
+        config=config,
     )
-    found: list[Problem] = []
-    try:
-        case.layer.output_shape(case.input)
-    except ShapeError as error:
-        found.append((("input",), str(error)))
-    found += claim_problems(case, vocabulary)
-    if found:
-        raise _FaultyError(found)
-    return case

@@ -53,6 +53,8 @@ def _rewrites(value: object, info: ValidationInfo) -> tuple[str, ...] | None:
     names = value if isinstance(value, list) else [value]
     if not names:
         raise _error("must name a rewrite, or be 'all'")
+    if "all" in names:
+        raise _error("'all' stands alone; name either all or some")
     for name in names:
         if not isinstance(name, str) or name not in known:
             raise _error(f"unknown rewrite {shown(name)}; {did_you_mean(str(name), known)}")

@@ -38,10 +38,19 @@ _WORDS: dict[str, object] = {
 
 @dataclass
 class Document:
-    """A document's value, and line and column of every key path in it (of the key, or of the list entry)."""
+    """A document's value, and line and column of every key path in it (of the key, or of the list entry).
+
+    `faults` are those of the YAML itself, such as duplicate keys; the values at their paths were not read.
+    """
 
     value: object
     places: dict[Path, Place] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def unread(self, path: Path) -> bool:
+        """Tell whether the value at `path` was not read, because of a fault that is told already."""
+        written = write_path(path)
+        return any(fault.path and (written + ".").startswith(fault.path + ".") for fault in self.faults)
 
     def place(self, path: Path) -> Place:
         """Return where `path` stands, or the nearest place around it."""
@@ -81,7 +90,7 @@ def read(text: str, file: str) -> Document:
     """Read one YAML document.
 
     Raises:
-        ConfigError: no YAML, more than one document, a duplicate key, a tag, or too many aliases.
+        ConfigError: no YAML, more than one document, or too many aliases. Milder faults are in the document.
     """
     try:
         node = yaml.compose(text, Loader=_Loader)
@@ -96,10 +105,7 @@ def read(text: str, file: str) -> Document:
     if node is None:
         raise ConfigError([Fault(file, 1, 1, "", "the file is empty; it needs a list of cases")])
     walk = _Walk(file)
-    document = Document(walk.value(node, (), ()), walk.places)
-    if walk.faults:
-        raise ConfigError(walk.faults)
-    return document
+    return Document(walk.value(node, (), ()), walk.places, walk.faults)
 
 
 def _say(error: yaml.MarkedYAMLError) -> str:

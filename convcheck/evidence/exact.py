@@ -12,7 +12,7 @@ def compare(probe: Probe) -> str | None:
 
     Return None if they are identical, else a sentence on where they differ.
     """
-    reference, candidate = probe.reference.detach(), probe.candidate.detach()
+    reference, candidate = probe.reference.detach(), probe.whole(probe.candidate.detach())
     if reference.shape != candidate.shape:
         shapes = f"{list(reference.shape)}, and the candidate's {list(candidate.shape)}"
         return f"the reference's output is {shapes}"

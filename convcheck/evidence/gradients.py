@@ -15,7 +15,7 @@ def compare(probe: Probe) -> Gradients:
     cotangent = integers(tuple(probe.reference.shape), probe.magnitude, probe.generator)
     sides = [pull_back(side, probe.inputs, cotangent) for side in (probe.reference, probe.candidate)]
     found = {
-        name: Agreement.IDENTICAL if torch.equal(reference, candidate) else Agreement.DIFFERENT
+        name: Agreement.IDENTICAL if torch.equal(reference, probe.whole(candidate)) else Agreement.DIFFERENT
         for name, reference, candidate in zip(probe.names, *sides, strict=True)
     }
     return Gradients(*(found.get(name, Agreement.NOT_APPLICABLE) for name in ("input", "weight", "bias")))

@@ -8,6 +8,9 @@ If they were different functions, their difference would be a polynomial of degr
 not zero, and a random probe would be one of its roots with a probability of at most 2 / (2M + 1)
 (J. T. Schwartz, Fast Probabilistic Algorithms for Verification of Polynomial Identities, 1980, Lemma 1).
 
+A candidate that goes through a transform (an FFT, say) only lands next to the integers. M is then small enough for its
+a-priori error bound to stay under a quarter, and both outputs and gradients are rounded before they are compared.
+
 The probes run on the CPU whatever the device: they are about the function, not about the platform.
 """
 
@@ -26,6 +29,10 @@ from convcheck.patterns import Shape
 EXACT = 2**53
 """float64 holds every whole number up to here."""
 
+UNIT_ROUNDOFF = 2.0**-53
+QUARTER = 0.25
+"""The error that a transform may make on integers: half of what would still round to the right one."""
+
 DEGREE = 2
 FALSE_ACCEPT = 1e-9
 """Probes are added until a wrong rewrite would slip through more rarely than this."""
@@ -42,6 +49,8 @@ class Plan:
     longest: int
     magnitude: int
     probes: int
+    error: float
+    """The bound of a transform's error on these integers, 0 where every sum is exact."""
 
     @property
     def false_accept(self) -> float:
@@ -64,6 +73,12 @@ class Probe:
     candidate: Tensor
     generator: torch.Generator
     magnitude: int
+    rounded: bool
+    """Whether the candidate lands next to integers, and is to be rounded."""
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """Return a tensor of the candidate's as the integers that it stands for."""
+        return tensor.round() if self.rounded else tensor
 
 
 def plan(pair: Pair, shape: Shape) -> Plan:
@@ -80,11 +95,13 @@ def plan(pair: Pair, shape: Shape) -> Plan:
     terms = longest = 1.0
     for output in pair.run(parameters, x):
         counts = pull_back(output, [x, *parameters.values()], torch.ones_like(output))
-        terms = max(terms, float(output.detach().max()))
-        longest = max(terms, longest, *(float(count.max()) for count in counts))
+        terms = max(terms, float(output.detach().max().round()))
+        longest = max(terms, longest, *(float(count.max().round()) for count in counts))
     magnitude = max(1, math.isqrt(EXACT // int(longest)))
+    if pair.gain:
+        magnitude = max(1, min(magnitude, math.isqrt(int(QUARTER / (UNIT_ROUNDOFF * pair.gain)))))
     probes = math.ceil(math.log(FALSE_ACCEPT) / math.log(DEGREE / (2 * magnitude + 1)))
-    return Plan(int(terms), int(longest), magnitude, probes)
+    return Plan(int(terms), int(longest), magnitude, probes, UNIT_ROUNDOFF * pair.gain * magnitude**2)
 
 
 def draw(pair: Pair, shape: Shape, plan: Plan, seed: int) -> Iterator[Probe]:
@@ -97,7 +114,8 @@ def draw(pair: Pair, shape: Shape, plan: Plan, seed: int) -> Iterator[Probe]:
             for name, p in pair.reference.named_parameters()
         }
         outputs = pair.run(parameters, x)
-        yield Probe((x, *parameters.values()), ("input", *parameters), *outputs, generator, plan.magnitude)
+        tensors, names = (x, *parameters.values()), ("input", *parameters)
+        yield Probe(tensors, names, *outputs, generator, plan.magnitude, rounded=pair.gain > 0)
 
 
 def pull_back(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:

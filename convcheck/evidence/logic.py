@@ -10,6 +10,8 @@ from convcheck.layers import Layer
 from convcheck.patterns import Shape
 from convcheck.results import Agreement, Exact, Gradients
 
+HALF = 0.5
+
 
 @dataclass(frozen=True)
 class Logic:
@@ -27,6 +29,10 @@ def examine(pair: Pair, layer: Layer, shape: Shape, seed: int) -> Logic:
     plan = integers.plan(pair, shape)
     found, fault, probes = None, None, 0
     notes: dict[str, None] = {}
+    if plan.error >= HALF:
+        return Logic(Exact(), Gradients(), plan.terms, (), (f"exact: no integers are small enough ({plan.error:.2g})",))
+    if plan.error:
+        notes[f"exact: rounded to integers, next to which a transform lands within {plan.error:.1e} < 1/2"] = None
     for probe in integers.draw(pair, shape, plan, seed):
         probes += 1
         fault = exact.compare(probe)

@@ -13,6 +13,7 @@ from convcheck.evidence.pair import CannotRunError, Pair, drawn_in, torch_may_re
 from convcheck.layers import Roundings
 from convcheck.patterns import Shape
 from convcheck.results import Deviation, Sides
+from convcheck.rewrite import Transform
 from convcheck.transplant import Parameters
 
 
@@ -27,7 +28,9 @@ class Numbers:
     notes: tuple[str, ...] = ()
 
 
-def measure(pair: Pair, case: Case, terms: int, roundings: Sides[Roundings]) -> Numbers:
+def measure(
+    pair: Pair, case: Case, terms: int, roundings: Sides[Roundings], transform: Transform | None = None
+) -> Numbers:
     """Run both sides on normal inputs and torch's own initialisation, and compare.
 
     `terms` is the most products in the sum of one output; `roundings` says how each side rounds to the dtype.
@@ -48,6 +51,10 @@ def measure(pair: Pair, case: Case, terms: int, roundings: Sides[Roundings]) -> 
         return Numbers(Deviation(), Sides(None, None), shapes)
     unit = rounding.arithmetic(dtype, device)
     limit = derived = rounding.bound(unit, terms, truth, outputs, roundings)
+    if transform is not None:
+        # A transform errs relative to the norms of what it transforms, not to single entries.
+        exactly = {name: p.double().cpu() for name, p in parameters.items()}
+        limit = derived = derived + unit.accumulator * transform.rows(case.layer, x.double().cpu(), exactly)
     notes = [unit.note] if unit.note else []
     if case.tolerance is not None:
         limit = case.tolerance.atol + case.tolerance.rtol * outputs.reference.abs()
@@ -55,7 +62,7 @@ def measure(pair: Pair, case: Case, terms: int, roundings: Sides[Roundings]) -> 
     deviation = rounding.deviation(outputs, limit, unit)
     unknown = [name for name in ("max_abs", "max_rel", "bound", "ratio", "ulp") if getattr(deviation, name) is None]
     if unknown:
-        notes.append(f"not finite, so null: {', '.join(unknown)}")
+        notes.append(f"not finite: {', '.join(unknown)}")
     referee: Sides[float | None] = Sides(None, None)
     if dtype != torch.float64:
         referee = Sides(rounding.rms(outputs.reference, truth.output), rounding.rms(outputs.candidate, truth.output))
@@ -92,7 +99,13 @@ def _faults(case: Case, outputs: Sides[Tensor], limit: Tensor, deviation: Deviat
         return broken
     allowed = "the tolerance allows" if case.tolerance else "rounding explains"
     times = f"{deviation.ratio:.3g} times " if deviation.ratio is not None else "beyond "
-    return (f"in {case.dtype} the error is {times}what {allowed}",)
+    worst = deviation.worst
+    assert worst is not None
+    return (
+        f"in {case.dtype} the error is {times}what {allowed}",
+        f"the worst is at {list(worst.at)}: {worst.values.reference:.9g} against {worst.values.candidate:.9g}, "
+        f"where {worst.bound or 0:.4g} is allowed",
+    )
 
 
 def _note(tolerance: Tolerance, limit: Tensor, derived: Tensor) -> str:

@@ -34,11 +34,15 @@ def torch_may_refuse() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Pair:
-    """The reference, the candidate, and how weights move. Neither module's own parameters are used in a run."""
+    """The reference, the candidate, and how weights move. Neither module's own parameters are used in a run.
+
+    `gain` bounds |error| / (u * M^2) of a candidate that lands next to integers; it is 0 where sums are exact.
+    """
 
     reference: nn.Module
     candidate: nn.Module
     transplant: Transplant
+    gain: float = 0.0
 
     def run(self, parameters: Parameters, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return both outputs for the reference's `parameters`.
@@ -77,4 +81,6 @@ def build_pair(claim: Claim) -> Pair:
     with torch.device("meta"):
         # The candidate runs on transplanted parameters only; its own need no memory.
         candidate = claim.rewrite.build(layer, claim.case.input, claim.case.order)
-    return Pair(reference.eval(), candidate.eval(), claim.transplant())
+    transform = claim.rewrite.transform
+    gain = transform.gain(layer, claim.case.input) if transform else 0.0
+    return Pair(reference.eval(), candidate.eval(), claim.transplant(), gain)

@@ -21,6 +21,9 @@ LONGEST = 10_000
 # What torch prints before a submodule: `(proj): Conv2d(...)`.
 _MODULE_NAME = re.compile(r"^\s*\([^()]*\):\s*")
 
+# What stands around a layer in one's own code: `self.proj = nn.Conv2d(...)`, or the comma behind it in a list.
+_ASSIGNMENT = re.compile(r"^\s*[A-Za-z_][\w.]*\s*=\s*(?=[A-Za-z_])")
+
 # torch has these two on every layer; they say where the numbers live, not which function is computed.
 _ELSEWHERE = {"device": "--device", "dtype": "--dtype"}
 
@@ -96,16 +99,17 @@ def _read_call(text: str) -> tuple[str, list[object], dict[str, object]]:
     """Take `nn.Conv2d(3, 8, stride=2)` apart into a kind, positional and named values."""
     if len(text) > LONGEST:
         raise LayerError([(None, f"a layer of {len(text)} characters; {LONGEST} at most are read")])
-    source = _MODULE_NAME.sub("", text).strip()
+    source = _ASSIGNMENT.sub("", _MODULE_NAME.sub("", text)).strip().removesuffix(",")
     try:
         # Brackets let a pasted layer run over several lines.
         tree = ast.parse(f"(\n{source}\n)", mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        why = f" ({error.msg})" if isinstance(error, SyntaxError) else ""
         raise LayerError(
             [
                 (
                     None,
-                    f"{shown(text)} is not a layer; write it as torch prints it, "
+                    f"{shown(text)} is not a layer{why}; write it as torch prints it, "
                     "such as Conv2d(3, 768, kernel_size=(16, 16), stride=(16, 16))",
                 )
             ]

@@ -31,7 +31,7 @@ def explained(rewrite: RewriteFacts) -> Iterator[RenderableType]:
             "formula": rewrite.formula,
             "example": rewrite.example,
             "weights": rewrite.weights,
-            "order": rewrite.order,
+            "order": f"{rewrite.order}, or any other" if rewrite.order else None,
             "training": rewrite.training,
             "source": rewrite.source,
         }

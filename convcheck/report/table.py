@@ -35,7 +35,9 @@ def verified(report: Report, console: Console, *, verbose: bool, quiet: bool) ->
         said = list(_details(result) if verbose else _remarks(result))
         if said:
             yield Text("")
-            yield Text.assemble((f"{inert(result.case)} ", "bold"), f"[{result.rewrite}]  ", cell(result.verdict))
+            where = f"  {inert(result.source)}" if result.source else ""
+            heading = (f"{inert(result.case)} ", "bold"), f"[{result.rewrite}]  ", cell(result.verdict), where
+            yield Text.assemble(*heading)
             yield from (Text(f"  {inert(line)}") for line in said)
     if results or not quiet or report.interrupted:
         yield Text("")
@@ -60,13 +62,6 @@ def _remarks(result: Result) -> Iterator[str]:
     """Yield what a reader must know besides the row."""
     if result.reason and (not result.ok or result.verdict is not Verdict.EQUAL):
         yield from result.reason.split("; ")
-    worst = result.error.worst
-    if worst is not None and not result.ok:
-        values = worst.values
-        yield (
-            f"in {result.dtype}, the worst is at {shape(worst.at)}: {number(values.reference)} against "
-            f"{number(values.candidate)}, where {number(worst.bound)} is allowed"
-        )
     yield from (f"note: {note}" for note in result.notes)
     if not result.ok:
         yield f"again: {result.reproduce}"
@@ -113,9 +108,10 @@ def _sum(report: Report) -> Text:
             text.append(", ")
     seconds = sum(result.seconds for result in report.results)
     text.append(f"{counts['total']} in all, {seconds:.1f} s; ")
-    if report.interrupted:
-        text.append("interrupted, so not all were tried", style="bold red")
-    elif report.ok:
+    if report.untried:
+        why = "interrupted" if report.interrupted else "stopped"
+        text.append(f"{why}, {report.untried} not tried; ", style="bold red")
+    if report.ok:
         text.append("every verdict as expected", style="green")
     else:
         text.append(f"{counts['unexpected']} not as expected", style="bold red")
@@ -189,4 +185,5 @@ def counted(rows: Sequence[Weights], console: Console) -> Iterator[RenderableTyp
     for row in rows:
         if row.reason:
             yield Text("")
-            yield Text(f"{inert(row.case)}: " + inert(row.reason), style="yellow")
+            yield Text(inert(row.case), style="bold")
+            yield from (Text(f"  {inert(line)}") for line in row.reason.split("; "))
