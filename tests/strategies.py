@@ -11,6 +11,7 @@ from convcheck.layers import Conv, ConvTranspose, Layer, Linear, parse_layer
 from convcheck.rewrite import Rewrite
 
 small = st.integers(1, 3)
+up_to_4 = st.integers(1, 4)
 
 
 def per_axis(dims: int, values: st.SearchStrategy[int]) -> st.SearchStrategy[list[int]]:
@@ -25,8 +26,13 @@ def channels(draw: st.DrawFn) -> tuple[int, int, int]:
 
 
 @st.composite
-def convs(draw: st.DrawFn) -> Conv:
-    """Draw a convolution that torch would build."""
+def convs(
+    draw: st.DrawFn,
+    kernel: st.SearchStrategy[int] = up_to_4,
+    stride: st.SearchStrategy[int] = up_to_4,
+    dilation: st.SearchStrategy[int] = small,
+) -> Conv:
+    """Draw a convolution that torch would build; along every axis with a kernel, stride and dilation as given."""
     dims = draw(st.integers(1, 3))
     into, out, groups = draw(channels())
     arguments: dict[str, object] = {
@@ -34,9 +40,9 @@ def convs(draw: st.DrawFn) -> Conv:
         "in_channels": into,
         "out_channels": out,
         "groups": groups,
-        "kernel_size": draw(per_axis(dims, st.integers(1, 4))),
-        "stride": draw(per_axis(dims, st.integers(1, 4))),
-        "dilation": draw(per_axis(dims, st.integers(1, 3))),
+        "kernel_size": draw(per_axis(dims, kernel)),
+        "stride": draw(per_axis(dims, stride)),
+        "dilation": draw(per_axis(dims, dilation)),
         "padding": draw(st.one_of(per_axis(dims, st.integers(0, 3)), st.sampled_from(["valid", "same"]))),
         "bias": draw(st.booleans()),
         "padding_mode": draw(st.sampled_from(["zeros", "zeros", "reflect", "replicate", "circular"])),

@@ -159,7 +159,7 @@ REWRITE = Rewrite(
     claim=__doc__,
     reference="any convolution or transposed convolution",
     holds_when="always",
-    formula="y = F^-1(F(x) * conj(F(w))) for a convolution, F^-1(F(x) * F(w)) for a transposed one, at every s-th point",
+    formula="y = F^-1(F(x) * conj(F(w))) at every s-th point; F^-1(F(x) * F(w)) on spread inputs if it is transposed",
     source="A. V. Oppenheim and R. W. Schafer, Discrete-Time Signal Processing, on linear convolution by the DFT",
     families=(Conv, ConvTranspose),
     example="Conv2d(4, 8, kernel_size=5, padding=2, groups=2)",
