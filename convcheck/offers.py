@@ -13,7 +13,7 @@ def facts(name: str) -> RewriteFacts:
     rewrite = find(name)
     example = parse_layer(rewrite.example)
     order = rewrite.spelt_order(example.dims) if rewrite.order else None
-    moves = rewrite.transplant(example, example.typical_input()).moves
+    moves = rewrite.transplant(example, rewrite.example_input or example.typical_input()).moves
     return RewriteFacts(
         name=name,
         claim=rewrite.claim,

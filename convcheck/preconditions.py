@@ -44,3 +44,9 @@ def ungrouped(layer: Conv | ConvTranspose) -> Iterator[Refusal]:
     """Refuse groups: one matrix product mixes all channels."""
     if layer.groups != 1:
         yield Refusal("groups", layer.groups, "needs to be 1: one Linear mixes all channels")
+
+
+def dilated(layer: Conv) -> Iterator[Refusal]:
+    """Refuse a layer without dilation, of which a rewrite for dilated ones would be a copy."""
+    if set(layer.dilation) == {1}:
+        yield Refusal("dilation", layer.dilation, "there is nothing to rewrite: no axis is dilated", vacuous=True)

@@ -39,11 +39,16 @@ Recipe = tuple[str, *tuple[str | Step, ...]]
 
 @dataclass(frozen=True)
 class Refusal:
-    """One reason why a rewrite does not hold for a layer: the field, what it is, and what it would have to be."""
+    """One reason why a rewrite does not hold for a layer: the field, what it is, and what it would have to be.
+
+    A vacuous one is not about values: there is nothing to rewrite, or the layer is not of the kind, or not of the size,
+    that the rewrite is made for.
+    """
 
     field: str
     value: object
     need: str
+    vacuous: bool = False
 
     def __str__(self) -> str:
         return f"{self.field} is {self.value}, and {self.need}"
@@ -80,6 +85,8 @@ class Rewrite:
     """Builds the candidate for a layer and an input's shape; a rewrite with an order is handed that, too."""
     weights: Mapping[str, Recipe] | Callable[[Any, Shape], Mapping[str, Recipe]]
     """For each of the candidate's parameters, its recipe; a function where the recipe depends on the layer."""
+    example_input: Shape | None = None
+    """The example's input, where it does not hold for the layer's typical one."""
     order: str | None = None
     """The usual order of the axes within a patch, where any order would do; it stands for `{order}` in templates."""
     macs: Callable[[Any, Shape], int] = _same_macs

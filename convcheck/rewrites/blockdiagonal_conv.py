@@ -1,0 +1,52 @@
+"""A grouped convolution, transposed or not, is a dense one whose weight is block-diagonal in its channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from convcheck.layers import Conv, ConvTranspose
+from convcheck.patterns import Shape
+from convcheck.rewrite import Recipe, Refusal, Rewrite
+from convcheck.transplant import BlockDiagonal
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(layer: Conv | ConvTranspose, shape: Shape) -> Iterator[Refusal]:
+    if layer.groups == 1:
+        yield Refusal("groups", 1, "there is nothing to rewrite: all channels are in it", vacuous=True)
+
+
+def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
+    from torch import nn
+
+    arguments: dict[str, Any] = {**layer.arguments(), "groups": 1}
+    dense: nn.Module = getattr(nn, layer.kind)(**arguments)
+    return dense
+
+
+def weights(layer: Conv | ConvTranspose, shape: Shape) -> Mapping[str, Recipe]:
+    # Of a transposed convolution, whose weight is [(g i), o, ...], the blocks stand on the same diagonal.
+    return {"weight": ("weight", BlockDiagonal(layer.groups)), "bias": ("bias", "o -> o")}
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
+    holds_when="groups > 1",
+    formula="y[(g o), n] = b[(g o)] + sum over g', i, k of D[(g o), (g' i), k] * x[(g' i), s*n + d*k - p], "
+    "with D = W where g' = g, else 0",
+    source="torch.nn.Conv2d, argument groups: no input of one group is connected with an output of another",
+    families=(Conv, ConvTranspose),
+    example="Conv2d(4, 8, kernel_size=3, padding=1, groups=2)",
+    refusals=refusals,
+    candidate=candidate,
+    weights=weights,
+    macs=lambda layer, shape: layer.macs(shape) * layer.groups,
+    # Both sides are layers of the same kind, and zeros add nothing to round.
+    roundings=lambda layer: layer.roundings(),
+    training="zeros stand between channels of different groups; an optimiser step makes them weights of their own, and "
+    "the candidate becomes a convolution without groups",
+)

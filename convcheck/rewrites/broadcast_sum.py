@@ -1,0 +1,65 @@
+"""A Linear is a broadcast product, summed over the input features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from convcheck.layers import Linear, Roundings
+from convcheck.patterns import Shape, parse
+from convcheck.rewrite import Recipe, Refusal, Rewrite
+from convcheck.transplant import Rearrange
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(linear: Linear, shape: Shape) -> Iterator[Refusal]:
+    yield from ()
+
+
+def candidate(linear: Linear, shape: Shape) -> nn.Module:
+    import torch
+    from torch import Tensor, nn
+
+    # All products of some tokens are in memory at once: 4 million values, or one token's, which are as many as weights.
+    tokens_at_once = max(1, 2**22 // (linear.in_features * linear.out_features))
+
+    class BroadcastSum(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.empty(linear.in_features, linear.out_features))
+            self.bias = nn.Parameter(torch.empty(linear.out_features)) if linear.bias else None
+
+        def forward(self, x: Tensor) -> Tensor:
+            chunks = torch.split(x.reshape(-1, linear.in_features), tokens_at_once)
+            # [b, i, 1] * [1, i, o], summed over i
+            y = torch.cat([(tokens[:, :, None] * self.weight[None]).sum(1) for tokens in chunks])
+            if self.bias is not None:
+                y = y + self.bias
+            return y.reshape(*x.shape[:-1], linear.out_features)
+
+    return BroadcastSum()
+
+
+def weights(linear: Linear, shape: Shape) -> Mapping[str, Recipe]:
+    return {
+        "weight": ("weight", Rearrange(parse("o i -> i o"), {})),
+        "bias": ("bias", Rearrange(parse("o -> o"), {})),
+    }
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Linear",
+    holds_when="always",
+    formula="y[b, o] = c[o] + sum over i of (x[b, i, 1] * W[1, i, o]), c being the bias",
+    source="torch.nn.Linear, whose definition y = x A^T + b this writes out",
+    families=(Linear,),
+    example="Linear(64, 32)",
+    refusals=refusals,
+    candidate=candidate,
+    weights=weights,
+    # Every product is stored in the dtype, which errs by no more than one partial sum would; then their sum is.
+    roundings=lambda linear: Roundings(2, bias_apart=linear.bias),
+)

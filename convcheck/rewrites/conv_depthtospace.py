@@ -1,0 +1,98 @@
+"""A transposed convolution is a convolution of stride 1 that makes all of its phases, then depth-to-space."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from convcheck.layers import ConvTranspose
+from convcheck.patterns import Shape, parse, spell
+from convcheck.preconditions import no_holes
+from convcheck.rewrite import Recipe, Refusal, Rewrite
+from convcheck.transplant import Flip, Rearrange, ZeroPad
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(conv: ConvTranspose, shape: Shape) -> Iterator[Refusal]:
+    yield from no_holes(conv)
+
+
+def taps(conv: ConvTranspose) -> Shape:
+    """Return how many taps a phase has, along every axis: the kernel's, dealt out to the phases in turn."""
+    return tuple(math.ceil(k / s) for k, s in zip(conv.kernel_size, conv.stride, strict=True))
+
+
+def phases(conv: ConvTranspose) -> dict[str, int]:
+    """Return the stride along every axis, under the names that the kernel's axes bear in patterns."""
+    return dict(zip(conv.kernel_axes(), conv.stride, strict=True))
+
+
+def borders(conv: ConvTranspose) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Return the zeros to add around the input and the positions to crop from the output, (before, after) an axis."""
+    pads, crops = [], []
+    for spread, count in zip(conv.spreads, taps(conv), strict=True):
+        kernel, stride, cut, more = spread.kernel, spread.stride, spread.padding, spread.output_padding
+        before = max(0, count - 1 - cut // stride)
+        after = max(0, (kernel - 1 + more - cut) // stride)
+        pads.append((before, after))
+        crops.append((cut - stride * (count - 1 - before), stride * (after + 1) - (kernel + more - cut)))
+    return pads, crops
+
+
+def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
+    from einops.layers.torch import Rearrange as Layer
+    from torch import nn
+
+    pad: Any = {1: nn.ConstantPad1d, 2: nn.ConstantPad2d, 3: nn.ConstantPad3d}[conv.dims]
+    stride1: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
+    channels = (conv.in_channels, conv.out_channels * math.prod(conv.stride))
+    pads, crops = borders(conv)
+    return nn.Sequential(
+        OrderedDict(
+            pad=pad([width for axis in reversed(pads) for width in axis], 0),
+            conv=stride1(*channels, taps(conv), groups=conv.groups, bias=conv.bias),
+            # Channel-major, as PixelShuffle has it, so that the channels of one group stay together.
+            depth_to_space=Layer(spell("... (o {k}) {space} -> ... o {blocks}", conv.dims), **phases(conv)),
+            # A negative pad is a crop.
+            crop=pad([-width for axis in reversed(crops) for width in axis], 0),
+        )
+    )
+
+
+def weights(conv: ConvTranspose, shape: Shape) -> dict[str, Recipe]:
+    axes = zip(taps(conv), conv.stride, conv.kernel_size, strict=True)
+    zeros = ZeroPad(tuple((0, count * step - kernel) for count, step, kernel in axes))
+    dealt = parse(spell("(g i) o {blocks} -> (g o {k}) i {space}", conv.dims))
+    known = {"g": conv.groups, **phases(conv)}
+    to_phases = Rearrange(dealt if conv.groups > 1 else dealt.without("g"), known)
+    copies = Rearrange(parse(spell("o -> (o {k})", conv.dims)), known)
+    return {"conv.weight": ("weight", zeros, to_phases, Flip(conv.dims)), "conv.bias": ("bias", copies)}
+
+
+def macs(conv: ConvTranspose, shape: Shape) -> int:
+    conv.output_shape(shape)
+    space = zip(shape[-conv.dims :], borders(conv)[0], taps(conv), strict=True)
+    positions = math.prod(length + sum(pads) - count + 1 for length, pads, count in space)
+    products = conv.in_channels // conv.groups * conv.out_channels * math.prod(conv.stride) * math.prod(taps(conv))
+    return math.prod(shape[: -conv.dims - 1]) * positions * products
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
+    holds_when="dilation 1 along axes where the kernel is longer than 1",
+    formula="y[o, s*m + r - p] = b[o] + sum over i, t of W[i, o, s*t + r] * x[i, m - t], W zero beyond the kernel",
+    source="W. Shi et al., Is the deconvolution layer the same as a convolutional layer?, 2016",
+    families=(ConvTranspose,),
+    example="ConvTranspose2d(8, 4, kernel_size=4, stride=2, padding=1)",
+    refusals=refusals,
+    candidate=candidate,
+    weights=weights,
+    macs=macs,
+    training="the candidate has one bias for every phase of an output channel, and zeros where the stride does not "
+    "divide the kernel; an optimiser step lets the copies drift apart and makes the zeros weights of their own",
+)

@@ -1,0 +1,56 @@
+"""A Linear is a 1x1 convolution over all its tokens, channels first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from convcheck.layers import Linear
+from convcheck.patterns import Shape, parse
+from convcheck.rewrite import Recipe, Refusal, Rewrite
+from convcheck.transplant import Rearrange
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(linear: Linear, shape: Shape) -> Iterator[Refusal]:
+    yield from ()
+
+
+def candidate(linear: Linear, shape: Shape) -> nn.Module:
+    from torch import Tensor, nn
+
+    class LinearAsConv1x1(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv1d(linear.in_features, linear.out_features, 1, bias=linear.bias)
+
+        def forward(self, x: Tensor) -> Tensor:
+            # Any number of leading axes, even none, is one axis of positions: [*, i] -> [i, n].
+            positions = x.reshape(-1, linear.in_features).T
+            y: Tensor = self.conv(positions)
+            return y.T.reshape(*x.shape[:-1], linear.out_features)
+
+    return LinearAsConv1x1()
+
+
+def weights(linear: Linear, shape: Shape) -> Mapping[str, Recipe]:
+    return {
+        "conv.weight": ("weight", Rearrange(parse("o i -> o i 1"), {})),
+        "conv.bias": ("bias", Rearrange(parse("o -> o"), {})),
+    }
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Linear",
+    holds_when="always",
+    formula="y[o, n] = b[o] + sum over i of W[o, i, 0] * x[i, n], with n over all leading axes",
+    source="M. Lin et al., Network In Network, 2013, section 3.2",
+    families=(Linear,),
+    example="Linear(768, 3072)",
+    refusals=refusals,
+    candidate=candidate,
+    weights=weights,
+)

@@ -1,0 +1,86 @@
+"""A convolution is a loop over output positions, each of which weighs and sums the inputs under the kernel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from convcheck.layers import Conv, Roundings
+from convcheck.patterns import Shape, spell
+from convcheck.rewrite import Refusal, Rewrite
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MOST_POSITIONS = 1024
+
+
+def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+    output = conv.output_shape(shape)
+    positions = math.prod(output) // conv.out_channels
+    if positions > MOST_POSITIONS:
+        need = f"needs to be {MOST_POSITIONS:,} at most, over all images: a loop takes them one by one"
+        yield Refusal("size", f"{positions:,} output positions", need, vacuous=True)
+
+
+def candidate(conv: Conv, shape: Shape) -> nn.Module:
+    from itertools import product
+    from typing import Any
+
+    import torch
+    from einops import rearrange
+    from torch import Tensor, nn
+
+    from convcheck.nn import pad
+
+    dims, groups = conv.dims, conv.groups
+    outputs = conv.output_shape(shape)[-dims:]
+
+    class Loops(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.empty(conv.parameters()["weight"]))
+            self.bias = nn.Parameter(torch.empty(conv.out_channels)) if conv.bias else None
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = pad(x, conv.pads, conv.padding_mode)
+            if x.dim() == dims + 1:
+                return self.image(x)
+            return torch.stack([self.image(image) for image in x])
+
+        def image(self, x: Tensor) -> Tensor:
+            y = [self.output(x, at) for at in product(*map(range, outputs))]
+            return torch.stack(y, dim=-1).reshape(conv.out_channels, *outputs)
+
+        def output(self, x: Tensor, at: tuple[int, ...]) -> Tensor:
+            """Return all output channels at one position, `[o]`."""
+            axes = zip(at, conv.kernel_size, conv.stride, conv.dilation, strict=True)
+            under: Any = (..., *(slice(s * n, s * n + d * (k - 1) + 1, d) for n, k, s, d in axes))
+            taps = rearrange(x[under], spell("(g i) {k} -> g 1 i {k}", dims), g=groups)
+            products = taps * rearrange(self.weight, spell("(g o) i {k} -> g o i {k}", dims), g=groups)
+            y = products.flatten(2).sum(-1).flatten()
+            return y if self.bias is None else y + self.bias
+
+    return Loops()
+
+
+def roundings(conv: Conv) -> Roundings:
+    # Every product is stored, then their sum; a sum of one product is that product.
+    products = math.prod(conv.parameters()["weight"][1:])
+    return Roundings(min(products, 2), bias_apart=conv.bias)
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Conv1d, Conv2d or Conv3d",
+    holds_when=f"always, up to {MOST_POSITIONS:,} output positions",
+    formula="for every n: y[o, n] = b[o] + sum over i, k of W[o, i, k] * x[i, s*n + d*k - p]",
+    source="torch.nn.Conv2d, whose definition this is, in any number of dimensions",
+    families=(Conv,),
+    example="Conv2d(4, 8, kernel_size=3, stride=2, padding=1, groups=2)",
+    refusals=refusals,
+    candidate=candidate,
+    weights={"weight": ("weight", "o i {k} -> o i {k}"), "bias": ("bias", "o -> o")},
+    roundings=roundings,
+)

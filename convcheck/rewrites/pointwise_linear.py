@@ -1,0 +1,61 @@
+"""A convolution with a kernel of one tap is one Linear on the channels of every stride-th position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from convcheck.layers import Conv, Roundings
+from convcheck.patterns import Shape, spell
+from convcheck.preconditions import ungrouped
+from convcheck.rewrite import Refusal, Rewrite
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+    if any(k != 1 for k in conv.kernel_size):
+        yield Refusal("kernel_size", conv.kernel_size, "needs to be 1: a Linear sees one position at a time")
+    if any(pad for pads in conv.pads for pad in pads):
+        padding = repr(conv.padding) if isinstance(conv.padding, str) else conv.padding
+        yield Refusal("padding", padding, "needs to be 0: it makes outputs that see no input")
+    yield from ungrouped(conv)
+
+
+def candidate(conv: Conv, shape: Shape) -> nn.Module:
+    from einops import rearrange
+    from torch import Tensor, nn
+
+    strided: Any = (..., *(slice(None, None, step) for step in conv.stride))
+    channels_last = spell("... i {space} -> ... {space} i", conv.dims)
+    channels_first = spell("... {space} o -> ... o {space}", conv.dims)
+
+    class PointwiseLinear(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.project = nn.Linear(conv.in_channels, conv.out_channels, bias=conv.bias)
+
+        def forward(self, x: Tensor) -> Tensor:
+            tokens = rearrange(x[strided], channels_last)
+            y: Tensor = rearrange(self.project(tokens), channels_first)
+            return y
+
+    return PointwiseLinear()
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Conv1d, Conv2d or Conv3d",
+    holds_when="kernel 1, no padding, groups 1; any stride",
+    formula="y[o, n] = b[o] + sum over i of W[o, i] * x[i, s*n]",
+    source="M. Lin et al., Network In Network, 2013, section 3.2",
+    families=(Conv,),
+    example="Conv2d(64, 128, kernel_size=1, stride=2)",
+    refusals=refusals,
+    candidate=candidate,
+    # Where the kernel is 1, `(i {k})` is the input channels alone.
+    weights={"project.weight": ("weight", "o i {k} -> o (i {k})"), "project.bias": ("bias", "o -> o")},
+    # torch adds the bias of a Linear apart where the tokens are not contiguous, as they are with channels first.
+    roundings=lambda conv: Roundings(bias_apart=conv.bias),
+)

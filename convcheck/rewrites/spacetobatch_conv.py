@@ -1,0 +1,90 @@
+"""A dilated convolution is one dense convolution on each of its phases, folded into the batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from convcheck.layers import Conv
+from convcheck.patterns import Shape, spell
+from convcheck.preconditions import dilated
+from convcheck.rewrite import Refusal, Rewrite
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+    yield from dilated(conv)
+
+
+def phases(conv: Conv) -> Shape:
+    """Return how many phases have outputs along every axis: windows `d / gcd(s, d)` apart begin in the same one.
+
+    These are all d of them where stride and dilation have no common factor, and only one where d divides s.
+    """
+    return tuple(d // math.gcd(s, d) for s, d in zip(conv.stride, conv.dilation, strict=True))
+
+
+def candidate(conv: Conv, shape: Shape) -> nn.Module:
+    from einops import rearrange
+    from torch import Tensor, nn
+
+    from convcheck.nn import pad, windows
+
+    dims, counts = conv.dims, phases(conv)
+    dense: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[dims]
+    # On a phase, the windows that begin in it are this far apart.
+    steps = tuple(s // math.gcd(s, d) for s, d in zip(conv.stride, conv.dilation, strict=True))
+    options = {"stride": steps, "groups": conv.groups, "bias": conv.bias}
+    to_batch = spell("b i {k} {space} -> (b {k}) i {space}", dims)
+    to_space = spell("(b {k}) o {space} -> b o {blocks}", dims)
+
+    class SpaceToBatchConv(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = dense(conv.in_channels, conv.out_channels, conv.kernel_size, **options)
+
+        def forward(self, x: Tensor) -> Tensor:
+            batched = pad(x if x.dim() == dims + 2 else x[None], conv.pads, conv.padding_mode)
+            outputs, reads, fit = [], [], []
+            axes = zip(conv.windows, batched.shape[-dims:], counts, steps, strict=True)
+            for window, length, count, step in axes:
+                reach = window.dilation * (window.kernel - 1) + 1
+                outputs.append((length - reach) // window.stride + 1)
+                each = math.ceil(outputs[-1] / count)
+                reads.append(step * (each - 1) + window.kernel)
+                # As many windows on every phase; some may be dropped again. A negative pad is a crop.
+                fit.append((0, window.stride * (each * count - 1) + reach - length))
+            split = windows(pad(batched, fit), reads, conv.stride, conv.dilation)
+            y: Tensor = self.conv(rearrange(split, to_batch))
+            y = rearrange(y, to_space, **dict(zip(conv.kernel_axes(), counts, strict=True)))
+            for axis, length in enumerate(outputs, start=-dims):
+                y = y.narrow(axis, 0, length)
+            return y if x.dim() == dims + 2 else y[0]
+
+    return SpaceToBatchConv()
+
+
+def macs(conv: Conv, shape: Shape) -> int:
+    outputs = conv.output_shape(shape)[-conv.dims :]
+    filled = math.prod(math.ceil(n / count) * count for n, count in zip(outputs, phases(conv), strict=True))
+    return conv.macs(shape) // math.prod(outputs) * filled
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Conv1d, Conv2d or Conv3d",
+    holds_when="dilation > 1 along some axis",
+    formula="y[o, P*m + q] = b[o] + sum over i, k of W[o, i, k] * X[q, i, (s/c)*m + k], with X[q, i, n] = "
+    "x[i, d*n + s*q - p], c = gcd(s, d) and P = d/c phases: just one where d = 1",
+    source="L.-C. Chen et al., DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous Convolution, "
+    "and Fully Connected CRFs, 2016, section 3.1 (the second way)",
+    families=(Conv,),
+    example="Conv2d(4, 8, kernel_size=3, padding=2, dilation=2)",
+    refusals=refusals,
+    candidate=candidate,
+    weights={"conv.weight": ("weight", "o i {k} -> o i {k}"), "conv.bias": ("bias", "o -> o")},
+    macs=macs,
+)

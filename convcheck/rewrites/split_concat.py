@@ -1,0 +1,72 @@
+"""A grouped convolution, transposed or not, is one convolution a group on its own channels, concatenated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from convcheck.layers import Conv, ConvTranspose
+from convcheck.patterns import Shape
+from convcheck.rewrite import Recipe, Refusal, Rewrite
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(layer: Conv | ConvTranspose, shape: Shape) -> Iterator[Refusal]:
+    if layer.groups == 1:
+        yield Refusal("groups", 1, "there is nothing to rewrite: all channels are in it", vacuous=True)
+
+
+def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional
+
+    from convcheck.nn import pad
+
+    dims, groups = layer.dims, layer.groups
+    rows, *rest = layer.parameters()["weight"]
+    settings: dict[str, Any] = {"stride": layer.stride, "dilation": layer.dilation}
+    convolve = getattr(functional, f"conv{dims}d")
+    if isinstance(layer, ConvTranspose):
+        convolve = getattr(functional, f"conv_transpose{dims}d")
+        settings |= {"padding": layer.padding, "output_padding": layer.output_padding}
+
+    class SplitConcat(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.empty(groups, rows // groups, *rest))
+            self.bias = nn.Parameter(torch.empty(groups, layer.out_channels // groups)) if layer.bias else None
+
+        def forward(self, x: Tensor) -> Tensor:
+            if isinstance(layer, Conv):
+                x = pad(x, layer.pads, layer.padding_mode)
+            channels = -dims - 1
+            biases = [None] * groups if self.bias is None else self.bias
+            parts = zip(x.chunk(groups, channels), self.weight, biases, strict=True)
+            return torch.cat([convolve(part, weight, bias, **settings) for part, weight, bias in parts], channels)
+
+    return SplitConcat()
+
+
+def weights(layer: Conv | ConvTranspose, shape: Shape) -> Mapping[str, Recipe]:
+    transposed = isinstance(layer, ConvTranspose)
+    stacked = "(g i) o {k} -> g i o {k}" if transposed else "(g o) i {k} -> g o i {k}"
+    return {"weight": ("weight", stacked), "bias": ("bias", "(g o) -> g o")}
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
+    holds_when="groups > 1",
+    formula="y = concat over g of conv(x[g], W[g]) + b[g], along the channels",
+    source="torch.nn.Conv2d, argument groups: with two, conv layers side by side on half the channels, concatenated",
+    families=(Conv, ConvTranspose),
+    example="Conv2d(4, 8, kernel_size=3, padding=1, groups=2)",
+    refusals=refusals,
+    candidate=candidate,
+    weights=weights,
+    # The same kernels of torch on fewer channels.
+    roundings=lambda layer: layer.roundings(),
+)

@@ -1,0 +1,66 @@
+"""A strided convolution is every s-th output of the same convolution with stride 1."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from convcheck.layers import Conv
+from convcheck.patterns import Shape
+from convcheck.rewrite import Refusal, Rewrite
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+    if all(step == 1 for step in conv.stride):
+        yield Refusal("stride", conv.stride, "there is nothing to rewrite: no output is left out", vacuous=True)
+
+
+def candidate(conv: Conv, shape: Shape) -> nn.Module:
+    from torch import Tensor, nn
+
+    stride1: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
+
+    class Subsample(nn.Module):
+        def forward(self, y: Tensor) -> Tensor:
+            every: Any = (..., *(slice(None, None, step) for step in conv.stride))
+            return y[every]
+
+    return nn.Sequential(
+        OrderedDict(
+            conv=stride1(
+                conv.in_channels,
+                conv.out_channels,
+                conv.kernel_size,
+                padding=conv.padding,
+                dilation=conv.dilation,
+                groups=conv.groups,
+                bias=conv.bias,
+                padding_mode=conv.padding_mode,
+            ),
+            subsample=Subsample(),
+        )
+    )
+
+
+def macs(conv: Conv, shape: Shape) -> int:
+    return replace(conv, stride=(1,) * conv.dims).macs(shape)
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Conv1d, Conv2d or Conv3d",
+    holds_when="stride above 1 along some axis",
+    formula="y[o, n] = z[o, s*n], with z[o, m] = b[o] + sum over i, k of W[o, i, k] * x[i, m + d*k - p]",
+    source="torch.nn.Conv2d, whose stride is the step from window to window, in any number of dimensions",
+    families=(Conv,),
+    example="Conv2d(3, 8, kernel_size=3, stride=2, padding=1)",
+    refusals=refusals,
+    candidate=candidate,
+    weights={"conv.weight": ("weight", "o i {k} -> o i {k}"), "conv.bias": ("bias", "o -> o")},
+    macs=macs,
+)

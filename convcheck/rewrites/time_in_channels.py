@@ -1,0 +1,77 @@
+"""A Conv3d whose temporal kernel equals its temporal stride folds frames into channels, then is one Conv2d."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from convcheck.layers import Conv
+from convcheck.patterns import Shape
+from convcheck.rewrite import Refusal, Rewrite
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+    if conv.dims != 3:
+        yield Refusal("layer", conv.kind, "needs to be Conv3d: the others have no time", vacuous=True)
+        return
+    kernel, stride, dilation = conv.kernel_size[0], conv.stride[0], conv.dilation[0]
+    if kernel != stride:
+        what = "overlap" if kernel > stride else "leave frames out"
+        need = f"needs to begin as stride does, {conv.stride}: clips of {kernel} frames, {stride} apart, {what}"
+        yield Refusal("kernel_size", conv.kernel_size, need)
+    if any(conv.pads[0]):
+        padding = repr(conv.padding) if isinstance(conv.padding, str) else conv.padding
+        yield Refusal("padding", padding, "needs to be 0 in time: padding shifts every clip")
+    if dilation != 1 and kernel != 1:
+        yield Refusal("dilation", conv.dilation, "needs to be 1 in time: a dilated kernel reads no contiguous clip")
+
+
+def candidate(conv: Conv, shape: Shape) -> nn.Module:
+    from einops.layers.torch import Rearrange
+    from torch import nn
+
+    from convcheck.nn import CropToMultiple
+
+    conv2d: Any = nn.Conv2d
+    frames = conv.kernel_size[0]
+    # An unbatched video becomes a batch of clips, too.
+    batch = "b " if len(shape) == 5 else ""
+    return nn.Sequential(
+        OrderedDict(
+            crop=CropToMultiple((frames, 1, 1)),
+            # Channel-major, so that the channels of one group stay together.
+            fold=Rearrange(f"{batch}i (t kt) h w -> ({batch}t) (i kt) h w", kt=frames),
+            conv=conv2d(
+                conv.in_channels * frames,
+                conv.out_channels,
+                conv.kernel_size[1:],
+                conv.stride[1:],
+                conv.padding if isinstance(conv.padding, str) else conv.padding[1:],
+                conv.dilation[1:],
+                conv.groups,
+                conv.bias,
+                conv.padding_mode,
+            ),
+            unfold=Rearrange(f"({batch}t) o h w -> {batch}o t h w", t=shape[-3] // frames),
+        )
+    )
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Conv3d",
+    holds_when="temporal kernel = temporal stride, no temporal padding, no temporal dilation unless the temporal "
+    "kernel is 1",
+    formula="y[o, t, n] = b[o] + sum over (i kt), k of W[o, (i kt), k] * x[i, s*t + kt, s*n + d*k - p], with s = kt's "
+    "length: no frame is read twice",
+    source="torch.nn.Conv3d, whose sum over a kernel's frames joins that over channels",
+    families=(Conv,),
+    example="Conv3d(3, 64, kernel_size=(2, 16, 16), stride=(2, 16, 16))",
+    refusals=refusals,
+    candidate=candidate,
+    weights={"conv.weight": ("weight", "o i kt kh kw -> o (i kt) kh kw"), "conv.bias": ("bias", "o -> o")},
+)

@@ -1,0 +1,74 @@
+"""A Conv3d is a sum of Conv2d's, one for every frame of its kernel, each on the frames that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from convcheck.layers import Conv, Roundings
+from convcheck.patterns import Shape
+from convcheck.rewrite import Refusal, Rewrite
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+    if conv.dims != 3:
+        yield Refusal("layer", conv.kind, "needs to be Conv3d: the others have no time", vacuous=True)
+
+
+def candidate(conv: Conv, shape: Shape) -> nn.Module:
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional
+
+    from convcheck.nn import pad
+
+    taps, step, gap = conv.kernel_size[0], conv.stride[0], conv.dilation[0]
+
+    class TimeSum(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            one_frame = (conv.out_channels, conv.in_channels // conv.groups, *conv.kernel_size[1:])
+            self.weight = nn.Parameter(torch.empty(taps, *one_frame))
+            self.bias = nn.Parameter(torch.empty(conv.out_channels)) if conv.bias else None
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = pad(x, conv.pads, conv.padding_mode).movedim(-3, -4)
+            y = self.conv2d(x, 0, self.bias)
+            for tap in range(1, taps):
+                y = y + self.conv2d(x, tap)
+            return y.movedim(-4, -3)
+
+        def conv2d(self, x: Tensor, tap: int, bias: Tensor | None = None) -> Tensor:
+            """`[..., t, i, h, w]` to `[..., t, o, h, w]`, on the frames that one frame of the kernel reads."""
+            frames = x[..., gap * tap : x.shape[-4] - gap * (taps - 1 - tap) : step, :, :, :]
+            y = functional.conv2d(
+                frames.flatten(0, -4),
+                self.weight[tap],
+                bias,
+                stride=conv.stride[1:],
+                dilation=conv.dilation[1:],
+                groups=conv.groups,
+            )
+            return y.reshape(*frames.shape[:-3], *y.shape[1:])
+
+    return TimeSum()
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Conv3d",
+    holds_when="always, for a Conv3d",
+    formula="y[o, t, n] = b[o] + sum over kt of (sum over i, k of W[kt, o, i, k] * x[i, s*t + d*kt - p, s*n + d*k - p])"
+    ", with s, d and p of each axis",
+    source="torch.nn.Conv3d, whose sum over a kernel's frames is taken last here",
+    families=(Conv,),
+    example="Conv3d(3, 8, kernel_size=3, padding=1)",
+    refusals=refusals,
+    candidate=candidate,
+    weights={"weight": ("weight", "o i kt kh kw -> kt o i kh kw"), "bias": ("bias", "o -> o")},
+    # Every Conv2d's output is stored, and so is every sum over them so far; the bias is in the first.
+    roundings=lambda conv: Roundings(conv.kernel_size[0]),
+)

@@ -1,0 +1,115 @@
+"""A convolution, transposed or not, is one matrix applied to its flattened input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from convcheck.layers import Conv, ConvTranspose, Roundings
+from convcheck.patterns import Shape, spell
+from convcheck.rewrite import Recipe, Refusal, Rewrite
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MOST_ENTRIES = 2**22
+
+
+def matrix_shape(layer: Conv | ConvTranspose, shape: Shape) -> tuple[int, int]:
+    """Return the matrix's rows, one for every output value of one image, and columns, one for every input value."""
+    inner = layer.dims + 1
+    return math.prod(layer.output_shape(shape)[-inner:]), math.prod(shape[-inner:])
+
+
+def refusals(layer: Conv | ConvTranspose, shape: Shape) -> Iterator[Refusal]:
+    rows, columns = matrix_shape(layer, shape)
+    if rows * columns > MOST_ENTRIES:
+        need = f"the matrix needs to have {MOST_ENTRIES:,} entries at most, and would have {rows * columns:,}"
+        yield Refusal("size", f"{rows:,} outputs by {columns:,} inputs", need, vacuous=True)
+
+
+def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
+    import torch
+    from einops import rearrange
+    from torch import Tensor, nn
+
+    from convcheck.nn import pad, windows
+
+    dims, groups = layer.dims, layer.groups
+    output = layer.output_shape(shape)[-dims - 1 :]
+    transposed = isinstance(layer, ConvTranspose)
+    pads = [(p, p) for p in layer.padding] if isinstance(layer, ConvTranspose) else layer.pads
+    # A transposed convolution spreads where the matching convolution reads.
+    read, written = (output[1:], shape[-dims:]) if transposed else (shape[-dims:], output[1:])
+
+    class ToeplitzMatmul(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.empty(layer.parameters()["weight"]))
+            self.bias = nn.Parameter(torch.empty(layer.out_channels)) if layer.bias else None
+
+        def forward(self, x: Tensor) -> Tensor:
+            matrix = self.matrix() if transposed else self.matrix().T
+            y = (x.flatten(-dims - 1) @ matrix).reshape(*x.shape[: -dims - 1], *output)
+            return y if self.bias is None else y + self.bias.reshape(-1, *[1] * dims)
+
+        def matrix(self) -> Tensor:
+            """Return the matrix of the convolution, written channels and positions by read ones; a block a group."""
+            places = self.places()
+            taps = rearrange(self.weight, spell("(g o) i {k} -> g o i 1 ({k})", dims), g=groups)
+            empty = taps.new_zeros(*taps.shape[:3], len(places), 1 + math.prod(read))
+            # Copies in the padding can put several taps in one place, where they add up.
+            at = places.expand(*taps.shape[:3], *places.shape)
+            matrix = empty.scatter_add(-1, at, taps.expand(at.shape))[..., 1:]
+            blocks = rearrange(matrix, "g o i n m -> g (o n) (i m)")
+            whole: Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]  # torch has no types for it
+            return whole
+
+        def places(self) -> Tensor:
+            """Return which position every tap of every window reads, `[n, k]`: counted from 1, and 0 for a zero."""
+            # In float32, which is exact up to 2^24: torch does not pad whole numbers in every mode.
+            numbers = torch.arange(1, 1 + math.prod(read), dtype=torch.float32, device=self.weight.device)
+            numbers = numbers.reshape(1, *read)
+            numbers = pad(numbers, pads, layer.padding_mode)
+            places = windows(numbers, layer.kernel_size, layer.stride, layer.dilation)[0]
+            # Where output_padding reaches a stride or more, windows fit in that no input is spread over.
+            places = places[tuple(slice(length) for length in written)]
+            return places.reshape(math.prod(written), -1).long()
+
+    return ToeplitzMatmul()
+
+
+def roundings(layer: Conv | ConvTranspose) -> Roundings:
+    if layer.padding_mode == "zeros" or isinstance(layer, ConvTranspose):
+        return Roundings(bias_apart=layer.bias)
+    # An entry is the stored sum of all taps that read one position: itself, and its copies in the padding.
+    padded = (k for k, pads in zip(layer.kernel_size, layer.pads, strict=True) if any(pads))
+    return Roundings(math.prod(padded), bias_apart=layer.bias)
+
+
+def weights(layer: Conv | ConvTranspose, shape: Shape) -> Mapping[str, Recipe]:
+    weight = "i o {k} -> i o {k}" if isinstance(layer, ConvTranspose) else "o i {k} -> o i {k}"
+    return {"weight": ("weight", weight), "bias": ("bias", "o -> o")}
+
+
+def macs(layer: Conv | ConvTranspose, shape: Shape) -> int:
+    return math.prod(shape[: -layer.dims - 1]) * math.prod(matrix_shape(layer, shape))
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Conv1d, Conv2d, Conv3d or a transposed convolution",
+    holds_when=f"always, up to {MOST_ENTRIES:,} entries of the matrix",
+    formula="y = T x + b, with T[(o n), (i m)] = sum of W[o, i, k] over the taps k with s*n + d*k - p = m; "
+    "a transposed convolution's matrix is the transpose of a convolution's",
+    source="V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016, section 4.1 "
+    "(convolution as a matrix operation)",
+    families=(Conv, ConvTranspose),
+    example="Conv2d(3, 4, kernel_size=3, stride=2, padding=1)",
+    refusals=refusals,
+    candidate=candidate,
+    weights=weights,
+    macs=macs,
+    roundings=roundings,
+)

@@ -1,0 +1,80 @@
+"""A transposed convolution is the gradient of the matching convolution with respect to its input, same weight."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from convcheck.layers import ConvTranspose, Roundings
+from convcheck.patterns import Shape
+from convcheck.rewrite import Refusal, Rewrite
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(conv: ConvTranspose, shape: Shape) -> Iterator[Refusal]:
+    yield from ()
+
+
+def surplus(conv: ConvTranspose) -> Shape:
+    """Return, along every axis, by how many outputs the convolution has more than the transposed one has inputs.
+
+    There are none unless output_padding reaches a whole stride, as it may along dilated axes.
+    """
+    return tuple(more // step for more, step in zip(conv.output_padding, conv.stride, strict=True))
+
+
+def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import grad
+
+    from convcheck.nn import pad
+
+    dims = conv.dims
+    pull_back: Any = {1: grad.conv1d_input, 2: grad.conv2d_input, 3: grad.conv3d_input}[dims]
+    matching = {name: getattr(conv, name) for name in ("stride", "padding", "dilation", "groups")}
+
+    class ConvInputGradient(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            # A convolution from conv.out_channels to conv.in_channels has a weight of this very shape.
+            self.weight = nn.Parameter(torch.empty(*conv.parameters()["weight"]))
+            self.bias = nn.Parameter(torch.empty(conv.out_channels)) if conv.bias else None
+
+        def forward(self, x: Tensor) -> Tensor:
+            batched = x if x.dim() == dims + 2 else x[None]
+            # How long the convolution's input is: this is what output_padding tells apart.
+            lengths = [spread.outputs(n) for spread, n in zip(conv.spreads, x.shape[-dims:], strict=True)]
+            cotangent = pad(batched, [(0, more) for more in surplus(conv)])
+            y: Tensor = pull_back((len(batched), conv.out_channels, *lengths), self.weight, cotangent, **matching)
+            if self.bias is not None:
+                y = y + self.bias.reshape(-1, *[1] * dims)
+            return y if x.dim() == dims + 2 else y[0]
+
+    return ConvInputGradient()
+
+
+def macs(conv: ConvTranspose, shape: Shape) -> int:
+    conv.output_shape(shape)
+    positions = math.prod(n + more for n, more in zip(shape[-conv.dims :], surplus(conv), strict=True))
+    return math.prod(shape[: -conv.dims - 1]) * positions * math.prod(conv.parameters()["weight"])
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
+    holds_when="always",
+    formula="<A z, x> == <z, A^T x>, with A z the matching convolution of z: A^T x is the gradient of the left in z",
+    source="torch.nn.ConvTranspose2d: it can be seen as the gradient of Conv2d with respect to its input",
+    families=(ConvTranspose,),
+    example="ConvTranspose2d(4, 6, kernel_size=3, stride=2, padding=1, output_padding=1, groups=2)",
+    refusals=refusals,
+    candidate=candidate,
+    weights={"weight": ("weight", "i o {k} -> i o {k}"), "bias": ("bias", "o -> o")},
+    macs=macs,
+    # As in torch's own transposed kernel, every tap's product and every sum of taps may be stored.
+    roundings=lambda conv: Roundings(math.prod(spread.overlap() for spread in conv.spreads), bias_apart=conv.bias),
+)

@@ -1,0 +1,85 @@
+"""A convolution is its sliding windows times the weight, summed over channels and kernel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from convcheck.layers import Conv, Roundings
+from convcheck.patterns import Shape
+from convcheck.rewrite import Refusal, Rewrite
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+    yield from ()
+
+
+def candidate(conv: Conv, shape: Shape) -> nn.Module:
+    import torch
+    from torch import Tensor, nn
+
+    from convcheck.nn import pad, windows
+
+    dims, groups, channel = conv.dims, conv.groups, -conv.dims - 1
+    # All products of a layer may not fit in memory, and few of them fit in a cache; this many are made at a time.
+    at_once = 2**18
+
+    class WindowsSum(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.empty(conv.parameters()["weight"]))
+            self.bias = nn.Parameter(torch.empty(conv.out_channels)) if conv.bias else None
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = pad(x, conv.pads, conv.padding_mode)
+            pairs = zip(x.chunk(groups, channel), self.weight.chunk(groups), strict=True)
+            y = torch.cat([self.summed(*pair) for pair in pairs], channel)
+            return y if self.bias is None else y + self.bias.reshape(-1, *[1] * dims)
+
+        def summed(self, x: Tensor, weight: Tensor) -> Tensor:
+            """`[..., i, *space]` and `[o, i, *kernel]` to `[..., o, *outputs]`, in halves until a part is small."""
+            x_windows = windows(x, conv.kernel_size, conv.stride, conv.dilation)
+            outputs = [*x.shape[:channel], len(weight), *x_windows.shape[-2 * dims : -dims]]
+            longest = max(outputs)
+            if longest == 1 or math.prod(outputs) * weight[0].numel() <= at_once:
+                # [..., 1, i, *outputs, *kernel] * [o, i, 1..., *kernel]: views, so that autograd keeps no product.
+                products = x_windows.unsqueeze(-2 * dims - 2) * weight[(slice(None), slice(None), *[None] * dims)]
+                return products.sum([-2 * dims - 1, *range(-dims, 0)])
+            axis = outputs.index(longest) - len(outputs)
+            halves = []
+            for start, count in ((0, longest // 2), (longest // 2, longest - longest // 2)):
+                if axis == channel:
+                    halves.append(self.summed(x, weight.narrow(0, start, count)))
+                elif axis < channel:
+                    halves.append(self.summed(x.narrow(axis, start, count), weight))
+                else:
+                    step, reach = conv.stride[axis], conv.dilation[axis] * (conv.kernel_size[axis] - 1) + 1
+                    halves.append(self.summed(x.narrow(axis, start * step, (count - 1) * step + reach), weight))
+            return torch.cat(halves, axis)
+
+    return WindowsSum()
+
+
+def roundings(conv: Conv) -> Roundings:
+    # Every product is stored, then their sum; a sum of one product is that product.
+    products = math.prod(conv.parameters()["weight"][1:])
+    return Roundings(min(products, 2), bias_apart=conv.bias)
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Conv1d, Conv2d or Conv3d",
+    holds_when="always",
+    formula="y[o, n] = b[o] + sum over i, k of W[o, i, k] * X[i, n, k], with X[i, n, k] = x[i, s*n + d*k - p]",
+    source="torch.nn.Conv2d, whose definition this is, in any number of dimensions",
+    families=(Conv,),
+    example="Conv2d(4, 8, kernel_size=3, stride=2, padding=1, groups=2)",
+    refusals=refusals,
+    candidate=candidate,
+    weights={"weight": ("weight", "o i {k} -> o i {k}"), "bias": ("bias", "o -> o")},
+    roundings=roundings,
+)

@@ -1,0 +1,79 @@
+"""A transposed convolution is zeros between the inputs, then a convolution of stride 1 with the flipped kernel."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from convcheck.layers import ConvTranspose
+from convcheck.patterns import Shape
+from convcheck.rewrite import Recipe, Refusal, Rewrite
+from convcheck.transplant import Flip
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(conv: ConvTranspose, shape: Shape) -> Iterator[Refusal]:
+    yield from ()
+
+
+def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
+    from torch import Tensor, nn
+
+    class InsertZeros(nn.Module):
+        """Put `stride - 1` zeros between the inputs, and `output_padding` zeros behind the last."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            space = x.shape[-conv.dims :]
+            spread = [s * (n - 1) + 1 for n, s in zip(space, conv.stride, strict=True)]
+            lengths = [length + more for length, more in zip(spread, conv.output_padding, strict=True)]
+            y = x.new_zeros(*x.shape[: -conv.dims], *lengths)
+            every: Any = (..., *(slice(0, length, s) for length, s in zip(spread, conv.stride, strict=True)))
+            y[every] = x
+            return y
+
+    pad: Any = {1: nn.ConstantPad1d, 2: nn.ConstantPad2d, 3: nn.ConstantPad3d}[conv.dims]
+    stride1: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
+    # What the transposed layer calls padding is cut away, so here it is missing; a negative pad is a crop.
+    pads = [d * (k - 1) - p for k, d, p in zip(conv.kernel_size, conv.dilation, conv.padding, strict=True)]
+    channels = (conv.in_channels, conv.out_channels)
+    options = {"dilation": conv.dilation, "groups": conv.groups, "bias": conv.bias}
+    return nn.Sequential(
+        OrderedDict(
+            insert_zeros=InsertZeros(),
+            pad=pad([width for width in reversed(pads) for _ in range(2)], 0),
+            conv=stride1(*channels, conv.kernel_size, **options),
+        )
+    )
+
+
+def weights(conv: ConvTranspose, shape: Shape) -> dict[str, Recipe]:
+    return {
+        "conv.weight": ("weight", "(g i) o {k} -> (g o) i {k}", Flip(conv.dims)),
+        "conv.bias": ("bias", "o -> o"),
+    }
+
+
+def macs(conv: ConvTranspose, shape: Shape) -> int:
+    # Every output takes a whole kernel now, most of it times the zeros.
+    positions = math.prod(conv.output_shape(shape)[-conv.dims :])
+    return conv.macs(shape) // math.prod(shape[-conv.dims :]) * positions
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
+    holds_when="always",
+    formula="y[o, m] = b[o] + sum over i, k of W[i, o, K-1-k] * z[i, m + d*k - (d*(K-1) - p)], with z[i, s*n] = "
+    "x[i, n] and zeros elsewhere",
+    source="V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016, chapter 4",
+    families=(ConvTranspose,),
+    example="ConvTranspose2d(4, 6, kernel_size=3, stride=2, padding=1, output_padding=1)",
+    refusals=refusals,
+    candidate=candidate,
+    weights=weights,
+    macs=macs,
+)

@@ -1,0 +1,62 @@
+"""A dilated convolution is a dense convolution with zeros between the taps of its kernel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from convcheck.layers import Conv
+from convcheck.patterns import Shape
+from convcheck.preconditions import dilated
+from convcheck.rewrite import Recipe, Refusal, Rewrite
+from convcheck.transplant import Dilate
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+    yield from dilated(conv)
+
+
+def reach(conv: Conv) -> Shape:
+    """Return how many positions the dilated kernel reaches over, along every axis."""
+    return tuple(d * (k - 1) + 1 for k, d in zip(conv.kernel_size, conv.dilation, strict=True))
+
+
+def candidate(conv: Conv, shape: Shape) -> nn.Module:
+    from torch import nn
+
+    dense: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
+    names = ("stride", "padding", "groups", "bias", "padding_mode")
+    kept = {name: getattr(conv, name) for name in names}
+    module: nn.Module = dense(conv.in_channels, conv.out_channels, reach(conv), **kept)
+    return module
+
+
+def weights(conv: Conv, shape: Shape) -> dict[str, Recipe]:
+    return {"weight": ("weight", Dilate(conv.dilation)), "bias": ("bias", "o -> o")}
+
+
+def macs(conv: Conv, shape: Shape) -> int:
+    return conv.macs(shape) // math.prod(conv.kernel_size) * math.prod(reach(conv))
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Conv1d, Conv2d or Conv3d",
+    holds_when="dilation > 1 along some axis",
+    formula="y[o, n] = b[o] + sum over i, j of V[o, i, j] * x[i, s*n + j - p], with V[o, i, d*k] = W[o, i, k] and "
+    "zeros elsewhere",
+    source="L.-C. Chen et al., DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous Convolution, "
+    "and Fully Connected CRFs, 2016, section 3.1 (the first way)",
+    families=(Conv,),
+    example="Conv2d(4, 8, kernel_size=3, padding=2, dilation=2)",
+    refusals=refusals,
+    candidate=candidate,
+    weights=weights,
+    macs=macs,
+    training="the kernel holds zeros between its taps; an optimiser step makes them weights of their own, and the "
+    "candidate becomes a larger convolution",
+)
