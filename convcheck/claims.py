@@ -10,6 +10,11 @@ from convcheck.config.case import Case
 from convcheck.rewrite import Rewrite
 from convcheck.transplant import Transplant
 
+COSTLY = 8
+CHEAP = 2_000_000_000
+"""Multiplications, at the pace of a matrix product, that a rewrite may take to be tried without being named: as many as
+take a few seconds, or as the layer itself takes, eight times over."""
+
 NONE_APPLIES = "all"
 """What stands in place of a rewrite's name where all that hold were asked for, and none does."""
 
@@ -36,7 +41,10 @@ class Claim:
 
 
 def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
-    """Yield the claims of every case, in order; a case with no rewrite that holds makes one refused claim."""
+    """Yield the claims of every case, in order; a case with no rewrite that holds makes one refused claim.
+
+    Where all rewrites are asked for, those that would take far more work than the layer are left out; see `costly`.
+    """
     for case in cases:
         if case.rewrites is not None:
             for name in case.rewrites:
@@ -46,7 +54,7 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
         held = [
             name
             for name in applicable(case.layer, case.input)
-            if not catalogue()[name].refuse_order(case.layer, case.order)
+            if not catalogue()[name].refuse_order(case.layer, case.order) and name not in costly(case)
         ]
         for name in held:
             yield Claim(case, name, catalogue()[name], ())
@@ -57,6 +65,16 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
                 if isinstance(case.layer, rewrite.families)
             )
             yield Claim(case, NONE_APPLIES, None, reasons or (f"no rewrite is known for {case.layer.kind}",))
+
+
+def costly(case: Case) -> dict[str, int]:
+    """Return the rewrites that hold for a case but are left out unless named, and how many times as long they take."""
+    own = case.layer.macs(case.input)
+    work = {
+        name: catalogue()[name].macs(case.layer, case.input) * catalogue()[name].pace
+        for name in applicable(case.layer, case.input)
+    }
+    return {name: round(each / own) for name, each in work.items() if each > max(CHEAP, COSTLY * own)}
 
 
 def _reasons(case: Case, rewrite: Rewrite) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ from convcheck.errors import PatternError, shown
 Shape = tuple[int, ...]
 Group = tuple[str, ...]
 
-SPACE_AXES: Mapping[int, Group] = {1: ("l",), 2: ("h", "w"), 3: ("t", "h", "w")}
-KERNEL_AXES: Mapping[int, Group] = {1: ("kl",), 2: ("kh", "kw"), 3: ("kt", "kh", "kw")}
+SPACE_AXES: Mapping[int, Group] = {0: (), 1: ("l",), 2: ("h", "w"), 3: ("t", "h", "w")}
+KERNEL_AXES: Mapping[int, Group] = {0: (), 1: ("kl",), 2: ("kh", "kw"), 3: ("kt", "kh", "kw")}
 
 
 # Names of einops' own arguments, beside which lengths are handed over by name.

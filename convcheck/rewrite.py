@@ -91,6 +91,8 @@ class Rewrite:
     """The usual order of the axes within a patch, where any order would do; it stands for `{order}` in templates."""
     macs: Callable[[Any, Shape], int] = _same_macs
     """Multiply-accumulates of the candidate for a layer and an input shape."""
+    pace: float = 1.0
+    """How many times longer a multiplication takes here than in a matrix product, roughly, as measured on a CPU."""
     roundings: Callable[[Any], Roundings] = lambda _layer: Roundings()
     """How the candidate rounds on the way to one output entry."""
     transform: Transform | None = None

@@ -369,3 +369,13 @@ def test_a_name_with_markup_or_escape_codes_is_shown_inert(convcheck: Run, folde
     assert "[red]x\\x1b[31m" in result.stdout
     assert "\x1b" not in result.stdout
     assert result.exit_code == 0
+
+
+def test_a_rewrite_that_takes_far_longer_is_tried_when_named(convcheck: Run) -> None:
+    layer, shape = "Conv2d(64, 256, 16, stride=16)", "1,64,48,48"
+    listed = convcheck("verify", layer, "-i", shape, "--list").stdout
+    assert "unfold-matmul" in listed
+    assert "loops" not in listed
+    assert "loops" in convcheck("verify", layer, "-i", shape, "--list", "-r", "loops").stdout
+    said = convcheck("verify", layer, "-i", shape, "-k", "unfold").stderr
+    assert "takes about 25 times as long; try it with -r loops" in said

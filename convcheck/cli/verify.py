@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import typer
 
 from convcheck.cli import console, options, targets
+from convcheck.config.case import Case
 
 
 def verify(
@@ -37,9 +40,7 @@ def verify(
             console.write(claim.id)
         return
     if not quiet:
-        for case in cases:
-            if case.source is None and not input:
-                console.hint(f"no -i given for {case.name}, so its input is {','.join(map(str, case.input))}")
+        hint(cases, made_up=not input, every_rewrite=not rewrite)
     from convcheck.runs import run
 
     report = run(claims, fail_fast=fail_fast)
@@ -53,3 +54,17 @@ def verify(
         out = console.stdout()
         console.show(out, table.verified(report, out, verbose=verbose, quiet=quiet))
     raise typer.Exit(130 if report.interrupted else 0 if report.ok else 1)
+
+
+def hint(cases: Sequence[Case], *, made_up: bool, every_rewrite: bool) -> None:
+    """Say what was chosen for the user: an input that was not given, and rewrites that were left out."""
+    from convcheck.claims import costly
+
+    for case in cases:
+        if case.source is None and made_up:
+            console.hint(f"no -i given for {case.name}, so its input is {','.join(map(str, case.input))}")
+        if case.rewrites is None and every_rewrite:
+            for name, factor in costly(case).items():
+                console.hint(
+                    f"{name} holds for {case.name} too, but takes about {factor} times as long; try it with -r {name}"
+                )

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Linear, Roundings
-from convcheck.patterns import Shape, parse
+from convcheck.patterns import Shape
 from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.transplant import Rearrange
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,8 +43,8 @@ def candidate(linear: Linear, shape: Shape) -> nn.Module:
 
 def weights(linear: Linear, shape: Shape) -> Mapping[str, Recipe]:
     return {
-        "weight": ("weight", Rearrange(parse("o i -> i o"), {})),
-        "bias": ("bias", Rearrange(parse("o -> o"), {})),
+        "weight": ("weight", "o i -> i o"),
+        "bias": ("bias", "o -> o"),
     }
 
 
@@ -61,5 +60,6 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights=weights,
     # Every product is stored in the dtype, which errs by no more than one partial sum would; then their sum is.
+    pace=40,
     roundings=lambda linear: Roundings(2, bias_apart=linear.bias),
 )

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Linear
-from convcheck.patterns import Shape, parse
+from convcheck.patterns import Shape
 from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.transplant import Rearrange
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,8 +36,8 @@ def candidate(linear: Linear, shape: Shape) -> nn.Module:
 
 def weights(linear: Linear, shape: Shape) -> Mapping[str, Recipe]:
     return {
-        "conv.weight": ("weight", Rearrange(parse("o i -> o i 1"), {})),
-        "conv.bias": ("bias", Rearrange(parse("o -> o"), {})),
+        "conv.weight": ("weight", "o i -> o i 1"),
+        "conv.bias": ("bias", "o -> o"),
     }
 
 

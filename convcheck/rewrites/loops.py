@@ -82,5 +82,6 @@ REWRITE = Rewrite(
     refusals=refusals,
     candidate=candidate,
     weights={"weight": ("weight", "o i {k} -> o i {k}"), "bias": ("bias", "o -> o")},
+    pace=25,
     roundings=roundings,
 )

@@ -177,6 +177,7 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights={"weight": ("weight",), "bias": ("bias",)},
     macs=macs,
+    pace=5,
     roundings=lambda conv: Roundings(bias_apart=conv.bias),
     transform=Transform(gain, rows),
 )
