@@ -372,7 +372,7 @@ def test_a_name_with_markup_or_escape_codes_is_shown_inert(convcheck: Run, folde
 
 
 def test_a_rewrite_that_takes_far_longer_is_tried_when_named(convcheck: Run) -> None:
-    layer, shape = "Conv2d(64, 256, 16, stride=16)", "1,64,48,48"
+    layer, shape = "Conv2d(64, 256, 16, stride=16)", "1,64,96,96"
     listed = convcheck("verify", layer, "-i", shape, "--list").stdout
     assert "unfold-matmul" in listed
     assert "loops" not in listed
