@@ -13,7 +13,8 @@ def facts(name: str) -> RewriteFacts:
     rewrite = find(name)
     example = parse_layer(rewrite.example)
     order = rewrite.spelt_order(example.dims) if rewrite.order else None
-    moves = rewrite.transplant(example, rewrite.example_input or example.typical_input()).moves
+    shape = rewrite.example_input or example.typical_input()
+    moves = rewrite.transplant(example, shape).moves
     return RewriteFacts(
         name=name,
         claim=rewrite.claim,
@@ -24,7 +25,7 @@ def facts(name: str) -> RewriteFacts:
         one_to_one=not rewrite.training,
         training=rewrite.training,
         order=order,
-        example=str(example),
+        example=f"{example} -i {','.join(map(str, shape))}",
         weights=tuple(f"{move.target}: {move.source} {move}" for move in moves),
         code=rewrite.code(),
     )

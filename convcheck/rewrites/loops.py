@@ -57,18 +57,12 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             """Return all output channels at one position, `[o]`."""
             axes = zip(at, conv.kernel_size, conv.stride, conv.dilation, strict=True)
             under: Any = (..., *(slice(s * n, s * n + d * (k - 1) + 1, d) for n, k, s, d in axes))
-            taps = rearrange(x[under], spell("(g i) {k} -> g 1 i {k}", dims), g=groups)
-            products = taps * rearrange(self.weight, spell("(g o) i {k} -> g o i {k}", dims), g=groups)
-            y = products.flatten(2).sum(-1).flatten()
+            inputs = rearrange(x[under], spell("(g i) {k} -> g (i {k})", dims), g=groups)
+            weights = rearrange(self.weight, spell("(g o) i {k} -> g o (i {k})", dims), g=groups)
+            y = torch.einsum("goj,gj->go", weights, inputs).flatten()
             return y if self.bias is None else y + self.bias
 
     return Loops()
-
-
-def roundings(conv: Conv) -> Roundings:
-    # Every product is stored, then their sum; a sum of one product is that product.
-    products = math.prod(conv.parameters()["weight"][1:])
-    return Roundings(min(products, 2), bias_apart=conv.bias)
 
 
 REWRITE = Rewrite(
@@ -83,5 +77,5 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights={"weight": ("weight", "o i {k} -> o i {k}"), "bias": ("bias", "o -> o")},
     pace=25,
-    roundings=roundings,
+    roundings=lambda conv: Roundings(bias_apart=conv.bias),
 )

@@ -25,8 +25,9 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from convcheck.nn import pad, windows
 
     dims, groups, channel = conv.dims, conv.groups, -conv.dims - 1
-    # All products of a layer may not fit in memory, and few of them fit in a cache; this many are made at a time.
-    at_once = 2**18
+    # All products of a layer may not fit in memory; so many bytes of them are made at a time. Much smaller blocks would
+    # stay with the allocator, in pieces, where large ones go back to the system.
+    at_once = 2**26
 
     class WindowsSum(nn.Module):
         def __init__(self) -> None:
@@ -45,7 +46,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             x_windows = windows(x, conv.kernel_size, conv.stride, conv.dilation)
             outputs = [*x.shape[:channel], len(weight), *x_windows.shape[-2 * dims : -dims]]
             longest = max(outputs)
-            if longest == 1 or math.prod(outputs) * weight[0].numel() <= at_once:
+            if longest == 1 or math.prod(outputs) * weight[0].nbytes <= at_once:
                 # [..., 1, i, *outputs, *kernel] * [o, i, 1..., *kernel]: views, so that autograd keeps no product.
                 products = x_windows.unsqueeze(-2 * dims - 2) * weight[(slice(None), slice(None), *[None] * dims)]
                 return products.sum([-2 * dims - 1, *range(-dims, 0)])
