@@ -158,6 +158,17 @@ def test_every_refusal_is_necessary(name: str, data: st.DataObject) -> None:
     assert result.verdict in (Verdict.DIFFERENT, Verdict.ERROR), f"{layer} on {shape} is refused without need"
 
 
+@every_rewrite
+@given(data=st.data())
+def test_where_there_is_nothing_to_rewrite_the_rewrite_would_hold(name: str, data: st.DataObject) -> None:
+    """A refusal that claims to be about no values is held to it."""
+    rewrite = catalogue()[name]
+    layer, shape = data.draw(accepting(rewrite))
+    refusals = rewrite.refuse(layer, shape)
+    if refusals and all("nothing to rewrite" in refusal.need for refusal in refusals):
+        assert verify(claim(name, layer, shape)).verdict is Verdict.EQUAL
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if catalogue()[name].holds_when.startswith("always")])
 @given(data=st.data())
 def test_what_always_holds_refuses_no_values(name: str, data: st.DataObject) -> None:

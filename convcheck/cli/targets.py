@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from convcheck.catalogue import find, vocabulary
 from convcheck.claims import Claim, claims_of
 from convcheck.config.case import Case
-from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, did_you_mean
+from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError
 from convcheck.layers import Layer, parse_layer, parse_shape
 from convcheck.patterns import Shape
 from convcheck.results import LayerShape
@@ -92,11 +93,12 @@ def _configs(folder: Path) -> list[Path]:
 
 def _beside(path: Path) -> str:
     try:
-        near = [entry.name for entry in path.parent.iterdir() if entry.suffix in (".yaml", ".yml")]
+        # Stems are compared, since all endings are alike.
+        stems = {entry.stem: entry.name for entry in path.parent.iterdir() if entry.suffix in (".yaml", ".yml")}
     except (OSError, ValueError):
         return ""
-    hint = did_you_mean(path.name, near) if near else ""
-    return f"; {hint}" if hint.startswith("did") else ""
+    near = difflib.get_close_matches(path.stem, stems, n=1)
+    return f"; did you mean {stems[near[0]]!r}?" if near else ""
 
 
 def read_cases(files: Sequence[tuple[Path, str]]) -> list[Case]:

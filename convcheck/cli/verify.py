@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import typer
 
@@ -40,7 +40,7 @@ def verify(
             console.write(claim.id)
         return
     if not quiet:
-        hint(cases, made_up=not input, every_rewrite=not rewrite)
+        hint({claim.case.name: claim.case for claim in claims}.values(), made_up=not input)
     from convcheck.runs import run
 
     report = run(claims, fail_fast=fail_fast)
@@ -56,15 +56,17 @@ def verify(
     raise typer.Exit(130 if report.interrupted else 0 if report.ok else 1)
 
 
-def hint(cases: Sequence[Case], *, made_up: bool, every_rewrite: bool) -> None:
+def hint(cases: Iterable[Case], *, made_up: bool) -> None:
     """Say what was chosen for the user: an input that was not given, and rewrites that were left out."""
     from convcheck.claims import costly
 
     for case in cases:
         if case.source is None and made_up:
             console.hint(f"no -i given for {case.name}, so its input is {','.join(map(str, case.input))}")
-        if case.rewrites is None and every_rewrite:
-            for name, factor in costly(case).items():
-                console.hint(
-                    f"{name} holds for {case.name} too, but takes about {factor} times as long; try it with -r {name}"
-                )
+        left_out = costly(case) if case.rewrites is None else {}
+        if left_out:
+            times = " to ".join(map(str, sorted({min(left_out.values()), max(left_out.values())})))
+            console.hint(
+                f"left out for {case.name}, since they take about {times} times as long: {', '.join(left_out)}; "
+                "try them with -r"
+            )

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 
 def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+    if set(conv.stride) == {1}:
+        yield Refusal(
+            "stride", conv.stride, "there is nothing to rewrite: its blocks are single positions", vacuous=True
+        )
     yield from no_holes(conv)
     yield from ungrouped(conv)
 
@@ -64,7 +68,7 @@ def macs(conv: Conv, shape: Shape) -> int:
 REWRITE = Rewrite(
     claim=__doc__,
     reference="Conv1d, Conv2d or Conv3d",
-    holds_when="groups 1, dilation 1 along axes where the kernel is longer than 1",
+    holds_when="stride above 1 along some axis, groups 1, dilation 1 along axes where the kernel is longer than 1",
     formula="y[o, n] = b[o] + sum over i, t, r of W[o, i, s*t + r] * x[i, s*(n + t) + r - p], W zero beyond the kernel",
     source="P. P. Vaidyanathan, Multirate Systems and Filter Banks, 1993, section 4.3 (the polyphase representation)",
     families=(Conv,),
