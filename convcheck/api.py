@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from convcheck.errors import ConvcheckError, did_you_mean
-from convcheck.layers import parse_layer, parse_shape
+from convcheck.layers import accept, parse_layer, parse_shapes
 from convcheck.patterns import Shape, parse, parse_order
 
 if TYPE_CHECKING:
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from convcheck.results import Result
 
 LayerLike = str | Mapping[str, object]
+InputLike = Sequence[int] | Sequence[Sequence[int]] | str
+"""A shape, or a list of shapes for an operation with several inputs."""
 
 
 def verify(
     layer: LayerLike,
-    input: Sequence[int] | str | None = None,
+    input: InputLike | None = None,
     rewrite: str = "all",
     *,
     order: str | None = None,
@@ -32,7 +34,8 @@ def verify(
 
     Args:
         layer: as torch prints it, such as `Conv2d(3, 8, kernel_size=2, stride=2)`, or as a mapping with `op`.
-        input: the input's shape, channels first; a small one is made up if it is left out.
+        input: the input's shape, channels first, or a list of shapes where there are several inputs; small ones
+            are made up if it is left out.
         rewrite: a name of the catalogue. It may be left out where just one holds for the layer.
         order: the order of the axes in a patch, such as `kh kw i`, for rewrites that have one.
         transplant: einops patterns by reference parameter, in place of the catalogue's.
@@ -48,14 +51,14 @@ def verify(
     from convcheck.verification import verify as prove
 
     parsed = parse_layer(layer)
-    shape = parse_shape(input) if input is not None else parsed.typical_input()
-    parsed.output_shape(shape)
+    shapes = parse_shapes(input) if input is not None else parsed.typical_inputs()
+    accept(parsed, shapes)
     if rewrite != "all":
         find(rewrite)
     case = Case(
         name=parsed.label(),
         layer=parsed,
-        input=shape,
+        inputs=shapes,
         rewrites=None if rewrite == "all" else (rewrite,),
         order=parse_order(order) if order is not None else None,
         transplant={name: parse(pattern) for name, pattern in (transplant or {}).items()},
@@ -84,9 +87,7 @@ def _tolerance(given: Mapping[str, float] | None) -> Tolerance | None:
     return Tolerance(*(check_bound(given.get(name, 0.0)) for name in ("atol", "rtol")))
 
 
-def assert_equal(
-    layer: LayerLike, input: Sequence[int] | str | None = None, rewrite: str = "all", **options: object
-) -> Result:
+def assert_equal(layer: LayerLike, input: InputLike | None = None, rewrite: str = "all", **options: object) -> Result:
     """Do what `verify` does, and return its result if the verdict is `equal`.
 
     Raises:
@@ -103,11 +104,13 @@ def assert_equal(
 def shape(layer: LayerLike, *input: int | Sequence[int]) -> Shape:
     """Return the output's shape: `shape("Conv2d(3, 8, 2)", (1, 3, 9, 9))`, or the lengths one by one.
 
+    An operation with several inputs takes as many shapes: `shape("mm()", (2, 3), (3, 4))`.
+
     Raises:
         ConvcheckError: the layer or the shape cannot be, with what would be legal.
     """
     single = input[0] if len(input) == 1 and not isinstance(input[0], int) else input
-    return parse_layer(layer).output_shape(parse_shape(single))
+    return accept(parse_layer(layer), parse_shapes(single))
 
 
 def params(layer: LayerLike) -> int:

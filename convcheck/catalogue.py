@@ -10,7 +10,7 @@ from convcheck import rewrites
 from convcheck.config.case import Vocabulary
 from convcheck.errors import UsageError, did_you_mean
 from convcheck.layers import Layer
-from convcheck.patterns import Shape
+from convcheck.patterns import Shapes
 from convcheck.rewrite import Rewrite
 
 
@@ -41,6 +41,6 @@ def find(name: str) -> Rewrite:
     return catalogue()[name]
 
 
-def applicable(layer: Layer, shape: Shape) -> tuple[str, ...]:
-    """Return the names of all rewrites that hold for `layer` on an input of `shape`."""
-    return tuple(name for name, rewrite in catalogue().items() if not rewrite.refuse(layer, shape))
+def applicable(layer: Layer, shapes: Shapes) -> tuple[str, ...]:
+    """Return the names of all rewrites that hold for `layer` on inputs of `shapes`."""
+    return tuple(name for name, rewrite in catalogue().items() if not rewrite.refuse(layer, shapes))

@@ -36,7 +36,7 @@ class Claim:
     def transplant(self) -> Transplant:
         """Return how the weights move: the catalogue's way, or the one that the case puts to the test."""
         assert self.rewrite is not None
-        usual = self.rewrite.transplant(self.case.layer, self.case.input, self.case.order)
+        usual = self.rewrite.transplant(self.case.layer, self.case.inputs, self.case.order)
         return usual.replaced(self.case.transplant, self.case.layer.axis_sizes())
 
 
@@ -53,7 +53,7 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
             continue
         held = [
             name
-            for name in applicable(case.layer, case.input)
+            for name in applicable(case.layer, case.inputs)
             if not catalogue()[name].refuse_order(case.layer, case.order) and name not in costly(case)
         ]
         for name in held:
@@ -69,20 +69,20 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
 
 def costly(case: Case) -> dict[str, int]:
     """Return the rewrites that hold for a case but are left out unless named, and how many times as long they take."""
-    own = case.layer.macs(case.input)
+    own = case.layer.macs(*case.inputs)
     work = {
-        name: catalogue()[name].macs(case.layer, case.input) * catalogue()[name].pace
-        for name in applicable(case.layer, case.input)
+        name: catalogue()[name].macs(case.layer, *case.inputs) * catalogue()[name].pace
+        for name in applicable(case.layer, case.inputs)
     }
     return {name: round(each / own) for name, each in work.items() if each > max(CHEAP, COSTLY * own)}
 
 
 def _reasons(case: Case, rewrite: Rewrite) -> tuple[str, ...]:
-    refused = rewrite.refuse(case.layer, case.input) or rewrite.refuse_order(case.layer, case.order)
+    refused = rewrite.refuse(case.layer, case.inputs) or rewrite.refuse_order(case.layer, case.order)
     return tuple(str(refusal) for refusal in refused)
 
 
 def _refusals(case: Case, rewrite: Rewrite) -> tuple[str, ...]:
     reasons = _reasons(case, rewrite)
-    others = applicable(case.layer, case.input) if reasons else ()
+    others = applicable(case.layer, case.inputs) if reasons else ()
     return (*reasons, *((f"what holds: {', '.join(others)}",) if others else ()))

@@ -16,20 +16,17 @@ _PARAMETERS, _TRANSPLANTED, _INPUTS, _OUTPUTS, _COLUMNS = 3, 2, 5, 11, 2
 
 def needed(claim: Claim) -> int:
     """Return about how many bytes the proof of a claim takes at its peak."""
-    layer, shape = claim.case.layer, claim.case.input
-    weight = layer.parameters()["weight"]
+    layer, shapes = claim.case.layer, claim.case.inputs
     parameters = layer.parameter_count()
     transplanted = parameters
     if claim.rewrite is not None and not claim.refusals:
         transplanted = parameter_count(claim.transplant().shapes())
-    # im2col writes out every factor once for each of the weight[0] / groups sums that it enters.
-    columns = layer.macs(shape) * layer.axis_sizes().get("g", 1) // weight[0]
     values = (
         _PARAMETERS * parameters
         + _TRANSPLANTED * transplanted
-        + _INPUTS * math.prod(shape)
-        + _OUTPUTS * math.prod(layer.output_shape(shape))
-        + _COLUMNS * columns
+        + _INPUTS * sum(map(math.prod, shapes))
+        + _OUTPUTS * math.prod(layer.output_shape(*shapes))
+        + _COLUMNS * layer.unfolded(*shapes)
     )
     return _FLOAT64 * values
 

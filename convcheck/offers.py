@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from convcheck.catalogue import catalogue, find
-from convcheck.layers import Layer, parse_layer
-from convcheck.patterns import Shape
+from convcheck.layers import Layer, parse_layer, write_shapes
+from convcheck.patterns import Shapes
 from convcheck.results import Offer, RewriteFacts
+from convcheck.transplant import Move
 
 
 def facts(name: str) -> RewriteFacts:
@@ -13,8 +14,8 @@ def facts(name: str) -> RewriteFacts:
     rewrite = find(name)
     example = parse_layer(rewrite.example)
     order = rewrite.spelt_order(example.dims) if rewrite.order else None
-    shape = rewrite.example_input or example.typical_input()
-    moves = rewrite.transplant(example, shape).moves
+    shapes = rewrite.example_inputs or example.typical_inputs()
+    moves = rewrite.transplant(example, shapes).moves
     return RewriteFacts(
         name=name,
         claim=rewrite.claim,
@@ -25,16 +26,19 @@ def facts(name: str) -> RewriteFacts:
         one_to_one=not rewrite.training,
         training=rewrite.training,
         order=order,
-        example=f"{example} -i {','.join(map(str, shape))}",
-        weights=tuple(f"{move.target}: {move.source} {move}" for move in moves),
+        example=f"{example} {write_shapes(shapes)}",
+        weights=tuple(
+            f"{move.target}: {move.sources[0]} {move}" if isinstance(move, Move) else f"{move.target}: {move}"
+            for move in moves
+        ),
         code=rewrite.code(),
     )
 
 
-def offers(layer: Layer, shape: Shape) -> list[Offer]:
-    """Return for every rewrite whether it holds for `layer` on an input of `shape`, those that hold first."""
+def offers(layer: Layer, shapes: Shapes) -> list[Offer]:
+    """Return for every rewrite whether it holds for `layer` on inputs of `shapes`, those that hold first."""
     found = []
     for name, rewrite in catalogue().items():
-        reasons = tuple(str(refusal) for refusal in rewrite.refuse(layer, shape))
+        reasons = tuple(str(refusal) for refusal in rewrite.refuse(layer, shapes))
         found.append(Offer(name, not reasons, reasons or (rewrite.claim,)))
     return sorted(found, key=lambda offer: not offer.holds)

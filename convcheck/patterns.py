@@ -16,6 +16,8 @@ from functools import lru_cache
 from convcheck.errors import PatternError, shown
 
 Shape = tuple[int, ...]
+Shapes = tuple[Shape, ...]
+"""The shapes of all inputs of a layer, of which most have just one."""
 Group = tuple[str, ...]
 
 SPACE_AXES: Mapping[int, Group] = {0: (), 1: ("l",), 2: ("h", "w"), 3: ("t", "h", "w")}

@@ -6,6 +6,8 @@ import shlex
 
 from convcheck.claims import NONE_APPLIES, Claim
 from convcheck.config.case import Expect
+from convcheck.layers import write_shapes
+from convcheck.patterns import Shapes
 from convcheck.selection import quoted
 
 
@@ -22,7 +24,7 @@ def command(claim: Claim) -> str:
         # A config may name another device than the one that an option chose.
         options += ["--device", case.device]
     if not (case.order or case.transplant or case.tolerance or case.expect != Expect()):
-        return shlex.join(["convcheck", "verify", str(case.layer), "-i", ",".join(map(str, case.input)), *options])
+        return shlex.join(["convcheck", "verify", str(case.layer), *write_shapes(case.inputs).split(), *options])
     if case.config is None:
         return shlex.join(["python", "-c", _python(claim)])
     config = [case.config] if case.config else []
@@ -39,5 +41,9 @@ def _python(claim: Claim) -> str:
     if case.tolerance:
         arguments["tolerance"] = {"atol": case.tolerance.atol, "rtol": case.tolerance.rtol}
     written = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    call = f"convcheck.verify({str(case.layer)!r}, {list(case.input)}, {claim.name!r}, {written})"
+    call = f"convcheck.verify({str(case.layer)!r}, {_input(case.inputs)}, {claim.name!r}, {written})"
     return f"import convcheck; print({call})"
+
+
+def _input(shapes: Shapes) -> list[object]:
+    return list(shapes[0]) if len(shapes) == 1 else [list(shape) for shape in shapes]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from convcheck.patterns import Shape
+from convcheck.patterns import Shape, Shapes
 
 T = TypeVar("T")
 
@@ -102,7 +102,7 @@ class Result:
     source: str | None
     layer: str
     rewrite: str
-    input: tuple[Shape, ...]
+    input: Shapes
     dtype: str
     device: str
     seed: int
@@ -161,11 +161,14 @@ class Report:
 
 @dataclass(frozen=True)
 class LayerShape:
-    """One layer of the shape calculator. `dropped`: trailing input positions never read, one number an axis."""
+    """One layer of the shape calculator. `dropped`: trailing input positions never read, one number an axis.
+
+    `input` is one shape, or the shapes of all inputs where there are several.
+    """
 
     case: str | None
     layer: str
-    input: Shape
+    input: Shape | Shapes
     output: Shape
     params: int
     macs: int

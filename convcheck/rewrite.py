@@ -9,12 +9,12 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Layer, Roundings
-from convcheck.patterns import Group, Shape, parse, spell
-from convcheck.transplant import Move, Rearrange, Step, Transplant
+from convcheck.patterns import Group, Shape, Shapes, parse, spell
+from convcheck.transplant import Merge, Move, Rearrange, Step, Transplant
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -27,8 +27,8 @@ class Transform:
     Both are a-priori bounds of |error| / u, with u the unit roundoff of the arithmetic.
     """
 
-    gain: Callable[[Any, Shape], float]
-    """For a layer and an input's shape: of any output or gradient, divided by M^2, where all numbers are at most M."""
+    gain: Callable[..., float]
+    """For a layer and its inputs' shapes: of any output or gradient, by M^2, where all numbers are at most M."""
     rows: Callable[[Any, Tensor, Mapping[str, Tensor]], Tensor]
     """For a layer, its input and parameters: of the outputs, of a shape that broadcasts to theirs."""
 
@@ -54,8 +54,8 @@ class Refusal:
         return f"{self.field} is {self.value}, and {self.need}"
 
 
-def _same_macs(layer: Any, shape: Shape) -> int:
-    macs = layer.macs(shape)
+def _same_macs(layer: Any, *shapes: Shape) -> int:
+    macs = layer.macs(*shapes)
     assert isinstance(macs, int)
     return macs
 
@@ -64,7 +64,8 @@ def _same_macs(layer: Any, shape: Shape) -> int:
 class Rewrite:
     """A claim that two modules compute the same function.
 
-    Its name is that of its file. Functions get the layer they rewrite, of one of the `families`.
+    Its name is that of its file. Functions get the layer they rewrite, of one of the `families`, and the shapes of its
+    inputs, one argument each.
     """
 
     claim: str
@@ -80,36 +81,39 @@ class Rewrite:
     example: str
     """A layer for which it holds, to show it with."""
     refusals: Callable[..., Iterator[Refusal]]
-    """Yields, for a layer and an input's shape, every reason why it does not hold; nothing when it holds."""
+    """Yields, for a layer and its inputs' shapes, every reason why it does not hold; nothing when it holds."""
     candidate: Callable[..., nn.Module]
-    """Builds the candidate for a layer and an input's shape; a rewrite with an order is handed that, too."""
-    weights: Mapping[str, Recipe] | Callable[[Any, Shape], Mapping[str, Recipe]]
+    """Builds the candidate for a layer and its inputs' shapes; a rewrite with an order is handed that, too."""
+    weights: Mapping[str, Recipe | Merge] | Callable[..., Mapping[str, Recipe | Merge]]
     """For each of the candidate's parameters, its recipe; a function where the recipe depends on the layer."""
-    example_input: Shape | None = None
-    """The example's input, where it does not hold for the layer's typical one."""
+    example_inputs: Shapes | None = None
+    """The example's inputs, where it does not hold for the layer's typical ones."""
     order: str | None = None
     """The usual order of the axes within a patch, where any order would do; it stands for `{order}` in templates."""
-    macs: Callable[[Any, Shape], int] = _same_macs
-    """Multiply-accumulates of the candidate for a layer and an input shape."""
+    macs: Callable[..., int] = _same_macs
+    """Multiply-accumulates of the candidate for a layer and its inputs' shapes."""
     pace: float = 1.0
     """How many times longer a multiplication takes here than in a matrix product, roughly, as measured on a CPU."""
     roundings: Callable[[Any], Roundings] = lambda _layer: Roundings()
     """How the candidate rounds on the way to one output entry."""
     transform: Transform | None = None
     """Set where the candidate is no sum of products of its inputs, and so only lands next to the integers."""
+    analysis: Callable[..., Tensor] | None = None
+    """Set where the layer is no polynomial: how far both sides may be apart, entry by entry. It gets the layer, its
+    inputs and parameters in float64, and the unit roundoffs: an object with `accumulator`, `output` and `smallest`."""
     training: str = ""
     """What it means for training where the transplant is not one-to-one."""
 
-    def refuse(self, layer: Layer, shape: Shape) -> tuple[Refusal, ...]:
-        """Return all reasons why the rewrite does not hold for `layer` on an input of `shape`; empty when it does."""
+    def refuse(self, layer: Layer, shapes: Shapes) -> tuple[Refusal, ...]:
+        """Return all reasons why the rewrite does not hold for `layer` on inputs of `shapes`; empty when it does."""
         if not isinstance(layer, self.families):
             return (Refusal("layer", layer.kind, f"needs to be {self.reference}"),)
-        return tuple(self.refusals(layer, shape))
+        return tuple(self.refusals(layer, *shapes))
 
-    def build(self, layer: Layer, shape: Shape, order: Group | None = None) -> nn.Module:
+    def build(self, layer: Layer, shapes: Shapes, order: Group | None = None) -> nn.Module:
         """Return the candidate. Importing torch is up to the function that builds it."""
         ordered = (self.spelt_order(layer.dims, order),) if self.order else ()
-        return self.candidate(layer, shape, *ordered)
+        return self.candidate(layer, *shapes, *ordered)
 
     def spelt_order(self, dims: int, order: Group | None = None) -> str:
         """Return the patch order as pattern text: the one asked for, or the usual one."""
@@ -127,10 +131,10 @@ class Rewrite:
             return (Refusal("order", asked, f"needs to name each of '{axes}' once"),)
         return ()
 
-    def transplant(self, layer: Layer, shape: Shape, order: Group | None = None) -> Transplant:
+    def transplant(self, layer: Layer, shapes: Shapes, order: Group | None = None) -> Transplant:
         """Return how the weights of `layer` move to the candidate."""
         has, known = layer.parameters(), layer.axis_sizes()
-        recipes = self.weights(layer, shape) if callable(self.weights) else self.weights
+        recipes = self.weights(layer, *shapes) if callable(self.weights) else self.weights
 
         def step(written: str | Step) -> Step:
             if isinstance(written, Step):
@@ -140,13 +144,13 @@ class Rewrite:
             # Patterns are told without groups where there are none.
             return Rearrange(pattern if known.get("g", 1) > 1 else pattern.without("g"), known)
 
-        return Transplant(
-            tuple(
-                Move(source, target, has[source], tuple(step(each) for each in steps))
-                for target, (source, *steps) in recipes.items()
-                if source in has
-            )
-        )
+        def move(target: str, recipe: Recipe | Merge) -> Iterator[Move | Merge]:
+            if isinstance(recipe, Merge):
+                yield replace(recipe, target=target)
+            elif recipe[0] in has:
+                yield Move(recipe[0], target, has[recipe[0]], tuple(step(each) for each in recipe[1:]))
+
+        return Transplant(tuple(each for item in recipes.items() for each in move(*item)))
 
     def code(self) -> str:
         """Return the source of the function that builds the candidate."""

@@ -7,26 +7,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from convcheck.claims import NONE_APPLIES, Claim
 from convcheck.config.case import Case
 from convcheck.errors import ShapeError
-from convcheck.layers import Layer
-from convcheck.patterns import Shape
+from convcheck.layers import Layer, accept
+from convcheck.patterns import Shapes
 from convcheck.results import LayerShape, Sides, Weights
 from convcheck.rewrite import parameter_count
 
 
-def shape_of(layer: Layer, shape: Shape, case: str | None = None) -> LayerShape:
-    """Return what one layer makes of an input of `shape`. Raises ShapeError if it cannot take it."""
+def shape_of(layer: Layer, shapes: Shapes, case: str | None = None) -> LayerShape:
+    """Return what one layer makes of inputs of `shapes`. Raises ShapeError if it cannot take them."""
     return LayerShape(
         case=case,
         layer=str(layer),
-        input=shape,
-        output=layer.output_shape(shape),
+        input=shapes[0] if len(shapes) == 1 else shapes,
+        output=accept(layer, shapes),
         params=layer.parameter_count(),
-        macs=layer.macs(shape),
-        dropped=layer.dropped(shape),
+        macs=layer.macs(*shapes),
+        dropped=layer.dropped(*shapes),
     )
 
 
-def chain(layers: Sequence[Layer], shape: Shape) -> list[LayerShape]:
+def chain(layers: Sequence[Layer], shapes: Shapes) -> list[LayerShape]:
     """Return the shapes through a chain of layers, each taking what the one before makes.
 
     Raises:
@@ -35,17 +35,17 @@ def chain(layers: Sequence[Layer], shape: Shape) -> list[LayerShape]:
     rows: list[LayerShape] = []
     for number, layer in enumerate(layers, start=1):
         try:
-            rows.append(shape_of(layer, shape))
+            rows.append(shape_of(layer, shapes))
         except ShapeError as error:
             where = f"layer {number}, {layer}: " if len(layers) > 1 else f"{layer}: "
             raise ShapeError(f"{where}{error}") from None
-        shape = rows[-1].output
+        shapes = (rows[-1].output,)
     return rows
 
 
 def shapes_of(cases: Iterable[Case]) -> list[LayerShape]:
     """Return the shapes of every case by itself."""
-    return [shape_of(case.layer, case.input, case.name) for case in cases]
+    return [shape_of(case.layer, case.inputs, case.name) for case in cases]
 
 
 def weights_of(claims: Iterable[Claim]) -> Iterator[Weights]:

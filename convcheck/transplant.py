@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -183,13 +184,41 @@ class BlockDiagonal(Step):
 
 
 @dataclass(frozen=True)
+class Part(Step):
+    """One of several equal parts along the first axis, counted from 0. All parts together are the way back."""
+
+    index: int
+    parts: int
+
+    def __str__(self) -> str:
+        return f"part {self.index + 1} of {self.parts} along the first axis"
+
+    def shape(self, shape: Shape) -> Shape:
+        return (shape[0] // self.parts, *shape[1:])
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        return tensor.chunk(self.parts)[self.index]
+
+    def extract(self, tensor: Tensor, shape: Shape) -> Tensor:
+        # Zeros where the other parts belong: the parts are put together by adding them up.
+        whole = tensor.new_zeros(shape)
+        whole[self.index * len(tensor) : (self.index + 1) * len(tensor)] = tensor
+        return whole
+
+
+@dataclass(frozen=True)
 class Move:
-    """The steps by which one parameter of the reference, of a given shape, becomes one of the candidate."""
+    """The steps by which a parameter of the reference, of a given shape, or part of it, becomes one of the candidate."""
 
     source: str
     target: str
     shape: Shape
     steps: tuple[Step, ...]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The parameters of the reference that it needs."""
+        return (self.source,)
 
     def shapes(self) -> list[Shape]:
         """Return the shape before the first step and after each. Raises PatternError if a pattern does not fit."""
@@ -198,8 +227,13 @@ class Move:
             shapes.append(step.shape(shapes[-1]))
         return shapes
 
-    def forward(self, tensor: Tensor) -> Tensor:
-        """Return the candidate's parameter. Differentiable."""
+    def result(self) -> Shape:
+        """Return the shape of the candidate's parameter. Raises PatternError if a pattern does not fit."""
+        return self.shapes()[-1]
+
+    def forward(self, parameters: Parameters) -> Tensor:
+        """Return the candidate's parameter from the reference's. Differentiable."""
+        tensor = parameters[self.source]
         for step in self.steps:
             tensor = step.forward(tensor)
         return tensor
@@ -213,35 +247,77 @@ class Move:
                 raise NoWayBackError(f"{self.target}{error}") from None
         return tensor
 
-    def one_to_one(self) -> bool:
-        """Tell whether every value moves to just one place and nothing is added."""
-        return math.prod(self.shapes()[-1]) == math.prod(self.shape)
-
     def __str__(self) -> str:
         return ", then ".join(str(step) for step in self.steps) or "as it is"
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Several tensors of the reference that become one parameter of the candidate. `compute` is differentiable."""
+
+    sources: tuple[str, ...]
+    shape: Shape
+    """That of the candidate's parameter."""
+    compute: Callable[..., Tensor]
+    """Takes the tensors in the order of `sources`."""
+    told: str
+    """The formula, for a reader."""
+    target: str = ""
+    """The candidate's parameter; a recipe leaves it to the name that it stands under."""
+
+    def result(self) -> Shape:
+        return self.shape
+
+    def forward(self, parameters: Parameters) -> Tensor:
+        return self.compute(*(parameters[source] for source in self.sources))
+
+    def backward(self, tensor: Tensor) -> Tensor:
+        raise NoWayBackError(
+            f"{self.target} is {self.told}: {' and '.join(self.sources)} are merged, and cannot be told apart again"
+        )
+
+    def __str__(self) -> str:
+        return self.told
 
 
 @dataclass(frozen=True)
 class Transplant:
     """How all parameters move."""
 
-    moves: tuple[Move, ...]
+    moves: tuple[Move | Merge, ...]
 
     def forward(self, parameters: Parameters) -> dict[str, Tensor]:
-        """Return the candidate's parameters from the reference's. Differentiable."""
-        return {move.target: move.forward(parameters[move.source]) for move in self.moves}
+        """Return the candidate's parameters from the reference's, and its statistics. Differentiable."""
+        return {move.target: move.forward(parameters) for move in self.moves}
 
     def backward(self, parameters: Parameters) -> dict[str, Tensor]:
-        """Return the reference's parameters from the candidate's. Raises NoWayBackError as Move.backward does."""
-        return {move.source: move.backward(parameters[move.target]) for move in self.moves}
+        """Return the reference's parameters from the candidate's. Raises NoWayBackError as the moves do."""
+        found: dict[str, Tensor] = {}
+        for move in self.moves:
+            tensor = move.backward(parameters[move.target])
+            source = move.sources[0]
+            found[source] = found[source] + tensor if source in found else tensor
+        return found
 
     def shapes(self) -> dict[str, Shape]:
         """Return the shapes of the candidate's parameters."""
-        return {move.target: move.shapes()[-1] for move in self.moves}
+        return {move.target: move.result() for move in self.moves}
+
+    def merges(self) -> bool:
+        """Tell whether some of the reference's parameters cannot be told apart in the candidate."""
+        return any(isinstance(move, Merge) for move in self.moves)
 
     def one_to_one(self) -> bool:
-        """Tell whether this is a bijection of parameters, so that training both sides stays equal, too."""
-        return all(move.one_to_one() for move in self.moves)
+        """Tell whether this is a bijection of parameters, so that training both sides stays equal, too.
+
+        It is, where every value moves to just one place, and nothing is added or merged.
+        """
+        moved: Counter[str] = Counter()
+        for move in self.moves:
+            moved[move.sources[0]] += math.prod(move.result())
+        return not self.merges() and all(
+            moved[move.source] == math.prod(move.shape) for move in self.moves if isinstance(move, Move)
+        )
 
     def describe(self) -> dict[str, str]:
         """Return the steps for each of the candidate's parameters, in words and patterns."""
@@ -251,7 +327,9 @@ class Transplant:
         """Return this transplant with the given patterns, by reference parameter, in place of its own steps."""
         return Transplant(
             tuple(
-                replace(move, steps=(Rearrange(patterns[move.source], known),)) if move.source in patterns else move
+                replace(move, steps=(Rearrange(patterns[move.source], known),))
+                if isinstance(move, Move) and move.source in patterns
+                else move
                 for move in self.moves
             )
         )

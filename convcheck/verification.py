@@ -60,7 +60,7 @@ def _known(claim: Claim) -> Result:
         source=case.source,
         layer=str(layer),
         rewrite=claim.name,
-        input=(case.input,),
+        input=case.inputs,
         dtype=case.dtype,
         device=case.device,
         seed=case.seed,
@@ -68,9 +68,9 @@ def _known(claim: Claim) -> Result:
         expected=case.expect.verdict,
         ok=False,
         reproduce=command(claim),
-        output_shape=Sides(layer.output_shape(case.input), None),
+        output_shape=Sides(layer.output_shape(*case.inputs), None),
         params=Sides(parameter_count(own), None),
-        macs=Sides(layer.macs(case.input), None),
+        macs=Sides(layer.macs(*case.inputs), None),
     )
     if rewrite is None or claim.refusals:
         return result
@@ -79,7 +79,7 @@ def _known(claim: Claim) -> Result:
     return dataclasses.replace(
         result,
         params=Sides(parameter_count(own), parameter_count(transplant.shapes())),
-        macs=Sides(layer.macs(case.input), rewrite.macs(layer, case.input)),
+        macs=Sides(layer.macs(*case.inputs), rewrite.macs(layer, *case.inputs)),
         one_to_one=one_to_one,
         transplant=transplant.describe(),
         notes=() if one_to_one else (f"not one-to-one: {rewrite.training or _DRIFT}",),
@@ -93,10 +93,12 @@ def _prove(claim: Claim, known: Result) -> Result:
     misfits = list(bookkeeping.layout_faults(pair))
     if misfits:
         return dataclasses.replace(known, verdict=Verdict.DIFFERENT, reason="; ".join(misfits))
-    said = logic.examine(pair, case.layer, case.input, case.seed)
-    roundings = Sides(case.layer.roundings(), rewrite.roundings(case.layer))
-    seen = numbers.measure(pair, case, said.terms, roundings, rewrite.transform)
+    said = logic.examine(pair, case.seed)
+    seen = numbers.measure(pair, case, said.terms, rewrite)
     faults = [*said.faults, *seen.faults, *bookkeeping.faults(pair, known, seen.shapes)]
+    if case.layer.degree() is None and case.dtype != "float64":
+        # Where no exact argument exists, float64 has to do for it.
+        faults += numbers.measure(pair, dataclasses.replace(case, dtype="float64"), said.terms, rewrite).faults
     suggested = _suggested(claim, pair) if said.exact.status is Agreement.DIFFERENT else ()
     faults += [
         f"{source} was laid out as '{claimed}', and '{right}' matches exactly" for source, claimed, right in suggested
@@ -123,12 +125,12 @@ def _suggested(claim: Claim, pair: Pair) -> tuple[tuple[str, str, str], ...]:
     case, rewrite = claim.case, claim.rewrite
     if rewrite is None or not case.transplant:
         return ()
-    usual = rewrite.transplant(case.layer, case.input, case.order)
-    mended = logic.examine(dataclasses.replace(pair, transplant=usual), case.layer, case.input, case.seed)
+    usual = rewrite.transplant(case.layer, case.inputs, case.order)
+    mended = logic.examine(dataclasses.replace(pair, transplant=usual), case.seed)
     if mended.exact.status is not Agreement.IDENTICAL:
         return ()
     return tuple(
-        (ours.source, str(theirs), str(ours))
+        (ours.sources[0], str(theirs), str(ours))
         for ours, theirs in zip(usual.moves, pair.transplant.moves, strict=True)
         if str(ours) != str(theirs)
     )

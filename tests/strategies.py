@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from convcheck.errors import ShapeError
 from convcheck.layers import Conv, ConvTranspose, Layer, Linear, parse_layer
+from convcheck.patterns import Shapes
 from convcheck.rewrite import Rewrite
 
 small = st.integers(1, 3)
@@ -88,17 +89,17 @@ def linears(draw: st.DrawFn) -> Linear:
 
 
 @st.composite
-def shapes(draw: st.DrawFn, layer: Layer) -> tuple[int, ...]:
+def shapes(draw: st.DrawFn, layer: Layer) -> Shapes:
     """Draw an input with the right rank and channels; its spatial lengths may be too short."""
     if isinstance(layer, Linear):
-        return (*draw(st.lists(small, max_size=3)), layer.in_features)
+        return ((*draw(st.lists(small, max_size=3)), layer.in_features),)
     assert isinstance(layer, (Conv, ConvTranspose))
     space = draw(per_axis(layer.dims, st.integers(1, 11)))
-    return (*draw(st.lists(small, max_size=1)), layer.in_channels, *space)
+    return ((*draw(st.lists(small, max_size=1)), layer.in_channels, *space),)
 
 
 @st.composite
-def tiling(draw: st.DrawFn, kind: str) -> tuple[Layer, tuple[int, ...]]:
+def tiling(draw: st.DrawFn, kind: str) -> tuple[Layer, Shapes]:
     """Draw a layer whose kernel equals its stride, with an input; `kind` is Conv or ConvTranspose.
 
     Dilation is drawn along axes where the kernel has one tap, because there it must not matter. Inputs are batched or
@@ -120,11 +121,11 @@ def tiling(draw: st.DrawFn, kind: str) -> tuple[Layer, tuple[int, ...]]:
         }
     )
     space = [draw(st.integers(k, 3 * k + 2)) if kind == "Conv" else draw(small) for k in kernel]
-    return layer, (*draw(st.lists(small, max_size=1)), into, *space)
+    return layer, ((*draw(st.lists(small, max_size=1)), into, *space),)
 
 
 @st.composite
-def fitting(draw: st.DrawFn, layers: st.SearchStrategy[Layer]) -> tuple[Layer, tuple[int, ...]]:
+def fitting(draw: st.DrawFn, layers: st.SearchStrategy[Layer]) -> tuple[Layer, Shapes]:
     """Draw any layer with an input that it can take: batched or not, as small as can be or a little larger."""
     layer = draw(layers)
     if isinstance(layer, Linear):
@@ -136,7 +137,7 @@ def fitting(draw: st.DrawFn, layers: st.SearchStrategy[Layer]) -> tuple[Layer, t
         while not _takes(layer, axis, least):
             least += 1
         space.append(least + draw(st.integers(0, 4)))
-    return layer, (*draw(st.lists(small, max_size=1)), layer.in_channels, *space)
+    return layer, ((*draw(st.lists(small, max_size=1)), layer.in_channels, *space),)
 
 
 def _takes(layer: Conv | ConvTranspose, axis: int, length: int) -> bool:
@@ -150,7 +151,7 @@ def _takes(layer: Conv | ConvTranspose, axis: int, length: int) -> bool:
     return True
 
 
-def accepting(rewrite: Rewrite) -> st.SearchStrategy[tuple[Layer, tuple[int, ...]]]:
+def accepting(rewrite: Rewrite) -> st.SearchStrategy[tuple[Layer, Shapes]]:
     """Draw layers of the families that a rewrite is for, half of them tilings; it may still refuse some."""
     drawn = []
     if Conv in rewrite.families:
@@ -163,7 +164,7 @@ def accepting(rewrite: Rewrite) -> st.SearchStrategy[tuple[Layer, tuple[int, ...
 
 
 @st.composite
-def with_several_windows(draw: st.DrawFn, layer: Conv | ConvTranspose) -> tuple[int, ...]:
+def with_several_windows(draw: st.DrawFn, layer: Conv | ConvTranspose) -> Shapes:
     """Draw an input on which no setting of the layer is without effect: several windows along every axis."""
     if isinstance(layer, ConvTranspose):
         space = [draw(st.integers(2, 4)) + math.ceil(2 * spread.padding / spread.stride) for spread in layer.spreads]
@@ -173,4 +174,4 @@ def with_several_windows(draw: st.DrawFn, layer: Conv | ConvTranspose) -> tuple[
             # Three windows beside the padding: on less, copies in the padding can make two functions coincide.
             reach = window.dilation * (window.kernel - 1) + 1 + 2 * window.stride
             space.append(max(window.before, window.after, reach) + draw(st.integers(1, 3)))
-    return (2, layer.in_channels, *space)
+    return ((2, layer.in_channels, *space),)

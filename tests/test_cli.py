@@ -190,7 +190,7 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
     "an empty output": (["shape", CONV, "-i", "1,3,3,8"], 2, ["the output would be empty; h must be at least 4"]),
     "an input that is missing": (["shape", CONV], 2, ["an input's shape is needed; add -i, for example -i 2,3,13,13"]),
     "an input for a config": (["verify", "-i", "1,3,8,8"], 2, ["-i is the input of a layer"]),
-    "two inputs for one layer": (["verify", CONV, "-i", "1,3,8,8", "-i", "1"], 2, ["2 inputs were given"]),
+    "two inputs for one layer": (["verify", CONV, "-i", "1,3,8,8", "-i", "1"], 2, ["takes 1 input, and 2 were given"]),
     "nothing selected": (
         ["verify", "-k", "nothing"],
         2,

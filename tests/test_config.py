@@ -83,7 +83,7 @@ def test_every_key_reaches_the_case(read: Read) -> None:
             "expect: {verdict: different, output: [1, 8, 4, 4], params: {candidate: 104}}",
         )
     )
-    assert (found.name, found.input, found.order) == ("mine", (1, 3, 8, 8), ("kh", "kw", "i"))
+    assert (found.name, found.inputs, found.order) == ("mine", ((1, 3, 8, 8),), ("kh", "kw", "i"))
     assert found.rewrites == ("patchify-linear", "patchify-conv1x1")
     assert (found.dtype, found.device, found.seed) == ("bfloat16", "cuda:1", 7)
     assert found.tolerance is not None
@@ -97,7 +97,7 @@ def test_without_keys_a_case_has_a_name_an_input_and_all_rewrites(read: Read) ->
     (found,) = read(case(LAYER))
     assert found.name == "conv2d-3-8-k2-s2"
     assert found.rewrites is None
-    assert found.layer.output_shape(found.input)
+    assert found.layer.output_shape(*found.inputs)
     (named,) = read(case(LAYER, "rewrite: patchify-linear"))
     assert named.name == "conv2d-3-8-k2-s2-patchify-linear"
 
@@ -124,7 +124,7 @@ def test_a_matrix_makes_every_combination(read: Read) -> None:
     )
     assert len(found) == 8
     assert found[0].name == "sweep-4-48-float32"
-    assert {c.input[2] for c in found} == {48, 96}
+    assert {c.inputs[0][2] for c in found} == {48, 96}
     assert {str(c.layer) for c in found} == {
         "Conv2d(3, 8, kernel_size=(4, 4), stride=(4, 4))",
         "Conv2d(3, 8, kernel_size=(2, 3), stride=(2, 3))",

@@ -14,7 +14,7 @@ from convcheck.claims import Claim
 from convcheck.config.case import Case, Tolerance
 from convcheck.evidence import integers, logic, numbers, rounding
 from convcheck.evidence.pair import Pair, build_pair
-from convcheck.layers import Roundings, parse_layer
+from convcheck.layers import parse_layer
 from convcheck.results import Agreement, Exact, Gradients, Sides, Verdict
 from convcheck.verification import verify
 
@@ -25,7 +25,7 @@ SHAPE = (2, 3, 7, 9)
 @pytest.fixture
 def claim() -> Claim:
     return Claim(
-        Case("case", LAYER, SHAPE, ("patchify-linear",)), "patchify-linear", catalogue()["patchify-linear"], ()
+        Case("case", LAYER, (SHAPE,), ("patchify-linear",)), "patchify-linear", catalogue()["patchify-linear"], ()
     )
 
 
@@ -52,7 +52,7 @@ def spoilt(pair: Pair, after: Spoil = lambda y: y, before: Spoil = lambda x: x) 
     """Return the pair with a fault planted in its candidate."""
     moves = tuple(dataclasses.replace(move, target=f"inner.{move.target}") for move in pair.transplant.moves)
     transplant = dataclasses.replace(pair.transplant, moves=moves)
-    return Pair(pair.reference, Behind(pair.candidate, after, before), transplant)
+    return dataclasses.replace(pair, candidate=Behind(pair.candidate, after, before), transplant=transplant)
 
 
 FAULTS: dict[str, Spoil] = {
@@ -70,21 +70,21 @@ FAULTS: dict[str, Spoil] = {
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 def test_a_planted_fault_is_found_by_the_first_probe(pair: Pair, fault: Spoil) -> None:
-    found = logic.examine(spoilt(pair, fault), LAYER, SHAPE, seed=0)
+    found = logic.examine(spoilt(pair, fault), seed=0)
     assert found.exact == Exact(Agreement.DIFFERENT, 1, None)
     assert found.faults
 
 
 def test_a_fault_of_the_backward_pass_alone_is_found(pair: Pair) -> None:
     twice = spoilt(pair, before=lambda x: x + (x - x.detach()))
-    found = logic.examine(twice, LAYER, SHAPE, seed=0)
+    found = logic.examine(twice, seed=0)
     assert found.exact.status is Agreement.IDENTICAL
     assert found.gradients == Gradients(Agreement.DIFFERENT, Agreement.IDENTICAL, Agreement.IDENTICAL)
     assert found.faults == ("the gradients of input differ on integers",)
 
 
 def test_the_longest_sum_is_measured_forwards_and_backwards(pair: Pair) -> None:
-    plan = integers.plan(pair, SHAPE)
+    plan = integers.plan(pair, 2)
     fan_in_and_bias = 3 * 2 * 3 + 1
     positions = 2 * 3 * 3
     assert plan.longest == max(fan_in_and_bias, positions, LAYER.parameters()["weight"][0])
@@ -94,21 +94,21 @@ def test_the_longest_sum_is_measured_forwards_and_backwards(pair: Pair) -> None:
 
 @pytest.mark.parametrize("space", [(7, 9), (70, 90)])
 def test_the_bound_depends_on_the_sums_of_outputs_not_on_how_many_there_are(pair: Pair, space: tuple[int, int]) -> None:
-    assert integers.plan(pair, (2, 3, *space)).terms == 3 * 2 * 3 + 1
+    assert integers.plan(dataclasses.replace(pair, shapes=((2, 3, *space),)), 2).terms == 3 * 2 * 3 + 1
 
 
 def test_probes_are_exact_an_integer_convolution_gives_the_same(pair: Pair) -> None:
-    plan = integers.plan(pair, SHAPE)
-    for probe in integers.draw(pair, SHAPE, plan, seed=3):
-        x, weight, bias = (tensor.detach().long() for tensor in probe.inputs)
+    plan = integers.plan(pair, 2)
+    for probe in integers.draw(pair, plan, seed=3):
+        x, weight, bias = (tensor.detach().long() for tensor in probe.point.variables().values())
         oracle = torch.nn.functional.conv2d(x, weight, bias, stride=(2, 3))
         assert torch.equal(oracle, probe.reference.long())
         assert torch.equal(oracle.double(), probe.candidate)
 
 
 def test_the_same_seed_draws_the_same_probe_and_another_seed_another(pair: Pair) -> None:
-    plan = integers.plan(pair, SHAPE)
-    first, same, other = (next(integers.draw(pair, SHAPE, plan, seed)) for seed in (1, 1, 2))
+    plan = integers.plan(pair, 2)
+    first, same, other = (next(integers.draw(pair, plan, seed)) for seed in (1, 1, 2))
     assert torch.equal(first.reference, same.reference)
     assert not torch.equal(first.reference, other.reference)
 
@@ -116,7 +116,7 @@ def test_the_same_seed_draws_the_same_probe_and_another_seed_another(pair: Pair)
 def test_a_weight_off_by_one_part_in_a_million_leaves_the_bound_of_float64(pair: Pair, claim: Claim) -> None:
     off = spoilt(pair, lambda y: y * (1 + 2.0**-20))
     case = dataclasses.replace(claim.case, dtype="float64")
-    seen = numbers.measure(off, case, terms=19, roundings=Sides(Roundings(), Roundings()))
+    seen = numbers.measure(off, case, 19, catalogue()["patchify-linear"])
     assert seen.faults
     assert seen.deviation.ratio is not None
     assert seen.deviation.ratio > 1e3

@@ -15,7 +15,9 @@ from convcheck.catalogue import catalogue
 from convcheck.claims import Claim
 from convcheck.config.case import Case, DType
 from convcheck.evidence.pair import build_pair
+from convcheck.evidence.points import Point
 from convcheck.layers import Conv, ConvTranspose, Layer, Linear
+from convcheck.patterns import Shapes
 from convcheck.results import Agreement, Verdict
 from convcheck.rewrite import Rewrite
 from convcheck.verification import verify
@@ -31,7 +33,7 @@ every_rewrite = pytest.mark.parametrize("name", NAMES)
 
 
 @st.composite
-def clips(draw: st.DrawFn) -> tuple[Layer, tuple[int, ...]]:
+def clips(draw: st.DrawFn) -> tuple[Layer, Shapes]:
     """Draw a Conv3d, with an input, that cuts a video into clips: kernel = stride in time, and no padding there."""
     conv = draw(convs().filter(lambda conv: conv.dims == 3))
     frames = conv.stride[0]
@@ -51,7 +53,7 @@ def pointwise(conv: Conv) -> Conv:
 
 
 @st.composite
-def covering(draw: st.DrawFn) -> tuple[Layer, tuple[int, ...]]:
+def covering(draw: st.DrawFn) -> tuple[Layer, Shapes]:
     """Draw a convolution whose kernel covers its whole padded input, with that input."""
     conv = draw(convs())
     same = conv.padding == "same"
@@ -63,11 +65,11 @@ def covering(draw: st.DrawFn) -> tuple[Layer, tuple[int, ...]]:
     if widest >= min(space) and layer.padding_mode in ("reflect", "circular"):
         # These modes cannot pad by more than there is to copy.
         layer = dataclasses.replace(layer, padding_mode="replicate")
-    return layer, (*draw(st.lists(small, max_size=1)), layer.in_channels, *space)
+    return layer, ((*draw(st.lists(small, max_size=1)), layer.in_channels, *space),)
 
 
 # Where hardly any layer of the family would be accepted, one that mostly is.
-NARROW: dict[str, st.SearchStrategy[tuple[Layer, tuple[int, ...]]]] = {
+NARROW: dict[str, st.SearchStrategy[tuple[Layer, Shapes]]] = {
     "flatten-linear": covering(),
     "pointwise-linear": fitting(convs().map(pointwise)),
     "time-in-channels": clips(),
@@ -76,7 +78,7 @@ NARROW: dict[str, st.SearchStrategy[tuple[Layer, tuple[int, ...]]]] = {
 }
 
 
-def accepted(name: str) -> st.SearchStrategy[tuple[Layer, tuple[int, ...]]]:
+def accepted(name: str) -> st.SearchStrategy[tuple[Layer, Shapes]]:
     """Draw layers that a rewrite holds for, with inputs."""
     rewrite = catalogue()[name]
     return NARROW.get(name, accepting(rewrite)).filter(lambda drawn: not rewrite.refuse(*drawn))
@@ -95,16 +97,16 @@ def orders(draw: st.DrawFn, name: str, layer: Layer) -> tuple[str, ...] | None:
     return tuple(draw(st.permutations(rewrite.spelt_order(layer.dims).split()))) if rewrite.order else None
 
 
-def claim(name: str, layer: Layer, shape: tuple[int, ...], **options: object) -> Claim:
-    case = dataclasses.replace(Case("drawn", layer, shape, (name,)), **options)
+def claim(name: str, layer: Layer, shapes: Shapes, **options: object) -> Claim:
+    case = dataclasses.replace(Case("drawn", layer, shapes, (name,)), **options)
     return Claim(case, name, catalogue()[name], ())
 
 
 @every_rewrite
 @given(data=st.data())
 def test_outputs_and_gradients_are_identical_on_integers(name: str, data: st.DataObject) -> None:
-    layer, shape = data.draw(accepted(name))
-    result = verify(claim(name, layer, shape, order=data.draw(orders(name, layer))))
+    layer, shapes = data.draw(accepted(name))
+    result = verify(claim(name, layer, shapes, order=data.draw(orders(name, layer))))
     assert result.verdict is Verdict.EQUAL, result.reason
     assert result.exact.status is Agreement.IDENTICAL
     assert result.exact.false_accept is not None
@@ -116,9 +118,9 @@ def test_outputs_and_gradients_are_identical_on_integers(name: str, data: st.Dat
 @every_rewrite
 @given(data=st.data())
 def test_every_dtype_stays_within_its_bound(name: str, data: st.DataObject) -> None:
-    layer, shape = data.draw(accepted(name))
+    layer, shapes = data.draw(accepted(name))
     dtype = data.draw(st.sampled_from(get_args(DType)))
-    result = verify(claim(name, layer, shape, dtype=dtype, seed=data.draw(st.integers(0, 99))))
+    result = verify(claim(name, layer, shapes, dtype=dtype, seed=data.draw(st.integers(0, 99))))
     assert result.verdict is Verdict.EQUAL, result.reason
     assert result.error.ratio is not None
     assert result.error.ratio <= 1
@@ -127,8 +129,8 @@ def test_every_dtype_stays_within_its_bound(name: str, data: st.DataObject) -> N
 @every_rewrite
 @given(data=st.data())
 def test_shapes_counts_and_the_way_back_are_as_declared(name: str, data: st.DataObject) -> None:
-    layer, shape = data.draw(accepted(name))
-    case = claim(name, layer, shape, order=data.draw(orders(name, layer)))
+    layer, shapes = data.draw(accepted(name))
+    case = claim(name, layer, shapes, order=data.draw(orders(name, layer)))
     pair, transplant = build_pair(case), case.transplant()
     real = {name: tuple(p.shape) for name, p in pair.candidate.named_parameters()}
     assert transplant.shapes() == real
@@ -140,7 +142,8 @@ def test_shapes_counts_and_the_way_back_are_as_declared(name: str, data: st.Data
     one_to_one = sum(p.numel() for p in there.values()) == sum(p.numel() for p in parameters.values())
     assert transplant.one_to_one() is one_to_one
     assert one_to_one or catalogue()[name].training
-    assert tuple(pair.run_candidate(parameters, torch.randn(shape)).shape) == layer.output_shape(shape)
+    inputs = tuple(map(torch.randn, shapes))
+    assert tuple(pair.run_candidate(Point(inputs, parameters)).shape) == layer.output_shape(*shapes)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not catalogue()[name].holds_when.startswith("always")])
@@ -149,13 +152,13 @@ def test_every_refusal_is_necessary(name: str, data: st.DataObject) -> None:
     """Where a rewrite refuses a layer, building it all the same gives other values or shapes, or torch raises."""
     rewrite = catalogue()[name]
     layer = data.draw(of_the_family(rewrite))
-    shape = data.draw(with_several_windows(layer))
-    refusals = rewrite.refuse(layer, shape)
+    shapes = data.draw(with_several_windows(layer))
+    refusals = rewrite.refuse(layer, shapes)
     if all(refusal.vacuous for refusal in refusals):
         # None at all, or none about values; of some rewrites there are no others.
         return
-    result = verify(claim(name, layer, shape))
-    assert result.verdict in (Verdict.DIFFERENT, Verdict.ERROR), f"{layer} on {shape} is refused without need"
+    result = verify(claim(name, layer, shapes))
+    assert result.verdict in (Verdict.DIFFERENT, Verdict.ERROR), f"{layer} on {shapes} is refused without need"
 
 
 @every_rewrite
@@ -163,10 +166,10 @@ def test_every_refusal_is_necessary(name: str, data: st.DataObject) -> None:
 def test_where_there_is_nothing_to_rewrite_the_rewrite_would_hold(name: str, data: st.DataObject) -> None:
     """A refusal that claims to be about no values is held to it."""
     rewrite = catalogue()[name]
-    layer, shape = data.draw(accepting(rewrite))
-    refusals = rewrite.refuse(layer, shape)
+    layer, shapes = data.draw(accepting(rewrite))
+    refusals = rewrite.refuse(layer, shapes)
     if refusals and all("nothing to rewrite" in refusal.need for refusal in refusals):
-        assert verify(claim(name, layer, shape)).verdict is Verdict.EQUAL
+        assert verify(claim(name, layer, shapes)).verdict is Verdict.EQUAL
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if catalogue()[name].holds_when.startswith("always")])
@@ -182,13 +185,13 @@ def test_what_always_holds_refuses_no_values(name: str, data: st.DataObject) -> 
 @given(data=st.data())
 def test_macs_are_half_of_torchs_flops_where_torch_counts(name: str, data: st.DataObject) -> None:
     """Torch counts convolutions and matrix products; sums written out, loops and transforms are not in its books."""
-    layer, shape = data.draw(accepted(name))
-    pair = build_pair(claim(name, layer, shape))
+    layer, shapes = data.draw(accepted(name))
+    pair = build_pair(claim(name, layer, shapes))
     parameters = {name: torch.ones(size) for name, size in layer.parameters().items()}
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        pair.run_candidate(parameters, torch.ones(shape))
+        pair.run_candidate(Point(tuple(map(torch.ones, shapes)), parameters))
     if name not in UNCOUNTED:
-        assert 2 * catalogue()[name].macs(layer, shape) == counter.get_total_flops()
+        assert 2 * catalogue()[name].macs(layer, *shapes) == counter.get_total_flops()
 
 
 @every_rewrite
@@ -196,7 +199,7 @@ def test_the_example_is_proved(name: str) -> None:
     from convcheck import verify as prove
 
     rewrite = catalogue()[name]
-    assert prove(rewrite.example, rewrite.example_input, rewrite=name).verdict == "equal"
+    assert prove(rewrite.example, rewrite.example_inputs, rewrite=name).verdict == "equal"
 
 
 ACCEPTED = {
@@ -271,7 +274,7 @@ def test_copies_that_differ_have_no_way_back_and_the_first_is_named() -> None:
     from convcheck.transplant import NoWayBackError
 
     layer = parse_layer("ConvTranspose1d(2, 3, 2, stride=2)")
-    transplant = rewrite.transplant(layer, layer.typical_input())
+    transplant = rewrite.transplant(layer, layer.typical_inputs())
     there = transplant.forward({name: torch.randn(size) for name, size in layer.parameters().items()})
     there["project.bias"][3] += 1
     with pytest.raises(NoWayBackError, match=r"project\.bias\[3\]"):

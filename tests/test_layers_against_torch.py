@@ -11,17 +11,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from convcheck.errors import LayerError, ShapeError
 from convcheck.layers import Layer, parse_layer
 from convcheck.layers.build import build
+from convcheck.patterns import Shapes
 
 from .strategies import convs, linears, shapes, transposed
 
 layers = st.one_of(convs(), transposed(), linears())
 
 
-def run(layer: Layer, shape: tuple[int, ...]) -> torch.Tensor | None:
+def run(layer: Layer, shapes: Shapes) -> torch.Tensor | None:
     """Return torch's output, or None where torch refuses or (in one dimension only) makes an empty one."""
     try:
         with torch.no_grad():
-            output: torch.Tensor = build(layer)(torch.ones(shape))
+            output: torch.Tensor = build(layer)(*map(torch.ones, shapes))
     except RuntimeError:
         return None
     return output if output.numel() else None
@@ -29,13 +30,13 @@ def run(layer: Layer, shape: tuple[int, ...]) -> torch.Tensor | None:
 
 @given(layers, st.data())
 def test_output_shape_is_torchs_or_both_refuse(layer: Layer, data: st.DataObject) -> None:
-    shape = data.draw(shapes(layer))
-    output = run(layer, shape)
+    drawn = data.draw(shapes(layer))
+    output = run(layer, drawn)
     if output is None:
         with pytest.raises(ShapeError):
-            layer.output_shape(shape)
+            layer.output_shape(*drawn)
     else:
-        assert layer.output_shape(shape) == tuple(output.shape)
+        assert layer.output_shape(*drawn) == tuple(output.shape)
 
 
 @given(layers)
@@ -45,26 +46,27 @@ def test_parameters_are_torchs(layer: Layer) -> None:
 
 @given(layers, st.data())
 def test_macs_are_half_of_torchs_flops(layer: Layer, data: st.DataObject) -> None:
-    shape = data.draw(shapes(layer))
+    drawn = data.draw(shapes(layer))
     try:
-        macs = layer.macs(shape)
+        macs = layer.macs(*drawn)
     except ShapeError:
         return
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        build(layer)(torch.ones(shape))
+        build(layer)(*map(torch.ones, shapes))
     assert 2 * macs == counter.get_total_flops()
 
 
 @given(st.one_of(convs(), transposed()), st.data())
 def test_dropped_positions_are_those_without_a_gradient(layer: Layer, data: st.DataObject) -> None:
-    shape = data.draw(shapes(layer))
+    drawn = data.draw(shapes(layer))
     try:
-        dropped = layer.dropped(shape)
+        dropped = layer.dropped(*drawn)
     except ShapeError:
         return
     module = build(layer)
     for parameter in module.parameters():
         torch.nn.init.ones_(parameter)
+    (shape,) = drawn
     x = torch.ones(shape, requires_grad=True)
     module(x).sum().backward()
     assert x.grad is not None
@@ -86,8 +88,7 @@ def test_sizes_without_end_take_no_time() -> None:
 
 @given(layers)
 def test_the_input_that_is_made_up_fits_and_is_not_trivial(layer: Layer) -> None:
-    shape = layer.typical_input()
-    assert math.prod(layer.output_shape(shape)) > 1
+    assert math.prod(layer.output_shape(*layer.typical_inputs())) > 1
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def rewrites(
     out = console.stdout()
     if subject is not None and ("(" in subject or subject in kinds()):
         layer = parse_layer(subject)
-        found = offers(layer, targets.layer_case(layer, targets.one_shape(input)).input)
+        found = offers(layer, targets.layer_case(layer, targets.given(input)).inputs)
         if format == "json":
             from convcheck.report import as_json
 

@@ -12,8 +12,8 @@ from convcheck.catalogue import find, vocabulary
 from convcheck.claims import Claim, claims_of
 from convcheck.config.case import Case
 from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError
-from convcheck.layers import Layer, parse_layer, parse_shape
-from convcheck.patterns import Shape
+from convcheck.layers import Layer, accept, parse_layer, parse_shape, write_shapes
+from convcheck.patterns import Shapes
 from convcheck.results import LayerShape
 from convcheck.selection import matcher
 from convcheck.shapes import chain, shapes_of
@@ -119,22 +119,20 @@ def read_cases(files: Sequence[tuple[Path, str]]) -> list[Case]:
     return cases
 
 
-def one_shape(inputs: Sequence[str] | None) -> Shape | None:
-    """Read the shape given with -i; every layer known so far takes one input."""
-    if inputs and len(inputs) > 1:
-        raise UsageError(f"{len(inputs)} inputs were given with -i, and a layer takes one")
-    return parse_shape(inputs[0]) if inputs else None
+def given(inputs: Sequence[str] | None) -> Shapes | None:
+    """Read the shapes given with -i, one for every input of a layer."""
+    return tuple(parse_shape(each) for each in inputs) if inputs else None
 
 
-def layer_case(layer: Layer, shape: Shape | None) -> Case:
+def layer_case(layer: Layer, shapes: Shapes | None) -> Case:
     """Make a case of a layer from the command line.
 
     Raises:
-        ShapeError: the layer cannot take the shape.
+        ShapeError: the layer cannot take inputs of these shapes.
     """
-    case = Case(name=layer.label(), layer=layer, input=shape or layer.typical_input())
+    case = Case(name=layer.label(), layer=layer, inputs=shapes or layer.typical_inputs())
     try:
-        layer.output_shape(case.input)
+        accept(layer, case.inputs)
     except ShapeError as error:
         raise ShapeError(f"{layer}: {error}") from None
     return case
@@ -143,27 +141,27 @@ def layer_case(layer: Layer, shape: Shape | None) -> Case:
 def cases_of(words: Sequence[str] | None, inputs: Sequence[str] | None) -> list[Case]:
     """Return the cases of all targets, configs first."""
     targets = sort_out(words)
-    shape = one_shape(inputs)
-    if shape is not None and not targets.layers:
+    shapes = given(inputs)
+    if shapes is not None and not targets.layers:
         raise UsageError("-i is the input of a layer on the command line; a config brings its own")
     cases = read_cases(targets.files) if targets.files else []
-    return cases + [layer_case(layer, shape) for layer in targets.layers]
+    return cases + [layer_case(layer, shapes) for layer in targets.layers]
 
 
 def shapes(
     words: Sequence[str] | None, inputs: Sequence[str] | None, expression: str | None
 ) -> tuple[list[LayerShape], bool]:
     """Return the rows of the shape calculator, and whether they are a chain: layers are, cases of configs are not."""
-    found, shape = sort_out(words), one_shape(inputs)
+    found, shapes = sort_out(words), given(inputs)
     if found.files and found.layers:
         raise UsageError("configs and layers cannot be mixed here: layers make a chain, and configs bring their inputs")
     if found.layers:
-        if shape is None:
-            like = ",".join(str(length) for length in found.layers[0].typical_input())
-            raise UsageError(f"an input's shape is needed; add -i, for example -i {like}")
-        rows = chain(found.layers, shape)
+        if shapes is None:
+            like = write_shapes(found.layers[0].typical_inputs())
+            raise UsageError(f"an input's shape is needed; add -i, for example {like}")
+        rows = chain(found.layers, shapes)
     else:
-        if shape is not None:
+        if shapes is not None:
             raise UsageError("-i is the input of a layer on the command line; a config brings its own")
         rows = shapes_of(read_cases(found.files))
     if expression:

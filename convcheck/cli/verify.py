@@ -59,10 +59,11 @@ def verify(
 def hint(cases: Iterable[Case], *, made_up: bool) -> None:
     """Say what was chosen for the user: an input that was not given, and rewrites that were left out."""
     from convcheck.claims import costly
+    from convcheck.layers import write_shapes
 
     for case in cases:
         if case.source is None and made_up:
-            console.hint(f"no -i given for {case.name}, so its input is {','.join(map(str, case.input))}")
+            console.hint(f"no -i given for {case.name}, so this is taken: {write_shapes(case.inputs)}")
         left_out = costly(case) if case.rewrites is None else {}
         if left_out:
             times = " to ".join(map(str, sorted({min(left_out.values()), max(left_out.values())})))

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from convcheck.errors import UsageError, shown
 from convcheck.layers import Layer
-from convcheck.patterns import Group, Pattern, Shape
+from convcheck.patterns import Group, Pattern, Shape, Shapes
 from convcheck.results import Sides, Verdict
 
 DType = Literal["float64", "float32", "bfloat16", "float16"]
@@ -76,7 +76,7 @@ class Case:
 
     name: str
     layer: Layer
-    input: Shape
+    inputs: Shapes
     rewrites: tuple[str, ...] | None = None
     order: Group | None = None
     transplant: Mapping[str, Pattern] = field(default_factory=dict)

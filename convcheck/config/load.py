@@ -14,6 +14,7 @@ from convcheck.config.faults import problems
 from convcheck.config.model import CASE_KEYS, CaseModel, ToleranceModel
 from convcheck.config.nodes import LARGEST_FILE, Document, read, write_path
 from convcheck.errors import ConfigError, Fault, ShapeError, did_you_mean
+from convcheck.layers import accept
 from convcheck.results import Sides, Verdict
 
 _TOP = ("defaults", "cases")
@@ -129,7 +130,7 @@ def _case(raw: Raw, document: Document, shown: str, vocabulary: Vocabulary) -> C
 
 def _cross_checks(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
     try:
-        case.layer.output_shape(case.input)
+        accept(case.layer, case.inputs)
     except ShapeError as error:
         yield ("input",), str(error)
     yield from claim_problems(case, vocabulary)
@@ -141,7 +142,7 @@ def _from_model(model: CaseModel, source: str, config: str) -> Case:
     return Case(
         name=model.name or "-".join([model.layer.label(), *(rewrites or ())]),
         layer=model.layer,
-        input=model.input or model.layer.typical_input(),
+        inputs=model.input or model.layer.typical_inputs(),
         rewrites=rewrites,
         order=model.order,
         transplant=model.transplant,

@@ -9,8 +9,8 @@ from pydantic_core import PydanticCustomError
 
 from convcheck.config.case import DType, Vocabulary, check_bound, check_device, check_dtype, check_seed
 from convcheck.errors import ConvcheckError, LayerError, did_you_mean, shown
-from convcheck.layers import Layer, parse_layer, parse_shape
-from convcheck.patterns import Group, Pattern, Shape, parse, parse_order
+from convcheck.layers import Layer, parse_layer, parse_shape, parse_shapes
+from convcheck.patterns import Group, Pattern, Shape, Shapes, parse, parse_order
 
 
 def _layer(value: object) -> Layer:
@@ -36,13 +36,6 @@ def _told(read: Any) -> BeforeValidator:
             raise _error(str(error)) from None
 
     return BeforeValidator(validate)
-
-
-def _input(value: object) -> Shape:
-    # A list of shapes is what an operation with several inputs takes; one shape in a list is the same as that shape.
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
-        value = value[0]
-    return parse_shape(value)
 
 
 def _rewrites(value: object, info: ValidationInfo) -> tuple[str, ...] | None:
@@ -94,7 +87,7 @@ class CaseModel(_Strict):
 
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     layer: Annotated[Layer, BeforeValidator(_layer)]
-    input: Annotated[Shape, _told(_input)] | None = None
+    input: Annotated[Shapes, _told(parse_shapes)] | None = None
     rewrite: Annotated[tuple[str, ...] | None, BeforeValidator(_rewrites)] = None
     order: Annotated[Group, _told(parse_order)] | None = None
     transplant: dict[str, Annotated[Pattern, _told(parse)]] = Field(default_factory=dict)

@@ -27,7 +27,12 @@ def layout_faults(pair: Pair) -> Iterator[str]:
 
 
 def round_trip_faults(pair: Pair, parameters: Parameters) -> Iterator[str]:
-    """Yield parameters that do not come back bit for bit through the transplant and its inverse."""
+    """Yield parameters that do not come back bit for bit through the transplant and its inverse.
+
+    What is merged on the way has no inverse, and the result says so.
+    """
+    if pair.transplant.merges():
+        return
     try:
         back = pair.transplant.backward(pair.transplant.forward(parameters))
     except NoWayBackError as error:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 
-from convcheck.evidence.integers import Probe, integers, pull_back
+from convcheck.evidence.integers import Probe, pull_back
+from convcheck.evidence.points import whole_numbers
 from convcheck.results import Agreement, Gradients
 
 
@@ -12,20 +15,29 @@ def compare(probe: Probe) -> Gradients:
     """Compare the gradients of input and parameters, both in the reference's layout, bit for bit."""
     if probe.reference.shape != probe.candidate.shape:
         return Gradients()
-    cotangent = integers(tuple(probe.reference.shape), probe.magnitude, probe.generator)
-    sides = [pull_back(side, probe.inputs, cotangent) for side in (probe.reference, probe.candidate)]
-    found = {
-        name: Agreement.IDENTICAL if torch.equal(reference, probe.whole(candidate)) else Agreement.DIFFERENT
-        for name, reference, candidate in zip(probe.names, *sides, strict=True)
-    }
-    return Gradients(*(found.get(name, Agreement.NOT_APPLICABLE) for name in ("input", "weight", "bias")))
+    cotangent = whole_numbers(tuple(probe.reference.shape), probe.magnitude, probe.generator)
+    variables = probe.point.variables()
+    sides = [pull_back(side, list(variables.values()), cotangent) for side in (probe.reference, probe.candidate)]
+    found = Gradients()
+    for name, reference, candidate in zip(variables, *sides, strict=True):
+        same = torch.equal(reference, probe.whole(candidate))
+        outcome = Agreement.IDENTICAL if same else Agreement.DIFFERENT
+        found = merge(found, dataclasses.replace(Gradients(), **{_kind(name): outcome}))
+    return found
+
+
+def _kind(name: str) -> str:
+    """Return which of the three a variable belongs to; a chain of layers has several weights and biases."""
+    if name.startswith("input"):
+        return "input"
+    return "bias" if "bias" in name.rpartition(".")[2] else "weight"
 
 
 def merge(first: Gradients, second: Gradients) -> Gradients:
-    """Return what two probes together say: different where either found a difference."""
+    """Return what two findings together say: different where either found a difference."""
 
     def worse(a: Agreement, b: Agreement) -> Agreement:
-        return Agreement.DIFFERENT if Agreement.DIFFERENT in (a, b) else a
+        return next((each for each in (Agreement.DIFFERENT, Agreement.IDENTICAL) if each in (a, b)), a)
 
     return Gradients(
         worse(first.input, second.input), worse(first.weight, second.weight), worse(first.bias, second.bias)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from convcheck.evidence import exact, gradients, integers, strength
+from convcheck.evidence import exact, gradients, integers, points, strength
 from convcheck.evidence.pair import Pair
-from convcheck.layers import Layer
-from convcheck.patterns import Shape
 from convcheck.results import Agreement, Exact, Gradients
 
 HALF = 0.5
@@ -15,7 +13,7 @@ HALF = 0.5
 
 @dataclass(frozen=True)
 class Logic:
-    """`terms` is the most products in the sum of one output; `faults` are sentences."""
+    """`terms` is the most products in the sum of one output, 1 where there is none; `faults` are sentences."""
 
     exact: Exact
     gradients: Gradients
@@ -24,21 +22,27 @@ class Logic:
     notes: tuple[str, ...]
 
 
-def examine(pair: Pair, layer: Layer, shape: Shape, seed: int) -> Logic:
+def examine(pair: Pair, seed: int) -> Logic:
     """Probe a pair until a wrong one would have been found, or the first probe finds it."""
-    plan = integers.plan(pair, shape)
+    degree = pair.layer.degree()
+    if degree is None:
+        return Logic(Exact(), Gradients(), 1, (), ("exact: not applicable, a softmax is no sum of products",))
+    plan = integers.plan(pair, degree)
     found, fault, probes = None, None, 0
     notes: dict[str, None] = {}
     if plan.error >= HALF:
         return Logic(Exact(), Gradients(), plan.terms, (), (f"exact: no integers are small enough ({plan.error:.2g})",))
     if plan.error:
         notes[f"exact: rounded to integers, next to which a transform lands within {plan.error:.1e} < 1/2"] = None
-    for probe in integers.draw(pair, shape, plan, seed):
+    if any(statistic.eps is not None for statistic in pair.layer.statistics().values()):
+        powers = " or ".join(f"{scale:g}" for scale in points.SCALES)
+        notes[f"exact: running variances are chosen so that variance + eps is {powers}, whose roots are exact"] = None
+    for probe in integers.draw(pair, plan, seed):
         probes += 1
         fault = exact.compare(probe)
         compared = gradients.compare(probe)
         found = gradients.merge(found, compared) if found else compared
-        notes |= dict.fromkeys(strength.weaknesses(layer, probe.reference.detach()))
+        notes |= dict.fromkeys(strength.weaknesses(pair.layer, probe.reference.detach()))
         if fault is not None:
             break
     found = found or Gradients()

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from convcheck.config.case import Case, Tolerance
-from convcheck.evidence import rounding
+from convcheck.evidence import points, rounding
 from convcheck.evidence.pair import CannotRunError, Pair, drawn_in, torch_may_refuse
-from convcheck.layers import Roundings
+from convcheck.evidence.points import Point
 from convcheck.patterns import Shape
 from convcheck.results import Deviation, Sides
-from convcheck.rewrite import Transform
-from convcheck.transplant import Parameters
+from convcheck.rewrite import Rewrite
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,10 @@ class Numbers:
     notes: tuple[str, ...] = ()
 
 
-def measure(
-    pair: Pair, case: Case, terms: int, roundings: Sides[Roundings], transform: Transform | None = None
-) -> Numbers:
+def measure(pair: Pair, case: Case, terms: int, rewrite: Rewrite) -> Numbers:
     """Run both sides on normal inputs and torch's own initialisation, and compare.
 
-    `terms` is the most products in the sum of one output; `roundings` says how each side rounds to the dtype.
+    `terms` is the most products in the sum of one output.
 
     Raises:
         CannotRunError: torch cannot run this dtype on this device.
@@ -41,20 +38,18 @@ def measure(
     dtype, device = getattr(torch, case.dtype), _device(case.device)
     generator = torch.Generator().manual_seed(case.seed)
     with torch_may_refuse():
-        x = torch.randn(case.input, generator=generator, dtype=drawn_in(case.dtype)).to(device, dtype)
-        parameters = {name: p.detach().to(device, dtype) for name, p in pair.reference.named_parameters()}
+        own = {name: parameter.detach() for name, parameter in pair.reference.named_parameters()}
+        drawn = points.normals(pair.layer, pair.shapes, own, drawn_in(case.dtype), generator)
+        point = drawn.mapped(lambda each: each.to(device, each.dtype if each.dtype == torch.bool else dtype))
     with torch.no_grad():
-        outputs = Sides(*(side.double().cpu() for side in pair.run(parameters, x)))
-        truth = _referee(pair, parameters, x)
+        outputs = Sides(*(side.double().cpu() for side in pair.run(point)))
+        exactly = point.mapped(lambda each: each.cpu() if each.dtype == torch.bool else each.double().cpu())
+        truth = _referee(pair, exactly)
     shapes: Sides[Shape | None] = Sides(tuple(outputs.reference.shape), tuple(outputs.candidate.shape))
     if shapes.reference != shapes.candidate:
         return Numbers(Deviation(), Sides(None, None), shapes)
     unit = rounding.arithmetic(dtype, device)
-    limit = derived = rounding.bound(unit, terms, truth, outputs, roundings)
-    if transform is not None:
-        # A transform errs relative to the norms of what it transforms, not to single entries.
-        exactly = {name: p.double().cpu() for name, p in parameters.items()}
-        limit = derived = derived + unit.accumulator * transform.rows(case.layer, x.double().cpu(), exactly)
+    limit = derived = _derived(pair, rewrite, exactly, unit, terms, truth, outputs)
     notes = [unit.note] if unit.note else []
     if case.tolerance is not None:
         limit = case.tolerance.atol + case.tolerance.rtol * outputs.reference.abs()
@@ -78,14 +73,39 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _referee(pair: Pair, parameters: Parameters, x: Tensor) -> rounding.Truth:
+def _derived(
+    pair: Pair,
+    rewrite: Rewrite,
+    exactly: Point,
+    unit: rounding.Arithmetic,
+    terms: int,
+    truth: rounding.Truth,
+    outputs: Sides[Tensor],
+) -> Tensor:
+    """Return how far both sides may be apart, for every entry."""
+    layer, degree = pair.layer, pair.layer.degree()
+    if degree is None:
+        assert rewrite.analysis is not None
+        return rewrite.analysis(layer, exactly.inputs, exactly.parameters, unit)
+    roundings = Sides(layer.roundings(), rewrite.roundings(layer))
+    derived = rounding.bound(unit, terms, degree - 1, truth, outputs, roundings)
+    if rewrite.transform is not None:
+        # A transform errs relative to the norms of what it transforms, not to single entries.
+        rows = rewrite.transform.rows(layer, exactly.inputs[0], exactly.parameters)
+        derived = derived + unit.accumulator * rows
+    return derived
+
+
+def _referee(pair: Pair, exactly: Point) -> rounding.Truth:
     """Run the reference in float64 on the very same numbers, on zeros, and on magnitudes."""
-    exactly = {name: p.double().cpu() for name, p in parameters.items()}
-    point = x.double().cpu()
+    output = pair.run_reference(exactly)
+    if pair.layer.degree() is None:
+        return rounding.Truth(output, torch.zeros_like(output), output.abs())
+    zeros = tuple(torch.zeros_like(each) for each in exactly.inputs)
     return rounding.Truth(
-        output=pair.run_reference(exactly, point),
-        bias=pair.run_reference(exactly, torch.zeros_like(point)),
-        magnitude=pair.run_reference({name: p.abs() for name, p in exactly.items()}, point.abs()),
+        output=output,
+        bias=pair.run_reference(Point(zeros, exactly.parameters)),
+        magnitude=pair.run_reference(points.magnitudes(pair.layer, exactly)),
     )
 
 

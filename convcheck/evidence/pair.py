@@ -12,8 +12,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from convcheck.claims import Claim
+from convcheck.evidence.points import Point
+from convcheck.layers import Layer
 from convcheck.layers.build import build
-from convcheck.transplant import Parameters, Transplant
+from convcheck.patterns import Shapes
+from convcheck.transplant import Transplant
 
 
 class CannotRunError(Exception):
@@ -39,27 +42,30 @@ class Pair:
     `gain` bounds |error| / (u * M^2) of a candidate that lands next to integers; it is 0 where sums are exact.
     """
 
+    layer: Layer
+    shapes: Shapes
+    """Those of the inputs."""
     reference: nn.Module
     candidate: nn.Module
     transplant: Transplant
     gain: float = 0.0
 
-    def run(self, parameters: Parameters, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return both outputs for the reference's `parameters`.
+    def run(self, point: Point) -> tuple[Tensor, Tensor]:
+        """Return both outputs at a point.
 
         The transplant is part of the graph, so gradients of either output come back in the reference's own layout.
         """
-        return self.run_reference(parameters, x), self.run_candidate(parameters, x)
+        return self.run_reference(point), self.run_candidate(point)
 
-    def run_reference(self, parameters: Parameters, x: Tensor) -> Tensor:
+    def run_reference(self, point: Point) -> Tensor:
         with torch_may_refuse():
-            output: Tensor = functional_call(self.reference, dict(parameters), (x,))
+            output: Tensor = functional_call(self.reference, dict(point.parameters), point.inputs)
         return output
 
-    def run_candidate(self, parameters: Parameters, x: Tensor) -> Tensor:
-        moved = self.transplant.forward(parameters)
+    def run_candidate(self, point: Point) -> Tensor:
+        moved = self.transplant.forward(point.parameters)
         with torch_may_refuse():
-            output: Tensor = functional_call(self.candidate, moved, (x,))
+            output: Tensor = functional_call(self.candidate, moved, point.inputs)
         return output
 
 
@@ -80,7 +86,7 @@ def build_pair(claim: Claim) -> Pair:
         reference = build(layer, drawn_in(claim.case.dtype))
     with torch.device("meta"):
         # The candidate runs on transplanted parameters only; its own need no memory.
-        candidate = claim.rewrite.build(layer, claim.case.input, claim.case.order)
+        candidate = claim.rewrite.build(layer, claim.case.inputs, claim.case.order)
     transform = claim.rewrite.transform
-    gain = transform.gain(layer, claim.case.input) if transform else 0.0
-    return Pair(reference.eval(), candidate.eval(), claim.transplant(), gain)
+    gain = transform.gain(layer, *claim.case.inputs) if transform else 0.0
+    return Pair(layer, claim.case.inputs, reference.eval(), candidate.eval(), claim.transplant(), gain)

@@ -3,11 +3,14 @@
 Entry by entry, with K products in a sum, `mag = |W| * |x| + |b|`, u_acc the unit roundoff of the accumulator and u_out
 that of the output's dtype:
 
-    |error| <= 2 * lambda * sqrt(K) * u_acc * mag  +  what each side's roundings to the dtype add
+    |error| <= 2 * c * lambda * sqrt(K) * u_acc * mag  +  what each side's roundings to the dtype add
 
 The first term is N. J. Higham and T. Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019, theorem 3.1,
-with lambda = 6, for each of the two sums. A rounding of a value v to the dtype adds u_out * |v|, or half the smallest
-positive number s where v is below the normal range. So a side adds
+with lambda = 6, for each of the two sums. In a chain of c sums, of K1, K2, ... products, the error of each reaches the
+output through the magnitudes of the others, and none is longer than K = K1 * K2 * ...: hence the factor c.
+
+A rounding of a value v to the dtype adds u_out * |v|, or half the smallest positive number s where v is below the
+normal range. So a side adds
 
     u_out * |y|                  where one accumulation does it all,
     u_out * (|y - b| + |y|)      where the product is stored, and the bias added to it,
@@ -85,15 +88,20 @@ class Truth:
     magnitude: Tensor
 
 
-def bound(unit: Arithmetic, terms: int, truth: Truth, outputs: Sides[Tensor], roundings: Sides[Roundings]) -> Tensor:
-    """Return the largest error that rounding explains, for every entry. All tensors are float64, of one shape."""
-    limit = 2 * LAMBDA * math.sqrt(terms) * unit.accumulator * truth.magnitude
+def bound(
+    unit: Arithmetic, terms: int, sums: int, truth: Truth, outputs: Sides[Tensor], roundings: Sides[Roundings]
+) -> Tensor:
+    """Return the largest error that rounding explains, for every entry. All tensors are float64, of one shape.
+
+    `sums` is how many sums are chained; `terms` the most products in one output.
+    """
+    limit = 2 * sums * LAMBDA * math.sqrt(terms) * unit.accumulator * truth.magnitude
     for output, rounded in ((outputs.reference, roundings.reference), (outputs.candidate, roundings.candidate)):
         times = rounded.sums + int(rounded.bias_apart)
         if rounded.sums > 1:
             size = times * truth.magnitude
         else:
-            size = torch.maximum(output.abs(), truth.output.abs())
+            size = rounded.sums * torch.maximum(output.abs(), truth.output.abs())
             if rounded.bias_apart:
                 size = size + (truth.output - truth.bias).abs()
         limit = limit + unit.output * size + times * unit.smallest / 2

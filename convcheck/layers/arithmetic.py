@@ -29,9 +29,12 @@ class Window:
         """`floor((n + p - d*(k-1) - 1) / s) + 1`; below 1 where the kernel does not fit."""
         return (length + self.before + self.after - span(self.kernel, self.dilation)) // self.stride + 1
 
-    def dropped(self, length: int, mode: str) -> int:
-        """Return how many trailing positions no window reads, neither directly nor as a copy in the padding."""
-        outputs, begin, end = self.outputs(length), self.before, self.before + length
+    def dropped(self, length: int, outputs: int, mode: str) -> int:
+        """Return how many trailing positions the first windows, `outputs` of them, never read.
+
+        Neither directly nor as a copy in the padding.
+        """
+        begin, end = self.before, self.before + length
         total = end + self.after
         read = [at - begin for at in self._last(begin, end, outputs)]
         # Padding repeats positions of the input; of the copies in it, the one of the latest position counts.
@@ -90,9 +93,9 @@ class Spread:
         """
         return math.ceil(self.kernel / (self.stride // math.gcd(self.stride, self.dilation)))
 
-    def dropped(self, length: int) -> int:
-        """Return how many trailing positions are spread over nothing but cut-away padding."""
-        last, end = -1, self.padding + self.outputs(length)
+    def dropped(self, length: int, outputs: int) -> int:
+        """Return how many trailing positions never reach the first outputs, `outputs` of them."""
+        last, end = -1, self.padding + outputs
         for tap in range(self.kernel):
             at = min(length - 1, (end - 1 - tap * self.dilation) // self.stride)
             if at * self.stride + tap * self.dilation >= self.padding:

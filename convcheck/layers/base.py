@@ -6,11 +6,11 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from convcheck.errors import ShapeError
 from convcheck.layers.arguments import Argument
-from convcheck.patterns import Shape
+from convcheck.patterns import Shape, Shapes
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,22 @@ class Roundings:
 
 
 @dataclass(frozen=True)
+class Statistic:
+    """Numbers that a layer has seen in training and keeps, such as a running mean; no gradient reaches them.
+
+    A variance has the `eps` that is added to it before its root is taken.
+    """
+
+    shape: Shape
+    eps: float | None = None
+
+
+@dataclass(frozen=True)
 class Layer(ABC):
-    """A layer as torch prints it. Its fields are torch's own arguments, completed and normalised."""
+    """A layer as torch prints it. Its fields are torch's own arguments, completed and normalised.
+
+    What depends on the input takes its shape, or the shapes of all inputs where a kind takes several.
+    """
 
     kind: str
     """torch's name, such as `Conv2d`."""
@@ -37,6 +51,9 @@ class Layer(ABC):
 
     SIGNATURE: ClassVar[tuple[Argument, ...]]
     """torch's own arguments, in torch's order."""
+
+    TAKES: ClassVar[tuple[int, ...]] = (1,)
+    """How many inputs it takes."""
 
     @property
     def dims(self) -> int:
@@ -63,29 +80,52 @@ class Layer(ABC):
     def parameters(self) -> dict[str, Shape]:
         """Return the shape of every parameter, by torch's name for it."""
 
+    def statistics(self) -> dict[str, Statistic]:
+        """Return what the layer keeps besides its parameters and computes with, by torch's name for it."""
+        return {}
+
     @abstractmethod
-    def output_shape(self, shape: Shape) -> Shape:
-        """Return the output's shape.
+    def output_shape(self, *shapes: Any, **_: Any) -> Shape:
+        """Return the output's shape for inputs of these shapes, as many as `TAKES` says.
 
         Raises:
-            ShapeError: torch would not take an input of this shape, or the output would be empty.
+            ShapeError: torch would not take inputs of these shapes, or the output would be empty.
         """
 
     @abstractmethod
-    def macs(self, shape: Shape) -> int:
+    def macs(self, *shapes: Any, **_: Any) -> int:
         """Return the multiply-accumulates for the whole batch; adding a bias multiplies nothing, so it is not in."""
 
-    @abstractmethod
-    def dropped(self, shape: Shape) -> Shape:
-        """Return, for every spatial axis, how many trailing input positions no output ever reads."""
+    def dropped(self, *shapes: Any, **_: Any) -> Shape:
+        """Return, for every spatial axis, how many trailing input positions no output ever reads.
+
+        Where only the first positions of the output are used in turn, `used=` says how many along every axis.
+        """
+        self.output_shape(*shapes)
+        return ()
 
     @abstractmethod
-    def typical_input(self) -> Shape:
-        """Return a small input for which no axis is trivial: several images, windows and left-over positions."""
+    def typical_inputs(self) -> Shapes:
+        """Return small inputs for which no axis is trivial: several images, windows and left-over positions."""
 
     @abstractmethod
     def roundings(self) -> Roundings:
         """Return how torch rounds on the way to one output entry, as measured on the CPU."""
+
+    def degree(self) -> int | None:
+        """Return the degree of an output as a polynomial in inputs, parameters and statistics; None if it is none.
+
+        Most layers multiply each input with one weight, which is degree 2. A root of a variance counts as a variable.
+        """
+        return 2
+
+    def boolean_inputs(self) -> frozenset[int]:
+        """Return which inputs, counted from 0, are masks of True and False."""
+        return frozenset()
+
+    def unfolded(self, *_shapes: Any, **_: Any) -> int:
+        """Return how many values torch writes out beside input and output at most, as im2col does."""
+        return 0
 
     def axis_sizes(self) -> dict[str, int]:
         """Return the lengths that a weight's shape alone does not tell, by axis name, for reading patterns."""
@@ -94,6 +134,21 @@ class Layer(ABC):
     def parameter_count(self) -> int:
         """Return the number of trainable values."""
         return sum(math.prod(shape) for shape in self.parameters().values())
+
+
+def accept(layer: Layer, shapes: Shapes) -> Shape:
+    """Return the output's shape for inputs that a user gave.
+
+    Raises:
+        ShapeError: there are too many or too few of them, or the layer cannot take them.
+    """
+    if len(shapes) not in layer.TAKES:
+        needed = " or ".join(map(str, layer.TAKES))
+        raise ShapeError(
+            f"{layer.kind} takes {needed} input{'s' if layer.TAKES != (1,) else ''}, and {len(shapes)} "
+            f"{'was' if len(shapes) == 1 else 'were'} given: {', '.join(str(list(shape)) for shape in shapes)}"
+        )
+    return layer.output_shape(*shapes)
 
 
 def check_channels(shape: Shape, dims: int, channels: int, kind: str) -> None:

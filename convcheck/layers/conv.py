@@ -12,7 +12,7 @@ from convcheck.layers.arguments import Argument
 from convcheck.layers.arithmetic import Window, span
 from convcheck.layers.base import Layer, Roundings, batch_of, check_channels
 from convcheck.layers.text import compact, indivisible, label
-from convcheck.patterns import KERNEL_AXES, SPACE_AXES, Shape
+from convcheck.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
 
 
 @dataclass(frozen=True)
@@ -104,19 +104,23 @@ class Conv(Layer):
         positions = batch_of(shape, self.dims + 1) * math.prod(output[-self.dims :])
         return positions * math.prod(self.parameters()["weight"])
 
-    def dropped(self, shape: Shape) -> Shape:
-        self.output_shape(shape)
-        axes = zip(shape[-self.dims :], self.windows, strict=True)
-        return tuple(window.dropped(length, self.padding_mode) for length, window in axes)
+    def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
+        used = used or self.output_shape(shape)[-self.dims :]
+        axes = zip(shape[-self.dims :], used, self.windows, strict=True)
+        return tuple(window.dropped(length, outputs, self.padding_mode) for length, outputs, window in axes)
 
-    def typical_input(self) -> Shape:
+    def unfolded(self, shape: Shape) -> int:
+        # Every factor once for each of the out_channels / groups sums that it enters.
+        return self.macs(shape) * self.groups // self.out_channels
+
+    def typical_inputs(self) -> Shapes:
         # Three windows along each axis, and a remainder that the stride does not use up.
         space = []
         for window in self.windows:
             reach = span(window.kernel, window.dilation) + 2 * window.stride + min(1, window.stride - 1)
             needed = {"reflect": window.after + 1, "circular": window.after}.get(self.padding_mode, 1)
             space.append(max(1, reach - window.before - window.after, needed))
-        return (2, self.in_channels, *space)
+        return ((2, self.in_channels, *space),)
 
     def roundings(self) -> Roundings:
         # One accumulation in at least float32, bias included, rounded once.

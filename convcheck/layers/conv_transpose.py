@@ -12,7 +12,7 @@ from convcheck.layers.arguments import Argument
 from convcheck.layers.arithmetic import Spread
 from convcheck.layers.base import Layer, Roundings, batch_of, check_channels
 from convcheck.layers.text import compact, indivisible, label
-from convcheck.patterns import KERNEL_AXES, SPACE_AXES, Shape
+from convcheck.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,17 @@ class ConvTranspose(Layer):
         positions = batch_of(shape, self.dims + 1) * math.prod(shape[-self.dims :])
         return positions * math.prod(self.parameters()["weight"])
 
-    def dropped(self, shape: Shape) -> Shape:
-        self.output_shape(shape)
-        return tuple(spread.dropped(length) for length, spread in zip(shape[-self.dims :], self.spreads, strict=True))
+    def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
+        used = used or self.output_shape(shape)[-self.dims :]
+        axes = zip(shape[-self.dims :], used, self.spreads, strict=True)
+        return tuple(spread.dropped(length, outputs) for length, outputs, spread in axes)
 
-    def typical_input(self) -> Shape:
+    def unfolded(self, shape: Shape) -> int:
+        return self.macs(shape) * self.groups // self.in_channels
+
+    def typical_inputs(self) -> Shapes:
         space = [3 + math.ceil(2 * spread.padding / spread.stride) for spread in self.spreads]
-        return (2, self.in_channels, *space)
+        return ((2, self.in_channels, *space),)
 
     def roundings(self) -> Roundings:
         # torch's CPU kernel rounds each tap's product to the dtype, adds the taps up in that dtype, and the bias last.

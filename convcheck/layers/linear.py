@@ -9,7 +9,7 @@ from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument
 from convcheck.layers.base import Layer, Roundings, batch_of
 from convcheck.layers.text import label
-from convcheck.patterns import Shape
+from convcheck.patterns import Shape, Shapes
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,8 @@ class Linear(Layer):
         self.output_shape(shape)
         return batch_of(shape, 1) * self.in_features * self.out_features
 
-    def dropped(self, shape: Shape) -> Shape:
-        self.output_shape(shape)
-        return ()
-
-    def typical_input(self) -> Shape:
-        return (2, 3, self.in_features)
+    def typical_inputs(self) -> Shapes:
+        return ((2, 3, self.in_features),)
 
     def roundings(self) -> Roundings:
         # Where the input is not contiguous, torch rounds the product to the dtype and adds the bias to that.

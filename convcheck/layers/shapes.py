@@ -7,10 +7,27 @@ from collections.abc import Sequence
 
 from convcheck.errors import ShapeError, shown
 from convcheck.layers.arguments import LARGEST
-from convcheck.patterns import Shape
+from convcheck.patterns import Shape, Shapes
 
 _LENGTHS = r"\s*(\d+(?:\s*[,x]\s*\d+)*)\s*,?\s*"
 _WRITTEN = re.compile(rf"\s*(?:{_LENGTHS}|\[{_LENGTHS}\]|\({_LENGTHS}\))\s*", re.ASCII)
+
+
+def parse_shapes(value: object) -> Shapes:
+    """Read one shape, or a list of shapes for an operation with several inputs.
+
+    Raises:
+        ShapeError: as parse_shape does, for the first that is no shape.
+    """
+    listed = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+    if listed and all(isinstance(each, Sequence) for each in listed):
+        return tuple(parse_shape(each) for each in listed)
+    return (parse_shape(value),)
+
+
+def write_shapes(shapes: Shapes) -> str:
+    """Write shapes as options of a command line: `-i 2,3 -i 3,4`."""
+    return " ".join(f"-i {','.join(map(str, shape))}" for shape in shapes)
 
 
 def parse_shape(value: object) -> Shape:

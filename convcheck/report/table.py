@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from convcheck.report.grid import STYLES, Column, cell, grid, inert
-from convcheck.report.wording import both, count, number, shape, shapes
+from convcheck.report.wording import both, count, inputs, number, shape, shapes
 from convcheck.results import LayerShape, Report, Result, Verdict, Weights
 
 _VERIFY = (
@@ -70,8 +70,7 @@ def _remarks(result: Result) -> Iterator[str]:
 def _details(result: Result) -> Iterator[str]:
     """Yield everything that was found out."""
     yield f"layer       {result.layer}"
-    inputs = ", ".join(shape(each) for each in result.input)
-    yield f"input       {inputs}  {result.dtype} on {result.device}, seed {result.seed}"
+    yield f"input       {inputs(result.input)}  {result.dtype} on {result.device}, seed {result.seed}"
     for name, pattern in result.transplant.items():
         yield f"weights     {name}: {pattern}"
     if result.macs.reference is not None:
@@ -137,7 +136,7 @@ def shaped(rows: Sequence[LayerShape], console: Console) -> Iterator[RenderableT
         (
             row.case or "",
             row.layer,
-            shape(row.input),
+            inputs(row.input),
             shape(row.output),
             count(row.params),
             count(row.macs),

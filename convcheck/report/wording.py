@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from convcheck.patterns import Shape
+from convcheck.patterns import Shape, Shapes
 from convcheck.results import Sides
 
 NOTHING = "-"
@@ -25,6 +25,12 @@ def count(value: int | None) -> str:
 def shape(value: Shape | None) -> str:
     """Write a shape as torch prints it."""
     return NOTHING if value is None else str(list(value))
+
+
+def inputs(value: Shape | Shapes) -> str:
+    """Write the shape of an input, or of several."""
+    several = [each for each in value if isinstance(each, tuple)]
+    return ", ".join(map(shape, several)) if several else str(list(value))
 
 
 def both(sides: Sides[int | None]) -> str:

@@ -52,7 +52,7 @@ REWRITE = Rewrite(
     source="J. Long et al., Fully Convolutional Networks for Semantic Segmentation, 2015, section 3.1",
     families=(Conv,),
     example="Conv2d(512, 1000, kernel_size=7)",
-    example_input=(1, 512, 7, 7),
+    example_inputs=((1, 512, 7, 7),),
     refusals=refusals,
     candidate=candidate,
     weights={"project.weight": ("weight", "o i {k} -> o (i {k})"), "project.bias": ("bias", "o -> o")},
