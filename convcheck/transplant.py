@@ -208,7 +208,7 @@ class Part(Step):
 
 @dataclass(frozen=True)
 class Move:
-    """The steps by which a parameter of the reference, of a given shape, or part of it, becomes one of the candidate."""
+    """The steps by which a parameter of the reference, of a given shape, or a part of it, becomes the candidate's."""
 
     source: str
     target: str

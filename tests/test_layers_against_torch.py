@@ -52,7 +52,7 @@ def test_macs_are_half_of_torchs_flops(layer: Layer, data: st.DataObject) -> Non
     except ShapeError:
         return
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        build(layer)(*map(torch.ones, shapes))
+        build(layer)(*map(torch.ones, drawn))
     assert 2 * macs == counter.get_total_flops()
 
 

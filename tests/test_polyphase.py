@@ -46,10 +46,10 @@ def test_every_phase_of_every_kernel_is_exact_on_whole_numbers(stride: int) -> N
         )
         x = torch.randint(-99, 100, (CHANNELS[0], length), generator=generator)
         weight = torch.randint(-99, 100, (*CHANNELS, kernel), generator=generator)
-        assert not rewrite.refuse(layer, tuple(x.shape)), layer
+        assert not rewrite.refuse(layer, (tuple(x.shape),)), layer
         with torch.device("meta"):
-            module = rewrite.build(layer, tuple(x.shape))
-        parameters = rewrite.transplant(layer, tuple(x.shape)).forward({"weight": weight})
+            module = rewrite.build(layer, (tuple(x.shape),))
+        parameters = rewrite.transplant(layer, (tuple(x.shape),)).forward({"weight": weight})
         y = functional_call(module, parameters, (x,))
         expected = by_definition(x, weight, stride, padding, outputs(length, kernel, stride, padding, more))
         assert torch.equal(y, expected), f"{layer} on {list(x.shape)}"

@@ -101,7 +101,7 @@ def test_counts_of_both_sides_say_whether_they_agree() -> None:
 
 def test_dropped_positions_are_said_in_words() -> None:
     layer = parse_layer("Conv3d(1, 1, (2, 3, 1), stride=(2, 3, 1))")
-    (row,) = shapes_of([Case("a", layer, (1, 1, 5, 8, 4))])
+    (row,) = shapes_of([Case("a", layer, ((1, 1, 5, 8, 4),))])
     assert row.dropped == (1, 2, 0)
     assert table.dropped(row) == "1 frame, 2 rows"
 
