@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -74,3 +75,32 @@ class PadToBlocks(nn.Module):
 
     def extra_repr(self) -> str:
         return f"pads={self.pads}, kernel={self.kernel}, stride={self.stride}, mode={self.mode}"
+
+
+class Pad(nn.Module):
+    """Pad the last axes as a convolution with this `padding_mode` does; one (before, after) for each of them."""
+
+    def __init__(self, pads: Sequence[tuple[int, int]], mode: str = "zeros") -> None:
+        super().__init__()
+        self.pads, self.mode = tuple(pads), mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        return pad(x, self.pads, self.mode)
+
+    def extra_repr(self) -> str:
+        return f"{self.pads}, mode={self.mode}"
+
+
+class Subsample(nn.Module):
+    """Keep every stride-th position of the last axes, from the first on; one stride for each of them."""
+
+    def __init__(self, stride: Sequence[int]) -> None:
+        super().__init__()
+        self.stride = tuple(stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        every: Any = (..., *(slice(None, None, step) for step in self.stride))
+        return x[every]
+
+    def extra_repr(self) -> str:
+        return str(self.stride)

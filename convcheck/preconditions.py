@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from convcheck.layers import Conv, ConvTranspose
+from convcheck.layers import Conv, ConvTranspose, Layer, Sequential
 from convcheck.rewrite import Refusal
 
 
@@ -50,3 +50,21 @@ def dilated(layer: Conv) -> Iterator[Refusal]:
     """Refuse a layer without dilation, of which a rewrite for dilated ones would be a copy."""
     if set(layer.dilation) == {1}:
         yield Refusal("dilation", layer.dilation, "there is nothing to rewrite: no axis is dilated", vacuous=True)
+
+
+def chained(chain: Sequential, first: tuple[type[Layer], ...], second: tuple[type[Layer], ...]) -> Iterator[Refusal]:
+    """Refuse a chain that is not one layer of the first kinds, then one of the second."""
+    layers = chain.layers
+    if len(layers) == 2 and isinstance(layers[0], first) and isinstance(layers[1], second):
+        return
+
+    def names(families: tuple[type[Layer], ...]) -> str:
+        return " or ".join(family.__name__ for family in families)
+
+    kinds = ", then ".join(layer.kind for layer in layers)
+    yield Refusal("layers", kinds, f"need to be {names(first)}, then {names(second)}", vacuous=True)
+
+
+def pointwise(conv: Conv) -> bool:
+    """Tell whether a convolution has one tap along every axis and no padding."""
+    return set(conv.kernel_size) == {1} and not any(pad for pads in conv.pads for pad in pads)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
+from convcheck.build import build
 from convcheck.errors import LayerError, ShapeError
 from convcheck.layers import Layer, parse_layer
-from convcheck.layers.build import build
 from convcheck.patterns import Shapes
 
 from .strategies import convs, linears, shapes, transposed

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convcheck.build import build
 from convcheck.errors import LayerError, ShapeError
 from convcheck.layers import Layer, parse_layer, parse_shape
-from convcheck.layers.build import build
 
 from .strategies import convs, linears, transposed
 

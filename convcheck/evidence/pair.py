@@ -11,10 +11,10 @@ from einops import EinopsError
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from convcheck.build import build
 from convcheck.claims import Claim
 from convcheck.evidence.points import Point
 from convcheck.layers import Layer
-from convcheck.layers.build import build
 from convcheck.patterns import Shapes
 from convcheck.transplant import Transplant
 

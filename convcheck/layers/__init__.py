@@ -4,7 +4,11 @@ from convcheck.layers.base import Layer, Roundings, Statistic, accept
 from convcheck.layers.conv import Conv
 from convcheck.layers.conv_transpose import ConvTranspose
 from convcheck.layers.linear import Linear
+from convcheck.layers.matmul import MatMul
 from convcheck.layers.parse import kinds, parse_layer
+from convcheck.layers.patchify import Patchify, Unpatchify
+from convcheck.layers.rearrange import Rearrange
+from convcheck.layers.sequential import Sequential
 from convcheck.layers.shapes import parse_shape, parse_shapes, write_shapes
 
 __all__ = [
@@ -12,8 +16,13 @@ __all__ = [
     "ConvTranspose",
     "Layer",
     "Linear",
+    "MatMul",
+    "Patchify",
+    "Rearrange",
     "Roundings",
+    "Sequential",
     "Statistic",
+    "Unpatchify",
     "accept",
     "kinds",
     "parse_layer",

@@ -61,6 +61,34 @@ def per_axis(least: int) -> Reader:
     return read
 
 
+def few(least: int) -> Reader:
+    """Read one whole number, or one for each of one to three axes; how many there are is another argument's matter."""
+
+    def read(value: object, dims: int) -> object:
+        values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+        if not 1 <= len(values) <= 3 or not all(_is_whole(each, least) for each in values):
+            raise BadValueError(_wanted(value, least) + ", or one for each axis")
+        return values if isinstance(value, (tuple, list)) else value
+
+    return read
+
+
+def optional(reader: Reader) -> Reader:
+    """Read None, or what `reader` reads."""
+    return lambda value, dims: None if value is None else reader(value, dims)
+
+
+def one_of(*words: object) -> Reader:
+    """Read one of a few values."""
+
+    def read(value: object, dims: int) -> object:
+        if value not in words:
+            raise BadValueError("one of " + ", ".join(map(repr, words)))
+        return value
+
+    return read
+
+
 def padding(value: object, dims: int) -> object:
     """Read a padding: 'same', 'valid', or a number of at least 0 for every axis."""
     if isinstance(value, str):

@@ -55,6 +55,12 @@ class Layer(ABC):
     TAKES: ClassVar[tuple[int, ...]] = (1,)
     """How many inputs it takes."""
 
+    NESTS: ClassVar[bool] = False
+    """Whether its arguments are other layers, its field `layers`."""
+
+    KEYWORDS: ClassVar[Argument | None] = None
+    """What reads the keywords that the signature does not name, as one mapping; None where there must be none."""
+
     @property
     def dims(self) -> int:
         """The number of spatial axes."""

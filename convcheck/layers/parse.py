@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from convcheck.errors import LayerError, did_you_mean, shown
 from convcheck.layers.arguments import REQUIRED, BadValueError
@@ -12,11 +13,32 @@ from convcheck.layers.base import Layer
 from convcheck.layers.conv import Conv
 from convcheck.layers.conv_transpose import ConvTranspose
 from convcheck.layers.linear import Linear
+from convcheck.layers.matmul import MatMul
+from convcheck.layers.patchify import Patchify, Unpatchify
+from convcheck.layers.printed import printed
+from convcheck.layers.rearrange import Rearrange
+from convcheck.layers.sequential import Sequential
 
-FAMILIES: tuple[type[Layer], ...] = (Conv, ConvTranspose, Linear)
+FAMILIES: tuple[type[Layer], ...] = (Conv, ConvTranspose, Linear, MatMul, Patchify, Rearrange, Sequential, Unpatchify)
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A layer within a layer, not bound yet, so that the faults of all of them can be told together."""
+
+    kind: str
+    positional: Sequence[object]
+    named: Mapping[str, object]
+
+    def __repr__(self) -> str:
+        return f"{self.kind}(...)"
+
 
 LONGEST = 10_000
 """Characters in one layer; a longer text is a file in the wrong place."""
+
+# How names are qualified in one's own code.
+_PREFIXES = ("", "nn", "torch.nn", "torch", "F", "nn.functional", "torch.nn.functional", "einops", "convcheck")
 
 # What torch prints before a submodule: `(proj): Conv2d(...)`.
 _MODULE_NAME = re.compile(r"^\s*\([^()]*\):\s*")
@@ -41,6 +63,8 @@ def parse_layer(value: object) -> Layer:
     """
     if isinstance(value, Layer):
         return value
+    if isinstance(value, _Call):
+        return bind(value.kind, value.positional, value.named)
     if isinstance(value, str):
         return bind(*_read_call(value))
     if isinstance(value, Mapping):
@@ -61,21 +85,29 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
     family = next((family for family in FAMILIES if kind in family.KINDS), None)
     if family is None:
         raise LayerError([(None, f"unknown layer {kind!r}; {did_you_mean(kind, kinds())}")])
+    if family.NESTS:
+        return _nested(family, kind, positional, named)
     dims, signature = family.KINDS[kind], family.SIGNATURE
     names = [argument.name for argument in signature]
     faults: list[tuple[str | None, str]] = []
     if len(positional) > len(names):
         faults.append((None, f"takes {len(names)} arguments, and {len(positional)} were given"))
     given = dict(zip(names, positional, strict=False))
+    keywords: dict[str, object] = {}
     for name, value in named.items():
         if name in given:
             faults.append((name, f"{name} is given twice"))
         elif name in names:
             given[name] = value
+        elif family.KEYWORDS is not None:
+            keywords[name] = value
         elif name in _ELSEWHERE:
             faults.append((name, f"{name} is not part of the layer; use the option {_ELSEWHERE[name]}"))
         else:
             faults.append((name, f"unknown argument {name!r}; {did_you_mean(name, names, say_known='torch has')}"))
+    if family.KEYWORDS is not None:
+        signature = (*signature, family.KEYWORDS)
+        given[family.KEYWORDS.name] = keywords
     read: dict[str, object] = {}
     for argument in signature:
         value = given.get(argument.name, argument.default)
@@ -95,11 +127,39 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
     return layer
 
 
+def _nested(family: type[Layer], kind: str, positional: Sequence[object], named: Mapping[str, object]) -> Layer:
+    """Make a layer of layers, and report the faults of all of them together."""
+    inner = list(positional)
+    if set(named) - {"layers"} or (named and positional):
+        raise LayerError([(None, "takes layers, one after the other, and nothing else")], kind=kind)
+    if "layers" in named:
+        inner = [named["layers"]]
+    if len(inner) == 1 and isinstance(inner[0], (tuple, list)):
+        # A list, as in *[...] or a mapping of YAML, or an OrderedDict.
+        inner = list(inner[0])
+    layers, faults = [], []
+    for number, each in enumerate(inner):
+        if isinstance(each, (tuple, list)) and len(each) == 2 and isinstance(each[0], str):
+            # A name and its layer. Names are not kept: parameters are counted through, as torch does without names.
+            each = each[1]
+        try:
+            layers.append(parse_layer(each))
+        except LayerError as error:
+            faults.append((None, f"layer {number}: {error}"))
+    if faults:
+        raise LayerError(faults, kind=kind)
+    layer = family(kind, tuple(layers))  # type: ignore[call-arg]  # the field of those that nest
+    impossible = list(layer.inconsistencies())
+    if impossible:
+        raise LayerError(impossible, kind=kind)
+    return layer
+
+
 def _read_call(text: str) -> tuple[str, list[object], dict[str, object]]:
     """Take `nn.Conv2d(3, 8, stride=2)` apart into a kind, positional and named values."""
     if len(text) > LONGEST:
         raise LayerError([(None, f"a layer of {len(text)} characters; {LONGEST} at most are read")])
-    source = _ASSIGNMENT.sub("", _MODULE_NAME.sub("", text)).strip().removesuffix(",")
+    source = printed(_ASSIGNMENT.sub("", _MODULE_NAME.sub("", text))).strip().removesuffix(",")
     try:
         # Brackets let a pasted layer run over several lines.
         tree = ast.parse(f"(\n{source}\n)", mode="eval").body
@@ -117,21 +177,41 @@ def _read_call(text: str) -> tuple[str, list[object], dict[str, object]]:
     if not isinstance(tree, ast.Call):
         known = f"; did you mean {source}(...)?" if source in kinds() else ", such as Conv2d(3, 8, kernel_size=2)"
         raise LayerError([(None, f"{shown(text)} is not a layer: write a call{known}")])
-    kind = _kind(tree.func)
+    return _apart(tree)
+
+
+def _apart(call: ast.Call) -> tuple[str, list[object], dict[str, object]]:
+    kind = _kind(call.func)
     named: dict[str, object] = {}
-    for keyword in tree.keywords:
+    for keyword in call.keywords:
         if keyword.arg is None:
             raise LayerError([(None, "** cannot be read here; write the arguments out")], kind=kind)
         if keyword.arg in named:
             raise LayerError([(keyword.arg, f"{keyword.arg} is given twice")], kind=kind)
-        named[keyword.arg] = _literal(keyword.value, kind)
-    return kind, [_literal(node, kind) for node in tree.args], named
+        named[keyword.arg] = _value(keyword.value, kind)
+    return kind, [_value(node, kind) for node in call.args], named
+
+
+def _value(node: ast.expr, kind: str) -> object:
+    """Return a literal, a layer, or a list of them."""
+    if isinstance(node, ast.Call):
+        inner, positional, named = _apart(node)
+        if inner == "OrderedDict":
+            return [*named.items()] or (positional[0] if positional else [])
+        return _Call(inner, positional, named)
+    if isinstance(node, ast.Starred):
+        return _value(node.value, kind)
+    if isinstance(node, (ast.List, ast.Tuple)) and any(isinstance(each, ast.Call) for each in ast.walk(node)):
+        return [_value(each, kind) for each in node.elts]
+    return _literal(node, kind)
 
 
 def _kind(node: ast.expr) -> str:
     dotted = ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
     prefix, _, kind = dotted.rpartition(".")
-    if prefix not in ("", "nn", "torch.nn"):
+    if dotted == "collections.OrderedDict":
+        return kind
+    if prefix not in _PREFIXES:
         raise LayerError(
             [(None, f"unknown layer {dotted!r}; layers of torch are written Conv2d, nn.Conv2d or torch.nn.Conv2d")]
         )

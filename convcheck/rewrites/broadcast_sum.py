@@ -1,29 +1,60 @@
-"""A Linear is a broadcast product, summed over the input features."""
+"""A matrix product, and so a Linear, is a broadcast product, summed over the axis that both sides share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from convcheck.layers import Linear, Roundings
+from convcheck.layers import Linear, MatMul, Roundings
 from convcheck.patterns import Shape
 from convcheck.rewrite import Recipe, Refusal, Rewrite
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+AT_ONCE = 2**26
+"""Bytes of products that are in memory at once, if one row's are no more. Much smaller blocks would stay with the
+allocator, in pieces, where large ones go back to the system."""
 
 
-def refusals(linear: Linear, shape: Shape) -> Iterator[Refusal]:
+def summed(left: Tensor, right: Tensor) -> Tensor:
+    """Return `sum over n of left[b, m, n, 1] * right[b, 1, n, p]`, some batches, or some rows of one, at a time."""
+    import torch
+
+    row = right[0].numel() * right.element_size()
+    batches, rows = max(1, AT_ONCE // (row * left.shape[1])), max(1, AT_ONCE // row)
+    return torch.cat(
+        [
+            torch.cat([(some[:, :, :, None] * b[:, None]).sum(2) for some in torch.split(a, rows, 1)], 1)
+            for a, b in zip(torch.split(left, batches), torch.split(right, batches), strict=True)
+        ]
+    )
+
+
+def refusals(layer: Linear | MatMul, *shapes: Shape) -> Iterator[Refusal]:
     yield from ()
 
 
-def candidate(linear: Linear, shape: Shape) -> nn.Module:
+def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
     import torch
-    from torch import Tensor, nn
+    from torch import nn
 
-    # Products of at most 64 MiB, or one token's, are in memory at once. More than half of that is used where there are
-    # enough tokens: glibc hands blocks of over 32 MiB back at once, while smaller ones leave holes that add up.
-    bytes_at_once = 2**26
+    if isinstance(layer, MatMul):
+        left, right, leading, (rows, shared, columns) = layer.as_matrices(*shapes)
+        output = layer.output_shape(*shapes)
+
+        class BroadcastProduct(nn.Module):
+            def forward(self, a: Tensor, b: Tensor) -> Tensor:
+                a, b = (
+                    a.reshape(left).expand(*leading, rows, shared),
+                    b.reshape(right).expand(*leading, shared, columns),
+                )
+                y = summed(a.reshape(-1, rows, shared), b.reshape(-1, shared, columns))
+                return y.reshape(output)
+
+        return BroadcastProduct()
+
+    linear = layer
 
     class BroadcastSum(nn.Module):
         def __init__(self) -> None:
@@ -32,10 +63,8 @@ def candidate(linear: Linear, shape: Shape) -> nn.Module:
             self.bias = nn.Parameter(torch.empty(linear.out_features)) if linear.bias else None
 
         def forward(self, x: Tensor) -> Tensor:
-            tokens_at_once = max(1, bytes_at_once // (self.weight.numel() * x.element_size()))
-            chunks = torch.split(x.reshape(-1, linear.in_features), tokens_at_once)
-            # [b, i, 1] * [1, i, o], summed over i
-            y = torch.cat([(tokens[:, :, None] * self.weight[None]).sum(1) for tokens in chunks])
+            # All tokens are the rows of one matrix.
+            y = summed(x.reshape(1, -1, linear.in_features), self.weight[None])[0]
             if self.bias is not None:
                 y = y + self.bias
             return y.reshape(*x.shape[:-1], linear.out_features)
@@ -43,7 +72,7 @@ def candidate(linear: Linear, shape: Shape) -> nn.Module:
     return BroadcastSum()
 
 
-def weights(linear: Linear, shape: Shape) -> Mapping[str, Recipe]:
+def weights(layer: Linear | MatMul, *shapes: Shape) -> Mapping[str, Recipe]:
     return {
         "weight": ("weight", "o i -> i o"),
         "bias": ("bias", "o -> o"),
@@ -52,16 +81,16 @@ def weights(linear: Linear, shape: Shape) -> Mapping[str, Recipe]:
 
 REWRITE = Rewrite(
     claim=__doc__,
-    reference="Linear",
+    reference="Linear, matmul(), bmm() or mm()",
     holds_when="always",
-    formula="y[b, o] = c[o] + sum over i of (x[b, i, 1] * W[1, i, o]), c being the bias",
-    source="torch.nn.Linear, whose definition y = x A^T + b this writes out",
-    families=(Linear,),
+    formula="y[m, p] = sum over n of (a[m, n, 1] * b[1, n, p]); a Linear has b = W^T, and its bias is added",
+    source="torch.matmul and torch.nn.Linear, whose definitions this writes out",
+    families=(Linear, MatMul),
     example="Linear(64, 32)",
     refusals=refusals,
     candidate=candidate,
     weights=weights,
     # Every product is stored in the dtype, which errs by no more than one partial sum would; then their sum is.
     pace=40,
-    roundings=lambda linear: Roundings(2, bias_apart=linear.bias),
+    roundings=lambda layer: Roundings(2, bias_apart=isinstance(layer, Linear) and layer.bias),
 )

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from convcheck.layers import ConvTranspose, Roundings
+from convcheck.layers import ConvTranspose, Unpatchify
 from convcheck.patterns import Shape
-from convcheck.rewrite import Refusal, Rewrite
+from convcheck.rewrite import Recipe, Refusal, Rewrite
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(conv: ConvTranspose, shape: Shape) -> Iterator[Refusal]:
+def refusals(layer: ConvTranspose | Unpatchify, shape: Shape) -> Iterator[Refusal]:
     yield from ()
+
+
+def transposed(layer: ConvTranspose | Unpatchify, shape: Shape) -> ConvTranspose:
+    """Return the transposed convolution that the layer is; Unpatchify is one with channels last."""
+    return layer.conv(shape) if isinstance(layer, Unpatchify) else layer
 
 
 def surplus(conv: ConvTranspose) -> Shape:
@@ -26,15 +31,17 @@ def surplus(conv: ConvTranspose) -> Shape:
     return tuple(more // step for more, step in zip(conv.output_padding, conv.stride, strict=True))
 
 
-def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
+def candidate(layer: ConvTranspose | Unpatchify, shape: Shape) -> nn.Module:
     import torch
     from torch import Tensor, nn
     from torch.nn import grad
 
     from convcheck.nn import pad
 
-    dims = conv.dims
+    conv = transposed(layer, shape)
+    dims, channels_last = conv.dims, isinstance(layer, Unpatchify)
     pull_back: Any = {1: grad.conv1d_input, 2: grad.conv2d_input, 3: grad.conv3d_input}[dims]
+    # How long the convolution's input is: this is what output_padding tells apart.
     matching = {name: getattr(conv, name) for name in ("stride", "padding", "dilation", "groups")}
 
     class ConvInputGradient(nn.Module):
@@ -45,36 +52,45 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
             self.bias = nn.Parameter(torch.empty(conv.out_channels)) if conv.bias else None
 
         def forward(self, x: Tensor) -> Tensor:
+            if channels_last:
+                x = x.movedim(-1, -dims - 1)
             batched = x if x.dim() == dims + 2 else x[None]
-            # How long the convolution's input is: this is what output_padding tells apart.
             lengths = [spread.outputs(n) for spread, n in zip(conv.spreads, x.shape[-dims:], strict=True)]
             cotangent = pad(batched, [(0, more) for more in surplus(conv)])
             y: Tensor = pull_back((len(batched), conv.out_channels, *lengths), self.weight, cotangent, **matching)
             if self.bias is not None:
                 y = y + self.bias.reshape(-1, *[1] * dims)
-            return y if x.dim() == dims + 2 else y[0]
+            y = y if x.dim() == dims + 2 else y[0]
+            return y.movedim(-dims - 1, -1) if channels_last else y
 
     return ConvInputGradient()
 
 
-def macs(conv: ConvTranspose, shape: Shape) -> int:
-    conv.output_shape(shape)
-    positions = math.prod(n + more for n, more in zip(shape[-conv.dims :], surplus(conv), strict=True))
-    return math.prod(shape[: -conv.dims - 1]) * positions * math.prod(conv.parameters()["weight"])
+def weights(layer: ConvTranspose | Unpatchify, shape: Shape) -> Mapping[str, Recipe]:
+    own = "conv." if isinstance(layer, Unpatchify) else ""
+    return {"weight": (f"{own}weight", "i o {k} -> i o {k}"), "bias": (f"{own}bias", "o -> o")}
+
+
+def macs(layer: ConvTranspose | Unpatchify, shape: Shape) -> int:
+    layer.output_shape(shape)
+    conv = transposed(layer, shape)
+    first = layer.channels_first(shape) if isinstance(layer, Unpatchify) else shape
+    positions = math.prod(n + more for n, more in zip(first[-conv.dims :], surplus(conv), strict=True))
+    return math.prod(first[: -conv.dims - 1]) * positions * math.prod(conv.parameters()["weight"])
 
 
 REWRITE = Rewrite(
     claim=__doc__,
-    reference="ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
+    reference="ConvTranspose1d, ConvTranspose2d, ConvTranspose3d or Unpatchify",
     holds_when="always",
     formula="<A z, x> == <z, A^T x>, with A z the matching convolution of z: A^T x is the gradient of the left in z",
     source="torch.nn.ConvTranspose2d: it can be seen as the gradient of Conv2d with respect to its input",
-    families=(ConvTranspose,),
+    families=(ConvTranspose, Unpatchify),
     example="ConvTranspose2d(4, 6, kernel_size=3, stride=2, padding=1, output_padding=1, groups=2)",
     refusals=refusals,
     candidate=candidate,
-    weights={"weight": ("weight", "i o {k} -> i o {k}"), "bias": ("bias", "o -> o")},
+    weights=weights,
     macs=macs,
     # As in torch's own transposed kernel, every tap's product and every sum of taps may be stored.
-    roundings=lambda conv: Roundings(math.prod(spread.overlap() for spread in conv.spreads), bias_apart=conv.bias),
+    roundings=lambda layer: layer.roundings(),
 )

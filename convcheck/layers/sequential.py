@@ -1,0 +1,115 @@
+"""Layers one after the other: torch.nn.Sequential."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from convcheck.errors import ShapeError
+from convcheck.layers.base import Layer, Roundings, Statistic
+from convcheck.patterns import Shape, Shapes
+
+_WIDEST = 64
+"""Positions by which a made-up input is lengthened before it is given up to find one that fits."""
+
+
+@dataclass(frozen=True)
+class Sequential(Layer):
+    """`y = f_n(... f_2(f_1(x)))`. Parameters are named as torch does without names: `0.weight`, `1.bias`."""
+
+    layers: tuple[Layer, ...]
+
+    KINDS = {"Sequential": 0}
+    SIGNATURE = ()
+    NESTS = True
+
+    def inconsistencies(self) -> Iterator[tuple[str, str]]:
+        if not self.layers:
+            yield "layers", "a Sequential needs at least one layer"
+        for number, layer in enumerate(self.layers):
+            if 1 not in layer.TAKES:
+                yield (
+                    "layers",
+                    f"layer {number} is {layer}, which takes {layer.TAKES[0]} inputs; in a chain there is one",
+                )
+
+    def parameters(self) -> dict[str, Shape]:
+        return {
+            f"{number}.{name}": shape
+            for number, layer in enumerate(self.layers)
+            for name, shape in layer.parameters().items()
+        }
+
+    def statistics(self) -> dict[str, Statistic]:
+        return {
+            f"{number}.{name}": statistic
+            for number, layer in enumerate(self.layers)
+            for name, statistic in layer.statistics().items()
+        }
+
+    def through(self, shape: Shape) -> Shapes:
+        """Return the input of every layer, and the last one's output.
+
+        Raises:
+            ShapeError: a layer cannot take what it gets; the message says which.
+        """
+        shapes = [shape]
+        for number, layer in enumerate(self.layers):
+            try:
+                shapes.append(layer.output_shape(shapes[-1]))
+            except ShapeError as error:
+                raise ShapeError(f"layer {number}, {layer}, gets {list(shapes[-1])}: {error}") from None
+        return tuple(shapes)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return self.through(shape)[-1]
+
+    def macs(self, shape: Shape) -> int:
+        return sum(layer.macs(each) for layer, each in zip(self.layers, self.through(shape)[:-1], strict=True))
+
+    def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
+        lost: Shape = ()
+        for layer, each in reversed(list(zip(self.layers, self.through(shape)[:-1], strict=True))):
+            # What the next layer never reads of this one's output need not be made.
+            lost = layer.dropped(each, used=used) if used and len(used) == layer.dims else layer.dropped(each)
+            space = each[-layer.dims :] if lost else ()
+            used = tuple(length - never for length, never in zip(space, lost, strict=True))
+        return lost
+
+    def typical_inputs(self) -> Shapes:
+        (shape,) = self.layers[0].typical_inputs()
+        for more in range(_WIDEST):
+            space = self.layers[0].dims
+            longer = (*shape[: len(shape) - space], *(length + more for length in shape[len(shape) - space :]))
+            try:
+                self.output_shape(longer)
+            except ShapeError:
+                continue
+            return (longer,)
+        return (shape,)
+
+    def roundings(self) -> Roundings:
+        rounding = [layer.roundings() for layer in self.layers if layer.roundings().sums]
+        if len(rounding) == 1:
+            return rounding[0]
+        return Roundings(sum(each.sums + int(each.bias_apart) for each in rounding))
+
+    def degree(self) -> int | None:
+        total = 1
+        for layer in self.layers:
+            degree = layer.degree()
+            if degree is None:
+                return None
+            # Each layer is linear in its input, and multiplies it with so many factors of its own.
+            total += degree - 1
+        return total
+
+    def unfolded(self, shape: Shape) -> int:
+        return max(layer.unfolded(each) for layer, each in zip(self.layers, self.through(shape)[:-1], strict=True))
+
+    def __str__(self) -> str:
+        # torch breaks this into lines; on one line it can stand in a table and on a command line.
+        return f"Sequential({', '.join(map(str, self.layers))})"
+
+    def label(self) -> str:
+        return "+".join(layer.label() for layer in self.layers)

@@ -1,0 +1,113 @@
+"""Two convolutions with nothing between, one of them 1x1, are one convolution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from convcheck.layers import Conv, Roundings, Sequential
+from convcheck.patterns import Shape
+from convcheck.preconditions import chained, pointwise
+from convcheck.rewrite import Recipe, Refusal, Rewrite
+from convcheck.transplant import BlockDiagonal, Merge
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def padded(conv: Conv) -> bool:
+    return any(pad for pads in conv.pads for pad in pads)
+
+
+def refusals(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
+    wrong = list(chained(chain, (Conv,), (Conv,)))
+    yield from wrong
+    if wrong:
+        return
+    first, second = cast("tuple[Conv, Conv]", chain.layers)
+    if pointwise(second):
+        return
+    if set(first.kernel_size) != {1}:
+        need = f"needs to be 1, or that of layer 1, {second.kernel_size}, with no padding there"
+        yield Refusal("kernel_size of layer 0", first.kernel_size, need)
+    elif padded(second) and first.bias and second.padding_mode == "zeros":
+        padding = repr(second.padding) if isinstance(second.padding, str) else second.padding
+        need = "needs to be 0, since layer 0 has a bias: where layer 1 sees zeros, one convolution would see the bias"
+        yield Refusal("padding of layer 1", padding, need)
+
+
+def candidate(chain: Sequential, shape: Shape) -> nn.Module:
+    from torch import nn
+
+    from convcheck.nn import Pad, Subsample
+
+    first, second = cast("tuple[Conv, Conv]", chain.layers)
+    # The one that sees neighbours gives the windows; the other's stride is taken before, or after.
+    windows, bias = (first if pointwise(second) else second), first.bias or second.bias
+    strides = tuple(a * b for a, b in zip(first.stride, second.stride, strict=True))
+    convolution: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[first.dims]
+    merged = convolution(
+        first.in_channels,
+        second.out_channels,
+        windows.kernel_size,
+        stride=strides if windows is first else second.stride,
+        dilation=windows.dilation,
+        bias=bias,
+    )
+    if windows is first:
+        return nn.Sequential(Pad(first.pads, first.padding_mode), merged)
+    before = [Pad(first.pads, first.padding_mode), Subsample(first.stride), Pad(second.pads, second.padding_mode)]
+    return nn.Sequential(*before, merged)
+
+
+def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
+    first, second = cast("tuple[Conv, Conv]", chain.layers)
+    windows, last = (first, 1) if pointwise(second) else (second, 3)
+    size = (second.out_channels, first.in_channels, *windows.kernel_size)
+
+    def kernels(outer: Tensor, inner: Tensor) -> Tensor:
+        # [k, o, m] @ [l, m, i], of which k or l has one entry only
+        inner, outer = BlockDiagonal(first.groups).forward(inner), BlockDiagonal(second.groups).forward(outer)
+        merged: Tensor = outer.flatten(2).movedim(2, 0) @ inner.flatten(2).movedim(2, 0)
+        return merged.movedim(0, 2).reshape(size)
+
+    def shifts(outer: Tensor, bias: Tensor, *own: Tensor) -> Tensor:
+        return sum(own, BlockDiagonal(second.groups).forward(outer).flatten(2).sum(2) @ bias)
+
+    told = "W[o, i, k] = sum over m of B[o, m, k] * A[m, i, k]"
+    found: dict[str, Recipe | Merge] = {f"{last}.weight": Merge(("1.weight", "0.weight"), size, kernels, told)}
+    if first.bias:
+        told = "b[o] = sum over m, k of B[o, m, k] * a[m]" + (" + c[o]" if second.bias else "")
+        sources = ("1.weight", "0.bias", *(("1.bias",) if second.bias else ()))
+        found[f"{last}.bias"] = Merge(sources, (second.out_channels,), shifts, told)
+    else:
+        found[f"{last}.bias"] = ("1.bias", "o -> o")
+    return found
+
+
+def macs(chain: Sequential, shape: Shape) -> int:
+    first, second = cast("tuple[Conv, Conv]", chain.layers)
+    windows = first if pointwise(second) else second
+    return math.prod(chain.output_shape(shape)) * first.in_channels * math.prod(windows.kernel_size)
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Sequential of two Conv",
+    holds_when="the second is 1x1 without padding; or the first is 1x1, without bias if the second pads with zeros",
+    formula="W[o, i, k] = sum over m of B[o, m, k] * A[m, i, k], b[o] = c[o] + sum over m, k of B[o, m, k] * a[m], "
+    "where the one that is 1x1 has no k",
+    source="convolution is linear and associative; written out in X. Ding et al., Diverse Branch Block, 2021, "
+    "section 3.2, transform III",
+    families=(Sequential,),
+    example="Sequential(Conv2d(3, 4, 1), Conv2d(4, 8, 3, stride=2))",
+    refusals=refusals,
+    candidate=candidate,
+    weights=weights,
+    macs=macs,
+    # A merged weight is rounded once, its bias twice; then the convolution is.
+    roundings=lambda _chain: Roundings(4),
+    training="two kernels become one with values of its own, in which they cannot be told apart again; an optimiser "
+    "step leaves what two such kernels can make",
+)

@@ -1,0 +1,96 @@
+"""A depthwise convolution, then a 1x1 convolution, is one dense convolution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from convcheck.layers import Conv, Roundings, Sequential
+from convcheck.patterns import Shape
+from convcheck.preconditions import chained, pointwise
+from convcheck.rewrite import Recipe, Refusal, Rewrite
+from convcheck.transplant import BlockDiagonal, Merge
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def refusals(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
+    wrong = list(chained(chain, (Conv,), (Conv,)))
+    yield from wrong
+    if wrong:
+        return
+    depthwise, mix = cast("tuple[Conv, Conv]", chain.layers)
+    if depthwise.groups != depthwise.in_channels:
+        need = f"needs to be in_channels, {depthwise.in_channels}: try merge-convs"
+        yield Refusal("groups of layer 0", depthwise.groups, need)
+    if not pointwise(mix):
+        yield Refusal("layer 1", mix, "needs to be 1x1 without padding: it would see neighbours, or the border")
+
+
+def candidate(chain: Sequential, shape: Shape) -> nn.Module:
+    from torch import nn
+
+    from convcheck.nn import Pad
+
+    depthwise, mix = cast("tuple[Conv, Conv]", chain.layers)
+    convolution: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[depthwise.dims]
+    dense = convolution(
+        depthwise.in_channels,
+        mix.out_channels,
+        depthwise.kernel_size,
+        stride=tuple(first * second for first, second in zip(depthwise.stride, mix.stride, strict=True)),
+        dilation=depthwise.dilation,
+        bias=depthwise.bias or mix.bias,
+    )
+    return nn.Sequential(Pad(depthwise.pads, depthwise.padding_mode), dense)
+
+
+def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
+    depthwise, mix = cast("tuple[Conv, Conv]", chain.layers)
+    inputs = depthwise.in_channels
+    size = (mix.out_channels, inputs, *depthwise.kernel_size)
+
+    def kernels(point: Tensor, depth: Tensor) -> Tensor:
+        # [o, i, m, 1] * [i, m, k], summed over the m channels that come from one input channel
+        mixing = BlockDiagonal(mix.groups).forward(point).reshape(mix.out_channels, inputs, -1, 1)
+        taps = depth.reshape(inputs, mix.in_channels // inputs, -1)
+        return (mixing * taps).sum(2).reshape(size)
+
+    def shifts(point: Tensor, bias: Tensor, *own: Tensor) -> Tensor:
+        return sum(own, BlockDiagonal(mix.groups).forward(point).flatten(1) @ bias)
+
+    told = "W[o, i, k] = sum over m of P[o, (i m)] * D[(i m), k]"
+    found: dict[str, Recipe | Merge] = {"1.weight": Merge(("1.weight", "0.weight"), size, kernels, told)}
+    if depthwise.bias:
+        told = "b[o] = sum over m of P[o, m] * a[m]" + (" + c[o]" if mix.bias else "")
+        sources = ("1.weight", "0.bias", *(("1.bias",) if mix.bias else ()))
+        found["1.bias"] = Merge(sources, (mix.out_channels,), shifts, told)
+    else:
+        found["1.bias"] = ("1.bias", "o -> o")
+    return found
+
+
+def macs(chain: Sequential, shape: Shape) -> int:
+    depthwise = cast(Conv, chain.layers[0])
+    return math.prod(chain.output_shape(shape)) * depthwise.in_channels * math.prod(depthwise.kernel_size)
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Sequential of a depthwise Conv and a 1x1 Conv",
+    holds_when="groups = in_channels in the first, the second is 1x1 without padding; any stride, padding and dilation",
+    formula="W[o, i, k] = sum over m of P[o, (i m)] * D[(i m), k], b[o] = c[o] + sum over m of P[o, m] * a[m]",
+    source="F. Chollet, Xception, 2017: a depthwise convolution, then a 1x1 convolution, as a factored convolution",
+    families=(Sequential,),
+    example="Sequential(Conv2d(4, 4, 3, padding=1, groups=4), Conv2d(4, 8, 1))",
+    refusals=refusals,
+    candidate=candidate,
+    weights=weights,
+    macs=macs,
+    # The products that make up a merged weight are rounded, and so is their sum; then the convolution is.
+    roundings=lambda _chain: Roundings(3),
+    training="two factors become one kernel with more values of its own, in which they cannot be told apart again; an "
+    "optimiser step leaves the kernels that have such factors",
+)

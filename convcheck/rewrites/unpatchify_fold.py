@@ -1,0 +1,65 @@
+"""Unpatchify is one Linear that makes a patch of every token, then overlap-add; channels stay last."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from convcheck.layers import Roundings, Unpatchify
+from convcheck.patterns import Shape, spell
+from convcheck.rewrite import Refusal, Rewrite
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def refusals(unpatchify: Unpatchify, shape: Shape) -> Iterator[Refusal]:
+    yield from ()
+
+
+def candidate(unpatchify: Unpatchify, shape: Shape) -> nn.Module:
+    from itertools import product
+
+    import torch
+    from einops import rearrange
+    from torch import Tensor, nn
+
+    dims, patch, steps, outputs = unpatchify.dims, unpatchify.patch, unpatchify.steps, unpatchify.out_features
+    space = unpatchify.output_shape(shape)[-dims - 1 : -1]
+    taps = spell("... {space} (o {k}) -> {k} ... {space} o", dims)
+
+    class UnpatchifyFold(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.project = nn.Linear(unpatchify.in_features, outputs * math.prod(patch), bias=False)
+            self.bias = nn.Parameter(torch.empty(outputs)) if unpatchify.bias else None
+
+        def forward(self, x: Tensor) -> Tensor:
+            patches = rearrange(self.project(x), taps, **unpatchify.axis_sizes())
+            y = x.new_zeros(*x.shape[: -dims - 1], *space, outputs)
+            # Tap k of every patch is added to each stride-th position, counted from k: where patches overlap, they sum.
+            for tap in product(*map(range, patch)):
+                axes = zip(tap, steps, x.shape[-dims - 1 : -1], strict=True)
+                every: Any = (..., *(slice(k, k + step * (n - 1) + 1, step) for k, step, n in axes), slice(None))
+                y[every] += patches[tap]
+            # The bias comes once, and alone to positions that no patch covers.
+            return y if self.bias is None else y + self.bias
+
+    return UnpatchifyFold()
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Unpatchify",
+    holds_when="always",
+    formula="y[m, o] = b[o] + sum over n, k with s*n + k = m of (sum over i of W[(o k), i] * x[n, i])",
+    source="torch.nn.Fold, which sums overlapping blocks, in any number of dimensions",
+    families=(Unpatchify,),
+    example="Unpatchify(64, 3, data_dim=2, patch_size=8, stride=4, output_spatial_shape=(18, 16))",
+    refusals=refusals,
+    candidate=candidate,
+    weights={"project.weight": ("conv.weight", "i o {k} -> (o {k}) i"), "bias": ("conv.bias", "o -> o")},
+    # Every tap's product is stored, and so is every sum of taps that meet in one output.
+    roundings=lambda unpatchify: Roundings(unpatchify.roundings().sums, bias_apart=unpatchify.bias),
+)
