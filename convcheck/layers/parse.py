@@ -9,11 +9,21 @@ from collections.abc import Mapping, Sequence
 from convcheck.errors import LayerError, did_you_mean, shown
 from convcheck.layers.arguments import REQUIRED, BadValueError
 from convcheck.layers.base import Layer
+from convcheck.layers.batchnorm import BatchNorm
 from convcheck.layers.conv import Conv
 from convcheck.layers.conv_transpose import ConvTranspose
+from convcheck.layers.flatten import Flatten, Unflatten
 from convcheck.layers.linear import Linear
+from convcheck.layers.pixel_shuffle import PixelShuffle, PixelUnshuffle
+from convcheck.layers.pool import AvgPool, AvgPool1d, MaxPool
+from convcheck.layers.unfold import Fold, Unfold
 
-FAMILIES: tuple[type[Layer], ...] = (Conv, ConvTranspose, Linear)
+FAMILIES: tuple[type[Layer], ...] = (
+    *(Conv, ConvTranspose, Linear),
+    *(PixelShuffle, PixelUnshuffle, Unfold, Fold),
+    *(BatchNorm, MaxPool, AvgPool1d, AvgPool),
+    *(Flatten, Unflatten),
+)
 
 LONGEST = 10_000
 """Characters in one layer; a longer text is a file in the wrong place."""
@@ -63,10 +73,12 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
         raise LayerError([(None, f"unknown layer {kind!r}; {did_you_mean(kind, kinds())}")])
     dims, signature = family.KINDS[kind], family.SIGNATURE
     names = [argument.name for argument in signature]
+    positions = [argument.name for argument in signature if not argument.by_name]
     faults: list[tuple[str | None, str]] = []
-    if len(positional) > len(names):
-        faults.append((None, f"takes {len(names)} arguments, and {len(positional)} were given"))
-    given = dict(zip(names, positional, strict=False))
+    if len(positional) > len(positions):
+        by_name = " by position" if len(positions) < len(names) else ""
+        faults.append((None, f"takes {len(positions)} arguments{by_name}, and {len(positional)} were given"))
+    given = dict(zip(positions, positional, strict=False))
     for name, value in named.items():
         if name in given:
             faults.append((name, f"{name} is given twice"))
@@ -88,7 +100,7 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
             faults.append((argument.name, f"{argument.name} is {shown(value)}; it must be {legal}"))
     if faults:
         raise LayerError(faults, kind=kind)
-    layer = family(kind, **read)
+    layer = family(kind, **family.completed(read))
     impossible = list(layer.inconsistencies())
     if impossible:
         raise LayerError(impossible, kind=kind)
