@@ -12,7 +12,7 @@ from convcheck.errors import ShapeError
 from convcheck.layers import Conv, ConvTranspose, Layer, Linear, Sequential, parse_layer
 from convcheck.patterns import Shapes
 
-from .strategies import convs, linears, per_axis, small, transposed
+from .strategies import convs, flattens, linears, nearly_fitting, per_axis, pixel_shuffles, small, transposed
 
 Drawn = tuple[Layer, Shapes]
 
@@ -124,6 +124,18 @@ def products(draw: st.DrawFn) -> Drawn:
     left = (n,) if not sides[0] and draw(st.booleans()) else (*sides[0], m, n)
     right = (n,) if not sides[1] and draw(st.booleans()) else (*sides[1], n, p)
     return parse_layer("matmul()"), (left, right)
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> Drawn:
+    """Draw one of torch's own layers that only move entries, and an input that it takes."""
+    layer = draw(st.one_of(pixel_shuffles(), flattens()))
+    shape = draw(nearly_fitting(layer))
+    try:
+        layer.output_shape(shape)
+    except ShapeError:
+        assume(False)
+    return layer, (shape,)
 
 
 @st.composite

@@ -7,8 +7,22 @@ import math
 from hypothesis import strategies as st
 
 from convcheck.errors import ShapeError
-from convcheck.layers import Conv, ConvTranspose, Layer, Linear, parse_layer
-from convcheck.patterns import Shapes
+from convcheck.layers import (
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Flatten,
+    Fold,
+    Layer,
+    Linear,
+    PixelShuffle,
+    PixelUnshuffle,
+    Pool,
+    Unflatten,
+    Unfold,
+    parse_layer,
+)
+from convcheck.patterns import Shape, Shapes
 from convcheck.rewrite import Rewrite
 
 small = st.integers(1, 3)
@@ -88,14 +102,145 @@ def linears(draw: st.DrawFn) -> Linear:
     return layer
 
 
+def as_given(dims: int, values: st.SearchStrategy[int], *, short: bool = True) -> st.SearchStrategy[int | list[int]]:
+    """Draw one number, or one for every axis; where `short`, also one in a list that stands for all."""
+    return st.one_of(values, per_axis(dims, values), *([per_axis(1, values)] if short else []))
+
+
+def pixel_shuffles() -> st.SearchStrategy[Layer]:
+    """Draw PixelShuffle or PixelUnshuffle."""
+    return st.builds(
+        lambda kind, r: parse_layer(f"{kind}({r})"), st.sampled_from(["PixelShuffle", "PixelUnshuffle"]), small
+    )
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> Layer:
+    """Draw Unfold, or a Fold whose output has room for a window."""
+    sizes: dict[str, object] = {
+        name: draw(as_given(2, st.integers(least, 3), short=False))
+        for name, least in (("kernel_size", 1), ("dilation", 1), ("padding", 0), ("stride", 1))
+    }
+    unfold = parse_layer({"op": "Unfold", **sizes})
+    assert isinstance(unfold, Unfold)
+    if draw(st.booleans()):
+        return unfold
+    least = [max(1, 1 + w.dilation * (w.kernel - 1) - 2 * w.before) for w in unfold.windows]
+    size = draw(st.one_of(st.integers(max(least), max(least) + 4), st.tuples(*(st.integers(n, n + 4) for n in least))))
+    return parse_layer({"op": "Fold", "output_size": size, **sizes})
+
+
+@st.composite
+def batch_norms(draw: st.DrawFn) -> Layer:
+    """Draw a batch normalisation, with or without weight, bias and running statistics."""
+    affine, bias, tracked = (draw(st.booleans()) for _ in range(3))
+    return parse_layer(
+        {
+            "op": f"BatchNorm{draw(small)}d",
+            "num_features": draw(up_to_4),
+            "eps": draw(st.sampled_from([1e-5, 1e-3, 0.5, 1])),
+            "momentum": draw(st.sampled_from([0.1, 0.9, 1, None])),
+            "affine": affine,
+            "bias": bias,
+            "track_running_stats": tracked,
+        }
+    )
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> Layer:
+    """Draw a pooling that torch would run; the kernel bounds its padding."""
+    kind, dims = draw(st.sampled_from(["Max", "Avg"])), draw(small)
+    kernel = draw(as_given(dims, up_to_4))
+    widest = min(kernel if isinstance(kernel, list) else [kernel]) // 2
+    arguments: dict[str, object] = {
+        "op": f"{kind}Pool{dims}d",
+        "kernel_size": kernel,
+        "padding": draw(as_given(dims, st.integers(0, widest))),
+        "ceil_mode": draw(st.booleans()),
+    }
+    if draw(st.booleans()):
+        arguments["stride"] = draw(as_given(dims, up_to_4))
+    if kind == "Max":
+        return parse_layer(
+            {**arguments, "dilation": draw(as_given(dims, small)), "return_indices": draw(st.booleans())}
+        )
+    if dims > 1:
+        arguments["divisor_override"] = draw(st.sampled_from([None, None, 1, 7, -3]))
+    return parse_layer({**arguments, "count_include_pad": draw(st.booleans())})
+
+
+@st.composite
+def flattens(draw: st.DrawFn) -> Layer:
+    """Draw Flatten, of axes that some input has in this order, or Unflatten."""
+    if draw(st.booleans()):
+        told = draw(st.lists(small, max_size=3))
+        left = draw(st.sampled_from([[], [-1]] if told else [[-1]]))
+        sizes = draw(st.permutations([*told, *left]))
+        return parse_layer({"op": "Unflatten", "dim": draw(st.integers(-4, 3)), "unflattened_size": sizes})
+    start, end = draw(st.integers(-4, 3)), draw(st.integers(-4, 3))
+    if (start < 0) == (end < 0):
+        start, end = min(start, end), max(start, end)
+    return parse_layer({"op": "Flatten", "start_dim": start, "end_dim": end})
+
+
+FAMILIES: dict[str, st.SearchStrategy[Layer]] = {
+    "convolutions": convs(),
+    "transposed": transposed(),
+    "linear": linears(),
+    "shuffles": pixel_shuffles(),
+    "columns": columns(),
+    "batch norms": batch_norms(),
+    "pools": pools(),
+    "flattens": flattens(),
+}
+"""Layers of every kind, family by family."""
+
+
+@st.composite
+def misshapen(draw: st.DrawFn, shape: Shape) -> Shape:
+    """Draw a shape that is near another one: an axis more or less, or one of another length."""
+    at = draw(st.integers(0, len(shape) - 1))
+    new = draw(st.lists(up_to_4, max_size=2).filter(lambda axes: len(shape) + len(axes) > 1))
+    return (*shape[:at], *new, *shape[at + 1 :])
+
+
 @st.composite
 def shapes(draw: st.DrawFn, layer: Layer) -> Shapes:
-    """Draw an input with the right rank and channels; its spatial lengths may be too short."""
+    """Draw an input with the right rank and channels; its spatial lengths may be too short.
+
+    Layers that move entries also get shapes that are no good at all.
+    """
     if isinstance(layer, Linear):
         return ((*draw(st.lists(small, max_size=3)), layer.in_features),)
-    assert isinstance(layer, (Conv, ConvTranspose))
+    if not isinstance(layer, (Conv, ConvTranspose)):
+        shape = draw(nearly_fitting(layer))
+        return (draw(misshapen(shape)) if draw(st.integers(0, 3)) == 0 else shape,)
     space = draw(per_axis(layer.dims, st.integers(1, 11)))
     return ((*draw(st.lists(small, max_size=1)), layer.in_channels, *space),)
+
+
+@st.composite
+def nearly_fitting(draw: st.DrawFn, layer: Layer) -> Shape:
+    """Draw an input for a layer that is no convolution; some lengths may be too short, and some axes missing."""
+    batch, channels = draw(st.lists(small, max_size=1)), draw(small)
+    if isinstance(layer, PixelShuffle):
+        return (*draw(st.lists(small, max_size=2)), channels * layer.upscale_factor**2, *draw(per_axis(2, up_to_4)))
+    if isinstance(layer, PixelUnshuffle):
+        space = [layer.downscale_factor * draw(small) for _ in range(2)]
+        return (*draw(st.lists(small, max_size=2)), channels, *space)
+    if isinstance(layer, Fold):
+        return (*batch, channels * layer.taps, layer.columns)
+    if isinstance(layer, BatchNorm):
+        flat = layer.dims == 1 and draw(st.booleans())
+        return (draw(small), layer.num_features, *([] if flat else draw(per_axis(layer.dims, up_to_4))))
+    if isinstance(layer, (Unfold, Pool)):
+        return (*batch, channels, *draw(per_axis(layer.dims, st.integers(1, 9))))
+    lengths = draw(st.lists(up_to_4, min_size=1, max_size=5))
+    if isinstance(layer, Unflatten) and -len(lengths) <= layer.dim < len(lengths):
+        lengths[layer.dim] = layer.told * (draw(small) if -1 in layer.unflattened_size else 1)
+    assert isinstance(layer, (Flatten, Unflatten))
+    return tuple(lengths)
 
 
 @st.composite

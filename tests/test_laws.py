@@ -24,6 +24,7 @@ from convcheck.layers import (
     Linear,
     MatMul,
     Patchify,
+    PixelShuffle,
     Rearrange,
     Sequential,
     Unpatchify,
@@ -33,8 +34,17 @@ from convcheck.results import Agreement, Verdict
 from convcheck.transplant import NoWayBackError
 from convcheck.verification import verify
 
-from .chains import CHAINS, patches, products, rearrangements
-from .strategies import accepting, convs, fitting, linears, per_axis, small, transposed, with_several_windows
+from .chains import CHAINS, layouts, patches, products, rearrangements
+from .strategies import (
+    accepting,
+    convs,
+    fitting,
+    linears,
+    per_axis,
+    small,
+    transposed,
+    with_several_windows,
+)
 
 NAMES = list(catalogue())
 
@@ -100,6 +110,7 @@ def drawn_for(name: str) -> st.SearchStrategy[tuple[Layer, Shapes]]:
         Unpatchify: patches("Unpatchify"),
     }
     drawn = [strategy for family, strategy in others.items() if family in families]
+    drawn += [layouts()] if PixelShuffle in families else []
     drawn += [CHAINS[name]] if Sequential in families else []
     return st.one_of([*drawn, *accepting(catalogue()[name])])
 
@@ -195,7 +206,7 @@ def test_every_refusal_is_necessary(name: str, data: st.DataObject) -> None:
         return
     try:
         verdict = verify(claim(name, layer, shapes)).verdict
-    except RuntimeError:
+    except (KeyError, RuntimeError):
         # The weights do not even go together.
         verdict = Verdict.ERROR
     assert verdict in (Verdict.DIFFERENT, Verdict.ERROR), f"{layer} on {shapes} is refused without need"

@@ -26,7 +26,8 @@ def examine(pair: Pair, seed: int) -> Logic:
     """Probe a pair until a wrong one would have been found, or the first probe finds it."""
     degree = pair.layer.degree()
     if degree is None:
-        return Logic(Exact(), Gradients(), 1, (), ("exact: not applicable, a softmax is no sum of products",))
+        note = f"exact: not applicable, {pair.layer.kind} is no sum of products; float64 stands in for it"
+        return Logic(Exact(), Gradients(), 1, (), (note,))
     plan = integers.plan(pair, degree)
     found, fault, probes = None, None, 0
     notes: dict[str, None] = {}

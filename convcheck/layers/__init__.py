@@ -1,27 +1,43 @@
 """A layer as numbers: what torch prints, read back, with its shapes, weights and costs. Imports no torch."""
 
 from convcheck.layers.base import Layer, Roundings, Statistic, accept
+from convcheck.layers.batchnorm import BatchNorm
 from convcheck.layers.conv import Conv
 from convcheck.layers.conv_transpose import ConvTranspose
+from convcheck.layers.flatten import Flatten, Unflatten
 from convcheck.layers.linear import Linear
 from convcheck.layers.matmul import MatMul
 from convcheck.layers.parse import kinds, parse_layer
 from convcheck.layers.patchify import Patchify, Unpatchify
+from convcheck.layers.pixel_shuffle import PixelShuffle, PixelUnshuffle
+from convcheck.layers.pool import AvgPool, AvgPool1d, MaxPool, Pool
 from convcheck.layers.rearrange import Rearrange
 from convcheck.layers.sequential import Sequential
 from convcheck.layers.shapes import parse_shape, parse_shapes, write_shapes
+from convcheck.layers.unfold import Fold, Unfold
 
 __all__ = [
+    "AvgPool",
+    "AvgPool1d",
+    "BatchNorm",
     "Conv",
     "ConvTranspose",
+    "Flatten",
+    "Fold",
     "Layer",
     "Linear",
     "MatMul",
+    "MaxPool",
     "Patchify",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "Pool",
     "Rearrange",
     "Roundings",
     "Sequential",
     "Statistic",
+    "Unflatten",
+    "Unfold",
     "Unpatchify",
     "accept",
     "kinds",

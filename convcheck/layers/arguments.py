@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ LARGEST = 2**63 - 1
 """torch's sizes are 64-bit; a larger number is a slip of the finger, not a layer."""
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
+MOST_AXES = 64
+"""More axes than the tensors of any model have; the same slip of the finger."""
 
 REQUIRED = object()
 
@@ -22,15 +26,19 @@ Reader = Callable[[object, int], object]
 
 @dataclass(frozen=True)
 class Argument:
-    """A name, the reader of its value (which is told the number of spatial axes), and torch's default."""
+    """A name, the reader of its value (which is told the number of spatial axes), and torch's default.
+
+    torch takes some arguments by name alone.
+    """
 
     name: str
     read: Reader
     default: object = REQUIRED
+    by_name: bool = False
 
 
-def _is_whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= LARGEST
+def _is_whole(value: object, least: int, most: int = LARGEST) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def _wanted(value: object, least: int) -> str:
@@ -73,9 +81,34 @@ def few(least: int) -> Reader:
     return read
 
 
+def as_given(least: int, *, short: bool) -> Reader:
+    """Read one whole number or one for every spatial axis, and keep which of them it was: so torch prints it.
+
+    Where `short`, torch lets a tuple of one number stand for all axes, too.
+    """
+
+    def read(value: object, dims: int) -> object:
+        if isinstance(value, (tuple, list)) and short and len(value) == 1:
+            per_axis(least)(value[0], dims)
+            return tuple(value)
+        values = per_axis(least)(value, dims)
+        return values if isinstance(value, (tuple, list)) else value
+
+    return read
+
+
 def optional(reader: Reader) -> Reader:
     """Read None, or what `reader` reads."""
-    return lambda value, dims: None if value is None else reader(value, dims)
+
+    def read(value: object, dims: int) -> object:
+        if value is None:
+            return None
+        try:
+            return reader(value, dims)
+        except BadValueError as legal:
+            raise BadValueError(f"{legal}, or None") from None
+
+    return read
 
 
 def one_of(*words: object) -> Reader:
@@ -87,6 +120,45 @@ def one_of(*words: object) -> Reader:
         return value
 
     return read
+
+
+def number(least: float | None = None) -> Reader:
+    """Read a finite number, whole or not, that is at least `least` where that is given."""
+
+    def read(value: object, dims: int) -> object:
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
+            raise BadValueError("a number" if least is None else f"a number at least {least:g}")
+        if least is not None and value < least:
+            raise BadValueError(f"a number at least {least:g}")
+        return value
+
+    return read
+
+
+def axis(value: object, dims: int) -> object:
+    """Read the number of an axis, counted from 0, or from -1 backwards."""
+    if not _is_whole(value, -MOST_AXES, MOST_AXES - 1):
+        named = "; axes have no names here" if isinstance(value, str) else ""
+        raise BadValueError(f"the number of an axis, from {-MOST_AXES} to {MOST_AXES - 1}{named}")
+    return value
+
+
+def sizes(value: object, dims: int) -> object:
+    """Read the lengths of axes; torch finds one of them out where it is -1."""
+    values = tuple(value) if isinstance(value, (tuple, list)) else ()
+    told = [each for each in values if each != -1]
+    if not values or len(told) < len(values) - 1 or not all(_is_whole(each, 1) for each in told):
+        raise BadValueError("a tuple of whole numbers at least 1, one of which may be -1")
+    if len(values) > MOST_AXES:
+        raise BadValueError(f"a tuple of {MOST_AXES} numbers at most")
+    return values
+
+
+def divisor(value: object, dims: int) -> object:
+    """Read a whole number that is not 0."""
+    if not _is_whole(value, -LARGEST) or value == 0:
+        raise BadValueError("a whole number other than 0")
+    return value
 
 
 def padding(value: object, dims: int) -> object:
@@ -102,6 +174,13 @@ def flag(value: object, dims: int) -> object:
     """Read True or False; torch takes None for False, too."""
     if value is None:
         return False
+    if not isinstance(value, bool):
+        raise BadValueError("True or False")
+    return value
+
+
+def strict_flag(value: object, dims: int) -> object:
+    """Read True or False, where torch takes nothing else."""
     if not isinstance(value, bool):
         raise BadValueError("True or False")
     return value

@@ -1,6 +1,6 @@
 """The sizes of windows along one axis. All lengths are in positions.
 
-Formulas: torch.nn.Conv2d and torch.nn.ConvTranspose2d, section "Shape"; V. Dumoulin and F. Visin,
+Formulas: torch.nn.Conv2d, torch.nn.ConvTranspose2d and torch.nn.MaxPool2d, section "Shape"; V. Dumoulin and F. Visin,
 "A guide to convolution arithmetic for deep learning", 2016, relationships 6, 8 and 14.
 """
 
@@ -13,6 +13,12 @@ from dataclasses import dataclass
 def span(kernel: int, dilation: int) -> int:
     """Return how many positions a dilated kernel reaches over."""
     return dilation * (kernel - 1) + 1
+
+
+def along(value: int | tuple[int, ...], dims: int) -> tuple[int, ...]:
+    """Return one number for every axis, where a single one may stand for all of them."""
+    values = (value,) if isinstance(value, int) else value
+    return values * dims if len(values) == 1 else values
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,21 @@ class Window:
     def outputs(self, length: int) -> int:
         """`floor((n + p - d*(k-1) - 1) / s) + 1`; below 1 where the kernel does not fit."""
         return (length + self.before + self.after - span(self.kernel, self.dilation)) // self.stride + 1
+
+    def outputs_rounded_up(self, length: int) -> int:
+        """`ceil((n + p - d*(k-1) - 1) / s) + 1`: a last window may reach beyond the end.
+
+        Unless it would start there: a window starts in the input or in the padding before it.
+        """
+        beyond = length + self.before + self.after - span(self.kernel, self.dilation)
+        # Whole numbers, since a quotient of large ones would be rounded.
+        outputs = -(-beyond // self.stride) + 1
+        return outputs - 1 if (outputs - 1) * self.stride >= length + self.before else outputs
+
+    def several(self) -> int:
+        """Return a length with three windows, and a remainder that the stride does not use up; at least 1."""
+        reach = span(self.kernel, self.dilation) + 2 * self.stride + min(1, self.stride - 1)
+        return max(1, reach - self.before - self.after)
 
     def dropped(self, length: int, outputs: int, mode: str) -> int:
         """Return how many trailing positions the first windows, `outputs` of them, never read.

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 from convcheck.errors import ShapeError
 from convcheck.layers.arguments import Argument
-from convcheck.patterns import Shape, Shapes
+from convcheck.layers.arithmetic import Window, span
+from convcheck.patterns import SPACE_AXES, Shape, Shapes
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ class Layer(ABC):
     def arguments(self) -> dict[str, object]:
         """Return torch's constructor arguments, all of them, by name."""
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "kind"}
+
+    @classmethod
+    def completed(cls, arguments: dict[str, object]) -> dict[str, object]:
+        """Return arguments that were read one by one, with those settled that torch takes from the others."""
+        return arguments
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
         """Yield (argument, message) for arguments that are fine alone and impossible together."""
@@ -142,6 +148,26 @@ class Layer(ABC):
         return sum(math.prod(shape) for shape in self.parameters().values())
 
 
+@dataclass(frozen=True)
+class Weightless(Layer):
+    """A layer that has no parameters and multiplies nothing. Most of them move every entry to its place."""
+
+    def parameters(self) -> dict[str, Shape]:
+        return {}
+
+    def macs(self, shape: Shape) -> int:
+        """Return 0: entries are moved, compared, or added up, and never multiplied."""
+        self.output_shape(shape)
+        return 0
+
+    def roundings(self) -> Roundings:
+        # What is only moved is not rounded.
+        return Roundings(sums=0)
+
+    def degree(self) -> int | None:
+        return 1
+
+
 def accept(layer: Layer, shapes: Shapes) -> Shape:
     """Return the output's shape for inputs that a user gave.
 
@@ -163,15 +189,36 @@ def check_channels(shape: Shape, dims: int, channels: int, kind: str) -> None:
     Raises:
         ShapeError: naming the shapes that would do.
     """
-    if len(shape) not in (dims + 1, dims + 2):
-        space = ", ".join(("T", "H", "W")[3 - dims :] if dims > 1 else ("L",))
-        raise ShapeError(
-            f"{kind} takes [batch, {channels}, {space}] or [{channels}, {space}]; "
-            f"{list(shape)} has {len(shape)} {'axis' if len(shape) == 1 else 'axes'}"
-        )
+    check_rank(shape, dims, channels, kind)
     if shape[-dims - 1] != channels:
         read = ", read as unbatched," if len(shape) == dims + 1 else ""
         raise ShapeError(f"{kind} takes {channels} input channels; {list(shape)}{read} has {shape[-dims - 1]}")
+
+
+def check_rank(shape: Shape, dims: int, channels: object, kind: str) -> None:
+    """Check the rank of a channels-first input, batched or not; `channels` is what the message calls them.
+
+    Raises:
+        ShapeError: naming the shapes that would do.
+    """
+    if len(shape) not in (dims + 1, dims + 2):
+        space = ", ".join(SPACE_AXES[dims]).upper()
+        raise ShapeError(f"{kind} takes [batch, {channels}, {space}] or [{channels}, {space}]; {say_rank(shape)}")
+
+
+def say_rank(shape: Shape) -> str:
+    """Return `[2, 3] has 2 axes`."""
+    return f"{list(shape)} has {len(shape)} {'axis' if len(shape) == 1 else 'axes'}"
+
+
+def too_short(axis: str, length: int, window: Window, beyond: int = 0) -> ShapeError:
+    """Say that no window fits along an axis, where one may reach `beyond` the end by some positions."""
+    reach, pads = span(window.kernel, window.dilation), window.before + window.after
+    return ShapeError(
+        f"axis {axis} of length {length} is too short: the kernel reaches over {reach} positions"
+        + (f" and the padding adds {pads}" if pads else "")
+        + f", so the output would be empty; {axis} must be at least {max(1, reach - pads - beyond)}"
+    )
 
 
 def batch_of(shape: Shape, inner: int) -> int:

@@ -10,7 +10,7 @@ from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument
 from convcheck.layers.arithmetic import Window, span
-from convcheck.layers.base import Layer, Roundings, batch_of, check_channels
+from convcheck.layers.base import Layer, Roundings, batch_of, check_channels, too_short
 from convcheck.layers.text import compact, indivisible, label
 from convcheck.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
 
@@ -91,13 +91,7 @@ class Conv(Layer):
                 f"it reaches {limit} at most"
             )
         if window.outputs(length) < 1:
-            reach = span(window.kernel, window.dilation)
-            pads = window.before + window.after
-            raise ShapeError(
-                f"axis {axis} of length {length} is too short: the kernel reaches over {reach} positions"
-                + (f" and the padding adds {pads}" if pads else "")
-                + f", so the output would be empty; {axis} must be at least {max(1, reach - pads)}"
-            )
+            raise too_short(axis, length, window)
 
     def macs(self, shape: Shape) -> int:
         output = self.output_shape(shape)
@@ -114,12 +108,10 @@ class Conv(Layer):
         return self.macs(shape) * self.groups // self.out_channels
 
     def typical_inputs(self) -> Shapes:
-        # Three windows along each axis, and a remainder that the stride does not use up.
         space = []
         for window in self.windows:
-            reach = span(window.kernel, window.dilation) + 2 * window.stride + min(1, window.stride - 1)
             needed = {"reflect": window.after + 1, "circular": window.after}.get(self.padding_mode, 1)
-            space.append(max(1, reach - window.before - window.after, needed))
+            space.append(max(window.several(), needed))
         return ((2, self.in_channels, *space),)
 
     def roundings(self) -> Roundings:

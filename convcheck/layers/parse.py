@@ -10,16 +10,27 @@ from dataclasses import dataclass
 from convcheck.errors import LayerError, did_you_mean, shown
 from convcheck.layers.arguments import REQUIRED, BadValueError
 from convcheck.layers.base import Layer
+from convcheck.layers.batchnorm import BatchNorm
 from convcheck.layers.conv import Conv
 from convcheck.layers.conv_transpose import ConvTranspose
+from convcheck.layers.flatten import Flatten, Unflatten
 from convcheck.layers.linear import Linear
 from convcheck.layers.matmul import MatMul
 from convcheck.layers.patchify import Patchify, Unpatchify
+from convcheck.layers.pixel_shuffle import PixelShuffle, PixelUnshuffle
+from convcheck.layers.pool import AvgPool, AvgPool1d, MaxPool
 from convcheck.layers.printed import printed
 from convcheck.layers.rearrange import Rearrange
 from convcheck.layers.sequential import Sequential
+from convcheck.layers.unfold import Fold, Unfold
 
-FAMILIES: tuple[type[Layer], ...] = (Conv, ConvTranspose, Linear, MatMul, Patchify, Rearrange, Sequential, Unpatchify)
+FAMILIES: tuple[type[Layer], ...] = (
+    *(Conv, ConvTranspose, Linear),
+    *(PixelShuffle, PixelUnshuffle, Unfold, Fold),
+    *(BatchNorm, MaxPool, AvgPool1d, AvgPool),
+    *(Flatten, Unflatten, Rearrange),
+    *(MatMul, Patchify, Sequential, Unpatchify),
+)
 
 
 @dataclass(frozen=True)
@@ -89,10 +100,12 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
         return _nested(family, kind, positional, named)
     dims, signature = family.KINDS[kind], family.SIGNATURE
     names = [argument.name for argument in signature]
+    positions = [argument.name for argument in signature if not argument.by_name]
     faults: list[tuple[str | None, str]] = []
-    if len(positional) > len(names):
-        faults.append((None, f"takes {len(names)} arguments, and {len(positional)} were given"))
-    given = dict(zip(names, positional, strict=False))
+    if len(positional) > len(positions):
+        by_name = " by position" if len(positions) < len(names) else ""
+        faults.append((None, f"takes {len(positions)} arguments{by_name}, and {len(positional)} were given"))
+    given = dict(zip(positions, positional, strict=False))
     keywords: dict[str, object] = {}
     for name, value in named.items():
         if name in given:
@@ -120,7 +133,7 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
             faults.append((argument.name, f"{argument.name} is {shown(value)}; it must be {legal}"))
     if faults:
         raise LayerError(faults, kind=kind)
-    layer = family(kind, **read)
+    layer = family(kind, **family.completed(read))
     impossible = list(layer.inconsistencies())
     if impossible:
         raise LayerError(impossible, kind=kind)

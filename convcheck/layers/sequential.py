@@ -27,6 +27,8 @@ class Sequential(Layer):
         if not self.layers:
             yield "layers", "a Sequential needs at least one layer"
         for number, layer in enumerate(self.layers):
+            if getattr(layer, "return_indices", False):
+                yield "layers", f"layer {number} is {layer}, which makes two outputs; the next layer takes one"
             if 1 not in layer.TAKES:
                 yield (
                     "layers",

@@ -1,0 +1,111 @@
+"""A layer, then BatchNorm in eval mode, is one layer with a scaled weight and a shifted bias."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from convcheck.layers import BatchNorm, Conv, ConvTranspose, Linear, Roundings, Sequential
+from convcheck.patterns import Shape
+from convcheck.preconditions import chained
+from convcheck.rewrite import Recipe, Refusal, Rewrite
+from convcheck.transplant import Merge
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def refusals(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
+    wrong = list(chained(chain, (Conv, ConvTranspose, Linear), (BatchNorm,)))
+    yield from wrong
+    if wrong:
+        return
+    layer, norm = chain.layers
+    if not cast(BatchNorm, norm).track_running_stats:
+        need = "needs to be True: without running statistics the batch's own are taken, in eval mode too"
+        yield Refusal("track_running_stats", False, need)
+    if len(shape) != layer.dims + 2:
+        made = list(layer.output_shape(shape))
+        need = f"needs {layer.dims + 2} axes, so that axis 1 of {layer.kind}'s output, {made}, is its channels"
+        yield Refusal("input", list(shape), need)
+
+
+def candidate(chain: Sequential, shape: Shape) -> nn.Module:
+    from torch import nn
+
+    layer = chain.layers[0]
+    arguments: dict[str, Any] = {**layer.arguments(), "bias": True}
+    folded: nn.Module = getattr(nn, layer.kind)(**arguments)
+    return folded
+
+
+def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
+    layer, norm = chain.layers[0], cast(BatchNorm, chain.layers[1])
+    own, eps = layer.parameters(), norm.eps
+    transposed = isinstance(layer, ConvTranspose)
+    groups = layer.axis_sizes().get("g", 1)
+    gamma = ("1.weight",) if norm.affine else ()
+
+    def scale(variance: Tensor, factors: tuple[Tensor, ...]) -> Tensor:
+        root: Tensor = (variance + eps).sqrt()
+        return factors[0] / root if factors else root.reciprocal()
+
+    def kernels(weight: Tensor, variance: Tensor, *affine: Tensor) -> Tensor:
+        factors = scale(variance, affine)
+        if not transposed:
+            return weight * factors.reshape(-1, *[1] * (weight.dim() - 1))
+        # [(g i), o, k]: the outputs of one group belong to its own inputs.
+        grouped = weight.reshape(groups, -1, *weight.shape[1:])
+        return (grouped * factors.reshape(groups, 1, -1, *[1] * (weight.dim() - 2))).reshape(weight.shape)
+
+    def shifts(mean: Tensor, variance: Tensor, *others: Tensor) -> Tensor:
+        found = dict(zip(sources, others, strict=True))
+        centred = sum([found["0.bias"]] if "0.bias" in found else [], -mean)
+        return sum(
+            [found["1.bias"]] if norm.bias else [],
+            centred * scale(variance, tuple(found[name] for name in gamma)),
+        )
+
+    sources = [*gamma, *(("1.bias",) if norm.bias else ()), *(("0.bias",) if "bias" in own else ())]
+    times, plus = (" * gamma[o]" if norm.affine else ""), (" + beta[o]" if norm.bias else "")
+    root = "sqrt(variance[o] + eps)"
+    shifted = "(b[o] - mean[o])" if "bias" in own else "-mean[o]"
+    return {
+        "weight": Merge(("0.weight", "1.running_var", *gamma), own["weight"], kernels, f"W[o, ...]{times} / {root}"),
+        "bias": Merge(
+            ("1.running_mean", "1.running_var", *sources),
+            (norm.num_features,),
+            shifts,
+            f"{shifted}{times} / {root}{plus}",
+        ),
+    }
+
+
+def macs(chain: Sequential, shape: Shape) -> int:
+    return chain.layers[0].macs(shape)
+
+
+def roundings(chain: Sequential) -> Roundings:
+    layer = dataclasses.replace(chain.layers[0], bias=True).roundings()  # type: ignore[call-arg]  # all three have one
+    # A root, its sum and quotient, and the product are rounded for a weight; for the bias a difference and a sum, too.
+    return Roundings(layer.sums + int(layer.bias_apart) + 6)
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="Sequential of Conv, ConvTranspose or Linear, and BatchNorm",
+    holds_when="eval mode with running statistics, and a batched input",
+    formula="W'[o] = W[o] * gamma[o] / sqrt(var[o] + eps), b'[o] = (b[o] - mean[o]) * gamma[o] / sqrt(var[o] + eps) + "
+    "beta[o]",
+    source="torch.nn.BatchNorm2d in eval mode; torch.nn.utils.fusion.fuse_conv_bn_eval does the same",
+    families=(Sequential,),
+    example="Sequential(Conv2d(3, 8, 3, padding=1, bias=False), BatchNorm2d(8))",
+    refusals=refusals,
+    candidate=candidate,
+    weights=weights,
+    macs=macs,
+    roundings=roundings,
+    training="the statistics are frozen into the weights, and gamma and beta cannot be told apart from them again; in "
+    "train mode BatchNorm takes the batch's own statistics, so fold after training",
+)
