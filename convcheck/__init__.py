@@ -1,6 +1,23 @@
 """Prove that a convolution and what replaces it compute the same. Importing this imports no torch."""
 
+from typing import TYPE_CHECKING
+
 from convcheck.api import assert_equal, params, shape, verify
 from convcheck.version import __version__
 
-__all__ = ["__version__", "assert_equal", "params", "shape", "verify"]
+if TYPE_CHECKING:
+    from convcheck.patchify import Patchify, Unpatchify
+else:
+    # Hidden from type checkers, which would otherwise take any name for one of convcheck's.
+    def __getattr__(name: str) -> object:
+        if name not in ("Patchify", "Unpatchify"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from convcheck import patchify
+
+        return getattr(patchify, name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
+
+__all__ = ["Patchify", "Unpatchify", "__version__", "assert_equal", "params", "shape", "verify"]
