@@ -12,6 +12,13 @@ from convcheck.rewrite import Recipe, Refusal, Rewrite
 if TYPE_CHECKING:
     from torch import nn
 
+BYTES_AT_ONCE = 2**26
+"""Products of at most 64 MiB, or one token's, are in memory at once.
+
+More than half of that is used where there are enough tokens: glibc hands blocks of over 32 MiB back at once, while
+smaller ones leave holes that add up.
+"""
+
 
 def refusals(linear: Linear, shape: Shape) -> Iterator[Refusal]:
     yield from ()
@@ -21,10 +28,6 @@ def candidate(linear: Linear, shape: Shape) -> nn.Module:
     import torch
     from torch import Tensor, nn
 
-    # Products of at most 64 MiB, or one token's, are in memory at once. More than half of that is used where there are
-    # enough tokens: glibc hands blocks of over 32 MiB back at once, while smaller ones leave holes that add up.
-    bytes_at_once = 2**26
-
     class BroadcastSum(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -32,7 +35,7 @@ def candidate(linear: Linear, shape: Shape) -> nn.Module:
             self.bias = nn.Parameter(torch.empty(linear.out_features)) if linear.bias else None
 
         def forward(self, x: Tensor) -> Tensor:
-            tokens_at_once = max(1, bytes_at_once // (self.weight.numel() * x.element_size()))
+            tokens_at_once = max(1, BYTES_AT_ONCE // (self.weight.numel() * x.element_size()))
             chunks = torch.split(x.reshape(-1, linear.in_features), tokens_at_once)
             # [b, i, 1] * [1, i, o], summed over i
             y = torch.cat([(tokens[:, :, None] * self.weight[None]).sum(1) for tokens in chunks])
