@@ -12,7 +12,7 @@ from convcheck.rewrite import Recipe, Refusal, Rewrite
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-AT_ONCE = 2**26
+BYTES_AT_ONCE = 2**26
 """Bytes of products that are in memory at once, if one row's are no more. Much smaller blocks would stay with the
 allocator, in pieces, where large ones go back to the system."""
 
@@ -22,7 +22,7 @@ def summed(left: Tensor, right: Tensor) -> Tensor:
     import torch
 
     row = right[0].numel() * right.element_size()
-    batches, rows = max(1, AT_ONCE // (row * left.shape[1])), max(1, AT_ONCE // row)
+    batches, rows = max(1, BYTES_AT_ONCE // (row * left.shape[1])), max(1, AT_ONCE // row)
     return torch.cat(
         [
             torch.cat([(some[:, :, :, None] * b[:, None]).sum(2) for some in torch.split(a, rows, 1)], 1)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Windowed = Conv | ConvTranspose
 
+BYTES_AT_ONCE = 2**25
+"""So many bytes of spectra are in memory at once, or those of one product; torch copies them two or three times."""
+
 
 def refusals(layer: Windowed, shape: Shape) -> Iterator[Refusal]:
     yield from ()
@@ -31,72 +34,88 @@ def lengths(layer: Windowed, shape: Shape) -> Shape:
     return tuple(1 << max(0, n - 1).bit_length() for n in needed)
 
 
-def candidate(layer: Windowed, shape: Shape) -> nn.Module:
+def outputs(layer: Windowed, space: Shape) -> tuple[slice, ...]:
+    """Return which points of the transform are outputs, along every axis."""
+    if isinstance(layer, Conv):
+        read = zip(layer.windows, space, strict=True)
+        return tuple(slice(0, (each.outputs(n) - 1) * each.stride + 1, each.stride) for each, n in read)
+    written = zip(layer.spreads, space, strict=True)
+    return tuple(slice(each.padding, each.padding + each.outputs(n)) for each, n in written)
+
+
+def spectra(x: Tensor, taps: Tensor) -> int:
+    """Return how many spectra it takes to multiply those of inputs `[b, i, ...]` and of kernels `[o, i, ...]`."""
+    (batch, into), out = x.shape[:2], len(taps)
+    return batch * into + out * into + batch * out
+
+
+def in_parts(multiply: Any, x: Tensor, taps: Tensor, at_once: int) -> Tensor:
+    """Multiply `[b, i, ...]` with `[o, i, ...]`, to `[b, o, ...]`: in halves until a part has so few spectra."""
     import torch
-    from einops import einsum, rearrange
+
+    longest = max(*x.shape[:2], len(taps))
+    if longest == 1 or spectra(x, taps) <= at_once:
+        y: Tensor = multiply(x, taps)
+        return y
+    if longest == len(taps):
+        return torch.cat([in_parts(multiply, x, half, at_once) for half in taps.tensor_split(2)], 1)
+    if longest == len(x):
+        return torch.cat([in_parts(multiply, half, taps, at_once) for half in x.tensor_split(2)])
+    halves = zip(x.tensor_split(2, 1), taps.tensor_split(2, 1), strict=True)
+    first, second = (in_parts(multiply, *half, at_once) for half in halves)
+    return first + second
+
+
+def candidate(layer: Windowed, shape: Shape) -> nn.Module:
+    from functools import partial
+
+    import torch
+    from einops import einsum
     from torch import nn
+    from torch.utils.checkpoint import checkpoint
 
     from convcheck.nn import pad
 
-    dims, groups = layer.dims, layer.groups
-    axes = tuple(range(-dims, 0))
-    weight = layer.parameters()["weight"]
-
-    def spread(x: Tensor, factors: Shape) -> Tensor:
-        """Put `factor - 1` zeros between the entries of the last axes."""
-        sparse = x.new_zeros(
-            (*x.shape[:-dims], *((n - 1) * f + 1 for n, f in zip(x.shape[-dims:], factors, strict=True)))
-        )
-        every: Any = (..., *(slice(None, None, factor) for factor in factors))
-        sparse[every] = x
-        return sparse
+    dims, groups, transposed = layer.dims, layer.groups, isinstance(layer, ConvTranspose)
+    axes, channel = tuple(range(-dims, 0)), -dims - 1
+    summed = spell("b i {space}, o i {space} -> b o {space}", dims)
 
     class FFT(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.weight = nn.Parameter(torch.empty(weight))
+            self.weight = nn.Parameter(torch.empty(layer.parameters()["weight"]))
             self.bias = nn.Parameter(torch.empty(layer.out_channels)) if layer.bias else None
 
         def forward(self, x: Tensor) -> Tensor:
-            # torch transforms single and double precision; half is widened, and rounded once at the end.
-            wide = torch.promote_types(x.dtype, torch.float32)
-            taps, space, n = (
-                spread(self.weight.to(wide), layer.dilation),
-                x.shape[-dims:],
-                lengths(layer, tuple(x.shape)),
-            )
-            if isinstance(layer, Conv):
-                y = self.multiply(pad(x, layer.pads, layer.padding_mode).to(wide), taps, n)
-                every = [
-                    slice(0, (window.outputs(size) - 1) * window.stride + 1, window.stride)
-                    for window, size in zip(layer.windows, space, strict=True)
-                ]
-            else:
-                y = self.multiply(spread(x.to(wide), layer.stride), taps, n)
-                every = [
-                    slice(each.padding, each.padding + each.outputs(size))
-                    for each, size in zip(layer.spreads, space, strict=True)
-                ]
-            cropped: Any = (..., *every)
-            y = y[cropped].to(x.dtype)
+            n, every = lengths(layer, tuple(x.shape)), outputs(layer, tuple(x.shape[-dims:]))
+            padded = pad(x, layer.pads, layer.padding_mode) if isinstance(layer, Conv) else x
+            inputs = padded.reshape(-1, *padded.shape[channel:]).chunk(groups, 1)
+            kernels = [taps.transpose(0, int(transposed)) for taps in self.weight.chunk(groups)]
+            at_once = BYTES_AT_ONCE // (math.prod(n[:-1]) * (n[-1] // 2 + 1) * 2 * max(4, x.element_size()))
+            multiply: Any = partial(self.multiply, n=n, every=every)
+            if groups * spectra(inputs[0], kernels[0]) > at_once:
+                # For the backward pass the spectra of every part are made anew, rather than all of them kept.
+                multiply = partial(checkpoint, multiply, use_reentrant=False, preserve_rng_state=False)
+            y = torch.cat([in_parts(multiply, *pair, at_once) for pair in zip(inputs, kernels, strict=True)], 1)
+            y = y.reshape(*x.shape[:channel], *y.shape[1:]).to(x.dtype)
             return y if self.bias is None else y + self.bias.reshape(-1, *[1] * dims)
 
-        def multiply(self, x: Tensor, taps: Tensor, n: Shape) -> Tensor:
-            """Multiply spectra and sum over the input channels of each group."""
-            inputs = rearrange(
-                torch.fft.rfftn(x, n, axes), spell("... (g i) {space} -> ... g i {space}", dims), g=groups
-            )
-            kernel = rearrange(
-                torch.fft.rfftn(taps, n, axes), spell("(g a) b {space} -> g a b {space}", dims), g=groups
-            )
+        def multiply(self, x: Tensor, taps: Tensor, n: Shape, every: Any) -> Tensor:
+            inputs = self.transform(x, layer.stride if transposed else (1,) * dims, n)
+            kernel = self.transform(taps, layer.dilation, n)
             # A convolution as deep learning has it is a correlation: its kernel is not flipped.
-            product = (
-                einsum(inputs, kernel.conj(), spell("... g i {space}, g o i {space} -> ... g o {space}", dims))
-                if isinstance(layer, Conv)
-                else einsum(inputs, kernel, spell("... g i {space}, g i o {space} -> ... g o {space}", dims))
-            )
-            spectra = rearrange(product, spell("... g o {space} -> ... (g o) {space}", dims))
-            y: Tensor = torch.fft.irfftn(spectra, n, axes)
+            product = einsum(inputs, kernel if transposed else kernel.conj(), summed)
+            # A copy, so that what is cropped away is not kept.
+            y: Tensor = torch.fft.irfftn(product, n, axes)[(..., *every)].clone()
+            return y
+
+        def transform(self, x: Tensor, factors: Shape, n: Shape) -> Tensor:
+            """Put `factor - 1` zeros between the entries of the last axes, fill up to n with zeros, and transform."""
+            # torch transforms single and double precision; half is widened, and rounded once at the end.
+            sparse = x.new_zeros(*x.shape[:2], *n, dtype=torch.promote_types(x.dtype, torch.float32))
+            every: Any = (..., *(slice(0, (k - 1) * f + 1, f) for k, f in zip(x.shape[2:], factors, strict=True)))
+            sparse[every] = x
+            y: Tensor = torch.fft.rfftn(sparse, dim=axes)
             return y
 
     return FFT()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from convcheck.errors import ShapeError
 from convcheck.layers import Conv, ConvTranspose, Roundings
 from convcheck.patterns import Shape, spell
 from convcheck.rewrite import Recipe, Refusal, Rewrite
@@ -22,10 +24,28 @@ def matrix_shape(layer: Conv | ConvTranspose, shape: Shape) -> tuple[int, int]:
     return math.prod(layer.output_shape(shape)[-inner:]), math.prod(shape[-inner:])
 
 
+def what_fits(layer: Conv | ConvTranspose, shape: Shape) -> str:
+    """Say how long every axis of the input may be for the matrix to be small enough."""
+
+    def excess(length: int) -> int:
+        try:
+            return math.prod(matrix_shape(layer, (*shape[: -layer.dims], *[length] * layer.dims))) - MOST_ENTRIES
+        except ShapeError:
+            # Too short for the layer.
+            return -MOST_ENTRIES
+
+    # The matrix grows with the input, and has a column for each of its values.
+    longest = bisect_right(range(MOST_ENTRIES + 1), 0, key=excess) - 1
+    if excess(longest) == -MOST_ENTRIES:
+        return "no input with equally long axes is small enough"
+    return f"an input of {' x '.join(map(str, (layer.in_channels, *[longest] * layer.dims)))} would fit"
+
+
 def refusals(layer: Conv | ConvTranspose, shape: Shape) -> Iterator[Refusal]:
     rows, columns = matrix_shape(layer, shape)
     if rows * columns > MOST_ENTRIES:
-        need = f"the matrix needs to have {MOST_ENTRIES:,} entries at most, and would have {rows * columns:,}"
+        need = f"the matrix needs to have {MOST_ENTRIES:,} entries at most, and would have {rows * columns:,}; "
+        need += what_fits(layer, shape)
         yield Refusal("size", f"{rows:,} outputs by {columns:,} inputs", need, vacuous=True)
 
 

@@ -13,6 +13,12 @@ from convcheck.rewrite import Refusal, Rewrite
 if TYPE_CHECKING:
     from torch import nn
 
+BYTES_AT_ONCE = 2**26
+"""All products of a layer may not fit in memory; so many bytes of them are made at a time, or those of one output.
+
+Much smaller blocks would stay with the allocator, in pieces, where large ones go back to the system.
+"""
+
 
 def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     yield from ()
@@ -25,9 +31,6 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from convcheck.nn import pad, windows
 
     dims, groups, channel = conv.dims, conv.groups, -conv.dims - 1
-    # All products of a layer may not fit in memory; so many bytes of them are made at a time. Much smaller blocks would
-    # stay with the allocator, in pieces, where large ones go back to the system.
-    at_once = 2**26
 
     class WindowsSum(nn.Module):
         def __init__(self) -> None:
@@ -46,7 +49,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             x_windows = windows(x, conv.kernel_size, conv.stride, conv.dilation)
             outputs = [*x.shape[:channel], len(weight), *x_windows.shape[-2 * dims : -dims]]
             longest = max(outputs)
-            if longest == 1 or math.prod(outputs) * weight[0].nbytes <= at_once:
+            if longest == 1 or math.prod(outputs) * weight[0].nbytes <= BYTES_AT_ONCE:
                 # [..., 1, i, *outputs, *kernel] * [o, i, 1..., *kernel]: views, so that autograd keeps no product.
                 products = x_windows.unsqueeze(-2 * dims - 2) * weight[(slice(None), slice(None), *[None] * dims)]
                 return products.sum([-2 * dims - 1, *range(-dims, 0)])
