@@ -8,12 +8,20 @@ from collections.abc import Mapping, Sequence
 
 from convcheck.errors import LayerError, did_you_mean, shown
 from convcheck.layers.arguments import REQUIRED, BadValueError
+from convcheck.layers.attention import DotProductAttention
 from convcheck.layers.base import Layer
 from convcheck.layers.conv import Conv
 from convcheck.layers.conv_transpose import ConvTranspose
 from convcheck.layers.linear import Linear
+from convcheck.layers.multihead import MultiheadAttention
 
-FAMILIES: tuple[type[Layer], ...] = (Conv, ConvTranspose, Linear)
+FAMILIES: tuple[type[Layer], ...] = (
+    Conv,
+    ConvTranspose,
+    Linear,
+    DotProductAttention,
+    MultiheadAttention,
+)
 
 LONGEST = 10_000
 """Characters in one layer; a longer text is a file in the wrong place."""
