@@ -38,6 +38,10 @@ def _scale(value: object, dims: int) -> object:
     return float(value)
 
 
+SCORES_AT_ONCE = 7
+"""How often the scores are in memory, as `Layer.unfolded` counts: behind scale, mask and softmax, with their errors."""
+
+
 @dataclass(frozen=True)
 class DotProductAttention(Layer):
     """`o[l, v] = sum over s of P[l, s] * value[s, v]`, with `P[l] = softmax(scale * query[l] . key[s] + mask[l, s])`.
@@ -141,8 +145,8 @@ class DotProductAttention(Layer):
         return math.prod(scores) * query[-1] + math.prod(output) * scores[-1]
 
     def unfolded(self, query: Shape, *others: Shape) -> int:
-        # The scores, what comes of them behind scale and mask, and the softmax.
-        return 3 * math.prod((*self.output_shape(query, *others)[:-1], others[0][-2]))
+        scores = math.prod((*self.output_shape(query, *others)[:-1], others[0][-2]))
+        return SCORES_AT_ONCE * scores
 
     def typical_inputs(self) -> Shapes:
         heads = 2 if self.enable_gqa else 4

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument, BadValueError
-from convcheck.layers.attention import unusual
+from convcheck.layers.attention import SCORES_AT_ONCE, unusual
 from convcheck.layers.base import Layer, Roundings
 from convcheck.layers.text import compact, label
 from convcheck.patterns import Shape, Shapes
@@ -146,9 +146,8 @@ class MultiheadAttention(Layer):
         self.output_shape(*shapes)
         query, key, _ = self.roles(*shapes)
         (batch, length), (_, positions) = self._sizes(query), self._sizes(key)
-        # The three projections; and the scores, what comes of them behind scale and mask, and the softmax.
         projections = batch * self.embed_dim * (length + 2 * positions)
-        return projections + 3 * batch * self.num_heads * length * (positions + self.added)
+        return projections + SCORES_AT_ONCE * batch * self.num_heads * length * (positions + self.added)
 
     def typical_inputs(self) -> Shapes:
         def tokens(length: int, features: int) -> Shape:
