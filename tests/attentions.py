@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import torch
 from hypothesis import strategies as st
 
-from convcheck.layers import DotProductAttention, MultiheadAttention, parse_layer
+from convcheck.evidence import points
+from convcheck.layers import DotProductAttention, Layer, MultiheadAttention, parse_layer
 from convcheck.patterns import Shape, Shapes
 
 length = st.integers(1, 5)
@@ -108,3 +110,8 @@ def bent(draw: st.DrawFn, shapes: Shapes) -> Shapes:
         case _:
             shape[at] = 1
     return (*shapes[:which], tuple(shape), *shapes[which + 1 :])
+
+
+def drawn_point(layer: Layer, shapes: Shapes, seed: int = 0, dtype: torch.dtype = torch.float64) -> points.Point:
+    """Fill inputs and parameters with normal numbers, and masks with True and False."""
+    return points.normals(layer, shapes, {}, dtype, torch.Generator().manual_seed(seed))
