@@ -47,9 +47,8 @@ def forget_peak() -> None:
 def one_run(layer: Layer, shape: Shape, name: str, backward: bool) -> int:
     """Return how many bytes one run of a rewrite's candidate takes beyond its operands."""
     import torch
-    from torch import nn
-
     from convcheck.layers.build import build
+    from torch import nn
 
     module = build(layer) if name == LAYER_ITSELF else catalogue()[name].build(layer, shape)
     x = torch.randn(shape, requires_grad=backward)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -104,3 +105,25 @@ class Subsample(nn.Module):
 
     def extra_repr(self) -> str:
         return str(self.stride)
+
+
+def dot_products(rows: Tensor, others: Tensor, at_once: int = 2**26) -> Tensor:
+    """Multiply every row with every other one and sum: `[..., l, n]` and `[..., s, n]` to `[..., l, s]`.
+
+    Leading axes broadcast. No more than `at_once` bytes of products, or one row's, are in memory together: the output
+    is made in halves until a part is small enough.
+    """
+    lead = torch.broadcast_shapes(rows.shape[:-2], others.shape[:-2])  # type: ignore[no-untyped-call]  # torch's own
+    rows, others = rows.expand(*lead, *rows.shape[-2:]), others.expand(*lead, *others.shape[-2:])
+    outputs = [*lead, rows.shape[-2], others.shape[-2]]
+    longest = max(outputs)
+    if longest == 1 or math.prod(outputs) * rows.shape[-1] * rows.element_size() <= at_once:
+        # [l, 1, n] * [1, s, n], summed over n
+        return (rows[..., :, None, :] * others[..., None, :, :]).sum(-1)
+    axis = outputs.index(longest) - len(outputs)
+    halves = []
+    for start, count in ((0, longest // 2), (longest // 2, longest - longest // 2)):
+        some_rows = rows if axis == -1 else rows.narrow(axis, start, count)
+        some_others = others if axis == -2 else others.narrow(-2 if axis == -1 else axis, start, count)
+        halves.append(dot_products(some_rows, some_others, at_once))
+    return torch.cat(halves, axis)

@@ -1,5 +1,6 @@
 """A layer as numbers: what torch prints, read back, with its shapes, weights and costs. Imports no torch."""
 
+from convcheck.layers.attention import DotProductAttention
 from convcheck.layers.base import Layer, Roundings, Statistic, accept
 from convcheck.layers.batchnorm import BatchNorm
 from convcheck.layers.conv import Conv
@@ -7,6 +8,7 @@ from convcheck.layers.conv_transpose import ConvTranspose
 from convcheck.layers.flatten import Flatten, Unflatten
 from convcheck.layers.linear import Linear
 from convcheck.layers.matmul import MatMul
+from convcheck.layers.multihead import MultiheadAttention
 from convcheck.layers.parse import kinds, parse_layer
 from convcheck.layers.patchify import Patchify, Unpatchify
 from convcheck.layers.pixel_shuffle import PixelShuffle, PixelUnshuffle
@@ -22,12 +24,14 @@ __all__ = [
     "BatchNorm",
     "Conv",
     "ConvTranspose",
+    "DotProductAttention",
     "Flatten",
     "Fold",
     "Layer",
     "Linear",
     "MatMul",
     "MaxPool",
+    "MultiheadAttention",
     "Patchify",
     "PixelShuffle",
     "PixelUnshuffle",

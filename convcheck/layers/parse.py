@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from convcheck.errors import LayerError, did_you_mean, shown
 from convcheck.layers.arguments import REQUIRED, BadValueError
+from convcheck.layers.attention import DotProductAttention
 from convcheck.layers.base import Layer
 from convcheck.layers.batchnorm import BatchNorm
 from convcheck.layers.conv import Conv
@@ -16,6 +17,7 @@ from convcheck.layers.conv_transpose import ConvTranspose
 from convcheck.layers.flatten import Flatten, Unflatten
 from convcheck.layers.linear import Linear
 from convcheck.layers.matmul import MatMul
+from convcheck.layers.multihead import MultiheadAttention
 from convcheck.layers.patchify import Patchify, Unpatchify
 from convcheck.layers.pixel_shuffle import PixelShuffle, PixelUnshuffle
 from convcheck.layers.pool import AvgPool, AvgPool1d, MaxPool
@@ -29,7 +31,8 @@ FAMILIES: tuple[type[Layer], ...] = (
     *(PixelShuffle, PixelUnshuffle, Unfold, Fold),
     *(BatchNorm, MaxPool, AvgPool1d, AvgPool),
     *(Flatten, Unflatten, Rearrange),
-    *(MatMul, Patchify, Sequential, Unpatchify),
+    *(MatMul, DotProductAttention, MultiheadAttention),
+    *(Patchify, Unpatchify, Sequential),
 )
 
 

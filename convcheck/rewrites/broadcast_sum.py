@@ -10,25 +10,10 @@ from convcheck.patterns import Shape
 from convcheck.rewrite import Recipe, Refusal, Rewrite
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 BYTES_AT_ONCE = 2**26
-"""Bytes of products that are in memory at once, if one row's are no more. Much smaller blocks would stay with the
-allocator, in pieces, where large ones go back to the system."""
-
-
-def summed(left: Tensor, right: Tensor) -> Tensor:
-    """Return `sum over n of left[b, m, n, 1] * right[b, 1, n, p]`, some batches, or some rows of one, at a time."""
-    import torch
-
-    row = right[0].numel() * right.element_size()
-    batches, rows = max(1, BYTES_AT_ONCE // (row * left.shape[1])), max(1, AT_ONCE // row)
-    return torch.cat(
-        [
-            torch.cat([(some[:, :, :, None] * b[:, None]).sum(2) for some in torch.split(a, rows, 1)], 1)
-            for a, b in zip(torch.split(left, batches), torch.split(right, batches), strict=True)
-        ]
-    )
+"""Products that are in memory at once, if one output's are no more."""
 
 
 def refusals(layer: Linear | MatMul, *shapes: Shape) -> Iterator[Refusal]:
@@ -37,20 +22,19 @@ def refusals(layer: Linear | MatMul, *shapes: Shape) -> Iterator[Refusal]:
 
 def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
     import torch
-    from torch import nn
+    from torch import Tensor, nn
+
+    from convcheck.nn import dot_products
 
     if isinstance(layer, MatMul):
-        left, right, leading, (rows, shared, columns) = layer.as_matrices(*shapes)
+        # A vector is a matrix of one row, or of one column.
+        left, right, *_ = layer.as_matrices(*shapes)
         output = layer.output_shape(*shapes)
 
         class BroadcastProduct(nn.Module):
             def forward(self, a: Tensor, b: Tensor) -> Tensor:
-                a, b = (
-                    a.reshape(left).expand(*leading, rows, shared),
-                    b.reshape(right).expand(*leading, shared, columns),
-                )
-                y = summed(a.reshape(-1, rows, shared), b.reshape(-1, shared, columns))
-                return y.reshape(output)
+                columns = b.reshape(right).mT
+                return dot_products(a.reshape(left), columns, BYTES_AT_ONCE).reshape(output)
 
         return BroadcastProduct()
 
@@ -59,12 +43,12 @@ def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
     class BroadcastSum(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.weight = nn.Parameter(torch.empty(linear.in_features, linear.out_features))
+            self.weight = nn.Parameter(torch.empty(linear.out_features, linear.in_features))
             self.bias = nn.Parameter(torch.empty(linear.out_features)) if linear.bias else None
 
         def forward(self, x: Tensor) -> Tensor:
-            # All tokens are the rows of one matrix.
-            y = summed(x.reshape(1, -1, linear.in_features), self.weight[None])[0]
+            # All tokens are the rows of one matrix: [b 1 i] * [1 o i], summed over i.
+            y = dot_products(x.reshape(-1, linear.in_features), self.weight, BYTES_AT_ONCE)
             if self.bias is not None:
                 y = y + self.bias
             return y.reshape(*x.shape[:-1], linear.out_features)
@@ -74,7 +58,7 @@ def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
 
 def weights(layer: Linear | MatMul, *shapes: Shape) -> Mapping[str, Recipe]:
     return {
-        "weight": ("weight", "o i -> i o"),
+        "weight": ("weight", "o i -> o i"),
         "bias": ("bias", "o -> o"),
     }
 
@@ -83,7 +67,7 @@ REWRITE = Rewrite(
     claim=__doc__,
     reference="Linear, matmul(), bmm() or mm()",
     holds_when="always",
-    formula="y[m, p] = sum over n of (a[m, n, 1] * b[1, n, p]); a Linear has b = W^T, and its bias is added",
+    formula="y[m, p] = sum over n of (a[m, 1, n] * b[1, p, n]), b being the transposed right side, or W of a Linear",
     source="torch.matmul and torch.nn.Linear, whose definitions this writes out",
     families=(Linear, MatMul),
     example="Linear(64, 32)",

@@ -1,0 +1,87 @@
+"""Attention is broadcast products and a softmax: scores summed over features, and values over the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from convcheck.layers import DotProductAttention
+from convcheck.patterns import Shape
+from convcheck.rewrite import Recipe, Refusal, Rewrite
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def refusals(attention: DotProductAttention, query: Shape, *others: Shape) -> Iterator[Refusal]:
+    yield from ()
+
+
+def candidate(attention: DotProductAttention, query: Shape, *others: Shape) -> nn.Module:
+    import math
+
+    import torch
+    from torch import nn
+
+    from convcheck.nn import dot_products
+
+    class AttentionSum(nn.Module):
+        def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+            if attention.enable_gqa:
+                # Each head of key and value serves several heads of the query, one after the other.
+                key, value = (x.repeat_interleave(query.shape[-3] // x.shape[-3], -3) for x in (key, value))
+            # [l, 1, e] * [1, s, e], summed over e
+            scores = dot_products(query * attention.factor(tuple(query.shape)), key)
+            if attention.is_causal:
+                mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+            if mask is not None and mask.dtype == torch.bool:
+                scores = scores.masked_fill(~mask, -math.inf)
+            elif mask is not None:
+                scores = scores + mask
+            # A query that may see no key at all makes zeros.
+            blind = (scores == -math.inf).all(-1, keepdim=True)
+            weights = torch.softmax(scores, -1).masked_fill(blind, 0.0)
+            # [l, 1, s] * [1, v, s], summed over s
+            return dot_products(weights, value.mT)
+
+    return AttentionSum()
+
+
+def weights(attention: DotProductAttention, query: Shape, *others: Shape) -> Mapping[str, Recipe]:
+    return {}
+
+
+def analysis(
+    attention: DotProductAttention, inputs: tuple[Tensor, ...], parameters: Mapping[str, Tensor], unit: Any
+) -> Tensor:
+    """Follow the errors of one side, and allow them twice: neither rounds more often."""
+    import torch
+
+    from convcheck import running_error
+
+    query, key, value, *masks = inputs
+    if attention.enable_gqa:
+        key, value = (x.repeat_interleave(query.shape[-3] // x.shape[-3], -3) for x in (key, value))
+    mask = masks[0] if masks else None
+    if attention.is_causal:
+        mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril()
+    q, k, v = map(running_error.exactly, (query, key, value))
+    weights = running_error.attention_weights(q, k, attention.factor(tuple(query.shape)), mask, unit)
+    return 2 * running_error.dot_products(weights, v.mapped(lambda each: each.mT), unit).error
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="scaled_dot_product_attention",
+    holds_when="always",
+    formula="o[l, v] = sum over s of P[l, 1, s] * value[s, v], with P[l] the softmax over s of "
+    "(scale * (sum over e of query[l, 1, e] * key[1, s, e]) + mask[l, s])",
+    source="A. Vaswani et al., Attention Is All You Need, 2017, equation 1",
+    families=(DotProductAttention,),
+    example="scaled_dot_product_attention(is_causal=True)",
+    refusals=refusals,
+    candidate=candidate,
+    weights=weights,
+    pace=40,
+    analysis=analysis,
+)

@@ -1,0 +1,164 @@
+"""MultiheadAttention is three projections, heads split off by einops, attention in each, and a fourth projection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from convcheck.layers import MultiheadAttention
+from convcheck.patterns import Shape
+from convcheck.rewrite import Recipe, Refusal, Rewrite
+from convcheck.transplant import Part
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def refusals(attention: MultiheadAttention, query: Shape, *others: Shape) -> Iterator[Refusal]:
+    yield from ()
+
+
+def layouts(attention: MultiheadAttention, query: Shape) -> tuple[str, str]:
+    """Return how einops names the axes with the heads together, and apart, where the batch comes first."""
+    if len(query) == 2:
+        return "l (h d)", "h l d"
+    return ("b l (h d)" if attention.batch_first else "l b (h d)"), "b h l d"
+
+
+def candidate(attention: MultiheadAttention, query: Shape, *others: Shape) -> nn.Module:
+    import math
+
+    import torch
+    from einops import rearrange
+    from torch import nn
+    from torch.nn import functional
+
+    from convcheck.nn import dot_products
+
+    width, heads, bias = attention.embed_dim, attention.num_heads, attention.bias
+    together, apart = layouts(attention, query)
+
+    class MultiheadSum(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.to_q = nn.Linear(width, width, bias)
+            self.to_k = nn.Linear(attention.key_features, width, bias)
+            self.to_v = nn.Linear(attention.value_features, width, bias)
+            self.out = nn.Linear(width, width, bias)
+            if attention.add_bias_kv:
+                self.bias_k, self.bias_v = (nn.Parameter(torch.empty(1, 1, width)) for _ in range(2))
+
+        def forward(self, *inputs: Tensor) -> Tensor:
+            query, key, value = inputs[:3] if len(inputs) > 1 else inputs * 3
+            q, k, v = (self.split(x) for x in (self.to_q(query), self.to_k(key), self.to_v(value)))
+            if attention.add_bias_kv:
+                # One more position that every query may see.
+                k, v = self.with_position(k, self.bias_k), self.with_position(v, self.bias_v)
+            if attention.add_zero_attn:
+                k, v = (functional.pad(x, (0, 0, 0, 1)) for x in (k, v))
+            # [l, 1, d] * [1, s, d], summed over d
+            scores = dot_products(q / math.sqrt(width // heads), k)
+            if len(inputs) > 3:
+                mask = functional.pad(inputs[3], (0, attention.added))
+                if mask.dim() == 3 and len(query.shape) == 3:
+                    mask = rearrange(mask, "(b h) l s -> b h l s", h=heads)
+                scores = scores + mask
+            # [l, 1, s] * [1, d, s], summed over s
+            y = dot_products(torch.softmax(scores, -1), v.mT)
+            joined: Tensor = self.out(rearrange(y, f"{apart} -> {together}"))
+            return joined
+
+        def split(self, x: Tensor) -> Tensor:
+            return rearrange(x, f"{together} -> {apart}", h=heads)
+
+        def with_position(self, x: Tensor, row: Tensor) -> Tensor:
+            own = rearrange(row, "1 1 (h d) -> h 1 d", h=heads)
+            return torch.cat([x, own.expand(*x.shape[:-2], 1, x.shape[-1])], -2)
+
+    return MultiheadSum()
+
+
+def weights(attention: MultiheadAttention, query: Shape, *others: Shape) -> Mapping[str, Recipe]:
+    moved: dict[str, Recipe] = {
+        "out.weight": ("out_proj.weight", "o i -> o i"),
+        "out.bias": ("out_proj.bias", "o -> o"),
+        "bias_k": ("bias_k", "1 1 o -> 1 1 o"),
+        "bias_v": ("bias_v", "1 1 o -> 1 1 o"),
+    }
+    for index, letter in enumerate("qkv"):
+        part = Part(index, 3)
+        packed = ("in_proj_weight", part) if attention.packed else (f"{letter}_proj_weight", "o i -> o i")
+        moved[f"to_{letter}.weight"] = packed
+        moved[f"to_{letter}.bias"] = ("in_proj_bias", part)
+    return moved
+
+
+def analysis(
+    attention: MultiheadAttention, inputs: tuple[Tensor, ...], parameters: Mapping[str, Tensor], unit: Any
+) -> Tensor:
+    """Follow the errors through the projections, the attention and the last projection, for two sides alike."""
+    import math
+
+    from einops import rearrange
+    from torch.nn import functional
+
+    from convcheck import running_error
+    from convcheck.running_error import Computed
+
+    query, key, value = inputs[:3] if len(inputs) > 1 else inputs * 3
+    heads, (together, apart) = attention.num_heads, layouts(attention, tuple(query.shape))
+
+    def project(letter: str, x: Tensor) -> Computed:
+        index = "qkv".index(letter)
+        packed = attention.packed
+        weight = parameters["in_proj_weight"].chunk(3)[index] if packed else parameters[f"{letter}_proj_weight"]
+        bias = parameters["in_proj_bias"].chunk(3)[index] if attention.bias else None
+        found = running_error.linear(running_error.exactly(x), weight, bias, unit)
+        return found.mapped(lambda each: rearrange(each, f"{together} -> {apart}", h=heads))
+
+    def lengthened(letter: str, x: Tensor) -> Computed:
+        """Project key or value, and add the positions behind, which are known exactly."""
+        longer = project(letter, x).mapped(lambda each: functional.pad(each, (0, 0, 0, attention.added)))
+        if attention.add_bias_kv:
+            row = rearrange(parameters[f"bias_{letter}"], "1 1 (h d) -> h d", h=heads)
+            longer.value[..., -attention.added, :] = row
+        return longer
+
+    mask = functional.pad(inputs[3], (0, attention.added)) if len(inputs) > 3 else None
+    if mask is not None and mask.dim() == query.dim() == 3:
+        mask = rearrange(mask, "(b h) l s -> b h l s", h=heads)
+    scale = 1 / math.sqrt(attention.embed_dim // heads)
+    v = lengthened("v", value)
+    weights = running_error.attention_weights(project("q", query), lengthened("k", key), scale, mask, unit)
+    known = running_error.exactly(weights.value)
+    y = running_error.dot_products(known, v.mapped(lambda each: each.mT), unit)
+    joined = y.mapped(lambda each: rearrange(each, f"{apart} -> {together}"))
+    out = parameters["out_proj.weight"]
+    one_side = running_error.linear(joined, out, parameters.get("out_proj.bias"), unit).error
+    # What the weights of a head are off by changes all its features alike, and so goes through both products at once;
+    # it is rounded on the way as the features themselves are.
+    terms = weights.value.shape[-1] + attention.embed_dim
+    rounded = 2 * running_error.LAMBDA * math.sqrt(terms) * unit.accumulator + 4 * unit.output
+    for head, own in enumerate(rearrange(out, "o (h d) -> h d o", h=heads)):
+        features, unsure = v.value[..., head, :, :], v.error[..., head, :, :]
+        seen = (features @ own).abs() + (unsure + rounded * (features.abs() + unsure)) @ own.abs()
+        change = weights.error[..., head, :, :] @ seen
+        one_side = one_side + (change.transpose(0, 1) if together.startswith("l b") else change)
+    return 2 * one_side
+
+
+REWRITE = Rewrite(
+    claim=__doc__,
+    reference="MultiheadAttention",
+    holds_when="always",
+    formula="y = W_o concat over h of (P_h W_v[h] value) + b_o, with P_h the softmax of "
+    "(W_q[h] query) . (W_k[h] key) / sqrt(d), and the three projections cut from in_proj_weight",
+    source="A. Vaswani et al., Attention Is All You Need, 2017, section 3.2.2",
+    families=(MultiheadAttention,),
+    example="MultiheadAttention(embed_dim=16, num_heads=4, batch_first=True)",
+    refusals=refusals,
+    candidate=candidate,
+    weights=weights,
+    pace=10,
+    analysis=analysis,
+)

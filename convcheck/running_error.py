@@ -1,0 +1,161 @@
+"""Numbers together with how far a computation of them may be off: for attention, whose softmax is no polynomial.
+
+A running error analysis (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, 2002, section 3.3),
+entry by entry in float64. Every operation takes values v that a computation has to within e, and adds what it does
+itself, with u_acc the unit roundoff of the accumulator, u_out that of the dtype in which results are stored, s the
+smallest positive number of that dtype, and lambda = 6:
+
+    storing v         e + u_out * (|v| + e) + s/2
+    adding up the     lambda * sqrt(n) * u_acc * size, with size = (|a| + e_a) . (|b| + e_b): N. J. Higham and T. Mary,
+    n products a . b  A New Approach to Probabilistic Rounding Error Analysis, 2019, theorem 3.1; and
+                      u_out * size + n * s/2 where every product is stored first; and of what comes in
+                      |a| . e_b + e_a . |b| + e_a . e_b
+    softmax p of z    z_j - max z is rounded, and once more in the exponential: z is open by d = e + 2 u_acc |z - max z|
+                      The softmax of z + t with |t| <= d is p exp(t) / (sum over k of p_k exp(t_k)), and so
+
+                          |change of p_j| <= p_j * (exp(d_j) * (sum over k of p_k exp(d_k)) - 1)
+
+                      to which the exponentials above and below the line add h each, and sum and division
+                      (lambda * sqrt(n) + 1) * u_acc. No probability is off by more than 1.
+
+Where every entry of b has roundings of its own, they are as good as independent, of deviations of at most sigma_b, and
+lambda * sqrt(a^2 . sigma_b^2) will do for |a| . e_b: the same theorem 3.1, whose errors these are.
+
+h is 40 u_acc + u_out: torch's fused kernels for the CPU take an exponential that is good to 20 units in the last place
+of float32, and for half precision one that is good to one unit of that. A fused kernel divides by the sum last and so
+rounds other numbers than a softmax does, of the same sizes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+LAMBDA = 6.0
+
+EXPONENTIAL_ULPS = 20
+
+FARTHEST = 300.0
+"""Scores known no better than this leave a softmax open; beyond it, exponentials would overflow here."""
+
+
+class Unit(Protocol):
+    """The unit roundoffs of an arithmetic, and its smallest positive number."""
+
+    @property
+    def accumulator(self) -> float:
+        """Of sums."""
+
+    @property
+    def output(self) -> float:
+        """Of what is stored."""
+
+    @property
+    def smallest(self) -> float:
+        """Half of it is lost where a result is below the normal range."""
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Values in float64, and how far a computation of them may be off, entry by entry.
+
+    `sigma` bounds the standard deviations of errors that are independent of one another, and is None if they are not.
+    """
+
+    value: Tensor
+    error: Tensor
+    sigma: Tensor | None = None
+
+    def size(self) -> Tensor:
+        """Return the largest magnitudes that the computation may have."""
+        return self.value.abs() + self.error
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Computed:
+        """Return the same numbers in another layout."""
+        return Computed(change(self.value), change(self.error), None if self.sigma is None else change(self.sigma))
+
+
+def exactly(value: Tensor) -> Computed:
+    """Take values as they are, such as an input."""
+    return Computed(value, torch.zeros_like(value), torch.zeros_like(value))
+
+
+def stored(found: Computed, unit: Unit) -> Computed:
+    """Round to the dtype."""
+    own = unit.output * found.size() + unit.smallest / 2
+    sigma = None if found.sigma is None else torch.hypot(found.sigma, own)
+    return Computed(found.value, found.error + own, sigma)
+
+
+def dot_products(rows: Computed, others: Computed, unit: Unit, *, stores_products: bool = True) -> Computed:
+    """Add up products, `[..., l, n]` and `[..., s, n]` to `[..., l, s]`, and store the sums."""
+    size, terms = rows.size() @ others.size().mT, rows.value.shape[-1]
+    sigma = math.sqrt(terms) * unit.accumulator * size
+    error = LAMBDA * sigma + _carried(rows, others) + _carried(others, rows).mT + rows.error @ others.error.mT
+    if stores_products:
+        error = error + unit.output * size + terms * unit.smallest / 2
+    # Entries share what comes in, and are independent where that is exact.
+    exact = not (stores_products or rows.error.any() or others.error.any())
+    return stored(Computed(rows.value @ others.value.mT, error, sigma if exact else None), unit)
+
+
+def _carried(factors: Computed, unsure: Computed) -> Tensor:
+    """Return what the errors of one operand make in the sums of its products with the other."""
+    worst = factors.value.abs() @ unsure.error.mT
+    if unsure.sigma is None:
+        return worst
+    return worst.minimum(LAMBDA * (factors.value.square() @ unsure.sigma.square().mT).sqrt())
+
+
+def linear(tokens: Computed, weight: Tensor, bias: Tensor | None, unit: Unit) -> Computed:
+    """Return `tokens @ weight.T + bias`; torch may store the product first, and then what the bias makes of it."""
+    found = dot_products(tokens, exactly(weight), unit, stores_products=False)
+    return found if bias is None else stored(Computed(found.value + bias, found.error, found.sigma), unit)
+
+
+def masked(scores: Computed, mask: Tensor | None, unit: Unit) -> Computed:
+    """Add a mask of numbers, or leave out where one of True and False is False."""
+    if mask is None:
+        return scores
+    if mask.dtype == torch.bool:
+        mask = torch.zeros_like(scores.value).masked_fill(~mask, -math.inf)
+        unknown = scores.error
+    else:
+        unknown = stored(Computed(scores.value + mask, scores.error), unit).error
+    value = scores.value + mask
+    # What is left out is left out for certain.
+    return Computed(value, torch.where(value == -math.inf, 0.0, unknown))
+
+
+def softmax(scores: Computed, unit: Unit) -> Computed:
+    """Return the softmax along the last axis."""
+    value, terms = torch.softmax(scores.value, -1), scores.value.shape[-1]
+    below = scores.value - scores.value.amax(-1, keepdim=True)
+    unknown = scores.error + 2 * unit.accumulator * below.abs()
+    unknown = torch.where(below == -math.inf, 0.0, unknown)
+    farthest = unknown.amax(-1, keepdim=True)
+    unknown = unknown.clamp(max=FARTHEST)
+    relative = torch.expm1(unknown + torch.log1p((value * torch.expm1(unknown)).sum(-1, keepdim=True)))
+    exponential = EXPONENTIAL_ULPS * 2 * unit.accumulator + unit.output
+    own = 2 * exponential + (LAMBDA * math.sqrt(terms) + 1) * unit.accumulator
+    error = (value * (relative + own * (1 + relative))).clamp(max=1)
+    return stored(Computed(value, torch.where(farthest < FARTHEST, error, 1.0)), unit)
+
+
+def attention_weights(query: Computed, key: Computed, scale: float, mask: Tensor | None, unit: Unit) -> Computed:
+    """Return `softmax(scale * query . key + mask)`, `[..., l, s]`, for `[..., l, e]` and `[..., s, e]`.
+
+    The factor is shared out to query and key, as torch does where it does not fuse; a computation that applies it to
+    one of them rounds less often.
+    """
+    root = math.sqrt(abs(scale))
+    half = stored(query.mapped(lambda each: each * root), unit)
+    scores = dot_products(half, stored(key.mapped(lambda each: each * root), unit), unit)
+    # Both roots are rounded, too.
+    error = scores.error + 2 * unit.accumulator * scores.size()
+    return softmax(masked(Computed(scores.value * math.copysign(1, scale), error), mask, unit), unit)
