@@ -36,7 +36,7 @@ from convcheck.results import Agreement, Verdict
 from convcheck.transplant import NoWayBackError
 from convcheck.verification import verify
 
-from .attentions import dot_products, multiheads
+from .attentions import dot_products, drawn_point, multiheads
 from .chains import CHAINS, layouts, patches, products, rearrangements
 from .strategies import (
     accepting,
