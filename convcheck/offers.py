@@ -8,8 +8,8 @@ from convcheck.patterns import Shape
 from convcheck.results import Offer, RewriteFacts
 
 
-def facts(name: str) -> RewriteFacts:
-    """Return one rewrite in words. Raises UsageError if there is none of this name."""
+def facts(name: str, *, code: bool = True) -> RewriteFacts:
+    """Return one rewrite in words, and as code if that is wanted. Raises UsageError if there is none of this name."""
     rewrite = find(name)
     example = parse_layer(rewrite.example)
     order = rewrite.spelt_order(example.dims) if rewrite.order else None
@@ -27,7 +27,7 @@ def facts(name: str) -> RewriteFacts:
         order=order,
         example=f"{example} -i {','.join(map(str, shape))}",
         weights=tuple(f"{move.target}: {move.source} {move}" for move in moves),
-        code=rewrite.code(),
+        code=rewrite.code(example, shape) if code else "",
     )
 
 

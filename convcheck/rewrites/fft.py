@@ -42,7 +42,7 @@ def candidate(layer: Windowed, shape: Shape) -> nn.Module:
     axes = tuple(range(-dims, 0))
     weight = layer.parameters()["weight"]
 
-    def spread(x: Tensor, factors: Shape) -> Tensor:
+    def spread(x: Tensor, factors: tuple[int, ...]) -> Tensor:
         """Put `factor - 1` zeros between the entries of the last axes."""
         sparse = x.new_zeros(
             (*x.shape[:-dims], *((n - 1) * f + 1 for n, f in zip(x.shape[-dims:], factors, strict=True)))
@@ -60,28 +60,24 @@ def candidate(layer: Windowed, shape: Shape) -> nn.Module:
         def forward(self, x: Tensor) -> Tensor:
             # torch transforms single and double precision; half is widened, and rounded once at the end.
             wide = torch.promote_types(x.dtype, torch.float32)
-            taps, space, n = (
-                spread(self.weight.to(wide), layer.dilation),
-                x.shape[-dims:],
-                lengths(layer, tuple(x.shape)),
-            )
+            taps = spread(self.weight.to(wide), layer.dilation)
+            reach = taps.shape[-dims:]
             if isinstance(layer, Conv):
-                y = self.multiply(pad(x, layer.pads, layer.padding_mode).to(wide), taps, n)
-                every = [
-                    slice(0, (window.outputs(size) - 1) * window.stride + 1, window.stride)
-                    for window, size in zip(layer.windows, space, strict=True)
-                ]
+                read = pad(x, layer.pads, layer.padding_mode).to(wide)
+                needed = list(read.shape[-dims:])
+                every = [slice(0, n - k + 1, s) for n, k, s in zip(needed, reach, layer.stride, strict=True)]
             else:
-                y = self.multiply(spread(x.to(wide), layer.stride), taps, n)
-                every = [
-                    slice(each.padding, each.padding + each.outputs(size))
-                    for each, size in zip(layer.spreads, space, strict=True)
-                ]
+                read = spread(x.to(wide), layer.stride)
+                sizes = zip(read.shape[-dims:], reach, layer.output_padding, strict=True)
+                needed = [n + k - 1 + more for n, k, more in sizes]
+                every = [slice(cut, n - cut) for n, cut in zip(needed, layer.padding, strict=True)]
+            # The next power of two that holds all that is read or written.
+            y = self.multiply(read, taps, tuple(1 << (n - 1).bit_length() for n in needed))
             cropped: Any = (..., *every)
             y = y[cropped].to(x.dtype)
             return y if self.bias is None else y + self.bias.reshape(-1, *[1] * dims)
 
-        def multiply(self, x: Tensor, taps: Tensor, n: Shape) -> Tensor:
+        def multiply(self, x: Tensor, taps: Tensor, n: tuple[int, ...]) -> Tensor:
             """Multiply spectra and sum over the input channels of each group."""
             inputs = rearrange(
                 torch.fft.rfftn(x, n, axes), spell("... (g i) {space} -> ... g i {space}", dims), g=groups

@@ -25,6 +25,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from convcheck.nn import pad, windows
 
     dims, groups, channel = conv.dims, conv.groups, -conv.dims - 1
+    reaches = tuple(d * (k - 1) + 1 for k, d in zip(conv.kernel_size, conv.dilation, strict=True))
     # All products of a layer may not fit in memory; so many bytes of them are made at a time. Much smaller blocks would
     # stay with the allocator, in pieces, where large ones go back to the system.
     at_once = 2**26
@@ -58,7 +59,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
                 elif axis < channel:
                     halves.append(self.summed(x.narrow(axis, start, count), weight))
                 else:
-                    step, reach = conv.stride[axis], conv.dilation[axis] * (conv.kernel_size[axis] - 1) + 1
+                    step, reach = conv.stride[axis], reaches[axis]
                     halves.append(self.summed(x.narrow(axis, start * step, (count - 1) * step + reach), weight))
             return torch.cat(halves, axis)
 
