@@ -205,7 +205,7 @@ def lengthy(box: Box) -> object:
     from collections import OrderedDict
 
     said = {name: f"{name} of all, {box.label}, which is a box" for name in ("first", "second")}
-    return OrderedDict(**said, third=3)
+    return OrderedDict(**said, third=[OrderedDict(a=name, **said, length=len(name)) for name in "x"], fourth=4)
 
 
 def needing(box: Box) -> object:
@@ -394,7 +394,16 @@ CASES = {
         result = OrderedDict(
             first="first of all, a box, which is a box",
             second="second of all, a box, which is a box",
-            third=3,
+            third=[
+                OrderedDict(
+                    a=name,
+                    first="first of all, a box, which is a box",
+                    second="second of all, a box, which is a box",
+                    length=len(name),
+                )
+                for name in "x"
+            ],
+            fourth=4,
         )
         """,
     ),

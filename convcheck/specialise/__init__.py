@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Mapping
@@ -45,7 +46,9 @@ def specialise(function: Callable[..., object], arguments: Mapping[str, object],
             )
         blocks.insert(0, _definition(function, name, helpers, imports, kept))
         written.add(name)
-    code = folded(without_unused("\n\n".join(blocks), kept))
+    # What was said to a type checker is of no use to who copies the code.
+    code = re.sub(r"  # type: ignore[^\n]*", "", without_unused("\n\n".join(blocks), kept))
+    code = folded(code)
     return spaced(import_lines(needed(code), imports) + "\n\n" + code)
 
 

@@ -52,19 +52,34 @@ def without_unused(code: str, kept: set[str]) -> str:
 
 
 def folded(code: str) -> str:
-    """Write calls that make a line too long with one argument a line."""
+    """Break up calls that have grown too long, one argument a line."""
     lines = code.splitlines()
     for node in ast.walk(ast.parse(code)):
-        if isinstance(node, (ast.Assign, ast.Return)) and isinstance(call := node.value, ast.Call):
-            line = lines[node.lineno - 1]
-            if node.lineno == call.end_lineno and len(line) > LONGEST_LINE:
-                indent = " " * node.col_offset
-                parts: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
-                parts.sort(key=lambda part: part.col_offset)
-                written = [f"{indent}    {line[part.col_offset : part.end_col_offset]}," for part in parts]
-                opening = line[: parts[0].col_offset]
-                lines[node.lineno - 1] = "\n".join([opening, *written, f"{indent})"])
+        if isinstance(node, (ast.Assign, ast.Return)) and isinstance(node.value, ast.Call):
+            line, call = lines[node.lineno - 1], node.value
+            alone = node.lineno == call.end_lineno and call.end_col_offset == len(line)
+            if alone and line.isascii() and len(line) > LONGEST_LINE:
+                lines[node.lineno - 1] = line[: call.col_offset] + _broken(call, line, " " * node.col_offset)
     return "\n".join(lines)
+
+
+def _broken(node: ast.expr | ast.keyword, line: str, indent: str, room: int = 0) -> str:
+    """Return an expression of one line over several, if it does not fit into what room there is."""
+    text, deeper = line[node.col_offset : node.end_col_offset], indent + "    "
+    if len(text) < room:
+        return text
+    if isinstance(node, ast.keyword):
+        return line[node.col_offset : node.value.col_offset] + _broken(node.value, line, indent)
+    room = LONGEST_LINE - len(deeper)
+    if isinstance(node, ast.ListComp):
+        loop = line[node.elt.end_col_offset : node.end_col_offset][:-1].strip()
+        return f"[\n{deeper}{_broken(node.elt, line, deeper, room)}\n{deeper}{loop}\n{indent}]"
+    if isinstance(node, ast.Call) and not any(isinstance(each, ast.GeneratorExp) for each in node.args):
+        parts: list[ast.expr | ast.keyword] = [*node.args, *node.keywords]
+        parts.sort(key=lambda part: part.col_offset)
+        written = [f"{deeper}{_broken(part, line, deeper, room)},\n" for part in parts]
+        return f"{line[node.col_offset : parts[0].col_offset]}\n{''.join(written)}{indent})"
+    return text
 
 
 def import_lines(names: set[str], imports: Mapping[str, Import]) -> str:
@@ -87,7 +102,7 @@ def import_lines(names: set[str], imports: Mapping[str, Import]) -> str:
 
 def spaced(code: str) -> str:
     """Put two blank lines around functions and classes, and at most one elsewhere."""
-    code = re.sub(r"[ \t]+(?=\n)|  # type: ignore[^\n]*", "", code)
+    code = re.sub(r"[ \t]+(?=\n)", "", code)
     code = re.sub(r"\n{3,}", "\n\n", code)
     code = re.sub(r"\n\n(?=(?:class|def) )", "\n\n\n", code)
     return re.sub(r"(\n [^\n]*)\n\n(?=[A-Za-z_#@])", r"\1\n\n\n", code).strip() + "\n"
