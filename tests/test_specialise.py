@@ -201,6 +201,18 @@ def imported(box: Box) -> object:
     return Ordered(root=root(prod(box.sides)), count=len(deque()))
 
 
+def several(box: Box) -> object:
+    def fill(more: int) -> int:
+        level = 0
+        if more > 1:
+            level = more
+        elif box.lid:
+            level = box.dims
+        return level
+
+    return fill
+
+
 def lengthy(box: Box) -> object:
     from collections import OrderedDict
 
@@ -214,6 +226,10 @@ def needing(box: Box) -> object:
 
 def in_text(box: Box) -> object:
     return lambda other: f"{other} {box.label}"
+
+
+def ambiguous(box: Box) -> object:
+    return lambda scale: area(box, scale) + area(Box((1,), box.label), scale)
 
 
 def early(box: Box) -> object:
@@ -282,6 +298,22 @@ CASES = {
 
 
         result = within, inner, changing, [3, 4], {side: -box for side, box in enumerate((1, 2))}
+        """,
+    ),
+    "what is asked for only after something else is not folded": Case(
+        several,
+        BOX,
+        """
+        def fill(more: int) -> int:
+            level = 0
+            if more > 1:
+                level = more
+            elif True:
+                level = 2
+            return level
+
+
+        result = fill
         """,
     ),
     "what holds is folded": Case(
@@ -420,6 +452,7 @@ def test_specialises(case: Case) -> None:
 NOT_TO_COPY = {
     "an argument itself": (needing, "code that runs later needs 'box'; give it plain numbers and texts instead"),
     "a part of an f-string": (in_text, "code that runs later needs 'box'"),
+    "a helper that is not the same everywhere": (ambiguous, "area is given more than one box; give it plain values"),
     "an early return": (early, "early needs to return once, at its end"),
 }
 

@@ -55,7 +55,11 @@ class Builder(Expressions):
             }
             if gone:
                 values = {parameters[at]: self.value(node.args[at]) for at in gone}
-                self.helpers[function.__name__] = Builder(function, values, self.helpers)
+                helper = self.helpers.setdefault(function.__name__, Builder(function, values, self.helpers))
+                if helper.arguments != values:
+                    raise ValueError(
+                        f"{function.__name__} is given more than one {', '.join(values)}; give it plain values"
+                    )
                 self.drop([*node.args, *node.keywords], gone)
         for child in (node.func, *(each for at, each in enumerate(node.args) if at not in gone), *node.keywords):
             self.visit(child)
@@ -82,10 +86,10 @@ class Builder(Expressions):
 
     def visit_If(self, node: ast.If) -> None:
         outcome = self.decided(node.test)
-        if outcome is None:
+        branch = node.body if outcome else node.orelse
+        if outcome is None or any(self.bytes.startswith(b"elif", self.span(each)[0]) for each in (node, *branch)):
             self.generic_visit(node)
             return
-        branch = node.body if outcome else node.orelse
         if not branch:
             self.remove(node)
             return

@@ -69,6 +69,8 @@ def changed(nodes: Iterable[ast.AST]) -> set[str]:
     """Return the names of what is changed in place, or may be: `x[i] = 1`, `x.append(1)`."""
     found = set()
     for node in nodes:
+        if isinstance(node, (ast.Nonlocal, ast.Global)):
+            found.update(node.names)
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             held: ast.AST = node.value.func
         elif isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load):
