@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -29,6 +30,25 @@ def windows(x: Tensor, kernel: Sequence[int], stride: Sequence[int], dilation: S
     for axis, (taps, step, gap) in enumerate(zip(kernel, stride, dilation, strict=True)):
         x = x.unfold(axis - dims - axis, gap * (taps - 1) + 1, step)[..., ::gap]
     return x
+
+
+class OneByOne(nn.Sequential):
+    """Run its modules on one image of a batch after the other.
+
+    For where what lies between them is far larger than what comes out. Input is channels first, `[b, c, *space]` or
+    `[c, *space]`; `dims` is the number of spatial axes.
+    """
+
+    def __init__(self, dims: int, modules: OrderedDict[str, nn.Module]) -> None:
+        super().__init__(modules)
+        self.dims = dims
+
+    def forward(self, x: Tensor) -> Tensor:
+        run: Callable[[Tensor], Tensor] = super().forward
+        if x.dim() == self.dims + 1:
+            return run(x)
+        # Copies, so that what an image leaves out is not kept.
+        return torch.cat([run(image).clone() for image in torch.split(x, 1)])
 
 
 class CropToMultiple(nn.Module):

@@ -9,8 +9,8 @@ from convcheck.results import Offer, RewriteFacts
 from convcheck.transplant import Move
 
 
-def facts(name: str) -> RewriteFacts:
-    """Return one rewrite in words. Raises UsageError if there is none of this name."""
+def facts(name: str, *, code: bool = True) -> RewriteFacts:
+    """Return one rewrite in words, and as code if that is wanted. Raises UsageError if there is none of this name."""
     rewrite = find(name)
     example = parse_layer(rewrite.example)
     order = rewrite.spelt_order(example.dims) if rewrite.order else None
@@ -31,7 +31,7 @@ def facts(name: str) -> RewriteFacts:
             f"{move.target}: {move.sources[0]} {move}" if isinstance(move, Move) else f"{move.target}: {move}"
             for move in moves
         ),
-        code=rewrite.code(),
+        code=rewrite.code(example, shapes) if code else "",
     )
 
 

@@ -191,7 +191,10 @@ class Weights:
 
 @dataclass(frozen=True)
 class RewriteFacts:
-    """One rewrite in words. `one_to_one` is whether that holds for every layer it takes."""
+    """One rewrite in words. `one_to_one` is whether that holds for every layer it takes.
+
+    `code` is the candidate for the example, as source that runs as it is; empty where it is not asked for.
+    """
 
     name: str
     claim: str

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Layer, Roundings
 from convcheck.patterns import Group, Shape, Shapes, parse, spell
+from convcheck.specialise import specialise
 from convcheck.transplant import Merge, Move, Rearrange, Step, Transplant
 
 if TYPE_CHECKING:
@@ -152,9 +153,11 @@ class Rewrite:
 
         return Transplant(tuple(each for item in recipes.items() for each in move(*item)))
 
-    def code(self) -> str:
-        """Return the source of the function that builds the candidate."""
-        return inspect.getsource(self.candidate)
+    def code(self, layer: Layer, shapes: Shapes, order: Group | None = None) -> str:
+        """Return the candidate for a layer as source that runs as it is, and binds it to the name `candidate`."""
+        ordered = (self.spelt_order(layer.dims, order),) if self.order else ()
+        arguments = inspect.signature(self.candidate).bind(layer, *shapes, *ordered).arguments
+        return specialise(self.candidate, arguments)
 
 
 def parameter_count(shapes: Mapping[str, Shape]) -> int:

@@ -149,7 +149,7 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
     "a rewrite is explained": (
         ["rewrites", "patchify-linear"],
         0,
-        ["project.weight: weight o i kh kw -> o (i kh kw)", "holds when", "nn.Linear(features, conv.out_channels"],
+        ["project.weight: weight o i kh kw -> o (i kh kw)", "holds when", "project=nn.Linear(768, 64, bias=True)"],
     ),
     "a layer is told what holds for it": (
         ["rewrites", "Conv2d(4, 4, 2, stride=2, groups=2)", "-i", "1,4,8,8"],

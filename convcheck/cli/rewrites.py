@@ -46,7 +46,8 @@ def rewrites(
         return
     if input:
         raise UsageError("-i goes with a layer: convcheck rewrites LAYER -i SHAPE")
-    described = [facts(name) for name in ([subject] if subject else catalogue())]
+    coded = subject is not None or format == "json"
+    described = [facts(name, code=coded) for name in ([subject] if subject else catalogue())]
     if format == "json":
         from convcheck.report import as_json
 

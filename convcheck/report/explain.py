@@ -37,9 +37,7 @@ def explained(rewrite: RewriteFacts) -> Iterator[RenderableType]:
         }
     )
     yield Text("")
-    yield Text(
-        "how the candidate is built; the layer holds torch's arguments by their names, and spell() fills axes in:"
-    )
+    yield Text("the candidate for the example, as code to copy:")
     yield Text("")
     code = Syntax("", "python", background_color="default").highlight(rewrite.code)
     code.rstrip()

@@ -41,7 +41,8 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
             taps = rearrange(columns, patches, **conv.kernel_axes())
             taps = taps.reshape(*taps.shape[:-1], *space)
             # Fold: tap k of every patch is added to each stride-th position, counted from dilation * k.
-            lengths = [spread.outputs(n) + 2 * spread.padding for spread, n in zip(conv.spreads, space, strict=True)]
+            sizes = zip(space, kernel, conv.stride, conv.dilation, conv.output_padding, strict=True)
+            lengths = [s * (n - 1) + d * (k - 1) + 1 + more for n, k, s, d, more in sizes]
             y = x.new_zeros(*taps.shape[dims:-dims], *lengths)
             for tap in product(*map(range, kernel)):
                 starts = [d * k for d, k in zip(conv.dilation, tap, strict=True)]

@@ -37,6 +37,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     dense: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[dims]
     # On a phase, the windows that begin in it are this far apart.
     steps = tuple(s // math.gcd(s, d) for s, d in zip(conv.stride, conv.dilation, strict=True))
+    reaches = tuple(d * (k - 1) + 1 for k, d in zip(conv.kernel_size, conv.dilation, strict=True))
     options = {"stride": steps, "groups": conv.groups, "bias": conv.bias}
     to_batch = spell("b i {k} {space} -> (b {k}) i {space}", dims)
     to_space = spell("(b {k}) o {space} -> b o {blocks}", dims)
@@ -49,14 +50,13 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
         def forward(self, x: Tensor) -> Tensor:
             batched = pad(x if x.dim() == dims + 2 else x[None], conv.pads, conv.padding_mode)
             outputs, reads, fit = [], [], []
-            axes = zip(conv.windows, batched.shape[-dims:], counts, steps, strict=True)
-            for window, length, count, step in axes:
-                reach = window.dilation * (window.kernel - 1) + 1
-                outputs.append((length - reach) // window.stride + 1)
+            axes = zip(batched.shape[-dims:], conv.kernel_size, reaches, conv.stride, counts, steps, strict=True)
+            for length, kernel, reach, stride, count, step in axes:
+                outputs.append((length - reach) // stride + 1)
                 each = math.ceil(outputs[-1] / count)
-                reads.append(step * (each - 1) + window.kernel)
+                reads.append(step * (each - 1) + kernel)
                 # As many windows on every phase; some may be dropped again. A negative pad is a crop.
-                fit.append((0, window.stride * (each * count - 1) + reach - length))
+                fit.append((0, stride * (each * count - 1) + reach - length))
             split = windows(pad(batched, fit), reads, conv.stride, conv.dilation)
             y: Tensor = self.conv(rearrange(split, to_batch))
             y = rearrange(y, to_space, **dict(zip(conv.kernel_axes(), counts, strict=True)))

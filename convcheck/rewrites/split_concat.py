@@ -27,11 +27,11 @@ def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
 
     dims, groups = layer.dims, layer.groups
     rows, *rest = layer.parameters()["weight"]
-    settings: dict[str, Any] = {"stride": layer.stride, "dilation": layer.dilation}
-    convolve = getattr(functional, f"conv{dims}d")
-    if isinstance(layer, ConvTranspose):
-        convolve = getattr(functional, f"conv_transpose{dims}d")
-        settings |= {"padding": layer.padding, "output_padding": layer.output_padding}
+    transposed = isinstance(layer, ConvTranspose)
+    convolve = getattr(functional, f"conv_transpose{dims}d" if transposed else f"conv{dims}d")
+    # The padding of a convolution may be of any mode, and is done apart.
+    names = ("stride", "dilation", "padding", "output_padding") if transposed else ("stride", "dilation")
+    settings: dict[str, Any] = {name: getattr(layer, name) for name in names}
 
     class SplitConcat(nn.Module):
         def __init__(self) -> None:

@@ -23,6 +23,8 @@ def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from torch import Tensor, nn
 
+    from convcheck.nn import OneByOne
+
     stride1: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
 
     class Subsample(nn.Module):
@@ -30,7 +32,8 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             every: Any = (..., *(slice(None, None, step) for step in conv.stride))
             return y[every]
 
-    return nn.Sequential(
+    return OneByOne(
+        conv.dims,
         OrderedDict(
             conv=stride1(
                 conv.in_channels,
@@ -43,7 +46,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
                 padding_mode=conv.padding_mode,
             ),
             subsample=Subsample(),
-        )
+        ),
     )
 
 

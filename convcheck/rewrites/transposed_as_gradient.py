@@ -41,13 +41,14 @@ def candidate(layer: ConvTranspose | Unpatchify, shape: Shape) -> nn.Module:
     conv = transposed(layer, shape)
     dims, channels_last = conv.dims, isinstance(layer, Unpatchify)
     pull_back: Any = {1: grad.conv1d_input, 2: grad.conv2d_input, 3: grad.conv3d_input}[dims]
-    # How long the convolution's input is: this is what output_padding tells apart.
+    # One input position's outputs along every axis; each further one adds a stride.
+    first = [spread.outputs(1) for spread in conv.spreads]
     matching = {name: getattr(conv, name) for name in ("stride", "padding", "dilation", "groups")}
 
     class ConvInputGradient(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            # A convolution from conv.out_channels to conv.in_channels has a weight of this very shape.
+            # The convolution that goes the other way has a weight of this very shape.
             self.weight = nn.Parameter(torch.empty(*conv.parameters()["weight"]))
             self.bias = nn.Parameter(torch.empty(conv.out_channels)) if conv.bias else None
 
@@ -55,7 +56,8 @@ def candidate(layer: ConvTranspose | Unpatchify, shape: Shape) -> nn.Module:
             if channels_last:
                 x = x.movedim(-1, -dims - 1)
             batched = x if x.dim() == dims + 2 else x[None]
-            lengths = [spread.outputs(n) for spread, n in zip(conv.spreads, x.shape[-dims:], strict=True)]
+            # How long the convolution's input is: this is what output_padding tells apart.
+            lengths = [s * (n - 1) + one for n, s, one in zip(x.shape[-dims:], conv.stride, first, strict=True)]
             cotangent = pad(batched, [(0, more) for more in surplus(conv)])
             y: Tensor = pull_back((len(batched), conv.out_channels, *lengths), self.weight, cotangent, **matching)
             if self.bias is not None:

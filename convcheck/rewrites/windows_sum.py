@@ -31,6 +31,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from convcheck.nn import pad, windows
 
     dims, groups, channel = conv.dims, conv.groups, -conv.dims - 1
+    reaches = tuple(d * (k - 1) + 1 for k, d in zip(conv.kernel_size, conv.dilation, strict=True))
 
     class WindowsSum(nn.Module):
         def __init__(self) -> None:
@@ -61,7 +62,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
                 elif axis < channel:
                     halves.append(self.summed(x.narrow(axis, start, count), weight))
                 else:
-                    step, reach = conv.stride[axis], conv.dilation[axis] * (conv.kernel_size[axis] - 1) + 1
+                    step, reach = conv.stride[axis], reaches[axis]
                     halves.append(self.summed(x.narrow(axis, start * step, (count - 1) * step + reach), weight))
             return torch.cat(halves, axis)
 

@@ -66,7 +66,8 @@ def convolve(conv: Conv, x: Tensor, weight: Tensor, matrices: tuple[Tensor, Tens
 
     from convcheck.nn import windows
 
-    dims, (into, taps, out) = conv.dims, matrices
+    dims = conv.dims
+    into, taps, out = matrices
 
     def along_every_axis(matrix: Tensor, tensor: Tensor) -> Tensor:
         for axis in range(-dims, 0):

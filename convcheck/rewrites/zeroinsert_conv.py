@@ -23,6 +23,8 @@ def refusals(conv: ConvTranspose, shape: Shape) -> Iterator[Refusal]:
 def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
     from torch import Tensor, nn
 
+    from convcheck.nn import OneByOne
+
     class InsertZeros(nn.Module):
         """Put `stride - 1` zeros between the inputs, and `output_padding` zeros behind the last."""
 
@@ -41,12 +43,13 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
     pads = [d * (k - 1) - p for k, d, p in zip(conv.kernel_size, conv.dilation, conv.padding, strict=True)]
     channels = (conv.in_channels, conv.out_channels)
     options = {"dilation": conv.dilation, "groups": conv.groups, "bias": conv.bias}
-    return nn.Sequential(
+    return OneByOne(
+        conv.dims,
         OrderedDict(
             insert_zeros=InsertZeros(),
             pad=pad([width for width in reversed(pads) for _ in range(2)], 0),
             conv=stride1(*channels, conv.kernel_size, **options),
-        )
+        ),
     )
 
 
