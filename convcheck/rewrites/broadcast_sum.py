@@ -36,24 +36,25 @@ def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
                 columns = b.reshape(right).mT
                 return dot_products(a.reshape(left), columns, BYTES_AT_ONCE).reshape(output)
 
-        return BroadcastProduct()
+        product: nn.Module = BroadcastProduct()
+    else:
+        linear = layer
 
-    linear = layer
+        class BroadcastSum(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.weight = nn.Parameter(torch.empty(linear.out_features, linear.in_features))
+                self.bias = nn.Parameter(torch.empty(linear.out_features)) if linear.bias else None
 
-    class BroadcastSum(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.weight = nn.Parameter(torch.empty(linear.out_features, linear.in_features))
-            self.bias = nn.Parameter(torch.empty(linear.out_features)) if linear.bias else None
+            def forward(self, x: Tensor) -> Tensor:
+                # All tokens are the rows of one matrix: [b 1 i] * [1 o i], summed over i.
+                y = dot_products(x.reshape(-1, linear.in_features), self.weight, BYTES_AT_ONCE)
+                if self.bias is not None:
+                    y = y + self.bias
+                return y.reshape(*x.shape[:-1], linear.out_features)
 
-        def forward(self, x: Tensor) -> Tensor:
-            # All tokens are the rows of one matrix: [b 1 i] * [1 o i], summed over i.
-            y = dot_products(x.reshape(-1, linear.in_features), self.weight, BYTES_AT_ONCE)
-            if self.bias is not None:
-                y = y + self.bias
-            return y.reshape(*x.shape[:-1], linear.out_features)
-
-    return BroadcastSum()
+        product = BroadcastSum()
+    return product
 
 
 def weights(layer: Linear | MatMul, *shapes: Shape) -> Mapping[str, Recipe]:

@@ -38,9 +38,11 @@ def outputs(layer: Windowed, space: Shape) -> tuple[slice, ...]:
     """Return which points of the transform are outputs, along every axis."""
     if isinstance(layer, Conv):
         read = zip(layer.windows, space, strict=True)
-        return tuple(slice(0, (each.outputs(n) - 1) * each.stride + 1, each.stride) for each, n in read)
-    written = zip(layer.spreads, space, strict=True)
-    return tuple(slice(each.padding, each.padding + each.outputs(n)) for each, n in written)
+        kept = (slice(0, (each.outputs(n) - 1) * each.stride + 1, each.stride) for each, n in read)
+    else:
+        written = zip(layer.spreads, space, strict=True)
+        kept = (slice(each.padding, each.padding + each.outputs(n)) for each, n in written)
+    return tuple(kept)
 
 
 def spectra(x: Tensor, taps: Tensor) -> int:

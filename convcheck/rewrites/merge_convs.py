@@ -55,10 +55,12 @@ def candidate(chain: Sequential, shape: Shape) -> nn.Module:
         dilation=windows.dilation,
         bias=bias,
     )
+    border = Pad(first.pads, first.padding_mode)
     if windows is first:
-        return nn.Sequential(Pad(first.pads, first.padding_mode), merged)
-    before = [Pad(first.pads, first.padding_mode), Subsample(first.stride), Pad(second.pads, second.padding_mode)]
-    return nn.Sequential(*before, merged)
+        both = nn.Sequential(border, merged)
+    else:
+        both = nn.Sequential(border, Subsample(first.stride), Pad(second.pads, second.padding_mode), merged)
+    return both
 
 
 def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:

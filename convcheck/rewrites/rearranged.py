@@ -30,13 +30,16 @@ def candidate(layer: Layer, shape: Shape) -> nn.Module:
     places = [split.index(axis) for axis in moved]
     output = [math.prod(sizes[axis] for axis in group) for group in pattern.target]
 
-    class ViewPermute(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return x.reshape(lengths).permute(places).reshape(output)
-
     if isinstance(layer, Rearrange):
-        return ViewPermute()
-    return Einops(str(pattern), **sizes)
+
+        class ViewPermute(nn.Module):
+            def forward(self, x: Tensor) -> Tensor:
+                return x.reshape(lengths).permute(places).reshape(output)
+
+        rearranged: nn.Module = ViewPermute()
+    else:
+        rearranged = Einops(str(pattern), **sizes)
+    return rearranged
 
 
 REWRITE = Rewrite(
