@@ -62,7 +62,7 @@ def chained(chain: Sequential, first: tuple[type[Layer], ...], second: tuple[typ
         return " or ".join(family.__name__ for family in families)
 
     kinds = ", then ".join(layer.kind for layer in layers)
-    yield Refusal("layers", kinds, f"need to be {names(first)}, then {names(second)}", vacuous=True)
+    yield Refusal("chain", kinds, f"needs to be {names(first)}, then {names(second)}", vacuous=True)
 
 
 def pointwise(conv: Conv) -> bool:

@@ -70,6 +70,10 @@ class Sequential(Layer):
         return sum(layer.macs(each) for layer, each in zip(self.layers, self.through(shape)[:-1], strict=True))
 
     def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
+        """Return at least how many trailing positions are never read, along every axis.
+
+        They are all there are, unless a later layer's stride skips the very outputs that read the last of them.
+        """
         lost: Shape = ()
         for layer, each in reversed(list(zip(self.layers, self.through(shape)[:-1], strict=True))):
             # What the next layer never reads of this one's output need not be made.
