@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from convcheck.layers.build import build
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from convcheck.build import build
 from convcheck.errors import LayerError, ShapeError
 from convcheck.layers import DotProductAttention, Layer, accept, parse_layer
 from convcheck.patterns import Shapes
