@@ -58,6 +58,18 @@ def test_the_faults_of_the_readme_are_those_that_are_told(
     assert told == [*shown.splitlines(), "2 faults; nothing was run"]
 
 
+def test_the_python_of_the_readme_runs_and_gives_the_shapes_that_are_told() -> None:
+    namespace: dict[str, object] = {}
+    told = 0
+    for block in re.findall(r"```python\n((?:.*\n)*?)```", TEXT):
+        exec(block, namespace)
+        for line, shape in re.findall(r"^(.*?)  # ([\[(][\d, ]+[\])])$", block, re.MULTILINE):
+            value = eval(line.partition(" = ")[2] or line, namespace)
+            assert str(list(getattr(value, "shape", value))) == shape.replace("(", "[").replace(")", "]")
+            told += 1
+    assert told == 4
+
+
 def test_both_commands_use_the_constraints_and_an_environment_of_their_own() -> None:
     commands = re.findall(r"```sh\n(.*)\n```", TEXT)
     assert len(commands) == 2
