@@ -155,7 +155,8 @@ class Builder(Expressions):
     def write_bound(self, statement: ast.stmt, values: Mapping[str, object]) -> None:
         """Keep the names of values that are long, or that the author explains."""
         explained = self.first_line(statement) < statement.lineno
-        lines, indent = [], " " * statement.col_offset
+        # Where a branch was chosen, its lines move to the left.
+        lines, indent = [], " " * (statement.col_offset - self.dedents.get(statement.lineno, 0))
         for name, value in values.items():
             if explained or len(literal(value) or "") > LONG:
                 self.kept.add(name)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from convcheck.specialise.builder import Import
+from convcheck.specialise.known import targets
 
 LONGEST_LINE = 100
 """Calls that grew beyond this many columns are written with one argument a line."""
@@ -39,9 +40,9 @@ def without_unused(code: str, kept: set[str]) -> str:
         tree = ast.parse(code)
         used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                name = node.targets[0].id
-                if name in kept and name not in used:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], (ast.Name, ast.Tuple)):
+                names = set(targets(node.targets[0]))
+                if names <= kept - used:
                     break
         else:
             return code
