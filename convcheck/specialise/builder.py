@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType
 
 from convcheck.specialise.expressions import Expressions
-from convcheck.specialise.known import assign, bindings, free, targets
+from convcheck.specialise.known import assign, bindings, free, plain, targets
 from convcheck.specialise.literals import laid_out, literal
 
 LONG = 24
@@ -124,8 +124,7 @@ class Builder(Expressions):
             self.note_presence(target, value)
             return False
         names = set(targets(target))
-        plain = all(isinstance(each, (ast.Name, ast.Tuple, ast.Starred, ast.expr_context)) for each in ast.walk(target))
-        if not plain or not names <= self.once:
+        if not plain(target) or not names <= self.once:
             return False
         chosen = self.stands_for(value)
         if chosen is not None and isinstance(target, ast.Name):
