@@ -156,8 +156,10 @@ class Rewrite:
     def code(self, layer: Layer, shapes: Shapes, order: Group | None = None) -> str:
         """Return the candidate for a layer as source that runs as it is, and binds it to the name `candidate`."""
         ordered = (self.spelt_order(layer.dims, order),) if self.order else ()
-        arguments = inspect.signature(self.candidate).bind(layer, *shapes, *ordered).arguments
-        return specialise(self.candidate, arguments)
+        bound = inspect.signature(self.candidate).bind(layer, *shapes, *ordered)
+        # That there are no more inputs is known, too.
+        bound.apply_defaults()
+        return specialise(self.candidate, bound.arguments)
 
 
 def parameter_count(shapes: Mapping[str, Shape]) -> int:

@@ -129,12 +129,12 @@ def test_the_bound_is_less_than_ten_thousand_times_the_error(text: str, shapes: 
 
 
 FAULTS = {
-    "no scale": ("attention_sum", "", "attention.factor(tuple(query.shape))", "1.0"),
-    "a scale for another length": ("attention_sum", "", "factor(tuple(query.shape))", "factor(tuple(value.mT.shape))"),
-    "scale left out where it is given": ("attention_sum", "scale=0.5", "* attention.factor(tuple(query.shape))", ""),
-    "no mask": ("attention_sum", "attn_mask=bool", "~mask", "mask ^ mask"),
-    "the mask of what may not be seen": ("attention_sum", "attn_mask=bool", "~mask", "mask"),
-    "no mask of numbers": ("attention_sum", "attn_mask=float", "scores + mask", "scores"),
+    "no scale": ("attention_sum", "", "attention.factor(shapes[0])", "1.0"),
+    "a scale for another length": ("attention_sum", "", "factor(shapes[0])", "factor(shapes[2][:-1])"),
+    "scale left out where it is given": ("attention_sum", "scale=0.5", "query * scale", "query"),
+    "no mask": ("attention_sum", "attn_mask=bool", "~masks[0]", "masks[0] ^ masks[0]"),
+    "the mask of what may not be seen": ("attention_sum", "attn_mask=bool", "~masks[0]", "masks[0]"),
+    "no mask of numbers": ("attention_sum", "attn_mask=float", "scores + masks[0]", "scores"),
     "causal, off by one": ("attention_sum", "is_causal=True", ".tril()", ".tril(1)"),
     "causal from the last key": ("attention_sum", "is_causal=True", ".tril()", ".tril(2)"),
     "not causal": ("attention_sum", "is_causal=True", ".tril()", ""),
@@ -168,8 +168,8 @@ FAULTS = {
     "added positions in each other's place": (
         "multihead_sum",
         "8, 2, add_bias_kv=True",
-        "(k, self.bias_k), self.with_position(v, self.bias_v)",
-        "(k, self.bias_v), self.with_position(v, self.bias_k)",
+        "(k, self.bias_k, heads), with_position(v, self.bias_v, heads)",
+        "(k, self.bias_v, heads), with_position(v, self.bias_k, heads)",
     ),
     "batch for sequence": ("multihead_sum", "8, 2, batch_first=True", '"b l (h d)"', '"l b (h d)"'),
 }

@@ -64,7 +64,7 @@ def integers(*shape: int) -> Tensor:
 
 def operands(name: str, text: str, shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:
     """Build a candidate whose weights are integers, and an input of integers, in float64."""
-    candidate = catalogue()[name].build(parse_layer(text), shape).double()
+    candidate = catalogue()[name].build(parse_layer(text), (shape,)).double()
     for parameter in candidate.parameters():
         parameter.data = integers(*parameter.shape)
     return candidate, integers(*shape).requires_grad_()

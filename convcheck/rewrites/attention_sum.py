@@ -17,7 +17,7 @@ def refusals(attention: DotProductAttention, query: Shape, *others: Shape) -> It
     yield from ()
 
 
-def candidate(attention: DotProductAttention, query: Shape, *others: Shape) -> nn.Module:
+def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
     import math
 
     import torch
@@ -25,19 +25,23 @@ def candidate(attention: DotProductAttention, query: Shape, *others: Shape) -> n
 
     from convcheck.nn import dot_products
 
+    # One over the root of the features, unless another is given.
+    scale = attention.factor(shapes[0])
+
     class AttentionSum(nn.Module):
-        def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        def forward(self, query: Tensor, key: Tensor, value: Tensor, *masks: Tensor) -> Tensor:
             if attention.enable_gqa:
                 # Each head of key and value serves several heads of the query, one after the other.
                 key, value = (x.repeat_interleave(query.shape[-3] // x.shape[-3], -3) for x in (key, value))
             # [l, 1, e] * [1, s, e], summed over e
-            scores = dot_products(query * attention.factor(tuple(query.shape)), key)
+            scores = dot_products(query * scale, key)
             if attention.is_causal:
-                mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-            if mask is not None and mask.dtype == torch.bool:
-                scores = scores.masked_fill(~mask, -math.inf)
-            elif mask is not None:
-                scores = scores + mask
+                seen = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+                scores = scores.masked_fill(~seen, -math.inf)
+            if attention.attn_mask == "bool":
+                scores = scores.masked_fill(~masks[0], -math.inf)
+            if attention.attn_mask == "float":
+                scores = scores + masks[0]
             # A query that may see no key at all makes zeros.
             blind = (scores == -math.inf).all(-1, keepdim=True)
             weights = torch.softmax(scores, -1).masked_fill(blind, 0.0)

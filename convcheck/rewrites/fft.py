@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv, ConvTranspose, Roundings
@@ -80,6 +80,7 @@ def candidate(layer: Windowed, shape: Shape) -> nn.Module:
 
     dims, groups, transposed = layer.dims, layer.groups, isinstance(layer, ConvTranspose)
     axes, channel = tuple(range(-dims, 0)), -dims - 1
+    n, kept = lengths(layer, shape), outputs(layer, shape[-dims:])
     summed = spell("b i {space}, o i {space} -> b o {space}", dims)
 
     class FFT(nn.Module):
@@ -89,12 +90,14 @@ def candidate(layer: Windowed, shape: Shape) -> nn.Module:
             self.bias = nn.Parameter(torch.empty(layer.out_channels)) if layer.bias else None
 
         def forward(self, x: Tensor) -> Tensor:
-            n, every = lengths(layer, tuple(x.shape)), outputs(layer, tuple(x.shape[-dims:]))
-            padded = pad(x, layer.pads, layer.padding_mode) if isinstance(layer, Conv) else x
-            inputs = padded.reshape(-1, *padded.shape[channel:]).chunk(groups, 1)
-            kernels = [taps.transpose(0, int(transposed)) for taps in self.weight.chunk(groups)]
+            if isinstance(layer, Conv):
+                x = pad(x, layer.pads, layer.padding_mode)
+            inputs = x.reshape(-1, *x.shape[channel:]).chunk(groups, 1)
+            kernels = self.weight.chunk(groups)
+            if transposed:
+                kernels = tuple(taps.transpose(0, 1) for taps in kernels)
             at_once = BYTES_AT_ONCE // (math.prod(n[:-1]) * (n[-1] // 2 + 1) * 2 * max(4, x.element_size()))
-            multiply: Any = partial(self.multiply, n=n, every=every)
+            multiply: Any = self.multiply
             if groups * spectra(inputs[0], kernels[0]) > at_once:
                 # For the backward pass the spectra of every part are made anew, rather than all of them kept.
                 multiply = partial(checkpoint, multiply, use_reentrant=False, preserve_rng_state=False)
@@ -102,17 +105,19 @@ def candidate(layer: Windowed, shape: Shape) -> nn.Module:
             y = y.reshape(*x.shape[:channel], *y.shape[1:]).to(x.dtype)
             return y if self.bias is None else y + self.bias.reshape(-1, *[1] * dims)
 
-        def multiply(self, x: Tensor, taps: Tensor, n: Shape, every: Any) -> Tensor:
-            inputs = self.transform(x, layer.stride if transposed else (1,) * dims, n)
-            kernel = self.transform(taps, layer.dilation, n)
-            # A convolution as deep learning has it is a correlation: its kernel is not flipped.
-            product = einsum(inputs, kernel if transposed else kernel.conj(), summed)
+        def multiply(self, x: Tensor, taps: Tensor) -> Tensor:
+            inputs = self.transform(x, layer.stride if transposed else (1,) * dims)
+            kernel = self.transform(taps, layer.dilation)
+            if not transposed:
+                # A convolution as deep learning has it is a correlation: its kernel is not flipped.
+                kernel = kernel.conj()
+            product = einsum(inputs, kernel, summed)
             # A copy, so that what is cropped away is not kept.
-            y: Tensor = torch.fft.irfftn(product, n, axes)[(..., *every)].clone()
+            y: Tensor = torch.fft.irfftn(product, n, axes)[(..., *kept)].clone()
             return y
 
-        def transform(self, x: Tensor, factors: Shape, n: Shape) -> Tensor:
-            """Put `factor - 1` zeros between the entries of the last axes, fill up to n with zeros, and transform."""
+        def transform(self, x: Tensor, factors: Sequence[int]) -> Tensor:
+            """Put `factor - 1` zeros between the entries of the last axes, zeros behind them, and transform."""
             # torch transforms single and double precision; half is widened, and rounded once at the end.
             sparse = x.new_zeros(*x.shape[:2], *n, dtype=torch.promote_types(x.dtype, torch.float32))
             every: Any = (..., *(slice(0, (k - 1) * f + 1, f) for k, f in zip(x.shape[2:], factors, strict=True)))

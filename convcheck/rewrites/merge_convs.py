@@ -44,7 +44,7 @@ def candidate(chain: Sequential, shape: Shape) -> nn.Module:
 
     first, second = cast("tuple[Conv, Conv]", chain.layers)
     # The one that sees neighbours gives the windows; the other's stride is taken before, or after.
-    windows, bias = (first if pointwise(second) else second), first.bias or second.bias
+    windows = first if pointwise(second) else second
     strides = tuple(a * b for a, b in zip(first.stride, second.stride, strict=True))
     convolution: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[first.dims]
     merged = convolution(
@@ -53,7 +53,7 @@ def candidate(chain: Sequential, shape: Shape) -> nn.Module:
         windows.kernel_size,
         stride=strides if windows is first else second.stride,
         dilation=windows.dilation,
-        bias=bias,
+        bias=first.bias or second.bias,
     )
     border = Pad(first.pads, first.padding_mode)
     if windows is first:

@@ -25,7 +25,16 @@ def layouts(attention: MultiheadAttention, query: Shape) -> tuple[str, str]:
     return ("b l (h d)" if attention.batch_first else "l b (h d)"), "b h l d"
 
 
-def candidate(attention: MultiheadAttention, query: Shape, *others: Shape) -> nn.Module:
+def with_position(x: Tensor, row: Tensor, heads: int) -> Tensor:
+    """Add one more position behind those of `[..., h, l, d]`, the same for all of a batch."""
+    import torch
+    from einops import rearrange
+
+    own = rearrange(row, "1 1 (h d) -> h 1 d", h=heads)
+    return torch.cat([x, own.expand(*x.shape[:-2], 1, x.shape[-1])], -2)
+
+
+def candidate(attention: MultiheadAttention, *shapes: Shape) -> nn.Module:
     import math
 
     import torch
@@ -36,7 +45,8 @@ def candidate(attention: MultiheadAttention, query: Shape, *others: Shape) -> nn
     from convcheck.nn import dot_products
 
     width, heads, bias = attention.embed_dim, attention.num_heads, attention.bias
-    together, apart = layouts(attention, query)
+    together, apart = layouts(attention, shapes[0])
+    added = attention.added
 
     class MultiheadSum(nn.Module):
         def __init__(self) -> None:
@@ -49,18 +59,21 @@ def candidate(attention: MultiheadAttention, query: Shape, *others: Shape) -> nn
                 self.bias_k, self.bias_v = (nn.Parameter(torch.empty(1, 1, width)) for _ in range(2))
 
         def forward(self, *inputs: Tensor) -> Tensor:
-            query, key, value = inputs[:3] if len(inputs) > 1 else inputs * 3
+            query, key, value = inputs[:3] if len(shapes) > 1 else inputs * 3
             q, k, v = (self.split(x) for x in (self.to_q(query), self.to_k(key), self.to_v(value)))
             if attention.add_bias_kv:
                 # One more position that every query may see.
-                k, v = self.with_position(k, self.bias_k), self.with_position(v, self.bias_v)
+                k, v = with_position(k, self.bias_k, heads), with_position(v, self.bias_v, heads)
             if attention.add_zero_attn:
                 k, v = (functional.pad(x, (0, 0, 0, 1)) for x in (k, v))
             # [l, 1, d] * [1, s, d], summed over d
             scores = dot_products(q / math.sqrt(width // heads), k)
-            if len(inputs) > 3:
-                mask = functional.pad(inputs[3], (0, attention.added))
-                if mask.dim() == 3 and len(query.shape) == 3:
+            if len(shapes) > 3:
+                mask = inputs[3]
+                if added:
+                    # What is added may be seen by all.
+                    mask = functional.pad(mask, (0, added))
+                if len(shapes[0]) == len(shapes[3]) == 3:
                     mask = rearrange(mask, "(b h) l s -> b h l s", h=heads)
                 scores = scores + mask
             # [l, 1, s] * [1, d, s], summed over s
@@ -70,10 +83,6 @@ def candidate(attention: MultiheadAttention, query: Shape, *others: Shape) -> nn
 
         def split(self, x: Tensor) -> Tensor:
             return rearrange(x, f"{together} -> {apart}", h=heads)
-
-        def with_position(self, x: Tensor, row: Tensor) -> Tensor:
-            own = rearrange(row, "1 1 (h d) -> h 1 d", h=heads)
-            return torch.cat([x, own.expand(*x.shape[:-2], 1, x.shape[-1])], -2)
 
     return MultiheadSum()
 

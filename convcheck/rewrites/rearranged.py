@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from convcheck.layers import Layer, Rearrange, Roundings
+from convcheck.layers import Layer, Roundings
 from convcheck.layouts import LAYOUTS, as_pattern
 from convcheck.patterns import Shape
 from convcheck.rewrite import Refusal, Rewrite
@@ -20,7 +20,7 @@ def refusals(layer: Layer, shape: Shape) -> Iterator[Refusal]:
 
 
 def candidate(layer: Layer, shape: Shape) -> nn.Module:
-    from einops.layers.torch import Rearrange as Einops
+    from einops.layers.torch import Rearrange
     from torch import Tensor, nn
 
     pattern, sizes = as_pattern(layer, shape)
@@ -30,7 +30,7 @@ def candidate(layer: Layer, shape: Shape) -> nn.Module:
     places = [split.index(axis) for axis in moved]
     output = [math.prod(sizes[axis] for axis in group) for group in pattern.target]
 
-    if isinstance(layer, Rearrange):
+    if layer.kind == "rearrange":
 
         class ViewPermute(nn.Module):
             def forward(self, x: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ def candidate(layer: Layer, shape: Shape) -> nn.Module:
 
         rearranged: nn.Module = ViewPermute()
     else:
-        rearranged = Einops(str(pattern), **sizes)
+        rearranged = Rearrange(str(pattern), **sizes)
     return rearranged
 
 

@@ -49,7 +49,8 @@ def candidate(chain: Sequential, shape: Shape) -> nn.Module:
     import torch
     from torch import Tensor, nn
 
-    conv, upscale = cast(Conv, chain.layers[0]), cast(PixelShuffle, chain.layers[1]).upscale_factor
+    conv = cast(Conv, chain.layers[0])
+    upscale = cast(PixelShuffle, chain.layers[1]).upscale_factor
     outputs = conv.out_channels // upscale**2
     cut, more = borders(conv, upscale)
     arguments: dict[str, Any] = {
@@ -67,11 +68,13 @@ def candidate(chain: Sequential, shape: Shape) -> nn.Module:
             self.bias = nn.Parameter(torch.empty(outputs, upscale, upscale)) if conv.bias else None
 
         def forward(self, x: Tensor) -> Tensor:
-            y: Tensor = self.transposed(x)[..., more[0] :, more[1] :]
-            if self.bias is None:
-                return y
-            # Every sub-pixel of an input's block has a bias of its own.
-            return y + self.bias.tile(1, y.shape[-2] // upscale, y.shape[-1] // upscale)
+            y: Tensor = self.transposed(x)
+            if any(more):
+                y = y[..., more[0] :, more[1] :]
+            if self.bias is not None:
+                # Every sub-pixel of an input's block has a bias of its own.
+                y = y + self.bias.tile(1, y.shape[-2] // upscale, y.shape[-1] // upscale)
+            return y
 
     return ShuffleAsTransposed()
 

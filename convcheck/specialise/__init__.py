@@ -63,15 +63,14 @@ def _body(builder: Builder, result: str) -> str:
         raise ValueError(f"{builder.function.__name__} needs to return once, at its end")
     start = builder.span(last)[0]
     builder.edits.append((0, builder.starts[builder.first_line(tree.body[0]) - 1], ""))
-    before = tree.body[-2] if len(tree.body) > 1 else last
-    match before, last.value:
-        case ((ast.Assign([ast.Name(bound) as target]) | ast.AnnAssign(ast.Name(bound) as target)), ast.Name(returned)):
-            if bound == returned:
-                builder.replace(target, result)
-                builder.remove(last)
-                return textwrap.dedent(builder.result()).strip()
     builder.edits.append((start, start + len("return"), f"{result} ="))
-    return textwrap.dedent(builder.result()).strip()
+    code = textwrap.dedent(builder.result()).strip()
+    match ast.parse(code).body:
+        case [*_, ast.Assign([ast.Name(bound)]) as before, ast.Assign(value=ast.Name(returned))] if bound == returned:
+            lines = code.splitlines()[: before.end_lineno]
+            lines[before.lineno - 1] = result + lines[before.lineno - 1].removeprefix(bound)
+            return "\n".join(lines)
+    return code
 
 
 def _module_imports(function: FunctionType) -> dict[str, Import]:

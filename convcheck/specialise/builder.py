@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType
 
 from convcheck.specialise.expressions import Expressions
-from convcheck.specialise.known import assign, bindings, free, targets
+from convcheck.specialise.known import assign, bindings, free, plain, targets
 from convcheck.specialise.literals import laid_out, literal
 
 LONG = 24
@@ -124,8 +124,7 @@ class Builder(Expressions):
             self.note_presence(target, value)
             return False
         names = set(targets(target))
-        plain = all(isinstance(each, (ast.Name, ast.Tuple, ast.Starred, ast.expr_context)) for each in ast.walk(target))
-        if not plain or not names <= self.once:
+        if not plain(target) or not names <= self.once:
             return False
         chosen = self.stands_for(value)
         if chosen is not None and isinstance(target, ast.Name):
@@ -155,7 +154,8 @@ class Builder(Expressions):
     def write_bound(self, statement: ast.stmt, values: Mapping[str, object]) -> None:
         """Keep the names of values that are long, or that the author explains."""
         explained = self.first_line(statement) < statement.lineno
-        lines, indent = [], " " * statement.col_offset
+        # Where a branch was chosen, its lines move to the left.
+        lines, indent = [], " " * (statement.col_offset - self.dedents.get(statement.lineno, 0))
         for name, value in values.items():
             if explained or len(literal(value) or "") > LONG:
                 self.kept.add(name)

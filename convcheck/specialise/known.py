@@ -48,6 +48,11 @@ def targets(node: ast.AST) -> Iterator[str]:
             yield each.arg
 
 
+def plain(target: ast.expr) -> bool:
+    """Tell whether an assignment to `target` binds names, and changes nothing in place."""
+    return all(isinstance(each, (ast.Name, ast.Tuple, ast.Starred, ast.expr_context)) for each in ast.walk(target))
+
+
 def bindings(function: ast.FunctionDef) -> Counter[str]:
     """Count how often each local name of a function is bound, those of functions and classes in it left alone."""
     counts = Counter(each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg))

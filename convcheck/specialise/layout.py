@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from convcheck.specialise.builder import Import
+from convcheck.specialise.known import plain, targets
 
 LONGEST_LINE = 100
 """Calls that grew beyond this many columns are written with one argument a line."""
@@ -39,10 +40,8 @@ def without_unused(code: str, kept: set[str]) -> str:
         tree = ast.parse(code)
         used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
         for node in ast.walk(tree):
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                name = node.targets[0].id
-                if name in kept and name not in used:
-                    break
+            if isinstance(node, ast.Assign) and plain(to := node.targets[0]) and set(targets(to)) <= kept - used:
+                break
         else:
             return code
         lines, first = code.splitlines(), node.lineno - 1

@@ -64,4 +64,4 @@ def index(value: object) -> str | None:
 
 def _colons(part: slice) -> str:
     start, stop, step = ("" if bound is None else str(bound) for bound in (part.start, part.stop, part.step))
-    return f"{start}:{stop}:{step}" if step else f"{start}:{stop}"
+    return f"{start}:{stop}" if step in ("", "1") else f"{start}:{stop}:{step}"
