@@ -51,10 +51,11 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
                 rewrite = catalogue()[name]
                 yield Claim(case, name, rewrite, _refusals(case, rewrite))
             continue
+        left_out = costly(case)
         held = [
             name
             for name in applicable(case.layer, case.inputs)
-            if not catalogue()[name].refuse_order(case.layer, case.order) and name not in costly(case)
+            if not catalogue()[name].refuse_order(case.layer, case.order) and name not in left_out
         ]
         for name in held:
             yield Claim(case, name, catalogue()[name], ())
@@ -73,8 +74,12 @@ def costly(case: Case) -> dict[str, int]:
     work = {
         name: catalogue()[name].macs(case.layer, *case.inputs) * catalogue()[name].pace
         for name in applicable(case.layer, case.inputs)
+        if not catalogue()[name].refuse_order(case.layer, case.order)
     }
-    return {name: round(each / own) for name, each in work.items() if each > max(CHEAP, COSTLY * own)}
+    costly = [name for name in sorted(work, key=lambda name: work[name]) if work[name] > max(CHEAP, COSTLY * own)]
+    # One at least is tried, whatever it takes: the one that takes least.
+    left_out = costly if len(costly) < len(work) else costly[1:]
+    return {name: round(work[name] / own) for name in work if name in left_out}
 
 
 def _reasons(case: Case, rewrite: Rewrite) -> tuple[str, ...]:

@@ -27,10 +27,11 @@ def as_pattern(layer: Layer, shape: Shape) -> tuple[Pattern, dict[str, int]]:
         pattern = parse(f"{deep} -> {wide}" if shuffles else f"{wide} -> {deep}")
         known = {"ph": factor, "pw": factor}
     else:
+        assert isinstance(layer, (Flatten, Unflatten))
         # Flatten joins axes, and Unflatten splits one: the longer of both shapes has the axes one by one.
         many = max(shape, output, key=len)
         axes = [f"a{number}" for number in range(len(many))]
-        start = next((at for at, (a, b) in enumerate(zip(shape, output, strict=False)) if a != b), 0)
+        start = (layer.dim if isinstance(layer, Unflatten) else layer.start_dim) % len(shape)
         joined = abs(len(shape) - len(output)) + 1
         few = [*axes[:start], f"({' '.join(axes[start : start + joined])})", *axes[start + joined :]]
         left, right = (axes, few) if len(shape) >= len(output) else (few, axes)

@@ -99,6 +99,23 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
         ["different", "'o i kh kw -> o (kh kw i)'", "'o i kh kw -> o (i kh kw)' matches exactly", "1 not as expected"],
     ),
     "a wrong pattern may be expected": (["verify", "expected.yaml"], 0, ["different", "every verdict as expected"]),
+    "where all that hold take long, one is tried": (
+        ["verify", "MultiheadAttention(768, 12, batch_first=True)", "-i", "1,197,768", "--list"],
+        0,
+        ["multiheadattention", "[multihead-sum]"],
+    ),
+    "an operation takes several inputs": (
+        ["verify", "matmul()", "-i", "2,3,4", "-i", "4,5"],
+        0,
+        ["broadcast-sum", "[2, 3, 5]", "1 equal"],
+    ),
+    "an operation with an input too few": (["verify", "mm()", "-i", "2,3"], 2, ["mm takes 2 inputs, and 1 was given"]),
+    "a chain of an operation and a layer": (["shape", "mm()", "Linear(4, 5)", "-i", "2,3", "-i", "3,4"], 0, ["[2, 5]"]),
+    "a module as torch prints it": (
+        ["verify", "Sequential(\n  (0): Conv2d(3, 4, kernel_size=(1, 1), stride=(1, 1))\n  (1): BatchNorm2d(4)\n)"],
+        0,
+        ["fold-batchnorm", "0.25 or 0.0625", "1 equal"],
+    ),
     "a folder is searched": (["verify", "configs"], 0, ["good", "1 equal"]),
     "a file and a layer go together": (["verify", "configs", CONV, "-r", "patchify-linear"], 0, ["good", "2 equal"]),
     "a layer too large is refused": (

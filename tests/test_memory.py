@@ -104,10 +104,10 @@ def test_no_part_is_larger_than_the_budget_and_parts_change_no_value(
 @given(data=st.data())
 def test_the_proof_holds_for_any_budget(name: str, data: st.DataObject) -> None:
     rewrite = catalogue()[name]
-    layer, shape = data.draw(accepting(rewrite))
+    layer, shapes = data.draw(st.one_of(accepting(rewrite)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importlib.import_module(rewrite.candidate.__module__), "BYTES_AT_ONCE", data.draw(budgets))
-        result = verify(Claim(Case("drawn", layer, shape, (name,)), name, rewrite, ()))
+        result = verify(Claim(Case("drawn", layer, shapes, (name,)), name, rewrite, ()))
     assert result.verdict is Verdict.EQUAL, result.reason
     assert result.exact.status is Agreement.IDENTICAL
 
@@ -123,10 +123,10 @@ def test_loops_hold_nothing_larger_than_their_operands() -> None:
 
 def test_loops_refuse_by_the_positions_that_would_be_few_enough() -> None:
     layer = parse_layer("Conv2d(3, 768, kernel_size=16, stride=16)")
-    (refusal,) = catalogue()["loops"].refuse(layer, (8, 3, 224, 224))
+    (refusal,) = catalogue()["loops"].refuse(layer, ((8, 3, 224, 224),))
     assert str(refusal).startswith("size is 1,568 output positions, and needs to be 1,024 at most")
-    assert not catalogue()["loops"].refuse(layer, (1, 3, 512, 512))
-    assert catalogue()["loops"].refuse(layer, (1, 3, 512, 528))
+    assert not catalogue()["loops"].refuse(layer, ((1, 3, 512, 512),))
+    assert catalogue()["loops"].refuse(layer, ((1, 3, 512, 528),))
 
 
 @pytest.mark.parametrize(
@@ -134,17 +134,17 @@ def test_loops_refuse_by_the_positions_that_would_be_few_enough() -> None:
 )
 def test_a_toeplitz_matrix_is_refused_with_the_largest_input_that_would_fit(text: str) -> None:
     rewrite, layer = catalogue()["toeplitz-matmul"], parse_layer(text)
-    (refusal,) = rewrite.refuse(layer, (8, layer.in_channels, *[4096] * layer.dims))
+    (refusal,) = rewrite.refuse(layer, ((8, layer.in_channels, *[4096] * layer.dims),))
     named = re.search(r"; an input of ([0-9 x]+) would fit$", str(refusal))
     assert named
     channels, *space = map(int, named[1].split(" x "))
-    assert not rewrite.refuse(layer, (8, channels, *space))
-    assert rewrite.refuse(layer, (8, channels, *(length + 1 for length in space)))
+    assert not rewrite.refuse(layer, ((8, channels, *space),))
+    assert rewrite.refuse(layer, ((8, channels, *(length + 1 for length in space)),))
 
 
 def test_where_no_input_is_small_enough_for_a_toeplitz_matrix_none_is_named() -> None:
     layer = parse_layer("Conv1d(2048, 4096, 1)")
-    (refusal,) = catalogue()["toeplitz-matmul"].refuse(layer, (1, 2048, 1))
+    (refusal,) = catalogue()["toeplitz-matmul"].refuse(layer, ((1, 2048, 1),))
     assert str(refusal).endswith("; no input with equally long axes is small enough")
 
 
