@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from convcheck.layers import Layer, Roundings
 from convcheck.patterns import Group, Shape, Shapes, parse, spell
 from convcheck.specialise import specialise
-from convcheck.transplant import Merge, Move, Rearrange, Step, Transplant
+from convcheck.steps import Rearrange, Step
+from convcheck.transplant import Merge, Move, Transplant
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -33,7 +33,7 @@ from convcheck.layers import (
 )
 from convcheck.patterns import Shapes
 from convcheck.results import Agreement, Verdict
-from convcheck.transplant import NoWayBackError
+from convcheck.steps import NoWayBackError
 from convcheck.verification import verify
 
 from .attentions import dot_products, drawn_point, multiheads

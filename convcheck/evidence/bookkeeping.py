@@ -9,7 +9,8 @@ import torch
 from convcheck.evidence.pair import Pair
 from convcheck.patterns import Shape
 from convcheck.results import Result, Sides
-from convcheck.transplant import NoWayBackError, Parameters
+from convcheck.steps import NoWayBackError
+from convcheck.transplant import Parameters
 
 
 def layout_faults(pair: Pair) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from convcheck.layers import Conv, ConvTranspose
 from convcheck.patterns import Shape
 from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.transplant import BlockDiagonal
+from convcheck.steps import BlockDiagonal
 
 if TYPE_CHECKING:
     from torch import nn

@@ -11,7 +11,7 @@ from convcheck.layers import ConvTranspose
 from convcheck.patterns import Shape, parse, spell
 from convcheck.preconditions import no_holes
 from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.transplant import Flip, Rearrange, ZeroPad
+from convcheck.steps import Flip, Rearrange, ZeroPad
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,7 +10,8 @@ from convcheck.layers import Conv, Roundings, Sequential
 from convcheck.patterns import Shape
 from convcheck.preconditions import chained, pointwise
 from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.transplant import BlockDiagonal, Merge
+from convcheck.steps import BlockDiagonal
+from convcheck.transplant import Merge
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from convcheck.layers import MultiheadAttention
 from convcheck.patterns import Shape
 from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.transplant import Part
+from convcheck.steps import Part
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

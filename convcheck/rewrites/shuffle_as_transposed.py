@@ -10,7 +10,8 @@ from convcheck.layers import Conv, PixelShuffle, Roundings, Sequential
 from convcheck.patterns import Shape, parse
 from convcheck.preconditions import chained
 from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.transplant import BlockDiagonal, Flip, Merge, Rearrange
+from convcheck.steps import BlockDiagonal, Flip, Rearrange
+from convcheck.transplant import Merge
 
 if TYPE_CHECKING:
     from torch import nn

@@ -11,7 +11,7 @@ from convcheck.layers import Conv
 from convcheck.patterns import Shape, parse, spell
 from convcheck.preconditions import no_holes, ungrouped
 from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.transplant import Rearrange, ZeroPad
+from convcheck.steps import Rearrange, ZeroPad
 
 if TYPE_CHECKING:
     from torch import nn

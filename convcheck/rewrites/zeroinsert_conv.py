@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from convcheck.layers import ConvTranspose
 from convcheck.patterns import Shape
 from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.transplant import Flip
+from convcheck.steps import Flip
 
 if TYPE_CHECKING:
     from torch import nn

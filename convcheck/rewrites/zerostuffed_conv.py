@@ -10,7 +10,7 @@ from convcheck.layers import Conv
 from convcheck.patterns import Shape
 from convcheck.preconditions import dilated
 from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.transplant import Dilate
+from convcheck.steps import Dilate
 
 if TYPE_CHECKING:
     from torch import nn
