@@ -106,7 +106,7 @@ def _parse(text: str) -> Pattern:
     pattern = Pattern(_read(left, text), _read(right, text))
     lost = sorted(set(_axes(pattern.source)) - set(_axes(pattern.target)))
     if lost:
-        raise PatternError(f"{shown(text)} loses {' and '.join(lost)}: a transplant keeps every weight")
+        raise PatternError(f"{shown(text)} loses {' and '.join(lost)}: every entry has to go somewhere")
     return pattern
 
 

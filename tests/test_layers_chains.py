@@ -119,6 +119,52 @@ def test_a_chain_is_read_however_it_is_written(text: str) -> None:
     assert {name: tuple(p.shape) for name, p in MODEL.named_parameters()} == layer.parameters()
 
 
+ONE = "Sequential(\n  (0): Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1))\n)"
+INNER = "Sequential(\n  (layer.0): Sequential(\n    (0): Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1))\n  )\n)"
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        (ONE, "Sequential(Conv2d(3, 8, 3))"),
+        (INNER, "Sequential(Sequential(Conv2d(3, 8, 3)))"),
+        ("Unflatten(dim=1, unflattened_size=torch.Size([2, 3]))", "Unflatten(1, (2, 3))"),
+        ("NonDynamicallyQuantizableLinear(in_features=4, out_features=2, bias=True)", "Linear(4, 2)"),
+    ],
+    ids=["of one layer", "within another", "with a size", "with a Linear by another name"],
+)
+def test_what_torch_prints_of_small_modules_is_read(text: str, same: str) -> None:
+    assert parse_layer(text) == parse_layer(same)
+
+
+ZERO = (0, 0)
+NESTED = {
+    "a chain in a chain": ("Sequential(Conv1d(3, 8, 1), Sequential(Conv1d(8, 8, 3, stride=2)))", (1, 3, 10), (1,)),
+    "a chain before a layer": ("Sequential(Sequential(Conv2d(3, 8, 3)), MaxPool2d(2))", (1, 3, 9, 8), (1, 0)),
+    "a chain that ends flat": (
+        "Sequential(Conv2d(3, 8, 3), Sequential(Conv2d(8, 8, 3), Flatten()))",
+        (1, 3, 9, 9),
+        (0, 0),
+    ),
+    "patches of channels last": ("Sequential(Patchify(3, 8, 2, 4), Linear(8, 2))", (1, 9, 11, 3), (1, 3)),
+    "windows as an image": ("Sequential(Unfold(2, stride=2), MaxPool2d(1, stride=3))", (1, 4, 11, 5), (1, 1)),
+}
+
+
+@pytest.mark.parametrize(("text", "shape", "dropped"), NESTED.values(), ids=NESTED.keys())
+def test_chains_of_chains_have_shapes_and_drop_what_they_drop(
+    text: str, shape: tuple[int, ...], dropped: tuple[int, ...]
+) -> None:
+    layer = parse_layer(text)
+    assert layer.output_shape(shape) == tuple(build(layer)(torch.ones(shape)).shape)
+    assert layer.dropped(shape) == dropped
+
+
+def test_an_input_is_made_up_for_a_chain_of_chains() -> None:
+    layer = parse_layer("Sequential(Sequential(Conv2d(3, 8, 3, stride=2), BatchNorm2d(8)), Conv2d(8, 4, 5))")
+    assert layer.output_shape(*layer.typical_inputs())
+
+
 def test_a_chain_is_read_from_a_mapping() -> None:
     inner = {"op": "BatchNorm2d", "num_features": 8}
     assert parse_layer({"op": "Sequential", "layers": ["Conv2d(3, 8, 3)", inner]}) == parse_layer(

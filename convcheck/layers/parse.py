@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from convcheck.errors import LayerError, did_you_mean, shown
 from convcheck.layers.arguments import REQUIRED, BadValueError
@@ -150,13 +151,14 @@ def _nested(family: type[Layer], kind: str, positional: Sequence[object], named:
         raise LayerError([(None, "takes layers, one after the other, and nothing else")], kind=kind)
     if "layers" in named:
         inner = [named["layers"]]
-    if len(inner) == 1 and isinstance(inner[0], (tuple, list)):
+    if len(inner) == 1 and isinstance(inner[0], (tuple, list)) and not _is_named(inner[0]):
         # A list, as in *[...] or a mapping of YAML, or an OrderedDict.
         inner = list(inner[0])
     layers, faults = [], []
+    each: Any
     for number, each in enumerate(inner):
-        if isinstance(each, (tuple, list)) and len(each) == 2 and isinstance(each[0], str):
-            # A name and its layer. Names are not kept: parameters are counted through, as torch does without names.
+        if _is_named(each):
+            # Names are not kept: parameters are counted through, as torch does without names.
             each = each[1]
         try:
             layers.append(parse_layer(each))
@@ -169,6 +171,11 @@ def _nested(family: type[Layer], kind: str, positional: Sequence[object], named:
     if impossible:
         raise LayerError(impossible, kind=kind)
     return layer
+
+
+def _is_named(value: Any) -> bool:
+    """Tell whether a value is a name and its layer; a list of two layers as text is not."""
+    return isinstance(value, (tuple, list)) and len(value) == 2 and isinstance(value[1], _Call)
 
 
 def _read_call(text: str) -> tuple[str, list[object], dict[str, object]]:
@@ -212,6 +219,9 @@ def _value(node: ast.expr, kind: str) -> object:
     """Return a literal, a layer, or a list of them."""
     if isinstance(node, ast.Call):
         inner, positional, named = _apart(node)
+        if inner == "Size":
+            # torch prints sizes so where they were given as such.
+            return positional[0] if positional else ()
         if inner == "OrderedDict":
             return [*named.items()] or (positional[0] if positional else [])
         return _Call(inner, positional, named)
@@ -231,6 +241,9 @@ def _kind(node: ast.expr) -> str:
         raise LayerError(
             [(None, f"unknown layer {dotted!r}; layers of torch are written Conv2d, nn.Conv2d or torch.nn.Conv2d")]
         )
+    if kind == "NonDynamicallyQuantizableLinear":
+        # What torch calls the last Linear of its attention, which differs in nothing that is computed.
+        return "Linear"
     if not kind:
         raise LayerError([(None, f"{shown(ast.unparse(node))} is not the name of a layer")])
     return kind

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers.base import Layer, Roundings, Statistic
+from convcheck.layers.patchify import Patchify, Unpatchify
 from convcheck.patterns import Shape, Shapes
 
 _WIDEST = 64
@@ -77,16 +78,19 @@ class Sequential(Layer):
         lost: Shape = ()
         for layer, each in reversed(list(zip(self.layers, self.through(shape)[:-1], strict=True))):
             # What the next layer never reads of this one's output need not be made.
-            lost = layer.dropped(each, used=used) if used and len(used) == layer.dims else layer.dropped(each)
-            space = each[-layer.dims :] if lost else ()
+            told = used and (layer.NESTS or len(used) == layer.dims)
+            lost = layer.dropped(each, used=used) if told else layer.dropped(each)
+            last = len(each) - int(isinstance(_leaf(layer), (Patchify, Unpatchify)))
+            space = each[last - len(lost) : last]
             used = tuple(length - never for length, never in zip(space, lost, strict=True))
         return lost
 
     def typical_inputs(self) -> Shapes:
-        (shape,) = self.layers[0].typical_inputs()
+        first = _leaf(self)
+        shape = first.typical_inputs()[0]
         for more in range(_WIDEST):
-            space = self.layers[0].dims
-            longer = (*shape[: len(shape) - space], *(length + more for length in shape[len(shape) - space :]))
+            kept = len(shape) - first.dims
+            longer = (*shape[:kept], *(length + more for length in shape[kept:]))
             try:
                 self.output_shape(longer)
             except ShapeError:
@@ -119,3 +123,8 @@ class Sequential(Layer):
 
     def label(self) -> str:
         return "+".join(layer.label() for layer in self.layers)
+
+
+def _leaf(layer: Layer) -> Layer:
+    """Return the first layer of a chain that is no chain itself."""
+    return _leaf(layer.layers[0]) if isinstance(layer, Sequential) else layer

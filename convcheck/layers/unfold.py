@@ -76,7 +76,7 @@ class Unfold(_Columns):
             columns *= outputs
         return (*batch, channels * self.taps, columns)
 
-    def dropped(self, shape: Shape) -> Shape:
+    def dropped(self, shape: Shape, **_: object) -> Shape:
         self.output_shape(shape)
         axes = zip(shape[-2:], self.windows, strict=True)
         return tuple(window.dropped(length, window.outputs(length), "zeros") for length, window in axes)
