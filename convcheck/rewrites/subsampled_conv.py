@@ -21,16 +21,11 @@ def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
-    from torch import Tensor, nn
+    from torch import nn
 
-    from convcheck.nn import OneByOne
+    from convcheck.nn import OneByOne, Subsample
 
     stride1: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
-
-    class Subsample(nn.Module):
-        def forward(self, y: Tensor) -> Tensor:
-            every: Any = (..., *(slice(None, None, step) for step in conv.stride))
-            return y[every]
 
     return OneByOne(
         conv.dims,
@@ -45,7 +40,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
                 bias=conv.bias,
                 padding_mode=conv.padding_mode,
             ),
-            subsample=Subsample(),
+            subsample=Subsample(conv.stride),
         ),
     )
 
