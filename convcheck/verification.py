@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 
 from convcheck import memory
 from convcheck.claims import Claim
 from convcheck.evidence import bookkeeping, logic, numbers
 from convcheck.evidence.pair import CannotRunError, Pair, build_pair
+from convcheck.evidence.points import Point
 from convcheck.reproduce import command
 from convcheck.results import Agreement, Result, Sides, Verdict
 from convcheck.rewrite import parameter_count
@@ -16,8 +18,16 @@ from convcheck.rewrite import parameter_count
 _DRIFT = "the claimed transplant copies values, and training lets the copies drift apart"
 
 
-def verify(claim: Claim) -> Result:
-    """Put one claim to the test. What torch cannot do becomes an `error` verdict, never an exception."""
+def as_drawn(point: Point) -> Point:
+    """Change nothing."""
+    return point
+
+
+def verify(claim: Claim, at: Callable[[Point], Point] = as_drawn) -> Result:
+    """Put one claim to the test. What torch cannot do becomes an `error` verdict, never an exception.
+
+    The run in the asked dtype is on inputs and parameters that are drawn; `at` may change them.
+    """
     start = time.perf_counter()
     result = _known(claim)
     machine = _too_large(claim)
@@ -26,7 +36,7 @@ def verify(claim: Claim) -> Result:
         result = dataclasses.replace(result, verdict=Verdict.REFUSED, reason="; ".join(refusals))
     else:
         try:
-            result = _prove(claim, result)
+            result = _prove(claim, result, at)
         except CannotRunError as error:
             result = dataclasses.replace(result, verdict=Verdict.ERROR, reason=f"could not be run: {error}")
     result = _judged(claim, result)
@@ -86,7 +96,7 @@ def _known(claim: Claim) -> Result:
     )
 
 
-def _prove(claim: Claim, known: Result) -> Result:
+def _prove(claim: Claim, known: Result, at: Callable[[Point], Point]) -> Result:
     case, rewrite = claim.case, claim.rewrite
     assert rewrite is not None
     pair = build_pair(claim)
@@ -94,11 +104,13 @@ def _prove(claim: Claim, known: Result) -> Result:
     if misfits:
         return dataclasses.replace(known, verdict=Verdict.DIFFERENT, reason="; ".join(misfits))
     said = logic.examine(pair, case.seed)
-    seen = numbers.measure(pair, case, said.terms, rewrite)
+    point = at(numbers.draw(pair, case))
+    seen = numbers.measure(pair, case, point, said.terms, rewrite)
     faults = [*said.faults, *seen.faults, *bookkeeping.faults(pair, known, seen.shapes)]
     if case.layer.degree() is None and case.dtype != "float64":
         # Where no exact argument exists, float64 has to do for it.
-        faults += numbers.measure(pair, dataclasses.replace(case, dtype="float64"), said.terms, rewrite).faults
+        wide = dataclasses.replace(case, dtype="float64")
+        faults += numbers.measure(pair, wide, at(numbers.draw(pair, wide)), said.terms, rewrite).faults
     suggested = _suggested(claim, pair) if said.exact.status is Agreement.DIFFERENT else ()
     faults += [
         f"{source} was laid out as '{claimed}', and '{right}' matches exactly" for source, claimed, right in suggested

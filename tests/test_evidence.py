@@ -116,7 +116,7 @@ def test_the_same_seed_draws_the_same_probe_and_another_seed_another(pair: Pair)
 def test_a_weight_off_by_one_part_in_a_million_leaves_the_bound_of_float64(pair: Pair, claim: Claim) -> None:
     off = spoilt(pair, lambda y: y * (1 + 2.0**-20))
     case = dataclasses.replace(claim.case, dtype="float64")
-    seen = numbers.measure(off, case, 19, catalogue()["patchify-linear"])
+    seen = numbers.measure(off, case, numbers.draw(off, case), 19, catalogue()["patchify-linear"])
     assert seen.faults
     assert seen.deviation.ratio is not None
     assert seen.deviation.ratio > 1e3

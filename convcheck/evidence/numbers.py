@@ -27,21 +27,24 @@ class Numbers:
     notes: tuple[str, ...] = ()
 
 
-def measure(pair: Pair, case: Case, terms: int, rewrite: Rewrite) -> Numbers:
-    """Run both sides on normal inputs and torch's own initialisation, and compare.
+def draw(pair: Pair, case: Case) -> Point:
+    """Return normal inputs, and the reference's own parameters: torch's initialisation, from the case's seed."""
+    generator = torch.Generator().manual_seed(case.seed)
+    own = {name: parameter.detach() for name, parameter in pair.reference.named_parameters()}
+    return points.normals(pair.layer, pair.shapes, own, drawn_in(case.dtype), generator)
+
+
+def measure(pair: Pair, case: Case, drawn: Point, terms: int, rewrite: Rewrite) -> Numbers:
+    """Run both sides on the numbers of a point, rounded to the asked dtype, and compare.
 
     `terms` is the most products in the sum of one output.
 
     Raises:
-        CannotRunError: torch cannot run this dtype on this device.
+        CannotRunError: torch cannot run this dtype on this device, or the dtype cannot hold the numbers.
     """
     dtype, device = getattr(torch, case.dtype), _device(case.device)
-    generator = torch.Generator().manual_seed(case.seed)
-    with torch_may_refuse():
-        own = {name: parameter.detach() for name, parameter in pair.reference.named_parameters()}
-        drawn = points.normals(pair.layer, pair.shapes, own, drawn_in(case.dtype), generator)
+    with torch_may_refuse(), torch.no_grad():
         point = drawn.mapped(lambda each: each.to(device, each.dtype if each.dtype == torch.bool else dtype))
-    with torch.no_grad():
         outputs = Sides(*(side.double().cpu() for side in pair.run(point)))
         exactly = point.mapped(lambda each: each.cpu() if each.dtype == torch.bool else each.double().cpu())
         truth = _referee(pair, exactly)
