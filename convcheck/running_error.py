@@ -9,7 +9,7 @@ smallest positive number of that dtype, and lambda = 6:
     adding up the     lambda * sqrt(n) * u_acc * size, with size = (|a| + e_a) . (|b| + e_b): N. J. Higham and T. Mary,
     n products a . b  A New Approach to Probabilistic Rounding Error Analysis, 2019, theorem 3.1; and
                       u_out * size + n * s/2 where every product is stored first; and of what comes in
-                      |a| . e_b + e_a . |b| + e_a . e_b
+                      |a| . e_b + e_a . |b| + e_a . e_b, and 2 f * size where factors are rounded to f first (TF32)
     softmax p of z    z_j - max z is rounded, and once more in the exponential: z is open by d = e + 2 u_acc |z - max z|
                       The softmax of z + t with |t| <= d is p exp(t) / (sum over k of p_k exp(t_k)), and so
 
@@ -56,6 +56,10 @@ class Unit(Protocol):
         """Of what is stored."""
 
     @property
+    def factor(self) -> float:
+        """Of the factors of products, where they are rounded before they are multiplied."""
+
+    @property
     def smallest(self) -> float:
         """Half of it is lost where a result is below the normal range."""
 
@@ -97,10 +101,11 @@ def dot_products(rows: Computed, others: Computed, unit: Unit, *, stores_product
     size, terms = rows.size() @ others.size().mT, rows.value.shape[-1]
     sigma = math.sqrt(terms) * unit.accumulator * size
     error = LAMBDA * sigma + _carried(rows, others) + _carried(others, rows).mT + rows.error @ others.error.mT
+    error = error + 2 * unit.factor * size
     if stores_products:
         error = error + unit.output * size + terms * unit.smallest / 2
     # Entries share what comes in, and are independent where that is exact.
-    exact = not (stores_products or rows.error.any() or others.error.any())
+    exact = not (stores_products or unit.factor or rows.error.any() or others.error.any())
     return stored(Computed(rows.value @ others.value.mT, error, sigma if exact else None), unit)
 
 

@@ -107,10 +107,16 @@ def _prove(claim: Claim, known: Result, at: Callable[[Point], Point]) -> Result:
     point = at(numbers.draw(pair, case))
     seen = numbers.measure(pair, case, point, said.terms, rewrite)
     faults = [*said.faults, *seen.faults, *bookkeeping.faults(pair, known, seen.shapes)]
+    same = said.exact.status is Agreement.IDENTICAL
     if case.layer.degree() is None and case.dtype != "float64":
         # Where no exact argument exists, float64 has to do for it.
         wide = dataclasses.replace(case, dtype="float64")
-        faults += numbers.measure(pair, wide, at(numbers.draw(pair, wide)), said.terms, rewrite).faults
+        wider = numbers.measure(pair, wide, at(numbers.draw(pair, wide)), said.terms, rewrite).faults
+        faults += wider
+        same = not wider
+    if same and seen.off:
+        told = "on integers" if said.exact.status is Agreement.IDENTICAL else "in float64"
+        faults += [*seen.off, f"both agree {told}, so the rewrite is right; a kernel of this platform is not"]
     suggested = _suggested(claim, pair) if said.exact.status is Agreement.DIFFERENT else ()
     faults += [
         f"{source} was laid out as '{claimed}', and '{right}' matches exactly" for source, claimed, right in suggested

@@ -17,8 +17,9 @@ from convcheck import running_error
 from convcheck.catalogue import catalogue
 from convcheck.claims import Claim
 from convcheck.config.case import Case, DType
-from convcheck.evidence import numbers, points, rounding
+from convcheck.evidence import numbers, points
 from convcheck.evidence.pair import build_pair
+from convcheck.evidence.precision import arithmetic
 from convcheck.layers import DotProductAttention, Layer, parse_layer
 from convcheck.nn import dot_products as products
 from convcheck.patterns import Shapes
@@ -102,7 +103,7 @@ def test_no_change_of_the_scores_within_their_error_leaves_the_bound_of_a_softma
     assert (changes.abs() <= bound).all()
 
 
-UNIT = rounding.arithmetic(torch.float64, torch.device("cpu"))
+UNIT = arithmetic(torch.float64, torch.device("cpu"))
 
 
 def test_a_softmax_of_scores_that_are_not_known_is_not_known() -> None:

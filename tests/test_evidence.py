@@ -14,6 +14,7 @@ from convcheck.claims import Claim
 from convcheck.config.case import Case, Tolerance
 from convcheck.evidence import integers, logic, numbers, rounding
 from convcheck.evidence.pair import Pair, build_pair
+from convcheck.evidence.precision import arithmetic
 from convcheck.layers import parse_layer
 from convcheck.results import Agreement, Exact, Gradients, Sides, Verdict
 from convcheck.verification import verify
@@ -133,7 +134,7 @@ def test_infinity_equals_nothing_not_even_itself() -> None:
 
 
 def test_a_deviation_holds_no_number_that_json_lacks() -> None:
-    unit = rounding.arithmetic(torch.float32, torch.device("cpu"))
+    unit = arithmetic(torch.float32, torch.device("cpu"))
     sides = Sides(torch.tensor([float("nan"), 0.0]).double(), torch.tensor([1.0, 1.0]).double())
     found = rounding.deviation(sides, torch.zeros(2).double(), unit)
     assert found.at == (0,)
@@ -143,7 +144,7 @@ def test_a_deviation_holds_no_number_that_json_lacks() -> None:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("value", [1.0, 1.5, 1e-3, 100.0, 0.0, -2.0])
 def test_spacing_is_the_distance_to_the_next_number(dtype: torch.dtype, value: float) -> None:
-    unit = rounding.arithmetic(dtype, torch.device("cpu"))
+    unit = arithmetic(dtype, torch.device("cpu"))
     start = torch.tensor(abs(value), dtype=dtype)
     step = torch.nextafter(start, torch.tensor(float("inf"), dtype=dtype)).double() - start.double()
     assert rounding.spacing(float(start), unit) == float(step)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from convcheck.config.case import Case, Tolerance
-from convcheck.evidence import points, rounding
+from convcheck.evidence import finite, points, rounding
 from convcheck.evidence.pair import CannotRunError, Pair, drawn_in, torch_may_refuse
 from convcheck.evidence.points import Point
+from convcheck.evidence.precision import Arithmetic, arithmetic
 from convcheck.patterns import Shape
 from convcheck.results import Deviation, Sides
 from convcheck.rewrite import Rewrite
@@ -18,12 +20,16 @@ from convcheck.rewrite import Rewrite
 
 @dataclass(frozen=True)
 class Numbers:
-    """`referee` holds the rms error of each side against float64, where that is wider; `faults` are sentences."""
+    """`referee` holds the rms error of each side against float64, where that is wider; `faults` are sentences.
+
+    `off` says which side is farther from float64 than its own roundings explain, where the two are too far apart.
+    """
 
     deviation: Deviation
     referee: Sides[float | None]
     shapes: Sides[Shape | None]
     faults: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -43,6 +49,7 @@ def measure(pair: Pair, case: Case, drawn: Point, terms: int, rewrite: Rewrite) 
         CannotRunError: torch cannot run this dtype on this device, or the dtype cannot hold the numbers.
     """
     dtype, device = getattr(torch, case.dtype), _device(case.device)
+    unit = arithmetic(dtype, device)
     with torch_may_refuse(), torch.no_grad():
         point = drawn.mapped(lambda each: each.to(device, each.dtype if each.dtype == torch.bool else dtype))
         outputs = Sides(*(side.double().cpu() for side in pair.run(point)))
@@ -51,9 +58,12 @@ def measure(pair: Pair, case: Case, drawn: Point, terms: int, rewrite: Rewrite) 
     shapes: Sides[Shape | None] = Sides(tuple(outputs.reference.shape), tuple(outputs.candidate.shape))
     if shapes.reference != shapes.candidate:
         return Numbers(Deviation(), Sides(None, None), shapes)
-    unit = rounding.arithmetic(dtype, device)
-    limit = derived = _derived(pair, rewrite, exactly, unit, terms, truth, outputs)
-    notes = [unit.note] if unit.note else []
+    broken = tuple(finite.faults(drawn))
+    if not broken:
+        finite.check_range(case.dtype, unit, exactly, truth.magnitude, outputs)
+    sides = _derived(pair, rewrite, exactly, unit, terms, truth, outputs)
+    limit = derived = sides.reference + sides.candidate
+    notes = list(unit.notes)
     if case.tolerance is not None:
         limit = case.tolerance.atol + case.tolerance.rtol * outputs.reference.abs()
         notes.append(_note(case.tolerance, limit, derived))
@@ -64,7 +74,10 @@ def measure(pair: Pair, case: Case, drawn: Point, terms: int, rewrite: Rewrite) 
     referee: Sides[float | None] = Sides(None, None)
     if dtype != torch.float64:
         referee = Sides(rounding.rms(outputs.reference, truth.output), rounding.rms(outputs.candidate, truth.output))
-    return Numbers(deviation, referee, shapes, _faults(case, outputs, limit, deviation), tuple(notes))
+    faults = (*broken, *_faults(case, outputs, limit, deviation))
+    judge = dtype != torch.float64 and faults and not broken and not rounding.within(outputs, derived)
+    off = tuple(_off(case, outputs, sides, truth)) if judge else ()
+    return Numbers(deviation, referee, shapes, faults, off, tuple(notes))
 
 
 def _device(name: str) -> torch.device:
@@ -80,22 +93,23 @@ def _derived(
     pair: Pair,
     rewrite: Rewrite,
     exactly: Point,
-    unit: rounding.Arithmetic,
+    unit: Arithmetic,
     terms: int,
     truth: rounding.Truth,
     outputs: Sides[Tensor],
-) -> Tensor:
-    """Return how far both sides may be apart, for every entry."""
+) -> Sides[Tensor]:
+    """Return how far each side may be from the truth, for every entry."""
     layer, degree = pair.layer, pair.layer.degree()
     if degree is None:
         assert rewrite.analysis is not None
-        return rewrite.analysis(layer, exactly.inputs, exactly.parameters, unit)
+        apart = rewrite.analysis(layer, exactly.inputs, exactly.parameters, unit)
+        return Sides(apart / 2, apart / 2)
     roundings = Sides(layer.roundings(), rewrite.roundings(layer))
     derived = rounding.bound(unit, terms, degree - 1, truth, outputs, roundings)
     if rewrite.transform is not None:
         # A transform errs relative to the norms of what it transforms, not to single entries.
         rows = rewrite.transform.rows(layer, exactly.inputs[0], exactly.parameters)
-        derived = derived + unit.accumulator * rows
+        derived = Sides(derived.reference, derived.candidate + (unit.accumulator + 2 * unit.factor) * rows)
     return derived
 
 
@@ -129,6 +143,20 @@ def _faults(case: Case, outputs: Sides[Tensor], limit: Tensor, deviation: Deviat
         f"the worst is at {list(worst.at)}: {worst.values.reference:.9g} against {worst.values.candidate:.9g}, "
         f"where {worst.bound or 0:.4g} is allowed",
     )
+
+
+def _off(case: Case, outputs: Sides[Tensor], limits: Sides[Tensor], truth: rounding.Truth) -> Iterator[str]:
+    """Yield a sentence for each side that is farther from float64 than its own roundings explain."""
+    for side in ("reference", "candidate"):
+        output, limit = getattr(outputs, side), getattr(limits, side)
+        found = rounding.deviation(Sides(truth.output, output), limit, arithmetic(torch.float64, torch.device("cpu")))
+        if found.worst is None or (found.ratio is not None and found.ratio <= 1):
+            continue
+        seen, right = found.worst.values.candidate, found.worst.values.reference
+        yield (
+            f"the {side} in {case.dtype} is farther from float64 than its roundings explain: at {list(found.worst.at)} "
+            f"it is {seen if seen is None else format(seen, '.9g')}, and float64 gives {right:.9g}"
+        )
 
 
 def _note(tolerance: Tolerance, limit: Tensor, derived: Tensor) -> str:

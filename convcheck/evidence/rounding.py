@@ -16,7 +16,8 @@ normal range. So a side adds
     u_out * (|y - b| + |y|)      where the product is stored, and the bias added to it,
     u_out * R * mag              where R partial sums are stored, since mag bounds every one of them,
 
-and s/2 for every rounding.
+and s/2 for every rounding. Where factors are rounded to f > u_acc before they are multiplied (TF32), each product of d
+factors is off by d * f of itself, and each side by as much of mag.
 """
 
 from __future__ import annotations
@@ -27,56 +28,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from convcheck.evidence.precision import Arithmetic
 from convcheck.layers import Roundings
 from convcheck.patterns import Shape
 from convcheck.results import Deviation, Sides, Worst
 
 LAMBDA = 6.0
-
-TF32_UNIT_ROUNDOFF = 2.0**-11
-"""TensorFloat-32 keeps ten bits of every factor's significand."""
-
-
-@dataclass(frozen=True)
-class Arithmetic:
-    """The unit roundoffs of a dtype on a device. `note` says what a user would not expect of it."""
-
-    accumulator: float
-    output: float
-    smallest: float
-    note: str | None = None
-
-
-def arithmetic(dtype: torch.dtype, device: torch.device) -> Arithmetic:
-    """Return the unit roundoffs with which torch computes in `dtype` on `device`.
-
-    Half precision accumulates in float32 on the CPU. CUDA may reduce half precision in itself, and run float32 as TF32;
-    both are settings of torch.backends, and said.
-    """
-    info = torch.finfo(dtype)
-    output, smallest = info.eps / 2, info.smallest_normal * info.eps
-    accumulator = min(output, torch.finfo(torch.float32).eps / 2)
-    if device.type == "cuda" and dtype == torch.float32 and _tf32():
-        return Arithmetic(TF32_UNIT_ROUNDOFF, output, smallest, "TF32 is on: factors keep 11 bits, as the bound knows")
-    if device.type == "cuda" and _reduced(dtype):
-        return Arithmetic(output, output, smallest, f"{dtype} is reduced in itself on CUDA, as the bound knows")
-    return Arithmetic(accumulator, output, smallest)
-
-
-def _tf32() -> bool:
-    try:
-        return bool(torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32)
-    except RuntimeError:
-        # torch refuses the old names once the new ones were used; those say it an operation at a time.
-        modes = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)  # type: ignore[attr-defined]  # torch >= 2.9
-        return any(mode.fp32_precision == "tf32" for mode in modes)
-
-
-def _reduced(dtype: torch.dtype) -> bool:
-    matmul = torch.backends.cuda.matmul
-    if dtype == torch.bfloat16:
-        return bool(matmul.allow_bf16_reduced_precision_reduction)
-    return dtype == torch.float16 and bool(matmul.allow_fp16_reduced_precision_reduction)
 
 
 @dataclass(frozen=True)
@@ -90,13 +47,14 @@ class Truth:
 
 def bound(
     unit: Arithmetic, terms: int, sums: int, truth: Truth, outputs: Sides[Tensor], roundings: Sides[Roundings]
-) -> Tensor:
-    """Return the largest error that rounding explains, for every entry. All tensors are float64, of one shape.
+) -> Sides[Tensor]:
+    """Return how far rounding may take each side from the truth, entry by entry. All tensors are float64, of one shape.
 
     `sums` is how many sums are chained; `terms` the most products in one output.
     """
-    limit = 2 * sums * LAMBDA * math.sqrt(terms) * unit.accumulator * truth.magnitude
-    for output, rounded in ((outputs.reference, roundings.reference), (outputs.candidate, roundings.candidate)):
+    relative = sums * LAMBDA * math.sqrt(terms) * unit.accumulator + (sums + 1) * unit.factor
+
+    def side(output: Tensor, rounded: Roundings) -> Tensor:
         times = rounded.sums + int(rounded.bias_apart)
         if rounded.sums > 1:
             size = times * truth.magnitude
@@ -104,8 +62,9 @@ def bound(
             size = rounded.sums * torch.maximum(output.abs(), truth.output.abs())
             if rounded.bias_apart:
                 size = size + (truth.output - truth.bias).abs()
-        limit = limit + unit.output * size + times * unit.smallest / 2
-    return limit
+        return relative * truth.magnitude + unit.output * size + times * unit.smallest / 2
+
+    return Sides(side(outputs.reference, roundings.reference), side(outputs.candidate, roundings.candidate))
 
 
 def deviation(outputs: Sides[Tensor], limit: Tensor, unit: Arithmetic) -> Deviation:

@@ -1,0 +1,96 @@
+"""The precision in which torch computes: that of a dtype, and what settings of torch.backends make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+
+import torch
+
+FACTORS = {"tf32": 2.0**-11, "bf16": 2.0**-8}
+"""The unit roundoffs of TensorFloat-32, with ten bits of significand beside the leading one, and bfloat16, with seven:
+what becomes of the factors of float32 products where torch is told to be fast."""
+
+_SINGLE = torch.finfo(torch.float32).eps / 2
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """The unit roundoffs of a dtype on a device, and the smallest and the largest number that the dtype holds.
+
+    `factor` is that of the factors of products, where they are rounded before they are multiplied. `notes` say what a
+    user would not expect.
+    """
+
+    accumulator: float
+    output: float
+    smallest: float
+    largest: float
+    factor: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+def arithmetic(dtype: torch.dtype, device: torch.device) -> Arithmetic:
+    """Return the unit roundoffs with which torch computes in `dtype` on `device`, as it is set up now.
+
+    Half precision accumulates in float32. torch may be told to round the factors of float32 products to TF32 or
+    bfloat16, and to accumulate half precision in itself; these settings are read, and said.
+    """
+    info = torch.finfo(dtype)
+    modes = dict(_float32_modes(device)) if dtype == torch.float32 else {}
+    narrow = list(_narrow_accumulators(dtype, device))
+    said = [f"{setting} is {mode}: factors of float32 products keep fewer bits" for setting, mode in modes.items()]
+    said += [f"{setting} is on: sums of {info.dtype} may be kept in {info.dtype}" for setting in narrow]
+    output = info.eps / 2
+    return Arithmetic(
+        accumulator=output if narrow else min(output, _SINGLE),
+        output=output,
+        smallest=info.smallest_normal * info.eps,
+        largest=info.max,
+        factor=max((FACTORS[mode] for mode in modes.values()), default=0.0),
+        notes=tuple(f"reduced precision: {each}, as the bound knows" for each in said),
+    )
+
+
+def _float32_modes(device: torch.device) -> Iterator[tuple[str, str]]:
+    """Yield the settings under which float32 products are not float32's own, and what they are."""
+    settings = {
+        "cuda": {
+            "torch.backends.cudnn.conv.fp32_precision": "torch.backends.cudnn.allow_tf32",
+            "torch.backends.cuda.matmul.fp32_precision": "torch.backends.cuda.matmul.allow_tf32",
+        },
+        "cpu": {"torch.backends.mkldnn.conv.fp32_precision": "", "torch.backends.mkldnn.matmul.fp32_precision": ""},
+    }
+    for setting, before in settings.get(device.type, {}).items():
+        mode = _read(setting)
+        if mode is None and before and _read(before):
+            # torch before 2.9 has one switch for each.
+            setting, mode = before, "tf32"
+        if mode in FACTORS:
+            yield setting, str(mode)
+
+
+def _narrow_accumulators(dtype: torch.dtype, device: torch.device) -> Iterator[str]:
+    """Yield the settings under which sums of half precision are accumulated, or reduced, in half precision."""
+    matmul = "torch.backends.cuda.matmul."
+    settings = {
+        (torch.bfloat16, "cuda"): (f"{matmul}allow_bf16_reduced_precision_reduction",),
+        (torch.float16, "cuda"): (
+            f"{matmul}allow_fp16_reduced_precision_reduction",
+            f"{matmul}allow_fp16_accumulation",
+        ),
+        (torch.float16, "cpu"): ("torch._C._get_cpu_allow_fp16_reduced_precision_reduction",),
+    }
+    for setting in settings.get((dtype, device.type), ()):
+        value = _read(setting)
+        if value() if callable(value) else value:
+            yield setting
+
+
+def _read(setting: str) -> object:
+    """Return a setting of torch, or None where this torch has none of the name, or reads it by another name."""
+    try:
+        return attrgetter(setting.removeprefix("torch."))(torch)
+    except (AttributeError, RuntimeError):
+        return None

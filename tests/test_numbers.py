@@ -1,0 +1,260 @@
+"""The run in the asked dtype: who is off, what cannot be held, and in what precision it was run."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from convcheck.catalogue import catalogue
+from convcheck.claims import Claim
+from convcheck.config.case import Case, DType
+from convcheck.evidence import logic, numbers
+from convcheck.evidence.pair import CannotRunError, Pair, build_pair
+from convcheck.evidence.points import Point
+from convcheck.evidence.precision import arithmetic
+from convcheck.layers import parse_layer
+from convcheck.results import Agreement, Result, Verdict
+from convcheck.verification import verify
+
+NAME = "patchify-linear"
+
+
+def claim(dtype: DType = "float32", layer: str = "Conv2d(3, 8, 2, stride=2)", name: str = NAME) -> Claim:
+    parsed = parse_layer(layer)
+    return Claim(Case("case", parsed, parsed.typical_inputs(), (name,), dtype=dtype), name, catalogue()[name], ())
+
+
+class FaultyIn(nn.Module):
+    """A module whose kernel for one dtype is off in one place, as cuDNN's once was for bfloat16."""
+
+    def __init__(self, inner: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.inner, self.dtype = inner, dtype
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        output: Tensor = self.inner(*inputs)
+        if output.dtype == self.dtype:
+            output = output.clone()
+            output[(0,) * output.ndim] += 1
+        return output
+
+
+def inside(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"inner.{name}": each for name, each in parameters.items()}
+
+
+class Planted(Pair):
+    """A pair, one side of which runs on a faulty kernel."""
+
+    side = "reference"
+    dtype = torch.bfloat16
+
+    def run_reference(self, point: Point) -> Tensor:
+        return self._run("reference", super().run_reference(point))
+
+    def run_candidate(self, point: Point) -> Tensor:
+        return self._run("candidate", super().run_candidate(point))
+
+    def _run(self, side: str, output: Tensor) -> Tensor:
+        return FaultyIn(nn.Identity(), self.dtype)(output) if side == self.side else output
+
+
+def with_faulty_kernel(monkeypatch: pytest.MonkeyPatch, asked: Claim, side: str) -> Result:
+    pair = build_pair(asked)
+    planted = Planted(**{field.name: getattr(pair, field.name) for field in dataclasses.fields(pair)})
+    monkeypatch.setattr(Planted, "side", side)
+    monkeypatch.setattr(Planted, "dtype", getattr(torch, asked.case.dtype))
+    monkeypatch.setattr("convcheck.verification.build_pair", lambda _claim: planted)
+    return verify(asked)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize(("side", "other"), [("reference", "candidate"), ("candidate", "reference")])
+def test_the_referee_says_which_sides_kernel_is_off(
+    monkeypatch: pytest.MonkeyPatch, dtype: DType, side: str, other: str
+) -> None:
+    result = with_faulty_kernel(monkeypatch, claim(dtype), side)
+    assert result.verdict is Verdict.DIFFERENT
+    assert result.exact.status is Agreement.IDENTICAL
+    reason = result.reason or ""
+    assert f"the {side} in {dtype} is farther from float64 than its roundings explain: at [0, 0, 0, 0]" in reason
+    assert f"the {other} in {dtype} is farther" not in reason
+    assert "both agree on integers, so the rewrite is right; a kernel of this platform is not" in reason
+    assert getattr(result.referee, side) > getattr(result.referee, other)
+    assert result.suggestion is None
+
+
+def test_where_nothing_is_exact_float64_says_that_the_rewrite_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    attention = claim("bfloat16", "scaled_dot_product_attention()", "attention-sum")
+    result = with_faulty_kernel(monkeypatch, attention, "reference")
+    assert "both agree in float64, so the rewrite is right" in (result.reason or "")
+
+
+def test_a_wrong_rewrite_is_never_put_down_to_the_platform() -> None:
+    from convcheck.patterns import parse
+
+    asked = claim("bfloat16")
+    wrong = dataclasses.replace(asked.case, transplant={"weight": parse("o i kh kw -> o (i kw kh)")})
+    result = verify(dataclasses.replace(asked, case=wrong))
+    assert result.verdict is Verdict.DIFFERENT
+    assert "platform" not in (result.reason or "")
+
+
+def scaled(by: float) -> Callable[[Point], Point]:
+    return lambda point: point.mapped(lambda each: each * by)
+
+
+@pytest.mark.parametrize(("by", "seen"), [(1e6, "larger ones are given"), (300.0, "sums of up to")])
+def test_numbers_that_a_dtype_cannot_hold_are_an_error_and_no_difference(by: float, seen: str) -> None:
+    result = verify(claim("float16", "Conv2d(64, 8, 2, stride=2)"), scaled(by))
+    assert result.verdict is Verdict.ERROR
+    assert "overflow: float16 holds numbers up to 6.55e+04, and" in (result.reason or "")
+    assert seen in (result.reason or "")
+
+
+def test_what_fits_is_no_overflow() -> None:
+    assert verify(claim("bfloat16"), scaled(1e6)).verdict is Verdict.EQUAL
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_nan_and_infinity_in_weights_are_placed_and_equal_nothing(dtype: DType, value: float) -> None:
+    def spoil(point: Point) -> Point:
+        weight = point.parameters["weight"].clone()
+        weight[2, 1, 0, 1] = weight[3, 0, 0, 0] = value
+        return Point(point.inputs, {**point.parameters, "weight": weight})
+
+    result = verify(claim(dtype), spoil)
+    assert result.verdict is Verdict.DIFFERENT
+    assert f"weight[2, 1, 0, 1] is {value}, the first of 2 such of 96 numbers" in (result.reason or "")
+    assert result.error.max_abs is None
+    assert any("not finite: max_abs" in note for note in result.notes)
+
+
+SETTINGS = [
+    "backends.fp32_precision",
+    "backends.cudnn.fp32_precision",
+    "backends.cudnn.conv.fp32_precision",
+    "backends.cuda.matmul.fp32_precision",
+    "backends.mkldnn.fp32_precision",
+    "backends.mkldnn.conv.fp32_precision",
+    "backends.mkldnn.matmul.fp32_precision",
+    "backends.cuda.matmul.allow_bf16_reduced_precision_reduction",
+    "backends.cuda.matmul.allow_fp16_reduced_precision_reduction",
+    "backends.cuda.matmul.allow_fp16_accumulation",
+]
+
+
+def put(setting: str, value: object) -> None:
+    owner, _, name = setting.rpartition(".")
+    setattr(attrgetter(owner)(torch), name, value)
+
+
+@pytest.fixture
+def settings() -> Iterator[Callable[[str, object], None]]:
+    """Let a test change settings of torch, and put them back."""
+    before = {setting: attrgetter(setting)(torch) for setting in SETTINGS}
+    yield put
+    for setting, value in before.items():
+        put(setting, value)
+
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+MODES = {
+    "TF32 convolutions on CUDA": (CUDA, "backends.cudnn.conv.fp32_precision", "tf32", 2.0**-11),
+    "TF32 matrix products on CUDA": (CUDA, "backends.cuda.matmul.fp32_precision", "tf32", 2.0**-11),
+    "bfloat16 matrix products on the CPU": (CPU, "backends.mkldnn.matmul.fp32_precision", "bf16", 2.0**-8),
+    "bfloat16 convolutions on the CPU": (CPU, "backends.mkldnn.conv.fp32_precision", "bf16", 2.0**-8),
+}
+
+
+@pytest.mark.parametrize(("device", "setting", "mode", "factor"), MODES.values(), ids=MODES.keys())
+def test_modes_of_float32_are_read_and_said(
+    settings: Callable[[str, object], None], device: torch.device, setting: str, mode: str, factor: float
+) -> None:
+    for each in SETTINGS[:7]:
+        settings(each, "ieee")
+    assert arithmetic(torch.float32, device).factor == 0
+    assert arithmetic(torch.float32, device).notes == ()
+    settings(setting, mode)
+    unit = arithmetic(torch.float32, device)
+    assert unit.factor == factor
+    [note] = unit.notes
+    assert note.startswith(f"reduced precision: torch.{setting} is {mode}: factors of float32 products keep fewer bits")
+    assert arithmetic(torch.float64, device).factor == 0
+
+
+REDUCTIONS = {
+    "bfloat16 reductions": (torch.bfloat16, "allow_bf16_reduced_precision_reduction"),
+    "float16 reductions": (torch.float16, "allow_fp16_reduced_precision_reduction"),
+    "float16 accumulation": (torch.float16, "allow_fp16_accumulation"),
+}
+
+
+@pytest.mark.parametrize(("dtype", "name"), REDUCTIONS.values(), ids=REDUCTIONS.keys())
+def test_reductions_in_half_precision_are_read_and_said(
+    settings: Callable[[str, object], None], dtype: torch.dtype, name: str
+) -> None:
+    for setting in SETTINGS[7:]:
+        settings(setting, False)
+    assert arithmetic(dtype, CUDA).accumulator == torch.finfo(torch.float32).eps / 2
+    settings(f"backends.cuda.matmul.{name}", True)
+    unit = arithmetic(dtype, CUDA)
+    assert unit.accumulator == unit.output == torch.finfo(dtype).eps / 2
+    assert [name in note for note in unit.notes] == [True]
+    assert arithmetic(dtype, CPU).accumulator < unit.accumulator
+
+
+def test_a_mode_stands_in_the_notes_of_a_result_and_widens_its_bound(settings: Callable[[str, object], None]) -> None:
+    before = verify(claim())
+    settings("backends.mkldnn.matmul.fp32_precision", "bf16")
+    after = verify(claim())
+    assert after.verdict is Verdict.EQUAL
+    assert any("torch.backends.mkldnn.matmul.fp32_precision is bf16" in note for note in after.notes)
+    assert (after.error.bound or 0) > 1000 * (before.error.bound or 0)
+
+
+def test_factors_rounded_to_tf32_stay_within_the_bound_and_not_within_that_of_float32(
+    settings: Callable[[str, object], None],
+) -> None:
+    """TF32 is made by hand here: a candidate whose factors keep ten bits, as CUDA would take them."""
+    settings("backends.mkldnn.matmul.fp32_precision", "ieee")
+    asked = claim()
+    pair = build_pair(asked)
+
+    def short(tensor: Tensor) -> Tensor:
+        bits = tensor.view(torch.int32)
+        return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
+
+    class Tf32(Pair):
+        def run_candidate(self, point: Point) -> Tensor:
+            if point.inputs[0].dtype == torch.float32:
+                weight = {"weight": short(point.parameters["weight"])}
+                point = Point((short(point.inputs[0]),), {**point.parameters, **weight})
+            return super().run_candidate(point)
+
+    rounded = Tf32(**{field.name: getattr(pair, field.name) for field in dataclasses.fields(pair)})
+    assert asked.rewrite is not None
+    terms = logic.examine(pair, 0).terms
+    drawn = numbers.draw(rounded, asked.case)
+    assert numbers.measure(rounded, asked.case, drawn, terms, asked.rewrite).faults
+    settings("backends.mkldnn.matmul.fp32_precision", "tf32")
+    within = numbers.measure(rounded, asked.case, drawn, terms, asked.rewrite)
+    assert not within.faults
+    assert (within.deviation.ratio or 0) > 0.01
+
+
+def test_a_device_that_cannot_run_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = claim()
+    assert asked.rewrite is not None
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    case = dataclasses.replace(asked.case, device="cuda:0")
+    pair = build_pair(asked)
+    with pytest.raises(CannotRunError, match="sees 0 CUDA devices"):
+        numbers.measure(pair, case, numbers.draw(pair, case), 1, asked.rewrite)
