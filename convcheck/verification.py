@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from convcheck import memory
 from convcheck.claims import Claim
-from convcheck.evidence import bookkeeping, logic, numbers
+from convcheck.evidence import bookkeeping, layout, logic, numbers
 from convcheck.evidence.pair import CannotRunError, Pair, build_pair
 from convcheck.evidence.points import Point
 from convcheck.reproduce import command
@@ -102,7 +102,13 @@ def _prove(claim: Claim, known: Result, at: Callable[[Point], Point]) -> Result:
     pair = build_pair(claim)
     misfits = list(bookkeeping.layout_faults(pair))
     if misfits:
-        return dataclasses.replace(known, verdict=Verdict.DIFFERENT, reason="; ".join(misfits))
+        right = _corrections(claim, pair)
+        return dataclasses.replace(
+            known,
+            verdict=Verdict.DIFFERENT,
+            reason="; ".join([*misfits, *map(str, right)]),
+            suggestion=right[0].right if right else None,
+        )
     said = logic.examine(pair, case.seed)
     point = at(numbers.draw(pair, case))
     seen = numbers.measure(pair, case, point, said.terms, rewrite)
@@ -117,15 +123,14 @@ def _prove(claim: Claim, known: Result, at: Callable[[Point], Point]) -> Result:
     if same and seen.off:
         told = "on integers" if said.exact.status is Agreement.IDENTICAL else "in float64"
         faults += [*seen.off, f"both agree {told}, so the rewrite is right; a kernel of this platform is not"]
-    suggested = _suggested(claim, pair) if said.exact.status is Agreement.DIFFERENT else ()
-    faults += [
-        f"{source} was laid out as '{claimed}', and '{right}' matches exactly" for source, claimed, right in suggested
-    ]
+    right = _corrections(claim, pair) if said.exact.status is Agreement.DIFFERENT else ()
+    # What mends it is all that a reader needs; without that, what can be seen.
+    faults = [*map(str, right), *faults] if right else [*said.seen, *faults]
     return dataclasses.replace(
         known,
         verdict=Verdict.DIFFERENT if faults else Verdict.EQUAL,
         reason="; ".join(faults) or None,
-        suggestion=suggested[0][2] if suggested else None,
+        suggestion=right[0].right if right else None,
         output_shape=seen.shapes,
         exact=said.exact,
         gradients=said.gradients,
@@ -135,23 +140,11 @@ def _prove(claim: Claim, known: Result, at: Callable[[Point], Point]) -> Result:
     )
 
 
-def _suggested(claim: Claim, pair: Pair) -> tuple[tuple[str, str, str], ...]:
-    """Return (parameter, claimed pattern, right pattern) for each wrong pattern that a claim brought.
-
-    The right ones are the catalogue's, if they are proved to match.
-    """
+def _corrections(claim: Claim, pair: Pair) -> tuple[layout.Correction, ...]:
+    """Return what would have to change in the layout of the weights for both sides to agree."""
     case, rewrite = claim.case, claim.rewrite
-    if rewrite is None or not case.transplant:
-        return ()
-    usual = rewrite.transplant(case.layer, case.inputs, case.order)
-    mended = logic.examine(dataclasses.replace(pair, transplant=usual), case.seed)
-    if mended.exact.status is not Agreement.IDENTICAL:
-        return ()
-    return tuple(
-        (ours.sources[0], str(theirs), str(ours))
-        for ours, theirs in zip(usual.moves, pair.transplant.moves, strict=True)
-        if str(ours) != str(theirs)
-    )
+    assert rewrite is not None
+    return layout.corrections(pair, rewrite.transplant(case.layer, case.inputs, case.order), case.seed)
 
 
 def _judged(claim: Claim, result: Result) -> Result:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from convcheck.evidence import exact, gradients, integers, points, strength
+from convcheck.evidence import differences, exact, gradients, integers, points, strength
 from convcheck.evidence.pair import Pair
 from convcheck.results import Agreement, Exact, Gradients
 
@@ -13,13 +13,17 @@ HALF = 0.5
 
 @dataclass(frozen=True)
 class Logic:
-    """`terms` is the most products in the sum of one output, 1 where there is none; `faults` are sentences."""
+    """`terms` is the most products in the sum of one output, 1 where there is none; `faults` are sentences.
+
+    `seen` says of outputs that differ how they do, as far as that can be seen.
+    """
 
     exact: Exact
     gradients: Gradients
     terms: int
     faults: tuple[str, ...]
     notes: tuple[str, ...]
+    seen: tuple[str, ...] = ()
 
 
 def examine(pair: Pair, seed: int) -> Logic:
@@ -31,6 +35,7 @@ def examine(pair: Pair, seed: int) -> Logic:
     plan = integers.plan(pair, degree)
     found, fault, probes = None, None, 0
     notes: dict[str, None] = {}
+    seen: tuple[str, ...] = ()
     if plan.error >= HALF:
         return Logic(Exact(), Gradients(), plan.terms, (), (f"exact: no integers are small enough ({plan.error:.2g})",))
     if plan.error:
@@ -45,10 +50,19 @@ def examine(pair: Pair, seed: int) -> Logic:
         found = gradients.merge(found, compared) if found else compared
         notes |= dict.fromkeys(strength.weaknesses(pair.layer, probe.reference.detach()))
         if fault is not None:
+            seen = _seen(pair, probe)
             break
     found = found or Gradients()
     faults = [fault] if fault is not None else []
     if found.status is Agreement.DIFFERENT:
         faults.append(f"the gradients of {' and '.join(gradients.differing(found))} differ on integers")
     outcome = Exact(Agreement.DIFFERENT, probes) if fault else Exact(Agreement.IDENTICAL, probes, plan.false_accept)
-    return Logic(outcome, found, plan.terms, tuple(faults), tuple(notes))
+    return Logic(outcome, found, plan.terms, tuple(faults), tuple(notes), seen)
+
+
+def _seen(pair: Pair, probe: integers.Probe) -> tuple[str, ...]:
+    reference, candidate = probe.reference.detach(), probe.whole(probe.candidate.detach())
+    if reference.shape != candidate.shape:
+        return ()
+    parameters = {name: each.detach() for name, each in probe.point.parameters.items()}
+    return tuple(differences.describe(pair.layer, parameters, reference, candidate))
