@@ -12,8 +12,9 @@ from torch import Tensor
 from convcheck.patterns import KERNEL_AXES, Group, Pattern, Shape
 from convcheck.steps import Flip, Rearrange, Step
 
+ATTEMPTS = 8
 SAMPLE = 64
-"""So many entries are looked at before all of them are: nearly every wrong arrangement fails on the first."""
+"""So many entries are looked at before all of them are: nearly every wrong arrangement fails on them."""
 
 
 def arrange(source: Sequence[Group], sizes: Mapping[str, int], own: Tensor, other: Tensor) -> tuple[Step, ...] | None:
@@ -22,26 +23,57 @@ def arrange(source: Sequence[Group], sizes: Mapping[str, int], own: Tensor, othe
     `source` names the axes of `own`, and `sizes` their lengths, and those of axes along which entries may be copied.
     The arrangement nearest to the given order is taken, and one without a flip before one with.
     """
-    atoms = [axis for group in source for axis in group if sizes[axis] > 1]
-    new = [axis for axis in sizes if sizes[axis] > 1 and not any(axis in group for group in source)]
+    atoms = tuple(axis for group in source for axis in group if sizes[axis] > 1)
+    new = tuple(axis for axis in sizes if sizes[axis] > 1 and not any(axis in group for group in source))
     copies = other.numel() // max(1, own.numel())
     if own.numel() * copies != other.numel():
         return None
     if copies == 1:
-        new = []
+        new = ()
     elif math.prod(sizes[axis] for axis in new) != copies:
         return None
     shape = tuple(other.shape)
-    flippable = [axis for axis in atoms if any(axis in kernel for kernel in KERNEL_AXES.values())]
-    orders = sorted(itertools.permutations([*atoms, *new]), key=lambda order: _inversions(order, [*atoms, *new]))
-    grouped = [(order, groups) for order in orders if (groups := _split(order, sizes, shape)) is not None]
+    flippable = tuple(axis for axis in atoms if any(axis in kernel for kernel in KERNEL_AXES.values()))
+    for flipped, order in _candidates(own, atoms, new, flippable, sizes, other):
+        groups = _split(order, sizes, shape)
+        if groups is None or not set(flipped) <= set(flippable):
+            continue
+        if _matches(_flip(own, source, sizes, flipped), atoms, order, sizes, other):
+            target = _with_units(groups, source, sizes)
+            step = Rearrange(Pattern(tuple(source), target), dict(sizes))
+            return (*_flip_step(source, flipped, flippable), step)
+    return None
+
+
+def _candidates(
+    own: Tensor, atoms: Group, new: Group, flippable: Group, sizes: Mapping[str, int], other: Tensor
+) -> Iterator[tuple[Group, Group]]:
+    """Yield (flipped axes, order of axes): the only one, if signatures tell the places of entries, or else all."""
+    strides = None if new else _strides(own, atoms, sizes, other)
+    if strides is not None:
+        order = sorted(atoms, key=lambda axis: -abs(strides[axis]))
+        yield tuple(axis for axis in atoms if strides[axis] < 0), tuple(order)
+        return
+    axes = (*atoms, *new)
+    nearest = sorted(itertools.permutations(axes), key=lambda order: _inversions(order, axes))
     for flipped in _subsets(flippable):
-        turned = _flip(own, source, sizes, flipped)
-        for order, groups in grouped:
-            if _matches(turned, atoms, order, sizes, other):
-                target = _with_units(groups, source, sizes)
-                step = Rearrange(Pattern(tuple(source), target), dict(sizes))
-                return (*_flip_step(source, flipped, flippable), step)
+        yield from ((flipped, order) for order in nearest)
+
+
+def _strides(own: Tensor, atoms: Group, sizes: Mapping[str, int], other: Tensor) -> dict[str, int] | None:
+    """Return by how much the place of an entry moves with every axis; None if the signatures of too many are the same.
+
+    An entry and its neighbours are looked for in `other`; how far apart they lie there are the strides.
+    """
+    entries, places = own.reshape([sizes[axis] for axis in atoms]), other.flatten()
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(ATTEMPTS):
+        at = [int(torch.randint(sizes[axis] - 1, (), generator=generator)) for axis in atoms]
+        beside = [[place + (axis == moved) for axis, place in enumerate(at)] for moved in range(len(atoms))]
+        found = [(places == entries[tuple(index)]).nonzero().flatten() for index in (at, *beside)]
+        if all(len(each) == 1 for each in found):
+            first, *others = (int(each) for each in found)
+            return {axis: place - first for axis, place in zip(atoms, others, strict=True)}
     return None
 
 
