@@ -29,6 +29,7 @@ def verify(
     device: str = "cpu",
     seed: int = 0,
     tolerance: Mapping[str, float] | None = None,
+    strict: bool = False,
 ) -> Result:
     """Prove that `layer` and one rewrite of it compute the same on an input of shape `input`.
 
@@ -40,6 +41,7 @@ def verify(
         order: the order of the axes in a patch, such as `kh kw i`, for rewrites that have one.
         transplant: einops patterns by reference parameter, in place of the catalogue's.
         tolerance: `{"atol": ..., "rtol": ...}` in place of the derived bound.
+        strict: whether a weak case, which could not have told a wrong rewrite, is not `ok`.
 
     Raises:
         ConvcheckError: the layer, the shape, the rewrite or a pattern cannot be; or several rewrites hold.
@@ -66,6 +68,7 @@ def verify(
         device=check_device(device),
         seed=check_seed(seed),
         tolerance=_tolerance(tolerance),
+        strict=strict,
     )
     problems = [f"{path[-1]}: {message}" for path, message in claim_problems(case, vocabulary())]
     if problems:
@@ -88,13 +91,13 @@ def _tolerance(given: Mapping[str, float] | None) -> Tolerance | None:
 
 
 def assert_equal(layer: LayerLike, input: InputLike | None = None, rewrite: str = "all", **options: object) -> Result:
-    """Do what `verify` does, and return its result if the verdict is `equal`.
+    """Do what `verify` does, and return its result if the verdict is `equal`, and not weak where `strict` is asked for.
 
     Raises:
         AssertionError: the verdict is another one; with the reason and a command that repeats it.
     """
     result = verify(layer, input, rewrite, **options)  # type: ignore[arg-type]  # verify's own keywords, handed on
-    if result.verdict != "equal":
+    if not result.ok:
         raise AssertionError(
             f"{result.layer} [{result.rewrite}] is {result.verdict}: {result.reason}\n{result.reproduce}"
         )

@@ -11,6 +11,7 @@ from convcheck.claims import Claim
 from convcheck.evidence import bookkeeping, layout, logic, numbers
 from convcheck.evidence.pair import CannotRunError, Pair, build_pair
 from convcheck.evidence.points import Point
+from convcheck.evidence.strength import is_weak
 from convcheck.reproduce import command
 from convcheck.results import Agreement, Result, Sides, Verdict
 from convcheck.rewrite import parameter_count
@@ -158,6 +159,8 @@ def _judged(claim: Claim, result: Result) -> Result:
         if wanted is not None and counted is not None and wanted != counted:
             missed.append(f"expected {wanted} parameters in the {side}, got {counted}")
     as_expected = result.verdict is expect.verdict
+    if claim.case.strict and result.verdict is Verdict.EQUAL and any(map(is_weak, result.notes)):
+        missed.append("the case is weak, and strict asks for one that could tell a wrong rewrite")
     if not as_expected and expect.verdict is not Verdict.EQUAL:
         missed.insert(0, f"expected {expect.verdict}, got {result.verdict}")
     reason = "; ".join([*([result.reason] if result.reason else []), *missed]) or None

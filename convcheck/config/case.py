@@ -87,6 +87,8 @@ class Case:
     expect: Expect = Expect()
     source: str | None = None
     """`file:line` of the case, None for a layer on the command line."""
+    strict: bool = False
+    """Whether it is not fulfilled either where the case could not have told a wrong rewrite."""
     config: str | None = None
     """The file that `source` names, as a target of another command line; empty for the one that ships."""
 

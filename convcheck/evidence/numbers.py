@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from convcheck.config.case import Case, Tolerance
-from convcheck.evidence import finite, points, rounding
+from convcheck.evidence import finite, points, rounding, strength
 from convcheck.evidence.pair import CannotRunError, Pair, drawn_in, torch_may_refuse
 from convcheck.evidence.points import Point
 from convcheck.evidence.precision import Arithmetic, arithmetic
@@ -63,7 +63,7 @@ def measure(pair: Pair, case: Case, drawn: Point, terms: int, rewrite: Rewrite) 
         finite.check_range(case.dtype, unit, exactly, truth.magnitude, outputs)
     sides = _derived(pair, rewrite, exactly, unit, terms, truth, outputs)
     limit = derived = sides.reference + sides.candidate
-    notes = list(unit.notes)
+    notes = [*unit.notes, *(strength.symmetries(drawn.parameters) if pair.layer.degree() is None else ())]
     if case.tolerance is not None:
         limit = case.tolerance.atol + case.tolerance.rtol * outputs.reference.abs()
         notes.append(_note(case.tolerance, limit, derived))
