@@ -47,25 +47,30 @@ def _plain(value: object) -> object:
     return operator.index(value) if hasattr(value, "__index__") and not isinstance(value, bool) else value
 
 
+def _has(module: nn.Module, name: str) -> bool:
+    # Not by `module.bias is not None`, which in train mode may change what computes the bias.
+    return current(module, name) is not None
+
+
 def _biased(module: Any) -> dict[str, object]:
-    return {"bias": module.bias is not None}
+    return {"bias": _has(module, "bias")}
 
 
 def _normalising(module: Any) -> dict[str, object]:
     # torch computes with what is there, whatever its flags say.
-    there = {"affine": module.weight, "bias": module.bias, "track_running_stats": module.running_mean}
-    return {name: tensor is not None for name, tensor in there.items()}
+    there = {"affine": "weight", "bias": "bias", "track_running_stats": "running_mean"}
+    return {argument: _has(module, name) for argument, name in there.items()}
 
 
 def _attending(module: Any) -> dict[str, object]:
-    flags = {"bias": module.in_proj_bias is not None, "add_bias_kv": module.bias_k is not None}
+    flags = {"bias": _has(module, "in_proj_bias"), "add_bias_kv": _has(module, "bias_k")}
     widths = {name: getattr(module, name) for name in ("kdim", "vdim")}
     return {**flags, **{name: None if width == module.embed_dim else width for name, width in widths.items()}}
 
 
 def _patching(module: Any) -> dict[str, object]:
     stride = None if module.stride == module.patch_size else module.stride
-    return {"bias": module.conv.bias is not None, "stride": stride}
+    return {"bias": _has(module.conv, "bias"), "stride": stride}
 
 
 # Arguments that a module does not keep under their names.
@@ -87,9 +92,9 @@ def contradictions(module: Any, layer: Layer) -> Iterator[str]:
         if kept != pads:
             yield f"pads by {kept}, from the last axis on, and its padding {layer.padding} is {pads}"
     if isinstance(layer, BatchNorm):
-        if module.bias is not None and module.weight is None:
+        if _has(module, "bias") and not _has(module, "weight"):
             yield "has a bias and no weight, which torch's arguments cannot say; a weight of ones would do the same"
-        if (module.running_mean is None) != (module.running_var is None):
+        if _has(module, "running_mean") != _has(module, "running_var"):
             yield "has only one of running_mean and running_var"
     yield from _misfits(module, layer)
 

@@ -19,6 +19,7 @@ from torch.nn.utils import parametrizations, parametrize, prune
 import convcheck
 from convcheck.build import build
 from convcheck.describe import describe
+from convcheck.config.case import DType
 from convcheck.errors import LayerError, ShapeError
 from convcheck.evidence.pair import Pair
 from convcheck.evidence.points import Point
@@ -121,6 +122,26 @@ class Doubled(nn.Module):
         return 2 * weight
 
 
+class Counting(nn.Module):
+    """A parametrization that keeps count of its calls in train mode."""
+
+    calls: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, bias: Tensor) -> Tensor:
+        if self.training:
+            self.calls += 1
+        return bias + self.calls
+
+
+def counted(module: nn.Module) -> nn.Module:
+    parametrize.register_parametrization(module, "bias", Counting())
+    return module
+
+
 def old_weight_norm(module: nn.Module) -> nn.Module:
     with pytest.warns(FutureWarning, match="deprecated"):
         nn.utils.weight_norm(module)
@@ -155,6 +176,7 @@ COMPUTED: dict[str, tuple[Callable[[nn.Module], nn.Module], str]] = {
     "spectral_norm": (parametrizations.spectral_norm, "weight is computed by ParametrizedConv2d's spectral_norm;"),
     "orthogonal": (parametrizations.orthogonal, "weight is computed by ParametrizedConv2d's orthogonal;"),
     "two of a user's own": (registered, "bias is computed by ParametrizedConv2d's Doubled;"),
+    "one that changes in train mode": (counted, "bias is computed by ParametrizedConv2d's Counting;"),
     "the old weight_norm, whose weight is stale": (old_weight_norm, "weight is computed by Conv2d's weight_norm;"),
     "the old spectral_norm, whose weight is stale": (old_spectral_norm, "weight is computed by Conv2d's spectral_norm"),
     "pruning, whose weight is stale": (pruned, "weight is computed by Conv2d's pruning;"),
@@ -485,20 +507,23 @@ def test_a_proof_of_a_module_runs_on_its_own_weights() -> None:
     assert "Conv2d(3, 8, kernel_size=(2, 2), stride=(2, 2))" in still.reproduce
 
 
-def test_weights_are_rounded_once_from_their_own_dtype(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("dtype", "used"), [("float64", 1 + 2**-40), ("float32", 1.0)])
+def test_weights_are_rounded_to_the_asked_dtype_and_no_other(
+    dtype: DType, used: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, seen = Pair.run, []
 
     def spy(pair: Pair, point: Point) -> tuple[Tensor, Tensor]:
-        seen.append(point.parameters["weight"])
+        seen.append(point)
         return run(pair, point)
 
     monkeypatch.setattr(Pair, "run", spy)
     module = nn.Conv2d(1, 1, 1, bias=False, dtype=torch.float64)
-    # In float32 this lies halfway between two numbers of bfloat16, and would be rounded to the even one, 1.
-    nn.init.constant_(module.weight, 1 + 2**-8 + 2**-40)
-    convcheck.verify(module, (1, 1, 2, 2), "pointwise-linear", dtype="bfloat16")
-    (weight,) = [tensor for tensor in seen if tensor.dtype == torch.bfloat16]
-    assert weight.item() == 1 + 2**-7
+    nn.init.constant_(module.weight, 1 + 2**-40)
+    convcheck.verify(module, (1, 1, 2, 2), "pointwise-linear", dtype=dtype)
+    (point,) = [point for point in seen if point.inputs[0].frac().any()]
+    assert point.parameters["weight"].dtype == getattr(torch, dtype)
+    assert point.parameters["weight"].item() == used
 
 
 def test_a_module_without_weights_has_no_note_on_them() -> None:
