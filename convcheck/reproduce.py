@@ -15,7 +15,7 @@ def command(claim: Claim) -> str:
     """Return a command that proves this claim alone.
 
     A claim that options can express is written with them, so it runs from any folder. One that brings its own order,
-    transplant, tolerance or expectation names its config; if it came from Python, it goes back there.
+    transplant, weights, tolerance or expectation names its config; if it came from Python, it goes back there.
     """
     case = claim.case
     options = ["-r", claim.name] if claim.name != NONE_APPLIES else []
@@ -25,7 +25,7 @@ def command(claim: Claim) -> str:
         options += ["--device", case.device]
     if case.strict:
         options += ["--strict"]
-    if not (case.order or case.transplant or case.tolerance or case.expect != Expect()):
+    if not (case.order or case.transplant or case.weights or case.tolerance or case.expect != Expect()):
         return shlex.join(["convcheck", "verify", str(case.layer), *write_shapes(case.inputs).split(), *options])
     if case.config is None:
         return shlex.join(["python", "-c", _python(claim)])

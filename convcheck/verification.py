@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from convcheck import memory
 from convcheck.claims import Claim
@@ -24,10 +24,11 @@ def as_drawn(point: Point) -> Point:
     return point
 
 
-def verify(claim: Claim, at: Callable[[Point], Point] = as_drawn) -> Result:
+def verify(claim: Claim, at: Callable[[Point], Point] = as_drawn, notes: Sequence[str] = ()) -> Result:
     """Put one claim to the test. What torch cannot do becomes an `error` verdict, never an exception.
 
-    The run in the asked dtype is on inputs and parameters that are drawn; `at` may change them.
+    The run in the asked dtype is on inputs and parameters that are drawn; `at` may change them, and `notes` are what is
+    to be said of that.
     """
     start = time.perf_counter()
     result = _known(claim)
@@ -37,7 +38,7 @@ def verify(claim: Claim, at: Callable[[Point], Point] = as_drawn) -> Result:
         result = dataclasses.replace(result, verdict=Verdict.REFUSED, reason="; ".join(refusals))
     else:
         try:
-            result = _prove(claim, result, at)
+            result = _prove(claim, dataclasses.replace(result, notes=(*result.notes, *notes)), at)
         except CannotRunError as error:
             result = dataclasses.replace(result, verdict=Verdict.ERROR, reason=f"could not be run: {error}")
     result = _judged(claim, result)
