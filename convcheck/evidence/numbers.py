@@ -74,7 +74,8 @@ def measure(pair: Pair, case: Case, drawn: Point, terms: int, rewrite: Rewrite) 
     referee: Sides[float | None] = Sides(None, None)
     if dtype != torch.float64:
         referee = Sides(rounding.rms(outputs.reference, truth.output), rounding.rms(outputs.candidate, truth.output))
-    faults = (*broken, *_faults(case, outputs, limit, deviation))
+    # What was brought explains what came of it.
+    faults = broken or _faults(case, outputs, limit, deviation)
     judge = dtype != torch.float64 and faults and not broken and not rounding.within(outputs, derived)
     off = tuple(_off(case, outputs, sides, truth)) if judge else ()
     return Numbers(deviation, referee, shapes, faults, off, tuple(notes))
