@@ -25,7 +25,9 @@ _KINDS: Mapping[type[nn.Module], str] = {
 
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
-_KNOWN = (*_KINDS, operations.Operation, nn.Identity, *DROPOUTS)
+_HANDS_ON = (nn.Identity, *DROPOUTS)
+
+_KNOWN = (*_KINDS, operations.Operation)
 
 
 def describe(module: nn.Module) -> Layer:
@@ -57,7 +59,7 @@ def kept(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 def _hands_on(module: nn.Module) -> bool:
     if isinstance(module, nn.Sequential):
         return not list(kept(module))
-    return isinstance(module, (nn.Identity, *DROPOUTS))
+    return isinstance(module, _HANDS_ON)
 
 
 def _where(path: str, module: nn.Module) -> str:
@@ -75,7 +77,7 @@ def _described(module: nn.Module, path: str) -> Layer | None:
         raise LayerError([(None, each) for each in faults], kind=_where(path, module))
     if isinstance(module, nn.Sequential):
         return _sequential(module, path)
-    if base not in _KINDS and not isinstance(module, operations.Operation):
+    if isinstance(module, _HANDS_ON):
         return None
     try:
         layer = read(module, module.name if isinstance(module, operations.Operation) else _KINDS[base])

@@ -11,6 +11,8 @@ from convcheck.layers import (
     BatchNorm,
     Conv,
     ConvTranspose,
+    Dropout,
+    Elementwise,
     Flatten,
     Fold,
     Layer,
@@ -18,10 +20,12 @@ from convcheck.layers import (
     PixelShuffle,
     PixelUnshuffle,
     Pool,
+    Softmax,
     Unflatten,
     Unfold,
     parse_layer,
 )
+from convcheck.layers.parse import FAMILIES as KINDS_OF_LAYERS
 from convcheck.patterns import Shape, Shapes
 from convcheck.rewrite import Rewrite
 
@@ -184,6 +188,22 @@ def flattens(draw: st.DrawFn) -> Layer:
     return parse_layer({"op": "Flatten", "start_dim": start, "end_dim": end})
 
 
+@st.composite
+def elementwise(draw: st.DrawFn) -> Layer:
+    """Draw an activation, a dropout or a softmax, with arguments that are not as usual."""
+    family = draw(st.sampled_from([each for each in KINDS_OF_LAYERS if issubclass(each, (Elementwise, Softmax))]))
+    kind = draw(st.sampled_from(sorted(family.KINDS)))
+    values: dict[str, st.SearchStrategy[object]] = {
+        "inplace": st.booleans(),
+        "dim": st.integers(-4, 3),
+        "p": st.sampled_from([0, 0.1, 0.5, 1]),
+        "approximate": st.sampled_from(["none", "tanh"]),
+    }
+    # Any number above 1 is one that each of them takes.
+    given = {each.name: draw(values.get(each.name, st.sampled_from([2, 2.5]))) for each in family.SIGNATURE}
+    return parse_layer({"op": kind, **given, **({"min_val": -1} if "min_val" in given else {})})
+
+
 FAMILIES: dict[str, st.SearchStrategy[Layer]] = {
     "convolutions": convs(),
     "transposed": transposed(),
@@ -193,6 +213,7 @@ FAMILIES: dict[str, st.SearchStrategy[Layer]] = {
     "batch norms": batch_norms(),
     "pools": pools(),
     "flattens": flattens(),
+    "elementwise": elementwise(),
 }
 """Layers of every kind, family by family."""
 
@@ -215,7 +236,8 @@ def shapes(draw: st.DrawFn, layer: Layer) -> Shapes:
         return ((*draw(st.lists(small, max_size=3)), layer.in_features),)
     if not isinstance(layer, (Conv, ConvTranspose)):
         shape = draw(nearly_fitting(layer))
-        return (draw(misshapen(shape)) if draw(st.integers(0, 3)) == 0 else shape,)
+        warns = isinstance(layer, Dropout) and layer.kind != "Dropout1d"
+        return (draw(misshapen(shape)) if not warns and draw(st.integers(0, 3)) == 0 else shape,)
     space = draw(per_axis(layer.dims, st.integers(1, 11)))
     return ((*draw(st.lists(small, max_size=1)), layer.in_channels, *space),)
 
@@ -237,9 +259,13 @@ def nearly_fitting(draw: st.DrawFn, layer: Layer) -> Shape:
     if isinstance(layer, (Unfold, Pool)):
         return (*batch, channels, *draw(per_axis(layer.dims, st.integers(1, 9))))
     lengths = draw(st.lists(up_to_4, min_size=1, max_size=5))
+    if isinstance(layer, Elementwise) and layer.kind.startswith("Dropout"):
+        # On other ranks than these torch warns, where it does not refuse.
+        axes = {"Dropout2d": [4], "Dropout3d": [4, 5]}.get(layer.kind, [2, 3])
+        return tuple(draw(per_axis(draw(st.sampled_from(axes)), up_to_4)))
     if isinstance(layer, Unflatten) and -len(lengths) <= layer.dim < len(lengths):
         lengths[layer.dim] = layer.told * (draw(small) if -1 in layer.unflattened_size else 1)
-    assert isinstance(layer, (Flatten, Unflatten))
+    assert isinstance(layer, (Flatten, Unflatten, Elementwise, Softmax))
     return tuple(lengths)
 
 

@@ -153,13 +153,13 @@ def pruned_norm() -> nn.Module:
 
 
 REFUSES: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "a class that is not known": (nn.ReLU, "ReLU: cannot be read as a layer; there are: Conv1d, Conv2d"),
+    "a class that is not known": (nn.PReLU, "PReLU: cannot be read as a layer; there are: Conv1d, Conv2d"),
     "one in a chain, named by its path": (
-        lambda: nn.Sequential(OrderedDict(stem=nn.Sequential(nn.Conv2d(3, 8, 2), nn.ReLU()))),
-        "stem.1 (ReLU): cannot be read",
+        lambda: nn.Sequential(OrderedDict(stem=nn.Sequential(nn.Conv2d(3, 8, 2), nn.PReLU()))),
+        "stem.1 (PReLU): cannot be read",
     ),
     "all that are wrong in a chain": (
-        lambda: nn.Sequential(nn.ReLU(), Halved(3, 8, 2)),
+        lambda: nn.Sequential(nn.PReLU(), Halved(3, 8, 2)),
         "; 1 (Halved): has a forward of its own",
     ),
     "what holds other modules": (

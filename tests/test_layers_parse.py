@@ -54,6 +54,9 @@ WORKS = {
         "AvgPool2d(3, 2, 1, True, False, 5)",
         "AvgPool2d(kernel_size=3, stride=2, padding=1, ceil_mode=True, count_include_pad=False, divisor_override=5)",
     ),
+    "an activation in place": ("ReLU(inplace=True)", "ReLU(inplace=True)"),
+    "an activation by position": ("nn.LeakyReLU(0.2)", "LeakyReLU(negative_slope=0.2)"),
+    "a word in quotes": ("GELU('tanh')", "GELU(approximate='tanh')"),
     "a number with an exponent": (
         "BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)",
         "BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)",
@@ -171,11 +174,12 @@ def test_all_faults_of_a_layer_are_told_at_once() -> None:
 
 
 # torch's own lines leave these out, though they change what is computed or returned; ours say them where it matters.
-UNPRINTED = {"return_indices": False, "count_include_pad": True, "divisor_override": None}
+UNPRINTED: dict[str, object] = {"return_indices": False, "count_include_pad": True, "divisor_override": None}
 
 
 def unprinted(layer: Layer) -> dict[str, object]:
-    usual = {"ceil_mode": False, **UNPRINTED} if layer.kind.startswith("AvgPool") else UNPRINTED
+    more = {"AvgPool": {"ceil_mode": False}, "Hards": {"inplace": False}}
+    usual = UNPRINTED | next((names for kind, names in more.items() if layer.kind.startswith(kind)), {})
     given = layer.arguments()
     return {name: given[name] for name, default in usual.items() if given.get(name, default) != default}
 
@@ -184,8 +188,9 @@ def unprinted(layer: Layer) -> dict[str, object]:
 @given(st.data())
 def test_prints_what_torch_prints_and_what_it_forgets(layers: st.SearchStrategy[Layer], data: st.DataObject) -> None:
     layer = data.draw(layers)
-    forgotten = "".join(f", {name}={value}" for name, value in unprinted(layer).items())
-    assert str(layer) == repr(build(layer)).removesuffix(")") + forgotten + ")"
+    told = repr(build(layer)).removesuffix(")")
+    forgotten = ", ".join(f"{name}={value}" for name, value in unprinted(layer).items())
+    assert str(layer) == told + (", " if forgotten and not told.endswith("(") else "") + forgotten + ")"
 
 
 @of_every_family

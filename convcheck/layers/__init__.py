@@ -5,6 +5,7 @@ from convcheck.layers.base import Layer, Roundings, Statistic, accept
 from convcheck.layers.batchnorm import BatchNorm
 from convcheck.layers.conv import Conv
 from convcheck.layers.conv_transpose import ConvTranspose
+from convcheck.layers.elementwise import Dropout, Elementwise, Softmax
 from convcheck.layers.flatten import Flatten, Unflatten
 from convcheck.layers.linear import Linear
 from convcheck.layers.matmul import MatMul
@@ -25,6 +26,8 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "DotProductAttention",
+    "Dropout",
+    "Elementwise",
     "Flatten",
     "Fold",
     "Layer",
@@ -39,6 +42,7 @@ __all__ = [
     "Rearrange",
     "Roundings",
     "Sequential",
+    "Softmax",
     "Statistic",
     "Unflatten",
     "Unfold",

@@ -7,18 +7,12 @@ from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
-from convcheck.layers.arguments import Argument, BadValueError
+from convcheck.layers.arguments import Argument
 from convcheck.layers.attention import SCORES_AT_ONCE, unusual
 from convcheck.layers.base import Layer, Roundings
+from convcheck.layers.elementwise import probability
 from convcheck.layers.text import compact, label
 from convcheck.patterns import Shape, Shapes
-
-
-def _probability(value: object, dims: int) -> object:
-    """Read a probability."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise BadValueError("a number between 0 and 1")
-    return float(value)
 
 
 def _features(value: object, dims: int) -> object:
@@ -50,7 +44,7 @@ class MultiheadAttention(Layer):
     SIGNATURE = (
         Argument("embed_dim", read.whole(1)),
         Argument("num_heads", read.whole(1)),
-        Argument("dropout", _probability, 0.0),
+        Argument("dropout", probability, 0.0),
         Argument("bias", read.flag, True),
         Argument("add_bias_kv", read.flag, False),
         Argument("add_zero_attn", read.flag, False),

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from convcheck.errors import LayerError, did_you_mean, shown
@@ -13,8 +10,20 @@ from convcheck.layers.arguments import REQUIRED, BadValueError
 from convcheck.layers.attention import DotProductAttention
 from convcheck.layers.base import Layer
 from convcheck.layers.batchnorm import BatchNorm
+from convcheck.layers.call import Call, read_call
 from convcheck.layers.conv import Conv
 from convcheck.layers.conv_transpose import ConvTranspose
+from convcheck.layers.elementwise import (
+    ELU,
+    GELU,
+    Dropout,
+    Elementwise,
+    Hardtanh,
+    InPlace,
+    LeakyReLU,
+    Softmax,
+    Softplus,
+)
 from convcheck.layers.flatten import Flatten, Unflatten
 from convcheck.layers.linear import Linear
 from convcheck.layers.matmul import MatMul
@@ -22,7 +31,6 @@ from convcheck.layers.multihead import MultiheadAttention
 from convcheck.layers.patchify import Patchify, Unpatchify
 from convcheck.layers.pixel_shuffle import PixelShuffle, PixelUnshuffle
 from convcheck.layers.pool import AvgPool, AvgPool1d, MaxPool
-from convcheck.layers.printed import printed
 from convcheck.layers.rearrange import Rearrange
 from convcheck.layers.sequential import Sequential
 from convcheck.layers.unfold import Fold, Unfold
@@ -32,34 +40,11 @@ FAMILIES: tuple[type[Layer], ...] = (
     *(PixelShuffle, PixelUnshuffle, Unfold, Fold),
     *(BatchNorm, MaxPool, AvgPool1d, AvgPool),
     *(Flatten, Unflatten, Rearrange),
+    *(Elementwise, InPlace, LeakyReLU, ELU, Hardtanh, GELU, Softplus, Dropout, Softmax),
     *(MatMul, DotProductAttention, MultiheadAttention),
     *(Patchify, Unpatchify, Sequential),
 )
 
-
-@dataclass(frozen=True)
-class _Call:
-    """A layer within a layer, not bound yet, so that the faults of all of them can be told together."""
-
-    kind: str
-    positional: Sequence[object]
-    named: Mapping[str, object]
-
-    def __repr__(self) -> str:
-        return f"{self.kind}(...)"
-
-
-LONGEST = 10_000
-"""Characters in one layer; a longer text is a file in the wrong place."""
-
-# How names are qualified in one's own code.
-_PREFIXES = ("", "nn", "torch.nn", "torch", "F", "nn.functional", "torch.nn.functional", "einops", "convcheck")
-
-# What torch prints before a submodule: `(proj): Conv2d(...)`.
-_MODULE_NAME = re.compile(r"^\s*\([^()]*\):\s*")
-
-# What stands around a layer in one's own code: `self.proj = nn.Conv2d(...)`, or the comma behind it in a list.
-_ASSIGNMENT = re.compile(r"^\s*[A-Za-z_][\w.]*\s*=\s*(?=[A-Za-z_])")
 
 # torch has these two on every layer; they say where the numbers live, not which function is computed.
 _ELSEWHERE = {"device": "--device", "dtype": "--dtype"}
@@ -78,10 +63,10 @@ def parse_layer(value: object) -> Layer:
     """
     if isinstance(value, Layer):
         return value
-    if isinstance(value, _Call):
+    if isinstance(value, Call):
         return bind(value.kind, value.positional, value.named)
     if isinstance(value, str):
-        return bind(*_read_call(value))
+        return parse_layer(read_call(value, kinds()))
     if isinstance(value, Mapping):
         arguments = {str(key): entry for key, entry in value.items()}
         op = arguments.pop("op", None)
@@ -175,88 +160,4 @@ def _nested(family: type[Layer], kind: str, positional: Sequence[object], named:
 
 def _is_named(value: Any) -> bool:
     """Tell whether a value is a name and its layer; a list of two layers as text is not."""
-    return isinstance(value, (tuple, list)) and len(value) == 2 and isinstance(value[1], _Call)
-
-
-def _read_call(text: str) -> tuple[str, list[object], dict[str, object]]:
-    """Take `nn.Conv2d(3, 8, stride=2)` apart into a kind, positional and named values."""
-    if len(text) > LONGEST:
-        raise LayerError([(None, f"a layer of {len(text)} characters; {LONGEST} at most are read")])
-    source = printed(_ASSIGNMENT.sub("", _MODULE_NAME.sub("", text))).strip().removesuffix(",")
-    try:
-        # Brackets let a pasted layer run over several lines.
-        tree = ast.parse(f"(\n{source}\n)", mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        why = f" ({error.msg})" if isinstance(error, SyntaxError) else ""
-        raise LayerError(
-            [
-                (
-                    None,
-                    f"{shown(text)} is not a layer{why}; write it as torch prints it, "
-                    "such as Conv2d(3, 768, kernel_size=(16, 16), stride=(16, 16))",
-                )
-            ]
-        ) from None
-    if not isinstance(tree, ast.Call):
-        known = f"; did you mean {source}(...)?" if source in kinds() else ", such as Conv2d(3, 8, kernel_size=2)"
-        raise LayerError([(None, f"{shown(text)} is not a layer: write a call{known}")])
-    return _apart(tree)
-
-
-def _apart(call: ast.Call) -> tuple[str, list[object], dict[str, object]]:
-    kind = _kind(call.func)
-    named: dict[str, object] = {}
-    for keyword in call.keywords:
-        if keyword.arg is None:
-            raise LayerError([(None, "** cannot be read here; write the arguments out")], kind=kind)
-        if keyword.arg in named:
-            raise LayerError([(keyword.arg, f"{keyword.arg} is given twice")], kind=kind)
-        named[keyword.arg] = _value(keyword.value, kind)
-    return kind, [_value(node, kind) for node in call.args], named
-
-
-def _value(node: ast.expr, kind: str) -> object:
-    """Return a literal, a layer, or a list of them."""
-    if isinstance(node, ast.Call):
-        inner, positional, named = _apart(node)
-        if inner == "Size":
-            # torch prints sizes so where they were given as such.
-            return positional[0] if positional else ()
-        if inner == "OrderedDict":
-            return [*named.items()] or (positional[0] if positional else [])
-        return _Call(inner, positional, named)
-    if isinstance(node, ast.Starred):
-        return _value(node.value, kind)
-    if isinstance(node, (ast.List, ast.Tuple)) and any(isinstance(each, ast.Call) for each in ast.walk(node)):
-        return [_value(each, kind) for each in node.elts]
-    return _literal(node, kind)
-
-
-def _kind(node: ast.expr) -> str:
-    dotted = ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
-    prefix, _, kind = dotted.rpartition(".")
-    if dotted == "collections.OrderedDict":
-        return kind
-    if prefix not in _PREFIXES:
-        raise LayerError(
-            [(None, f"unknown layer {dotted!r}; layers of torch are written Conv2d, nn.Conv2d or torch.nn.Conv2d")]
-        )
-    if kind == "NonDynamicallyQuantizableLinear":
-        # What torch calls the last Linear of its attention, which differs in nothing that is computed.
-        return "Linear"
-    if not kind:
-        raise LayerError([(None, f"{shown(ast.unparse(node))} is not the name of a layer")])
-    return kind
-
-
-def _literal(node: ast.expr, kind: str) -> object:
-    """Return a constant, a tuple of constants, or a bare word as torch prints it (`padding=same`)."""
-    if isinstance(node, ast.Name):
-        return node.id
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        text = shown(ast.unparse(node))
-        raise LayerError(
-            [(None, f"{text} is not a plain value; nothing is computed here, write the number")], kind=kind
-        ) from None
+    return isinstance(value, (tuple, list)) and len(value) == 2 and isinstance(value[1], Call)

@@ -5,36 +5,67 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-# `(proj): Conv2d(3, 8, ...)`, and `(0-3): 4 x Linear(...)` for submodules that print alike.
-_SUBMODULE = re.compile(r"(?P<indent>\s*)\((?P<name>[^()]*)\): ((?P<times>\d+) x )?(?P<layer>.*)")
+from convcheck.errors import LayerError
 
-MOST = 1000
-"""Submodules that one line may stand for."""
+# `(proj): Conv2d(3, 8, ...)`, and `(0-3): 4 x Linear(...)` for submodules that print alike.
+_SUBMODULE = re.compile(r"\s*\((?P<name>[^()]*)\): ((?P<times>\d{1,9}) x )?(?P<layer>.*)")
+
+# `3, 8, kernel_size=(3, 3)` on a line of its own.
+_WORDS = re.compile(r"\s*[\w.-]+(=|,|\s*$).*[^,(]\s*")
+
+MOST = 10_000
+"""Lines that a text may stand for once what it repeats is counted out."""
 
 
 def printed(text: str) -> str:
     """Return torch's printed form as a call: `(name): layer` becomes `("name", layer),` on its line.
 
-    Text in which no line names a submodule comes back as it is.
+    `(0-3): 4 x layer` becomes four of them. Text in which no line names a submodule comes back as it is.
+
+    Raises:
+        LayerError: it stands for far too many submodules.
     """
     lines = text.splitlines()
     if not any(_SUBMODULE.fullmatch(line) for line in lines):
         return text
-    return "\n".join(_lines(lines))
+    found, _, _ = _block(lines, 0, within=False)
+    return "\n".join(found)
 
 
-def _lines(lines: list[str]) -> Iterator[str]:
-    depth = 0
-    for line in lines:
+def _block(lines: list[str], at: int, *, within: bool) -> tuple[list[str], int, bool]:
+    """Return the lines of a block that begins at a line, the line behind it, and whether its `)` was there."""
+    found: list[str] = []
+    while at < len(lines):
+        line = lines[at]
+        at += 1
         match = _SUBMODULE.fullmatch(line)
         if match is None:
-            # The end of a submodule that has submodules of its own.
-            closes = line.strip() == ")" and depth > 0
-            depth -= closes
-            yield f"{line})," if closes else line
+            if within and line.strip() == ")":
+                return found, at, True
+            # What a module says of itself stands on a line of its own, before its submodules, which say it all.
+            before = at < len(lines) and _SUBMODULE.fullmatch(lines[at])
+            if not (before and _WORDS.fullmatch(line)):
+                found.append(line)
             continue
+        body: list[str] = []
+        closed = True
         opens = match["layer"].rstrip().endswith("(")
-        depth += opens
-        entry = f"({match['name']!r}, {match['layer']}" + ("" if opens else "),")
-        for _ in range(1 if opens else min(int(match["times"] or 1), MOST)):
-            yield entry
+        if opens:
+            body, at, closed = _block(lines, at, within=True)
+        names = list(_names(match["name"], int(match["times"] or 1)))
+        if len(found) + len(names) * (len(body) + 1) > MOST:
+            raise LayerError([(None, f"{line.strip()} and what is in it stand for more than {MOST} lines")])
+        for name in names:
+            found.append(f"({name!r}, {match['layer']}" + ("" if opens else "),"))
+            # A block that does not end is left open, to be told of as such.
+            found += [*body, *([")),"] if opens and closed else [])]
+    return found, at, False
+
+
+def _names(name: str, times: int) -> Iterator[str]:
+    """Yield the names of submodules that print alike: `0-3` stands for 0, 1, 2 and 3."""
+    if times > MOST:
+        raise LayerError([(None, f"({name}): {times} x stands for more than {MOST} lines")])
+    first = name.partition("-")[0]
+    for number in range(times):
+        yield str(int(first) + number) if times > 1 and first.isdecimal() else name

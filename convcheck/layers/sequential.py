@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers.base import Layer, Roundings, Statistic
+from convcheck.layers.elementwise import Elementwise
 from convcheck.layers.patchify import Patchify, Unpatchify
 from convcheck.patterns import Shape, Shapes
 
@@ -50,6 +51,14 @@ class Sequential(Layer):
             for name, statistic in layer.statistics().items()
         }
 
+    def leaves(self) -> Iterator[Layer]:
+        """Yield the layers that are no chains themselves, in order."""
+        for layer in self.layers:
+            if isinstance(layer, Sequential):
+                yield from layer.leaves()
+            else:
+                yield layer
+
     def through(self, shape: Shape) -> Shapes:
         """Return the input of every layer, and the last one's output.
 
@@ -77,6 +86,9 @@ class Sequential(Layer):
         """
         lost: Shape = ()
         for layer, each in reversed(list(zip(self.layers, self.through(shape)[:-1], strict=True))):
+            if isinstance(layer, Elementwise):
+                # It reads what is read of its output.
+                continue
             # What the next layer never reads of this one's output need not be made.
             told = used and (layer.NESTS or len(used) == layer.dims)
             lost = layer.dropped(each, used=used) if told else layer.dropped(each)
@@ -126,5 +138,6 @@ class Sequential(Layer):
 
 
 def _leaf(layer: Layer) -> Layer:
-    """Return the first layer of a chain that is no chain itself."""
-    return _leaf(layer.layers[0]) if isinstance(layer, Sequential) else layer
+    """Return the first layer of a chain that is no chain itself; one that takes any shape only where all do."""
+    leaves = list(layer.leaves()) if isinstance(layer, Sequential) else [layer]
+    return next((leaf for leaf in leaves if not isinstance(leaf, Elementwise)), leaves[0])
