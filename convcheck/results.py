@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fractions import Fraction
 from typing import Generic, TypeVar
 
+from convcheck.figures import Parameter
 from convcheck.patterns import Shape, Shapes
 
 T = TypeVar("T")
@@ -163,7 +165,10 @@ class Report:
 class LayerShape:
     """One layer of the shape calculator. `dropped`: trailing input positions never read, one number an axis.
 
-    `input` is one shape, or the shapes of all inputs where there are several.
+    `input` is one shape, or the shapes of all inputs where there are several. `params` are `weight` and `bias`, and
+    `activation` is the output in bytes. `receptive_field` and `jump` count positions of the chain's input, one number
+    an axis: see `convcheck.layers.reach.Reach`. `name` is the layer's path in a print of a model, `layers` are those of
+    a case's chain, and `explained` the formulas of the output, where they were asked for.
     """
 
     case: str | None
@@ -173,6 +178,15 @@ class LayerShape:
     params: int
     macs: int
     dropped: Shape
+    weight: int = 0
+    bias: int = 0
+    flops: int = 0
+    activation: int = 0
+    receptive_field: tuple[int | None, ...] = ()
+    jump: tuple[Fraction | None, ...] = ()
+    name: str | None = None
+    layers: tuple[LayerShape, ...] = ()
+    explained: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -187,6 +201,12 @@ class Weights:
     one_to_one: bool
     transplant: Mapping[str, str]
     reason: str | None = None
+    bytes: Sides[Mapping[str, int] | None] = Sides(None, None)
+    """By dtype."""
+    parameters: Sides[tuple[Parameter, ...] | None] = Sides(None, None)
+    same_start: bool | None = None
+    """Whether both sides, as torch makes them, are drawn from one distribution of functions; None if one is not torch's
+    to fill, or there is nothing to draw."""
 
 
 @dataclass(frozen=True)

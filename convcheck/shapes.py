@@ -1,77 +1,129 @@
-"""The shape calculator and the parameter counts: cases to values, without torch."""
+"""The shape calculator: layers and cases to values, without torch."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from convcheck.claims import NONE_APPLIES, Claim
-from convcheck.config.case import Case
+from convcheck.config.case import Case, DType
 from convcheck.errors import ShapeError
-from convcheck.layers import Layer, accept
-from convcheck.patterns import Shapes
-from convcheck.results import LayerShape, Sides, Weights
-from convcheck.rewrite import parameter_count
+from convcheck.figures import BYTES, Total
+from convcheck.layers import Layer, Sequential, accept
+from convcheck.layers.explain import explain
+from convcheck.layers.reach import reaches
+from convcheck.patterns import Shape, Shapes
+from convcheck.results import LayerShape
 
 
-def shape_of(layer: Layer, shapes: Shapes, case: str | None = None) -> LayerShape:
-    """Return what one layer makes of inputs of `shapes`. Raises ShapeError if it cannot take them."""
+def shape_of(
+    layer: Layer, shapes: Shapes, case: str | None = None, *, dtype: DType = "float32", explained: bool = False
+) -> LayerShape:
+    """Return what one layer makes of inputs of `shapes`. Raises ShapeError if it cannot take them.
+
+    Its outputs are of `dtype`. Receptive field and jump are left to those who know what comes before it.
+    """
+    output, macs = accept(layer, shapes), layer.macs(*shapes)
+    counts = {name: math.prod(shape) for name, shape in layer.parameters().items()}
+    bias = sum(count for name, count in counts.items() if "bias" in name.rpartition(".")[2])
     return LayerShape(
         case=case,
         layer=str(layer),
         input=shapes[0] if len(shapes) == 1 else shapes,
-        output=accept(layer, shapes),
+        output=output,
         params=layer.parameter_count(),
-        macs=layer.macs(*shapes),
+        weight=layer.parameter_count() - bias,
+        bias=bias,
+        macs=macs,
+        flops=2 * macs,
+        activation=math.prod(output) * BYTES[dtype],
         dropped=layer.dropped(*shapes),
+        explained=tuple(explain(layer, *shapes)) if explained else (),
     )
 
 
-def chain(layers: Sequence[Layer], shapes: Shapes) -> list[LayerShape]:
-    """Return the shapes through a chain of layers, each taking what the one before makes.
+def chain(
+    layers: Sequence[Layer],
+    shapes: Shapes,
+    names: Sequence[str | None] = (),
+    *,
+    dtype: DType = "float32",
+    explained: bool = False,
+) -> list[LayerShape]:
+    """Return the shapes through a chain of layers, each taking what the one before makes; Sequentials are taken apart.
 
     Raises:
         ShapeError: a layer cannot take what it gets; the message says which.
     """
+    apart = list(_apart(layers, names))
     rows: list[LayerShape] = []
-    for number, layer in enumerate(layers, start=1):
+    taken: list[Shapes] = []
+    for number, (layer, name) in enumerate(apart, start=1):
+        taken.append(shapes)
         try:
-            rows.append(shape_of(layer, shapes))
+            row = shape_of(layer, shapes, dtype=dtype, explained=explained)
         except ShapeError as error:
-            where = f"layer {number}, {layer}: " if len(layers) > 1 else f"{layer}: "
-            raise ShapeError(f"{where}{error}") from None
-        shapes = (rows[-1].output,)
-    return rows
+            where = f"layer {number}, " if len(apart) > 1 else ""
+            raise ShapeError(f"{where}{f'{name}, ' if name else ''}{layer}: {error}") from None
+        rows.append(replace(row, name=name or None))
+        shapes = (row.output,)
+    return list(_with_reach(rows, [layer for layer, _ in apart], taken))
 
 
-def shapes_of(cases: Iterable[Case]) -> list[LayerShape]:
-    """Return the shapes of every case by itself."""
-    return [shape_of(case.layer, case.inputs, case.name) for case in cases]
+def _apart(layers: Sequence[Layer], names: Sequence[str | None]) -> Iterator[tuple[Layer, str | None]]:
+    for layer, name in zip(layers, names or [None] * len(layers), strict=True):
+        for leaf in layer.leaves() if isinstance(layer, Sequential) else (layer,):
+            yield leaf, name
 
 
-def weights_of(claims: Iterable[Claim]) -> Iterator[Weights]:
-    """Yield parameter counts and weight shapes of both sides of every claim."""
-    for claim in claims:
-        layer = claim.case.layer
-        own = layer.parameters()
-        common = {"case": claim.case.name, "layer": str(layer)}
-        if claim.rewrite is None or claim.refusals:
-            yield Weights(
-                **common,
-                rewrite=None if claim.name == NONE_APPLIES else claim.name,
-                params=Sides(layer.parameter_count(), None),
-                weights=Sides(own, None),
-                one_to_one=False,
-                transplant={},
-                reason="; ".join(claim.refusals),
-            )
-            continue
-        way = claim.transplant()
-        other = way.shapes()
-        yield Weights(
-            **common,
-            rewrite=claim.name,
-            params=Sides(layer.parameter_count(), parameter_count(other)),
-            weights=Sides(own, other),
-            one_to_one=way.one_to_one(),
-            transplant=way.describe(),
-        )
+def _with_reach(rows: Sequence[LayerShape], layers: Sequence[Layer], inputs: Sequence[Shapes]) -> Iterator[LayerShape]:
+    for row, reach in zip(rows, reaches(layers, inputs), strict=True):
+        fields, jumps = tuple(each.field for each in reach), tuple(each.jump for each in reach)
+        yield replace(row, receptive_field=fields, jump=jumps)
+
+
+def total_of(layers: Sequence[Layer], shapes: Shapes, rows: Sequence[LayerShape]) -> Total:
+    """Return a chain's sum, for the rows that `chain` made of it."""
+    return Total(
+        params=sum(row.params for row in rows),
+        weight=sum(row.weight for row in rows),
+        bias=sum(row.bias for row in rows),
+        macs=sum(row.macs for row in rows),
+        flops=sum(row.flops for row in rows),
+        largest_activation=_largest([row.activation for row in rows]),
+        dropped=_dropped(layers, shapes) if len(shapes) == 1 else rows[0].dropped,
+        receptive_field=rows[-1].receptive_field,
+        jump=rows[-1].jump,
+    )
+
+
+def _largest(sizes: Sequence[int]) -> int | None:
+    try:
+        return max(sizes)
+    except ShapeError:
+        # Of formulas that depend on several names, often none is the largest.
+        return None
+
+
+def _dropped(layers: Sequence[Layer], shapes: Shapes) -> Shape:
+    try:
+        return Sequential("Sequential", tuple(layers)).dropped(*shapes)
+    except ShapeError:
+        # Of a formula it may not be told; the rows say what each layer drops.
+        return ()
+
+
+def shapes_of(cases: Iterable[Case], *, dtype: DType | None = None, explained: bool = False) -> list[LayerShape]:
+    """Return the shapes of every case by itself; a Sequential's row holds those of its layers.
+
+    A dtype goes before that of the cases.
+    """
+    return [_case(case, dtype or case.dtype, explained) for case in cases]
+
+
+def _case(case: Case, dtype: DType, explained: bool) -> LayerShape:
+    row = shape_of(case.layer, case.inputs, case.name, dtype=dtype, explained=explained)
+    within = chain([case.layer], case.inputs, dtype=dtype)
+    fields, jumps = within[-1].receptive_field, within[-1].jump
+    layers = tuple(within) if isinstance(case.layer, Sequential) else ()
+    return replace(row, receptive_field=fields, jump=jumps, layers=layers)

@@ -29,7 +29,8 @@ Targets = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[TARGET]...",
-        help="A config file, a folder of them, or a layer as torch prints it. Without one: the config that ships.",
+        help="A config file, a folder of them, a layer as torch prints it, or - for a model's print on standard input. "
+        "Without one: the config that ships.",
         show_default=False,
     ),
 ]
@@ -84,3 +85,11 @@ Strict = Annotated[
 FormatOption = Annotated[Format, typer.Option("-f", "--format", help="What to print on standard output.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only what is not as expected.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print all evidence of every case.")]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Show the formula of every axis, with the numbers put in.", show_default=False)
+]
+Columns = Annotated[bool, typer.Option("-v", "--verbose", help="Print everything that is known, not only the usual.")]
+StoredAs = Annotated[
+    DType | None,
+    typer.Option("--dtype", help="The dtype of what is counted in bytes. Default: float32.", show_default=False),
+]

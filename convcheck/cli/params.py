@@ -22,7 +22,7 @@ def params(
 
       convcheck params "ConvTranspose2d(64, 32, kernel_size=2, stride=2)"
     """
-    from convcheck.shapes import weights_of
+    from convcheck.counts import weights_of
 
     claims = targets.chosen(targets.cases_of(target, input), rewrite, choose)
     if list_only:
@@ -35,10 +35,10 @@ def params(
 
         console.write(as_json.counted(rows))
     else:
-        from convcheck.report import table
+        from convcheck.report import parameters
 
         out = console.stdout()
-        console.show(out, table.counted(rows, out))
+        console.show(out, parameters.counted(rows, out))
     # A rewrite that was asked for by name and cannot be had is not what was expected.
     missed = any(claim.rewrite and claim.refusals and claim.case.expect.verdict != "refused" for claim in claims)
     raise typer.Exit(1 if missed else 0)

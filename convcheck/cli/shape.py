@@ -2,33 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from convcheck.cli import console, options, targets
+from convcheck.errors import UsageError
+from convcheck.layers import Sequential, write_shapes
+from convcheck.selection import matcher
+
+if TYPE_CHECKING:
+    from convcheck.config.case import DType
+    from convcheck.figures import Total
+    from convcheck.results import LayerShape
 
 
 def shape(
     target: options.Targets = None,
     input: options.Input = None,
+    explain: options.Explain = False,
+    dtype: options.StoredAs = None,
     choose: options.Choose = None,
     list_only: options.List = False,
     format: options.FormatOption = "table",
+    verbose: options.Columns = False,
 ) -> None:
-    """Calculate output shapes, MACs, and input positions that are never read. Several layers make a chain.
+    """Calculate output shapes, parameters, MACs, receptive fields, and input positions that are never read.
+
+    Several layers make a chain; a Sequential is one, and so is what print(model) prints, read from standard input (-).
 
     Examples:
       convcheck shape
 
-      convcheck shape "Conv2d(3, 1152, kernel_size=14, stride=14, padding='valid')" -i 1,3,384,384
+      convcheck shape "Conv2d(3, 1152, kernel_size=14, stride=14, padding='valid')" -i 1,3,384,384 --explain
+
+      convcheck shape "Conv2d(3, 64, 7, stride=2, padding=3)" "MaxPool2d(3, 2, 1)" -i 1,3,224,224 -v
+
+      python -c "import torchvision; print(torchvision.models.vgg11().features)" | convcheck shape - -i 1,3,224,224
     """
-    rows, chained = targets.shapes(target, input, choose)
+    rows, total, chained = _rows(target, input, dtype, explained=explain)
+    if choose:
+        wanted = matcher(choose)
+        rows = [row for row in rows if wanted(row.case or row.name or row.layer)]
+        if not rows:
+            raise UsageError(f"-k {choose!r} selects nothing")
     if list_only:
         for row in rows:
-            console.write(row.case or row.layer)
+            console.write(row.case or row.name or row.layer)
     elif format == "json":
         from convcheck.report import as_json
 
-        console.write(as_json.shaped(rows, chained=chained))
+        console.write(as_json.shaped(rows, total, chained=chained))
     else:
-        from convcheck.report import table
+        from convcheck.report import shapes
 
         out = console.stdout()
-        console.show(out, table.shaped(rows, out))
+        console.show(out, shapes.shaped(rows, total, out, verbose=verbose))
+
+
+def _rows(
+    words: Sequence[str] | None, inputs: Sequence[str] | None, dtype: DType | None, *, explained: bool
+) -> tuple[list[LayerShape], Total | None, bool]:
+    """Return the rows, their total, and whether they are a chain: layers are, cases of configs are not.
+
+    There is a total where there is more than one layer.
+    """
+    from convcheck.shapes import chain, shapes_of, total_of
+
+    found, shapes = targets.sort_out(words), targets.given(inputs)
+    if found.files and found.layers:
+        raise UsageError("configs and layers cannot be mixed here: layers make a chain, and configs bring their inputs")
+    if not found.layers:
+        if shapes is not None:
+            raise UsageError("-i is the input of a layer on the command line; a config brings its own")
+        return shapes_of(targets.read_cases(found.files), dtype=dtype, explained=explained), None, False
+    layers, names = found.chain
+    if shapes is None:
+        first = layers[0] if layers[0].TAKES != (1,) else Sequential("Sequential", layers)
+        like = write_shapes(first.typical_inputs())
+        raise UsageError(f"an input's shape is needed; add -i, for example {like}")
+    rows = chain(layers, shapes, names, dtype=dtype or "float32", explained=explained)
+    return rows, total_of(layers, shapes, rows) if len(rows) > 1 else None, True

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from convcheck.catalogue import find, vocabulary
 from convcheck.claims import Claim, claims_of
+from convcheck.cli import stdin
 from convcheck.config.case import Case
 from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError
-from convcheck.layers import Layer, accept, parse_layer, parse_shape, write_shapes
+from convcheck.layers import Layer, accept, parse_layer, parse_shape
+from convcheck.layers.pasted import Pasted
 from convcheck.patterns import Shapes
-from convcheck.results import LayerShape
 from convcheck.selection import matcher
-from convcheck.shapes import chain, shapes_of
 
 DEFAULT = "notebook.yaml"
 
@@ -37,7 +37,17 @@ class Targets:
 
     files: tuple[tuple[Path, str], ...]
     """Each with the name by which it was called."""
-    layers: tuple[Layer, ...]
+    layers: tuple[Layer | Pasted, ...]
+
+    @property
+    def chain(self) -> tuple[tuple[Layer, ...], tuple[str | None, ...]]:
+        """All layers one after the other, and the names of those that have one."""
+        layers: list[Layer] = []
+        names: list[str | None] = []
+        for each in self.layers:
+            layers += each.layers if isinstance(each, Pasted) else (each,)
+            names += each.names if isinstance(each, Pasted) else (None,)
+        return tuple(layers), tuple(names)
 
 
 def sort_out(words: Sequence[str] | None) -> Targets:
@@ -49,9 +59,15 @@ def sort_out(words: Sequence[str] | None) -> Targets:
     if not words:
         return Targets(((shipped(), f"configs/{DEFAULT}"),), ())
     files: dict[Path, str] = {}
-    layers, wrong = [], []
+    layers: list[Layer | Pasted] = []
+    wrong: list[str] = []
     for word in words:
         try:
+            if word == stdin.NAME:
+                if words.count(word) > 1:
+                    raise UsageError("standard input, -, can be read only once")
+                layers.append(stdin.pasted())
+                continue
             found = _files(word)
             files.update(found)
             if not found:
@@ -59,7 +75,7 @@ def sort_out(words: Sequence[str] | None) -> Targets:
         except ConvcheckError as error:
             wrong.append(str(error))
     if wrong:
-        raise UsageError("\n".join(wrong))
+        raise UsageError("\n".join(dict.fromkeys(wrong)))
     return Targets(tuple(files.items()), tuple(layers))
 
 
@@ -145,31 +161,8 @@ def cases_of(words: Sequence[str] | None, inputs: Sequence[str] | None) -> list[
     if shapes is not None and not targets.layers:
         raise UsageError("-i is the input of a layer on the command line; a config brings its own")
     cases = read_cases(targets.files) if targets.files else []
-    return cases + [layer_case(layer, shapes) for layer in targets.layers]
-
-
-def shapes(
-    words: Sequence[str] | None, inputs: Sequence[str] | None, expression: str | None
-) -> tuple[list[LayerShape], bool]:
-    """Return the rows of the shape calculator, and whether they are a chain: layers are, cases of configs are not."""
-    found, shapes = sort_out(words), given(inputs)
-    if found.files and found.layers:
-        raise UsageError("configs and layers cannot be mixed here: layers make a chain, and configs bring their inputs")
-    if found.layers:
-        if shapes is None:
-            like = write_shapes(found.layers[0].typical_inputs())
-            raise UsageError(f"an input's shape is needed; add -i, for example {like}")
-        rows = chain(found.layers, shapes)
-    else:
-        if shapes is not None:
-            raise UsageError("-i is the input of a layer on the command line; a config brings its own")
-        rows = shapes_of(read_cases(found.files))
-    if expression:
-        wanted = matcher(expression)
-        rows = [row for row in rows if wanted(row.case or row.layer)]
-        if not rows:
-            raise UsageError(f"-k {expression!r} selects nothing")
-    return rows, bool(found.layers)
+    layers = [each.as_layer() if isinstance(each, Pasted) else each for each in targets.layers]
+    return cases + [layer_case(layer, shapes) for layer in layers]
 
 
 def chosen(cases: Sequence[Case], rewrites: Sequence[str] | None, expression: str | None) -> list[Claim]:

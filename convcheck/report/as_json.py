@@ -6,7 +6,9 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
+from convcheck.figures import FLOPS, Total
 from convcheck.results import LayerShape, Offer, Report, RewriteFacts, Weights
 
 SCHEMA = 1
@@ -26,10 +28,10 @@ def verified(report: Report) -> str:
     )
 
 
-def shaped(rows: Sequence[LayerShape], *, chained: bool) -> str:
-    """Return the object that `shape -f json` prints; a chain has an input and an output of its own."""
+def shaped(rows: Sequence[LayerShape], total: Total | None, *, chained: bool) -> str:
+    """Return the object that `shape -f json` prints; a chain has an input, an output and a total of its own."""
     ends = {"input": rows[0].input, "output": rows[-1].output} if chained else {"input": None, "output": None}
-    return _write({"schema": SCHEMA, "layers": rows, **ends})
+    return _write({"schema": SCHEMA, "layers": rows, **ends, "total": total, "conventions": {"flops": FLOPS}})
 
 
 def counted(rows: Sequence[Weights]) -> str:
@@ -58,6 +60,8 @@ def _plain(value: object) -> object:
         return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(entry) for entry in value]
+    if isinstance(value, Fraction):
+        return int(value) if value.denominator == 1 else float(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -1,11 +1,13 @@
 """Tables that lose nothing: at any width every letter and digit is there.
 
-A grid is printed as one line a row where that fits; else two cells are stacked in one; else each row becomes a block of
-`header  value` lines. Piped output has no width, so there a row is always one line.
+A grid is printed as one line a row where that fits; else long cells are broken between words, then several cells are
+stacked in one; else each row becomes a block of `header  value` lines. Piped output has no width, so there a row is
+always one line.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,26 +31,54 @@ STYLES = {
 """The colours of words that judge; they are never the only sign of anything."""
 
 
+_LENGTHS = (72, 56, 44, 36, 30)
+"""Characters at which long cells are broken, from the longest that may fit."""
+
+_TIE = "\ufffc"
+"""What stands for a space at which no line is broken."""
+
+
 @dataclass(frozen=True)
 class Column:
-    """A header, and whether the cells are numbers, which stand right and are never broken."""
+    """A header, and whether the cells are numbers, which stand right and are never broken.
+
+    Long cells of a `wraps` column are laid out on several lines where the width is short, broken between words only.
+    """
 
     header: str
     number: bool = False
+    wraps: bool = False
 
 
 def grid(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], console: Console, stacks: Sequence[Sequence[int]] = ()
 ) -> RenderableType:
     """Lay rows of cells out for a console. `stacks` says which columns share a cell where the width is short."""
-    wide = _table(columns, rows, [[index] for index in range(len(columns))])
-    if _fits(wide, console):
-        return wide
-    if stacks:
-        stacked = _table(columns, rows, stacks)
-        if _fits(stacked, console):
-            return stacked
+    each = [[index] for index in range(len(columns))]
+    wraps = any(column.wraps for column in columns)
+    for layout in (each, stacks) if stacks else (each,):
+        for length in (None, *(_LENGTHS if wraps else ())):
+            table = _table(
+                columns, rows if length is None else [_wrapped(columns, row, length) for row in rows], layout
+            )
+            if _fits(table, console):
+                return table
     return _blocks(columns, rows)
+
+
+def _wrapped(columns: Sequence[Column], row: Sequence[str], length: int | None) -> list[str]:
+    pairs = zip(columns, row, strict=True)
+    return [_broken(text, length) if length and column.wraps else text for column, text in pairs]
+
+
+def _broken(text: str, length: int) -> str:
+    """Break a text into lines between words, but not within inner brackets: `(2, 2)` stays as it is."""
+    depth, kept = 0, ""
+    for letter in text:
+        depth += (letter in "([") - (letter in ")]")
+        kept += _TIE if letter == " " and depth > 1 else letter
+    lines = textwrap.wrap(kept, length, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines).replace(_TIE, " ")
 
 
 def inert(text: str) -> str:
@@ -65,8 +95,8 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], stacks: Seq
     from rich import box
     from rich.table import Table
 
-    # A blank line holds the lines of one row together where cells are stacked.
-    leading = int(any(len(stack) > 1 for stack in stacks))
+    # A blank line holds the lines of one row together where cells are stacked or broken.
+    leading = int(any(len(stack) > 1 for stack in stacks) or any("\n" in text for row in rows for text in row))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1), leading=leading)
     for stack in stacks:
         header = Text("\n".join(columns[index].header for index in stack))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
 from convcheck.report.grid import STYLES, Column, cell, grid, inert
-from convcheck.report.wording import both, count, inputs, number, shape, shapes
-from convcheck.results import LayerShape, Report, Result, Verdict, Weights
+from convcheck.report.wording import both, inputs, number, shape
+from convcheck.results import Report, Result, Verdict
 
 _VERIFY = (
     Column("case"),
@@ -115,74 +115,3 @@ def _sum(report: Report) -> Text:
     else:
         text.append(f"{counts['unexpected']} not as expected", style="bold red")
     return text
-
-
-_SHAPE = (
-    Column("case"),
-    Column("layer"),
-    Column("input"),
-    Column("output"),
-    Column("params", number=True),
-    Column("MACs", number=True),
-    Column("dropped"),
-)
-
-
-def shaped(rows: Sequence[LayerShape], console: Console) -> Iterator[RenderableType]:
-    """Yield the table of the shape calculator. `dropped` counts trailing input positions that are never read."""
-    named = any(row.case is not None for row in rows)
-    columns = _SHAPE if named else _SHAPE[1:]
-    cells = [
-        (
-            row.case or "",
-            row.layer,
-            inputs(row.input),
-            shape(row.output),
-            count(row.params),
-            count(row.macs),
-            dropped(row) or "none",
-        )
-        for row in rows
-    ]
-    first = 1 if not named else 0
-    last = len(columns) - 1
-    stacks = ((*range(last - 4),), (last - 4, last - 3), (last - 2, last - 1), (last,))
-    yield grid(columns, [row[first:] for row in cells], console, stacks)
-
-
-def dropped(row: LayerShape) -> str:
-    """Say in words what a layer never reads, such as `6 rows, 6 columns`."""
-    names = {1: ("position",), 2: ("row", "column"), 3: ("frame", "row", "column")}.get(len(row.dropped), ())
-    words = [f"{lost} {name}{'s' if lost > 1 else ''}" for name, lost in zip(names, row.dropped, strict=True) if lost]
-    return ", ".join(words)
-
-
-_PARAMS = (
-    Column("case"),
-    Column("rewrite"),
-    Column("reference"),
-    Column("candidate"),
-    Column("params"),
-    Column("one-to-one"),
-)
-
-
-def counted(rows: Sequence[Weights], console: Console) -> Iterator[RenderableType]:
-    """Yield the table of parameter counts and weight shapes, and why a candidate is missing."""
-    cells = [
-        (
-            row.case,
-            row.rewrite or "-",
-            shapes(row.weights.reference),
-            "refused" if row.reason else shapes(row.weights.candidate),
-            both(row.params),
-            "-" if row.reason else "yes" if row.one_to_one else "no",
-        )
-        for row in rows
-    ]
-    yield grid(_PARAMS, cells, console, ((0, 1), (2, 3), (4, 5)))
-    for row in rows:
-        if row.reason:
-            yield Text("")
-            yield Text(inert(row.case), style="bold")
-            yield from (Text(f"  {inert(line)}") for line in row.reason.split("; "))

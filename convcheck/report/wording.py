@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 from convcheck.patterns import Shape, Shapes
 from convcheck.results import Sides
@@ -44,3 +45,33 @@ def both(sides: Sides[int | None]) -> str:
 def shapes(weights: Mapping[str, Shape] | None) -> str:
     """Write the shapes of named parameters."""
     return NOTHING if weights is None else "  ".join(f"{name} {list(size)}" for name, size in weights.items())
+
+
+def size(value: int | None) -> str:
+    """Write a number of bytes: whole below 1 KiB, else in KiB, MiB, GiB or TiB; a formula as it is."""
+    if value is None:
+        return NOTHING
+    if not isinstance(value, int):
+        return f"{value} B"
+    units = ("KiB", "MiB", "GiB", "TiB")
+    power = min(max(value.bit_length() - 1, 0) // 10, len(units))
+    return f"{value:,} B" if power == 0 else f"{value / 1024**power:,.4g} {units[power - 1]}"
+
+
+def reach(fields: Sequence[int | None], jumps: Sequence[Fraction | None]) -> str:
+    """Write a receptive field, as `7 x 7`; `all` along an axis of which every output reads all."""
+    words = [
+        NOTHING if field is None else "all" if jump is None else str(field)
+        for field, jump in zip(fields, jumps, strict=True)
+    ]
+    return _times(words)
+
+
+def steps(jumps: Sequence[Fraction | None]) -> str:
+    """Write jumps, as `2 x 2` or `1/2 x 1/2`."""
+    return _times([NOTHING if jump is None else str(jump) for jump in jumps])
+
+
+def _times(words: Sequence[str]) -> str:
+    alike = len(set(words)) == 1 and not words[0][0].isdigit()
+    return words[0] if alike else " x ".join(words) or NOTHING

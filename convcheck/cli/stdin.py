@@ -1,0 +1,43 @@
+"""What is pasted on standard input, in place of a target."""
+
+from __future__ import annotations
+
+import sys
+
+from convcheck.cli import console
+from convcheck.errors import LayerError, UsageError
+from convcheck.layers.pasted import Pasted, parse_pasted
+
+NAME = "-"
+
+_MOST = 4_000_000
+"""Bytes; the print of any model is shorter."""
+
+
+def pasted() -> Pasted:
+    """Read layers from standard input, and say on standard error what a print does not tell.
+
+    Raises:
+        UsageError: there is nothing, or nothing that can be read.
+    """
+    if sys.stdin.isatty():
+        console.hint("reading from the terminal; paste what print(model) prints, and end it with Ctrl-D")
+    try:
+        text = sys.stdin.buffer.read(_MOST).decode("utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"standard input cannot be read as text: {error}") from None
+    if not text.strip():
+        raise UsageError(
+            "standard input is empty; paste what print(model) prints, as in: python model.py | convcheck shape -"
+        )
+    try:
+        found = parse_pasted(text)
+    except LayerError as error:
+        raise UsageError("\n".join(f"standard input: {message}" for _, message in error.faults)) from None
+    if found.containers:
+        several = len(found.containers) > 1
+        console.hint(
+            f"{', '.join(found.containers)} {'are' if several else 'is'} no Sequential: layers are taken in the order "
+            "printed; branches, skip connections and what forward does between them cannot be seen"
+        )
+    return found

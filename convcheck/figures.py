@@ -1,0 +1,52 @@
+"""What is calculated without torch, summed up: values that travel upwards beside the results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from convcheck.patterns import Shape
+
+BYTES: Mapping[str, int] = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+"""Of one value, by dtype."""
+
+FLOPS = (
+    "FLOPs = 2 * MACs: a multiplication and an addition each; the bias is not counted, as in torch's FlopCounterMode"
+)
+
+
+@dataclass(frozen=True)
+class Total:
+    """A chain of layers as a whole. `largest_activation` is the largest output of a layer, in bytes.
+
+    It is None where lengths are formulas of which none is the largest for every value of the names in them. The other
+    fields are those of `LayerShape`.
+    """
+
+    params: int
+    weight: int
+    bias: int
+    macs: int
+    flops: int
+    largest_activation: int | None
+    dropped: Shape
+    receptive_field: tuple[int | None, ...]
+    jump: tuple[Fraction | None, ...]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter. The fans are torch.nn.init's, which has none for fewer than two axes.
+
+    `init` is how torch fills it when the layer is made, None where that is left to whoever wrote the module; `bound` is
+    the largest magnitude that it can then have, None where there is none, as for a normal distribution.
+    """
+
+    name: str
+    shape: Shape
+    count: int
+    fan_in: int | None
+    fan_out: int | None
+    init: str | None
+    bound: float | None
