@@ -39,8 +39,8 @@ class Total:
 class Parameter:
     """One parameter. The fans are torch.nn.init's, which has none for fewer than two axes.
 
-    `init` is how torch fills it when the layer is made, None where that is left to whoever wrote the module; `bound` is
-    the largest magnitude that it can then have, None where there is none, as for a normal distribution.
+    `init` is how torch fills it when the layer is made: `uniform` between -`bound` and `bound`, `normal` around 0 with
+    `std`, `ones` or `zeros`; None where that is left to whoever wrote the module.
     """
 
     name: str
@@ -50,3 +50,4 @@ class Parameter:
     fan_out: int | None
     init: str | None
     bound: float | None
+    std: float | None = None

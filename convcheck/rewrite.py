@@ -10,6 +10,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Layer, Roundings
@@ -154,6 +155,10 @@ class Rewrite:
 
         return Transplant(tuple(each for item in recipes.items() for each in move(*item)))
 
+    def makes_parameters(self) -> bool:
+        """Tell whether the candidate's class holds parameters itself, not only in layers of torch."""
+        return any("Parameter" in code.co_names for code in _codes(self.candidate.__code__))
+
     def code(self, layer: Layer, shapes: Shapes, order: Group | None = None) -> str:
         """Return the candidate for a layer as source that runs as it is, and binds it to the name `candidate`."""
         ordered = (self.spelt_order(layer.dims, order),) if self.order else ()
@@ -161,6 +166,14 @@ class Rewrite:
         # That there are no more inputs is known, too.
         bound.apply_defaults()
         return specialise(self.candidate, bound.arguments)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """Yield the code of a function, and of all functions and classes in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
 
 
 def parameter_count(shapes: Mapping[str, Shape]) -> int:

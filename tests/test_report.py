@@ -11,6 +11,8 @@ from convcheck.config.case import Case
 from convcheck.layers import parse_layer
 from convcheck.report import table
 from convcheck.report.grid import Column, grid
+from convcheck.report.parameters import counted
+from convcheck.report.shapes import dropped
 from convcheck.report.wording import both, number
 from convcheck.results import Agreement, Deviation, Exact, Gradients, Report, Result, Sides, Tool, Verdict, Weights
 from convcheck.shapes import shapes_of
@@ -103,7 +105,7 @@ def test_dropped_positions_are_said_in_words() -> None:
     layer = parse_layer("Conv3d(1, 1, (2, 3, 1), stride=(2, 3, 1))")
     (row,) = shapes_of([Case("a", layer, ((1, 1, 5, 8, 4),))])
     assert row.dropped == (1, 2, 0)
-    assert table.dropped(row) == "1 frame, 2 rows"
+    assert dropped(row.dropped) == "1 frame, 2 rows"
 
 
 def test_a_refused_candidate_is_said_in_the_table_of_parameters() -> None:
@@ -111,7 +113,7 @@ def test_a_refused_candidate_is_said_in_the_table_of_parameters() -> None:
     row = Weights(
         "a", "L", "patchify-linear", Sides(3, None), Sides({"weight": (3, 1)}, None), None, {}, "padding is 1"
     )
-    for renderable in table.counted([row], out):
+    for renderable in counted([row], out, dtype="float32", verbose=True):
         out.print(renderable)
     assert isinstance(out.file, io.StringIO)
     assert "refused" in out.file.getvalue()

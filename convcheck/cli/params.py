@@ -2,43 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import typer
 
 from convcheck.cli import console, options, targets
+from convcheck.errors import UsageError
+from convcheck.selection import matcher
+
+if TYPE_CHECKING:
+    from convcheck.results import Weights
 
 
 def params(
     target: options.Targets = None,
     input: options.Input = None,
     rewrite: options.Rewrites = None,
+    dtype: options.StoredAs = None,
     choose: options.Choose = None,
     list_only: options.List = False,
     format: options.FormatOption = "table",
+    verbose: options.Columns = False,
 ) -> None:
-    """Count parameters and show weight shapes, of layers and of their rewrites.
+    """Count parameters, show weight shapes, fans, and how torch starts them: of layers and of their rewrites.
+
+    Several layers are listed one by one, without rewrites, unless some are asked for with -r.
 
     Examples:
       convcheck params
 
-      convcheck params "ConvTranspose2d(64, 32, kernel_size=2, stride=2)"
-    """
-    from convcheck.counts import weights_of
+      convcheck params "ConvTranspose2d(64, 32, kernel_size=2, stride=2)" -r conv1x1-unpatchify
 
-    claims = targets.chosen(targets.cases_of(target, input), rewrite, choose)
+      convcheck params "Conv2d(3, 64, 3, bias=False)" "BatchNorm2d(64)"
+    """
+    found = targets.sort_out(target)
+    rows: Sequence[Weights]
+    missed, chained = False, not found.files and not rewrite and len(found.chain[0]) > 1
+    if chained:
+        rows, names = _alone(found, input, choose)
+    else:
+        from convcheck.counts import weights_of
+
+        claims = targets.chosen(targets.cases_in(found, input), rewrite, choose)
+        names = [claim.id for claim in claims]
+        # A rewrite that was asked for by name and cannot be had is not what was expected.
+        missed = any(claim.rewrite and claim.refusals and claim.case.expect.verdict != "refused" for claim in claims)
+        rows = [] if list_only else list(weights_of(claims))
     if list_only:
-        for claim in claims:
-            console.write(claim.id)
+        for name in names:
+            console.write(name)
         return
-    rows = list(weights_of(claims))
     if format == "json":
         from convcheck.report import as_json
 
-        console.write(as_json.counted(rows))
+        console.write(as_json.counted(rows, chained=chained))
     else:
         from convcheck.report import parameters
 
-        out = console.stdout()
-        console.show(out, parameters.counted(rows, out))
-    # A rewrite that was asked for by name and cannot be had is not what was expected.
-    missed = any(claim.rewrite and claim.refusals and claim.case.expect.verdict != "refused" for claim in claims)
+        out, kind = console.stdout(), dtype or "float32"
+        table = parameters.listed(rows, out, dtype=kind) if chained else None
+        console.show(out, table or parameters.counted(rows, out, dtype=kind, verbose=verbose))
     raise typer.Exit(1 if missed else 0)
+
+
+def _alone(found: targets.Targets, input: Sequence[str] | None, choose: str | None) -> tuple[list[Weights], list[str]]:
+    """Return the rows of layers by themselves, and their names."""
+    from convcheck.counts import alone
+
+    if input:
+        raise UsageError("-i is of no use for the parameters of several layers; they do not depend on the input")
+    wanted = matcher(choose) if choose else None
+    rows = [row for row in alone(*found.chain) if wanted is None or wanted(row.case)]
+    if not rows:
+        raise UsageError(f"-k {choose!r} selects nothing")
+    return rows, [row.case for row in rows]

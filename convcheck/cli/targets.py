@@ -156,7 +156,15 @@ def layer_case(layer: Layer, shapes: Shapes | None) -> Case:
 
 def cases_of(words: Sequence[str] | None, inputs: Sequence[str] | None) -> list[Case]:
     """Return the cases of all targets, configs first."""
-    targets = sort_out(words)
+    return cases_in(sort_out(words), inputs)
+
+
+def cases_in(targets: Targets, inputs: Sequence[str] | None) -> list[Case]:
+    """Return the cases of targets that were sorted out, configs first.
+
+    Raises:
+        ConvcheckError: one is no case by itself, as a model's print is none, or cannot take the input.
+    """
     shapes = given(inputs)
     if shapes is not None and not targets.layers:
         raise UsageError("-i is the input of a layer on the command line; a config brings its own")

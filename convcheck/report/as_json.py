@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from convcheck.figures import FLOPS, Total
+from convcheck.figures import BYTES, FLOPS, Total
 from convcheck.results import LayerShape, Offer, Report, RewriteFacts, Weights
 
 SCHEMA = 1
@@ -34,9 +34,11 @@ def shaped(rows: Sequence[LayerShape], total: Total | None, *, chained: bool) ->
     return _write({"schema": SCHEMA, "layers": rows, **ends, "total": total, "conventions": {"flops": FLOPS}})
 
 
-def counted(rows: Sequence[Weights]) -> str:
-    """Return the object that `params -f json` prints."""
-    return _write({"schema": SCHEMA, "results": rows})
+def counted(rows: Sequence[Weights], *, chained: bool) -> str:
+    """Return the object that `params -f json` prints; layers by themselves have a sum."""
+    sums = sum(row.params.reference or 0 for row in rows)
+    total = {"params": sums, "bytes": {dtype: sums * each for dtype, each in BYTES.items()}} if chained else None
+    return _write({"schema": SCHEMA, "results": rows, "total": total})
 
 
 def listed(rewrites: Sequence[RewriteFacts]) -> str:

@@ -51,7 +51,7 @@ def size(value: int | None) -> str:
     """Write a number of bytes: whole below 1 KiB, else in KiB, MiB, GiB or TiB; a formula as it is."""
     if value is None:
         return NOTHING
-    if not isinstance(value, int):
+    if not str(value).isdecimal():
         return f"{value} B"
     units = ("KiB", "MiB", "GiB", "TiB")
     power = min(max(value.bit_length() - 1, 0) // 10, len(units))
