@@ -10,7 +10,6 @@ from convcheck.config.case import Case, DType
 from convcheck.errors import ShapeError
 from convcheck.figures import BYTES, Total
 from convcheck.layers import Layer, Sequential, accept
-from convcheck.layers.explain import explain
 from convcheck.layers.reach import reaches
 from convcheck.patterns import Shape, Shapes
 from convcheck.results import LayerShape
@@ -38,8 +37,15 @@ def shape_of(
         flops=2 * macs,
         activation=math.prod(output) * BYTES[dtype],
         dropped=layer.dropped(*shapes),
-        explained=tuple(explain(layer, *shapes)) if explained else (),
+        explained=_explained(layer, shapes) if explained else (),
     )
+
+
+def _explained(layer: Layer, shapes: Shapes) -> tuple[str, ...]:
+    # Not often asked for, and so not imported for every shape.
+    from convcheck.layers.explain import explain
+
+    return tuple(explain(layer, *shapes))
 
 
 def chain(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from convcheck.patterns import Shape, Shapes
 from convcheck.results import Sides
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 NOTHING = "-"
 
