@@ -25,6 +25,9 @@ COMMANDS = {
     "help of a command": (["verify", "--help"], 0, NEVER | {"pydantic", "yaml", "einops"}),
     "--version": (["--version"], 0, NEVER | {"pydantic", "yaml", "einops"}),
     "shape of a layer": (["shape", "Conv2d(3, 8, 2)", "-i", "1,3,8,8"], 0, NEVER | {"pydantic", "yaml", "einops"}),
+    "formulas of a layer": (["shape", "ReLU()", "-i", "1", "--explain"], 0, NEVER | {"pydantic", "yaml", "einops"}),
+    "shape of a print": (["shape", "-", "-i", "1,3,8,8"], 0, NEVER | {"pydantic", "yaml", "einops"}),
+    "parameters of several layers": (["params", "ReLU()", "Linear(2, 3)"], 0, NEVER | {"pydantic", "yaml", "einops"}),
     "shape of the config that ships": (["shape"], 0, NEVER),
     "params": (["params", "Conv2d(3, 8, 2, stride=2)"], 0, NEVER | {"pydantic", "yaml"}),
     "params of the config that ships": (["params"], 0, NEVER),
@@ -42,7 +45,10 @@ COMMANDS = {
 
 def imported(words: list[str], heavy: set[str], folder: Path) -> str:
     script = PROBE.format(words=words, heavy=heavy)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=folder, check=False)
+    pasted = "Net(\n  (a): Conv2d(3, 8, 2)\n)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=pasted, capture_output=True, text=True, cwd=folder, check=False
+    )
     return done.stdout.splitlines()[-1]
 
 

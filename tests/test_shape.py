@@ -1,0 +1,269 @@
+"""Rows and sums of the shape calculator and of the parameter counter are what torch measures."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from typer.testing import Result
+
+from convcheck.build import build
+from convcheck.claims import claims_of
+from convcheck.config.case import DTYPES, Case
+from convcheck.counts import alone, weights_of
+from convcheck.errors import ShapeError
+from convcheck.figures import BYTES
+from convcheck.layers import Layer, Sequential, parse_layer
+from convcheck.report import parameters
+from convcheck.report import shapes as report
+from convcheck.shapes import chain, shape_of, total_of
+
+from .strategies import FAMILIES, shapes
+
+Run = Callable[..., Result]
+
+STEM = [
+    "Conv2d(3, 8, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3), bias=False)",
+    "BatchNorm2d(8)",
+    "ReLU(inplace=True)",
+    "MaxPool2d(kernel_size=3, stride=2, padding=1, dilation=1, ceil_mode=False)",
+    "Sequential(Conv2d(8, 16, 3), Dropout(0.5))",
+    "Flatten()",
+    "Linear(144, 10)",
+]
+IMAGES = (2, 3, 20, 20)
+
+
+@pytest.mark.parametrize("family", FAMILIES.keys() - {"batch norms"})
+@given(st.data())
+def test_a_row_is_what_torch_measures(family: str, data: st.DataObject) -> None:
+    layer = data.draw(FAMILIES[family])
+    taken = data.draw(shapes(layer))
+    dtype = data.draw(st.sampled_from(DTYPES))
+    try:
+        row = shape_of(layer, taken, dtype=dtype)
+    except ShapeError:
+        return
+    module = build(layer).eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        output = module(*map(torch.ones, taken))
+    first = output[0] if isinstance(output, tuple) else output
+    assert row.activation == first.to(getattr(torch, dtype)).nbytes
+    assert row.flops == counter.get_total_flops()
+    biases = [parameter.numel() for name, parameter in module.named_parameters() if name.endswith("bias")]
+    assert row.bias == sum(biases)
+    assert row.weight + row.bias == row.params == sum(parameter.numel() for parameter in module.parameters())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bytes_of_a_value_are_torchs(dtype: str) -> None:
+    assert BYTES[dtype] == getattr(torch, dtype).itemsize
+    assert BYTES.keys() == set(DTYPES)
+
+
+def test_the_sum_of_a_chain_is_that_of_its_layers() -> None:
+    layers = [parse_layer(text) for text in STEM]
+    rows = chain(layers, (IMAGES,))
+    total = total_of(layers, (IMAGES,), rows)
+    module = nn.Sequential(*(build(layer) for layer in layers)).eval()
+    sizes: list[int] = []
+    leaves = [each for each in module.modules() if not list(each.children())]
+    for leaf in leaves:
+        leaf.register_forward_hook(lambda _module, _inputs, output: sizes.append(output.nbytes))
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        output = module(torch.ones(IMAGES))
+    assert [row.activation for row in rows] == sizes
+    assert total.largest_activation == max(sizes)
+    assert total.params == sum(parameter.numel() for parameter in module.parameters())
+    # torch's counter leaves the normalisation out.
+    assert total.flops - rows[1].flops == counter.get_total_flops()
+    assert (total.weight, total.bias) == (sum(row.weight for row in rows), sum(row.bias for row in rows))
+    assert rows[-1].output == tuple(output.shape)
+    assert total.receptive_field == rows[-1].receptive_field == IMAGES[2:]
+
+
+def test_a_chain_drops_what_its_layers_drop_together() -> None:
+    """The second layer's rest is two of the first one's windows, and so are the first one's own two positions."""
+    layers = [parse_layer(text) for text in ("Conv1d(1, 1, 3, stride=3)", "ReLU()", "Conv1d(1, 1, 4, stride=4)")]
+    rows = chain(layers, ((1, 20),))
+    assert [row.dropped for row in rows] == [(2,), (), (2,)]
+    assert total_of(layers, ((1, 20),), rows).dropped == (2 + 2 * 3,)
+    x = torch.ones(1, 1, 20, requires_grad=True)
+    module = nn.Sequential(*(build(layer) for layer in layers[:1] + layers[2:]))
+    module(x).sum().backward()
+    assert x.grad is not None
+    assert 20 - 1 - int(x.grad.flatten().nonzero().max()) == 8
+
+
+def parsed(result: Result) -> dict[str, list[dict[str, object]]]:
+    assert result.exit_code == 0, result.stderr
+    found: dict[str, list[dict[str, object]]] = json.loads(result.stdout)
+    return found
+
+
+def test_a_chain_as_json_says_its_conventions_and_its_total(convcheck: Run) -> None:
+    found = parsed(convcheck("shape", *STEM, "-i", "2,3,20,20", "-f", "json", "--dtype", "bfloat16", "--explain"))
+    assert found.keys() == {"schema", "layers", "input", "output", "total", "conventions"}
+    first, *_ = found["layers"]
+    assert first == {
+        "case": None,
+        "layer": STEM[0],
+        "input": [2, 3, 20, 20],
+        "output": [2, 8, 10, 10],
+        "params": 8 * 3 * 7 * 7,
+        "macs": 2 * 10 * 10 * 8 * 3 * 7 * 7,
+        "dropped": [0, 0],
+        "weight": 8 * 3 * 7 * 7,
+        "bias": 0,
+        "flops": 2 * 2 * 10 * 10 * 8 * 3 * 7 * 7,
+        "activation": 2 * 2 * 8 * 10 * 10,
+        "receptive_field": [7, 7],
+        "jump": [2, 2],
+        "name": None,
+        "layers": [],
+        "explained": ["o: out_channels = 8"]
+        + [f"{axis}: floor((20 + 2*3 - 1*(7 - 1) - 1) / 2) + 1 = 10" for axis in "hw"],
+    }
+    assert len(found["layers"]) == len(STEM) + 1
+    assert (found["input"], found["output"]) == ([2, 3, 20, 20], [2, 10])
+    total = found["total"]
+    assert isinstance(total, dict)
+    assert total["params"] == sum(int(str(row["params"])) for row in found["layers"])
+    assert (total["receptive_field"], total["jump"]) == ([20, 20], [None, None])
+    assert "FlopCounterMode" in str(found["conventions"])
+
+
+def test_a_jump_below_1_is_a_fraction_in_a_table_and_a_number_in_json(convcheck: Run) -> None:
+    words = ["shape", "ConvTranspose1d(1, 1, 4, 2, 1)", "-i", "1,8"]
+    assert "1/2" in convcheck(*words, "-v").stdout.split()
+    assert parsed(convcheck(*words, "-f", "json"))["layers"][0]["jump"] == [0.5]
+
+
+def test_a_sequential_is_a_row_a_layer_on_the_command_line_and_one_row_in_a_config(
+    convcheck: Run, tmp_path: Path
+) -> None:
+    text = f"Sequential({', '.join(STEM)})"
+    alone_rows = parsed(convcheck("shape", text, "-i", "2,3,20,20", "-f", "json", "--dtype", "float16"))["layers"]
+    config = tmp_path / "chain.yaml"
+    config.write_text(f"cases:\n  - {{name: stem, layer: '{text}', input: [2, 3, 20, 20], dtype: float16}}\n")
+    (row,) = parsed(convcheck("shape", config, "-f", "json"))["layers"]
+    assert row["case"] == "stem"
+    assert row["layers"] == alone_rows
+    assert (row["output"], row["activation"]) == ([2, 10], 2 * 10 * 2)
+    assert row["params"] == sum(int(str(each["params"])) for each in alone_rows)
+
+
+def rendered(width: int, *, verbose: bool, texts: list[str]) -> str:
+    layers = [parse_layer(text) for text in texts]
+    out = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, highlight=False)
+    rows = chain(layers, (IMAGES,), explained=True)
+    total = total_of(layers, (IMAGES,), rows) if len(rows) > 1 else None
+    for renderable in report.shaped(rows, total, out, verbose=verbose):
+        out.print(renderable, soft_wrap=True)
+    claims = claims_of([Case("case", layers[0], (IMAGES,))])
+    for renderable in parameters.counted(list(weights_of(claims)), out, dtype="float32", verbose=verbose):
+        out.print(renderable, soft_wrap=True)
+    for renderable in parameters.listed(alone(layers, [None] * len(layers)), out, dtype="float32"):
+        out.print(renderable, soft_wrap=True)
+    assert isinstance(out.file, io.StringIO)
+    return out.file.getvalue()
+
+
+@pytest.mark.parametrize("texts", [STEM, STEM[:1]], ids=["a chain", "a layer"])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_every_word_is_whole_at_every_width(texts: list[str], verbose: bool) -> None:
+    wide = rendered(10_000, verbose=verbose, texts=texts)
+    for width in (60, 80, 120, 200):
+        text = rendered(width, verbose=verbose, texts=texts)
+        assert "…" not in text
+        assert not {word for word in wide.split() if "─" not in word} - set(text.split())
+
+
+def test_tables_fit_a_terminal_of_80_columns_but_for_what_is_said_beneath() -> None:
+    for verbose in (False, True):
+        lines = rendered(80, verbose=verbose, texts=STEM).splitlines()
+        beneath = ("FLOPs = ", "field: ", "same start: ", "for the candidate", "fan-in: ", "an output has", "inputs")
+        assert max(len(line.rstrip()) for line in lines if not line.startswith(beneath)) <= 80
+
+
+def test_listed_parameters_of_layers_are_their_own(convcheck: Run) -> None:
+    found = parsed(convcheck("params", "Conv2d(3, 64, 3, bias=False)", "BatchNorm2d(64)", "ReLU()", "-f", "json"))
+    assert [row["weights"] for row in found["results"]] == [
+        {"reference": {"weight": [64, 3, 3, 3]}, "candidate": None},
+        {"reference": {"weight": [64], "bias": [64]}, "candidate": None},
+        {"reference": {}, "candidate": None},
+    ]
+    count = 64 * 27 + 128
+    assert found["total"] == {"params": count, "bytes": {dtype: count * BYTES[dtype] for dtype in BYTES}}
+
+
+def test_a_pair_as_json_has_fans_bytes_and_starts(convcheck: Run) -> None:
+    words = ["ConvTranspose2d(8, 4, 2, stride=2)", "-r", "linear-unpatchify", "-f", "json"]
+    (row,) = parsed(convcheck("params", *words))["results"]
+    assert row["same_start"] is False
+    assert row["bytes"] == {
+        side: {dtype: count * BYTES[dtype] for dtype in BYTES}
+        for side, count in (("reference", 132), ("candidate", 144))
+    }
+    sides = row["parameters"]
+    assert isinstance(sides, dict)
+    assert sides["reference"][0] == {
+        "name": "weight",
+        "shape": [8, 4, 2, 2],
+        "count": 128,
+        "fan_in": 16,
+        "fan_out": 32,
+        "init": "uniform",
+        "bound": 0.25,
+        "std": None,
+    }
+    assert [each["fan_in"] for each in sides["candidate"]] == [8, None]
+
+
+REFUSES = {
+    "an input for several layers' parameters": (
+        ["params", "Linear(2, 3)", "ReLU()", "-i", "2,2"],
+        "-i is of no use for the parameters of several layers",
+    ),
+    "a layer that does not fit, within a chain": (
+        ["shape", "Sequential(ReLU(), Linear(3, 4))", "-i", "2,2"],
+        "layer 2, Linear(in_features=3, out_features=4, bias=True): Linear takes [..., 3]",
+    ),
+    "a name that no layer has": (["params", "Linear(2, 3)", "ReLU()", "-k", "conv"], "-k 'conv' selects nothing"),
+    "a dtype that is none": (["shape", "ReLU()", "-i", "2", "--dtype", "int7"], "int7"),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), REFUSES.values(), ids=REFUSES)
+def test_refuses(convcheck: Run, words: list[str], message: str) -> None:
+    result = convcheck(*words)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+
+
+def test_rewrites_asked_for_by_name_are_counted_for_several_layers(convcheck: Run) -> None:
+    layers = ["Conv2d(3, 4, 2, stride=2)", "Conv2d(4, 8, 2, stride=2)"]
+    found = parsed(convcheck("params", *layers, "-r", "patchify-linear", "-f", "json"))
+    assert [row["rewrite"] for row in found["results"]] == ["patchify-linear"] * 2
+    assert all(row["same_start"] is True for row in found["results"])
+    assert found["total"] is None
+
+
+def test_names_are_chosen_in_a_chain(convcheck: Run) -> None:
+    found = parsed(convcheck("shape", *STEM, "-i", "2,3,20,20", "-k", "Conv2d", "-f", "json"))
+    assert [str(row["layer"]).partition("(")[0] for row in found["layers"]] == ["Conv2d", "Conv2d"]
+
+
+def test_a_chain_of_layers_in_a_chain_is_taken_apart() -> None:
+    inner: list[Layer] = [parse_layer("Sequential(Sequential(ReLU(), Conv1d(1, 2, 3)), ReLU())")]
+    assert isinstance(inner[0], Sequential)
+    assert [row.layer.partition("(")[0] for row in chain(inner, ((1, 9),))] == ["ReLU", "Conv1d", "ReLU"]
