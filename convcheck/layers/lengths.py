@@ -46,9 +46,18 @@ Atom = str | Floor | Factor
 Term = tuple[Atom, ...]
 
 
+def as_formula(value: object) -> Length | None:
+    """Return a length that is a formula, and None for a number: formulas go where the types say `int`."""
+    return value if isinstance(value, Length) else None
+
+
 def name(text: str) -> Length:
     """Return the length that a name stands for."""
     return Length({(text,): 1})
+
+
+class UndecidedError(ShapeError):
+    """Which of two formulas is larger depends on what names stand for."""
 
 
 class Length:
@@ -162,7 +171,7 @@ class Length:
             return gap.constant > 0
         less = gap.rises()
         if less is None:
-            raise ShapeError(f"it depends on whether {self} < {other}; give one of them a number")
+            raise UndecidedError(f"it depends on whether {self} < {other}; give one of them a number")
         assume(_at_least(gap, 1) if less else _at_least(-gap, 0))
         return less
 
@@ -188,6 +197,9 @@ class Length:
             parts.append((" - " if count < 0 else " + ") + text)
         written = "".join(parts) or "0"
         return "-" + written[3:] if written.startswith(" - ") else written.removeprefix(" + ")
+
+    def __format__(self, _format: str) -> str:
+        return str(self)
 
     __repr__ = __str__
 
