@@ -43,8 +43,8 @@ class Window:
 
         Unless it would start there: a window starts in the input or in the padding before it.
         """
-        # That many windows begin before the end: floor((n + before - 1) / s) + 1. Written as a floor, the ceiling is one of
-        # n and a number, too; the smaller number decides.
+        # floor((n + before - 1) / s) + 1 windows begin before the end. Written as a floor, the ceiling is one of
+        # n and a number, too, and the smaller number decides.
         up = self.before + self.after - span(self.kernel, self.dilation) + self.stride - 1
         return (length + min(up, self.before - 1)) // self.stride + 1
 
@@ -60,7 +60,7 @@ class Window:
         """
         formula = as_formula(length)
         if formula is not None:
-            return self._dropped_by_formula(formula, mode)
+            return self._dropped_by_formula(formula, outputs)
         begin, end = self.before, self.before + length
         total = end + self.after
         read = [at - begin for at in self._last(begin, end, outputs)]
@@ -76,14 +76,14 @@ class Window:
             read += [length - 1 for _ in self._first(end, total, outputs)]
         return length - 1 - max(read, default=-1)
 
-    def _dropped_by_formula(self, length: Length, mode: str) -> int:
+    def _dropped_by_formula(self, length: Length, outputs: int) -> int:
         """Return the same of a length that is not known. Raises UndecidedError where no one formula tells."""
-        rest = (length + self.before + self.after - span(self.kernel, self.dilation)) % self.stride
-        if self.dilation == 1 and self.stride - 1 <= self.after:
+        reach, all_windows = span(self.kernel, self.dilation), self.outputs(cast("int", length))
+        if outputs == all_windows and self.dilation == 1 and self.kernel >= self.stride <= self.after + 1:
             return 0
-        if self.after or mode != "zeros" or self.kernel * self.dilation < self.stride:
+        if self.before or self.after or not outputs == all_windows:
             raise UndecidedError(f"how many positions are never read depends on {length}")
-        return cast("int", rest)
+        return cast("int", (length - reach) % self.stride)
 
     def _last(self, start: int, stop: int, outputs: int) -> list[int]:
         """Return the last padded position in [start, stop) that a window reads, in a list; an empty one if none is."""

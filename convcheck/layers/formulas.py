@@ -33,7 +33,8 @@ def parse_formulas(text: str) -> Shape:
     """
     if len(text) > _LONGEST:
         raise ShapeError(f"{shown(text)} is too long for a shape")
-    words = [word.strip() for word in text.strip().strip("[]()").split(",")]
+    bracketed = re.fullmatch(r"\s*(?:\[(.*)\]|\(([^()]*)\))\s*", text)
+    words = [word.strip() for word in ((bracketed[1] or bracketed[2]) if bracketed else text).split(",")]
     known: dict[str, Value] = {}
     bare: list[str] = []
     for word in words:

@@ -193,7 +193,9 @@ class Length:
             self.terms.items(), key=lambda item: (not item[0], [_order(atom) for atom in item[0]])
         ):
             factors = ["" if abs(count) == 1 and term else str(abs(count)), *map(str, term)]
-            text = "*".join(f"({each})" if "//" in each and len(term) > 1 else each for each in factors if each)
+            # A sign or a factor before a floor would go into it.
+            alone = len(term) == 1 and count == 1
+            text = "*".join(each if alone or not _is_open(each) else f"({each})" for each in factors if each)
             parts.append((" - " if count < 0 else " + ") + text)
         written = "".join(parts) or "0"
         return "-" + written[3:] if written.startswith(" - ") else written.removeprefix(" + ")
@@ -276,6 +278,11 @@ def _product(value: Length) -> tuple[Term, int]:
         return term, count
     common = math.gcd(*value.terms.values())
     return (Factor(Length({term: count // common for term, count in value.terms.items()})),), common
+
+
+def _is_open(text: str) -> bool:
+    """Tell whether a floor as text is not in parentheses of its own."""
+    return "//" in text and not text.endswith(")")
 
 
 def _order(atom: Atom) -> tuple[bool, bool, str]:
