@@ -2,19 +2,24 @@
 
 from typing import TYPE_CHECKING
 
-from convcheck.api import assert_equal, params, shape, verify
 from convcheck.version import __version__
 
 if TYPE_CHECKING:
+    from convcheck.api import assert_equal, params, shape, verify
     from convcheck.patchify import Patchify, Unpatchify
 else:
     # Hidden from type checkers, which would otherwise take any name for one of convcheck's.
-    def __getattr__(name: str) -> object:
-        if name not in ("Patchify", "Unpatchify"):
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from convcheck import patchify
+    _HOMES = {
+        **dict.fromkeys(("assert_equal", "params", "shape", "verify"), "convcheck.api"),
+        **dict.fromkeys(("Patchify", "Unpatchify"), "convcheck.patchify"),
+    }
 
-        return getattr(patchify, name)
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

@@ -13,7 +13,8 @@ from convcheck.patterns import Shape, parse, parse_order
 if TYPE_CHECKING:
     from torch import nn
 
-    from convcheck.config.case import DType, Tolerance
+    from convcheck.config.case import Tolerance
+    from convcheck.config.checks import DType
     from convcheck.evidence.points import Point
     from convcheck.results import Result
 
@@ -56,7 +57,8 @@ def verify(
     """
     from convcheck.catalogue import find, vocabulary
     from convcheck.claims import claims_of
-    from convcheck.config.case import Case, check_device, check_dtype, check_seed
+    from convcheck.config.case import Case
+    from convcheck.config.checks import check_device, check_dtype, check_seed
     from convcheck.config.claimed import claim_problems
     from convcheck.verification import as_drawn
     from convcheck.verification import verify as prove
@@ -113,7 +115,8 @@ def _own(module: nn.Module) -> tuple[Layer, Callable[[Point], Point], tuple[str,
 
 
 def _tolerance(given: Mapping[str, float] | None) -> Tolerance | None:
-    from convcheck.config.case import Tolerance, check_bound
+    from convcheck.config.case import Tolerance
+    from convcheck.config.checks import check_bound
 
     if given is None:
         return None

@@ -166,8 +166,8 @@ def _split(group: Group, length: int, known: Mapping[str, int]) -> dict[str, int
     if len(open_axes) > 1:
         raise PatternError(f"the lengths of {' and '.join(open_axes)} in ({' '.join(group)}) are not known")
     rest = math.prod(known[axis] for axis in group if axis in known)
-    fits = length % rest == 0 if open_axes else length == rest
-    if not fits:
+    # Asked in this way, lengths that are formulas answer, too.
+    if length % rest if open_axes else length != rest:
         spelt = ", ".join(f"{axis}={known[axis]}" for axis in group if axis in known)
         raise PatternError(f"an axis of length {length} is not ({' '.join(group)}) with {spelt or 'length 1'}")
     return {axis: known.get(axis, length // rest) for axis in group}

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from convcheck.config.case import Case, DType
+from convcheck.config.case import Case
+from convcheck.config.checks import DType
 from convcheck.errors import ShapeError
 from convcheck.figures import BYTES, Total
 from convcheck.layers import Layer, Sequential, accept

@@ -16,7 +16,8 @@ import convcheck
 from convcheck import running_error
 from convcheck.catalogue import catalogue
 from convcheck.claims import Claim
-from convcheck.config.case import Case, DType
+from convcheck.config.case import Case
+from convcheck.config.checks import DType
 from convcheck.evidence import numbers, points
 from convcheck.evidence.pair import build_pair
 from convcheck.evidence.precision import arithmetic

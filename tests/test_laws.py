@@ -14,7 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from convcheck.catalogue import catalogue
 from convcheck.claims import Claim
-from convcheck.config.case import Case, DType
+from convcheck.config.case import Case
+from convcheck.config.checks import DType
 from convcheck.evidence.pair import build_pair
 from convcheck.evidence.points import ones
 from convcheck.layers import Layer

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from convcheck.catalogue import catalogue
 from convcheck.claims import Claim
-from convcheck.config.case import Case, DType
+from convcheck.config.case import Case
+from convcheck.config.checks import DType
 from convcheck.evidence import logic, numbers
 from convcheck.evidence.pair import CannotRunError, Pair, build_pair
 from convcheck.evidence.points import Point

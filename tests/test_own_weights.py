@@ -14,7 +14,7 @@ from torch._subclasses import FakeTensorMode
 from torch.nn.utils import parametrizations
 
 import convcheck
-from convcheck.config.case import DType
+from convcheck.config.checks import DType
 from convcheck.errors import LayerError
 from convcheck.evidence.pair import Pair
 from convcheck.evidence.points import Point

@@ -18,7 +18,8 @@ from typer.testing import Result
 
 from convcheck.build import build
 from convcheck.claims import claims_of
-from convcheck.config.case import DTYPES, Case
+from convcheck.config.case import Case
+from convcheck.config.checks import DTYPES
 from convcheck.counts import alone, weights_of
 from convcheck.errors import ShapeError
 from convcheck.figures import BYTES

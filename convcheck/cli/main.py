@@ -8,28 +8,54 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
+from typer.core import TyperGroup
 
 from convcheck.cli import console
-from convcheck.cli.params import params
-from convcheck.cli.rewrites import rewrites
-from convcheck.cli.shape import shape
-from convcheck.cli.verify import verify
 from convcheck.errors import ConvcheckError
 from convcheck.version import __version__
 
 BAD_INPUT, OUR_FAULT, INTERRUPTED = 2, 3, 130
 
+COMMANDS = ("verify", "params", "shape", "rewrites")
+"""The commands, each of which is a function of a module, both of its name."""
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+
+class _Commands(TyperGroup):
+    """The commands, each imported when it is wanted, so that none waits for what another needs."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (click's signature)
+        return list(COMMANDS)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS:
+            # Among these a name is looked for that may have been meant.
+            self.commands = {name: self.get_command(ctx, name) for name in COMMANDS}
+        return super().resolve_command(ctx, args)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 (click's signature)
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"convcheck.cli.{cmd_name}")
+        alone = typer.Typer(pretty_exceptions_enable=False, context_settings=_HELP, add_completion=False)
+        alone.command(cmd_name)(_guarded(getattr(module, cmd_name)))
+        return typer.main.get_command(alone)
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="convcheck",
     help="Prove that a convolution and what replaces it compute the same.",
     no_args_is_help=True,
     # A fault of ours is reported by main(), briefly; Typer would exit with 1, which means a mismatch.
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=_HELP,
 )
 
 
@@ -67,10 +93,6 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(BAD_INPUT) from None
 
     return run
-
-
-for _command in (verify, params, shape, rewrites):
-    app.command()(_guarded(_command))
 
 
 def _nowhere() -> TextIO:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from convcheck.config.case import DType, check_device, check_seed
+from convcheck.config.checks import DType, check_device, check_seed
 from convcheck.errors import UsageError
 
 Format = Literal["table", "json"]

@@ -11,7 +11,7 @@ from convcheck.layers import Sequential, write_shapes
 from convcheck.selection import matcher
 
 if TYPE_CHECKING:
-    from convcheck.config.case import DType
+    from convcheck.config.checks import DType
     from convcheck.figures import Total
     from convcheck.results import LayerShape
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from convcheck.config.case import DType, Vocabulary, check_bound, check_device, check_dtype, check_seed
+from convcheck.config.case import Vocabulary
+from convcheck.config.checks import DType, check_bound, check_device, check_dtype, check_seed
 from convcheck.errors import ConvcheckError, LayerError, did_you_mean, shown
 from convcheck.layers import Layer, parse_layer, parse_shape, parse_shapes
 from convcheck.patterns import Group, Pattern, Shape, Shapes, parse, parse_order

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
+
+from convcheck.layers.lengths import Length, UndecidedError, as_formula
 
 
 def span(kernel: int, dilation: int) -> int:
@@ -40,10 +43,10 @@ class Window:
 
         Unless it would start there: a window starts in the input or in the padding before it.
         """
-        beyond = length + self.before + self.after - span(self.kernel, self.dilation)
-        # Whole numbers, since a quotient of large ones would be rounded.
-        outputs = -(-beyond // self.stride) + 1
-        return outputs - 1 if (outputs - 1) * self.stride >= length + self.before else outputs
+        # floor((n + before - 1) / s) + 1 windows begin before the end. Written as a floor, the ceiling is one of
+        # n and a number, too, and the smaller number decides.
+        up = self.before + self.after - span(self.kernel, self.dilation) + self.stride - 1
+        return (length + min(up, self.before - 1)) // self.stride + 1
 
     def several(self) -> int:
         """Return a length with three windows, and a remainder that the stride does not use up; at least 1."""
@@ -55,6 +58,9 @@ class Window:
 
         Neither directly nor as a copy in the padding.
         """
+        formula = as_formula(length)
+        if formula is not None:
+            return self._dropped_by_formula(formula, outputs)
         begin, end = self.before, self.before + length
         total = end + self.after
         read = [at - begin for at in self._last(begin, end, outputs)]
@@ -69,6 +75,15 @@ class Window:
             read += [0 for _ in self._first(0, begin, outputs)]
             read += [length - 1 for _ in self._first(end, total, outputs)]
         return length - 1 - max(read, default=-1)
+
+    def _dropped_by_formula(self, length: Length, outputs: int) -> int:
+        """Return the same of a length that is not known. Raises UndecidedError where no one formula tells."""
+        reach, all_windows = span(self.kernel, self.dilation), self.outputs(cast("int", length))
+        if outputs == all_windows and self.dilation == 1 and self.kernel >= self.stride <= self.after + 1:
+            return 0
+        if self.before or self.after or not outputs == all_windows:
+            raise UndecidedError(f"how many positions are never read depends on {length}")
+        return cast("int", (length - reach) % self.stride)
 
     def _last(self, start: int, stop: int, outputs: int) -> list[int]:
         """Return the last padded position in [start, stop) that a window reads, in a list; an empty one if none is."""
@@ -116,6 +131,10 @@ class Spread:
 
     def dropped(self, length: int, outputs: int) -> int:
         """Return how many trailing positions never reach the first outputs, `outputs` of them."""
+        if as_formula(length) is not None:
+            if self.padding:
+                raise UndecidedError(f"how many positions are never read depends on {length}")
+            return 0
         last, end = -1, self.padding + outputs
         for tap in range(self.kernel):
             at = min(length - 1, (end - 1 - tap * self.dilation) // self.stride)

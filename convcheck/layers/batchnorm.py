@@ -67,7 +67,7 @@ class BatchNorm(Layer):
         # With neither weight nor running statistics, torch has nothing to compare the channels with.
         if shape[1] != self.num_features and (self.affine or self.track_running_stats):
             raise ShapeError(f"{self.kind} takes {self.num_features} channels, on axis 1; {list(shape)} has {shape[1]}")
-        if not self.track_running_stats and math.prod(shape) == shape[1]:
+        if not self.track_running_stats and math.prod((shape[0], *shape[2:])) < 2:
             raise ShapeError(
                 f"{self.kind} without running statistics takes those of the batch, so more than one value per channel; "
                 f"{list(shape)} has one"

@@ -46,9 +46,18 @@ Atom = str | Floor | Factor
 Term = tuple[Atom, ...]
 
 
+def as_formula(value: object) -> Length | None:
+    """Return a length that is a formula, and None for a number: formulas go where the types say `int`."""
+    return value if isinstance(value, Length) else None
+
+
 def name(text: str) -> Length:
     """Return the length that a name stands for."""
     return Length({(text,): 1})
+
+
+class UndecidedError(ShapeError):
+    """Which of two formulas is larger depends on what names stand for."""
 
 
 class Length:
@@ -162,7 +171,7 @@ class Length:
             return gap.constant > 0
         less = gap.rises()
         if less is None:
-            raise ShapeError(f"it depends on whether {self} < {other}; give one of them a number")
+            raise UndecidedError(f"it depends on whether {self} < {other}; give one of them a number")
         assume(_at_least(gap, 1) if less else _at_least(-gap, 0))
         return less
 
@@ -184,10 +193,15 @@ class Length:
             self.terms.items(), key=lambda item: (not item[0], [_order(atom) for atom in item[0]])
         ):
             factors = ["" if abs(count) == 1 and term else str(abs(count)), *map(str, term)]
-            text = "*".join(f"({each})" if "//" in each and len(term) > 1 else each for each in factors if each)
+            # A sign or a factor before a floor would go into it.
+            alone = len(term) == 1 and count == 1
+            text = "*".join(each if alone or not _is_open(each) else f"({each})" for each in factors if each)
             parts.append((" - " if count < 0 else " + ") + text)
         written = "".join(parts) or "0"
         return "-" + written[3:] if written.startswith(" - ") else written.removeprefix(" + ")
+
+    def __format__(self, _format: str) -> str:
+        return str(self)
 
     __repr__ = __str__
 
@@ -264,6 +278,11 @@ def _product(value: Length) -> tuple[Term, int]:
         return term, count
     common = math.gcd(*value.terms.values())
     return (Factor(Length({term: count // common for term, count in value.terms.items()})),), common
+
+
+def _is_open(text: str) -> bool:
+    """Tell whether a floor as text is not in parentheses of its own."""
+    return "//" in text and not text.endswith(")")
 
 
 def _order(atom: Atom) -> tuple[bool, bool, str]:

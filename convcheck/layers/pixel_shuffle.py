@@ -40,7 +40,7 @@ class PixelShuffle(Weightless):
     def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
         used = used or self.output_shape(shape)[-2:]
         return tuple(
-            length - math.ceil(outputs / self.upscale_factor) for length, outputs in zip(shape[-2:], used, strict=True)
+            length - -(-outputs // self.upscale_factor) for length, outputs in zip(shape[-2:], used, strict=True)
         )
 
     def typical_inputs(self) -> Shapes:
