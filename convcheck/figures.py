@@ -33,7 +33,7 @@ class Total:
     macs: int
     flops: int
     largest_activation: int | None
-    dropped: Shape
+    dropped: Shape | None
     receptive_field: tuple[int | None, ...]
     jump: tuple[Fraction | None, ...]
 

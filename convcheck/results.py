@@ -165,7 +165,8 @@ class Report:
 
 @dataclass(frozen=True)
 class LayerShape:
-    """One layer of the shape calculator. `dropped`: trailing input positions never read, one number an axis.
+    """One layer of the shape calculator. `dropped`: trailing input positions never read, one number an axis, or None
+    where lengths are formulas that do not tell.
 
     `input` is one shape, or the shapes of all inputs where there are several. `params` are `weight` and `bias`, and
     `activation` is the output in bytes. `receptive_field` and `jump` count positions of the chain's input, one number
@@ -179,7 +180,7 @@ class LayerShape:
     output: Shape
     params: int
     macs: int
-    dropped: Shape
+    dropped: Shape | None
     weight: int = 0
     bias: int = 0
     flops: int = 0

@@ -11,6 +11,7 @@ from convcheck.config.checks import DType
 from convcheck.errors import ShapeError
 from convcheck.figures import BYTES, Total
 from convcheck.layers import Layer, Sequential, accept
+from convcheck.layers.lengths import UndecidedError
 from convcheck.layers.reach import reaches
 from convcheck.patterns import Shape, Shapes
 from convcheck.results import LayerShape
@@ -37,7 +38,7 @@ def shape_of(
         macs=macs,
         flops=2 * macs,
         activation=math.prod(output) * BYTES[dtype],
-        dropped=layer.dropped(*shapes),
+        dropped=_dropped(layer, shapes),
         explained=_explained(layer, shapes) if explained else (),
     )
 
@@ -98,7 +99,7 @@ def total_of(layers: Sequence[Layer], shapes: Shapes, rows: Sequence[LayerShape]
         macs=sum(row.macs for row in rows),
         flops=sum(row.flops for row in rows),
         largest_activation=_largest([row.activation for row in rows]),
-        dropped=_dropped(layers, shapes) if len(shapes) == 1 else rows[0].dropped,
+        dropped=_dropped(Sequential("Sequential", tuple(layers)), shapes) if len(shapes) == 1 else rows[0].dropped,
         receptive_field=rows[-1].receptive_field,
         jump=rows[-1].jump,
     )
@@ -107,17 +108,17 @@ def total_of(layers: Sequence[Layer], shapes: Shapes, rows: Sequence[LayerShape]
 def _largest(sizes: Sequence[int]) -> int | None:
     try:
         return max(sizes)
-    except ShapeError:
+    except UndecidedError:
         # Of formulas that depend on several names, often none is the largest.
         return None
 
 
-def _dropped(layers: Sequence[Layer], shapes: Shapes) -> Shape:
+def _dropped(layer: Layer, shapes: Shapes) -> Shape | None:
     try:
-        return Sequential("Sequential", tuple(layers)).dropped(*shapes)
-    except ShapeError:
-        # Of a formula it may not be told; the rows say what each layer drops.
-        return ()
+        return layer.dropped(*shapes)
+    except UndecidedError:
+        # Of lengths that are formulas, it may depend on what the names in them stand for.
+        return None
 
 
 def shapes_of(cases: Iterable[Case], *, dtype: DType | None = None, explained: bool = False) -> list[LayerShape]:

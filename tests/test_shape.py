@@ -24,7 +24,8 @@ from convcheck.counts import alone, weights_of
 from convcheck.errors import ShapeError
 from convcheck.figures import BYTES
 from convcheck.layers import Layer, Sequential, parse_layer
-from convcheck.report import parameters
+from convcheck.layers.lengths import Length, name
+from convcheck.report import as_json, parameters
 from convcheck.report import shapes as report
 from convcheck.shapes import chain, shape_of, total_of
 
@@ -268,3 +269,26 @@ def test_a_chain_of_layers_in_a_chain_is_taken_apart() -> None:
     inner: list[Layer] = [parse_layer("Sequential(Sequential(ReLU(), Conv1d(1, 2, 3)), ReLU())")]
     assert isinstance(inner[0], Sequential)
     assert [row.layer.partition("(")[0] for row in chain(inner, ((1, 9),))] == ["ReLU", "Conv1d", "ReLU"]
+
+
+def test_rows_of_lengths_that_are_formulas_are_formulas_and_json_writes_them_as_text() -> None:
+    images = (name("b"), 3, name("H"), 32)
+    layers = [parse_layer("ConvTranspose2d(3, 2, 4, 2, 1)"), parse_layer("Conv2d(2, 4, 3, stride=3)")]
+    rows = chain(layers, (images,), explained=True)  # type: ignore[arg-type]  # formulas go where numbers go
+    total = total_of(layers, (images,), rows)  # type: ignore[arg-type]
+    numbers = {"b": 5, "H": 21}
+    known = chain(layers, ((5, 3, 21, 32),))
+    found = json.loads(as_json.shaped(rows, total, chained=True))
+    for row, number, written in zip(rows, known, found["layers"], strict=True):
+        assert [value_at(each, numbers) for each in row.output] == list(number.output)
+        assert value_at(row.macs, numbers) == number.macs
+        assert value_at(row.activation, numbers) == number.activation
+        assert (row.receptive_field, row.jump) == (number.receptive_field, number.jump)
+        assert written["macs"] == str(row.macs)
+    assert found["layers"][0]["dropped"] is None
+    assert found["output"] == ["b", 4, "(2*H)//3", 21]
+    assert total.largest_activation is None
+
+
+def value_at(value: object, numbers: dict[str, int]) -> object:
+    return value.at(numbers) if isinstance(value, Length) else value

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from convcheck.figures import BYTES, FLOPS, Total
+from convcheck.layers.lengths import Length
 from convcheck.results import LayerShape, Offer, Report, RewriteFacts, Weights
 
 SCHEMA = 1
@@ -64,6 +65,8 @@ def _plain(value: object) -> object:
         return [_plain(entry) for entry in value]
     if isinstance(value, Fraction):
         return int(value) if value.denominator == 1 else float(value)
+    if isinstance(value, Length):
+        return str(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -10,7 +10,7 @@ from rich.text import Text
 from convcheck.figures import FLOPS, Total
 from convcheck.patterns import Shape
 from convcheck.report.grid import Column, grid, inert
-from convcheck.report.wording import count, inputs, reach, shape, size, steps
+from convcheck.report.wording import NOTHING, count, inputs, reach, shape, size, steps
 from convcheck.results import LayerShape
 
 _LAYER = Column("layer", wraps=True)
@@ -81,15 +81,19 @@ def _sums(rows: Sequence[LayerShape], total: Total, verbose: bool) -> list[str]:
 
 
 def _numbers(row: LayerShape | Total, activation: str, verbose: bool) -> list[str]:
-    field, lost = reach(row.receptive_field, row.jump), dropped(row.dropped) or "none"
+    field, lost = reach(row.receptive_field, row.jump), dropped(row.dropped)
     if not verbose:
         return [count(row.params), count(row.macs), field, lost]
     counts = [count(each) for each in (row.params, row.weight, row.bias, row.macs, row.flops)]
     return [*counts, activation, field, steps(row.jump), lost]
 
 
-def dropped(lengths: Shape) -> str:
-    """Say in words what a layer never reads, such as `6 rows, 6 columns`."""
+def dropped(lengths: Shape | None) -> str:
+    """Say in words what a layer never reads, such as `6 rows, 6 columns`, or `none`; - where it cannot be told."""
+    if lengths is None:
+        return NOTHING
     names = {1: ("position",), 2: ("row", "column"), 3: ("frame", "row", "column")}.get(len(lengths), ())
-    words = [f"{lost} {name}{'s' if lost > 1 else ''}" for name, lost in zip(names, lengths, strict=True) if lost]
-    return ", ".join(words)
+    # By their text, since a formula is not asked whether it is zero.
+    lost = [(str(length), name) for length, name in zip(lengths, names, strict=True)]
+    words = [f"{length} {name}{'' if length == '1' else 's'}" for length, name in lost if length != "0"]
+    return ", ".join(words) or "none"
