@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from convcheck.cli import console, options, targets
 from convcheck.errors import UsageError
 from convcheck.layers import Sequential, write_shapes
+from convcheck.layers.conditions import collecting
 from convcheck.selection import matcher
 
 if TYPE_CHECKING:
@@ -37,9 +38,12 @@ def shape(
 
       convcheck shape "Conv2d(3, 64, 7, stride=2, padding=3)" "MaxPool2d(3, 2, 1)" -i 1,3,224,224 -v
 
+      convcheck shape "Conv2d(3, 768, kernel_size=16, stride=16)" -i b,3,H,16*w
+
       python -c "import torchvision; print(torchvision.models.vgg11().features)" | convcheck shape - -i 1,3,224,224
     """
-    rows, total, chained = _rows(target, input, dtype, explained=explain)
+    with collecting() as conditions:
+        rows, total, chained = _rows(target, input, dtype, explained=explain)
     if choose:
         wanted = matcher(choose)
         rows = [row for row in rows if wanted(row.case or row.name or row.layer)]
@@ -51,12 +55,12 @@ def shape(
     elif format == "json":
         from convcheck.report import as_json
 
-        console.write(as_json.shaped(rows, total, chained=chained))
+        console.write(as_json.shaped(rows, total, chained=chained, conditions=list(conditions)))
     else:
         from convcheck.report import shapes
 
         out = console.stdout()
-        console.show(out, shapes.shaped(rows, total, out, verbose=verbose))
+        console.show(out, shapes.shaped(rows, total, out, verbose=verbose, conditions=list(conditions)))
 
 
 def _rows(
@@ -68,7 +72,7 @@ def _rows(
     """
     from convcheck.shapes import chain, shapes_of, total_of
 
-    found, shapes = targets.sort_out(words), targets.given(inputs)
+    found, shapes = targets.sort_out(words), targets.given(inputs, names=True)
     if found.files and found.layers:
         raise UsageError("configs and layers cannot be mixed here: layers make a chain, and configs bring their inputs")
     if not found.layers:

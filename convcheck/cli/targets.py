@@ -14,6 +14,7 @@ from convcheck.cli import stdin
 from convcheck.config.case import Case
 from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError
 from convcheck.layers import Layer, accept, parse_layer, parse_shape
+from convcheck.layers.formulas import has_names, parse_formulas
 from convcheck.layers.pasted import Pasted
 from convcheck.patterns import Shapes
 from convcheck.selection import matcher
@@ -135,9 +136,11 @@ def read_cases(files: Sequence[tuple[Path, str]]) -> list[Case]:
     return cases
 
 
-def given(inputs: Sequence[str] | None) -> Shapes | None:
-    """Read the shapes given with -i, one for every input of a layer."""
-    return tuple(parse_shape(each) for each in inputs) if inputs else None
+def given(inputs: Sequence[str] | None, *, names: bool = False) -> Shapes | None:
+    """Read the shapes given with -i, one for every input of a layer; with `names`, they may stand for lengths."""
+    if not inputs:
+        return None
+    return tuple(parse_formulas(each) if names and has_names(each) else parse_shape(each) for each in inputs)
 
 
 def layer_case(layer: Layer, shapes: Shapes | None) -> Case:

@@ -142,7 +142,9 @@ class Length:
 
     def __mod__(self, by: int) -> Length:
         rest = self - self // by * by
-        return Remainder(rest.terms, self, by) if any(rest.terms) else rest
+        # Whole multiples do not matter to what is left.
+        least = Length({term: count % by for term, count in _reduced(self.terms).items()})
+        return Remainder(rest.terms, least, by) if any(rest.terms) else rest
 
     def __bool__(self) -> bool:
         """Tell whether it is not zero."""

@@ -29,10 +29,14 @@ def verified(report: Report) -> str:
     )
 
 
-def shaped(rows: Sequence[LayerShape], total: Total | None, *, chained: bool) -> str:
-    """Return the object that `shape -f json` prints; a chain has an input, an output and a total of its own."""
+def shaped(rows: Sequence[LayerShape], total: Total | None, *, chained: bool, conditions: Sequence[str] = ()) -> str:
+    """Return the object that `shape -f json` prints; a chain has an input, an output and a total of its own.
+
+    Lengths that are formulas are texts, true under the `conditions`.
+    """
     ends = {"input": rows[0].input, "output": rows[-1].output} if chained else {"input": None, "output": None}
-    return _write({"schema": SCHEMA, "layers": rows, **ends, "total": total, "conventions": {"flops": FLOPS}})
+    found = {"schema": SCHEMA, "layers": rows, **ends, "total": total, "conditions": conditions}
+    return _write({**found, "conventions": {"flops": FLOPS}})
 
 
 def counted(rows: Sequence[Weights], *, chained: bool) -> str:

@@ -37,7 +37,12 @@ _FIELD = (
 
 
 def shaped(
-    rows: Sequence[LayerShape], total: Total | None, console: Console, *, verbose: bool
+    rows: Sequence[LayerShape],
+    total: Total | None,
+    console: Console,
+    *,
+    verbose: bool,
+    conditions: Sequence[str] = (),
 ) -> Iterator[RenderableType]:
     """Yield the table of the shape calculator, and the formulas, where they were asked for.
 
@@ -59,6 +64,9 @@ def shaped(
     places = {column.header: index for index, column in enumerate(columns)}
     stacks = [[places[name] for name in stack if name in places] for stack in _STACKS]
     yield grid(columns, cells, console, stacks)
+    if conditions:
+        yield Text("")
+        yield Text(f"for {', '.join(map(inert, conditions))}")
     if verbose:
         yield Text("")
         yield Text(FLOPS)
