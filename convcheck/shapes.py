@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from convcheck.config.case import Case
-from convcheck.config.checks import DType
 from convcheck.errors import ShapeError
 from convcheck.figures import BYTES, Total
 from convcheck.layers import Layer, Sequential, accept
@@ -15,6 +14,10 @@ from convcheck.layers.lengths import UndecidedError
 from convcheck.layers.reach import reaches
 from convcheck.patterns import Shape, Shapes
 from convcheck.results import LayerShape
+
+if TYPE_CHECKING:
+    from convcheck.config.case import Case
+    from convcheck.config.checks import DType
 
 
 def shape_of(

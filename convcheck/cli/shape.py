@@ -9,7 +9,6 @@ from convcheck.cli import console, options, targets
 from convcheck.errors import UsageError
 from convcheck.layers import Sequential, write_shapes
 from convcheck.layers.conditions import collecting
-from convcheck.selection import matcher
 
 if TYPE_CHECKING:
     from convcheck.config.checks import DType
@@ -45,6 +44,8 @@ def shape(
     with collecting() as conditions:
         rows, total, chained = _rows(target, input, dtype, explained=explain)
     if choose:
+        from convcheck.selection import matcher
+
         wanted = matcher(choose)
         rows = [row for row in rows if wanted(row.case or row.name or row.layer)]
         if not rows:

@@ -7,17 +7,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from convcheck.catalogue import find, vocabulary
-from convcheck.claims import Claim, claims_of
 from convcheck.cli import stdin
-from convcheck.config.case import Case
 from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError
 from convcheck.layers import Layer, accept, parse_layer, parse_shape
 from convcheck.layers.formulas import has_names, parse_formulas
 from convcheck.layers.pasted import Pasted
 from convcheck.patterns import Shapes
-from convcheck.selection import matcher
+
+# A layer on the command line is answered at once; what only configs and rewrites need is imported where it is used.
+if TYPE_CHECKING:
+    from convcheck.claims import Claim
+    from convcheck.config.case import Case
 
 DEFAULT = "notebook.yaml"
 
@@ -120,6 +122,7 @@ def _beside(path: Path) -> str:
 
 def read_cases(files: Sequence[tuple[Path, str]]) -> list[Case]:
     """Read all files, and report the faults of all of them together."""
+    from convcheck.catalogue import vocabulary
     from convcheck.config.load import load
 
     cases: list[Case] = []
@@ -149,6 +152,8 @@ def layer_case(layer: Layer, shapes: Shapes | None) -> Case:
     Raises:
         ShapeError: the layer cannot take inputs of these shapes.
     """
+    from convcheck.config.case import Case
+
     case = Case(name=layer.label(), layer=layer, inputs=shapes or layer.typical_inputs())
     try:
         accept(layer, case.inputs)
@@ -182,6 +187,10 @@ def chosen(cases: Sequence[Case], rewrites: Sequence[str] | None, expression: st
     Raises:
         UsageError: an unknown rewrite, an expression that cannot be read, or nothing left.
     """
+    from convcheck.catalogue import find
+    from convcheck.claims import claims_of
+    from convcheck.selection import matcher
+
     if rewrites:
         for name in rewrites:
             find(name)
