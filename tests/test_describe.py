@@ -17,7 +17,7 @@ import convcheck
 from convcheck.build import build
 from convcheck.describe import describe
 from convcheck.errors import LayerError
-from convcheck.layers import MultiheadAttention, parse_layer
+from convcheck.layers import Dropout, MultiheadAttention, parse_layer
 from convcheck.materialise import materialise
 from convcheck.operations import Operation
 from convcheck.patterns import Shapes
@@ -31,7 +31,8 @@ from .strategies import FAMILIES, shapes
 @pytest.mark.parametrize("family", FAMILIES)
 @given(data=st.data())
 def test_a_module_is_described_as_it_was_built_and_computes_the_same(family: str, data: st.DataObject) -> None:
-    layer = data.draw(FAMILIES[family])
+    # What hands its input on is left out of a description.
+    layer = data.draw(FAMILIES[family].filter(lambda each: each.kind != "Identity" and not isinstance(each, Dropout)))
     lengths = data.draw(shapes(layer))
     runnable(layer, lengths)
     assert assert_described(tell(build(layer)), inputs_for(layer, lengths)) == layer

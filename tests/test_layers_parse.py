@@ -179,7 +179,7 @@ UNPRINTED: dict[str, object] = {"return_indices": False, "count_include_pad": Tr
 
 def unprinted(layer: Layer) -> dict[str, object]:
     more = {"AvgPool": {"ceil_mode": False}, "Hards": {"inplace": False}}
-    usual = UNPRINTED | next((names for kind, names in more.items() if layer.kind.startswith(kind)), {})
+    usual = next((names for kind, names in more.items() if layer.kind.startswith(kind)), {}) | UNPRINTED
     given = layer.arguments()
     return {name: given[name] for name, default in usual.items() if given.get(name, default) != default}
 
