@@ -10,7 +10,7 @@ from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument, BadValueError
 from convcheck.layers.attention import SCORES_AT_ONCE, unusual
 from convcheck.layers.base import Layer, Roundings
-from convcheck.layers.text import compact, label
+from convcheck.layers.text import compact, divisors, label
 from convcheck.patterns import Shape, Shapes
 
 
@@ -62,7 +62,11 @@ class MultiheadAttention(Layer):
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
         if self.embed_dim % self.num_heads:
-            yield "num_heads", f"num_heads is {self.num_heads} and must divide embed_dim, which is {self.embed_dim}"
+            yield (
+                "num_heads",
+                f"num_heads is {self.num_heads} and must divide embed_dim, which is {self.embed_dim}; "
+                f"what divides it is {divisors(self.embed_dim)}",
+            )
 
     @property
     def key_features(self) -> int:

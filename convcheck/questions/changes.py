@@ -1,0 +1,172 @@
+"""Which padding, output_padding or stride of one layer makes this output of this input?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from convcheck.answers import AxisChange, Change, Changes, Near, OpenRanges
+from convcheck.errors import ShapeError
+from convcheck.layers import Conv, ConvTranspose, Layer, Pool
+from convcheck.layers.arithmetic import Spread, Window, span
+from convcheck.layers.inverse import Box, Monotone, Ranges, TooManyError, holds, layers_of, only, through
+from convcheck.layers.inverse.ranges import MOST, values
+from convcheck.patterns import SPACE_AXES, Shape
+from convcheck.questions.sizes import size_ranges
+from convcheck.questions.writing import as_given, pasted
+
+_FARTHEST = 2**62
+"""A padding or stride beyond which none is looked for."""
+
+
+def changes_for(layers: Sequence[Layer], input: Shape, output: Shape) -> Changes:
+    """Return what the layers, one after the other, make of an input, and which change of one of them gives `output`.
+
+    Raises:
+        UsageError, TooManyError: a layer that comes after one that could be changed cannot be asked backwards.
+        ShapeError: the very first layer takes no input of this rank or with these channels.
+    """
+    each = list(layers_of(layers))
+    shapes, fault = _forwards(each, input)
+    gives = shapes[-1] if fault is None else None
+    found: list[Change] = []
+    if gives != output:
+        # Of each layer, its outputs from which the ones after it make what is asked for.
+        wanted, _ = through(each[1:], [tuple(map(only, output))])
+        for number, (layer, shape, boxes) in enumerate(zip(each, shapes, wanted, strict=False), start=1):
+            found += (change for box in boxes for change in _changed(number, layer, shape, box))
+    done = [change for change in found if change.layer is not None]
+    return Changes("changes", tuple(map(str, layers)), input, output, gives, fault, tuple(done or found))
+
+
+def _forwards(layers: Sequence[Layer], input: Shape) -> tuple[list[Shape], str | None]:
+    """Return the input of every layer that has one and the output, and why a layer cannot take what it gets."""
+    shapes = [input]
+    for number, layer in enumerate(layers, start=1):
+        try:
+            shapes.append(layer.output_shape(shapes[-1]))
+        except ShapeError as error:
+            return shapes, f"layer {number}, {layer}: {error}" if len(layers) > 1 else str(error)
+    return shapes, None
+
+
+def _changed(number: int, layer: Layer, shape: Shape, box: Box) -> Iterator[Change]:
+    """Yield what gives an output in the box for an input of this shape, along every axis, or comes close to it."""
+    if not isinstance(layer, (Conv, ConvTranspose, Pool)):
+        return
+    dims = layer.dims
+    if len(shape) not in (dims + 1, dims + 2):
+        return
+    channels = shape[-dims - 1] if isinstance(layer, Pool) else layer.out_channels
+    takes = isinstance(layer, Pool) or shape[-dims - 1] == layer.in_channels
+    kept = (*shape[: -dims - 1], channels)
+    if not takes or len(box) != len(shape) or not all(map(holds, box[:-dims], kept)):
+        return
+    wanted = [lengths or () for lengths in box[-dims:]]
+    space = shape[-dims:]
+    if isinstance(layer, ConvTranspose):
+        axes = [_of_spread(*each) for each in zip(layer.spreads, space, wanted, strict=True)]
+    else:
+        axes = [_of_window(layer, *each) for each in zip(layer.windows, space, wanted, strict=True)]
+    named = dict(zip(SPACE_AXES[dims], axes, strict=True))
+    if all(axis.padding or axis.pairs or axis.stride for axis in axes):
+        yield Change(number, named, pasted(_rewritten(layer, axes)), _output_size(layer, space, wanted))
+    else:
+        yield Change(number, named, None)
+
+
+def _of_window(layer: Conv | Pool, window: Window, length: int, wanted: Ranges) -> AxisChange:
+    """Return every symmetric padding, or else every stride, for which a window gives a length that is wanted."""
+    least = window.kernel if layer.kind == "AvgPool3d" else 1
+    if length < least:
+        return AxisChange()
+
+    def outputs(window: Window) -> int:
+        rounded_up = isinstance(layer, Pool) and layer.ceil_mode
+        return window.outputs_rounded_up(length) if rounded_up else window.outputs(length)
+
+    most = _FARTHEST
+    if isinstance(layer, Pool):
+        most = window.kernel // 2
+    elif layer.padding_mode in ("reflect", "circular"):
+        most = length - (layer.padding_mode == "reflect")
+    paddings = Monotone(lambda pad: outputs(replace(window, before=pad, after=pad)), 0, most)
+    if found := paddings.reaching(wanted):
+        return AxisChange(padding=found)
+    near = _near("padding", paddings, wanted)
+    if max(window.before, window.after) > most or (isinstance(layer, Conv) and layer.padding == "same"):
+        return AxisChange(nearest=near)
+    # With ceil_mode a window may stick out at the end, by less than a stride.
+    reach = span(window.kernel, window.dilation) - window.before - window.after
+    strides = Monotone(lambda step: outputs(replace(window, stride=step)), max(1, 1 + reach - length), _FARTHEST, True)
+    return AxisChange(stride=_open(strides.reaching(wanted)), nearest=(*near, *_near("stride", strides, wanted)))
+
+
+def _near(argument: str, function: Monotone, wanted: Ranges) -> tuple[Near, ...]:
+    """Return the arguments on either side of the one that would give the lengths that are wanted, if there were one."""
+    beside = function.beside(wanted[0][0]) if wanted else ()
+    return tuple(Near(argument, value, function.of(value)) for value in beside if function.of(value) >= 1)
+
+
+def _of_spread(spread: Spread, length: int, wanted: Ranges) -> AxisChange:
+    """Return every legal padding with output_padding, or else every stride, that gives a length that is wanted."""
+    limit = max(spread.stride, spread.dilation)
+    if limit > MOST:
+        raise TooManyError(f"{limit} values of output_padding would have to be tried")
+    whole = replace(spread, padding=0, output_padding=0).outputs(length)
+    pairs = [
+        ((whole + extra - asked) // 2, extra)
+        for asked in values(wanted)
+        for extra in range(limit)
+        if whole + extra >= asked and (whole + extra - asked) % 2 == 0
+    ]
+    if pairs:
+        return AxisChange(pairs=tuple(sorted(set(pairs))))
+    # output_padding has to stay below the stride, unless the dilation is larger.
+    least = 1 if spread.output_padding < spread.dilation else spread.output_padding + 1
+    strides = Monotone(lambda step: replace(spread, stride=step).outputs(length), least, _FARTHEST)
+    paddings = Monotone(lambda pad: replace(spread, padding=pad).outputs(length), 0, _FARTHEST, True)
+    near = *_near("padding", paddings, wanted), *_near("stride", strides, wanted)
+    return AxisChange(stride=_open(strides.reaching(wanted)), nearest=near)
+
+
+def _open(ranges: Ranges) -> OpenRanges:
+    return tuple((first, None if last == _FARTHEST else last) for first, last in ranges)
+
+
+def _rewritten(layer: Conv | ConvTranspose | Pool, axes: Sequence[AxisChange]) -> Layer:
+    """Return the layer with one of the changes along every axis: the one nearest to what is there."""
+    if isinstance(layer, ConvTranspose):
+        own = zip(layer.padding, layer.output_padding, strict=True)
+        # The least change of the padding, and then of the output_padding.
+        pairs = [
+            min(axis.pairs, key=lambda pair, at=at: (abs(pair[0] - at[0]), abs(pair[1] - at[1])), default=at)  # type: ignore[misc]
+            for axis, at in zip(axes, own, strict=True)
+        ]
+        strides = tuple(_nearest(axis.stride, step) for axis, step in zip(axes, layer.stride, strict=True))
+        paddings, extras = (tuple(each) for each in zip(*pairs, strict=True))
+        return replace(layer, stride=strides, padding=paddings, output_padding=extras)
+    windows = layer.windows
+    paddings = tuple(_nearest(axis.padding, window.before) for axis, window in zip(axes, windows, strict=True))
+    strides = tuple(_nearest(axis.stride, window.stride) for axis, window in zip(axes, windows, strict=True))
+    if isinstance(layer, Conv):
+        return replace(layer, stride=strides, padding=paddings)
+    return replace(layer, stride=as_given(strides, layer.stride), padding=as_given(paddings, layer.padding))
+
+
+def _nearest(ranges: OpenRanges, value: int) -> int:
+    """Return the number in the ranges that is nearest to a value; the value itself where there are no ranges."""
+    ends = [max(first, value if last is None else min(last, value)) for first, last in ranges]
+    return min(ends, key=lambda end: abs(end - value), default=value)
+
+
+def _output_size(layer: Layer, space: Shape, wanted: Sequence[Ranges]) -> Shape | None:
+    """Return what forward's `output_size` has to be for what is wanted, where torch takes that as the layer is."""
+    if not isinstance(layer, ConvTranspose):
+        return None
+    sizes = []
+    for spread, length, asked in zip(layer.spreads, space, wanted, strict=True):
+        _, by_size = size_ranges(spread, length)
+        fits = [size for size in values(by_size) if holds(asked, size)]
+        sizes += fits[:1]
+    return tuple(sizes) if len(sizes) == len(space) else None
