@@ -12,6 +12,7 @@ from convcheck.layers.inverse import (
     ANY,
     Box,
     CoupledError,
+    Lengths,
     Ranges,
     TooManyError,
     axis_names,
@@ -59,34 +60,34 @@ def _nearest(layers: Sequence[Layer], output: Shape) -> list[Nearest]:
         # Where axes become one, which of them is at fault depends on the others.
         return []
     names = axis_names(layers[-1], len(output), "o")
+    free: Box = (ANY,) * len(output)
     found = []
-    for axis, asked in enumerate(output):
-        try:
-            if _before(layers, output, axis, only(asked)):
-                continue
-            below = _last(partial(_gives_from, layers, output, axis), asked - 1)
-            above = _first(partial(_gives_up_to, layers, output, axis), asked + 1)
-            made = [None if each is None else _made(layers, output, axis, each) for each in (below, above)]
-        except (CoupledError, TooManyError):
-            continue
-        if any(made):
-            found.append(Nearest(names[axis], asked, *made))
+    try:
+        faulty = [axis for axis, asked in enumerate(output) if not _before(layers, free, axis, only(asked))]
+        around = tuple(ANY if axis in faulty else only(asked) for axis, asked in enumerate(output))
+        for axis in faulty:
+            asked = output[axis]
+            below = _last(partial(_gives_from, layers, around, axis, asked - 1), asked - 1)
+            above = _first(partial(_gives_up_to, layers, around, axis, asked + 1), asked + 1)
+            made = [None if each is None else _made(layers, around, axis, each) for each in (below, above)]
+            if any(made):
+                found.append(Nearest(names[axis], asked, *made))
+    except (CoupledError, TooManyError):
+        pass
     return found
 
 
-def _before(layers: Sequence[Layer], output: Shape, axis: int, lengths: Ranges | None) -> list[Box]:
-    """Return the inputs for which one axis of the output has such a length, and the others any."""
-    return boxes_for(layers, (*(ANY,) * axis, lengths, *(ANY,) * (len(output) - axis - 1)))[0]
+def _before(layers: Sequence[Layer], around: Box, axis: int, lengths: Lengths) -> list[Box]:
+    """Return the inputs for which one axis of the output has such a length, and the others are as `around` has them."""
+    return boxes_for(layers, (*around[:axis], lengths, *around[axis + 1 :]))[0]
 
 
-def _gives_from(layers: Sequence[Layer], output: Shape, axis: int, first: int) -> bool:
-    """Tell whether an axis of the output can have a length from `first` on that is below what is asked for."""
-    return bool(_before(layers, output, axis, ((first, output[axis] - 1),)))
+def _gives_from(layers: Sequence[Layer], around: Box, axis: int, last: int, first: int) -> bool:
+    return bool(_before(layers, around, axis, ((first, last),)))
 
 
-def _gives_up_to(layers: Sequence[Layer], output: Shape, axis: int, last: int) -> bool:
-    """Tell whether an axis of the output can have a length up to `last` that is above what is asked for."""
-    return bool(_before(layers, output, axis, ((output[axis] + 1, last),)))
+def _gives_up_to(layers: Sequence[Layer], around: Box, axis: int, first: int, last: int) -> bool:
+    return bool(_before(layers, around, axis, ((first, last),)))
 
 
 def _last(holds: Callable[[int], bool], most: int) -> int | None:
@@ -110,12 +111,10 @@ def _first(holds: Callable[[int], bool], least: int) -> int | None:
     return None if turned is None else LARGEST + 1 - turned
 
 
-def _made(layers: Sequence[Layer], output: Shape, axis: int, length: int) -> Made:
+def _made(layers: Sequence[Layer], around: Box, axis: int, length: int) -> Made:
     """Return which axis of the input must have which lengths for one axis of the output to have this one."""
-    (box, *others), whatever = _before(layers, output, axis, only(length)), _before(layers, output, axis, ANY)
-    differ = [
-        at for at, (told, free) in enumerate(zip(box, whatever[0], strict=True)) if told is not None and told != free
-    ]
-    if len(differ) != 1 or others or len(whatever) > 1:
+    (box, *others), (free, *more) = (_before(layers, around, axis, lengths) for lengths in (only(length), ANY))
+    differ = [at for at, (told, open_) in enumerate(zip(box, free, strict=True)) if told is not None and told != open_]
+    if len(differ) != 1 or others or more:
         return Made(length, None, None)
     return Made(length, axis_names(layers[0], len(box), "i")[differ[0]], box[differ[0]])

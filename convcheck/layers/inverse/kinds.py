@@ -168,10 +168,11 @@ def _(layer: BatchNorm, box: Box, _before: Forms | None) -> list[Box]:
         if not holds(box[1], layer.num_features):
             raise NoInputError(f"{layer.kind} gives {layer.num_features} channels, not {say(box[1])}")
         box = (box[0], only(layer.num_features), *box[2:])
-    if layer.track_running_stats:
+    others = [axis for axis in range(len(box)) if axis != 1]
+    if layer.track_running_stats or any(box[axis] is ANY for axis in others):
         return [box]
     # Statistics of the batch need more than one value: one of these axes is not 1, and those before it are.
-    several, others = [], [axis for axis in range(len(box)) if axis != 1]
+    several = []
     for number, axis in enumerate(others):
         cut = {**dict.fromkeys(others[:number], only(1)), axis: without(box[axis], 1)}
         if cut[axis] != () and all(holds(box[other], 1) for other in others[:number]):
