@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from convcheck.api import assert_equal, params, shape, verify
+from convcheck.api import assert_equal, inputs_for, params, shape, verify
 from convcheck.version import __version__
 
 if TYPE_CHECKING:
@@ -20,4 +20,4 @@ else:
         return sorted({*globals(), *__all__})
 
 
-__all__ = ["Patchify", "Unpatchify", "__version__", "assert_equal", "params", "shape", "verify"]
+__all__ = ["Patchify", "Unpatchify", "__version__", "assert_equal", "inputs_for", "params", "shape", "verify"]

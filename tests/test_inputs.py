@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import Result
 
+import convcheck
 from convcheck.answers import Inputs, Ranges
 from convcheck.errors import ConvcheckError, ShapeError, UsageError
 from convcheck.layers import Flatten, Layer, Sequential, parse_layer
@@ -224,6 +225,11 @@ def test_statistics_of_the_batch_leave_out_one_value_alone() -> None:
     layers = chain("MaxPool1d(2)", "BatchNorm1d(1, track_running_stats=False)")
     assert not inputs_for(layers, (1, 1, 1)).inputs
     assert told(inputs_for(layers, (2, 1, 1)), (2, 1, 3))
+
+
+def test_python_has_the_same_answer() -> None:
+    assert convcheck.inputs_for("Conv1d(3, 8, 3, stride=2)", (8, 5)) == ({"i": ((3, 3),), "l": ((11, 12),)},)
+    assert convcheck.inputs_for("ConvTranspose1d(3, 8, 2, stride=2)", "8,5") == ()
 
 
 def test_attention_of_one_input_keeps_its_shape() -> None:
