@@ -130,17 +130,18 @@ def test_of_a_chain_just_the_inputs_that_give_the_output_are_told(layers: list[L
     lengths = {length: output[-1] for length, output in gives.items() if output}
     for near in answer.nearest:
         assert (near.axis, near.asked) == ("l", asked)
-        for there, those in (
-            (near.below, [n for n in lengths.values() if n < asked]),
-            (near.above, [n for n in lengths.values() if n > asked]),
-        ):
-            if those or there is not None:
-                assert there is not None
-                assert there.output == (max(those) if there is near.below else min(those))
-                assert there.axis == "l"
-                assert there.input is not None
-                where = {n for n, output in lengths.items() if output == there.output}
-                assert where == {n for first, last in there.input for n in range(first, last + 1)}
+        below = [output for output in lengths.values() if output < asked]
+        above = [output for output in lengths.values() if output > asked]
+        for there, those in ((near.below, below and max(below)), (near.above, above and min(above))):
+            assert there is not None or not those
+            if there is None:
+                continue
+            assert there.axis == "l"
+            assert there.input is not None
+            where = {n for first, last in there.input for n in range(first, last + 1) if n < LONGEST}
+            assert where == {n for n, output in lengths.items() if output == there.output}
+            # What is not in sight here is beyond all that is.
+            assert there.output == those if where else there.output > max(lengths.values(), default=0)
     if not answer.inputs:
         assert answer.nearest or answer.reasons
 
@@ -150,6 +151,16 @@ def test_a_chain_that_can_give_nothing_near_by_says_so_on_one_side() -> None:
     assert near.below is None
     assert near.above is not None
     assert (near.above.output, near.above.input) == (7, ((1, 1),))
+
+
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+def test_what_padding_copies_has_to_be_there(mode: str) -> None:
+    for kernel, stride, pad in itertools.product(range(1, 4), range(1, 5), range(4)):
+        layers = chain(f"Conv1d(1, 1, {kernel}, {stride}, {pad}, padding_mode={mode})")
+        gives = {length: made(layers, (1, length)) for length in range(1, 20)}
+        for output in range(1, 5):
+            answer = inputs_for(layers, (1, output))
+            assert {n for n in gives if told(answer, (1, n))} == {n for n in gives if gives[n] == (1, output)}
 
 
 @st.composite
