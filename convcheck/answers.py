@@ -60,9 +60,9 @@ class Change:
     """One layer, changed so that the whole gives another output. Each axis has what would do, all of it.
 
     `padding` has every padding that does, or for a transposed layer `pairs` every (padding, output_padding) that is
-    legal. Where neither is there, `stride` has what would do in its place. `layer` is written with one of them each:
-    what is there already where it does, else the nearest. It is null where an axis has none; then nothing gives the
-    output, and `nearest` says what comes close.
+    legal, or for Unpatchify `output_size` what its output_spatial_shape may be. Where none of them is there, `stride`
+    has what would do in its place. `layer` is written with one of them each: what is there already where it does, else
+    the nearest. It is null where an axis has none; then nothing gives the output, and `nearest` says what comes close.
     """
 
     number: int
@@ -79,6 +79,7 @@ class AxisChange:
     padding: Ranges = ()
     pairs: Shapes = ()
     stride: OpenRanges = ()
+    output_size: Ranges = ()
     nearest: tuple[Near, ...] = ()
 
 

@@ -65,15 +65,22 @@ def changed(layers: list[Layer], number: int, layer: Layer, shape: Shape) -> Sha
 @given(lines(), st.integers(1, 20), st.integers(1, 20), st.integers(0, 3))
 def test_what_is_told_is_all_there_is(layers: list[Layer], length: int, asked: int, at: int) -> None:
     shape, output = (2, 1, length), (2, 1, asked)
-    answer = changes_for(layers, shape, output)
-    assert answer.gives == made(Sequential("Sequential", tuple(layers)), shape)
-    assert answer.found == (answer.gives == output)
-    if answer.found:
-        assert not answer.changes
+    gives = made(Sequential("Sequential", tuple(layers)), shape)
+    try:
+        answer = changes_for(layers, shape, output)
+    except ShapeError:
+        assert gives is None
+        changes: tuple[Change, ...] = ()
+    else:
+        assert answer.gives == gives
+        assert answer.found == (gives == output)
+        changes = answer.changes
+    if gives == output:
+        assert not changes
         return
     number = at % len(layers) + 1
     layer = layers[number - 1]
-    told = [change for change in answer.changes if change.number == number and change.layer]
+    told = [change for change in changes if change.number == number and change.layer]
     if not isinstance(layer, (Conv, ConvTranspose, Pool)):
         assert not told
         return
@@ -119,6 +126,11 @@ def test_forward_takes_just_the_output_sizes_that_are_told(layer: ConvTranspose,
         return
     module, inputs = build(layer, torch.float32), torch.zeros(shape)
     axes = sizes_for([layer], shape).sizes
+    if not all(axis.by_output_size for axis in axes):
+        # Without output_padding, nothing would be left.
+        with pytest.raises((ValueError, RuntimeError)):
+            module(inputs, output_size=[axis.output for axis in axes])
+        return
     assert [axis.output for axis in axes] == list(layer.output_shape(shape)[2:])
     for at, axis in enumerate(axes):
         plain = [other.by_output_size[0][0] for other in axes]
@@ -200,7 +212,31 @@ CHANGED: dict[str, tuple[list[str], int, str]] = {
     "an input that is too short": (
         ["Conv1d(1, 1, 7)", "-i", "1,5", "--output", "1,1"],
         1,
-        "[1, 5] cannot be taken: axis l of length 5 is too short",
+        "[1, 5] cannot be taken: Conv1d(1, 1, kernel_size=(7,), stride=(1,)): axis l of length 5 is too short",
+    ),
+    "an input of other channels": (["Conv1d(1, 2, 3)", "-i", "2,5", "--output", "2,3"], 2, "takes 1 input channels"),
+    "an axis merged behind it": (
+        ["Conv2d(1, 2, 3)", "Flatten()", "-i", "1,1,4,5", "--output", "1,40"],
+        1,
+        "layer 1: nn.Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))",
+    ),
+    "a merged axis alone": (["Flatten()", "-i", "2,3,4", "--output", "2,13"], 1, "[2, 3, 4] gives [2, 12], and not"),
+    "a size that Unpatchify may be asked for": (
+        ["Unpatchify(4, 3, data_dim=2, patch_size=5, stride=3)", "-i", "2,6,6,4", "--output", "2,22,20,3"],
+        1,
+        "h w\noutput_spatial_shape 22 output_spatial_shape 20\n\n"
+        "convcheck.Unpatchify(4, 3, data_dim=2, patch_size=5, stride=3, output_spatial_shape=(22, 20))",
+    ),
+    "a size in place of one that does not fit": (
+        ["Unpatchify(4, 3, data_dim=1, patch_size=5, stride=3, output_spatial_shape=9)"]
+        + ["-i", "6,4", "--output", "21,3"],
+        1,
+        "output_spatial_shape=21)",
+    ),
+    "a size that Unpatchify may not be asked for": (
+        ["Unpatchify(4, 3, data_dim=1, patch_size=5, stride=3)", "-i", "6,4", "--output", "19,3"],
+        1,
+        "no padding or stride of one layer gives [19, 3]",
     ),
     "other channels": (
         ["Conv1d(1, 2, 3)", "-i", "1,5", "--output", "1,3"],
@@ -234,7 +270,7 @@ def test_json_has_what_would_do(convcheck: Run) -> None:
     assert found["changes"] == [
         {
             "number": 1,
-            "axes": {"l": {"padding": [[2, 3]], "pairs": [], "stride": [], "nearest": []}},
+            "axes": {"l": {"padding": [[2, 3]], "pairs": [], "stride": [], "output_size": [], "nearest": []}},
             "layer": "nn.Conv1d(1, 1, kernel_size=(7,), stride=(4,), padding=(2,))",
             "output_size": None,
         }

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from convcheck.answers import AxisChange, Change, Changes, Near, OpenRanges
 from convcheck.errors import ShapeError
-from convcheck.layers import Conv, ConvTranspose, Layer, Pool
+from convcheck.layers import Conv, ConvTranspose, Layer, Pool, Unpatchify
 from convcheck.layers.arithmetic import Spread, Window, span
 from convcheck.layers.inverse import Box, Monotone, Ranges, TooManyError, holds, layers_of, only, through
-from convcheck.layers.inverse.ranges import MOST, values
+from convcheck.layers.inverse.ranges import MOST, common, values
 from convcheck.patterns import SPACE_AXES, Shape
-from convcheck.questions.sizes import size_ranges
+from convcheck.questions.sizes import size_ranges, sizes_for
 from convcheck.questions.writing import as_given, pasted
 
 _FARTHEST = 2**62
@@ -23,8 +23,8 @@ def changes_for(layers: Sequence[Layer], input: Shape, output: Shape) -> Changes
     """Return what the layers, one after the other, make of an input, and which change of one of them gives `output`.
 
     Raises:
-        UsageError, TooManyError: a layer that comes after one that could be changed cannot be asked backwards.
-        ShapeError: the very first layer takes no input of this rank or with these channels.
+        UsageError, TooManyError: a layer cannot be asked backwards.
+        ShapeError: a layer cannot take what it gets, and no change mends it.
     """
     each = list(layers_of(layers))
     shapes, fault = _forwards(each, input)
@@ -32,10 +32,12 @@ def changes_for(layers: Sequence[Layer], input: Shape, output: Shape) -> Changes
     found: list[Change] = []
     if gives != output:
         # Of each layer, its outputs from which the ones after it make what is asked for.
-        wanted, _ = through(each[1:], [tuple(map(only, output))])
+        wanted = through(each, [tuple(map(only, output))], len(input))[0][1:]
         for number, (layer, shape, boxes) in enumerate(zip(each, shapes, wanted, strict=False), start=1):
             found += (change for box in boxes for change in _changed(number, layer, shape, box))
     done = [change for change in found if change.layer is not None]
+    if fault is not None and not done:
+        raise ShapeError(fault)
     return Changes("changes", tuple(map(str, layers)), input, output, gives, fault, tuple(done or found))
 
 
@@ -46,12 +48,14 @@ def _forwards(layers: Sequence[Layer], input: Shape) -> tuple[list[Shape], str |
         try:
             shapes.append(layer.output_shape(shapes[-1]))
         except ShapeError as error:
-            return shapes, f"layer {number}, {layer}: {error}" if len(layers) > 1 else str(error)
+            return shapes, f"layer {number}, {layer}: {error}" if len(layers) > 1 else f"{layer}: {error}"
     return shapes, None
 
 
 def _changed(number: int, layer: Layer, shape: Shape, box: Box) -> Iterator[Change]:
     """Yield what gives an output in the box for an input of this shape, along every axis, or comes close to it."""
+    if isinstance(layer, Unpatchify):
+        yield from _asked_for(number, layer, shape, box)
     if not isinstance(layer, (Conv, ConvTranspose, Pool)):
         return
     dims = layer.dims
@@ -73,6 +77,27 @@ def _changed(number: int, layer: Layer, shape: Shape, box: Box) -> Iterator[Chan
         yield Change(number, named, pasted(_rewritten(layer, axes)), _output_size(layer, space, wanted))
     else:
         yield Change(number, named, None)
+
+
+def _asked_for(number: int, layer: Unpatchify, shape: Shape, box: Box) -> Iterator[Change]:
+    """Yield the layer with an output_spatial_shape that is in the box, where that may be asked for."""
+    dims = layer.dims
+    if len(shape) != len(box) or not holds(box[-1], layer.out_features):
+        return
+    try:
+        sizes = sizes_for([layer], shape).sizes
+    except ShapeError:
+        # What it asks for now does not fit, which is no reason to ask for nothing else.
+        plain = replace(layer, output_spatial_shape=None)
+        if not _forwards([plain], shape)[1]:
+            yield from _asked_for(number, plain, shape, box)
+        return
+    fits = [common(size.by_output_size, asked or ()) for size, asked in zip(sizes, box[-dims - 1 : -1], strict=True)]
+    if all(fits) and all(map(holds, box[: -dims - 1], shape[: -dims - 1])):
+        least = tuple(ranges[0][0] for ranges in fits)
+        written = replace(layer, output_spatial_shape=as_given(least, layer.output_spatial_shape))
+        named = dict(zip(SPACE_AXES[dims], (AxisChange(output_size=ranges) for ranges in fits), strict=True))
+        yield Change(number, named, pasted(written, "convcheck"))
 
 
 def _of_window(layer: Conv | Pool, window: Window, length: int, wanted: Ranges) -> AxisChange:

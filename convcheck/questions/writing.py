@@ -11,9 +11,9 @@ from convcheck.patterns import Shape
 _BARE = re.compile(r"=(same|valid|zeros|reflect|replicate|circular)\b")
 
 
-def pasted(layer: Layer) -> str:
-    """Return a layer as torch prints it, with words in quotes and torch.nn as nn."""
-    return "nn." + _BARE.sub(r"='\1'", str(layer))
+def pasted(layer: Layer, module: str = "nn") -> str:
+    """Return a layer as torch prints it, with words in quotes and the module that it comes from, torch.nn as nn."""
+    return f"{module}." + _BARE.sub(r"='\1'", str(layer))
 
 
 def as_given(values: Shape, like: object) -> int | Shape:

@@ -84,6 +84,8 @@ def _axis(change: AxisChange | None) -> str:
         return f"padding {ranges(change.padding)}"
     if change.pairs:
         return ", ".join(f"padding {pad} output_padding {extra}" for pad, extra in change.pairs)
+    if change.output_size:
+        return f"output_spatial_shape {ranges(change.output_size)}"
     if change.stride:
         return f"stride {ranges(change.stride)}"
     return ", ".join(("none", *(f"{near.argument} {near.value} gives {near.output}" for near in change.nearest)))
@@ -146,7 +148,7 @@ def _(answer: AllSizes, console: Console) -> Iterator[RenderableType]:
             str(each.output),
             ranges(each.output_padding) or "-",
             ranges(each.by_output_padding) or "-",
-            ranges(each.by_output_size),
+            ranges(each.by_output_size) or "-",
         )
         for each in answer.sizes
     ]

@@ -28,16 +28,18 @@ def layers_of(layers: Iterable[Layer]) -> Iterator[Layer]:
             yield layer
 
 
-def through(layers: Sequence[Layer], boxes: Sequence[Box]) -> tuple[list[list[Box]], list[str]]:
+def through(
+    layers: Sequence[Layer], boxes: Sequence[Box], rank: int | None = None
+) -> tuple[list[list[Box]], list[str]]:
     """Return the inputs of every layer from which the chain's output is in `boxes`, and the reasons why others fail.
 
-    The first of the lists is the chain's own input; the last is `boxes`. They are empty from the first layer on,
-    counted from the end, that leaves nothing.
+    The first of the lists is the chain's own input, of `rank` axes where that is known; the last is `boxes`. They are
+    empty from the first layer on, counted from the end, that leaves nothing.
 
     Raises:
         UsageError, TooManyError: as `inputs_of` does.
     """
-    known: list[Forms | None] = [None]
+    known: list[Forms | None] = [None if rank is None else ((None,) * rank,)]
     for layer in layers:
         known.append(forms_of(layer, known[-1]))
     found: list[list[Box]] = [list(boxes)]

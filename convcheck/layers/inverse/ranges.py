@@ -65,6 +65,11 @@ def values(ranges: Ranges) -> Iterator[int]:
         yield from range(first, last + 1)
 
 
+def common(one: Ranges, other: Ranges) -> Ranges:
+    """Return the numbers that are in both sets."""
+    return joined((max(a, c), min(b, d)) for a, b in one for c, d in other)
+
+
 def scaled(lengths: Lengths, by: int) -> Lengths:
     """Return `by` times each number that is not too large for it. Raises TooManyError as `values` does."""
     if lengths is None or by == 1:
