@@ -238,6 +238,21 @@ CHANGED: dict[str, tuple[list[str], int, str]] = {
         1,
         "no padding or stride of one layer gives [19, 3]",
     ),
+    "no padding that AvgPool3d takes": (
+        ["AvgPool3d(3, stride=1, padding=1)", "-i", "1,4,4,2", "--output", "1,4,4,2"],
+        2,
+        "axis w of length 2 is shorter than the kernel",
+    ),
+    "a batch that no layer changes": (
+        ["Conv1d(1, 1, 3)", "-i", "2,1,5", "--output", "3,1,5"],
+        1,
+        "no padding or stride of one layer gives [3, 1, 5]",
+    ),
+    "a stride of a transposed one": (
+        ["ConvTranspose1d(1, 1, 1, stride=3, output_padding=2)", "-i", "1,2", "--output", "1,7"],
+        1,
+        "stride 4\n",
+    ),
     "other channels": (
         ["Conv1d(1, 2, 3)", "-i", "1,5", "--output", "1,3"],
         1,

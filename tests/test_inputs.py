@@ -337,6 +337,11 @@ PRINTED = {
         1,
         "no input gives [1, 10]: Flatten gives multiples of 16 here, such as 400 or 416, not 401",
     ),
+    "features behind layers that keep channels": (
+        ["Conv2d(1, 16, 3)", "BatchNorm2d(16)", "PixelShuffle(2)", "MaxPool2d(2)", "Flatten()", "--output", "1,9"],
+        1,
+        "no input gives [1, 9]: Flatten gives multiples of 4 here, such as 8 or 12, not 9",
+    ),
     "a config": (["--output", "1,2"], 2, "error: --output asks about layers on the command line"),
     "an output that is no shape": (["Conv1d(8, 4, 3)", "--output", "0"], 2, "a length of 0 cannot be"),
     "two questions": (

@@ -147,9 +147,8 @@ def _of_spread(spread: Spread, length: int, wanted: Ranges) -> AxisChange:
     ]
     if pairs:
         return AxisChange(pairs=tuple(sorted(set(pairs))))
-    # output_padding has to stay below the stride, unless the dilation is larger.
-    least = 1 if spread.output_padding < spread.dilation else spread.output_padding + 1
-    strides = Monotone(lambda step: replace(spread, stride=step).outputs(length), least, _FARTHEST)
+    # What is shorter, padding cuts to; so the stride has to be longer, and leaves room for output_padding.
+    strides = Monotone(lambda step: replace(spread, stride=step).outputs(length), spread.stride, _FARTHEST)
     paddings = Monotone(lambda pad: replace(spread, padding=pad).outputs(length), 0, _FARTHEST, True)
     near = *_near("padding", paddings, wanted), *_near("stride", strides, wanted)
     return AxisChange(stride=_open(strides.reaching(wanted)), nearest=near)
