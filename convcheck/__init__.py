@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 from convcheck.version import __version__
 
 if TYPE_CHECKING:
-    from convcheck.api import assert_equal, params, shape, verify
+    from convcheck.api import assert_equal, inputs_for, params, shape, verify
     from convcheck.patchify import Patchify, Unpatchify
 else:
     # Hidden from type checkers, which would otherwise take any name for one of convcheck's.
     _HOMES = {
-        **dict.fromkeys(("assert_equal", "params", "shape", "verify"), "convcheck.api"),
+        **dict.fromkeys(("assert_equal", "inputs_for", "params", "shape", "verify"), "convcheck.api"),
         **dict.fromkeys(("Patchify", "Unpatchify"), "convcheck.patchify"),
     }
 
@@ -25,4 +25,4 @@ else:
         return sorted({*globals(), *__all__})
 
 
-__all__ = ["Patchify", "Unpatchify", "__version__", "assert_equal", "params", "shape", "verify"]
+__all__ = ["Patchify", "Unpatchify", "__version__", "assert_equal", "inputs_for", "params", "shape", "verify"]

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeGuard, cast
 
 from convcheck.errors import ConvcheckError, did_you_mean
-from convcheck.layers import Layer, accept, parse_layer, parse_shapes
+from convcheck.layers import Layer, accept, parse_layer, parse_shape, parse_shapes
 from convcheck.patterns import Shape, parse, parse_order
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from convcheck.answers import Ranges
     from convcheck.config.case import Tolerance
     from convcheck.config.checks import DType
     from convcheck.evidence.points import Point
@@ -152,6 +153,20 @@ def shape(layer: LayerLike, *input: int | Sequence[int]) -> Shape:
     """
     single = input[0] if len(input) == 1 and not isinstance(input[0], int) else input
     return accept(_read(layer), parse_shapes(single))
+
+
+def inputs_for(layer: LayerLike, output: Sequence[int] | str) -> tuple[Mapping[str, Ranges], ...]:
+    """Return every input shape that gives an output: `{"b": ((1, 1),), "i": ((3, 3),), "h": ((223, 224),), ...}`.
+
+    Each mapping has the ranges, first and last, of every axis in order; any length of one goes with any of the others.
+    Layers whose axes become one give several mappings, and none means that no input gives this output.
+
+    Raises:
+        ConvcheckError: the layer or the shape cannot be, or the layer cannot be asked backwards.
+    """
+    from convcheck.questions.inputs import inputs_for as backwards
+
+    return backwards([_read(layer)], parse_shape(output)).inputs
 
 
 def params(layer: LayerLike) -> int:

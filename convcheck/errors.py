@@ -81,3 +81,9 @@ def did_you_mean(word: str, known: Iterable[str], *, say_known: str = "there are
         return "there is none to choose from"
     more = len(names) - (most or len(names))
     return f"{say_known}: {', '.join(names[:most])}" + (f" and {more} more" if more > 0 else "")
+
+
+def multiples(length: int, of: int) -> str:
+    """Say which multiples of `of` are next to a length that is none: `4 or 8 would be`."""
+    below = f"{length // of * of} or " if length > of else ""
+    return f"{below}{-(-length // of) * of} would be"

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from convcheck.errors import PatternError, shown
+from convcheck.errors import PatternError, multiples, shown
 
 Shape = tuple[int, ...]
 Shapes = tuple[Shape, ...]
@@ -169,7 +169,8 @@ def _split(group: Group, length: int, known: Mapping[str, int]) -> dict[str, int
     # Asked in this way, lengths that are formulas answer, too.
     if length % rest if open_axes else length != rest:
         spelt = ", ".join(f"{axis}={known[axis]}" for axis in group if axis in known)
-        raise PatternError(f"an axis of length {length} is not ({' '.join(group)}) with {spelt or 'length 1'}")
+        legal = multiples(length, rest) if open_axes else f"it must be {rest}"
+        raise PatternError(f"an axis of length {length} is not ({' '.join(group)}) with {spelt or 'length 1'}; {legal}")
     return {axis: known.get(axis, length // rest) for axis in group}
 
 

@@ -28,6 +28,22 @@ COMMANDS = {
     "formulas of a layer": (["shape", "ReLU()", "-i", "1", "--explain"], 0, NEVER | {"pydantic", "yaml", "einops"}),
     "shape of a print": (["shape", "-", "-i", "1,3,8,8"], 0, NEVER | {"pydantic", "yaml", "einops"}),
     "parameters of several layers": (["params", "ReLU()", "Linear(2, 3)"], 0, NEVER | {"pydantic", "yaml", "einops"}),
+    "an output asked backwards": (
+        ["shape", "Conv2d(3, 8, 2)", "Flatten()", "Linear(32, 4)", "--output", "1,4"],
+        0,
+        NEVER | {"pydantic", "yaml", "einops"},
+    ),
+    "a padding that would do": (
+        ["shape", "Conv2d(3, 8, 3)", "-i", "3,8,8", "--output", "8,8,8"],
+        1,
+        NEVER | {"pydantic", "yaml", "einops"},
+    ),
+    "the padding 'same'": (["shape", "Conv2d(3, 8, 3, 2)", "--same"], 0, NEVER | {"pydantic", "yaml", "einops"}),
+    "sizes of a transposed layer": (
+        ["shape", "ConvTranspose2d(3, 8, 3, 2)", "-i", "3,8,8", "--sizes"],
+        0,
+        NEVER | {"pydantic", "yaml", "einops"},
+    ),
     "shape of the config that ships": (["shape"], 0, NEVER),
     "params": (["params", "Conv2d(3, 8, 2, stride=2)"], 0, NEVER | {"pydantic", "yaml"}),
     "params of the config that ships": (["params"], 0, NEVER),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from convcheck.cli import console, options, targets
+from convcheck.cli import console, options, questions, targets
 from convcheck.errors import UsageError
 from convcheck.layers import Sequential, write_shapes
 from convcheck.layers.conditions import collecting
@@ -22,6 +22,9 @@ def shape(
     explain: options.Explain = False,
     dtype: options.StoredAs = None,
     choose: options.Choose = None,
+    output: questions.Output = None,
+    same: questions.Same = False,
+    sizes: questions.Sizes = False,
     list_only: options.List = False,
     format: options.FormatOption = "table",
     verbose: options.Columns = False,
@@ -39,8 +42,15 @@ def shape(
 
       convcheck shape "Conv2d(3, 768, kernel_size=16, stride=16)" -i b,3,H,16*w
 
+      convcheck shape "Conv2d(3, 64, 7, stride=2, padding=3)" "MaxPool2d(3, 2, 1)" --output 1,64,56,56
+
       python -c "import torchvision; print(torchvision.models.vgg11().features)" | convcheck shape - -i 1,3,224,224
     """
+    if output is not None or same or sizes:
+        if choose or list_only:
+            raise UsageError("-k and --list choose rows of a table; an answer to --output, --same or --sizes has none")
+        questions.answer(target, input, output, same=same, sizes=sizes, format=format)
+        return
     with collecting() as conditions:
         rows, total, chained = _rows(target, input, dtype, explained=explain)
     if choose:

@@ -42,7 +42,8 @@ def _is_whole(value: object, least: int, most: int = LARGEST) -> bool:
 
 
 def _wanted(value: object, least: int) -> str:
-    too_large = isinstance(value, int) and value > LARGEST
+    each = value if isinstance(value, (tuple, list)) else (value,)
+    too_large = any(isinstance(number, int) and number > LARGEST for number in each)
     return f"a whole number up to {LARGEST}" if too_large else f"a whole number at least {least}"
 
 

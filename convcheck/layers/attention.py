@@ -10,7 +10,7 @@ from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument, BadValueError
 from convcheck.layers.base import Layer, Roundings
-from convcheck.layers.text import compact, label
+from convcheck.layers.text import compact, divisors, label
 from convcheck.patterns import Shape, Shapes
 
 
@@ -135,7 +135,8 @@ class DotProductAttention(Layer):
             return shape
         if query[-3] % shape[-3]:
             raise ShapeError(
-                f"enable_gqa: the {shape[-3]} heads of {list(shape)} need to divide the {query[-3]} of {list(query)}"
+                f"enable_gqa: the {shape[-3]} heads of {list(shape)} need to divide the {query[-3]} of {list(query)}; "
+                f"what divides them is {divisors(query[-3])}"
             )
         return (*shape[:-3], query[-3], *shape[-2:])
 

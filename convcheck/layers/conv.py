@@ -45,7 +45,12 @@ class Conv(Layer):
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
         yield from indivisible(self.in_channels, self.out_channels, self.groups)
         if self.padding == "same" and any(step != 1 for step in self.stride):
-            yield "padding", f"padding='same' needs stride 1, and stride is {self.stride}; torch refuses it too"
+            pads = ", ".join(map(str, self.pads))
+            yield (
+                "padding",
+                f"padding='same' needs stride 1, and stride is {self.stride}; torch refuses it too. Written out, it "
+                f"pads by (before, after) {pads}; `convcheck shape --same` says more, for the layer without it",
+            )
 
     @property
     def pads(self) -> tuple[tuple[int, int], ...]:
@@ -86,9 +91,10 @@ class Conv(Layer):
         widest = max(window.before, window.after)
         limit = {"reflect": length - 1, "circular": length}.get(self.padding_mode)
         if limit is not None and widest > limit:
+            need = max(widest + length - limit, span(window.kernel, window.dilation) - window.before - window.after)
             raise ShapeError(
                 f"padding_mode={self.padding_mode!r} cannot pad axis {axis} of length {length} by {widest}; "
-                f"it reaches {limit} at most"
+                f"it reaches {limit} at most; for this padding {axis} must be at least {need}"
             )
         if window.outputs(length) < 1:
             raise too_short(axis, length, window)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from convcheck.errors import ShapeError
+from convcheck.errors import ShapeError, multiples
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument
 from convcheck.layers.base import Weightless, say_rank
@@ -41,9 +41,16 @@ class Flatten(Weightless):
         if start > end:
             raise ShapeError(
                 f"{self.kind} merges the axes from start_dim={self.start_dim} to end_dim={self.end_dim}; in "
-                f"{list(shape)} these are {start} and {end}, and the first must not come after the last"
+                f"{list(shape)} these are {start} and {end}, and the first must not come after the last; "
+                f"{self._ranks()}"
             )
         return (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
+
+    def _ranks(self) -> str:
+        """Say how many axes an input may have where one of the two is counted from the front and one from the back."""
+        if self.start_dim < 0:
+            return f"it takes {self.end_dim - self.start_dim} axes at most"
+        return f"it takes {self.start_dim - self.end_dim} axes or more"
 
     def typical_inputs(self) -> Shapes:
         if self.start_dim < 0 <= self.end_dim:
@@ -78,9 +85,10 @@ class Unflatten(Weightless):
         dim = _axis("dim", self.dim, shape, self.kind)
         open_axis = -1 in self.unflattened_size
         if shape[dim] % self.told if open_axis else shape[dim] != self.told:
+            near = f"; {multiples(shape[dim], self.told)}" if open_axis else ""
             raise ShapeError(
                 f"{self.kind} splits an axis of length {'a multiple of ' * open_axis}{self.told} into "
-                f"{list(self.unflattened_size)}; axis {dim} of {list(shape)} has length {shape[dim]}"
+                f"{list(self.unflattened_size)}; axis {dim} of {list(shape)} has length {shape[dim]}{near}"
             )
         sizes = (shape[dim] // self.told if length == -1 else length for length in self.unflattened_size)
         return (*shape[:dim], *sizes, *shape[dim + 1 :])

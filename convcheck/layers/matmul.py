@@ -55,7 +55,10 @@ class MatMul(Layer):
         lengths = []
         for a, b in zip((1,) * (rank - len(ours)) + ours, (1,) * (rank - len(theirs)) + theirs, strict=True):
             if a != b and (1 not in (a, b) or self.kind == "bmm"):
-                raise ShapeError(f"{self.kind}: the leading axes of {list(left)} and {list(right)} are {a} and {b}")
+                legal = "they must be equal" if self.kind == "bmm" else "they must be equal, or one of them 1"
+                raise ShapeError(
+                    f"{self.kind}: the leading axes of {list(left)} and {list(right)} are {a} and {b}; {legal}"
+                )
             lengths.append(max(a, b))
         return tuple(lengths)
 

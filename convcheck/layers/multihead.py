@@ -11,7 +11,7 @@ from convcheck.layers.arguments import Argument
 from convcheck.layers.attention import SCORES_AT_ONCE, unusual
 from convcheck.layers.base import Layer, Roundings
 from convcheck.layers.elementwise import probability
-from convcheck.layers.text import compact, label
+from convcheck.layers.text import compact, divisors, label
 from convcheck.patterns import Shape, Shapes
 
 
@@ -56,7 +56,11 @@ class MultiheadAttention(Layer):
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
         if self.embed_dim % self.num_heads:
-            yield "num_heads", f"num_heads is {self.num_heads} and must divide embed_dim, which is {self.embed_dim}"
+            yield (
+                "num_heads",
+                f"num_heads is {self.num_heads} and must divide embed_dim, which is {self.embed_dim}; "
+                f"what divides it is {divisors(self.embed_dim)}",
+            )
 
     @property
     def key_features(self) -> int:

@@ -47,7 +47,8 @@ class _Patches(Layer):
         for name in ("patch_size", "stride"):
             value = getattr(self, name)
             if isinstance(value, tuple) and len(value) != self.data_dim:
-                yield name, f"{name} is {value}, {len(value)} numbers, and data_dim is {self.data_dim}"
+                legal = f"it must be one number{f' or {self.data_dim} of them' * (self.data_dim > 1)}"
+                yield name, f"{name} is {value}, {len(value)} numbers, and data_dim is {self.data_dim}; {legal}"
 
     @property
     def patch(self) -> Shape:
@@ -150,7 +151,8 @@ class Unpatchify(_Patches):
         yield from super().inconsistencies()
         asked = self.output_spatial_shape
         if isinstance(asked, tuple) and len(asked) != self.data_dim:
-            yield "output_spatial_shape", f"output_spatial_shape is {asked}, and data_dim is {self.data_dim}"
+            legal = f"it must be one number{f' or {self.data_dim} of them' * (self.data_dim > 1)}"
+            yield "output_spatial_shape", f"output_spatial_shape is {asked}, and data_dim is {self.data_dim}; {legal}"
 
     def conv(self, shape: Shape) -> ConvTranspose:
         """Return the transposed convolution that it is, on channels first, for an input of `shape`.

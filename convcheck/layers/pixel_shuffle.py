@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from convcheck.errors import ShapeError
+from convcheck.errors import ShapeError, multiples
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import LARGEST, Argument
 from convcheck.layers.base import Weightless, say_rank
@@ -33,7 +33,7 @@ class PixelShuffle(Weightless):
         if channels % area:
             raise ShapeError(
                 f"{self.kind} takes channels in multiples of upscale_factor^2, which is {area}; "
-                f"{list(shape)} has {channels}"
+                f"{list(shape)} has {channels}; {multiples(channels, area)}"
             )
         return (*batch, channels // area, self.upscale_factor * height, self.upscale_factor * width)
 
@@ -70,10 +70,9 @@ class PixelUnshuffle(Weightless):
         _check_rank(shape, self.kind)
         for axis, length in zip(SPACE_AXES[2], shape[-2:], strict=True):
             if length % factor:
-                below = f"{length - length % factor} or " if length > factor else ""
                 raise ShapeError(
                     f"axis {axis} of length {length} is not a multiple of downscale_factor, which is {factor}; "
-                    f"{below}{length + -length % factor} would be"
+                    f"{multiples(length, factor)}"
                 )
         *batch, channels, height, width = shape
         return (*batch, channels * factor**2, height // factor, width // factor)

@@ -166,7 +166,7 @@ class AvgPool(_Average):
     )
 
     def output_shape(self, shape: Shape) -> Shape:
-        output = super().output_shape(shape)
+        check_rank(shape, self.dims, "channels", self.kind)
         # torch asks for this along three axes alone, whatever the padding and ceil_mode.
         for axis, length, window in zip(SPACE_AXES[self.dims], shape[-self.dims :], self.windows, strict=True):
             if self.dims == 3 and length < window.kernel:
@@ -174,7 +174,7 @@ class AvgPool(_Average):
                     f"axis {axis} of length {length} is shorter than the kernel, which {self.kind} does not take even "
                     f"with padding; {axis} must be at least {window.kernel}"
                 )
-        return output
+        return super().output_shape(shape)
 
     def typical_inputs(self) -> Shapes:
         shape = super().typical_inputs()[0]

@@ -30,7 +30,11 @@ class Sequential(Layer):
             yield "layers", "a Sequential needs at least one layer"
         for number, layer in enumerate(self.layers):
             if getattr(layer, "return_indices", False):
-                yield "layers", f"layer {number} is {layer}, which makes two outputs; the next layer takes one"
+                yield (
+                    "layers",
+                    f"layer {number} is {layer}, which makes two outputs; the next layer takes one, so return_indices "
+                    "must be False",
+                )
             if 1 not in layer.TAKES:
                 yield (
                     "layers",

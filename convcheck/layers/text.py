@@ -44,7 +44,11 @@ def indivisible(in_channels: int, out_channels: int, groups: int) -> Iterator[tu
         for name, channels in (("in_channels", in_channels), ("out_channels", out_channels))
         if channels % groups
     )
-    legal = [g for g in range(1, min(common, 10_000) + 1) if common % g == 0]
+    yield "groups", f"groups is {groups} and must divide {wrong}; what divides both is {divisors(common)}"
+
+
+def divisors(number: int) -> str:
+    """List what divides a number, the first few and the number itself."""
+    legal = [g for g in range(1, min(number, 10_000) + 1) if number % g == 0]
     few = legal if len(legal) <= 12 else legal[:11]
-    listed = ", ".join(map(str, few)) + (f", ... {common}" if few[-1] != common else "")
-    yield "groups", f"groups is {groups} and must divide {wrong}; what divides both is {listed}"
+    return ", ".join(map(str, few)) + (f", ... {number}" if few[-1] != number else "")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from convcheck.errors import ShapeError
+from convcheck.errors import ShapeError, multiples
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument
 from convcheck.layers.arithmetic import Spread, Window, along, span
@@ -128,7 +128,7 @@ class Fold(_Columns):
         if rows % self.taps:
             raise ShapeError(
                 f"{self.kind} takes rows in multiples of the kernel's {self.taps} positions; "
-                f"{list(shape)} has {rows} on axis {len(shape) - 2}"
+                f"{list(shape)} has {rows} on axis {len(shape) - 2}; {multiples(rows, self.taps)}"
             )
         if columns != self.columns:
             windows = " * ".join(

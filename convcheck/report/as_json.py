@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+from convcheck.answers import Answer
 from convcheck.figures import BYTES, FLOPS, Total
 from convcheck.layers.lengths import Length
 from convcheck.results import LayerShape, Offer, Report, RewriteFacts, Weights
@@ -54,6 +55,11 @@ def listed(rewrites: Sequence[RewriteFacts]) -> str:
 def offered(layer: str, offers: Sequence[Offer]) -> str:
     """Return the object that `rewrites LAYER -f json` prints."""
     return _write({"schema": SCHEMA, "layer": layer, "rewrites": offers})
+
+
+def answered(answer: Answer) -> str:
+    """Return the object that `shape -f json` prints for a question; `question` says which."""
+    return _write({"schema": SCHEMA, "question": answer.question, "found": answer.found, **vars(answer)})
 
 
 def _write(value: object) -> str:
