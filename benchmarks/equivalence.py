@@ -1,0 +1,165 @@
+"""Whether a mutant is the very same function as the reference: shown on every basis vector, or not at all.
+
+Outputs are affine in each of a few blocks of variables, as long as the others stand still: in every input, and in the
+parameters of each layer of a chain. The fault is linear, so that of a mutant is, too. Two such functions are the same
+everywhere if they are at all combinations of one point for every block, out of zero and its basis vectors; and what is
+in a transplant alone is shown on the parameters alone.
+
+All coefficients are sums of products of 0, 1, 2 and of 1 + 2^-20, once; so they are whole multiples of 2^-20, and on
+basis vectors what is within 2^-22 is the same, even where a transform only lands next to the right numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from benchmarks.planting import Fault
+from convcheck.claims import Claim
+from convcheck.evidence.pair import CannotRunError, Pair, build_pair
+from convcheck.evidence.points import Point
+from convcheck.layers import Layer, MultiheadAttention, Sequential
+from convcheck.patterns import Shape
+
+MOST_POINTS = 400_000
+"""Points at which a function is evaluated to show that it is the same; beyond, nothing is shown."""
+
+AT_ONCE = 2**22
+"""Numbers in the points that are evaluated together."""
+
+SAME = 2.0**-22
+
+Variables = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Variables in which a function is affine together: at `base`, and at `base + step` times each basis vector."""
+
+    shapes: Mapping[str, Shape]
+    base: float = 0.0
+    step: float = 1.0
+
+    @property
+    def size(self) -> int:
+        return sum(map(math.prod, self.shapes.values()))
+
+    def at(self, numbers: Tensor) -> dict[str, Tensor]:
+        """Return the variables at some of its points, by their numbers; 0 is the base."""
+        flat = torch.full((len(numbers), self.size), self.base, dtype=torch.float64)
+        rows = numbers.nonzero()[:, 0]
+        flat[rows, numbers[rows] - 1] += self.step
+        parts = torch.split(flat, [math.prod(shape) for shape in self.shapes.values()], 1)
+        return {name: part.reshape(-1, *self.shapes[name]) for name, part in zip(self.shapes, parts, strict=True)}
+
+
+def shown(claim: Claim, fault: Fault) -> str | None:
+    """Return the argument by which a fault in a claim's rewrite changes nothing, or None where there is none."""
+    if unchanged(fault):
+        return "the fault leaves every basis vector as it is"
+    right, wrong = build_pair(claim), build_pair(Claim(claim.case, claim.name, fault.rewrite, ()))
+    if fault.parameter and transplants_agree(right, wrong):
+        return "the weights arrive as they should, for every basis of the reference's"
+    if claim.case.layer.degree() is None:
+        return only_softmax(claim.case.layer, fault)
+    if functions_agree(wrong):
+        return "the outputs are those of the reference on every basis of inputs and weights"
+    return None
+
+
+def unchanged(fault: Fault) -> bool:
+    """Tell whether the fault itself, as a linear change, leaves every basis vector as it is."""
+    if fault.change is None:
+        return False
+    count = math.prod(fault.shape)
+    # What moves or scales anything shows on distinct numbers; only what does not is worth the proof.
+    distinct = torch.arange(1, count + 1, dtype=torch.float64).reshape(fault.shape)
+    if not torch.equal(fault.change(distinct), distinct):
+        return False
+    basis = torch.eye(count, dtype=torch.float64).reshape(count, *fault.shape)
+    return all(torch.equal(fault.change(each), each) for each in basis)
+
+
+def transplants_agree(right: Pair, wrong: Pair) -> bool:
+    """Tell whether two transplants move all parameters alike."""
+    blocks = parameter_blocks(right.layer)
+    return agree(
+        blocks,
+        lambda at: list(right.transplant.forward(at).values()),
+        lambda at: list(wrong.transplant.forward(at).values()),
+    )
+
+
+def functions_agree(pair: Pair) -> bool:
+    """Tell whether both sides of a pair are the same function of inputs and parameters."""
+    if pair.layer.boolean_inputs():
+        return False
+    inputs = {f"input {number}": shape for number, shape in enumerate(pair.shapes)}
+    blocks = [*(Block({name: shape}) for name, shape in inputs.items()), *parameter_blocks(pair.layer)]
+
+    def side(run: Callable[[Point], Tensor]) -> Callable[[Variables], list[Tensor]]:
+        def at(variables: Variables) -> list[Tensor]:
+            parameters = {name: each for name, each in variables.items() if name not in inputs}
+            return [run(Point(tuple(variables[name] for name in inputs), parameters))]
+
+        return at
+
+    return agree(blocks, side(pair.run_reference), side(pair.run_candidate))
+
+
+def parameter_blocks(layer: Layer) -> list[Block]:
+    """Return the parameters, and what a layer keeps, in blocks in which its output is affine."""
+    chained = isinstance(layer, Sequential)
+    shapes: dict[str, dict[str, Shape]] = {}
+    for name, shape in layer.parameters().items():
+        shapes.setdefault(name.partition(".")[0] if chained else "", {})[name] = shape
+    scales = []
+    for name, statistic in layer.statistics().items():
+        if statistic.eps is None:
+            # A mean is subtracted from what the layer before makes, and affine together with its weights.
+            shapes["0"][name] = statistic.shape
+        else:
+            # 1 / root is 1 for all channels, and then 2 for each of them: affine in that, and not in the variance.
+            scales.append(Block({name: statistic.shape}, 1.0 - statistic.eps, 0.25 - 1.0))
+    return [*map(Block, shapes.values()), *scales]
+
+
+def agree(
+    blocks: Sequence[Block], one: Callable[[Variables], list[Tensor]], other: Callable[[Variables], list[Tensor]]
+) -> bool:
+    """Tell whether two functions are the same at all combinations of the blocks' points."""
+    counts = [block.size + 1 for block in blocks]
+    if math.prod(counts) > MOST_POINTS:
+        return False
+    width = max(1, AT_ONCE // sum(block.size + 1 for block in blocks))
+    with torch.no_grad():
+        for numbers in torch.split(torch.arange(math.prod(counts)), width):
+            at: dict[str, Tensor] = {}
+            rest = numbers
+            for block, count in zip(blocks, counts, strict=True):
+                at |= block.at(rest % count)
+                rest = rest // count
+            for mine, yours in zip(_together(one, at), _together(other, at), strict=True):
+                if mine.shape != yours.shape or bool(((mine - yours).abs() > SAME).any()):
+                    return False
+    return True
+
+
+def _together(function: Callable[[Variables], list[Tensor]], at: dict[str, Tensor]) -> list[Tensor]:
+    """Evaluate a function at many points at once, or one after the other where torch cannot do so."""
+    try:
+        return torch.func.vmap(function, randomness="error")(at)
+    except (CannotRunError, RuntimeError):
+        rows = [function({name: each[row] for name, each in at.items()}) for row in range(len(next(iter(at.values()))))]
+        return [torch.stack(each) for each in zip(*rows, strict=True)]
+
+
+def only_softmax(layer: Layer, fault: Fault) -> str | None:
+    """Return why a softmax makes nothing of a fault, which no basis shows, since it is not linear."""
+    if isinstance(layer, MultiheadAttention) and fault.parameter == "to_k.bias" and not layer.added:
+        return "a key's bias adds the same to all scores of a query, and a softmax does not see that"
+    return None
