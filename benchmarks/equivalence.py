@@ -28,7 +28,7 @@ from convcheck.patterns import Shape
 MOST_POINTS = 400_000
 """Points at which a function is evaluated to show that it is the same; beyond, nothing is shown."""
 
-AT_ONCE = 2**22
+AT_ONCE = 2**17
 """Numbers in the points that are evaluated together."""
 
 SAME = 2.0**-22
