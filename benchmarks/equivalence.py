@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -43,32 +43,58 @@ class Block:
     shapes: Mapping[str, Shape]
     base: float = 0.0
     step: float = 1.0
+    chosen: tuple[int, ...] | None = None
+    """The numbers of the points that matter, where these are not all; 0 is the base."""
 
     @property
     def size(self) -> int:
         return sum(map(math.prod, self.shapes.values()))
 
+    @property
+    def numbers(self) -> Tensor:
+        return torch.arange(self.size + 1) if self.chosen is None else torch.tensor(self.chosen, dtype=torch.int64)
+
     def at(self, numbers: Tensor) -> dict[str, Tensor]:
-        """Return the variables at some of its points, by their numbers; 0 is the base."""
+        """Return the variables at some of its points."""
         flat = torch.full((len(numbers), self.size), self.base, dtype=torch.float64)
         rows = numbers.nonzero()[:, 0]
         flat[rows, numbers[rows] - 1] += self.step
         parts = torch.split(flat, [math.prod(shape) for shape in self.shapes.values()], 1)
         return {name: part.reshape(-1, *self.shapes[name]) for name, part in zip(self.shapes, parts, strict=True)}
 
+    def where(self, differ: Callable[[Variables], bool]) -> Block:
+        """Return the block with those of its points alone at which a condition holds."""
+        every = self.at(self.numbers)
+        rows = range(len(self.numbers))
+        found = (row for row in rows if differ({name: each[row] for name, each in every.items()}))
+        return replace(self, chosen=tuple(found))
+
 
 def shown(claim: Claim, fault: Fault) -> str | None:
     """Return the argument by which a fault in a claim's rewrite changes nothing, or None where there is none."""
     if unchanged(fault):
         return "the fault leaves every basis vector as it is"
+    if fault.other is not None and same_code(claim, fault.other):
+        return "the rewrite writes the same code for both layers"
     right, wrong = build_pair(claim), build_pair(Claim(claim.case, claim.name, fault.rewrite, ()))
     if fault.parameter and transplants_agree(right, wrong):
         return "the weights arrive as they should, for every basis of the reference's"
     if claim.case.layer.degree() is None:
         return only_softmax(claim.case.layer, fault)
-    if functions_agree(wrong):
+    if functions_agree(right, wrong, fault):
         return "the outputs are those of the reference on every basis of inputs and weights"
     return None
+
+
+def same_code(claim: Claim, other: Layer) -> bool:
+    """Tell whether a rewrite makes the same program of another layer, with the same weights in it."""
+    rewrite, shapes = claim.rewrite, claim.case.inputs
+    assert rewrite is not None
+    layer = claim.case.layer
+    if layer.output_shape(*shapes) != other.output_shape(*shapes):
+        return False
+    moved = (rewrite.transplant(each, shapes).describe() for each in (layer, other))
+    return len({str(each) for each in moved}) == 1 and rewrite.code(layer, shapes) == rewrite.code(other, shapes)
 
 
 def unchanged(fault: Fault) -> bool:
@@ -94,12 +120,23 @@ def transplants_agree(right: Pair, wrong: Pair) -> bool:
     )
 
 
-def functions_agree(pair: Pair) -> bool:
-    """Tell whether both sides of a pair are the same function of inputs and parameters."""
-    if pair.layer.boolean_inputs():
+def functions_agree(right: Pair, wrong: Pair, fault: Fault) -> bool:
+    """Tell whether a mutant is the same function of inputs and parameters as the reference.
+
+    `right` is the pair without the fault, which is known to be equal. Where the fault is linear, only such points are
+    looked at as it changes: at all others the mutant is the right candidate, by the very same numbers.
+    """
+    layer = right.layer
+    if layer.boolean_inputs():
         return False
-    inputs = {f"input {number}": shape for number, shape in enumerate(pair.shapes)}
-    blocks = [*(Block({name: shape}) for name, shape in inputs.items()), *parameter_blocks(pair.layer)]
+    inputs = {f"input {number}": shape for number, shape in enumerate(right.shapes)}
+    blocks = [*(Block({name: shape}) for name, shape in inputs.items()), *parameter_blocks(layer)]
+    change = fault.change
+    if fault.parameter and len(parameter_blocks(layer)) == 1:
+        blocks[-1] = blocks[-1].where(lambda at: not _same(right.transplant.forward(at), wrong.transplant.forward(at)))
+    elif fault.number is not None and change is not None:
+        name = f"input {fault.number}"
+        blocks[fault.number] = blocks[fault.number].where(lambda at: not torch.equal(change(at[name]), at[name]))
 
     def side(run: Callable[[Point], Tensor]) -> Callable[[Variables], list[Tensor]]:
         def at(variables: Variables) -> list[Tensor]:
@@ -108,7 +145,11 @@ def functions_agree(pair: Pair) -> bool:
 
         return at
 
-    return agree(blocks, side(pair.run_reference), side(pair.run_candidate))
+    return agree(blocks, side(wrong.run_reference), side(wrong.run_candidate))
+
+
+def _same(one: Variables, other: Variables) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
 
 
 def parameter_blocks(layer: Layer) -> list[Block]:
@@ -132,7 +173,8 @@ def agree(
     blocks: Sequence[Block], one: Callable[[Variables], list[Tensor]], other: Callable[[Variables], list[Tensor]]
 ) -> bool:
     """Tell whether two functions are the same at all combinations of the blocks' points."""
-    counts = [block.size + 1 for block in blocks]
+    points = [block.numbers for block in blocks]
+    counts = [len(each) for each in points]
     if math.prod(counts) > MOST_POINTS:
         return False
     width = max(1, AT_ONCE // sum(block.size + 1 for block in blocks))
@@ -140,11 +182,11 @@ def agree(
         for numbers in torch.split(torch.arange(math.prod(counts)), width):
             at: dict[str, Tensor] = {}
             rest = numbers
-            for block, count in zip(blocks, counts, strict=True):
-                at |= block.at(rest % count)
-                rest = rest // count
-            for mine, yours in zip(_together(one, at), _together(other, at), strict=True):
-                if mine.shape != yours.shape or bool(((mine - yours).abs() > SAME).any()):
+            for block, mine in zip(blocks, points, strict=True):
+                at |= block.at(mine[rest % len(mine)])
+                rest = rest // len(mine)
+            for first, second in zip(_together(one, at), _together(other, at), strict=True):
+                if first.shape != second.shape or bool(((first - second).abs() > SAME).any()):
                     return False
     return True
 

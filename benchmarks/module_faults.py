@@ -25,7 +25,7 @@ def faults(claim: Claim, random: Random) -> Iterator[Fault]:
             continue
         for kind, place, change in [*_moved(shape), *([] if layer.parameters() else _entries(shape, random))]:
             rewrite = around(claim, before={number: change})
-            yield Fault(kind, f"input {number}: {place}", rewrite, change, shape)
+            yield Fault(kind, f"input {number}: {place}", rewrite, change, shape, number=number)
     output = layer.output_shape(*shapes)
     for kind, place, change in _moved(output):
         yield Fault(kind, f"output: {place}", around(claim, after=change), change, output)

@@ -37,7 +37,7 @@ from convcheck.results import Verdict
 from convcheck.verification import verify
 
 PER_REWRITE = 160
-LAYERS = 40
+LAYERS = 30
 """Layers that are drawn for a rewrite; each gets a fault of every kind, again and again until there are enough."""
 
 

@@ -34,6 +34,10 @@ class Fault:
     shape: Shape = ()
     parameter: str | None = None
     """The candidate's only parameter that it reaches, if it is in the weights."""
+    number: int | None = None
+    """The only input that it reaches, if it is in an input."""
+    other: Layer | None = None
+    """The layer that the rewrite was told of, if it is not the claim's."""
 
 
 def stages(move: Move | Merge) -> list[Shape]:

@@ -35,15 +35,17 @@ def faults(claim: Claim, _random: Random) -> Iterator[Fault]:
     layer, shapes = claim.case.layer, claim.case.inputs
     others = relaid(layer, shapes[0]) if isinstance(layer, LAYOUTS) else overlooked(layer)
     for kind, place, other in others:
-        if place == "batch_first" and len(shapes[0]) == 2:
+        if isinstance(layer, MultiheadAttention) and place == "batch_first" and len(shapes[0]) == 2:
             continue  # without a batch, nothing comes first
+        if isinstance(layer, DotProductAttention) and place == "scale" and layer.scale == shapes[0][-1] ** -0.5:
+            continue  # the layer names what is usual
         try:
             if next(other.inconsistencies(), None):
                 continue
             other.output_shape(*shapes)
         except ConvcheckError:
             continue
-        yield Fault(kind, place, told_of(claim, other))
+        yield Fault(kind, place, told_of(claim, other), other=other)
 
 
 def overlooked(layer: Layer) -> Others:
