@@ -48,6 +48,18 @@ def faults(claim: Claim, _random: Random) -> Iterator[Fault]:
         yield Fault(kind, place, told_of(claim, other), other=other)
 
 
+def is_one(claim: Claim, fault: Fault) -> bool:
+    """Tell whether a fault is one: a builder that makes the same program of another layer has overlooked nothing."""
+    rewrite, layer, shapes, other = claim.rewrite, claim.case.layer, claim.case.inputs, fault.other
+    assert rewrite is not None
+    if other is None or isinstance(layer, LAYOUTS):
+        return True
+    right, wrong = rewrite.transplant(layer, shapes), rewrite.transplant(other, shapes)
+    if right.merges() or right.describe() != wrong.describe():
+        return True
+    return rewrite.code(layer, shapes) != rewrite.code(other, shapes)
+
+
 def overlooked(layer: Layer) -> Others:
     """Yield layers that lack one setting of a layer, along one axis."""
     if isinstance(layer, Sequential):

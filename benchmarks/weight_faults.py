@@ -111,6 +111,8 @@ def _wrong_orders(pattern: Pattern, sizes: dict[str, int]) -> Iterator[tuple[str
     for a, b in combinations(axes, 2):
         other = {a: b, b: a}
         swapped = tuple(tuple(other.get(axis, axis) for axis in group) for group in pattern.target)
+        if {a, b} <= set(pattern.repeated):
+            continue  # along both, all copies are alike
         if {a, b} & set(pattern.repeated):
             yield kinds.BIAS_TILED, swapped
         elif "g" in (a, b):
