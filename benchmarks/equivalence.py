@@ -211,4 +211,16 @@ def only_softmax(layer: Layer, shapes: Shapes, fault: Fault) -> str | None:
     if isinstance(layer, DotProductAttention) and layer.attn_mask == "float" and shapes[3][-1] == 1:
         dropped = isinstance(fault.other, DotProductAttention) and fault.other == replace(layer, attn_mask=None)
         return f"{same}a mask of one column" if dropped or fault.number == 3 else None
+    if isinstance(layer, DotProductAttention) and layer.is_causal and fault.number == 0 and in_first_row(fault):
+        return "the first query of a causal attention sees one key, whose softmax is 1 whatever the query is"
     return None
+
+
+def in_first_row(fault: Fault) -> bool:
+    """Tell whether a linear change of `[..., rows, columns]` neither reads nor writes any row but the first."""
+    change = fault.change
+    assert change is not None
+    block = Block({"": fault.shape})
+    moved = block.where(lambda at: not torch.equal(change(at[""]), at[""]))
+    vectors = block.at(moved.numbers)[""]
+    return not any(bool(each[..., 1:, :].any()) or bool(change(each)[..., 1:, :].any()) for each in vectors)

@@ -38,7 +38,7 @@ from convcheck.patterns import Shapes
 from convcheck.results import Verdict
 from convcheck.verification import verify
 
-PER_REWRITE = 160
+PER_REWRITE = 200
 LAYERS = 30
 """Layers that are drawn for a rewrite; each gets a fault of every kind, again and again until there are enough."""
 

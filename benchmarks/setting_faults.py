@@ -35,8 +35,8 @@ def faults(claim: Claim, _random: Random) -> Iterator[Fault]:
     layer, shapes = claim.case.layer, claim.case.inputs
     others = relaid(layer, shapes[0]) if isinstance(layer, LAYOUTS) else overlooked(layer)
     for kind, place, other in others:
-        if isinstance(layer, MultiheadAttention) and place == "batch_first" and len(shapes[0]) == 2:
-            continue  # without a batch, nothing comes first
+        if place == "batch_first" and all(len(shape) == 2 or shape[:2] == (1, 1) for shape in shapes[:3]):
+            continue  # there is nothing to come first, or second
         if isinstance(layer, DotProductAttention) and place == "scale" and layer.scale == shapes[0][-1] ** -0.5:
             continue  # the layer names what is usual
         try:
