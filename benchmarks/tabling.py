@@ -1,0 +1,74 @@
+"""The outcomes of many mutants as a table, with one row for every kind of fault, and what is to be said about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.judging import COMPARISONS, FAILURES, Fate, Outcome, mutant
+from benchmarks.kinds import KINDS
+
+FATES = (Fate.KILLED, Fate.EQUIVALENT, Fate.WEAK, Fate.SURVIVED)
+HEAD = ("fault", "mutants", *map(str, FATES), *(f"{name} passes" for name in COMPARISONS))
+WIDEST = 200
+
+
+def print_report(outcomes: Sequence[Outcome], written: str) -> None:
+    """Print table and remarks to standard output; `written` is `table` or `markdown`."""
+    rows = [row(kind, [each for each in outcomes if each.fault.kind == kind]) for kind in KINDS]
+    rows = [each for each in rows if each[1] != "0"]
+    total = row("total", outcomes)
+    if written == "markdown":
+        print("\n".join(markdown([*rows, total])))
+    else:
+        table = Table(*HEAD[:1], box=None, header_style="bold", pad_edge=False)
+        for title in HEAD[1:]:
+            table.add_column(title, justify="right", no_wrap=False)
+        for each in rows:
+            table.add_row(*each)
+        table.add_section()
+        table.add_row(*total, style="bold")
+        Console(width=WIDEST if not Console().is_terminal else None, highlight=False).print(table)
+    print()
+    print("\n".join(remarks(outcomes, "- " if written == "markdown" else "")))
+
+
+def row(title: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """Return the cells for some outcomes. What could not be built is no mutant; what is none could not be told."""
+    mutants = [each for each in outcomes if each.fate is not Fate.UNBUILT]
+    counts = Counter(each.fate for each in mutants)
+    passed = Counter(name for each in mutants for name in each.passed)
+    numbers = [len(mutants), *(counts[fate] for fate in FATES), *(passed[name] for name in COMPARISONS)]
+    return title, *(f"{number:,}" for number in numbers)
+
+
+def markdown(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table in Markdown."""
+    yield f"| {' | '.join(HEAD)} |"
+    yield f"|{'|'.join(['---', *['---:'] * (len(HEAD) - 1)])}|"
+    for each in rows:
+        yield f"| {' | '.join(each)} |"
+
+
+def remarks(outcomes: Sequence[Outcome], bullet: str) -> Iterator[str]:
+    """Yield what was run, what found the faults, why some are none, and every mutant that was missed."""
+    built = [each for each in outcomes if each.fate is not Fate.UNBUILT]
+    layers = {(str(each.claim.case.layer), each.claim.case.inputs) for each in built}
+    dtypes = Counter(str(each.claim.case.dtype) for each in built)
+    yield (
+        f"{bullet}{len(built):,} distinct mutants of {len({each.claim.name for each in built})} rewrites, on "
+        f"{len(layers):,} layers: {_listed(dtypes)}; {len(outcomes) - len(built):,} more could not be built"
+    )
+    for fate, title in ((Fate.KILLED, "found by"), (Fate.EQUIVALENT, "equivalent, since"), (Fate.WEAK, "weak")):
+        reasons = Counter(each.by for each in built if each.fate is fate)
+        yield from (f"{bullet}{title} {reason}: {count:,}" for reason, count in reasons.most_common())
+    for each in built:
+        if each.fate in FAILURES:
+            yield f"{bullet}{each.fate} ({each.by}): {mutant(each.claim, each.fault)}"
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{count:,} in {name}" for name, count in sorted(counts.items()))
