@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -93,9 +94,13 @@ def judge(claim: Claim, fault: Fault) -> Outcome:
 
 def excuses(note: str, fault: Fault) -> bool:
     """Tell whether what a weak case could not tell is what was planted; another weakness is no excuse."""
-    if "ever meet an input" in note:
-        return "bias" not in (fault.parameter or "")
-    return "outputs" in note or fault.kind in ORDERS
+    unseen = re.search(r"entries of (\S+)( \d+)? ever meet|weak: (input)( \d+)? makes no difference", note)
+    if unseen is None:
+        return "outputs are" in note or fault.kind in ORDERS
+    name, number = unseen.groups()[:2] if unseen[1] else unseen.groups()[2:]
+    if name == "input":
+        return fault.parameter is None and fault.number in (None, int(number or 0))
+    return fault.number is None and "bias" not in (fault.parameter or "")
 
 
 def unbuilt(claim: Claim) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -62,9 +63,16 @@ def remarks(outcomes: Sequence[Outcome], bullet: str) -> Iterator[str]:
         f"{bullet}{len(built):,} distinct mutants of {len({each.claim.name for each in built})} rewrites, on "
         f"{len(layers):,} layers: {_listed(dtypes)}; {len(outcomes) - len(built):,} more could not be built"
     )
-    for fate, title in ((Fate.KILLED, "found by"), (Fate.EQUIVALENT, "equivalent, since"), (Fate.WEAK, "weak")):
-        reasons = Counter(each.by for each in built if each.fate is fate)
-        yield from (f"{bullet}{title} {reason}: {count:,}" for reason, count in reasons.most_common())
+    for fate, title in (
+        (Fate.KILLED, "found by"),
+        (Fate.EQUIVALENT, "equivalent, since"),
+        (Fate.WEAK, "weak, and said:"),
+    ):
+        # How many entries a case could not tell apart is a matter of the case.
+        reasons = Counter(re.sub(r"\b\d+ of \d+", "some", each.by) for each in built if each.fate is fate)
+        yield from (
+            f"{bullet}{title} {reason.removeprefix('weak: ')}: {count:,}" for reason, count in reasons.most_common()
+        )
     for each in built:
         if each.fate in FAILURES:
             yield f"{bullet}{each.fate} ({each.by}): {mutant(each.claim, each.fault)}"

@@ -172,7 +172,13 @@ def test_weakness_is_no_excuse_for_a_fault_that_is_about_something_else() -> Non
     fault = planted(PATCHES, "project.bias", partial(changes.times, factor=2.0))
     assert not judging.excuses("weak: patch 1, so there is no patch order to get wrong", fault)
     assert not judging.excuses("weak: only 3 of 4 entries of weight ever meet an input", fault)
+    assert not judging.excuses("weak: only 3 of 4 entries of input 1 ever meet an input", fault)
+    assert not judging.excuses("weak: input 1 makes no difference to any output", fault)
     assert judging.excuses("weak: all outputs are zero", fault)
+    key = dataclasses.replace(fault, parameter=None, number=1)
+    assert judging.excuses("weak: input 1 makes no difference to any output", key)
+    assert judging.excuses("weak: only 3 of 4 entries of input 1 ever meet an input", key)
+    assert not judging.excuses("weak: input makes no difference to any output", key)
     order = dataclasses.replace(fault, kind=kinds.CHANNELS)
     assert judging.excuses("weak: patch 1, so there is no patch order to get wrong", order)
 
