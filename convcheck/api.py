@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeGuard, cast
 
 from convcheck.errors import ConvcheckError, did_you_mean
-from convcheck.layers import accept, parse_layer, parse_shapes
+from convcheck.layers import Layer, accept, parse_layer, parse_shapes
 from convcheck.patterns import Shape, parse, parse_order
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from convcheck.config.case import DType, Tolerance
+    from convcheck.evidence.points import Point
     from convcheck.results import Result
 
-LayerLike = str | Mapping[str, object]
+    LayerLike = str | Mapping[str, object] | nn.Module
+
 InputLike = Sequence[int] | Sequence[Sequence[int]] | str
 """A shape, or a list of shapes for an operation with several inputs."""
 
@@ -29,28 +34,34 @@ def verify(
     device: str = "cpu",
     seed: int = 0,
     tolerance: Mapping[str, float] | None = None,
+    strict: bool = False,
 ) -> Result:
     """Prove that `layer` and one rewrite of it compute the same on an input of shape `input`.
 
     Args:
-        layer: as torch prints it, such as `Conv2d(3, 8, kernel_size=2, stride=2)`, or as a mapping with `op`.
+        layer: as torch prints it, such as `Conv2d(3, 8, kernel_size=2, stride=2)`, or as a mapping with `op`; or a
+            module of torch, which is read by its attributes, as it is in eval mode, and is not run. The numeric part is
+            then on its own weights and statistics; what else is to be said of them is in the result's notes.
         input: the input's shape, channels first, or a list of shapes where there are several inputs; small ones
             are made up if it is left out.
         rewrite: a name of the catalogue. It may be left out where just one holds for the layer.
         order: the order of the axes in a patch, such as `kh kw i`, for rewrites that have one.
         transplant: einops patterns by reference parameter, in place of the catalogue's.
         tolerance: `{"atol": ..., "rtol": ...}` in place of the derived bound.
+        strict: whether a weak case, which could not have told a wrong rewrite, is not `ok`.
 
     Raises:
-        ConvcheckError: the layer, the shape, the rewrite or a pattern cannot be; or several rewrites hold.
+        ConvcheckError: the layer, the shape, the rewrite or a pattern cannot be; or several rewrites hold; or a module
+            cannot be described, as one with a forward of its own or with hooks.
     """
     from convcheck.catalogue import find, vocabulary
     from convcheck.claims import claims_of
     from convcheck.config.case import Case, check_device, check_dtype, check_seed
     from convcheck.config.claimed import claim_problems
+    from convcheck.verification import as_drawn
     from convcheck.verification import verify as prove
 
-    parsed = parse_layer(layer)
+    parsed, change, notes = _own(layer) if _is_module(layer) else (parse_layer(layer), as_drawn, ())
     shapes = parse_shapes(input) if input is not None else parsed.typical_inputs()
     accept(parsed, shapes)
     if rewrite != "all":
@@ -66,6 +77,7 @@ def verify(
         device=check_device(device),
         seed=check_seed(seed),
         tolerance=_tolerance(tolerance),
+        strict=strict,
     )
     problems = [f"{path[-1]}: {message}" for path, message in claim_problems(case, vocabulary())]
     if problems:
@@ -73,7 +85,31 @@ def verify(
     claims = list(claims_of([case]))
     if len(claims) > 1:
         raise ConvcheckError(f"several rewrites hold for {parsed}; name one: {', '.join(c.name for c in claims)}")
-    return prove(claims[0])
+    return prove(claims[0], change, notes)
+
+
+def _is_module(layer: object) -> TypeGuard[nn.Module]:
+    # Whoever has a module has imported torch.
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(layer, torch.nn.Module)
+
+
+def _read(layer: LayerLike) -> Layer:
+    if not _is_module(layer):
+        return parse_layer(layer)
+    from convcheck.describe import describe
+
+    return describe(layer)
+
+
+def _own(module: nn.Module) -> tuple[Layer, Callable[[Point], Point], tuple[str, ...]]:
+    """Return the layer that a module is, what puts its weights into a run, and what is to be said of them."""
+    from convcheck.materialise import materialise
+    from convcheck.real_weights import replacing
+
+    found = materialise(module)
+    told = ("weights: the module's own; the command that repeats this draws random ones",) if found.tensors else ()
+    return found.layer, replacing(found.tensors), (*told, *found.notes)
 
 
 def _tolerance(given: Mapping[str, float] | None) -> Tolerance | None:
@@ -88,13 +124,13 @@ def _tolerance(given: Mapping[str, float] | None) -> Tolerance | None:
 
 
 def assert_equal(layer: LayerLike, input: InputLike | None = None, rewrite: str = "all", **options: object) -> Result:
-    """Do what `verify` does, and return its result if the verdict is `equal`.
+    """Do what `verify` does, and return its result if the verdict is `equal`, and not weak where `strict` is asked for.
 
     Raises:
         AssertionError: the verdict is another one; with the reason and a command that repeats it.
     """
     result = verify(layer, input, rewrite, **options)  # type: ignore[arg-type]  # verify's own keywords, handed on
-    if result.verdict != "equal":
+    if not result.ok:
         raise AssertionError(
             f"{result.layer} [{result.rewrite}] is {result.verdict}: {result.reason}\n{result.reproduce}"
         )
@@ -104,15 +140,21 @@ def assert_equal(layer: LayerLike, input: InputLike | None = None, rewrite: str 
 def shape(layer: LayerLike, *input: int | Sequence[int]) -> Shape:
     """Return the output's shape: `shape("Conv2d(3, 8, 2)", (1, 3, 9, 9))`, or the lengths one by one.
 
+    A module of torch is a layer, too, on whatever device; it is not run.
+
     An operation with several inputs takes as many shapes: `shape("mm()", (2, 3), (3, 4))`.
 
     Raises:
         ConvcheckError: the layer or the shape cannot be, with what would be legal.
     """
     single = input[0] if len(input) == 1 and not isinstance(input[0], int) else input
-    return accept(parse_layer(layer), parse_shapes(single))
+    return accept(_read(layer), parse_shapes(single))
 
 
 def params(layer: LayerLike) -> int:
-    """Return how many trainable values a layer has. Raises ConvcheckError if it cannot be."""
-    return parse_layer(layer).parameter_count()
+    """Return how many trainable values a layer has; where a weight is computed from others, it is counted itself.
+
+    Raises:
+        ConvcheckError: the layer cannot be.
+    """
+    return _read(layer).parameter_count()

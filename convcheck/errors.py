@@ -69,12 +69,15 @@ def shown(value: object, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
-def did_you_mean(word: str, known: Iterable[str], *, say_known: str = "there are") -> str:
-    """Return `did you mean 'x'?` for the nearest of `known`, else the list of what there is."""
+def did_you_mean(word: str, known: Iterable[str], *, say_known: str = "there are", most: int | None = None) -> str:
+    """Return `did you mean 'x'?` for the nearest of `known`, else the list of what there is, of `most` at most."""
     names = list(known)
     # Case must not hide the nearest name: `conv2d` is Conv2d.
     lowered = {name.lower(): name for name in names}
     near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
     if near:
         return f"did you mean {lowered[near[0]]!r}?"
-    return f"{say_known}: {', '.join(names)}" if names else "there is none to choose from"
+    if not names:
+        return "there is none to choose from"
+    more = len(names) - (most or len(names))
+    return f"{say_known}: {', '.join(names[:most])}" + (f" and {more} more" if more > 0 else "")

@@ -15,7 +15,7 @@ def command(claim: Claim) -> str:
     """Return a command that proves this claim alone.
 
     A claim that options can express is written with them, so it runs from any folder. One that brings its own order,
-    transplant, tolerance or expectation names its config; if it came from Python, it goes back there.
+    transplant, weights, tolerance or expectation names its config; if it came from Python, it goes back there.
     """
     case = claim.case
     options = ["-r", claim.name] if claim.name != NONE_APPLIES else []
@@ -23,7 +23,9 @@ def command(claim: Claim) -> str:
     if case.device != "cpu" or case.config is not None:
         # A config may name another device than the one that an option chose.
         options += ["--device", case.device]
-    if not (case.order or case.transplant or case.tolerance or case.expect != Expect()):
+    if case.strict:
+        options += ["--strict"]
+    if not (case.order or case.transplant or case.weights or case.tolerance or case.expect != Expect()):
         return shlex.join(["convcheck", "verify", str(case.layer), *write_shapes(case.inputs).split(), *options])
     if case.config is None:
         return shlex.join(["python", "-c", _python(claim)])
@@ -40,6 +42,8 @@ def _python(claim: Claim) -> str:
         arguments["transplant"] = {name: str(pattern) for name, pattern in case.transplant.items()}
     if case.tolerance:
         arguments["tolerance"] = {"atol": case.tolerance.atol, "rtol": case.tolerance.rtol}
+    if case.strict:
+        arguments["strict"] = True
     written = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     call = f"convcheck.verify({str(case.layer)!r}, {_input(case.inputs)}, {claim.name!r}, {written})"
     return f"import convcheck; print({call})"

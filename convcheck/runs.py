@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from convcheck.claims import Claim
+from convcheck.real_weights import of_case
 from convcheck.results import Report, Result, Tool
 from convcheck.verification import verify
 from convcheck.version import __version__
@@ -19,7 +20,7 @@ def run(claims: Sequence[Claim], *, fail_fast: bool = False) -> Report:
     interrupted = False
     try:
         for claim in claims:
-            results.append(verify(claim))
+            results.append(verify(claim, *(of_case(claim.case) or ())))
             if fail_fast and not results[-1].ok:
                 break
     except KeyboardInterrupt:

@@ -127,18 +127,24 @@ class Dilate(Step):
 
 @dataclass(frozen=True)
 class Flip(Step):
-    """The last `axes` axes read from the end."""
+    """Some axes read from the end."""
 
-    axes: int
+    axes: Shape
+    told: str
+
+    @classmethod
+    def kernel(cls, dims: int) -> Flip:
+        """Flip the last `dims` axes, which are the kernel's."""
+        return cls(tuple(range(-dims, 0)), "kernel flipped")
 
     def __str__(self) -> str:
-        return "kernel flipped"
+        return self.told
 
     def shape(self, shape: Shape) -> Shape:
         return shape
 
     def forward(self, tensor: Tensor) -> Tensor:
-        return tensor.flip(tuple(range(-self.axes, 0)))
+        return tensor.flip(self.axes)
 
     def extract(self, tensor: Tensor, shape: Shape) -> Tensor:
         return self.forward(tensor)

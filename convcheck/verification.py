@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from convcheck import memory
 from convcheck.claims import Claim
-from convcheck.evidence import bookkeeping, logic, numbers
+from convcheck.evidence import bookkeeping, layout, logic, numbers
 from convcheck.evidence.pair import CannotRunError, Pair, build_pair
 from convcheck.evidence.points import Point
+from convcheck.evidence.strength import is_weak
 from convcheck.reproduce import command
 from convcheck.results import Agreement, Result, Sides, Verdict
 from convcheck.rewrite import parameter_count
@@ -23,10 +24,11 @@ def as_drawn(point: Point) -> Point:
     return point
 
 
-def verify(claim: Claim, at: Callable[[Point], Point] = as_drawn) -> Result:
+def verify(claim: Claim, at: Callable[[Point], Point] = as_drawn, notes: Sequence[str] = ()) -> Result:
     """Put one claim to the test. What torch cannot do becomes an `error` verdict, never an exception.
 
-    The run in the asked dtype is on inputs and parameters that are drawn; `at` may change them.
+    The run in the asked dtype is on inputs and parameters that are drawn; `at` may change them, and `notes` are what is
+    to be said of that.
     """
     start = time.perf_counter()
     result = _known(claim)
@@ -36,7 +38,7 @@ def verify(claim: Claim, at: Callable[[Point], Point] = as_drawn) -> Result:
         result = dataclasses.replace(result, verdict=Verdict.REFUSED, reason="; ".join(refusals))
     else:
         try:
-            result = _prove(claim, result, at)
+            result = _prove(claim, dataclasses.replace(result, notes=(*result.notes, *notes)), at)
         except CannotRunError as error:
             result = dataclasses.replace(result, verdict=Verdict.ERROR, reason=f"could not be run: {error}")
     result = _judged(claim, result)
@@ -102,7 +104,13 @@ def _prove(claim: Claim, known: Result, at: Callable[[Point], Point]) -> Result:
     pair = build_pair(claim)
     misfits = list(bookkeeping.layout_faults(pair))
     if misfits:
-        return dataclasses.replace(known, verdict=Verdict.DIFFERENT, reason="; ".join(misfits))
+        right = _corrections(claim, pair)
+        return dataclasses.replace(
+            known,
+            verdict=Verdict.DIFFERENT,
+            reason="; ".join([*misfits, *map(str, right)]),
+            suggestion=right[0].right if right else None,
+        )
     said = logic.examine(pair, case.seed)
     point = at(numbers.draw(pair, case))
     seen = numbers.measure(pair, case, point, said.terms, rewrite)
@@ -117,15 +125,14 @@ def _prove(claim: Claim, known: Result, at: Callable[[Point], Point]) -> Result:
     if same and seen.off:
         told = "on integers" if said.exact.status is Agreement.IDENTICAL else "in float64"
         faults += [*seen.off, f"both agree {told}, so the rewrite is right; a kernel of this platform is not"]
-    suggested = _suggested(claim, pair) if said.exact.status is Agreement.DIFFERENT else ()
-    faults += [
-        f"{source} was laid out as '{claimed}', and '{right}' matches exactly" for source, claimed, right in suggested
-    ]
+    right = _corrections(claim, pair) if said.exact.status is Agreement.DIFFERENT else ()
+    # What mends it is all that a reader needs; without that, what can be seen.
+    faults = [*map(str, right), *faults] if right else [*said.seen, *faults]
     return dataclasses.replace(
         known,
         verdict=Verdict.DIFFERENT if faults else Verdict.EQUAL,
         reason="; ".join(faults) or None,
-        suggestion=suggested[0][2] if suggested else None,
+        suggestion=right[0].right if right else None,
         output_shape=seen.shapes,
         exact=said.exact,
         gradients=said.gradients,
@@ -135,23 +142,11 @@ def _prove(claim: Claim, known: Result, at: Callable[[Point], Point]) -> Result:
     )
 
 
-def _suggested(claim: Claim, pair: Pair) -> tuple[tuple[str, str, str], ...]:
-    """Return (parameter, claimed pattern, right pattern) for each wrong pattern that a claim brought.
-
-    The right ones are the catalogue's, if they are proved to match.
-    """
+def _corrections(claim: Claim, pair: Pair) -> tuple[layout.Correction, ...]:
+    """Return what would have to change in the layout of the weights for both sides to agree."""
     case, rewrite = claim.case, claim.rewrite
-    if rewrite is None or not case.transplant:
-        return ()
-    usual = rewrite.transplant(case.layer, case.inputs, case.order)
-    mended = logic.examine(dataclasses.replace(pair, transplant=usual), case.seed)
-    if mended.exact.status is not Agreement.IDENTICAL:
-        return ()
-    return tuple(
-        (ours.sources[0], str(theirs), str(ours))
-        for ours, theirs in zip(usual.moves, pair.transplant.moves, strict=True)
-        if str(ours) != str(theirs)
-    )
+    assert rewrite is not None
+    return layout.corrections(pair, rewrite.transplant(case.layer, case.inputs, case.order), case.seed)
 
 
 def _judged(claim: Claim, result: Result) -> Result:
@@ -165,6 +160,8 @@ def _judged(claim: Claim, result: Result) -> Result:
         if wanted is not None and counted is not None and wanted != counted:
             missed.append(f"expected {wanted} parameters in the {side}, got {counted}")
     as_expected = result.verdict is expect.verdict
+    if claim.case.strict and result.verdict is Verdict.EQUAL and any(map(is_weak, result.notes)):
+        missed.append("the case is weak, and strict asks for one that could tell a wrong rewrite")
     if not as_expected and expect.verdict is not Verdict.EQUAL:
         missed.insert(0, f"expected {expect.verdict}, got {result.verdict}")
     reason = "; ".join([*([result.reason] if result.reason else []), *missed]) or None

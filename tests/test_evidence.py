@@ -181,24 +181,6 @@ def test_no_tolerance_excuses_a_wrong_layout(claim: Claim) -> None:
     assert verify(wrong).verdict is Verdict.DIFFERENT
 
 
-@pytest.mark.parametrize(
-    ("text", "note"),
-    [
-        ("Conv2d(1, 4, 2, stride=2)", "weak: one channel"),
-        ("Conv2d(3, 4, 1)", "weak: patch 1"),
-        ("Conv2d(4, 4, 2, stride=2, groups=4)", "weak: one channel"),
-    ],
-)
-def test_a_case_that_cannot_tell_orders_apart_is_called_weak(text: str, note: str) -> None:
-    from convcheck import verify as prove
-
-    assert any(note in said for said in prove(text, rewrite="patchify-conv1x1").notes)
-
-
-def test_a_strong_case_is_not_called_weak(claim: Claim) -> None:
-    assert not verify(claim).notes
-
-
 def test_a_layer_larger_than_the_machine_is_refused_before_anything_is_allocated() -> None:
     from convcheck import verify as prove
 

@@ -67,7 +67,7 @@ def test_the_python_of_the_readme_runs_and_gives_the_shapes_that_are_told() -> N
             value = eval(line.partition(" = ")[2] or line, namespace)
             assert str(list(getattr(value, "shape", value))) == shape.replace("(", "[").replace(")", "]")
             told += 1
-    assert told == 4
+    assert told == 5
 
 
 def test_both_commands_use_the_constraints_and_an_environment_of_their_own() -> None:

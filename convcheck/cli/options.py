@@ -78,6 +78,9 @@ Choose = Annotated[
 ]
 FailFast = Annotated[bool, typer.Option("-x", "--fail-fast", help="Stop at the first verdict that is not as expected.")]
 List = Annotated[bool, typer.Option("--list", help="Print the names that would be used, and stop.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="A weak case, which could not tell a wrong rewrite, is not as expected.")
+]
 FormatOption = Annotated[Format, typer.Option("-f", "--format", help="What to print on standard output.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only what is not as expected.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print all evidence of every case.")]

@@ -19,6 +19,7 @@ def verify(
     seed: options.Seed = None,
     choose: options.Choose = None,
     fail_fast: options.FailFast = False,
+    strict: options.Strict = False,
     list_only: options.List = False,
     format: options.FormatOption = "table",
     quiet: options.Quiet = False,
@@ -33,7 +34,8 @@ def verify(
     """
     from convcheck.config.case import laid_over
 
-    cases = [laid_over(case, dtype=dtype, device=device, seed=seed) for case in targets.cases_of(target, input)]
+    given = {"dtype": dtype, "device": device, "seed": seed, "strict": strict or None}
+    cases = [laid_over(case, **given) for case in targets.cases_of(target, input)]
     claims = targets.chosen(cases, rewrite, choose)
     if list_only:
         for claim in claims:

@@ -62,6 +62,16 @@ class Tolerance:
 
 
 @dataclass(frozen=True)
+class WeightFile:
+    """Real tensors for the numeric part: by the layer's name for each, its key in a safetensors file."""
+
+    path: str
+    written: str
+    """The path as the config has it."""
+    keys: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Expect:
     """What must come out for a case to count as fulfilled."""
 
@@ -80,6 +90,7 @@ class Case:
     rewrites: tuple[str, ...] | None = None
     order: Group | None = None
     transplant: Mapping[str, Pattern] = field(default_factory=dict)
+    weights: WeightFile | None = None
     dtype: DType = "float32"
     device: str = "cpu"
     seed: int = 0
@@ -87,6 +98,8 @@ class Case:
     expect: Expect = Expect()
     source: str | None = None
     """`file:line` of the case, None for a layer on the command line."""
+    strict: bool = False
+    """Whether it is not fulfilled either where the case could not have told a wrong rewrite."""
     config: str | None = None
     """The file that `source` names, as a target of another command line; empty for the one that ships."""
 

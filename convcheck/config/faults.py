@@ -26,6 +26,7 @@ _BRANCHES = ("int", "SidesModel", "ToleranceModel", "literal['auto']", "constrai
 _MUST_BE: Mapping[Path, str] = {
     ("name",): "a text of 1 to 200 characters",
     ("transplant",): "a mapping such as {weight: 'o i kh kw -> o (i kh kw)'}",
+    ("weights",): "a mapping such as {file: model.safetensors, weight: KEY, bias: KEY}",
     ("tolerance",): "auto, or a mapping such as {atol: 1e-6, rtol: 0}",
     ("expect",): "a mapping such as {verdict: equal}",
     ("expect", "verdict"): "one of equal, different, refused",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path as FilePath
 
 from pydantic import ValidationError
@@ -12,7 +13,8 @@ from convcheck.config.claimed import claim_problems
 from convcheck.config.expand import Problem, Raw, expand
 from convcheck.config.faults import problems
 from convcheck.config.model import CASE_KEYS, CaseModel, ToleranceModel
-from convcheck.config.nodes import LARGEST_FILE, Document, read, write_path
+from convcheck.config.nodes import LARGEST_FILE, read, write_path
+from convcheck.config.weights import weight_file, weight_problems
 from convcheck.errors import ConfigError, Fault, ShapeError, did_you_mean
 from convcheck.layers import accept
 from convcheck.results import Sides, Verdict
@@ -42,7 +44,8 @@ def load(path: FilePath, shown: str, vocabulary: Vocabulary) -> list[Case]:
             report(*item)
             continue
         try:
-            case = _case(item, document, shown, vocabulary)
+            source = f"{shown}:{document.place(('cases', item.index))[0]}"
+            case = replace(_case(item, vocabulary, path.parent), source=source, config=shown)
         except _FaultyError as faulty:
             for inner, message in faulty.problems:
                 report(item.written(inner), message)
@@ -104,7 +107,7 @@ def _expanded(value: object) -> Iterator[Raw | Problem]:
             yield ("cases", index), "a case is a mapping with at least the key 'layer'"
 
 
-def _case(raw: Raw, document: Document, shown: str, vocabulary: Vocabulary) -> Case:
+def _case(raw: Raw, vocabulary: Vocabulary, folder: FilePath) -> Case:
     """Return the case, or raise _FaultyError with all that is wrong with it."""
     found: list[Problem] = []
     unjudged = set(raw.unknown)
@@ -117,15 +120,19 @@ def _case(raw: Raw, document: Document, shown: str, vocabulary: Vocabulary) -> C
         # What is right is judged together with the rest all the same, so that no fault hides another.
         value = {key: entry for key, entry in value.items() if key not in unjudged}
         if "layer" not in value:
+            if isinstance(weights := value.get("weights"), dict):
+                found += weight_problems(weights, folder, None)
             raise _FaultyError(found) from None
         model = CaseModel.model_validate(value, context=vocabulary)
-    case = _from_model(model, f"{shown}:{document.place(('cases', raw.index))[0]}", shown)
+    case = _from_model(model)
+    if model.weights is not None:
+        found += weight_problems(model.weights, folder, case.layer)
     if "rewrite" in unjudged:
         unjudged |= {"order", "transplant"}
     found += [each for each in _cross_checks(case, vocabulary) if each[0][0] not in unjudged]
     if found or raw.unknown:
         raise _FaultyError(found)
-    return case
+    return case if model.weights is None else replace(case, weights=weight_file(model.weights, folder))
 
 
 def _cross_checks(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
@@ -136,7 +143,7 @@ def _cross_checks(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
     yield from claim_problems(case, vocabulary)
 
 
-def _from_model(model: CaseModel, source: str, config: str) -> Case:
+def _from_model(model: CaseModel) -> Case:
     rewrites = model.rewrite
     params = model.expect.params
     return Case(
@@ -159,6 +166,4 @@ def _from_model(model: CaseModel, source: str, config: str) -> Case:
             if isinstance(params, int) or params is None
             else Sides(params.reference, params.candidate),
         ),
-        source=source,
-        config=config,
     )

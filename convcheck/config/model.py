@@ -91,6 +91,8 @@ class CaseModel(_Strict):
     rewrite: Annotated[tuple[str, ...] | None, BeforeValidator(_rewrites)] = None
     order: Annotated[Group, _told(parse_order)] | None = None
     transplant: dict[str, Annotated[Pattern, _told(parse)]] = Field(default_factory=dict)
+    weights: dict[str, object] | None = None
+    """Judged by `convcheck.config.weights`, which knows the layer and the config's folder, too."""
     dtype: Annotated[DType, _told(check_dtype)] = "float32"
     device: Annotated[str, _told(check_device)] = "cpu"
     seed: Annotated[int, _told(check_seed)] = 0

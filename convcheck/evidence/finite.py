@@ -22,7 +22,7 @@ def faults(point: Point) -> Iterator[str]:
             at = tuple(broken.nonzero()[0].tolist())
             count = int(broken.sum())
             others = f", the first of {count} such of {tensor.numel()} numbers" if count > 1 else ""
-            yield f"{name}{list(at)} is {float(tensor[at])}{others}; NaN and infinity equal nothing"
+            yield f"{name}{list(at)} is {float(tensor[at])}{others}: NaN and infinity equal nothing"
 
 
 def check_range(dtype: str, unit: Arithmetic, point: Point, magnitude: Tensor, outputs: Sides[Tensor]) -> None:

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from convcheck.evidence.integers import Probe, pull_back
 from convcheck.evidence.points import whole_numbers
 from convcheck.results import Agreement, Gradients
 
 
-def compare(probe: Probe) -> Gradients:
-    """Compare the gradients of input and parameters, both in the reference's layout, bit for bit."""
+@dataclass(frozen=True)
+class Pulled:
+    """The gradients of one variable, as both sides give them, in the reference's layout."""
+
+    reference: Tensor
+    candidate: Tensor
+
+
+def pull(probe: Probe) -> dict[str, Pulled]:
+    """Return the gradients of all inputs and parameters for one cotangent; none where the outputs' shapes differ."""
     if probe.reference.shape != probe.candidate.shape:
-        return Gradients()
+        return {}
     cotangent = whole_numbers(tuple(probe.reference.shape), probe.magnitude, probe.generator)
     variables = probe.point.variables()
     sides = [pull_back(side, list(variables.values()), cotangent) for side in (probe.reference, probe.candidate)]
+    return {
+        name: Pulled(reference, probe.whole(candidate))
+        for name, reference, candidate in zip(variables, *sides, strict=True)
+    }
+
+
+def compare(pulled: Mapping[str, Pulled]) -> Gradients:
+    """Compare the gradients of input and parameters bit for bit."""
     found = Gradients()
-    for name, reference, candidate in zip(variables, *sides, strict=True):
-        same = torch.equal(reference, probe.whole(candidate))
-        outcome = Agreement.IDENTICAL if same else Agreement.DIFFERENT
+    for name, each in pulled.items():
+        outcome = Agreement.IDENTICAL if torch.equal(each.reference, each.candidate) else Agreement.DIFFERENT
         found = merge(found, dataclasses.replace(Gradients(), **{_kind(name): outcome}))
     return found
 

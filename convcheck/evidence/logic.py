@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from convcheck.evidence import exact, gradients, integers, points, strength
+import torch
+
+from convcheck.evidence import differences, exact, gradients, integers, points, strength
 from convcheck.evidence.pair import Pair
 from convcheck.results import Agreement, Exact, Gradients
 
@@ -13,13 +16,17 @@ HALF = 0.5
 
 @dataclass(frozen=True)
 class Logic:
-    """`terms` is the most products in the sum of one output, 1 where there is none; `faults` are sentences."""
+    """`terms` is the most products in the sum of one output, 1 where there is none; `faults` are sentences.
+
+    `seen` says of outputs that differ how they do, as far as that can be seen.
+    """
 
     exact: Exact
     gradients: Gradients
     terms: int
     faults: tuple[str, ...]
     notes: tuple[str, ...]
+    seen: tuple[str, ...] = ()
 
 
 def examine(pair: Pair, seed: int) -> Logic:
@@ -27,10 +34,11 @@ def examine(pair: Pair, seed: int) -> Logic:
     degree = pair.layer.degree()
     if degree is None:
         note = f"exact: not applicable, {pair.layer.kind} is no sum of products; float64 stands in for it"
-        return Logic(Exact(), Gradients(), 1, (), (note,))
+        return Logic(Exact(), Gradients(), 1, (), (note, *_weaknesses_on_normals(pair, seed)))
     plan = integers.plan(pair, degree)
     found, fault, probes = None, None, 0
     notes: dict[str, None] = {}
+    seen: tuple[str, ...] = ()
     if plan.error >= HALF:
         return Logic(Exact(), Gradients(), plan.terms, (), (f"exact: no integers are small enough ({plan.error:.2g})",))
     if plan.error:
@@ -41,14 +49,39 @@ def examine(pair: Pair, seed: int) -> Logic:
     for probe in integers.draw(pair, plan, seed):
         probes += 1
         fault = exact.compare(probe)
-        compared = gradients.compare(probe)
+        pulled = gradients.pull(probe)
+        compared = gradients.compare(pulled)
         found = gradients.merge(found, compared) if found else compared
-        notes |= dict.fromkeys(strength.weaknesses(pair.layer, probe.reference.detach()))
+        if probes == 1:
+            weights = {name: each.reference for name, each in pulled.items() if name in pair.layer.parameters()}
+            weak = strength.weaknesses(pair.layer, pair.shapes, probe.reference.detach(), weights)
+            notes |= dict.fromkeys(weak)
         if fault is not None:
+            seen = _seen(pair, probe)
             break
     found = found or Gradients()
     faults = [fault] if fault is not None else []
     if found.status is Agreement.DIFFERENT:
         faults.append(f"the gradients of {' and '.join(gradients.differing(found))} differ on integers")
     outcome = Exact(Agreement.DIFFERENT, probes) if fault else Exact(Agreement.IDENTICAL, probes, plan.false_accept)
-    return Logic(outcome, found, plan.terms, tuple(faults), tuple(notes))
+    return Logic(outcome, found, plan.terms, tuple(faults), tuple(notes), seen)
+
+
+def _weaknesses_on_normals(pair: Pair, seed: int) -> Iterator[str]:
+    """Yield what a case leaves untested that no integers can probe."""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = points.normals(pair.layer, pair.shapes, {}, torch.float64, generator)
+    point = drawn.mapped(lambda each: each if each.dtype == torch.bool else each.requires_grad_())
+    output = pair.run_reference(point)
+    weights = {name: point.parameters[name] for name in pair.layer.parameters()}
+    cotangent = torch.randn(output.shape, generator=generator, dtype=torch.float64)
+    pulled = integers.pull_back(output, list(weights.values()), cotangent) if weights else ()
+    yield from strength.weaknesses(pair.layer, pair.shapes, output.detach(), dict(zip(weights, pulled, strict=True)))
+
+
+def _seen(pair: Pair, probe: integers.Probe) -> tuple[str, ...]:
+    reference, candidate = probe.reference.detach(), probe.whole(probe.candidate.detach())
+    if reference.shape != candidate.shape:
+        return ()
+    parameters = {name: each.detach() for name, each in probe.point.parameters.items()}
+    return tuple(differences.describe(pair.layer, parameters, reference, candidate))

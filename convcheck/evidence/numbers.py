@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from convcheck.config.case import Case, Tolerance
-from convcheck.evidence import finite, points, rounding
+from convcheck.evidence import finite, points, rounding, strength
 from convcheck.evidence.pair import CannotRunError, Pair, drawn_in, torch_may_refuse
 from convcheck.evidence.points import Point
 from convcheck.evidence.precision import Arithmetic, arithmetic
@@ -63,7 +63,7 @@ def measure(pair: Pair, case: Case, drawn: Point, terms: int, rewrite: Rewrite) 
         finite.check_range(case.dtype, unit, exactly, truth.magnitude, outputs)
     sides = _derived(pair, rewrite, exactly, unit, terms, truth, outputs)
     limit = derived = sides.reference + sides.candidate
-    notes = list(unit.notes)
+    notes = [*unit.notes, *(strength.symmetries(drawn.parameters) if pair.layer.degree() is None else ())]
     if case.tolerance is not None:
         limit = case.tolerance.atol + case.tolerance.rtol * outputs.reference.abs()
         notes.append(_note(case.tolerance, limit, derived))
@@ -74,7 +74,8 @@ def measure(pair: Pair, case: Case, drawn: Point, terms: int, rewrite: Rewrite) 
     referee: Sides[float | None] = Sides(None, None)
     if dtype != torch.float64:
         referee = Sides(rounding.rms(outputs.reference, truth.output), rounding.rms(outputs.candidate, truth.output))
-    faults = (*broken, *_faults(case, outputs, limit, deviation))
+    # What was brought explains what came of it.
+    faults = broken or _faults(case, outputs, limit, deviation)
     judge = dtype != torch.float64 and faults and not broken and not rounding.within(outputs, derived)
     off = tuple(_off(case, outputs, sides, truth)) if judge else ()
     return Numbers(deviation, referee, shapes, faults, off, tuple(notes))

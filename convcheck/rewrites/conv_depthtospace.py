@@ -70,7 +70,7 @@ def weights(conv: ConvTranspose, shape: Shape) -> dict[str, Recipe]:
     known = {"g": conv.groups, **phases(conv)}
     to_phases = Rearrange(dealt if conv.groups > 1 else dealt.without("g"), known)
     copies = Rearrange(parse(spell("o -> (o {k})", conv.dims)), known)
-    return {"conv.weight": ("weight", zeros, to_phases, Flip(conv.dims)), "conv.bias": ("bias", copies)}
+    return {"conv.weight": ("weight", zeros, to_phases, Flip.kernel(conv.dims)), "conv.bias": ("bias", copies)}
 
 
 def macs(conv: ConvTranspose, shape: Shape) -> int:

@@ -85,9 +85,9 @@ def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
     groups = kept_groups(conv, upscale)
     known = {"g": groups, "ph": upscale, "pw": upscale}
     spread = Rearrange(parse("(g o ph pw) i kh kw -> (g i) o (kh ph) (kw pw)"), known)
-    dense: Recipe = ("0.weight", BlockDiagonal(conv.groups), Flip(2), spread)
+    dense: Recipe = ("0.weight", BlockDiagonal(conv.groups), Flip.kernel(2), spread)
     return {
-        "transposed.weight": ("0.weight", Flip(2), spread) if groups == conv.groups else dense,
+        "transposed.weight": ("0.weight", Flip.kernel(2), spread) if groups == conv.groups else dense,
         "bias": ("0.bias", Rearrange(parse("(o ph pw) -> o ph pw"), known)),
     }
 

@@ -55,7 +55,7 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
 
 def weights(conv: ConvTranspose, shape: Shape) -> dict[str, Recipe]:
     return {
-        "conv.weight": ("weight", "(g i) o {k} -> (g o) i {k}", Flip(conv.dims)),
+        "conv.weight": ("weight", "(g i) o {k} -> (g o) i {k}", Flip.kernel(conv.dims)),
         "conv.bias": ("bias", "o -> o"),
     }
 

@@ -1,0 +1,72 @@
+"""The tensors that a module computes with, as they are now, where torch computes them from others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
+
+REFRESHING = (WeightNorm, SpectralNorm, BasePruningMethod)
+"""torch's hooks that compute a tensor before every call. Until the next one, the attribute may hold an old tensor."""
+
+# What torch calls the classes behind its functions of these names.
+_FUNCTIONS = {"_WeightNorm": "weight_norm", "_SpectralNorm": "spectral_norm", "_Orthogonal": "orthogonal"}
+
+_Refreshed = tuple[str, str, Callable[[], Tensor]]
+
+
+def refreshed(module: nn.Module) -> Iterator[_Refreshed]:
+    """Yield (name, by what, how) of the tensors that torch's hooks compute before every call of `module`."""
+    for hook in module._forward_pre_hooks.values():
+        if isinstance(hook, WeightNorm):
+            yield hook.name, "weight_norm", partial(hook.compute_weight, module)
+        elif isinstance(hook, SpectralNorm):
+            # A step of the power iteration, as in train mode, would change the module.
+            yield hook.name, "spectral_norm", partial(hook.compute_weight, module, do_power_iteration=False)
+        elif isinstance(hook, BasePruningMethod):
+            yield hook._tensor_name, "pruning", partial(hook.apply_mask, module)
+
+
+def current(module: nn.Module, name: str) -> Tensor | None:
+    """Return a tensor of `module` by its name, as a call in eval mode would use it. The module stays as it is."""
+    with torch.no_grad(), _evaluating(module):
+        for each, _, compute in refreshed(module):
+            if each == name:
+                return compute()
+        found = getattr(module, name, None)
+    return found if isinstance(found, Tensor) else None
+
+
+def made_by(module: nn.Module, name: str) -> str | None:
+    """Return what computes a tensor of `module` from others; None if it is stored as it is."""
+    if is_parametrized(module, name):
+        steps = module.parametrizations[name]  # type: ignore[index]  # a ModuleDict, by is_parametrized
+        return " and ".join(_FUNCTIONS.get(type(step).__name__, type(step).__name__) for step in steps)
+    return next((by for each, by, _ in refreshed(module) if each == name), None)
+
+
+def iterates(module: nn.Module) -> bool:
+    """Tell whether a call of `module` in train mode moves a spectral norm on, and with it the weight."""
+    hooked = any(isinstance(hook, SpectralNorm) for hook in module._forward_pre_hooks.values())
+    return hooked or type(module).__name__ == "_SpectralNorm"
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Put parametrizations into eval mode for a while: in train mode, reading a spectral norm takes a step of it."""
+    parts = list(module.parametrizations.modules()) if is_parametrized(module) else []  # type: ignore[union-attr]
+    training = [part for part in parts if part.training]
+    for part in training:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
