@@ -124,7 +124,7 @@ def _prove(claim: Claim, known: Result, at: Callable[[Point], Point]) -> Result:
         same = not wider
     if same and seen.off:
         told = "on integers" if said.exact.status is Agreement.IDENTICAL else "in float64"
-        faults += [*seen.off, f"both agree {told}, so the rewrite is right; a kernel of this platform is not"]
+        faults += [*seen.off, f"both agree {told}, so the rewrite is right, and the arithmetic of this platform is off"]
     right = _corrections(claim, pair) if said.exact.status is Agreement.DIFFERENT else ()
     # What mends it is all that a reader needs; without that, what can be seen.
     faults = [*map(str, right), *faults] if right else [*said.seen, *faults]

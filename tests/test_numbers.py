@@ -85,7 +85,7 @@ def test_the_referee_says_which_sides_kernel_is_off(
     reason = result.reason or ""
     assert f"the {side} in {dtype} is farther from float64 than its roundings explain: at [0, 0, 0, 0]" in reason
     assert f"the {other} in {dtype} is farther" not in reason
-    assert "both agree on integers, so the rewrite is right; a kernel of this platform is not" in reason
+    assert "both agree on integers, so the rewrite is right, and the arithmetic of this platform is off" in reason
     assert getattr(result.referee, side) > getattr(result.referee, other)
     assert result.suggestion is None
 
@@ -110,7 +110,7 @@ def scaled(by: float) -> Callable[[Point], Point]:
     return lambda point: point.mapped(lambda each: each * by)
 
 
-@pytest.mark.parametrize(("by", "seen"), [(1e6, "larger ones are given"), (300.0, "sums of up to")])
+@pytest.mark.parametrize(("by", "seen"), [(1e6, "larger ones are given"), (300.0, "comes up on the way")])
 def test_numbers_that_a_dtype_cannot_hold_are_an_error_and_no_difference(by: float, seen: str) -> None:
     result = verify(claim("float16", "Conv2d(64, 8, 2, stride=2)"), scaled(by))
     assert result.verdict is Verdict.ERROR
@@ -258,3 +258,54 @@ def test_a_device_that_cannot_run_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     pair = build_pair(asked)
     with pytest.raises(CannotRunError, match="sees 0 CUDA devices"):
         numbers.measure(pair, case, numbers.draw(pair, case), 1, asked.rewrite)
+
+
+def at_scales(*powers: float) -> Callable[[Point], Point]:
+    """Scale the input, and each parameter in turn, by a power of ten."""
+
+    def change(point: Point) -> Point:
+        first, *others = (10.0**power for power in powers)
+        parameters = zip(point.parameters.items(), others, strict=True)
+        return Point(tuple(each * first for each in point.inputs), {name: each * by for (name, each), by in parameters})
+
+    return change
+
+
+UNDERFLOWS = {
+    "every product that is stored": ("Linear(65299, 3, bias=False)", (1, 65299), "broadcast-sum", (-3.4, -0.8)),
+    "every product of a window": ("Conv3d(3, 2, 3, bias=False)", (3, 3, 3, 3), "windows-sum", (-1.6, -3.3)),
+    "what lies between two layers": (
+        "Sequential(Conv3d(1, 2, (2, 2, 1), bias=False), Conv3d(2, 1, 1, bias=False))",
+        (1, 1, 4, 4, 4),
+        "merge-convs",
+        (-4.3, -2.2, 4.7),
+    ),
+    "a merged weight": (
+        "Sequential(Conv1d(1, 1, 1, bias=False), Conv1d(1, 1, 1, bias=False))",
+        (1, 2),
+        "merge-convs",
+        (3.0, -4.5, -0.4),
+    ),
+}
+
+
+@pytest.mark.parametrize(("layer", "shape", "name", "powers"), UNDERFLOWS.values(), ids=UNDERFLOWS.keys())
+def test_what_is_lost_below_the_normal_range_is_in_the_bound(
+    layer: str, shape: tuple[int, ...], name: str, powers: tuple[float, ...]
+) -> None:
+    parsed = parse_layer(layer)
+    for seed in range(5):
+        case = Case("case", parsed, (shape,), (name,), dtype="float16", seed=seed)
+        result = verify(Claim(case, name, catalogue()[name], ()), at_scales(*powers))
+        assert result.verdict is Verdict.EQUAL, result.reason
+
+
+def test_what_overflows_between_two_layers_is_said_as_overflow() -> None:
+    layer = "Sequential(Conv2d(2, 4, 1, bias=False), Conv2d(4, 2, 1, bias=False))"
+    parsed = parse_layer(layer)
+    case = Case("case", parsed, ((2, 2, 3, 3),), ("merge-convs",), dtype="float16")
+    claim = Claim(case, "merge-convs", catalogue()["merge-convs"], ())
+    result = verify(claim, at_scales(3.0, 3.0, -5.0))
+    assert result.verdict is Verdict.ERROR
+    assert "overflow: float16 holds numbers up to 6.55e+04, and" in (result.reason or "")
+    assert "comes up on the way" in (result.reason or "")

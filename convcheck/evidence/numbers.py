@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from convcheck.config.case import Case, Tolerance
-from convcheck.evidence import finite, points, rounding, strength
+from convcheck.evidence import finite, points, rounding, strength, underflow
 from convcheck.evidence.pair import CannotRunError, Pair, drawn_in, torch_may_refuse
 from convcheck.evidence.points import Point
 from convcheck.evidence.precision import Arithmetic, arithmetic
@@ -60,7 +60,7 @@ def measure(pair: Pair, case: Case, drawn: Point, terms: int, rewrite: Rewrite) 
         return Numbers(Deviation(), Sides(None, None), shapes)
     broken = tuple(finite.faults(drawn))
     if not broken:
-        finite.check_range(case.dtype, unit, exactly, truth.magnitude, outputs)
+        finite.check_range(case.dtype, unit, exactly, pair, outputs)
     sides = _derived(pair, rewrite, exactly, unit, terms, truth, outputs)
     limit = derived = sides.reference + sides.candidate
     notes = [*unit.notes, *(strength.symmetries(drawn.parameters) if pair.layer.degree() is None else ())]
@@ -106,7 +106,8 @@ def _derived(
         apart = rewrite.analysis(layer, exactly.inputs, exactly.parameters, unit)
         return Sides(apart / 2, apart / 2)
     roundings = Sides(layer.roundings(), rewrite.roundings(layer))
-    derived = rounding.bound(unit, terms, degree - 1, truth, outputs, roundings)
+    lost = underflow.lost_between(pair, exactly)
+    derived = rounding.bound(unit, terms, degree - 1, truth, outputs, roundings, lost)
     if rewrite.transform is not None:
         # A transform errs relative to the norms of what it transforms, not to single entries.
         rows = rewrite.transform.rows(layer, exactly.inputs[0], exactly.parameters)

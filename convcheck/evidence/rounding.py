@@ -16,8 +16,9 @@ normal range. So a side adds
     u_out * (|y - b| + |y|)      where the product is stored, and the bias added to it,
     u_out * R * mag              where R partial sums are stored, since mag bounds every one of them,
 
-and s/2 for every rounding. Where factors are rounded to f > u_acc before they are multiplied (TF32), each product of d
-factors is off by d * f of itself, and each side by as much of mag.
+and s/2 for every rounding, for every product that is stored, and for what is lost on the way. Where factors are rounded
+to f > u_acc before they are multiplied (TF32), each product of d factors is off by d * f of itself, and each side by as
+much of mag.
 """
 
 from __future__ import annotations
@@ -46,15 +47,22 @@ class Truth:
 
 
 def bound(
-    unit: Arithmetic, terms: int, sums: int, truth: Truth, outputs: Sides[Tensor], roundings: Sides[Roundings]
+    unit: Arithmetic,
+    terms: int,
+    sums: int,
+    truth: Truth,
+    outputs: Sides[Tensor],
+    roundings: Sides[Roundings],
+    lost: Sides[Tensor | float],
 ) -> Sides[Tensor]:
     """Return how far rounding may take each side from the truth, entry by entry. All tensors are float64, of one shape.
 
-    `sums` is how many sums are chained; `terms` the most products in one output.
+    `sums` is how many sums are chained; `terms` the most products in one output; `lost` how often half of the smallest
+    positive number is lost before the output, see `underflow`.
     """
     relative = sums * LAMBDA * math.sqrt(terms) * unit.accumulator + (sums + 1) * unit.factor
 
-    def side(output: Tensor, rounded: Roundings) -> Tensor:
+    def side(output: Tensor, rounded: Roundings, lost: Tensor | float) -> Tensor:
         times = rounded.sums + int(rounded.bias_apart)
         if rounded.sums > 1:
             size = times * truth.magnitude
@@ -62,9 +70,16 @@ def bound(
             size = rounded.sums * torch.maximum(output.abs(), truth.output.abs())
             if rounded.bias_apart:
                 size = size + (truth.output - truth.bias).abs()
-        return relative * truth.magnitude + unit.output * size + times * unit.smallest / 2
+        return (
+            relative * truth.magnitude
+            + unit.output * size
+            + (times + terms * rounded.products_apart + lost) * unit.smallest / 2
+        )
 
-    return Sides(side(outputs.reference, roundings.reference), side(outputs.candidate, roundings.candidate))
+    return Sides(
+        side(outputs.reference, roundings.reference, lost.reference),
+        side(outputs.candidate, roundings.candidate, lost.candidate),
+    )
 
 
 def deviation(outputs: Sides[Tensor], limit: Tensor, unit: Arithmetic) -> Deviation:
