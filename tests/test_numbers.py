@@ -309,3 +309,45 @@ def test_what_overflows_between_two_layers_is_said_as_overflow() -> None:
     assert result.verdict is Verdict.ERROR
     assert "overflow: float16 holds numbers up to 6.55e+04, and" in (result.reason or "")
     assert "comes up on the way" in (result.reason or "")
+
+
+def outweighed_by_bias(point: Point) -> Point:
+    """Make all products positive and tiny beside the bias, so that nearly all are lost when they are added to it."""
+    weight, bias = point.parameters["weight"].abs(), point.parameters["bias"]
+    return Point((point.inputs[0].abs(),), {"weight": weight * 1e-4, "bias": bias * 1e4})
+
+
+def outweighed_by_a_channel(point: Point) -> Point:
+    """Make all products positive, and those of the first channel 10^7 times as large as the others."""
+    x = point.inputs[0].abs().clone()
+    x[:, 0] *= 1e7
+    return Point((x,), {name: each.abs() for name, each in point.parameters.items()})
+
+
+@pytest.mark.parametrize("change", [outweighed_by_bias, outweighed_by_a_channel])
+@pytest.mark.parametrize("name", ["flatten-linear", "unfold-matmul", "windows-sum"])
+def test_products_that_are_lost_beside_a_larger_one_are_in_the_bound(
+    name: str, change: Callable[[Point], Point]
+) -> None:
+    """Such errors are not independent: all of them have the sign of what is lost."""
+    layer = parse_layer("Conv3d(3621, 2, 3)")
+    largest = 0.0
+    for seed in range(3):
+        case = Case("case", layer, ((2, 3621, 3, 3, 3),), (name,), seed=seed)
+        result = verify(Claim(case, name, catalogue()[name], ()), change)
+        assert result.verdict is Verdict.EQUAL, result.reason
+        largest = max(largest, result.error.ratio or 0)
+    assert largest > 1e-4
+
+
+def test_inputs_and_weights_are_not_correlated() -> None:
+    """They come from different streams of the seed."""
+    layer = parse_layer("Linear(5000, 8, bias=False)")
+    for seed in range(5):
+        case = Case("case", layer, ((8, 5000),), ("linear-as-conv1x1",), seed=seed)
+        pair = build_pair(Claim(case, "linear-as-conv1x1", catalogue()["linear-as-conv1x1"], ()))
+        drawn = numbers.draw(pair, case)
+        x, weight = drawn.inputs[0], drawn.parameters["weight"]
+        correlation = torch.corrcoef(torch.cat([x, weight]))[:8, 8:]
+        # Of independent rows of n numbers it has a standard deviation of 1 / sqrt(n).
+        assert correlation.abs().max() < 5 / 5000**0.5

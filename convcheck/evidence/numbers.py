@@ -35,7 +35,8 @@ class Numbers:
 
 def draw(pair: Pair, case: Case) -> Point:
     """Return normal inputs, and the reference's own parameters: torch's initialisation, from the case's seed."""
-    generator = torch.Generator().manual_seed(case.seed)
+    # Not the stream of the parameters, which torch begins with the seed itself: the two would be correlated.
+    generator = torch.Generator().manual_seed((case.seed * 1_000_003 + 700_001) % 2**63)
     own = {name: parameter.detach() for name, parameter in pair.reference.named_parameters()}
     return points.normals(pair.layer, pair.shapes, own, drawn_in(case.dtype), generator)
 
@@ -116,15 +117,16 @@ def _derived(
 
 
 def _referee(pair: Pair, exactly: Point) -> rounding.Truth:
-    """Run the reference in float64 on the very same numbers, on zeros, and on magnitudes."""
+    """Run the reference in float64 on the very same numbers, on zeros, on magnitudes, and on squares."""
     output = pair.run_reference(exactly)
     if pair.layer.degree() is None:
-        return rounding.Truth(output, torch.zeros_like(output), output.abs())
+        return rounding.Truth(output, torch.zeros_like(output), output.abs(), output.abs())
     zeros = tuple(torch.zeros_like(each) for each in exactly.inputs)
     return rounding.Truth(
         output=output,
         bias=pair.run_reference(Point(zeros, exactly.parameters)),
         magnitude=pair.run_reference(points.magnitudes(pair.layer, exactly)),
+        norm=pair.run_reference(points.squares(pair.layer, exactly)).sqrt(),
     )
 
 

@@ -120,3 +120,17 @@ def magnitudes(layer: Layer, at: Point) -> Point:
     means = {name for name, statistic in layer.statistics().items() if statistic.eps is None}
     # A mean is subtracted.
     return Point(found.inputs, {name: -each if name in means else each for name, each in found.parameters.items()})
+
+
+def squares(layer: Layer, at: Point) -> Point:
+    """Return the point at which every product of a polynomial is the square of what it is at `at`."""
+    found = at.mapped(lambda each: each if each.dtype == torch.bool else each.square())
+    parameters = dict(found.parameters)
+    for name, statistic in layer.statistics().items():
+        if statistic.eps is None:
+            # A mean is subtracted.
+            parameters[name] = -parameters[name]
+        else:
+            # The root of this and eps is what the variance and eps were.
+            parameters[name] = (at.parameters[name] + statistic.eps).square() - statistic.eps
+    return Point(found.inputs, parameters)

@@ -3,11 +3,17 @@
 Entry by entry, with K products in a sum, `mag = |W| * |x| + |b|`, u_acc the unit roundoff of the accumulator and u_out
 that of the output's dtype:
 
-    |error| <= 2 * c * lambda * sqrt(K) * u_acc * mag  +  what each side's roundings to the dtype add
+    |error| <= 2 * c * (lambda * sqrt(K) * u_acc * mag + K * u_acc * norm)
+               + what each side's roundings to the dtype add
 
 The first term is N. J. Higham and T. Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019, theorem 3.1,
 with lambda = 6, for each of the two sums. In a chain of c sums, of K1, K2, ... products, the error of each reaches the
 output through the magnitudes of the others, and none is longer than K = K1 * K2 * ...: hence the factor c.
+
+The theorem takes errors to be independent on average. They are not where one product, or the bias, outweighs the others
+so far that these are lost when they are added to it, all in one direction: then up to K additions lose u_acc times that
+one each. It is no larger than norm = sqrt(|W|^2 * |x|^2 + |b|^2); of products of one size that is sqrt(K) times less
+than mag, so that the second term hardly matters there.
 
 A rounding of a value v to the dtype adds u_out * |v|, or half the smallest positive number s where v is below the
 normal range. So a side adds
@@ -39,11 +45,12 @@ LAMBDA = 6.0
 
 @dataclass(frozen=True)
 class Truth:
-    """The reference in float64: its output, what of that is bias, and the sum of the magnitudes of its products."""
+    """The reference in float64: its output, what of that is bias, and the sum and the norm of its products."""
 
     output: Tensor
     bias: Tensor
     magnitude: Tensor
+    norm: Tensor
 
 
 def bound(
@@ -61,6 +68,7 @@ def bound(
     positive number is lost before the output, see `underflow`.
     """
     relative = sums * LAMBDA * math.sqrt(terms) * unit.accumulator + (sums + 1) * unit.factor
+    accumulated = relative * truth.magnitude + sums * terms * unit.accumulator * truth.norm
 
     def side(output: Tensor, rounded: Roundings, lost: Tensor | float) -> Tensor:
         times = rounded.sums + int(rounded.bias_apart)
@@ -70,11 +78,7 @@ def bound(
             size = rounded.sums * torch.maximum(output.abs(), truth.output.abs())
             if rounded.bias_apart:
                 size = size + (truth.output - truth.bias).abs()
-        return (
-            relative * truth.magnitude
-            + unit.output * size
-            + (times + terms * rounded.products_apart + lost) * unit.smallest / 2
-        )
+        return accumulated + unit.output * size + (times + terms * rounded.products_apart + lost) * unit.smallest / 2
 
     return Sides(
         side(outputs.reference, roundings.reference, lost.reference),
