@@ -6,82 +6,62 @@ import math
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import cycle, islice
 from random import Random
+from typing import cast
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from torch import Tensor
 
 from benchmarks import long_layers
+from benchmarks.drawn_numbers import Numbers, numbers_for
 from convcheck.catalogue import catalogue
 from convcheck.claims import Claim
-from convcheck.config.case import DTYPES, Case
+from convcheck.config.case import DTYPES, Case, DType
 from convcheck.evidence.points import Point
 from convcheck.layers import Layer
 from convcheck.patterns import Shapes
 from tests.catalogued import accepted
 
 THREADS = (1, 2, 4)
-DECADES = 6.0
-"""Scales go from 1e-6 to 1e6."""
-
-FITTING = {"float16": (-5.0, 3.5)}
-"""For dtypes of a narrow range, which powers of ten the factors of a case may have between them, so that its products
-neither overflow nor all become zero: float16 holds 6e-8 to 65,504."""
-BEYOND = 0.15
-"""The share of the cases that need not fit."""
 LONG = 0.35
 """The share of the cases that have long sums."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A correct case, and the factors that its inputs and parameters are multiplied with, as powers of ten.
-
-    There is one for every input, then one for every parameter and statistic, in the layer's order.
-    """
+    """A correct case, what it is run on, and on how many threads."""
 
     rewrite: str
     case: Case
-    powers: tuple[float, ...]
+    numbers: Numbers
     threads: int
 
     def claim(self) -> Claim:
         return Claim(self.case, self.rewrite, catalogue()[self.rewrite], ())
 
-    def scaled(self, point: Point) -> Point:
-        """Return the point with everything multiplied by its factor; a mask of True and False stays."""
-        factors = (10**power for power in self.powers)
-        inputs = tuple(_times(each, next(factors)) for each in point.inputs)
-        names = (*self.case.layer.parameters(), *self.case.layer.statistics())
-        return Point(inputs, {name: _times(point.parameters[name], next(factors)) for name in names})
+    def changed(self, point: Point) -> Point:
+        """Return the point with the numbers of this trial."""
+        return self.numbers.at(self.case.layer, point)
 
     def terms(self) -> float:
         """Return how many products are added up for one output, on average; 0 where entries are only moved."""
         layer, inputs = self.case.layer, self.case.inputs
         return layer.macs(*inputs) / math.prod(layer.output_shape(*inputs))
 
-
-def _times(tensor: Tensor, factor: float) -> Tensor:
-    return tensor * factor if tensor.is_floating_point() else tensor
-
-
-def powers(random: Random, count: int, dtype: str) -> tuple[float, ...]:
-    """Draw powers of ten, uniform in the decades that are asked for; a third of all cases stays near 1.
-
-    Where a dtype is narrow, most cases draw one after the other, each from what those before it have left.
-    """
-    most = random.choice((DECADES, DECADES, 1.0))
-    low, high = (-math.inf, math.inf) if random.random() < BEYOND else FITTING.get(dtype, (-math.inf, math.inf))
-    drawn = {}
-    for index in random.sample(range(count), count):
-        power = random.uniform(max(-most, low), min(most, high))
-        low, high = low - min(power, 0.0), high - max(power, 0.0)
-        drawn[index] = power
-    return tuple(drawn[index] for index in range(count))
+    def __str__(self) -> str:
+        """Return the trial in words, enough to run it again."""
+        case, numbers = self.case, self.numbers
+        shapes = ", ".join(str(list(shape)) for shape in case.inputs)
+        scales = ", ".join(f"1e{power:.3f}" for power in numbers.powers)
+        above = f" by 1e{numbers.above:.3f}" if numbers.above else ""
+        return (
+            f"{self.rewrite}: {case.layer} on {shapes} in {case.dtype}, seed {case.seed}, {self.threads} threads, "
+            f"numbers {numbers.kind}{above} at scales {scales}"
+        )
 
 
 def catalogued(name: str, count: int, random: Random) -> list[tuple[Layer, Shapes]]:
-    """Draw small layers of every setting, as the tests do."""
+    """Draw small layers of every setting, as the tests do; the same ones again where there are not so many."""
     found: list[tuple[Layer, Shapes]] = []
 
     @seed(random.getrandbits(32))
@@ -100,14 +80,11 @@ def catalogued(name: str, count: int, random: Random) -> list[tuple[Layer, Shape
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             keep()
-    return found
+    return list(islice(cycle(found), count))
 
 
 def trials(names: Iterable[str], count: int, seed: int, dtypes: tuple[str, ...] = DTYPES) -> Iterator[Trial]:
-    """Yield `count` trials, as many of one rewrite as of another: the same ones for the same seed.
-
-    Few may be missing where a rewrite does not have so many small layers.
-    """
+    """Yield `count` trials, as many of one rewrite as of another: the same ones for the same seed."""
     chosen = sorted(names)
     for index, name in enumerate(chosen):
         random = Random(f"{seed} {name}")
@@ -117,6 +94,6 @@ def trials(names: Iterable[str], count: int, seed: int, dtypes: tuple[str, ...] 
         drawn += [long_layers.drawn_for(name, random) for _ in range(long)]
         for layer, inputs in drawn:
             dtype = random.choice(dtypes)
-            numbers = len(inputs) + len(layer.parameters()) + len(layer.statistics())
-            case = Case(name, layer, inputs, dtype=dtype, seed=random.getrandbits(31))  # type: ignore[arg-type]
-            yield Trial(name, case, powers(random, numbers, dtype), random.choice(THREADS))
+            numbers = numbers_for(random, layer, inputs, dtype)
+            case = Case(name, layer, inputs, dtype=cast("DType", dtype), seed=random.getrandbits(31))
+            yield Trial(name, case, numbers, random.choice(THREADS))

@@ -32,15 +32,17 @@ TRIES = 400
 
 def log_uniform(random: Random, most: int) -> int:
     """Draw a whole number from 1 to `most`, every decade as likely as another."""
-    return round(most ** random.random())
+    return round(math.pow(most, random.random()))
 
 
 def linear(random: Random, terms: int) -> Drawn:
+    """Draw a Linear with so many features."""
     layer = parse_layer(f"Linear({terms}, {random.randint(1, 4)}, bias={random.random() < 0.5})")
     return layer, ((random.randint(1, 3), terms),)
 
 
 def product(random: Random, terms: int) -> Drawn:
+    """Draw a product of two matrices."""
     m, p = random.randint(1, 3), random.randint(1, 3)
     kind = random.choice(("mm", "bmm", "matmul"))
     batch = (2,) if kind == "bmm" else ()
@@ -85,12 +87,14 @@ def conv_of(random: Random, terms: int, out: int, dims: int | None = None) -> tu
 
 
 def conv(random: Random, terms: int) -> Drawn:
+    """Draw a convolution and an input of few windows."""
     layer, space = conv_of(random, terms, random.randint(1, 2))
     batch = random.choice(((), (1,), (2,)))
     return layer, ((*batch, layer.in_channels, *space),)
 
 
 def transposed(random: Random, terms: int) -> Drawn:
+    """Draw a transposed convolution and an input of few positions."""
     into, kernel, stride = sizes(random, terms)
     groups = random.choice((1, 1, 2))
     layer = parse_layer(
@@ -109,6 +113,7 @@ def transposed(random: Random, terms: int) -> Drawn:
 
 
 def patches(random: Random, terms: int) -> Drawn:
+    """Draw a Patchify or an Unpatchify of few patches."""
     into, patch, stride = sizes(random, terms)
     kind = random.choice(("Patchify", "Unpatchify"))
     layer = parse_layer(
