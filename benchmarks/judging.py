@@ -7,10 +7,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-import torch
-from torch import Tensor
-
 from benchmarks import equivalence, kinds
+from benchmarks.comparing import in_dtype, let_through
 from benchmarks.planting import Fault
 from convcheck.claims import Claim
 from convcheck.evidence import bookkeeping, points
@@ -38,8 +36,6 @@ FAILURES = (Fate.SURVIVED, Fate.ACCUSED, Fate.CRASHED)
 
 ORDERS = (kinds.PATCH_AXES, kinds.CHANNELS, kinds.FLIP, kinds.IN_OUT, kinds.GROUPS)
 """What a case with one channel, or with weights that are symmetric in their effect, cannot tell."""
-
-COMPARISONS = ("torch.allclose", "torch.testing.assert_close")
 
 
 @dataclass(frozen=True)
@@ -116,26 +112,6 @@ def unbuilt(claim: Claim) -> str | None:
         return misfits
     wanted = layer.output_shape(*shapes)
     return None if tuple(output.shape) == wanted else f"its output is {list(output.shape)}, not {list(wanted)}"
-
-
-def in_dtype(claim: Claim, drawn: Point) -> tuple[Tensor, Tensor]:
-    """Return both outputs, as `verify` compares them in the asked dtype."""
-    dtype = getattr(torch, claim.case.dtype)
-    with torch.no_grad():
-        return build_pair(claim).run(drawn.mapped(lambda each: each if each.dtype == torch.bool else each.to(dtype)))
-
-
-def let_through(reference: Tensor, candidate: Tensor) -> tuple[str, ...]:
-    """Return which of torch's own comparisons, with their default tolerances, find no difference."""
-    found = []
-    if torch.allclose(candidate, reference):
-        found.append(COMPARISONS[0])
-    try:
-        torch.testing.assert_close(candidate, reference)
-        found.append(COMPARISONS[1])
-    except AssertionError:
-        pass
-    return tuple(found)
 
 
 def found_by(result: Result) -> str:

@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks.judging import COMPARISONS, FAILURES, Fate, Outcome, mutant
+from benchmarks.comparing import COMPARISONS
+from benchmarks.judging import FAILURES, Fate, Outcome, mutant
 from benchmarks.kinds import KINDS
+from benchmarks.writing import Written, print_table
 
 FATES = (Fate.KILLED, Fate.EQUIVALENT, Fate.WEAK, Fate.SURVIVED)
 HEAD = ("fault", "mutants", *map(str, FATES), *(f"{name} passes" for name in COMPARISONS))
-WIDEST = 200
 
 
 def print_report(outcomes: Sequence[Outcome], written: str) -> None:
     """Print table and remarks to standard output; `written` is `table` or `markdown`."""
     rows = [row(kind, [each for each in outcomes if each.fault.kind == kind]) for kind in KINDS]
     rows = [each for each in rows if each[1] != "0"]
-    total = row("total", outcomes)
-    if written == "markdown":
-        print("\n".join(markdown([*rows, total])))
-    else:
-        table = Table(*HEAD[:1], box=None, header_style="bold", pad_edge=False)
-        for title in HEAD[1:]:
-            table.add_column(title, justify="right", no_wrap=False)
-        for each in rows:
-            table.add_row(*each)
-        table.add_section()
-        table.add_row(*total, style="bold")
-        Console(width=WIDEST if not Console().is_terminal else None, highlight=False).print(table)
+    print_table(Written(HEAD, rows, row("total", outcomes)), written)
     print()
     print("\n".join(remarks(outcomes, "- " if written == "markdown" else "")))
 
@@ -44,14 +31,6 @@ def row(title: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     passed = Counter(name for each in mutants for name in each.passed)
     numbers = [len(mutants), *(counts[fate] for fate in FATES), *(passed[name] for name in COMPARISONS)]
     return title, *(f"{number:,}" for number in numbers)
-
-
-def markdown(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield the lines of a table in Markdown."""
-    yield f"| {' | '.join(HEAD)} |"
-    yield f"|{'|'.join(['---', *['---:'] * (len(HEAD) - 1)])}|"
-    for each in rows:
-        yield f"| {' | '.join(each)} |"
 
 
 def remarks(outcomes: Sequence[Outcome], bullet: str) -> Iterator[str]:
