@@ -18,6 +18,7 @@ from convcheck.evidence import logic, numbers
 from convcheck.evidence.pair import CannotRunError, Pair, build_pair
 from convcheck.evidence.points import Point
 from convcheck.evidence.precision import arithmetic
+from convcheck.evidence.repetition import moment
 from convcheck.layers import parse_layer
 from convcheck.results import Agreement, Result, Verdict
 from convcheck.verification import verify
@@ -351,3 +352,47 @@ def test_inputs_and_weights_are_not_correlated() -> None:
         correlation = torch.corrcoef(torch.cat([x, weight]))[:8, 8:]
         # Of independent rows of n numbers it has a standard deviation of 1 / sqrt(n).
         assert correlation.abs().max() < 5 / 5000**0.5
+
+
+def constant(point: Point) -> Point:
+    """Make all inputs equal, and all weights."""
+    return point.mapped(lambda each: torch.full_like(each, float(each.flatten()[0])))
+
+
+REPEATED = {
+    "a matrix product": ("Linear(89511, 3, bias=False)", (1, 89511), "broadcast-sum", "float64"),
+    "loops": ("Conv1d(33578, 4, 1, groups=2)", (33578, 2), "loops", "float64"),
+    "a transposed convolution": (
+        "ConvTranspose3d(50071, 2, 1, bias=False)",
+        (1, 50071, 1, 1, 2),
+        "matmul-fold",
+        "float32",
+    ),
+    "merged convolutions": (
+        "Sequential(Conv1d(13423, 2, 3), Conv1d(2, 2, 1))",
+        (2, 13423, 3),
+        "merge-convs",
+        "float32",
+    ),
+}
+
+
+@pytest.mark.parametrize(("layer", "shape", "name", "dtype"), REPEATED.values(), ids=REPEATED.keys())
+def test_errors_that_repeat_are_in_the_bound(layer: str, shape: tuple[int, ...], name: str, dtype: DType) -> None:
+    """Adding the same number again and again makes the same error again and again."""
+    parsed = parse_layer(layer)
+    for seed in range(4):
+        case = Case("case", parsed, (shape,), (name,), dtype=dtype, seed=seed)
+        result = verify(Claim(case, name, catalogue()[name], ()), constant)
+        assert result.verdict is Verdict.EQUAL, result.reason
+
+
+def test_products_that_differ_have_the_moment_of_their_number_and_equal_ones_its_square() -> None:
+    layer = parse_layer("Linear(4000, 5, bias=False)")
+    case = Case("case", layer, ((20, 4000),), ("linear-as-conv1x1",))
+    pair = build_pair(Claim(case, "linear-as-conv1x1", catalogue()["linear-as-conv1x1"], ()))
+    drawn = numbers.draw(pair, case).mapped(Tensor.double)
+    assert moment(pair, drawn, 4000, 2.0**-24) == 4000
+    assert moment(pair, constant(drawn), 4000, 2.0**-24) == 4000**2
+    blocks = drawn.mapped(lambda each: each[:, :40].repeat_interleave(100, 1))
+    assert 4000 * 100 / 4 < moment(pair, blocks, 4000, 2.0**-24) < 4000 * 100 * 8

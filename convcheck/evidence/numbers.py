@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from convcheck.config.case import Case, Tolerance
-from convcheck.evidence import finite, points, rounding, strength, underflow
+from convcheck.evidence import finite, points, repetition, rounding, strength, underflow
 from convcheck.evidence.pair import CannotRunError, Pair, drawn_in, torch_may_refuse
 from convcheck.evidence.points import Point
 from convcheck.evidence.precision import Arithmetic, arithmetic
@@ -108,7 +108,8 @@ def _derived(
         return Sides(apart / 2, apart / 2)
     roundings = Sides(layer.roundings(), rewrite.roundings(layer))
     lost = underflow.lost_between(pair, exactly)
-    derived = rounding.bound(unit, terms, degree - 1, truth, outputs, roundings, lost)
+    moment = repetition.moment(pair, exactly, terms, unit.accumulator)
+    derived = rounding.bound(unit, terms, degree - 1, truth, outputs, roundings, lost, moment)
     if rewrite.transform is not None:
         # A transform errs relative to the norms of what it transforms, not to single entries.
         rows = rewrite.transform.rows(layer, exactly.inputs[0], exactly.parameters)

@@ -3,11 +3,12 @@
 Entry by entry, with K products in a sum, `mag = |W| * |x| + |b|`, u_acc the unit roundoff of the accumulator and u_out
 that of the output's dtype:
 
-    |error| <= 2 * c * (lambda * sqrt(K) * u_acc * mag + K * u_acc * norm)
+    |error| <= 2 * c * (min(K, lambda * sqrt(F2)) * u_acc * mag + K * u_acc * norm)
                + what each side's roundings to the dtype add
 
 The first term is N. J. Higham and T. Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019, theorem 3.1,
-with lambda = 6, for each of the two sums. In a chain of c sums, of K1, K2, ... products, the error of each reaches the
+with lambda = 6, for each of the two sums; F2 is K, or more where products repeat one another, see `repetition`, and K
+alone is the bound that assumes nothing. In a chain of c sums, of K1, K2, ... products, the error of each reaches the
 output through the magnitudes of the others, and none is longer than K = K1 * K2 * ...: hence the factor c.
 
 The theorem takes errors to be independent on average. They are not where one product, or the bias, outweighs the others
@@ -61,13 +62,15 @@ def bound(
     outputs: Sides[Tensor],
     roundings: Sides[Roundings],
     lost: Sides[Tensor | float],
+    moment: float,
 ) -> Sides[Tensor]:
     """Return how far rounding may take each side from the truth, entry by entry. All tensors are float64, of one shape.
 
     `sums` is how many sums are chained; `terms` the most products in one output; `lost` how often half of the smallest
-    positive number is lost before the output, see `underflow`.
+    positive number is lost before the output, see `underflow`; `moment` is F2.
     """
-    relative = sums * LAMBDA * math.sqrt(terms) * unit.accumulator + (sums + 1) * unit.factor
+    additions = max(LAMBDA * math.sqrt(terms), min(terms, LAMBDA * math.sqrt(moment)))
+    relative = sums * additions * unit.accumulator + (sums + 1) * unit.factor
     accumulated = relative * truth.magnitude + sums * terms * unit.accumulator * truth.norm
 
     def side(output: Tensor, rounded: Roundings, lost: Tensor | float) -> Tensor:
