@@ -92,9 +92,15 @@ def whole_numbers(shape: Shape, magnitude: int, generator: torch.Generator) -> T
 
 
 def masks(shape: Shape, generator: torch.Generator) -> Tensor:
-    """Draw a mask of True and False; its first column is True, since a row without any has no softmax."""
+    """Draw a mask of True and False. Its first column is True, since a row without any has no softmax.
+
+    With several rows, every column is True in one of them at least, so that there is a query that sees each key.
+    """
     mask = torch.rand(shape, generator=generator) < 0.5
     mask[..., 0] = True
+    if shape[-2] > 1:
+        columns = torch.arange(shape[-1])
+        mask[..., columns % shape[-2], columns] = True
     return mask
 
 
