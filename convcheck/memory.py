@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from convcheck.claims import Claim
+from convcheck.layers import Layer, Sequential
 from convcheck.rewrite import parameter_count
 
 _FLOAT64 = 8
@@ -13,22 +14,37 @@ _FLOAT64 = 8
 # gradients on both sides and what torch lays aside for im2col; outputs where they are compared with the bound.
 _PARAMETERS, _TRANSPLANTED, _INPUTS, _OUTPUTS, _COLUMNS = 3, 2, 5, 11, 2
 
+_MERGED = 2
+"""Weights are merged without groups: once, and once more for the gradient."""
+
 
 def needed(claim: Claim) -> int:
     """Return about how many bytes the proof of a claim takes at its peak."""
     layer, shapes = claim.case.layer, claim.case.inputs
     parameters = layer.parameter_count()
     transplanted = parameters
+    merged = 0
     if claim.rewrite is not None and not claim.refusals:
-        transplanted = parameter_count(claim.transplant().shapes())
+        way = claim.transplant()
+        transplanted = parameter_count(way.shapes())
+        merged = _dense(layer) if way.merges() else 0
     values = (
         _PARAMETERS * parameters
         + _TRANSPLANTED * transplanted
+        + _MERGED * merged
         + _INPUTS * sum(map(math.prod, shapes))
         + _OUTPUTS * math.prod(layer.output_shape(*shapes))
         + _COLUMNS * layer.unfolded(*shapes)
     )
     return _FLOAT64 * values
+
+
+def _dense(layer: Layer) -> int:
+    """Return how many values the weights of a chain have without groups."""
+    if isinstance(layer, Sequential):
+        return sum(map(_dense, layer.layers))
+    groups: int = getattr(layer, "groups", 1)
+    return groups * layer.parameter_count()
 
 
 def available() -> int:

@@ -8,6 +8,7 @@ smallest positive number of that dtype, and lambda = 6:
     storing v         e + u_out * (|v| + e) + s/2
     adding up the     lambda * sqrt(n) * u_acc * size, with size = (|a| + e_a) . (|b| + e_b): N. J. Higham and T. Mary,
     n products a . b  A New Approach to Probabilistic Rounding Error Analysis, 2019, theorem 3.1; and
+                      n * u_acc * norm, with norm^2 the sum of their squares, where one outweighs the others; and
                       u_out * size + n * s/2 where every product is stored first; and of what comes in
                       |a| . e_b + e_a . |b| + e_a . e_b, and 2 f * size where factors are rounded to f first (TF32)
     softmax p of z    z_j - max z is rounded, and once more in the exponential: z is open by d = e + 2 u_acc |z - max z|
@@ -100,7 +101,8 @@ def dot_products(rows: Computed, others: Computed, unit: Unit, *, stores_product
     """Add up products, `[..., l, n]` and `[..., s, n]` to `[..., l, s]`, and store the sums."""
     size, terms = rows.size() @ others.size().mT, rows.value.shape[-1]
     sigma = math.sqrt(terms) * unit.accumulator * size
-    error = LAMBDA * sigma + _carried(rows, others) + _carried(others, rows).mT + rows.error @ others.error.mT
+    lost = terms * unit.accumulator * (rows.size().square() @ others.size().square().mT).sqrt()
+    error = LAMBDA * sigma + lost + _carried(rows, others) + _carried(others, rows).mT + rows.error @ others.error.mT
     error = error + 2 * unit.factor * size
     if stores_products:
         error = error + unit.output * size + terms * unit.smallest / 2

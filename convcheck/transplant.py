@@ -84,7 +84,9 @@ class Merge:
         return self.shape
 
     def forward(self, parameters: Parameters) -> Tensor:
-        return self.compute(*(parameters[source] for source in self.sources))
+        sources = [parameters[source] for source in self.sources]
+        # In float64, so that a merged parameter is rounded once, and nothing on the way under- or overflows.
+        return self.compute(*(each.double() for each in sources)).to(sources[0].dtype)
 
     def backward(self, _tensor: Tensor) -> Tensor:
         raise NoWayBackError(

@@ -208,3 +208,31 @@ def test_what_is_expected_and_missed_is_said(claim: Claim) -> None:
         result.reason
         == "expected the output [2, 8, 3, 4], got [2, 8, 3, 3]; expected 1 parameters in the reference, got 152"
     )
+
+
+def test_nan_on_integers_is_a_difference_and_no_crash(pair: Pair) -> None:
+    found = logic.examine(spoilt(pair, lambda y: y / 0 * 0), seed=0)
+    assert found.exact.status is Agreement.DIFFERENT
+    assert "against nan" in found.faults[0]
+    assert found.seen == ("the candidate gives NaN or infinity",)
+
+
+@pytest.mark.parametrize("name", ["fft", "winograd"])
+def test_a_fault_that_rounding_to_integers_hides_is_found_in_float64(name: str) -> None:
+    rewrite = catalogue()[name]
+    layer = parse_layer("Conv2d(3, 4, 3)")
+
+    def off(*given: object) -> nn.Module:
+        return Behind(rewrite.candidate(*given), lambda y: y + 2.0**-24, lambda x: x)
+
+    def weights(*given: object) -> object:
+        recipes = rewrite.weights(*given) if callable(rewrite.weights) else rewrite.weights
+        return {f"inner.{target}": recipe for target, recipe in recipes.items()}
+
+    wrong = dataclasses.replace(rewrite, candidate=off, weights=weights)  # type: ignore[arg-type]
+    case = Case("case", layer, layer.typical_inputs(), (name,), dtype="bfloat16")
+    assert verify(Claim(case, name, rewrite, ())).verdict is Verdict.EQUAL
+    result = verify(Claim(case, name, wrong, ()))
+    assert result.exact.status is Agreement.IDENTICAL
+    assert result.verdict is Verdict.DIFFERENT
+    assert "in float64 the error is" in (result.reason or "")

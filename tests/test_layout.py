@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections import OrderedDict
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,6 +28,8 @@ from convcheck.steps import Flip, Rearrange, Step
 from convcheck.transplant import Move, Transplant
 
 from .catalogued import accepted
+
+TRUST = Path(__file__).parent.parent / "docs" / "trust.md"
 
 # What was found in public code: which mistake, on which layer, and what is right.
 MISTAKES: dict[str, tuple[str, str, dict[str, str], str]] = {
@@ -226,3 +230,18 @@ def test_a_fault_that_is_no_layout_gets_no_suggestion() -> None:
     )
     assert logic.examine(wrong, 0).exact.status is Agreement.DIFFERENT
     assert layout.corrections(wrong, wrong.transplant, seed=0) == ()
+
+
+def test_the_table_in_the_docs_is_this_one() -> None:
+    rows = [
+        f"| {told} | `{next(iter(claimed.values()))}` | `{right}` |"
+        for told, (_, _, claimed, right) in MISTAKES.items()
+    ]
+    table = "\n".join(["| mistake | laid out as | `suggestion` |", "|---|---|---|", *rows])
+    text = TRUST.read_text("utf-8")
+    before, marker, rest = text.partition("<!-- layouts -->\n")
+    shown, end, after = rest.partition("\n<!-- /layouts -->")
+    if os.environ.get("CONVCHECK_WRITE_README"):
+        TRUST.write_text(f"{before}{marker}{table}{end or '<!-- /layouts -->'}{after}")
+    else:
+        assert shown == table

@@ -19,6 +19,7 @@ from convcheck.evidence import logic, numbers
 from convcheck.evidence.pair import CannotRunError, Pair, build_pair
 from convcheck.evidence.points import Point
 from convcheck.evidence.precision import arithmetic
+from convcheck.evidence.repetition import moment
 from convcheck.layers import parse_layer
 from convcheck.results import Agreement, Result, Verdict
 from convcheck.verification import verify
@@ -86,7 +87,7 @@ def test_the_referee_says_which_sides_kernel_is_off(
     reason = result.reason or ""
     assert f"the {side} in {dtype} is farther from float64 than its roundings explain: at [0, 0, 0, 0]" in reason
     assert f"the {other} in {dtype} is farther" not in reason
-    assert "both agree on integers, so the rewrite is right; a kernel of this platform is not" in reason
+    assert "both agree on integers, so the rewrite is right, and the arithmetic of this platform is off" in reason
     assert getattr(result.referee, side) > getattr(result.referee, other)
     assert result.suggestion is None
 
@@ -111,7 +112,7 @@ def scaled(by: float) -> Callable[[Point], Point]:
     return lambda point: point.mapped(lambda each: each * by)
 
 
-@pytest.mark.parametrize(("by", "seen"), [(1e6, "larger ones are given"), (300.0, "sums of up to")])
+@pytest.mark.parametrize(("by", "seen"), [(1e6, "larger ones are given"), (300.0, "comes up on the way")])
 def test_numbers_that_a_dtype_cannot_hold_are_an_error_and_no_difference(by: float, seen: str) -> None:
     result = verify(claim("float16", "Conv2d(64, 8, 2, stride=2)"), scaled(by))
     assert result.verdict is Verdict.ERROR
@@ -259,3 +260,140 @@ def test_a_device_that_cannot_run_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     pair = build_pair(asked)
     with pytest.raises(CannotRunError, match="sees 0 CUDA devices"):
         numbers.measure(pair, case, numbers.draw(pair, case), 1, asked.rewrite)
+
+
+def at_scales(*powers: float) -> Callable[[Point], Point]:
+    """Scale the input, and each parameter in turn, by a power of ten."""
+
+    def change(point: Point) -> Point:
+        first, *others = (10.0**power for power in powers)
+        parameters = zip(point.parameters.items(), others, strict=True)
+        return Point(tuple(each * first for each in point.inputs), {name: each * by for (name, each), by in parameters})
+
+    return change
+
+
+UNDERFLOWS = {
+    "every product that is stored": ("Linear(65299, 3, bias=False)", (1, 65299), "broadcast-sum", (-3.4, -0.8)),
+    "every product of a window": ("Conv3d(3, 2, 3, bias=False)", (3, 3, 3, 3), "windows-sum", (-1.6, -3.3)),
+    "what lies between two layers": (
+        "Sequential(Conv3d(1, 2, (2, 2, 1), bias=False), Conv3d(2, 1, 1, bias=False))",
+        (1, 1, 4, 4, 4),
+        "merge-convs",
+        (-4.3, -2.2, 4.7),
+    ),
+    "a merged weight": (
+        "Sequential(Conv1d(1, 1, 1, bias=False), Conv1d(1, 1, 1, bias=False))",
+        (1, 2),
+        "merge-convs",
+        (3.0, -4.5, -0.4),
+    ),
+}
+
+
+@pytest.mark.parametrize(("layer", "shape", "name", "powers"), UNDERFLOWS.values(), ids=UNDERFLOWS.keys())
+def test_what_is_lost_below_the_normal_range_is_in_the_bound(
+    layer: str, shape: tuple[int, ...], name: str, powers: tuple[float, ...]
+) -> None:
+    parsed = parse_layer(layer)
+    for seed in range(5):
+        case = Case("case", parsed, (shape,), (name,), dtype="float16", seed=seed)
+        result = verify(Claim(case, name, catalogue()[name], ()), at_scales(*powers))
+        assert result.verdict is Verdict.EQUAL, result.reason
+
+
+def test_what_overflows_between_two_layers_is_said_as_overflow() -> None:
+    layer = "Sequential(Conv2d(2, 4, 1, bias=False), Conv2d(4, 2, 1, bias=False))"
+    parsed = parse_layer(layer)
+    case = Case("case", parsed, ((2, 2, 3, 3),), ("merge-convs",), dtype="float16")
+    claim = Claim(case, "merge-convs", catalogue()["merge-convs"], ())
+    result = verify(claim, at_scales(3.0, 3.0, -5.0))
+    assert result.verdict is Verdict.ERROR
+    assert "overflow: float16 holds numbers up to 6.55e+04, and" in (result.reason or "")
+    assert "comes up on the way" in (result.reason or "")
+
+
+def outweighed_by_bias(point: Point) -> Point:
+    """Make all products positive and tiny beside the bias, so that nearly all are lost when they are added to it."""
+    weight, bias = point.parameters["weight"].abs(), point.parameters["bias"]
+    return Point((point.inputs[0].abs(),), {"weight": weight * 1e-4, "bias": bias * 1e4})
+
+
+def outweighed_by_a_channel(point: Point) -> Point:
+    """Make all products positive, and those of the first channel 10^7 times as large as the others."""
+    x = point.inputs[0].abs().clone()
+    x[:, 0] *= 1e7
+    return Point((x,), {name: each.abs() for name, each in point.parameters.items()})
+
+
+@pytest.mark.parametrize("change", [outweighed_by_bias, outweighed_by_a_channel])
+@pytest.mark.parametrize("name", ["flatten-linear", "unfold-matmul", "windows-sum"])
+def test_products_that_are_lost_beside_a_larger_one_are_in_the_bound(
+    name: str, change: Callable[[Point], Point]
+) -> None:
+    """Such errors are not independent: all of them have the sign of what is lost."""
+    layer = parse_layer("Conv3d(3621, 2, 3)")
+    largest = 0.0
+    for seed in range(3):
+        case = Case("case", layer, ((2, 3621, 3, 3, 3),), (name,), seed=seed)
+        result = verify(Claim(case, name, catalogue()[name], ()), change)
+        assert result.verdict is Verdict.EQUAL, result.reason
+        largest = max(largest, result.error.ratio or 0)
+    assert largest > 1e-4
+
+
+def test_inputs_and_weights_are_not_correlated() -> None:
+    """They come from different streams of the seed."""
+    layer = parse_layer("Linear(5000, 8, bias=False)")
+    for seed in range(5):
+        case = Case("case", layer, ((8, 5000),), ("linear-as-conv1x1",), seed=seed)
+        pair = build_pair(Claim(case, "linear-as-conv1x1", catalogue()["linear-as-conv1x1"], ()))
+        drawn = numbers.draw(pair, case)
+        x, weight = drawn.inputs[0], drawn.parameters["weight"]
+        correlation = torch.corrcoef(torch.cat([x, weight]))[:8, 8:]
+        # Of independent rows of n numbers it has a standard deviation of 1 / sqrt(n).
+        assert correlation.abs().max() < 5 / 5000**0.5
+
+
+def constant(point: Point) -> Point:
+    """Make all inputs equal, and all weights."""
+    return point.mapped(lambda each: torch.full_like(each, float(each.flatten()[0])))
+
+
+REPEATED = {
+    "a matrix product": ("Linear(89511, 3, bias=False)", (1, 89511), "broadcast-sum", "float64"),
+    "loops": ("Conv1d(33578, 4, 1, groups=2)", (33578, 2), "loops", "float64"),
+    "a transposed convolution": (
+        "ConvTranspose3d(50071, 2, 1, bias=False)",
+        (1, 50071, 1, 1, 2),
+        "matmul-fold",
+        "float32",
+    ),
+    "merged convolutions": (
+        "Sequential(Conv1d(13423, 2, 3), Conv1d(2, 2, 1))",
+        (2, 13423, 3),
+        "merge-convs",
+        "float32",
+    ),
+}
+
+
+@pytest.mark.parametrize(("layer", "shape", "name", "dtype"), REPEATED.values(), ids=REPEATED.keys())
+def test_errors_that_repeat_are_in_the_bound(layer: str, shape: tuple[int, ...], name: str, dtype: DType) -> None:
+    """Adding the same number again and again makes the same error again and again."""
+    parsed = parse_layer(layer)
+    for seed in range(4):
+        case = Case("case", parsed, (shape,), (name,), dtype=dtype, seed=seed)
+        result = verify(Claim(case, name, catalogue()[name], ()), constant)
+        assert result.verdict is Verdict.EQUAL, result.reason
+
+
+def test_products_that_differ_have_the_moment_of_their_number_and_equal_ones_its_square() -> None:
+    layer = parse_layer("Linear(4000, 5, bias=False)")
+    case = Case("case", layer, ((20, 4000),), ("linear-as-conv1x1",))
+    pair = build_pair(Claim(case, "linear-as-conv1x1", catalogue()["linear-as-conv1x1"], ()))
+    drawn = numbers.draw(pair, case).mapped(Tensor.double)
+    assert moment(pair, drawn, 4000, 2.0**-24) == 4000
+    assert moment(pair, constant(drawn), 4000, 2.0**-24) == 4000**2
+    blocks = drawn.mapped(lambda each: each[:, :40].repeat_interleave(100, 1))
+    assert 4000 * 100 / 4 < moment(pair, blocks, 4000, 2.0**-24) < 4000 * 100 * 8

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 import convcheck
+from convcheck.api import InputLike
 from convcheck.evidence.points import Point
 from convcheck.evidence.strength import symmetries, weaknesses
 from convcheck.layers import parse_layer
@@ -36,6 +37,12 @@ WEAK = {
     "Patchify of one channel": ("Patchify(1, 4, data_dim=2, patch_size=2)", None, "patchify-unfold", "one channel"),
     "one head": ("MultiheadAttention(8, 1)", None, "multihead-sum", "one head, or heads of one feature"),
     "heads of one feature": ("MultiheadAttention(4, 4)", None, "multihead-sum", "one head, or heads of one feature"),
+    "attention to one key": (
+        "scaled_dot_product_attention()",
+        ((2, 3, 4), (2, 1, 4), (2, 1, 5)),
+        "attention-sum",
+        "input makes no difference to any output",
+    ),
     "taps that read padding only": (
         "Conv2d(3, 4, 3, padding=1)",
         (2, 3, 1, 1),
@@ -47,7 +54,7 @@ WEAK = {
 
 @pytest.mark.parametrize(("layer", "shape", "rewrite", "note"), WEAK.values(), ids=WEAK.keys())
 def test_a_weak_case_is_called_weak_and_fails_where_strict(
-    layer: str, shape: tuple[int, ...] | None, rewrite: str, note: str
+    layer: str, shape: InputLike | None, rewrite: str, note: str
 ) -> None:
     result = convcheck.verify(layer, shape, rewrite)
     assert result.verdict == "equal"

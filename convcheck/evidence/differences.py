@@ -26,6 +26,9 @@ def describe(layer: Layer, parameters: Mapping[str, Tensor], reference: Tensor, 
     entries, a constant. Otherwise, where the outputs differ.
     """
     names = axes_of(layer, reference.ndim)
+    if not candidate.isfinite().all():
+        yield "the candidate gives NaN or infinity"
+        return
     for whole in (_zeros, _factor, _moved, _reordered, _constant):
         said = list(whole(names, parameters, reference, candidate))
         if said:

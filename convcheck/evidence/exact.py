@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
+from torch import Tensor
 
 from convcheck.evidence.integers import Probe
 
@@ -19,9 +22,15 @@ def compare(probe: Probe) -> str | None:
     if torch.equal(reference, candidate):
         return None
     gap = (reference - candidate).abs()
+    # NaN is the largest to argmax: nothing is farther from a number.
     at = torch.unravel_index(gap.argmax(), gap.shape)
     count = int((gap != 0).sum())
     return (
         f"on integers, where nothing is rounded, {count} of {gap.numel()} output values differ; the most at "
-        f"{[int(i) for i in at]}: {int(reference[at])} against {int(candidate[at])}"
+        f"{[int(i) for i in at]}: {_written(reference[at])} against {_written(candidate[at])}"
     )
+
+
+def _written(value: Tensor) -> str:
+    number = float(value)
+    return str(int(number)) if math.isfinite(number) else str(number)

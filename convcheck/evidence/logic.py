@@ -53,8 +53,8 @@ def examine(pair: Pair, seed: int) -> Logic:
         compared = gradients.compare(pulled)
         found = gradients.merge(found, compared) if found else compared
         if probes == 1:
-            weights = {name: each.reference for name, each in pulled.items() if name in pair.layer.parameters()}
-            weak = strength.weaknesses(pair.layer, pair.shapes, probe.reference.detach(), weights)
+            slopes = {name: each.reference for name, each in pulled.items()}
+            weak = strength.weaknesses(pair.layer, pair.shapes, probe.reference.detach(), slopes)
             notes |= dict.fromkeys(weak)
         if fault is not None:
             seen = _seen(pair, probe)
@@ -73,10 +73,10 @@ def _weaknesses_on_normals(pair: Pair, seed: int) -> Iterator[str]:
     drawn = points.normals(pair.layer, pair.shapes, {}, torch.float64, generator)
     point = drawn.mapped(lambda each: each if each.dtype == torch.bool else each.requires_grad_())
     output = pair.run_reference(point)
-    weights = {name: point.parameters[name] for name in pair.layer.parameters()}
+    variables = point.variables()
     cotangent = torch.randn(output.shape, generator=generator, dtype=torch.float64)
-    pulled = integers.pull_back(output, list(weights.values()), cotangent) if weights else ()
-    yield from strength.weaknesses(pair.layer, pair.shapes, output.detach(), dict(zip(weights, pulled, strict=True)))
+    pulled = integers.pull_back(output, list(variables.values()), cotangent)
+    yield from strength.weaknesses(pair.layer, pair.shapes, output.detach(), dict(zip(variables, pulled, strict=True)))
 
 
 def _seen(pair: Pair, probe: integers.Probe) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from convcheck.config.case import Case, Tolerance
-from convcheck.evidence import finite, points, rounding, strength
+from convcheck.evidence import finite, points, repetition, rounding, strength, underflow
 from convcheck.evidence.pair import CannotRunError, Pair, drawn_in, torch_may_refuse
 from convcheck.evidence.points import Point
 from convcheck.evidence.precision import Arithmetic, arithmetic
@@ -35,7 +35,8 @@ class Numbers:
 
 def draw(pair: Pair, case: Case) -> Point:
     """Return normal inputs, and the reference's own parameters: torch's initialisation, from the case's seed."""
-    generator = torch.Generator().manual_seed(case.seed)
+    # Not the stream of the parameters, which torch begins with the seed itself: the two would be correlated.
+    generator = torch.Generator().manual_seed((case.seed * 1_000_003 + 700_001) % 2**63)
     own = {name: parameter.detach() for name, parameter in pair.reference.named_parameters()}
     return points.normals(pair.layer, pair.shapes, own, drawn_in(case.dtype), generator)
 
@@ -60,7 +61,7 @@ def measure(pair: Pair, case: Case, drawn: Point, terms: int, rewrite: Rewrite) 
         return Numbers(Deviation(), Sides(None, None), shapes)
     broken = tuple(finite.faults(drawn))
     if not broken:
-        finite.check_range(case.dtype, unit, exactly, truth.magnitude, outputs)
+        finite.check_range(case.dtype, unit, exactly, pair, outputs)
     sides = _derived(pair, rewrite, exactly, unit, terms, truth, outputs)
     limit = derived = sides.reference + sides.candidate
     notes = [*unit.notes, *(strength.symmetries(drawn.parameters) if pair.layer.degree() is None else ())]
@@ -106,7 +107,9 @@ def _derived(
         apart = rewrite.analysis(layer, exactly.inputs, exactly.parameters, unit)
         return Sides(apart / 2, apart / 2)
     roundings = Sides(layer.roundings(), rewrite.roundings(layer))
-    derived = rounding.bound(unit, terms, degree - 1, truth, outputs, roundings)
+    lost = underflow.lost_between(pair, exactly)
+    moment = repetition.moment(pair, exactly, terms, unit.accumulator)
+    derived = rounding.bound(unit, terms, degree - 1, truth, outputs, roundings, lost, moment)
     if rewrite.transform is not None:
         # A transform errs relative to the norms of what it transforms, not to single entries.
         rows = rewrite.transform.rows(layer, exactly.inputs[0], exactly.parameters)
@@ -115,15 +118,16 @@ def _derived(
 
 
 def _referee(pair: Pair, exactly: Point) -> rounding.Truth:
-    """Run the reference in float64 on the very same numbers, on zeros, and on magnitudes."""
+    """Run the reference in float64 on the very same numbers, on zeros, on magnitudes, and on squares."""
     output = pair.run_reference(exactly)
     if pair.layer.degree() is None:
-        return rounding.Truth(output, torch.zeros_like(output), output.abs())
+        return rounding.Truth(output, torch.zeros_like(output), output.abs(), output.abs())
     zeros = tuple(torch.zeros_like(each) for each in exactly.inputs)
     return rounding.Truth(
         output=output,
         bias=pair.run_reference(Point(zeros, exactly.parameters)),
         magnitude=pair.run_reference(points.magnitudes(pair.layer, exactly)),
+        norm=pair.run_reference(points.squares(pair.layer, exactly)).sqrt(),
     )
 
 

@@ -63,8 +63,8 @@ class Pair:
         return output
 
     def run_candidate(self, point: Point) -> Tensor:
-        moved = self.transplant.forward(point.parameters)
         with torch_may_refuse():
+            moved = self.transplant.forward(point.parameters)
             output: Tensor = functional_call(self.candidate, moved, point.inputs)
         return output
 

@@ -92,9 +92,15 @@ def whole_numbers(shape: Shape, magnitude: int, generator: torch.Generator) -> T
 
 
 def masks(shape: Shape, generator: torch.Generator) -> Tensor:
-    """Draw a mask of True and False; its first column is True, since a row without any has no softmax."""
+    """Draw a mask of True and False. Its first column is True, since a row without any has no softmax.
+
+    With several rows, every column is True in one of them at least, so that there is a query that sees each key.
+    """
     mask = torch.rand(shape, generator=generator) < 0.5
     mask[..., 0] = True
+    if shape[-2] > 1:
+        columns = torch.arange(shape[-1])
+        mask[..., columns % shape[-2], columns] = True
     return mask
 
 
@@ -120,3 +126,17 @@ def magnitudes(layer: Layer, at: Point) -> Point:
     means = {name for name, statistic in layer.statistics().items() if statistic.eps is None}
     # A mean is subtracted.
     return Point(found.inputs, {name: -each if name in means else each for name, each in found.parameters.items()})
+
+
+def squares(layer: Layer, at: Point) -> Point:
+    """Return the point at which every product of a polynomial is the square of what it is at `at`."""
+    found = at.mapped(lambda each: each if each.dtype == torch.bool else each.square())
+    parameters = dict(found.parameters)
+    for name, statistic in layer.statistics().items():
+        if statistic.eps is None:
+            # A mean is subtracted.
+            parameters[name] = -parameters[name]
+        else:
+            # The root of this and eps is what the variance and eps were.
+            parameters[name] = (at.parameters[name] + statistic.eps).square() - statistic.eps
+    return Point(found.inputs, parameters)

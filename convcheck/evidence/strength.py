@@ -34,11 +34,16 @@ PREFIX = "weak: "
 def weaknesses(layer: Layer, shapes: Shapes, output: Tensor, gradients: Mapping[str, Tensor]) -> Iterator[str]:
     """Yield, as notes, what a case leaves untested.
 
-    `output` is the reference's, on a probe, and `gradients` are those of its parameters.
+    `output` is the reference's, on a probe, and `gradients` are those of its inputs and parameters, by name.
     """
     found = [*_of_kind(layer, shapes), *_of_output(output)]
+    parameters = layer.parameters()
     for name, gradient in gradients.items():
-        found += _of_parameter(layer, name, gradient)
+        if name in parameters:
+            found += _of_parameter(layer, name, gradient)
+        elif not gradient.any() and output.any():
+            # As the query and the key of one position, since a softmax over one score is 1.
+            found.append(f"{name} makes no difference to any output")
     yield from (f"{PREFIX}{each}" for each in found)
 
 

@@ -19,11 +19,13 @@ class Roundings:
     """How often one output entry is rounded to the tensor's dtype on its way.
 
     `sums` counts the partial sums that are stored in the dtype: 1 where a single accumulation in a wider type does it
-    all. `bias_apart` says that the bias is added to the stored sum, which is then rounded once more.
+    all. `products_apart` says that every product is stored by itself, and so may be lost below the normal range; how it
+    errs besides is in `sums`. `bias_apart` says that the bias is added to the stored sum, which is then rounded again.
     """
 
     sums: int = 1
     bias_apart: bool = False
+    products_apart: bool = False
 
 
 @dataclass(frozen=True)

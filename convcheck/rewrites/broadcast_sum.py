@@ -77,5 +77,5 @@ REWRITE = Rewrite(
     weights=weights,
     # Every product is stored in the dtype, which errs by no more than one partial sum would; then their sum is.
     pace=40,
-    roundings=lambda layer: Roundings(2, bias_apart=isinstance(layer, Linear) and layer.bias),
+    roundings=lambda layer: Roundings(2, bias_apart=isinstance(layer, Linear) and layer.bias, products_apart=True),
 )

@@ -72,7 +72,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 def roundings(conv: Conv) -> Roundings:
     # Every product is stored, then their sum; a sum of one product is that product.
     products = math.prod(conv.parameters()["weight"][1:])
-    return Roundings(min(products, 2), bias_apart=conv.bias)
+    return Roundings(min(products, 2), bias_apart=conv.bias, products_apart=True)
 
 
 REWRITE = Rewrite(

@@ -1,0 +1,1 @@
+"""Programs that measure convcheck itself, and the machine that it runs on."""

@@ -1,0 +1,127 @@
+"""What becomes of one mutant: found, shown to be the same function, said to be beyond the case, or missed."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from benchmarks import equivalence, kinds
+from benchmarks.comparing import in_dtype, let_through
+from benchmarks.planting import Fault
+from convcheck.claims import Claim
+from convcheck.evidence import bookkeeping, points
+from convcheck.evidence.pair import build_pair
+from convcheck.evidence.points import Point
+from convcheck.evidence.strength import is_weak
+from convcheck.results import Agreement, Result, Verdict
+from convcheck.verification import verify
+
+
+class Fate(StrEnum):
+    """How a mutant ended. What torch could not even build or run never was one."""
+
+    KILLED = "killed"
+    EQUIVALENT = "equivalent"
+    WEAK = "weak"
+    SURVIVED = "survived"
+    ACCUSED = "accused of nothing"
+    CRASHED = "crashed"
+    UNBUILT = "could not be built"
+
+
+FAILURES = (Fate.SURVIVED, Fate.ACCUSED, Fate.CRASHED)
+"""A fault that was missed, one that was found where none is, and one that convcheck itself fell over."""
+
+ORDERS = (kinds.PATCH_AXES, kinds.CHANNELS, kinds.FLIP, kinds.IN_OUT, kinds.GROUPS)
+"""What a case with one channel, or with weights that are symmetric in their effect, cannot tell."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A mutant's fate, with the evidence that found it, or the reason why it was not found.
+
+    `passed` names the comparisons of torch that would have let it through, on the numbers of the same run.
+    """
+
+    claim: Claim
+    fault: Fault
+    fate: Fate
+    by: str
+    passed: tuple[str, ...] = ()
+
+
+def mutant(claim: Claim, fault: Fault) -> str:
+    """Return a mutant in words, enough to plant it again."""
+    case = claim.case
+    shapes = ", ".join(str(list(shape)) for shape in case.inputs)
+    return f"{claim.name}: {case.layer} on {shapes} in {case.dtype}; {fault.kind}: {fault.place}"
+
+
+def judge(claim: Claim, fault: Fault) -> Outcome:
+    """Verify a mutant, and look closer if it was not found."""
+    planted = dataclasses.replace(claim, rewrite=fault.rewrite)
+    reason = unbuilt(planted)
+    if reason is not None:
+        return Outcome(claim, fault, Fate.UNBUILT, reason)
+    drawn: list[Point] = []
+
+    def seen(point: Point) -> Point:
+        drawn.append(point)
+        return point
+
+    try:
+        result = verify(planted, seen)
+    except Exception as error:  # that nothing falls over a fault is part of what is tested
+        return Outcome(claim, fault, Fate.CRASHED, f"{type(error).__name__}: {error}")
+    if result.verdict is Verdict.ERROR:
+        return Outcome(claim, fault, Fate.UNBUILT, str(result.reason))
+    passed = let_through(*in_dtype(planted, drawn[0]))
+    if result.verdict is not Verdict.EQUAL:
+        fate = Fate.ACCUSED if equivalence.unchanged(fault) else Fate.KILLED
+        return Outcome(claim, fault, fate, found_by(result), passed)
+    argument = equivalence.shown(claim, fault)
+    if argument is not None:
+        return Outcome(claim, fault, Fate.EQUIVALENT, argument)
+    weak = "; ".join(note for note in result.notes if is_weak(note) and excuses(note, fault))
+    return Outcome(claim, fault, Fate.WEAK if weak else Fate.SURVIVED, weak or "nothing differed", passed)
+
+
+def excuses(note: str, fault: Fault) -> bool:
+    """Tell whether what a weak case could not tell is what was planted; another weakness is no excuse."""
+    unseen = re.search(r"entries of (\S+)( \d+)? ever meet|weak: (input)( \d+)? makes no difference", note)
+    if unseen is None:
+        return "outputs are" in note or fault.kind in ORDERS
+    name, number = unseen.groups()[:2] if unseen[1] else unseen.groups()[2:]
+    if name == "input":
+        return fault.parameter is None and fault.number in (None, int(number or 0))
+    return fault.number is None and "bias" not in (fault.parameter or "")
+
+
+def unbuilt(claim: Claim) -> str | None:
+    """Return why a mutant cannot be built or run, or has another shape, which any comparison would see; else None."""
+    layer, shapes = claim.case.layer, claim.case.inputs
+    try:
+        pair = build_pair(claim)
+        misfits = "; ".join(bookkeeping.layout_faults(pair))
+        output = None if misfits else pair.run_candidate(points.ones(layer, shapes))
+    except Exception as error:  # whatever it is that a faulty module raises
+        return f"{type(error).__name__}: {error}"
+    if output is None:
+        return misfits
+    wanted = layer.output_shape(*shapes)
+    return None if tuple(output.shape) == wanted else f"its output is {list(output.shape)}, not {list(wanted)}"
+
+
+def found_by(result: Result) -> str:
+    """Return which evidence found a fault: the first that did, from the strongest on."""
+    if result.verdict is Verdict.REFUSED:
+        return "refused"
+    if result.exact.status is Agreement.DIFFERENT:
+        return "outputs on integers"
+    if result.gradients.status is Agreement.DIFFERENT:
+        return "gradients on integers"
+    if result.exact.status is Agreement.IDENTICAL:
+        return "rounding bound, and not by integers"
+    return "rounding bound, where there is no exact argument"
