@@ -16,7 +16,8 @@ from benchmarks import long_layers
 from benchmarks.drawn_numbers import Numbers, numbers_for
 from convcheck.catalogue import catalogue
 from convcheck.claims import Claim
-from convcheck.config.case import DTYPES, Case, DType
+from convcheck.config.case import Case
+from convcheck.config.checks import DTYPES, DType
 from convcheck.evidence.points import Point
 from convcheck.layers import Layer
 from convcheck.patterns import Shapes

@@ -34,7 +34,7 @@ from benchmarks.outcomes import Outcome, run_all
 from benchmarks.ratios import by_dtype, details
 from benchmarks.writing import FORMATS, print_table
 from convcheck.catalogue import catalogue
-from convcheck.config.case import DTYPES
+from convcheck.config.checks import DTYPES
 
 CASES = 12_000
 

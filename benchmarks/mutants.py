@@ -32,7 +32,8 @@ from benchmarks.setting_faults import is_one
 from benchmarks.tabling import print_report
 from convcheck.catalogue import catalogue
 from convcheck.claims import Claim
-from convcheck.config.case import DTYPES, Case, DType
+from convcheck.config.case import Case
+from convcheck.config.checks import DTYPES, DType
 from convcheck.layers import Layer
 from convcheck.patterns import Shapes
 from convcheck.results import Verdict

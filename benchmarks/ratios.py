@@ -9,7 +9,7 @@ from benchmarks.comparing import COMPARISONS
 from benchmarks.drawn_numbers import Kind
 from benchmarks.outcomes import Outcome
 from benchmarks.writing import Written
-from convcheck.config.case import DTYPES
+from convcheck.config.checks import DTYPES
 
 QUANTILES = {"median": 0.5, "90 %": 0.9, "99 %": 0.99, "99.9 %": 0.999, "max": 1.0}
 SHOWN = ("median", "99 %", "max")

@@ -15,7 +15,8 @@ from benchmarks.correct_cases import Trial, trials
 from benchmarks.drawn_numbers import DECADES, Kind, Numbers
 from benchmarks.outcomes import Outcome, run, run_all
 from convcheck.catalogue import catalogue
-from convcheck.config.case import DTYPES, Case
+from convcheck.config.case import Case
+from convcheck.config.checks import DTYPES
 from convcheck.evidence import numbers, rounding
 from convcheck.evidence.pair import build_pair
 from convcheck.layers import parse_layer
