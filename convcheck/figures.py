@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.patterns import Shape
+from convcheck.records import record
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -19,7 +19,7 @@ FLOPS = (
 )
 
 
-@dataclass(frozen=True)
+@record
 class Total:
     """A chain of layers as a whole. `largest_activation` is the largest output of a layer, in bytes.
 
@@ -38,7 +38,7 @@ class Total:
     jump: tuple[Fraction | None, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Parameter:
     """One parameter. The fans are torch.nn.init's, which has none for fewer than two axes.
 

@@ -10,10 +10,10 @@ import keyword
 import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from convcheck.errors import PatternError, multiples, shown
+from convcheck.records import record
 
 Shape = tuple[int, ...]
 Shapes = tuple[Shape, ...]
@@ -28,7 +28,7 @@ KERNEL_AXES: Mapping[int, Group] = {0: (), 1: ("kl",), 2: ("kh", "kw"), 3: ("kt"
 _RESERVED = frozenset(("axis", "pattern", "reduction", "tensor"))
 
 
-@dataclass(frozen=True)
+@record
 class Pattern:
     """`source -> target`, each a row of groups; a group is the axes in one pair of parentheses.
 

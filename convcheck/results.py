@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from convcheck.figures import Parameter
 from convcheck.patterns import Shape, Shapes
+from convcheck.records import record
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -34,7 +35,7 @@ class Agreement(StrEnum):
     NOT_APPLICABLE = "not-applicable"
 
 
-@dataclass(frozen=True)
+@record
 class Sides(Generic[T]):
     """The same fact about the reference and about the candidate."""
 
@@ -42,7 +43,7 @@ class Sides(Generic[T]):
     candidate: T
 
 
-@dataclass(frozen=True)
+@record
 class Exact:
     """Agreement of the outputs on integer probes.
 
@@ -54,7 +55,7 @@ class Exact:
     false_accept: float | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Gradients:
     """Agreement of the gradients on the same probes, each in the reference's own layout."""
 
@@ -71,7 +72,7 @@ class Gradients:
         return Agreement.IDENTICAL if Agreement.IDENTICAL in found else Agreement.NOT_APPLICABLE
 
 
-@dataclass(frozen=True)
+@record
 class Worst:
     """The entry where error / bound is largest: its index, both values, and the bound there."""
 
@@ -80,7 +81,7 @@ class Worst:
     bound: float | None
 
 
-@dataclass(frozen=True)
+@record
 class Deviation:
     """How far the outputs are apart in the asked dtype. A number that would be infinite or NaN is None.
 
@@ -98,7 +99,7 @@ class Deviation:
     worst: Worst | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Result:
     """What was found out about one case and one rewrite. Fields that could not be had are None."""
 
@@ -129,7 +130,7 @@ class Result:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Tool:
     """What the results were obtained with."""
 
@@ -140,7 +141,7 @@ class Tool:
     threads: int
 
 
-@dataclass(frozen=True)
+@record
 class Report:
     """All results of one run."""
 
@@ -163,7 +164,7 @@ class Report:
         return {"total": len(self.results), **verdicts, "unexpected": sum(not r.ok for r in self.results)}
 
 
-@dataclass(frozen=True)
+@record
 class LayerShape:
     """One layer of the shape calculator. `dropped`: trailing input positions never read, one number an axis, or None
     where lengths are formulas that do not tell.
@@ -192,7 +193,7 @@ class LayerShape:
     explained: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Weights:
     """Parameters of both sides of one claim; the candidate's are None where it was refused, `reason` says why."""
 
@@ -212,7 +213,7 @@ class Weights:
     to fill, or there is nothing to draw."""
 
 
-@dataclass(frozen=True)
+@record
 class RewriteFacts:
     """One rewrite in words. `one_to_one` is whether that holds for every layer it takes.
 
@@ -233,7 +234,7 @@ class RewriteFacts:
     code: str
 
 
-@dataclass(frozen=True)
+@record
 class Offer:
     """Whether a rewrite holds for a layer, and if not, why."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from convcheck.layers import Layer, accept, parse_layer, parse_shape
 from convcheck.layers.formulas import has_names, parse_formulas
 from convcheck.layers.pasted import Pasted
 from convcheck.patterns import Shapes
+from convcheck.records import record
 
 # A layer on the command line is answered at once; what only configs and rewrites need is imported where it is used.
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def shipped() -> Path:
     return inside if inside.is_file() else package.parent / "configs" / DEFAULT
 
 
-@dataclass(frozen=True)
+@record
 class Targets:
     """What the command line named: files, and layers of its own."""
 

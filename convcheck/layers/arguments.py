@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from convcheck.records import record
 
 LARGEST = 2**63 - 1
 """torch's sizes are 64-bit; a larger number is a slip of the finger, not a layer."""
@@ -24,7 +25,7 @@ class BadValueError(ValueError):
 Reader = Callable[[object, int], object]
 
 
-@dataclass(frozen=True)
+@record
 class Argument:
     """A name, the reader of its value (which is told the number of spatial axes), and torch's default.
 

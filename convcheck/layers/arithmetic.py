@@ -7,10 +7,10 @@ Formulas: torch.nn.Conv2d, torch.nn.ConvTranspose2d and torch.nn.MaxPool2d, sect
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import cast
 
 from convcheck.layers.lengths import Length, UndecidedError, as_formula
+from convcheck.records import record
 
 
 def span(kernel: int, dilation: int) -> int:
@@ -24,7 +24,7 @@ def along(value: int | tuple[int, ...], dims: int) -> tuple[int, ...]:
     return values * dims if len(values) == 1 else values
 
 
-@dataclass(frozen=True)
+@record
 class Window:
     """A convolution along one axis; `before` and `after` are the padding on either side."""
 
@@ -108,7 +108,7 @@ class Window:
         return [best] if best < stop else []
 
 
-@dataclass(frozen=True)
+@record
 class Spread:
     """A transposed convolution along one axis: every input position is spread over `kernel` outputs."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
@@ -12,6 +11,7 @@ from convcheck.layers.arguments import Argument, BadValueError
 from convcheck.layers.base import Layer, Roundings
 from convcheck.layers.text import compact, divisors, label
 from convcheck.patterns import Shape, Shapes
+from convcheck.records import record
 
 
 def _mask(value: object, dims: int) -> object:
@@ -42,7 +42,7 @@ SCORES_AT_ONCE = 7
 """How often the scores are in memory, as `Layer.unfolded` counts: behind scale, mask and softmax, with their errors."""
 
 
-@dataclass(frozen=True)
+@record
 class DotProductAttention(Layer):
     """`o[l, v] = sum over s of P[l, s] * value[s, v]`, with `P[l] = softmax(scale * query[l] . key[s] + mask[l, s])`.
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, ClassVar
 
 from convcheck.errors import ShapeError
 from convcheck.layers.arguments import Argument
 from convcheck.layers.arithmetic import Window, span
 from convcheck.patterns import SPACE_AXES, Shape, Shapes
+from convcheck.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Roundings:
     """How often one output entry is rounded to the tensor's dtype on its way.
 
@@ -28,7 +29,7 @@ class Roundings:
     products_apart: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Statistic:
     """Numbers that a layer has seen in training and keeps, such as a running mean; no gradient reaches them.
 
@@ -39,7 +40,7 @@ class Statistic:
     eps: float | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Layer(ABC):
     """A layer as torch prints it. Its fields are torch's own arguments, completed and normalised.
 
@@ -150,7 +151,7 @@ class Layer(ABC):
         return sum(math.prod(shape) for shape in self.parameters().values())
 
 
-@dataclass(frozen=True)
+@record
 class Weightless(Layer):
     """A layer that has no parameters and multiplies nothing. Most of them move every entry to its place."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
@@ -11,9 +10,10 @@ from convcheck.layers.arguments import Argument
 from convcheck.layers.base import Layer, Roundings, Statistic, say_rank
 from convcheck.layers.text import label
 from convcheck.patterns import SPACE_AXES, Shape, Shapes
+from convcheck.records import record
 
 
-@dataclass(frozen=True)
+@record
 class BatchNorm(Layer):
     """`y[c] = (x[c] - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c]`.
 

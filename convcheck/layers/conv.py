@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
@@ -13,9 +12,10 @@ from convcheck.layers.arithmetic import Window, span
 from convcheck.layers.base import Layer, Roundings, batch_of, check_channels, too_short
 from convcheck.layers.text import compact, indivisible, label
 from convcheck.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
+from convcheck.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Conv(Layer):
     """`y[o, n] = b[o] + sum over i, k of W[o, i, k] * x[i, s*n + d*k - p]`."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
@@ -13,9 +12,10 @@ from convcheck.layers.arithmetic import Spread
 from convcheck.layers.base import Layer, Roundings, batch_of, check_channels
 from convcheck.layers.text import compact, indivisible, label
 from convcheck.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
+from convcheck.records import record
 
 
-@dataclass(frozen=True)
+@record
 class ConvTranspose(Layer):
     """`y[o, m] = b[o] + sum over i, n, k with s*n + d*k - p = m of W[i, o, k] * x[i, n]`."""
 

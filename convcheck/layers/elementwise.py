@@ -6,7 +6,6 @@ out, too, and how many operations an exponential takes is the processor's matter
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from convcheck.errors import ShapeError
@@ -15,6 +14,7 @@ from convcheck.layers.arguments import Argument, BadValueError
 from convcheck.layers.base import Roundings, Weightless, say_rank
 from convcheck.layers.text import compact, label
 from convcheck.patterns import Shape, Shapes
+from convcheck.records import record
 
 _INPLACE = Argument("inplace", read.flag, False)
 _EXACT = ("Identity", "ReLU", "ReLU6", "Hardtanh")
@@ -32,7 +32,7 @@ def _none(*kinds: str) -> dict[str, int]:
     return dict.fromkeys(kinds, 0)
 
 
-@dataclass(frozen=True)
+@record
 class Elementwise(Weightless):
     """`y[n] = f(x[n])` for every entry by itself. This class holds those that have no argument."""
 
@@ -68,7 +68,7 @@ class Elementwise(Weightless):
         return label([self.kind, *words])
 
 
-@dataclass(frozen=True)
+@record
 class InPlace(Elementwise):
     """Activations that may overwrite their input, which changes memory and not what is computed."""
 
@@ -78,7 +78,7 @@ class InPlace(Elementwise):
     SIGNATURE = (_INPLACE,)
 
 
-@dataclass(frozen=True)
+@record
 class LeakyReLU(Elementwise):
     """`max(x, 0) + negative_slope * min(x, 0)`."""
 
@@ -89,7 +89,7 @@ class LeakyReLU(Elementwise):
     SIGNATURE = (Argument("negative_slope", read.number(), 0.01), _INPLACE)
 
 
-@dataclass(frozen=True)
+@record
 class ELU(Elementwise):
     """`x` above 0, else `alpha * (exp(x) - 1)`, or with `x / alpha` for CELU."""
 
@@ -100,7 +100,7 @@ class ELU(Elementwise):
     SIGNATURE = (Argument("alpha", read.number(), 1.0), _INPLACE)
 
 
-@dataclass(frozen=True)
+@record
 class Hardtanh(Elementwise):
     """`min(max(x, min_val), max_val)`."""
 
@@ -112,7 +112,7 @@ class Hardtanh(Elementwise):
     SIGNATURE = (Argument("min_val", read.number(), -1.0), Argument("max_val", read.number(), 1.0), _INPLACE)
 
 
-@dataclass(frozen=True)
+@record
 class GELU(Elementwise):
     """`x` times the normal distribution's cumulative one at `x`, or what tanh makes of that."""
 
@@ -126,7 +126,7 @@ class GELU(Elementwise):
         return {"approximate": (repr(self.approximate), None)}
 
 
-@dataclass(frozen=True)
+@record
 class Softplus(Elementwise):
     """`log(1 + exp(beta * x)) / beta`, and `x` where `beta * x` is above the threshold."""
 
@@ -137,7 +137,7 @@ class Softplus(Elementwise):
     SIGNATURE = (Argument("beta", read.number(), 1.0), Argument("threshold", read.number(), 20.0))
 
 
-@dataclass(frozen=True)
+@record
 class Dropout(Elementwise):
     """In eval mode, as everything here is: its input."""
 
@@ -166,7 +166,7 @@ class Dropout(Elementwise):
         return {"p": (self.p, None), "inplace": (self.inplace, None)}
 
 
-@dataclass(frozen=True)
+@record
 class Softmax(Weightless):
     """`exp(x[n]) / sum over m of exp(x[m])` along one axis, or the logarithm of that."""
 

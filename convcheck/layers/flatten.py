@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from convcheck.errors import ShapeError, multiples
 from convcheck.layers import arguments as read
@@ -12,11 +11,12 @@ from convcheck.layers.arguments import Argument
 from convcheck.layers.base import Weightless, say_rank
 from convcheck.layers.text import label
 from convcheck.patterns import Shape, Shapes
+from convcheck.records import record
 
 _USUAL_RANK = 4
 
 
-@dataclass(frozen=True)
+@record
 class Flatten(Weightless):
     """`b i h w -> b (i h w)`: the axes from `start_dim` to `end_dim`, both included, become one."""
 
@@ -66,7 +66,7 @@ class Flatten(Weightless):
         return label([self.kind, ("from", self.start_dim, 1), ("to", self.end_dim, -1)])
 
 
-@dataclass(frozen=True)
+@record
 class Unflatten(Weightless):
     """`b (i h w) -> b i h w`: the axis `dim` becomes several; the length of one of them, if -1, is what is left."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from convcheck.layers.base import Layer
 from convcheck.layers.batchnorm import BatchNorm
@@ -18,9 +17,10 @@ from convcheck.layers.multihead import MultiheadAttention
 from convcheck.layers.patchify import Patchify, Unpatchify
 from convcheck.layers.sequential import Sequential
 from convcheck.patterns import Shape
+from convcheck.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Init:
     """A distribution: `uniform` between -bound and bound, `normal` around 0 with `std`, `ones`, or `zeros`."""
 

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers.conditions import assume
+from convcheck.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Floor:
     """`inside // by`."""
 
@@ -32,7 +32,7 @@ class Floor:
         return f"{text}//{self.by}" if self.inside.is_name() else f"({text})//{self.by}"
 
 
-@dataclass(frozen=True)
+@record
 class Factor:
     """A sum that is a factor of a product, and stays one."""
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument
 from convcheck.layers.base import Layer, Roundings, batch_of
 from convcheck.layers.text import label
 from convcheck.patterns import Shape, Shapes
+from convcheck.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Linear(Layer):
     """`y[..., o] = b[o] + sum over i of W[o, i] * x[..., i]`."""
 

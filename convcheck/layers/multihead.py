@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
@@ -13,6 +12,7 @@ from convcheck.layers.base import Layer, Roundings
 from convcheck.layers.elementwise import probability
 from convcheck.layers.text import compact, divisors, label
 from convcheck.patterns import Shape, Shapes
+from convcheck.records import record
 
 
 def _features(value: object, dims: int) -> object:
@@ -20,7 +20,7 @@ def _features(value: object, dims: int) -> object:
     return None if value is None else read.whole(1)(value, dims)
 
 
-@dataclass(frozen=True)
+@record
 class MultiheadAttention(Layer):
     """`out_proj(concat over heads h of attention(W_q[h] query, W_k[h] key, W_v[h] value))`.
 

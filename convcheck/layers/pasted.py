@@ -10,11 +10,12 @@ from convcheck.layers.base import Layer
 from convcheck.layers.call import Call, read_calls
 from convcheck.layers.parse import kinds, parse_layer
 from convcheck.layers.sequential import Sequential
+from convcheck.records import record
 
 _CHAIN = "Sequential"
 
 
-@dataclass(frozen=True)
+@record
 class Pasted:
     """What was pasted. A print shows which modules there are, and which kind holds them, but no `forward`."""
 

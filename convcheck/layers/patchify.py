@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
@@ -13,6 +12,7 @@ from convcheck.layers.conv import Conv
 from convcheck.layers.conv_transpose import ConvTranspose
 from convcheck.layers.text import compact, label
 from convcheck.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
+from convcheck.records import record
 
 INITIALISATIONS = ("default", "zeros", "fan_in")
 
@@ -27,7 +27,7 @@ _SIGNATURE = (
 )
 
 
-@dataclass(frozen=True)
+@record
 class _Patches(Layer):
     """What both have in common."""
 
@@ -100,7 +100,7 @@ class _Patches(Layer):
         )
 
 
-@dataclass(frozen=True)
+@record
 class Patchify(_Patches):
     """`[b, *space, i] -> [b, *grid, o]`: a convolution without padding, channels last."""
 
@@ -135,7 +135,7 @@ class Patchify(_Patches):
         return self.conv().roundings()
 
 
-@dataclass(frozen=True)
+@record
 class Unpatchify(_Patches):
     """`[b, *grid, i] -> [b, *space, o]`: a transposed convolution without padding, channels last.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from convcheck.errors import ShapeError, multiples
 from convcheck.layers import arguments as read
@@ -12,9 +11,10 @@ from convcheck.layers.arguments import LARGEST, Argument
 from convcheck.layers.base import Weightless, say_rank
 from convcheck.layers.text import label
 from convcheck.patterns import SPACE_AXES, Shape, Shapes
+from convcheck.records import record
 
 
-@dataclass(frozen=True)
+@record
 class PixelShuffle(Weightless):
     """`y[..., c, r*h + i, r*w + j] = x[..., r*r*c + r*i + j, h, w]`, with any number of leading axes."""
 
@@ -53,7 +53,7 @@ class PixelShuffle(Weightless):
         return label([self.kind, self.upscale_factor])
 
 
-@dataclass(frozen=True)
+@record
 class PixelUnshuffle(Weightless):
     """`y[..., r*r*c + r*i + j, h, w] = x[..., c, r*h + i, r*w + j]`, with any number of leading axes."""
 

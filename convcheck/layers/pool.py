@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
@@ -12,12 +11,13 @@ from convcheck.layers.arithmetic import Window, along
 from convcheck.layers.base import Roundings, Weightless, check_rank, too_short
 from convcheck.layers.text import compact, label
 from convcheck.patterns import SPACE_AXES, Shape, Shapes
+from convcheck.records import record
 
 Size = int | Shape
 """As it was given, since so torch prints it: one number for all axes, one in a tuple, or one for every axis."""
 
 
-@dataclass(frozen=True)
+@record
 class Pool(Weightless):
     """Every channel by itself: windows of an input of any number of channels, batched or not."""
 
@@ -75,7 +75,7 @@ class Pool(Weightless):
         return [self.kind, *words, ("d", self.dilations(), (1,) * self.dims), ("", "ceil" * self.ceil_mode, "")]
 
 
-@dataclass(frozen=True)
+@record
 class MaxPool(Pool):
     """`y[n] = max over k of x[s*n + d*k - p]`, where padding is less than any number."""
 
@@ -109,7 +109,7 @@ class MaxPool(Pool):
         return label([*self._words(), ("", "indices" * self.return_indices, "")])
 
 
-@dataclass(frozen=True)
+@record
 class _Average(Pool):
     """`y[n] = sum over k of x[s*n + k - p], divided by the number of positions in the window`.
 
@@ -135,7 +135,7 @@ class _Average(Pool):
         return label([*self._words(), ("", "" if self.count_include_pad else "nopad", "")])
 
 
-@dataclass(frozen=True)
+@record
 class AvgPool1d(_Average):
     """Averages along one axis. torch turns its sizes into tuples, and prints them so."""
 
@@ -149,7 +149,7 @@ class AvgPool1d(_Average):
     )
 
 
-@dataclass(frozen=True)
+@record
 class AvgPool(_Average):
     """Averages along two or three axes, where a divisor may be given in place of the number of positions."""
 

@@ -7,7 +7,6 @@ of the input are spatial is said by the first layer that has such axes; for atte
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from convcheck.layers.attention import DotProductAttention
@@ -25,9 +24,10 @@ from convcheck.layers.through import pass_through
 from convcheck.layers.tracks import Tracks
 from convcheck.layers.unfold import Unfold
 from convcheck.patterns import Shape, Shapes
+from convcheck.records import record
 
 
-@dataclass(frozen=True)
+@record
 class Reach:
     """Along one axis of the input: how many positions an output reads, and how far apart those of neighbours begin.
 

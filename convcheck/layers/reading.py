@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 
 from convcheck.layers.arithmetic import Spread, Window, span
+from convcheck.records import record
 
 _MOST_PHASES = 512
 """Output positions that are looked at one by one. After so many, most chains repeat themselves."""
 
 
-@dataclass(frozen=True)
+@record
 class Gather:
     """Output m reads the inputs from `stride * m - before` to `reach` positions further on."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from convcheck.errors import PatternError, ShapeError
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument, BadValueError
 from convcheck.layers.base import Layer, Roundings
 from convcheck.patterns import Pattern, Shape, Shapes, parse
+from convcheck.records import record
 
 _ELLIPSIS = "..."
 
@@ -31,7 +31,7 @@ def _lengths(value: object, dims: int) -> object:
     return tuple((name, read.whole(1)(length, dims)) for name, length in value.items())
 
 
-@dataclass(frozen=True)
+@record
 class Rearrange(Layer):
     """`rearrange("b c (h p) -> b (c p) h", p=2)`: every output is one input."""
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers.base import Layer, Roundings, Statistic
 from convcheck.layers.elementwise import Elementwise
 from convcheck.layers.patchify import Patchify, Unpatchify
 from convcheck.patterns import Shape, Shapes
+from convcheck.records import record
 
 _WIDEST = 64
 """Positions by which a made-up input is lengthened before it is given up to find one that fits."""
 
 
-@dataclass(frozen=True)
+@record
 class Sequential(Layer):
     """`y = f_n(... f_2(f_1(x)))`. Parameters are named as torch does without names: `0.weight`, `1.bias`."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from convcheck.errors import ShapeError, multiples
 from convcheck.layers import arguments as read
@@ -13,6 +12,7 @@ from convcheck.layers.arithmetic import Spread, Window, along, span
 from convcheck.layers.base import Roundings, Weightless, check_rank, say_rank, too_short
 from convcheck.layers.text import compact, label
 from convcheck.patterns import SPACE_AXES, Shape, Shapes
+from convcheck.records import record
 
 Size = int | Shape
 """As it was given: one number for both axes, or two."""
@@ -25,7 +25,7 @@ _WINDOW = (
 )
 
 
-@dataclass(frozen=True)
+@record
 class _Columns(Weightless):
     """What Unfold and Fold have in common: windows of an image, each written out as one column."""
 
@@ -58,7 +58,7 @@ class _Columns(Weightless):
         return [("k", kernel, None), ("s", stride, (1, 1)), ("p", padding, (0, 0)), ("d", dilation, (1, 1))]
 
 
-@dataclass(frozen=True)
+@record
 class Unfold(_Columns):
     """`y[(i, kh, kw), (h, w)] = x[i, s*h + d*kh - p, s*w + d*kw - p]`: every window becomes a column."""
 
@@ -91,7 +91,7 @@ class Unfold(_Columns):
         return label([self.kind, *self._words()])
 
 
-@dataclass(frozen=True)
+@record
 class Fold(_Columns):
     """`y[i, m, n] = sum of x[(i, kh, kw), (h, w)] over all with s*h + d*kh - p = m and s*w + d*kw - p = n`.
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.text import Text
+
+from convcheck.records import record
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,7 +39,7 @@ _TIE = "\ufffc"
 """What stands for a space at which no line is broken."""
 
 
-@dataclass(frozen=True)
+@record
 class Column:
     """A header, and whether the cells are numbers, which stand right and are never broken.
 
