@@ -243,6 +243,11 @@ CHANGED: dict[str, tuple[list[str], int, str]] = {
         2,
         "axis w of length 2 is shorter than the kernel",
     ),
+    "no stride beside 'same'": (
+        ["Conv1d(1, 1, 3, padding=same)", "-i", "1,9", "--output", "1,5"],
+        1,
+        "no padding or stride of one layer gives [1, 5]\n\nl\nnone, padding 0 gives 7",
+    ),
     "a batch that no layer changes": (
         ["Conv1d(1, 1, 3)", "-i", "2,1,5", "--output", "3,1,5"],
         1,
