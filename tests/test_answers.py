@@ -66,6 +66,27 @@ INPUTS = {
         1,
         "no input gives [1, 9]: Flatten gives multiples of 4 here, such as 8 or 12, not 9",
     ),
+    "activations around": (
+        ["ReLU()", "Conv1d(3, 8, 3, stride=2)", "ReLU()", "--output", "1,8,5"],
+        0,
+        "output b i l\n[1, 8, 5] 1 3 11 to 12",
+    ),
+    "activations around nothing": (
+        ["ReLU()", "ConvTranspose1d(8, 4, 2, stride=2)", "GELU()", "--output", "1,4,5"],
+        1,
+        "no input gives l = 5; 2 gives 4, 3 gives 6",
+    ),
+    "activations alone": (["ReLU()", "--output", "2,3"], 0, "output axis 0 axis 1\n[2, 3] 2 3"),
+    "another rank for an activation": (
+        ["Dropout1d()", "--output", "1,2,3,4"],
+        1,
+        "no input gives [1, 2, 3, 4]: Dropout1d(p=0.5, inplace=False) gives no output of 4 axes",
+    ),
+    "a classifier with activations": (
+        ["Conv2d(1, 2, 3)", "ReLU()", "Flatten()", "Dropout()", "Linear(18, 5)", "Softmax(-1)", "--output", "1,5"],
+        0,
+        "output b i h w\n[1, 5] 1 1 3 11\n[1, 5] 1 1 5 5\n[1, 5] 1 1 11 3",
+    ),
     "a config": (["--output", "1,2"], 2, "error: --output asks about layers on the command line"),
     "an output that is no shape": (["Conv1d(8, 4, 3)", "--output", "0"], 2, "a length of 0 cannot be"),
     "two questions": (
@@ -73,7 +94,11 @@ INPUTS = {
         2,
         "--output and --same are questions of their own",
     ),
-    "a choice of rows": (["Conv1d(8, 4, 3)", "--output", "1", "-k", "a"], 2, "-k and --list choose rows of a table"),
+    "a choice of rows": (
+        ["Conv1d(8, 4, 3)", "--output", "1", "-k", "a"],
+        2,
+        "other options are about a table",
+    ),
 }
 
 
