@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import Result
 
 from convcheck.answers import Change, OpenRanges
 from convcheck.build import build
@@ -21,9 +19,7 @@ from convcheck.questions.changes import changes_for
 from convcheck.questions.sizes import sizes_for
 
 from .strategies import transposed
-from .test_inputs import chain, lines, words
-
-Run = Callable[..., Result]
+from .test_inputs import chain, lines
 
 MOST = 24
 """Paddings and strides that are tried one by one."""
@@ -165,131 +161,6 @@ def test_unpatchify_may_be_asked_for_what_its_argument_takes() -> None:
     for size in (19, 20, 22, 23):
         layer = parse_layer(f"{text[:-1]}, output_spatial_shape={size})")
         assert (made(layer, (2, 6, 4)) is not None) == (20 <= size <= 22)
-
-
-CHANGED: dict[str, tuple[list[str], int, str]] = {
-    "it gives that": (["Conv1d(3, 8, 3)", "-i", "3,9", "--output", "8,7"], 0, "[3, 9] gives [8, 7]"),
-    "a padding": (
-        ["Conv2d(3, 64, 7, stride=2)", "-i", "1,3,224,224", "--output", "1,64,112,112"],
-        1,
-        "[1, 3, 224, 224] gives [1, 64, 109, 109], and not [1, 64, 112, 112]\n\nh w\npadding 3 padding 3\n\n"
-        "nn.Conv2d(3, 64, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3))",
-    ),
-    "one axis keeps its padding": (
-        ["Conv2d(3, 64, 3, padding=(0, 1))", "-i", "3,9,9", "--output", "64,9,9"],
-        1,
-        "padding=(1, 1))",
-    ),
-    "several paddings": (
-        ["Conv1d(1, 1, 7, stride=4, padding_mode=circular)", "-i", "1,20", "--output", "1,5"],
-        1,
-        "l\npadding 2 to 3\n\nnn.Conv1d(1, 1, kernel_size=(7,), stride=(4,), padding=(2,), padding_mode='circular')",
-    ),
-    "pairs of a transposed one": (
-        ["ConvTranspose1d(8, 4, 3, stride=4)", "-i", "8,5", "--output", "4,18"],
-        1,
-        "padding 1 output_padding 1, padding 2 output_padding 3",
-    ),
-    "forward's own argument": (
-        ["ConvTranspose1d(8, 4, 3, stride=2, padding=1)", "-i", "8,7", "--output", "4,14"],
-        1,
-        "or, with the layer as it is, forward(x, output_size=[14])",
-    ),
-    "a stride": (["Conv1d(1, 1, 3)", "-i", "1,20", "--output", "1,1"], 1, "l\nstride 18 or more\n"),
-    "nothing": (
-        ["Conv1d(1, 1, 7, stride=2)", "-i", "1,224", "--output", "1,56"],
-        1,
-        "no padding or stride of one layer gives [1, 56]\n\nl\n"
-        "none, padding 0 gives 109, stride 3 gives 73, stride 4 gives 55",
-    ),
-    "either layer of two": (
-        ["Conv2d(3, 8, 3)", "MaxPool2d(2)", "-i", "3,12,12", "--output", "8,6,6"],
-        1,
-        "layer h w\n1 padding 1 padding 1\n2 padding 1 padding 1\n\n"
-        "layer 1: nn.Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))\n\n"
-        "layer 2: nn.MaxPool2d(kernel_size=2, stride=2, padding=1, dilation=1, ceil_mode=False)",
-    ),
-    "an input that is too short": (
-        ["Conv1d(1, 1, 7)", "-i", "1,5", "--output", "1,1"],
-        1,
-        "[1, 5] cannot be taken: Conv1d(1, 1, kernel_size=(7,), stride=(1,)): axis l of length 5 is too short",
-    ),
-    "an input of other channels": (["Conv1d(1, 2, 3)", "-i", "2,5", "--output", "2,3"], 2, "takes 1 input channels"),
-    "an axis merged behind it": (
-        ["Conv2d(1, 2, 3)", "Flatten()", "-i", "1,1,4,5", "--output", "1,40"],
-        1,
-        "layer 1: nn.Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))",
-    ),
-    "a merged axis alone": (["Flatten()", "-i", "2,3,4", "--output", "2,13"], 1, "[2, 3, 4] gives [2, 12], and not"),
-    "a size that Unpatchify may be asked for": (
-        ["Unpatchify(4, 3, data_dim=2, patch_size=5, stride=3)", "-i", "2,6,6,4", "--output", "2,22,20,3"],
-        1,
-        "h w\noutput_spatial_shape 22 output_spatial_shape 20\n\n"
-        "convcheck.Unpatchify(4, 3, data_dim=2, patch_size=5, stride=3, output_spatial_shape=(22, 20))",
-    ),
-    "a size in place of one that does not fit": (
-        ["Unpatchify(4, 3, data_dim=1, patch_size=5, stride=3, output_spatial_shape=9)"]
-        + ["-i", "6,4", "--output", "21,3"],
-        1,
-        "output_spatial_shape=21)",
-    ),
-    "a size that Unpatchify may not be asked for": (
-        ["Unpatchify(4, 3, data_dim=1, patch_size=5, stride=3)", "-i", "6,4", "--output", "19,3"],
-        1,
-        "no padding or stride of one layer gives [19, 3]",
-    ),
-    "no padding that AvgPool3d takes": (
-        ["AvgPool3d(3, stride=1, padding=1)", "-i", "1,4,4,2", "--output", "1,4,4,2"],
-        2,
-        "axis w of length 2 is shorter than the kernel",
-    ),
-    "a batch that no layer changes": (
-        ["Conv1d(1, 1, 3)", "-i", "2,1,5", "--output", "3,1,5"],
-        1,
-        "no padding or stride of one layer gives [3, 1, 5]",
-    ),
-    "a stride of a transposed one": (
-        ["ConvTranspose1d(1, 1, 1, stride=3, output_padding=2)", "-i", "1,2", "--output", "1,7"],
-        1,
-        "stride 4\n",
-    ),
-    "other channels": (
-        ["Conv1d(1, 2, 3)", "-i", "1,5", "--output", "1,3"],
-        1,
-        "no padding or stride of one layer gives [1, 3]",
-    ),
-    "an operation of two inputs": (["mm()", "-i", "2,3", "--output", "2,3"], 2, "only layers of one input"),
-    "two inputs": (["Conv1d(1, 2, 3)", "-i", "1,5", "-i", "1,5", "--output", "2,3"], 2, "give -i once"),
-    "sizes": (
-        ["ConvTranspose1d(8, 4, 3, stride=2, padding=1, dilation=3)", "-i", "8,7", "--sizes"],
-        0,
-        "dilation=(3,)) l 7 17 0 to 2 17 to 19 17 to 18",
-    ),
-    "sizes without an input": (["ConvTranspose1d(8, 4, 3)", "--sizes"], 2, "--sizes depends on the input's shape"),
-    "sizes of what has none": (["Conv1d(8, 4, 3)", "-i", "8,7", "--sizes"], 2, "--sizes is about transposed layers"),
-    "sizes of what cannot be": (["ConvTranspose1d(8, 4, 3)", "-i", "7,7", "--sizes"], 2, "takes 8 input channels"),
-}
-
-
-@pytest.mark.parametrize(("asked", "code", "printed"), CHANGED.values(), ids=CHANGED)
-def test_prints_and_exits(convcheck: Run, asked: list[str], code: int, printed: str) -> None:
-    result = convcheck("shape", *asked)
-    assert printed in words(result.stdout + result.stderr)
-    assert result.exit_code == code
-
-
-def test_json_has_what_would_do(convcheck: Run) -> None:
-    result = convcheck("shape", "Conv1d(1, 1, 7, stride=4)", "-i", "1,20", "--output", "1,5", "-f", "json")
-    found = json.loads(result.stdout)
-    assert (found["question"], found["found"], found["gives"]) == ("changes", False, [1, 4])
-    assert found["changes"] == [
-        {
-            "number": 1,
-            "axes": {"l": {"padding": [[2, 3]], "pairs": [], "stride": [], "output_size": [], "nearest": []}},
-            "layer": "nn.Conv1d(1, 1, kernel_size=(7,), stride=(4,), padding=(2,))",
-            "output_size": None,
-        }
-    ]
 
 
 def test_a_layer_that_cannot_be_asked_backwards_is_refused_where_one_before_it_would_change() -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import prod
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import Result
 
 import convcheck
 from convcheck.answers import Inputs, Ranges
@@ -23,8 +21,6 @@ from convcheck.questions.inputs import inputs_for
 
 from .chains import patches, rearrangements
 from .strategies import FAMILIES, shapes
-
-Run = Callable[..., Result]
 
 LONGEST = 70
 
@@ -289,103 +285,3 @@ def test_an_endless_answer_is_refused() -> None:
         inputs_for(layers, (1, 4, 5, 5))
     with pytest.raises(ConvcheckError, match="taken apart into factors"):
         inputs_for(chain("Conv2d(1, 1, 1)", "Flatten()"), (1, (2**31 - 1) * (2**31 - 19)))
-
-
-PRINTED = {
-    "ranges": (
-        ["Conv2d(3, 64, 7, stride=2, padding=3)", "--output", "1,64,112,112"],
-        0,
-        "output b i h w\n[1, 64, 112, 112] 1 3 223 to 224 223 to 224",
-    ),
-    "a Sequential": (
-        ["Sequential(Conv2d(3, 64, 7, stride=2, padding=3), MaxPool2d(3, 2, 1))", "--output", "64,56,56"],
-        0,
-        "output i h w\n[64, 56, 56] 3 221 to 224 221 to 224",
-    ),
-    "steps": (
-        ["PixelUnshuffle(4)", "Conv2d(16, 8, 3, stride=5)", "--output", "1,8,2,1"],
-        0,
-        "output b i h w\n[1, 8, 2, 1] 1 1 32 to 48 in steps of 4 12 to 28 in steps of 4",
-    ),
-    "channels last": (
-        ["Patchify(3, 8, data_dim=2, patch_size=4)", "--output", "1,2,3,8"],
-        0,
-        "output b h w i\n[1, 2, 3, 8] 1 8 to 11 12 to 15 3",
-    ),
-    "the nearest": (
-        ["ConvTranspose1d(8, 4, 4, stride=2, padding=1)", "--output", "1,4,5"],
-        1,
-        "no input gives l = 5; 2 gives 4, 3 gives 6",
-    ),
-    "nothing less": (
-        ["ConvTranspose1d(8, 4, 4, stride=2)", "--output", "1,4,3"],
-        1,
-        "no input gives l = 3; 1 gives 4, and nothing less",
-    ),
-    "other channels": (
-        ["Conv1d(8, 4, 3)", "--output", "1,5,3"],
-        1,
-        "no input gives o = 5; there is 4, and nothing more",
-    ),
-    "another rank": (
-        ["Conv2d(3, 64, 3)", "--output", "64,8"],
-        1,
-        "no input gives [64, 8]: Conv2d gives [batch, 64, H, W] or [64, H, W], not 2 axes",
-    ),
-    "features that are no multiple": (
-        ["Conv2d(1, 16, 3)", "Flatten()", "Linear(401, 10)", "--output", "1,10"],
-        1,
-        "no input gives [1, 10]: Flatten gives multiples of 16 here, such as 400 or 416, not 401",
-    ),
-    "features behind layers that keep channels": (
-        ["Conv2d(1, 16, 3)", "BatchNorm2d(16)", "PixelShuffle(2)", "MaxPool2d(2)", "Flatten()", "--output", "1,9"],
-        1,
-        "no input gives [1, 9]: Flatten gives multiples of 4 here, such as 8 or 12, not 9",
-    ),
-    "a config": (["--output", "1,2"], 2, "error: --output asks about layers on the command line"),
-    "an output that is no shape": (["Conv1d(8, 4, 3)", "--output", "0"], 2, "a length of 0 cannot be"),
-    "two questions": (
-        ["Conv1d(8, 4, 3)", "--output", "1", "--same"],
-        2,
-        "--output and --same are questions of their own",
-    ),
-    "a choice of rows": (["Conv1d(8, 4, 3)", "--output", "1", "-k", "a"], 2, "-k and --list choose rows of a table"),
-}
-
-
-def words(text: str) -> str:
-    return "\n".join(" ".join(line.split()) for line in text.splitlines() if not line.startswith("─"))
-
-
-@pytest.mark.parametrize(("asked", "code", "printed"), PRINTED.values(), ids=PRINTED)
-def test_prints_and_exits(convcheck: Run, asked: list[str], code: int, printed: str) -> None:
-    result = convcheck("shape", *asked)
-    assert printed in words(result.stdout + result.stderr)
-    assert result.exit_code == code
-
-
-def test_json_has_the_ranges_of_every_axis(convcheck: Run) -> None:
-    result = convcheck("shape", "Conv1d(3, 8, 3, stride=2)", "--output", "2,8,5", "-f", "json")
-    assert json.loads(result.stdout) == {
-        "schema": 1,
-        "question": "inputs",
-        "found": True,
-        "layers": ["Conv1d(3, 8, kernel_size=(3,), stride=(2,))"],
-        "output": [2, 8, 5],
-        "inputs": [{"b": [[2, 2]], "i": [[3, 3]], "l": [[11, 12]]}],
-        "nearest": [],
-        "reasons": [],
-    }
-
-
-def test_json_has_the_nearest_where_there_is_none(convcheck: Run) -> None:
-    result = convcheck("shape", "ConvTranspose1d(3, 8, 2, stride=2)", "--output", "2,8,5", "-f", "json")
-    assert result.exit_code == 1
-    assert json.loads(result.stdout)["nearest"] == [
-        {
-            "axis": "l",
-            "asked": 5,
-            "below": {"output": 4, "axis": "l", "input": [[2, 2]]},
-            "above": {"output": 6, "axis": "l", "input": [[3, 3]]},
-        }
-    ]

@@ -23,7 +23,8 @@ from convcheck.layers.arithmetic import span
 from convcheck.questions.same import same_for, tensorflow
 
 from .strategies import convs, pools
-from .test_inputs import chain, words
+from .test_answers import words
+from .test_inputs import chain
 
 Run = Callable[..., Result]
 

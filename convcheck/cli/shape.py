@@ -47,8 +47,8 @@ def shape(
       python -c "import torchvision; print(torchvision.models.vgg11().features)" | convcheck shape - -i 1,3,224,224
     """
     if output is not None or same or sizes:
-        if choose or list_only:
-            raise UsageError("-k and --list choose rows of a table; an answer to --output, --same or --sizes has none")
+        if choose or list_only or explain or verbose or dtype:
+            raise UsageError("--output, --same and --sizes take -i and -f; other options are about a table of shapes")
         questions.answer(target, input, output, same=same, sizes=sizes, format=format)
         return
     with collecting() as conditions:

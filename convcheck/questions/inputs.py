@@ -36,7 +36,7 @@ def inputs_for(layers: Sequence[Layer], output: Shape) -> Inputs:
         question="inputs",
         layers=tuple(map(str, layers)),
         output=output,
-        inputs=tuple(dict(zip(axis_names(each[0], len(box), "i"), _known(box), strict=True)) for box in boxes),
+        inputs=tuple(dict(zip(axis_names(each, len(box), "i"), _known(box), strict=True)) for box in boxes),
         nearest=() if boxes else tuple(_nearest(each, output)),
         reasons=() if boxes else tuple(reasons),
     )
@@ -59,7 +59,7 @@ def _nearest(layers: Sequence[Layer], output: Shape) -> list[Nearest]:
     if any(isinstance(layer, (Flatten, Unfold)) for layer in layers):
         # Where axes become one, which of them is at fault depends on the others.
         return []
-    names = axis_names(layers[-1], len(output), "o")
+    names = axis_names(reversed(layers), len(output), "o")
     free: Box = (ANY,) * len(output)
     found = []
     try:
@@ -117,4 +117,4 @@ def _made(layers: Sequence[Layer], around: Box, axis: int, length: int) -> Made:
     differ = [at for at, (told, open_) in enumerate(zip(box, free, strict=True)) if told is not None and told != open_]
     if len(differ) != 1 or others or more:
         return Made(length, None, None)
-    return Made(length, axis_names(layers[0], len(box), "i")[differ[0]], box[differ[0]])
+    return Made(length, axis_names(layers, len(box), "i")[differ[0]], box[differ[0]])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from convcheck.errors import UsageError
 from convcheck.layers.base import Layer
-from convcheck.layers.inverse import merged  # noqa: F401  # registers its kinds
+from convcheck.layers.inverse import kept, merged  # noqa: F401  # they register their kinds
 from convcheck.layers.inverse.forms import Forms, forms_of
 from convcheck.layers.inverse.kinds import Box, NoInputError, inputs_of
 from convcheck.layers.inverse.ranges import MOST, TooManyError

@@ -14,6 +14,7 @@ from convcheck.layers.base import Layer
 from convcheck.layers.batchnorm import BatchNorm
 from convcheck.layers.conv import Conv
 from convcheck.layers.conv_transpose import ConvTranspose
+from convcheck.layers.elementwise import Elementwise, Softmax
 from convcheck.layers.flatten import Flatten, Unflatten
 from convcheck.layers.linear import Linear
 from convcheck.layers.multihead import MultiheadAttention
@@ -73,6 +74,20 @@ def _(layer: BatchNorm, before: Forms | None) -> Forms | None:
     if not (layer.affine or layer.track_running_stats):
         return tuple(_ranked(before, *ranks))
     return tuple((form[0], layer.num_features, *form[2:]) for form in _ranked(before, *ranks))
+
+
+@forms_of.register
+def _(layer: Elementwise | Softmax, before: Forms | None) -> Forms | None:
+    return before and tuple(form for form in before if keeps(layer, len(form)))
+
+
+def keeps(layer: Elementwise | Softmax, rank: int) -> bool:
+    """Tell whether a layer that keeps shapes takes one of so many axes."""
+    try:
+        layer.output_shape((1,) * rank)
+    except ShapeError:
+        return False
+    return True
 
 
 @forms_of.register

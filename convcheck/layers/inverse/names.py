@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from convcheck.layers.base import Layer
+from convcheck.layers.elementwise import Elementwise, Softmax
 from convcheck.layers.linear import Linear
 from convcheck.layers.patchify import Patchify, Unpatchify
 from convcheck.patterns import SPACE_AXES
 
 
-def axis_names(layer: Layer, rank: int, channels: str) -> tuple[str, ...]:
-    """Return a name for every axis of an input or output of this rank; `channels` is the name of the channels.
+def axis_names(layers: Iterable[Layer], rank: int, channels: str) -> tuple[str, ...]:
+    """Return a name for every axis of the input of these layers or, reversed, the output; `channels` is one of them.
 
     Axes that no convention names are counted, from 0: `axis 0`.
     """
-    space = SPACE_AXES.get(layer.dims, ())
+    return _names(
+        next((layer for layer in layers if not isinstance(layer, (Elementwise, Softmax))), None), rank, channels
+    )
+
+
+def _names(layer: Layer | None, rank: int, channels: str) -> tuple[str, ...]:
+    space = SPACE_AXES.get(layer.dims, ()) if layer is not None else ()
     if isinstance(layer, (Patchify, Unpatchify)):
         named = (*space, channels)
     elif isinstance(layer, Linear):
