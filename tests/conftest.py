@@ -9,6 +9,9 @@ from typer.testing import CliRunner, Result
 
 from convcheck.cli.main import app
 
+# Threads that wait for each other in a loop hold up whatever else runs beside the tests; torch reads this once.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # The machine may be shared and slow; a law is about values, never about time.
 _SHARED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 # A gate must not fall at random on a change that is not at fault, so in CI the examples are always the same ones; at a
