@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from convcheck.errors import ShapeError
 from convcheck.layers import Layer, Sequential, parse_layer
-from convcheck.layers.conditions import collecting
+from convcheck.layers.conditions import collecting, strongest
 from convcheck.layers.formulas import has_names, parse_formulas
 from convcheck.layers.lengths import Length, UndecidedError, name
 from convcheck.patterns import Shape
@@ -184,3 +184,8 @@ def test_what_is_no_shape_is_refused(text: str, message: str) -> None:
 @pytest.mark.parametrize("text", ["1,3,224,224", "1x3x224x224", "[1, 3]", "1 x 3"])
 def test_numbers_have_no_names(text: str) -> None:
     assert not has_names(text)
+
+
+def test_of_several_lower_bounds_the_highest_is_said() -> None:
+    told = ["H >= 3", "C = 4", "H >= 7", "W >= 2", "H >= 5", "H - W >= 3"]
+    assert strongest(told) == ["C = 4", "H - W >= 3", "H >= 7", "W >= 2"]

@@ -1,4 +1,4 @@
-"""What README shows is what the program prints."""
+"""What README and the pages under docs/ show is what the program prints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from typer.testing import Result
 
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```console\n\$ (.*)\n((?:.*\n)*?)```", TEXT)
+PAGES = (README, *sorted((README.parent / "docs").glob("*.md")))
+BLOCKS = [
+    (page, command, shown)
+    for page in PAGES
+    for command, shown in re.findall(r"```console\n\$ (.*)\n((?:.*\n)*?)```", page.read_text("utf-8"))
+]
 CONFIGS = re.findall(r"```yaml\n((?:.*\n)*?)```", TEXT)
 
 
@@ -24,9 +29,16 @@ def comparable(text: str) -> str:
     return "\n".join(re.sub(r" +", " ", line).rstrip() for line in text.splitlines()).strip()
 
 
-@pytest.mark.parametrize(("command", "shown"), BLOCKS, ids=[command for command, _ in BLOCKS])
-def test_readme_shows_what_is_printed(
-    convcheck: Callable[..., Result], command: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("page", "command", "shown"), BLOCKS, ids=[f"{page.stem}: {command}" for page, command, _ in BLOCKS]
+)
+def test_what_is_shown_is_what_is_printed(
+    convcheck: Callable[..., Result],
+    page: Path,
+    command: str,
+    shown: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wrong.yaml").write_text(CONFIGS[0])
@@ -34,7 +46,7 @@ def test_readme_shows_what_is_printed(
     assert program == "convcheck"
     printed = convcheck(*words).stdout
     if os.environ.get("CONVCHECK_WRITE_README"):
-        README.write_text(README.read_text("utf-8").replace(f"$ {command}\n{shown}```", f"$ {command}\n{printed}```"))
+        page.write_text(page.read_text("utf-8").replace(f"$ {command}\n{shown}```", f"$ {command}\n{printed}```"))
     else:
         assert comparable(printed) == comparable(shown)
 

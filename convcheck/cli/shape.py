@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from convcheck.cli import console, options, questions, targets
 from convcheck.errors import UsageError
 from convcheck.layers import Sequential, write_shapes
-from convcheck.layers.conditions import collecting
+from convcheck.layers.conditions import collecting, strongest
 
 if TYPE_CHECKING:
     from convcheck.config.checks import DType
@@ -66,12 +66,12 @@ def shape(
     elif format == "json":
         from convcheck.report import as_json
 
-        console.write(as_json.shaped(rows, total, chained=chained, conditions=list(conditions)))
+        console.write(as_json.shaped(rows, total, chained=chained, conditions=strongest(conditions)))
     else:
         from convcheck.report import shapes
 
         out = console.stdout()
-        console.show(out, shapes.shaped(rows, total, out, verbose=verbose, conditions=list(conditions)))
+        console.show(out, shapes.shaped(rows, total, out, verbose=verbose, conditions=strongest(conditions)))
 
 
 def _rows(

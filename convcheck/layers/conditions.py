@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+
+_BOUND = re.compile(r"(\w+) >= (\d+)", re.ASCII)
 
 _COLLECTED: ContextVar[dict[str, None] | None] = ContextVar("conditions", default=None)
 
@@ -25,3 +28,12 @@ def assume(condition: str) -> None:
     found = _COLLECTED.get()
     if found is not None and condition:
         found[condition] = None
+
+
+def strongest(conditions: Collection[str]) -> list[str]:
+    """Leave out lower bounds of a name that a higher one implies."""
+    least: dict[str, int] = {}
+    for bound in filter(None, map(_BOUND.fullmatch, conditions)):
+        least[bound[1]] = max(int(bound[2]), least.get(bound[1], 0))
+    told = (bound for bound in conditions if not _BOUND.fullmatch(bound))
+    return [*told, *(f"{name} >= {number}" for name, number in least.items())]
