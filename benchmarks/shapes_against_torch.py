@@ -57,9 +57,13 @@ def sometimes_misshapen(draw: st.DrawFn, drawn: st.SearchStrategy[Drawn]) -> Dra
 
 @st.composite
 def sometimes_bent(draw: st.DrawFn, drawn: st.SearchStrategy[Drawn]) -> Drawn:
-    """Draw attention with inputs that fit or nearly do."""
+    """Draw attention with inputs that fit or nearly do.
+
+    Without masks of a single axis: whether torch takes one depends on the kernel it chooses, and convcheck does not.
+    """
     layer, inputs = draw(drawn)
-    return layer, draw(bent(inputs)) if draw(st.booleans()) else inputs
+    given = draw(bent(inputs)) if draw(st.booleans()) else inputs
+    return layer, inputs if len(given) > 3 and len(given[3]) < 2 else given
 
 
 KINDS: Mapping[str, st.SearchStrategy[Drawn]] = {
@@ -151,6 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn (%(default)s)")
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore", "Using padding='same' with even kernel lengths")
+    warnings.filterwarnings("ignore", "dropout3d: Received a 3-D input")
     torch.set_num_threads(1)  # small tensors are not worth more
     start = time.perf_counter()
     share = options.count / sum(WEIGHTS.get(name, 1) for name in KINDS)
