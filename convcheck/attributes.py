@@ -22,7 +22,7 @@ from convcheck.layers import (
     Unpatchify,
     parse_layer,
 )
-from convcheck.layers.parse import FAMILIES
+from convcheck.layers.families import family_of
 from convcheck.tensors import current, refreshed
 
 
@@ -32,7 +32,8 @@ def read(module: nn.Module, kind: str) -> Layer:
     Raises:
         LayerError: some of them are none that the layer can have.
     """
-    family = next(family for family in FAMILIES if kind in family.KINDS)
+    family = family_of(kind)
+    assert family is not None, f"{kind} is a kind that can be read"
     values = dict(_OWN[family](module)) if family in _OWN else {}
     for argument in family.SIGNATURE:
         if argument.name not in values:

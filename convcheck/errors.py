@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class ConvcheckError(Exception):
@@ -36,8 +36,7 @@ class LayerError(ConvcheckError):
         super().__init__(lead + "; ".join(message for _, message in self.faults))
 
 
-@dataclass(frozen=True, order=True)
-class Fault:
+class Fault(NamedTuple):
     """One fault of a config file. Line and column count from 1, as editors do."""
 
     file: str

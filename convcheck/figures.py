@@ -1,11 +1,11 @@
-"""What is calculated without torch, summed up: values that travel upwards beside the results."""
+"""What is calculated without torch: values that travel upwards beside the results."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from convcheck.patterns import Shape
+from convcheck.patterns import Shape, Shapes
 from convcheck.records import record
 
 if TYPE_CHECKING:
@@ -17,6 +17,35 @@ BYTES: Mapping[str, int] = {"float64": 8, "float32": 4, "bfloat16": 2, "float16"
 FLOPS = (
     "FLOPs = 2 * MACs: a multiplication and an addition each; the bias is not counted, as in torch's FlopCounterMode"
 )
+
+
+@record
+class LayerShape:
+    """One layer of the shape calculator. `dropped`: trailing input positions never read, one number an axis, or None
+    where lengths are formulas that do not tell.
+
+    `input` is one shape, or the shapes of all inputs where there are several. `params` are `weight` and `bias`, and
+    `activation` is the output in bytes. `receptive_field` and `jump` count positions of the chain's input, one number
+    an axis: see `convcheck.layers.reach.Reach`. `name` is the layer's path in a print of a model, `layers` are those of
+    a case's chain, and `explained` the formulas of the output, where they were asked for.
+    """
+
+    case: str | None
+    layer: str
+    input: Shape | Shapes
+    output: Shape
+    params: int
+    macs: int
+    dropped: Shape | None
+    weight: int = 0
+    bias: int = 0
+    flops: int = 0
+    activation: int = 0
+    receptive_field: tuple[int | None, ...] = ()
+    jump: tuple[Fraction | None, ...] = ()
+    name: str | None = None
+    layers: tuple[LayerShape, ...] = ()
+    explained: tuple[str, ...] = ()
 
 
 @record

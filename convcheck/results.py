@@ -6,14 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from convcheck.figures import Parameter
 from convcheck.patterns import Shape, Shapes
 from convcheck.records import record
-
-if TYPE_CHECKING:
-    from fractions import Fraction
 
 T = TypeVar("T")
 
@@ -162,35 +159,6 @@ class Report:
         seen = Counter(result.verdict for result in self.results)
         verdicts = {str(verdict): seen[verdict] for verdict in Verdict}
         return {"total": len(self.results), **verdicts, "unexpected": sum(not r.ok for r in self.results)}
-
-
-@record
-class LayerShape:
-    """One layer of the shape calculator. `dropped`: trailing input positions never read, one number an axis, or None
-    where lengths are formulas that do not tell.
-
-    `input` is one shape, or the shapes of all inputs where there are several. `params` are `weight` and `bias`, and
-    `activation` is the output in bytes. `receptive_field` and `jump` count positions of the chain's input, one number
-    an axis: see `convcheck.layers.reach.Reach`. `name` is the layer's path in a print of a model, `layers` are those of
-    a case's chain, and `explained` the formulas of the output, where they were asked for.
-    """
-
-    case: str | None
-    layer: str
-    input: Shape | Shapes
-    output: Shape
-    params: int
-    macs: int
-    dropped: Shape | None
-    weight: int = 0
-    bias: int = 0
-    flops: int = 0
-    activation: int = 0
-    receptive_field: tuple[int | None, ...] = ()
-    jump: tuple[Fraction | None, ...] = ()
-    name: str | None = None
-    layers: tuple[LayerShape, ...] = ()
-    explained: tuple[str, ...] = ()
 
 
 @record

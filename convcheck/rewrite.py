@@ -9,12 +9,13 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Layer, Roundings
 from convcheck.patterns import Group, Shape, Shapes, parse, spell
+from convcheck.records import record
 from convcheck.specialise import specialise
 from convcheck.steps import Rearrange, Step
 from convcheck.transplant import Merge, Move, Transplant
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-@dataclass(frozen=True)
+@record
 class Transform:
     """How far a candidate that goes through a transform may be off, since its sums are not those of the reference.
 
@@ -40,7 +41,7 @@ Recipe = tuple[str, *tuple[str | Step, ...]]
 """A parameter of the reference, and the steps that it takes; a text is the template of an einops pattern."""
 
 
-@dataclass(frozen=True)
+@record
 class Refusal:
     """One reason why a rewrite does not hold for a layer: the field, what it is, and what it would have to be.
 
@@ -63,7 +64,7 @@ def _same_macs(layer: Any, *shapes: Shape) -> int:
     return macs
 
 
-@dataclass(frozen=True)
+@record
 class Rewrite:
     """A claim that two modules compute the same function.
 

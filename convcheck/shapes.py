@@ -8,12 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
-from convcheck.figures import BYTES, Total
-from convcheck.layers import Layer, Sequential, accept
+from convcheck.figures import BYTES, LayerShape, Total
+from convcheck.layers import Layer, accept
 from convcheck.layers.lengths import UndecidedError
 from convcheck.layers.reach import reaches
 from convcheck.patterns import Shape, Shapes
-from convcheck.results import LayerShape
 
 if TYPE_CHECKING:
     from convcheck.config.case import Case
@@ -42,15 +41,8 @@ def shape_of(
         flops=2 * macs,
         activation=math.prod(output) * BYTES[dtype],
         dropped=_dropped(layer, shapes),
-        explained=_explained(layer, shapes) if explained else (),
+        explained=tuple(layer.explain(*shapes)) if explained else (),
     )
-
-
-def _explained(layer: Layer, shapes: Shapes) -> tuple[str, ...]:
-    # Not often asked for, and so not imported for every shape.
-    from convcheck.layers.explain import explain
-
-    return tuple(explain(layer, *shapes))
 
 
 def chain(
@@ -83,7 +75,7 @@ def chain(
 
 def _apart(layers: Sequence[Layer], names: Sequence[str | None]) -> Iterator[tuple[Layer, str | None]]:
     for layer, name in zip(layers, names or [None] * len(layers), strict=True):
-        for leaf in layer.leaves() if isinstance(layer, Sequential) else (layer,):
+        for leaf in layer.leaves():
             yield leaf, name
 
 
@@ -95,6 +87,9 @@ def _with_reach(rows: Sequence[LayerShape], layers: Sequence[Layer], inputs: Seq
 
 def total_of(layers: Sequence[Layer], shapes: Shapes, rows: Sequence[LayerShape]) -> Total:
     """Return a chain's sum, for the rows that `chain` made of it."""
+    # A single layer is answered without it.
+    from convcheck.layers import Sequential
+
     return Total(
         params=sum(row.params for row in rows),
         weight=sum(row.weight for row in rows),
@@ -136,5 +131,5 @@ def _case(case: Case, dtype: DType, explained: bool) -> LayerShape:
     row = shape_of(case.layer, case.inputs, case.name, dtype=dtype, explained=explained)
     within = chain([case.layer], case.inputs, dtype=dtype)
     fields, jumps = within[-1].receptive_field, within[-1].jump
-    layers = tuple(within) if isinstance(case.layer, Sequential) else ()
+    layers = tuple(within) if case.layer.NESTS else ()
     return replace(row, receptive_field=fields, jump=jumps, layers=layers)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from convcheck.patterns import Pattern, Shape
+from convcheck.records import record
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,7 +48,7 @@ class Step(ABC):
         return found
 
 
-@dataclass(frozen=True)
+@record
 class Rearrange(Step):
     """An einops pattern; axes that only its right side has are repeated. `known` gives lengths of axes."""
 
@@ -78,7 +78,7 @@ def _last(slices: list[slice]) -> Any:
     return (..., *slices)
 
 
-@dataclass(frozen=True)
+@record
 class ZeroPad(Step):
     """Zeros before and after the last axes, one (before, after) for each of them."""
 
@@ -102,7 +102,7 @@ class ZeroPad(Step):
         return tensor[_last([slice(before, before + length) for (before, _), length in inner])]
 
 
-@dataclass(frozen=True)
+@record
 class Dilate(Step):
     """Zeros between the entries along the last axes: `factor - 1` of them, one factor an axis."""
 
@@ -125,7 +125,7 @@ class Dilate(Step):
         return tensor[_last([slice(None, None, factor) for factor in self.factors])]
 
 
-@dataclass(frozen=True)
+@record
 class Flip(Step):
     """Some axes read from the end."""
 
@@ -150,7 +150,7 @@ class Flip(Step):
         return self.forward(tensor)
 
 
-@dataclass(frozen=True)
+@record
 class BlockDiagonal(Step):
     """`[(g o), i, ...] -> [(g o), (g i), ...]`: each group keeps its own block, zeros stand everywhere else."""
 
@@ -181,7 +181,7 @@ class BlockDiagonal(Step):
         return torch.cat(blocks)
 
 
-@dataclass(frozen=True)
+@record
 class Part(Step):
     """One of several equal parts along the first axis, counted from 0. All parts together are the way back."""
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from convcheck.patterns import Pattern, Shape
+from convcheck.records import record
 from convcheck.steps import NoWayBackError, Rearrange, Step
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Parameters = Mapping[str, "Tensor"]
 
 
-@dataclass(frozen=True)
+@record
 class Move:
     """The steps by which a parameter of the reference, of a given shape, or a part of it, becomes the candidate's."""
 
@@ -66,7 +67,7 @@ class Move:
         return ", then ".join(str(step) for step in self.steps) or "as it is"
 
 
-@dataclass(frozen=True)
+@record
 class Merge:
     """Several tensors of the reference that become one parameter of the candidate. `compute` is differentiable."""
 
@@ -97,7 +98,7 @@ class Merge:
         return self.told
 
 
-@dataclass(frozen=True)
+@record
 class Transplant:
     """How all parameters move."""
 

@@ -25,7 +25,7 @@ from convcheck.layers import (
     Unfold,
     parse_layer,
 )
-from convcheck.layers.parse import FAMILIES as KINDS_OF_LAYERS
+from convcheck.layers.families import families
 from convcheck.patterns import Shape, Shapes
 from convcheck.rewrite import Rewrite
 
@@ -191,7 +191,7 @@ def flattens(draw: st.DrawFn) -> Layer:
 @st.composite
 def elementwise(draw: st.DrawFn) -> Layer:
     """Draw an activation, a dropout or a softmax, with arguments that are not as usual."""
-    family = draw(st.sampled_from([each for each in KINDS_OF_LAYERS if issubclass(each, (Elementwise, Softmax))]))
+    family = draw(st.sampled_from([each for each in families() if issubclass(each, (Elementwise, Softmax))]))
     kind = draw(st.sampled_from(sorted(family.KINDS)))
     values: dict[str, st.SearchStrategy[object]] = {
         "inplace": st.booleans(),

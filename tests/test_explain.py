@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from convcheck.errors import ShapeError
 from convcheck.layers import Layer, Patchify, Pool, Rearrange, Unpatchify, parse_layer
-from convcheck.layers.explain import explain
 
 from .chains import CHAINS, Drawn, layouts, patches, rearrangements
 from .strategies import FAMILIES, shapes
@@ -47,9 +46,9 @@ def test_every_line_is_true_and_tells_a_length(layers: st.SearchStrategy[Layer],
         output = layer.output_shape(*drawn)
     except ShapeError:
         with pytest.raises(ShapeError):
-            list(explain(layer, *drawn))
+            list(layer.explain(*drawn))
         return
-    told = [holds(line, layer) for line in explain(layer, *drawn)]
+    told = [holds(line, layer) for line in layer.explain(*drawn)]
     if layer.kind == "Unfold":
         # The places of windows along both axes are told in between.
         told = [told[0], told[-1]]
@@ -67,14 +66,14 @@ def test_every_line_is_true_and_tells_a_length(layers: st.SearchStrategy[Layer],
 def test_channels_come_last_where_they_stand_last(kind: str, data: st.DataObject) -> None:
     layer, (shape,) = data.draw(patches(kind))
     assert isinstance(layer, (Patchify, Unpatchify))
-    told = tuple(holds(line, layer) for line in explain(layer, shape))
+    told = tuple(holds(line, layer) for line in layer.explain(shape))
     assert told == layer.output_shape(shape)[-layer.dims - 1 :]
 
 
 @given(st.one_of(rearrangements(), layouts()))
 def test_joined_axes_are_told(drawn: Drawn) -> None:
     layer, (shape,) = drawn
-    lines = list(explain(layer, shape))
+    lines = list(layer.explain(shape))
     if isinstance(layer, Rearrange):
         assert len(lines) == layer.pattern.partition("->")[2].count("(") - layer.pattern.partition("->")[2].count("()")
     assert all(holds(line, layer) in layer.output_shape(shape) for line in lines)
@@ -83,7 +82,7 @@ def test_joined_axes_are_told(drawn: Drawn) -> None:
 @given(st.one_of(*CHAINS.values()))
 def test_lines_of_a_chain_are_those_of_its_layers_by_number(drawn: Drawn) -> None:
     layer, inputs = drawn
-    lines = list(explain(layer, *inputs))
+    lines = list(layer.explain(*inputs))
     assert lines
     inner = getattr(layer, "layers", ())
     for line in lines:
@@ -124,4 +123,4 @@ WRITTEN = {
 
 @pytest.mark.parametrize(("text", "shape", "lines"), WRITTEN.values(), ids=WRITTEN)
 def test_explains(text: str, shape: tuple[int, ...], lines: list[str]) -> None:
-    assert list(explain(parse_layer(text), shape)) == lines
+    assert list(parse_layer(text).explain(shape)) == lines

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from convcheck.cli import console
+from convcheck.cli.command import page, told
 from convcheck.errors import ConvcheckError
 from convcheck.version import __version__
 
@@ -27,8 +28,18 @@ COMMANDS = ("verify", "params", "shape", "rewrites")
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
+class _Command(TyperCommand):
+    """A command with its help as plain text."""
+
+    def get_help(self, ctx: Any) -> str:
+        return page(self, ctx)
+
+
 class _Commands(TyperGroup):
     """The commands, each imported when it is wanted, so that none waits for what another needs."""
+
+    def get_help(self, ctx: Any) -> str:
+        return page(self, ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (click's signature)
         return list(COMMANDS)
@@ -42,17 +53,20 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 (click's signature)
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"convcheck.cli.{cmd_name}")
-        alone = typer.Typer(pretty_exceptions_enable=False, context_settings=_HELP, add_completion=False)
-        alone.command(cmd_name)(_guarded(getattr(module, cmd_name)))
+        function = getattr(import_module(f"convcheck.cli.{cmd_name}"), cmd_name)
+        alone = typer.Typer(rich_markup_mode=None, context_settings=_HELP, add_completion=False)
+        text, examples = told(function)
+        # Click would cut the first sentence short in the list of commands.
+        summary = text.partition("\n\n")[0]
+        alone.command(cmd_name, cls=_Command, help=text, short_help=summary, epilog=examples)(_guarded(function))
         return typer.main.get_command(alone)
 
 
 app = typer.Typer(
     cls=_Commands,
     name="convcheck",
-    help="Prove that a convolution and what replaces it compute the same.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     # A fault of ours is reported by main(), briefly; Typer would exit with 1, which means a mismatch.
     pretty_exceptions_enable=False,
     context_settings=_HELP,
@@ -71,14 +85,22 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the versions of convcheck and torch."),
     ] = False,
 ) -> None:
-    """Prove that a convolution and what replaces it compute the same."""
+    """Prove that a convolution and what replaces it compute the same.
+
+    Examples:
+      convcheck verify "Conv2d(3, 768, kernel_size=16, stride=16)" -i 1,3,224,224
+      convcheck shape "Conv2d(3, 64, 7, stride=2, padding=3)" "MaxPool2d(3, 2, 1)" -i 1,3,224,224
+    """
+
+
+_text, _examples = told(_root)
+app.callback(help=_text, epilog=_examples)(_root)
 
 
 def _guarded(command: Callable[..., None]) -> Callable[..., None]:

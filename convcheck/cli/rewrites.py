@@ -25,7 +25,6 @@ def rewrites(
 
     Examples:
       convcheck rewrites patchify-linear
-
       convcheck rewrites "Conv2d(3, 64, kernel_size=16, stride=16, padding=2)"
     """
     from convcheck.catalogue import catalogue

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from convcheck.cli import console, options, questions, targets
 from convcheck.errors import UsageError
-from convcheck.layers import Sequential, write_shapes
+from convcheck.layers import write_shapes
 from convcheck.layers.conditions import collecting, strongest
 
 if TYPE_CHECKING:
     from convcheck.config.checks import DType
-    from convcheck.figures import Total
-    from convcheck.results import LayerShape
+    from convcheck.figures import LayerShape, Total
 
 
 def shape(
@@ -34,17 +33,8 @@ def shape(
     Several layers make a chain; a Sequential is one, and so is what print(model) prints, read from standard input (-).
 
     Examples:
-      convcheck shape
-
-      convcheck shape "Conv2d(3, 1152, kernel_size=14, stride=14, padding='valid')" -i 1,3,384,384 --explain
-
-      convcheck shape "Conv2d(3, 64, 7, stride=2, padding=3)" "MaxPool2d(3, 2, 1)" -i 1,3,224,224 -v
-
-      convcheck shape "Conv2d(3, 768, kernel_size=16, stride=16)" -i b,3,H,16*w
-
+      convcheck shape "Conv2d(3, 64, 7, stride=2, padding=3)" "MaxPool2d(3, 2, 1)" -i b,3,H,W
       convcheck shape "Conv2d(3, 64, 7, stride=2, padding=3)" "MaxPool2d(3, 2, 1)" --output 1,64,56,56
-
-      python -c "import torchvision; print(torchvision.models.vgg11().features)" | convcheck shape - -i 1,3,224,224
     """
     if output is not None or same or sizes:
         if choose or list_only or explain or verbose or dtype:
@@ -92,6 +82,8 @@ def _rows(
         return shapes_of(targets.read_cases(found.files), dtype=dtype, explained=explained), None, False
     layers, names = found.chain
     if shapes is None:
+        from convcheck.layers import Sequential
+
         first = layers[0] if layers[0].TAKES != (1,) else Sequential("Sequential", layers)
         like = write_shapes(first.typical_inputs())
         raise UsageError(f"an input's shape is needed; add -i, for example {like}")

@@ -8,8 +8,6 @@ from convcheck.cli import console
 from convcheck.errors import LayerError, UsageError
 from convcheck.layers.pasted import Pasted, parse_pasted
 
-NAME = "-"
-
 _MOST = 4_000_000
 """Bytes; the print of any model is shorter."""
 

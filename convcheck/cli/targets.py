@@ -9,11 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convcheck.cli import stdin
 from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError
 from convcheck.layers import Layer, accept, parse_layer, parse_shape
 from convcheck.layers.formulas import has_names, parse_formulas
-from convcheck.layers.pasted import Pasted
 from convcheck.patterns import Shapes
 from convcheck.records import record
 
@@ -21,8 +19,11 @@ from convcheck.records import record
 if TYPE_CHECKING:
     from convcheck.claims import Claim
     from convcheck.config.case import Case
+    from convcheck.layers.pasted import Pasted
 
 DEFAULT = "notebook.yaml"
+
+STANDARD_INPUT = "-"
 
 # A name, a bracket: no path that exists looks like a call, and a path that does not exist is better called a layer.
 _CALL = re.compile(r"\s*(\([^()]*\):\s*)?([A-Za-z_][\w.]*\s*=\s*)?[A-Za-z_][\w.]*\s*\(")
@@ -49,8 +50,8 @@ class Targets:
         layers: list[Layer] = []
         names: list[str | None] = []
         for each in self.layers:
-            layers += each.layers if isinstance(each, Pasted) else (each,)
-            names += each.names if isinstance(each, Pasted) else (None,)
+            layers += (each,) if isinstance(each, Layer) else each.layers
+            names += (None,) if isinstance(each, Layer) else each.names
         return tuple(layers), tuple(names)
 
 
@@ -67,9 +68,11 @@ def sort_out(words: Sequence[str] | None) -> Targets:
     wrong: list[str] = []
     for word in words:
         try:
-            if word == stdin.NAME:
+            if word == STANDARD_INPUT:
                 if words.count(word) > 1:
                     raise UsageError("standard input, -, can be read only once")
+                from convcheck.cli import stdin
+
                 layers.append(stdin.pasted())
                 continue
             found = _files(word)
@@ -178,7 +181,7 @@ def cases_in(targets: Targets, inputs: Sequence[str] | None) -> list[Case]:
     if shapes is not None and not targets.layers:
         raise UsageError("-i is the input of a layer on the command line; a config brings its own")
     cases = read_cases(targets.files) if targets.files else []
-    layers = [each.as_layer() if isinstance(each, Pasted) else each for each in targets.layers]
+    layers = [each if isinstance(each, Layer) else each.as_layer() for each in targets.layers]
     return cases + [layer_case(layer, shapes) for layer in layers]
 
 

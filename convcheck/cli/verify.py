@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import typer
 
 from convcheck.cli import console, options, targets
-from convcheck.config.case import Case
+
+if TYPE_CHECKING:
+    from convcheck.config.case import Case
 
 
 def verify(
@@ -29,7 +32,6 @@ def verify(
 
     Examples:
       convcheck verify
-
       convcheck verify "Conv2d(3, 768, kernel_size=16, stride=16)" -i 1,3,224,224
     """
     from convcheck.config.case import laid_over

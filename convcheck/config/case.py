@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from convcheck.config.checks import DType
 from convcheck.layers import Layer
 from convcheck.patterns import Group, Pattern, Shape, Shapes
+from convcheck.records import record
 from convcheck.results import Sides, Verdict
 
 
-@dataclass(frozen=True)
+@record
 class Tolerance:
     """A tolerance of the user's own: `|error| <= atol + rtol * |reference|`."""
 
@@ -19,7 +20,7 @@ class Tolerance:
     rtol: float
 
 
-@dataclass(frozen=True)
+@record
 class WeightFile:
     """Real tensors for the numeric part: by the layer's name for each, its key in a safetensors file."""
 
@@ -29,7 +30,7 @@ class WeightFile:
     keys: Mapping[str, str]
 
 
-@dataclass(frozen=True)
+@record
 class Expect:
     """What must come out for a case to count as fulfilled."""
 
@@ -38,7 +39,7 @@ class Expect:
     params: Sides[int | None] = Sides(None, None)
 
 
-@dataclass(frozen=True)
+@record
 class Case:
     """One validated case. `rewrites` is None where all that apply are asked for."""
 
@@ -68,7 +69,7 @@ def laid_over(case: Case, **options: object) -> Case:
     return replace(case, **given)  # type: ignore[arg-type]  # the keys are fields, by their callers
 
 
-@dataclass(frozen=True)
+@record
 class Vocabulary:
     """The rewrites a config may name. It is handed in, so that the config knows no rewrite itself."""
 

@@ -10,6 +10,7 @@ import math
 from typing import cast
 
 from convcheck.layers.lengths import Length, UndecidedError, as_formula
+from convcheck.layers.text import put
 from convcheck.records import record
 
 
@@ -47,6 +48,19 @@ class Window:
         # n and a number, too, and the smaller number decides.
         up = self.before + self.after - span(self.kernel, self.dilation) + self.stride - 1
         return (length + min(up, self.before - 1)) // self.stride + 1
+
+    def formula(self, length: int) -> str:
+        """Write `outputs` with the numbers put in."""
+        return f"floor({self._room(length)} / {self.stride}) + 1"
+
+    def formula_rounded_up(self, length: int) -> str:
+        """Write `outputs_rounded_up` with the numbers put in."""
+        begin = f"ceil(({put(length)} + {self.before}) / {self.stride})"
+        return f"min(ceil({self._room(length)} / {self.stride}) + 1, {begin})"
+
+    def _room(self, length: int) -> str:
+        pads = f"2*{self.before}" if self.before == self.after else f"{self.before} + {self.after}"
+        return f"({put(length)} + {pads} - {self.dilation}*({self.kernel} - 1) - 1)"
 
     def several(self) -> int:
         """Return a length with three windows, and a remainder that the stride does not use up; at least 1."""
@@ -121,6 +135,13 @@ class Spread:
     def outputs(self, length: int) -> int:
         """`(n-1)*s - 2p + d*(k-1) + output_padding + 1`; below 1 where the padding cuts everything away."""
         return (length - 1) * self.stride - 2 * self.padding + span(self.kernel, self.dilation) + self.output_padding
+
+    def formula(self, length: int) -> str:
+        """Write `outputs` with the numbers put in."""
+        return (
+            f"({put(length)} - 1)*{self.stride} - 2*{self.padding} + {self.dilation}*({self.kernel} - 1) "
+            f"+ {self.output_padding} + 1"
+        )
 
     def overlap(self) -> int:
         """Return how many taps at most are added up in one output position.

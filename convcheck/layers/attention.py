@@ -102,6 +102,9 @@ class DotProductAttention(Layer):
             raise ShapeError(f"value {list(value)} does not broadcast to scores {list(scores)}, but for the last axes")
         return (*lead, query[-2], value[-1])
 
+    def space(self, _query: Shape, key: Shape, *_: Shape) -> range:
+        return range(len(key) - 2, len(key) - 1)
+
     def _scores(self, query: Shape, *others: Shape) -> Shape:
         """Return the shape of the scores, `[..., L, S]`, having checked all but value's leading axes."""
         given = 1 + len(others)

@@ -6,13 +6,16 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from convcheck.errors import ShapeError
 from convcheck.layers.arguments import Argument
 from convcheck.layers.arithmetic import Window, span
 from convcheck.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.records import record
+
+if TYPE_CHECKING:
+    from convcheck.layers.tracks import Tracks
 
 
 @record
@@ -58,6 +61,9 @@ class Layer(ABC):
 
     TAKES: ClassVar[tuple[int, ...]] = (1,)
     """How many inputs it takes."""
+
+    ANY_SHAPE: ClassVar[bool] = False
+    """Whether it takes inputs of any shape, and keeps it."""
 
     NESTS: ClassVar[bool] = False
     """Whether its arguments are other layers, its field `layers`."""
@@ -118,6 +124,40 @@ class Layer(ABC):
         """
         self.output_shape(*shapes)
         return ()
+
+    def explain(self, *shapes: Any) -> Iterator[str]:
+        """Yield how the axes of the output come about, `axis: formula = length`; nothing where the input's shape stays.
+
+        What is right of the colon is true as arithmetic, with torch's names of arguments for their values, and `floor`,
+        `ceil` and `min` of quotients. Formulas: torch.nn, section "Shape" of every layer. Axes are called as everywhere
+        here: `o` the output's channels, `l`, `h w` or `t h w` space; others are counted.
+
+        Raises:
+            ShapeError: the layer cannot take inputs of these shapes.
+        """
+        self.output_shape(*shapes)
+        yield from ()
+
+    def space(self, *_shapes: Any) -> range:
+        """Return the axes that hold positions, of the first input; of several inputs of attention, of the keys."""
+        return range(0)
+
+    def track(self, tracks: Tracks, *shapes: Any) -> None:
+        """Let the tracks of the input's axes become those of the output's.
+
+        Here: every output reads all positions along all axes. So it is for one of several inputs.
+        """
+        for axis in range(len(tracks.axes)):
+            tracks.mix(axis)
+        tracks.axes = [()] * len(self.output_shape(*shapes))
+
+    def leaves(self) -> Iterator[Layer]:
+        """Yield the layers that are no chains themselves, in order."""
+        yield self
+
+    def within(self, *shapes: Any) -> Iterator[tuple[Layer, Shapes]]:
+        """Yield the same layers, each with the shapes of its inputs."""
+        yield self, shapes
 
     @abstractmethod
     def typical_inputs(self) -> Shapes:

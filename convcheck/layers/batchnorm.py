@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
@@ -11,6 +12,9 @@ from convcheck.layers.base import Layer, Roundings, Statistic, say_rank
 from convcheck.layers.text import label
 from convcheck.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.records import record
+
+if TYPE_CHECKING:
+    from convcheck.layers.tracks import Tracks
 
 
 @record
@@ -73,6 +77,14 @@ class BatchNorm(Layer):
                 f"{list(shape)} has one"
             )
         return shape
+
+    def space(self, shape: Shape) -> range:
+        return range(2, len(shape))
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        if not self.track_running_stats:
+            for axis in range(len(shape)):
+                tracks.read_all(axis)
 
     def macs(self, shape: Shape) -> int:
         """Return one multiply-accumulate per entry in eval mode: `x * scale + shift`, both known beforehand.

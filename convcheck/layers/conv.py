@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument
 from convcheck.layers.arithmetic import Window, span
 from convcheck.layers.base import Layer, Roundings, batch_of, check_channels, too_short
-from convcheck.layers.text import compact, indivisible, label
+from convcheck.layers.text import compact, indivisible, label, per_axis
 from convcheck.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
 from convcheck.records import record
+
+if TYPE_CHECKING:
+    from convcheck.layers.tracks import Tracks
 
 
 @record
@@ -98,6 +102,19 @@ class Conv(Layer):
             )
         if window.outputs(length) < 1:
             raise too_short(axis, length, window)
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output = self.output_shape(shape)
+        yield f"o: out_channels = {self.out_channels}"
+        axes = zip(self.windows, shape[-self.dims :], strict=True)
+        yield from per_axis([window.formula(length) for window, length in axes], output)
+
+    def space(self, shape: Shape) -> range:
+        return range(len(shape) - self.dims, len(shape))
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        tracks.steps(len(shape), self.windows)
+        tracks.mix(len(shape) - self.dims - 1)
 
     def macs(self, shape: Shape) -> int:
         output = self.output_shape(shape)

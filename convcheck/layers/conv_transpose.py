@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument
 from convcheck.layers.arithmetic import Spread
 from convcheck.layers.base import Layer, Roundings, batch_of, check_channels
-from convcheck.layers.text import compact, indivisible, label
+from convcheck.layers.text import compact, indivisible, label, per_axis
 from convcheck.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
 from convcheck.records import record
+
+if TYPE_CHECKING:
+    from convcheck.layers.tracks import Tracks
 
 
 @record
@@ -85,6 +89,19 @@ class ConvTranspose(Layer):
                     f"{2 * spread.padding} positions away; {axis} must be at least {need}"
                 )
         return (*shape[: -self.dims - 1], self.out_channels, *outputs)
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output = self.output_shape(shape)
+        yield f"o: out_channels = {self.out_channels}"
+        axes = zip(self.spreads, shape[-self.dims :], strict=True)
+        yield from per_axis([spread.formula(length) for spread, length in axes], output)
+
+    def space(self, shape: Shape) -> range:
+        return range(len(shape) - self.dims, len(shape))
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        tracks.steps(len(shape), self.spreads)
+        tracks.mix(len(shape) - self.dims - 1)
 
     def macs(self, shape: Shape) -> int:
         self.output_shape(shape)

@@ -6,7 +6,7 @@ out, too, and how many operations an exponential takes is the processor's matter
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
@@ -15,6 +15,9 @@ from convcheck.layers.base import Roundings, Weightless, say_rank
 from convcheck.layers.text import compact, label
 from convcheck.patterns import Shape, Shapes
 from convcheck.records import record
+
+if TYPE_CHECKING:
+    from convcheck.layers.tracks import Tracks
 
 _INPLACE = Argument("inplace", read.flag, False)
 _EXACT = ("Identity", "ReLU", "ReLU6", "Hardtanh")
@@ -38,9 +41,13 @@ class Elementwise(Weightless):
 
     KINDS = _none("Identity", "Sigmoid", "Tanh", "Softsign", "LogSigmoid")
     SIGNATURE: ClassVar[tuple[Argument, ...]] = ()
+    ANY_SHAPE = True
 
     def output_shape(self, shape: Shape) -> Shape:
         return shape
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        """Leave them: every output reads the input of its own place."""
 
     def typical_inputs(self) -> Shapes:
         return ((2, 3, 4, 5),)
@@ -180,6 +187,10 @@ class Softmax(Weightless):
         if not -max(1, len(shape)) <= self.dim < max(1, len(shape)):
             raise ShapeError(f"{self.kind} sums along axis {self.dim}; {say_rank(shape)}")
         return shape
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        if shape:
+            tracks.read_all(self.dim % len(shape))
 
     def typical_inputs(self) -> Shapes:
         axes = max(2, self.dim + 1 if self.dim >= 0 else -self.dim)

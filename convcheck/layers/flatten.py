@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError, multiples
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument
 from convcheck.layers.base import Weightless, say_rank
-from convcheck.layers.text import label
+from convcheck.layers.text import label, put, times
 from convcheck.patterns import Shape, Shapes
 from convcheck.records import record
+
+if TYPE_CHECKING:
+    from convcheck.layers.tracks import Tracks
 
 _USUAL_RANK = 4
 
@@ -45,6 +49,17 @@ class Flatten(Weightless):
                 f"{self._ranks()}"
             )
         return (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output, merged = self.output_shape(shape), self._merged(shape)
+        yield f"axis {merged.start}: {times(shape[merged])} = {output[merged.start]}"
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        merged = self._merged(shape)
+        tracks.axes[merged] = [tracks.joined(tracks.axes[merged])]
+
+    def _merged(self, shape: Shape) -> slice:
+        return slice(self.start_dim % len(shape), self.end_dim % len(shape) + 1)
 
     def _ranks(self) -> str:
         """Say how many axes an input may have where one of the two is counted from the front and one from the back."""
@@ -92,6 +107,19 @@ class Unflatten(Weightless):
             )
         sizes = (shape[dim] // self.told if length == -1 else length for length in self.unflattened_size)
         return (*shape[:dim], *sizes, *shape[dim + 1 :])
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output, dim = self.output_shape(shape), self.dim % len(shape)
+        for axis, length in enumerate(self.unflattened_size, start=dim):
+            rest = [each for each in self.unflattened_size if each != -1] or [1]
+            split = f"{put(shape[dim])} / ({times(rest)})" if length == -1 else str(length)
+            yield f"axis {axis}: {split} = {output[axis]}"
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        dim, parts = self.dim % len(shape), len(self.unflattened_size)
+        if parts > 1:
+            tracks.forget(dim)
+        tracks.axes[dim : dim + 1] = [tracks.axes[dim]] if parts == 1 else [()] * parts
 
     def typical_inputs(self) -> Shapes:
         lengths = list(_lengths(2, self.dim))

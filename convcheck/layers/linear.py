@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument
@@ -9,6 +12,9 @@ from convcheck.layers.base import Layer, Roundings, batch_of
 from convcheck.layers.text import label
 from convcheck.patterns import Shape, Shapes
 from convcheck.records import record
+
+if TYPE_CHECKING:
+    from convcheck.layers.tracks import Tracks
 
 
 @record
@@ -37,6 +43,13 @@ class Linear(Layer):
                 f"{shape[-1] if shape else 'missing'}"
             )
         return (*shape[:-1], self.out_features)
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        self.output_shape(shape)
+        yield f"o: out_features = {self.out_features}"
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        tracks.mix(len(shape) - 1)
 
     def macs(self, shape: Shape) -> int:
         self.output_shape(shape)

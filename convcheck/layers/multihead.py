@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
@@ -13,6 +14,9 @@ from convcheck.layers.elementwise import probability
 from convcheck.layers.text import compact, divisors, label
 from convcheck.patterns import Shape, Shapes
 from convcheck.records import record
+
+if TYPE_CHECKING:
+    from convcheck.layers.tracks import Tracks
 
 
 def _features(value: object, dims: int) -> object:
@@ -124,6 +128,20 @@ class MultiheadAttention(Layer):
             if mask not in alike:
                 raise ShapeError(f"the mask {list(mask)} needs to be {list(alike[0])} or {list(alike[1])}")
         return query
+
+    def space(self, query: Shape, *_: Shape) -> range:
+        sequence = self._sequence(query)
+        return range(sequence, sequence + 1)
+
+    def track(self, tracks: Tracks, *shapes: Shape) -> None:
+        if len(shapes) > 1:
+            super().track(tracks, *shapes)
+            return
+        tracks.mix(self._sequence(shapes[0]))
+        tracks.mix(len(shapes[0]) - 1)
+
+    def _sequence(self, shape: Shape) -> int:
+        return int(self.batch_first and len(shape) == 3)
 
     def _sizes(self, shape: Shape) -> tuple[int, int]:
         """Return (batch, positions)."""

@@ -7,52 +7,12 @@ from typing import Any
 
 from convcheck.errors import LayerError, did_you_mean, shown
 from convcheck.layers.arguments import REQUIRED, BadValueError
-from convcheck.layers.attention import DotProductAttention
 from convcheck.layers.base import Layer
-from convcheck.layers.batchnorm import BatchNorm
 from convcheck.layers.call import Call, read_call
-from convcheck.layers.conv import Conv
-from convcheck.layers.conv_transpose import ConvTranspose
-from convcheck.layers.elementwise import (
-    ELU,
-    GELU,
-    Dropout,
-    Elementwise,
-    Hardtanh,
-    InPlace,
-    LeakyReLU,
-    Softmax,
-    Softplus,
-)
-from convcheck.layers.flatten import Flatten, Unflatten
-from convcheck.layers.linear import Linear
-from convcheck.layers.matmul import MatMul
-from convcheck.layers.multihead import MultiheadAttention
-from convcheck.layers.patchify import Patchify, Unpatchify
-from convcheck.layers.pixel_shuffle import PixelShuffle, PixelUnshuffle
-from convcheck.layers.pool import AvgPool, AvgPool1d, MaxPool
-from convcheck.layers.rearrange import Rearrange
-from convcheck.layers.sequential import Sequential
-from convcheck.layers.unfold import Fold, Unfold
-
-FAMILIES: tuple[type[Layer], ...] = (
-    *(Conv, ConvTranspose, Linear),
-    *(PixelShuffle, PixelUnshuffle, Unfold, Fold),
-    *(BatchNorm, MaxPool, AvgPool1d, AvgPool),
-    *(Flatten, Unflatten, Rearrange),
-    *(Elementwise, InPlace, LeakyReLU, ELU, Hardtanh, GELU, Softplus, Dropout, Softmax),
-    *(MatMul, DotProductAttention, MultiheadAttention),
-    *(Patchify, Unpatchify, Sequential),
-)
-
+from convcheck.layers.families import family_of, kinds
 
 # torch has these two on every layer; they say where the numbers live, not which function is computed.
 _ELSEWHERE = {"device": "--device", "dtype": "--dtype"}
-
-
-def kinds() -> tuple[str, ...]:
-    """Return the name of every kind of layer that can be read."""
-    return tuple(kind for family in FAMILIES for kind in family.KINDS)
 
 
 def parse_layer(value: object) -> Layer:
@@ -82,7 +42,7 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
     Raises:
         LayerError: with all faults: unknown kinds and arguments, missing ones, impossible values.
     """
-    family = next((family for family in FAMILIES if kind in family.KINDS), None)
+    family = family_of(kind)
     if family is None:
         raise LayerError([(None, f"unknown layer {kind!r}; {did_you_mean(kind, kinds())}")])
     if family.NESTS:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from convcheck.errors import LayerError, shown
 from convcheck.layers.base import Layer
 from convcheck.layers.call import Call, read_calls
-from convcheck.layers.parse import kinds, parse_layer
+from convcheck.layers.families import kinds
+from convcheck.layers.parse import parse_layer
 from convcheck.layers.sequential import Sequential
 from convcheck.records import record
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
@@ -10,9 +11,12 @@ from convcheck.layers.arguments import Argument
 from convcheck.layers.base import Layer, Roundings
 from convcheck.layers.conv import Conv
 from convcheck.layers.conv_transpose import ConvTranspose
-from convcheck.layers.text import compact, label
+from convcheck.layers.text import compact, label, per_axis
 from convcheck.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
 from convcheck.records import record
+
+if TYPE_CHECKING:
+    from convcheck.layers.tracks import Tracks
 
 INITIALISATIONS = ("default", "zeros", "fan_in")
 
@@ -83,6 +87,9 @@ class _Patches(Layer):
     def _channels_last(self, shape: Shape) -> Shape:
         return (*shape[: -self.dims - 1], *shape[-self.dims :], shape[-self.dims - 1])
 
+    def space(self, shape: Shape) -> range:
+        return range(len(shape) - self.dims - 1, len(shape) - 1)
+
     def _written(self, more: dict[str, tuple[object, object]]) -> str:
         usual = {"stride": (self.stride, None), "bias": (self.bias, True), "weight_init": (self.weight_init, "default")}
         named = {"data_dim": (self.data_dim, ""), "patch_size": (self.patch_size, "")}
@@ -118,6 +125,16 @@ class Patchify(_Patches):
 
     def output_shape(self, shape: Shape) -> Shape:
         return self._channels_last(self.conv().output_shape(self.channels_first(shape)))
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output = self.output_shape(shape)
+        axes = zip(self.conv().windows, shape[-self.dims - 1 : -1], strict=True)
+        yield from per_axis([window.formula(length) for window, length in axes], output[:-1])
+        yield f"o: out_features = {self.out_features}"
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        tracks.steps(len(shape) - 1, self.conv().windows)
+        tracks.mix(len(shape) - 1)
 
     def macs(self, shape: Shape) -> int:
         return self.conv().macs(self.channels_first(shape))
@@ -184,6 +201,16 @@ class Unpatchify(_Patches):
     def output_shape(self, shape: Shape) -> Shape:
         first = self.channels_first(shape)
         return self._channels_last(self.conv(shape).output_shape(first))
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output = self.output_shape(shape)
+        axes = zip(self.conv(shape).spreads, shape[-self.dims - 1 : -1], strict=True)
+        yield from per_axis([spread.formula(length) for spread, length in axes], output[:-1])
+        yield f"o: out_features = {self.out_features}"
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        tracks.steps(len(shape) - 1, self.conv(shape).spreads)
+        tracks.mix(len(shape) - 1)
 
     def macs(self, shape: Shape) -> int:
         first = self.channels_first(shape)

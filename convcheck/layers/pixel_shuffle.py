@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError, multiples
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import LARGEST, Argument
+from convcheck.layers.arithmetic import Spread, Window
 from convcheck.layers.base import Weightless, say_rank
-from convcheck.layers.text import label
+from convcheck.layers.text import label, per_axis, put
 from convcheck.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.records import record
+
+if TYPE_CHECKING:
+    from convcheck.layers.tracks import Tracks
 
 
 @record
@@ -36,6 +41,18 @@ class PixelShuffle(Weightless):
                 f"{list(shape)} has {channels}; {multiples(channels, area)}"
             )
         return (*batch, channels // area, self.upscale_factor * height, self.upscale_factor * width)
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output, factor = self.output_shape(shape), self.upscale_factor
+        yield f"o: {put(shape[-3])} / {factor}**2 = {output[-3]}"
+        yield from per_axis([f"{put(length)} * {factor}" for length in shape[-2:]], output)
+
+    def space(self, shape: Shape) -> range:
+        return range(len(shape) - 2, len(shape))
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        tracks.steps(len(shape), [Spread(self.upscale_factor, self.upscale_factor, 1, 0, 0)] * 2)
+        tracks.mix(len(shape) - 3)
 
     def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
         used = used or self.output_shape(shape)[-2:]
@@ -76,6 +93,17 @@ class PixelUnshuffle(Weightless):
                 )
         *batch, channels, height, width = shape
         return (*batch, channels * factor**2, height // factor, width // factor)
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output, factor = self.output_shape(shape), self.downscale_factor
+        yield f"o: {put(shape[-3])} * {factor}**2 = {output[-3]}"
+        yield from per_axis([f"{put(length)} / {factor}" for length in shape[-2:]], output)
+
+    def space(self, shape: Shape) -> range:
+        return range(len(shape) - 2, len(shape))
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        tracks.steps(len(shape), [Window(self.downscale_factor, self.downscale_factor, 1, 0, 0)] * 2)
 
     def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
         used = used or self.output_shape(shape)[-2:]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument
 from convcheck.layers.arithmetic import Window, along
 from convcheck.layers.base import Roundings, Weightless, check_rank, too_short
-from convcheck.layers.text import compact, label
+from convcheck.layers.text import compact, label, per_axis
 from convcheck.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.records import record
+
+if TYPE_CHECKING:
+    from convcheck.layers.tracks import Tracks
 
 Size = int | Shape
 """As it was given, since so torch prints it: one number for all axes, one in a tuple, or one for every axis."""
@@ -59,6 +63,18 @@ class Pool(Weightless):
             if outputs[-1] < 1:
                 raise too_short(axis, length, window, window.stride - 1 if self.ceil_mode else 0)
         return (*shape[: -self.dims], *outputs)
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output = self.output_shape(shape)
+        write = Window.formula_rounded_up if self.ceil_mode else Window.formula
+        axes = zip(self.windows, shape[-self.dims :], strict=True)
+        yield from per_axis([write(window, length) for window, length in axes], output)
+
+    def space(self, shape: Shape) -> range:
+        return range(len(shape) - self.dims, len(shape))
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        tracks.steps(len(shape), self.windows)
 
     def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
         used = used or self.output_shape(shape)[-self.dims :]

@@ -9,20 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from convcheck.layers.attention import DotProductAttention
 from convcheck.layers.base import Layer
-from convcheck.layers.batchnorm import BatchNorm
-from convcheck.layers.conv import Conv
-from convcheck.layers.conv_transpose import ConvTranspose
-from convcheck.layers.multihead import MultiheadAttention
-from convcheck.layers.patchify import Patchify, Unpatchify
-from convcheck.layers.pixel_shuffle import PixelShuffle, PixelUnshuffle
-from convcheck.layers.pool import Pool
 from convcheck.layers.reading import field, jump
-from convcheck.layers.sequential import Sequential
-from convcheck.layers.through import pass_through
 from convcheck.layers.tracks import Tracks
-from convcheck.layers.unfold import Unfold
 from convcheck.patterns import Shape, Shapes
 from convcheck.records import record
 
@@ -50,50 +39,20 @@ def reaches(layers: Sequence[Layer], inputs: Sequence[Shapes]) -> Iterator[tuple
     spatial = _spatial(layers, inputs, len(start))
     tracks = Tracks([((axis, ()),) for axis in range(len(start))], spatial)
     for layer, shapes in zip(layers, inputs, strict=True):
-        _follow(tracks, layer, shapes)
+        for leaf, taken in layer.within(*shapes):
+            leaf.track(tracks, *taken)
         yield tuple(_reach(tracks, axis, start) for axis in sorted(spatial))
 
 
 def _spatial(layers: Sequence[Layer], inputs: Sequence[Shapes], rank: int) -> frozenset[int]:
     tracks = Tracks([((axis, ()),) for axis in range(rank)])
-    for layer, shapes in _leaves(layers, inputs):
-        axes = _space(layer, shapes)
-        if axes:
-            return frozenset(origin for axis in axes for origin, _ in tracks.axes[axis])
-        pass_through(tracks, layer, shapes)
-    return frozenset()
-
-
-def _leaves(layers: Sequence[Layer], inputs: Sequence[Shapes]) -> Iterator[tuple[Layer, Shapes]]:
     for layer, shapes in zip(layers, inputs, strict=True):
-        if isinstance(layer, Sequential):
-            within = layer.through(shapes[0])[:-1]
-            yield from _leaves(layer.layers, [(shape,) for shape in within])
-        else:
-            yield layer, shapes
-
-
-def _follow(tracks: Tracks, layer: Layer, shapes: Shapes) -> None:
-    for leaf, taken in _leaves([layer], [shapes]):
-        pass_through(tracks, leaf, taken)
-
-
-def _space(layer: Layer, shapes: Shapes) -> range:
-    """Return the axes of a layer's input that hold positions."""
-    rank = len(shapes[0])
-    match layer:
-        case Conv() | ConvTranspose() | Pool() | PixelShuffle() | PixelUnshuffle() | Unfold():
-            return range(rank - layer.dims, rank)
-        case BatchNorm():
-            return range(2, rank)
-        case Patchify() | Unpatchify():
-            return range(rank - layer.dims - 1, rank - 1)
-        case MultiheadAttention():
-            sequence = int(layer.batch_first and rank == 3)
-            return range(sequence, sequence + 1)
-        case DotProductAttention():
-            return range(len(shapes[1]) - 2, len(shapes[1]) - 1)
-    return range(0)
+        for leaf, taken in layer.within(*shapes):
+            axes = leaf.space(*taken)
+            if axes:
+                return frozenset(origin for axis in axes for origin, _ in tracks.axes[axis])
+            leaf.track(tracks, *taken)
+    return frozenset()
 
 
 def _reach(tracks: Tracks, origin: int, start: Shape) -> Reach:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from convcheck.errors import PatternError, ShapeError
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument, BadValueError
+from convcheck.layers.arithmetic import Spread, Window
 from convcheck.layers.base import Layer, Roundings
+from convcheck.layers.text import times
 from convcheck.patterns import Pattern, Shape, Shapes, parse
 from convcheck.records import record
+
+if TYPE_CHECKING:
+    from convcheck.layers.tracks import Axis, Tracks
 
 _ELLIPSIS = "..."
 
@@ -67,6 +74,46 @@ class Rearrange(Layer):
             return self.for_rank(len(shape)).shape(shape, dict(self.lengths))
         except PatternError as error:
             raise ShapeError(f"{self.pattern!r} on {list(shape)}: {error}") from None
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output, pattern = self.output_shape(shape), self.for_rank(len(shape))
+        sizes = pattern.sizes(shape, dict(self.lengths))
+        for group, length in zip(pattern.target, output, strict=True):
+            if len(group) > 1:
+                yield f"({' '.join(group)}): {times(sizes[axis] for axis in group)} = {length}"
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        tracks.axes = list(self._moved(tracks, shape))
+
+    def _moved(self, tracks: Tracks, shape: Shape) -> Iterator[Axis]:
+        """Yield where the axes of the output come from.
+
+        `(h p)` on the left are blocks: h holds the places of blocks of p positions, and p what is within them. `(h p)`
+        on the right is the reverse, where p was part of another axis on the left.
+        """
+        pattern = self.for_rank(len(shape))
+        sizes = pattern.sizes(shape, dict(self.lengths))
+        places: dict[str, Axis] = {}
+        parts = {axis for group in pattern.source if len(group) > 1 for axis in group}
+        inner: dict[str, str] = {}
+        for number, group in enumerate(pattern.source):
+            if len(group) > 1:
+                block = math.prod(sizes[axis] for axis in group[1:])
+                tracks.step(number, Window(block, block, 1, 0, 0))
+                inner |= dict.fromkeys(group[1:], group[0])
+            places |= {axis: tracks.axes[number] if axis == group[0] else () for axis in group}
+        for group in pattern.target:
+            first, rest = group[:1], group[1:]
+            if any(inner.get(axis) in group and places[inner[axis]] for axis in group):
+                # What is within blocks is put beside the blocks again, in whatever order.
+                tracks.unknown |= {origin for axis in group for origin, _ in places[axis]}
+                yield ()
+            elif rest and all(axis in parts and not places[axis] for axis in rest) and len(places[first[0]]) == 1:
+                block = math.prod(sizes[axis] for axis in rest)
+                ((origin, path),) = places[first[0]]
+                yield ((origin, (*path, Spread(block, block, 1, 0, 0))),)
+            else:
+                yield tracks.joined([places[axis] for axis in group]) if group else ()
 
     def parameters(self) -> dict[str, Shape]:
         return {}

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 from convcheck.errors import ShapeError
 from convcheck.layers.base import Layer, Roundings, Statistic
-from convcheck.layers.elementwise import Elementwise
-from convcheck.layers.patchify import Patchify, Unpatchify
 from convcheck.patterns import Shape, Shapes
 from convcheck.records import record
 
@@ -41,6 +39,10 @@ class Sequential(Layer):
                     f"layer {number} is {layer}, which takes {layer.TAKES[0]} inputs; in a chain there is one",
                 )
 
+    def explain(self, shape: Shape) -> Iterator[str]:
+        for number, (layer, taken) in enumerate(zip(self.layers, self.through(shape), strict=False)):
+            yield from (f"{number}.{line}" for line in layer.explain(taken))
+
     def parameters(self) -> dict[str, Shape]:
         return {
             f"{number}.{name}": shape
@@ -56,12 +58,12 @@ class Sequential(Layer):
         }
 
     def leaves(self) -> Iterator[Layer]:
-        """Yield the layers that are no chains themselves, in order."""
         for layer in self.layers:
-            if isinstance(layer, Sequential):
-                yield from layer.leaves()
-            else:
-                yield layer
+            yield from layer.leaves()
+
+    def within(self, shape: Shape) -> Iterator[tuple[Layer, Shapes]]:
+        for layer, taken in zip(self.layers, self.through(shape), strict=False):
+            yield from layer.within(taken)
 
     def through(self, shape: Shape) -> Shapes:
         """Return the input of every layer, and the last one's output.
@@ -90,13 +92,13 @@ class Sequential(Layer):
         """
         lost: Shape = ()
         for layer, each in reversed(list(zip(self.layers, self.through(shape)[:-1], strict=True))):
-            if isinstance(layer, Elementwise):
+            if layer.ANY_SHAPE:
                 # It reads what is read of its output.
                 continue
             # What the next layer never reads of this one's output need not be made.
             told = used and (layer.NESTS or len(used) == layer.dims)
             lost = layer.dropped(each, used=used) if told else layer.dropped(each)
-            last = len(each) - int(isinstance(_leaf(layer), (Patchify, Unpatchify)))
+            last = _leaf(layer).space(each).stop or len(each)
             space = each[last - len(lost) : last]
             used = tuple(length - never for length, never in zip(space, lost, strict=True))
         return lost
@@ -143,5 +145,5 @@ class Sequential(Layer):
 
 def _leaf(layer: Layer) -> Layer:
     """Return the first layer of a chain that is no chain itself; one that takes any shape only where all do."""
-    leaves = list(layer.leaves()) if isinstance(layer, Sequential) else [layer]
-    return next((leaf for leaf in leaves if not isinstance(leaf, Elementwise)), leaves[0])
+    leaves = list(layer.leaves())
+    return next((leaf for leaf in leaves if not leaf.ANY_SHAPE), leaves[0])

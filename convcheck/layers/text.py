@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from convcheck.patterns import SPACE_AXES
 
 
 def compact(kind: str, leading: Sequence[object], named: Mapping[str, tuple[object, object]]) -> str:
@@ -52,3 +54,21 @@ def divisors(number: int) -> str:
     legal = [g for g in range(1, min(number, 10_000) + 1) if number % g == 0]
     few = legal if len(legal) <= 12 else legal[:11]
     return ", ".join(map(str, few)) + (f", ... {number}" if few[-1] != number else "")
+
+
+def put(length: int) -> str:
+    """Write a length into a formula; one that is a formula itself stands in brackets."""
+    text = str(length)
+    return text if text.isalnum() else f"({text})"
+
+
+def times(lengths: Iterable[int]) -> str:
+    """Write a product of lengths."""
+    return " * ".join(map(put, lengths))
+
+
+def per_axis(formulas: Sequence[str], lengths: Sequence[int]) -> Iterator[str]:
+    """Yield `axis: formula = length` for each of the spatial axes, `lengths` being those of the last ones."""
+    dims = len(formulas)
+    for axis, formula, length in zip(SPACE_AXES[dims], formulas, lengths[-dims:], strict=True):
+        yield f"{axis}: {formula} = {length}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from convcheck.layers.arithmetic import Spread
+from convcheck.layers.arithmetic import Spread, Window
 from convcheck.layers.reading import Gather, Step
 
 Track = tuple[int, tuple[Step, ...]]
@@ -28,8 +28,14 @@ class Tracks:
     whole: set[int] = field(default_factory=set)
     unknown: set[int] = field(default_factory=set)
 
-    def step(self, axis: int, step: Step) -> None:
-        """Let the positions along an axis become what a step makes of them."""
+    def steps(self, end: int, steps: Sequence[Window | Spread]) -> None:
+        """Take a step along each of the axes that end before `end`."""
+        for axis, step in zip(range(end - len(steps), end), steps, strict=True):
+            self.step(axis, step)
+
+    def step(self, axis: int, through: Window | Spread) -> None:
+        """Let the positions along an axis become what a layer makes of them along it."""
+        step = Gather.of(through) if isinstance(through, Window) else through
         if step in (Gather(0, 1, 0), Spread(1, 1, 1, 0, 0)):
             return
         if len(self.axes[axis]) > 1:

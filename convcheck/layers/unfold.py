@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError, multiples
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument
 from convcheck.layers.arithmetic import Spread, Window, along, span
 from convcheck.layers.base import Roundings, Weightless, check_rank, say_rank, too_short
-from convcheck.layers.text import compact, label
+from convcheck.layers.text import compact, label, per_axis, put, times
 from convcheck.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.records import record
+
+if TYPE_CHECKING:
+    from convcheck.layers.tracks import Tracks
 
 Size = int | Shape
 """As it was given: one number for both axes, or two."""
@@ -75,6 +79,23 @@ class Unfold(_Columns):
                 raise too_short(axis, length, window)
             columns *= outputs
         return (*batch, channels * self.taps, columns)
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output = self.output_shape(shape)
+        axes = list(zip(self.windows, shape[-2:], strict=True))
+        counts = [window.outputs(length) for window, length in axes]
+        kernel = along(self.kernel_size, 2)
+        yield f"axis {len(shape) - 3}: {times([shape[-3], *kernel])} = {output[-2]}"
+        # Places of windows, which the output has as one axis.
+        yield from per_axis([window.formula(length) for window, length in axes], counts)
+        yield f"axis {len(shape) - 2}: {times(counts)} = {output[-1]}"
+
+    def space(self, shape: Shape) -> range:
+        return range(len(shape) - 2, len(shape))
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        tracks.steps(len(shape), self.windows)
+        tracks.axes[-2:] = [tracks.joined(tracks.axes[-2:])]
 
     def dropped(self, shape: Shape, **_: object) -> Shape:
         self.output_shape(shape)
@@ -140,6 +161,16 @@ class Fold(_Columns):
                 f"{list(along(self.output_size, 2))}; {list(shape)} has {columns}"
             )
         return (*batch, rows // self.taps, *along(self.output_size, 2))
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output = self.output_shape(shape)
+        yield f"o: {put(shape[-2])} / ({times(along(self.kernel_size, 2))}) = {output[-3]}"
+        yield from per_axis(["output_size"] * 2, output)
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        # Of the columns' places, those of rows and columns of the image could be told apart, but are not.
+        tracks.forget(len(shape) - 1)
+        tracks.axes.append(())
 
     def typical_inputs(self) -> Shapes:
         return ((2, 3 * self.taps, self.columns),)

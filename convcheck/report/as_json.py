@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from convcheck.answers import Answer
-from convcheck.figures import BYTES, FLOPS, Total
+from convcheck.figures import BYTES, FLOPS, LayerShape, Total
 from convcheck.layers.lengths import Length
-from convcheck.results import LayerShape, Offer, Report, RewriteFacts, Weights
+from convcheck.results import Offer, Report, RewriteFacts, Weights
 
 SCHEMA = 1
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from convcheck.figures import FLOPS, Total
+from convcheck.figures import FLOPS, LayerShape, Total
 from convcheck.patterns import Shape
 from convcheck.report.grid import Column, grid, inert
 from convcheck.report.wording import NOTHING, count, inputs, reach, shape, size, steps
-from convcheck.results import LayerShape
 
 _LAYER = Column("layer", wraps=True)
 _INPUT = Column("input")

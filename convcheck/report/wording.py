@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from convcheck.patterns import Shape, Shapes
-from convcheck.results import Sides
 
 if TYPE_CHECKING:
     from fractions import Fraction
+
+    from convcheck.results import Sides
 
 NOTHING = "-"
 
