@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -37,3 +37,19 @@ def strongest(conditions: Collection[str]) -> list[str]:
         least[bound[1]] = max(int(bound[2]), least.get(bound[1], 0))
     told = (bound for bound in conditions if not _BOUND.fullmatch(bound))
     return [*told, *(f"{name} >= {number}" for name, number in least.items())]
+
+
+def at_least(written: str, names: Collection[str], value: Callable[[Mapping[str, int]], int], least: int) -> str:
+    """Return the condition that a formula that rises with its names is at least so much; empty if it always is."""
+    if value(dict.fromkeys(names, 1)) >= least:
+        return ""
+    if len(names) > 1:
+        return f"{written} >= {least}"
+    [name] = names
+    low, high = 1, 2
+    while value({name: high}) < least:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if value({name: middle}) >= least else (middle, high)
+    return f"{name} >= {high}"

@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping
 
 from convcheck.errors import ShapeError
-from convcheck.layers.conditions import assume
+from convcheck.layers.conditions import assume, at_least
 from convcheck.records import record
 
 
@@ -101,6 +101,10 @@ class Length:
         signs = {count > 0 for term, count in self.terms.items() if term}
         return signs.pop() if len(signs) == 1 else None
 
+    def _at_least(self, least: int) -> str:
+        """Return the condition that it is at least so much, given that it rises."""
+        return at_least(str(self), self.names(), self.at, least)
+
     def __add__(self, other: int | Length) -> Length:
         terms = _reduced(self.terms)
         for term, count in _reduced(_of(other).terms).items():
@@ -174,7 +178,7 @@ class Length:
         less = gap.rises()
         if less is None:
             raise UndecidedError(f"it depends on whether {self} < {other}; give one of them a number")
-        assume(_at_least(gap, 1) if less else _at_least(-gap, 0))
+        assume(gap._at_least(1) if less else (-gap)._at_least(0))
         return less
 
     def __gt__(self, other: int | Length) -> bool:
@@ -290,19 +294,3 @@ def _is_open(text: str) -> bool:
 def _order(atom: Atom) -> tuple[bool, bool, str]:
     """Sort small letters, such as the batch's, before capitals, and floors last."""
     return not isinstance(atom, str), not str(atom).islower(), str(atom)
-
-
-def _at_least(value: Length, least: int) -> str:
-    """Return the condition that a rising formula is at least so much; empty if it always is."""
-    names = sorted(value.names())
-    if value.at(dict.fromkeys(names, 1)) >= least:
-        return ""
-    if len(names) > 1:
-        return f"{value} >= {least}"
-    low, high = 1, 2
-    while value.at({names[0]: high}) < least:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if value.at({names[0]: middle}) >= least else (middle, high)
-    return f"{names[0]} >= {high}"
