@@ -22,7 +22,7 @@ HAND_COUNTED: dict[str, tuple[str, Shapes, int]] = {
     "loops": ("Conv2d(2, 3, 2)", ((1, 2, 3, 4),), 6 * 4 * 2 * 3),
     # Tiles of 4*4 outputs, of which 4*6 outputs need two: 6*6 products each, over 2 channels, for 3 channels.
     "winograd": ("Conv2d(2, 3, 3)", ((1, 2, 6, 8),), 2 * 36 * 2 * 3),
-    # Transforms of 8 points, of 3 stages, for 2 inputs, 3 outputs and 6 kernels; 5 frequencies, four real products each.
+    # Transforms of 8 points, of 3 stages, for 2 inputs, 3 outputs and 6 kernels; 5 frequencies, 4 real products each.
     "fft": ("Conv1d(2, 3, 3)", ((1, 2, 8),), (2 + 3 + 6) * 8 * 3 + 5 * 4 * 6),
 }
 
