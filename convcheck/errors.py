@@ -46,8 +46,9 @@ class Fault(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}:{self.column}: "
-        return where + (f"{self.path}: {self.message}" if self.path else self.message)
+        told = f"{self.path}: {self.message}" if self.path else self.message
+        # A name of a file or of a key may hold line breaks; a fault is one line.
+        return inert(f"{self.file}:{self.line}:{self.column}: {told}")
 
 
 class ConfigError(ConvcheckError):
@@ -56,6 +57,13 @@ class ConfigError(ConvcheckError):
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
         super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+def inert(text: str, kept: str = "") -> str:
+    """Return text in which nothing moves the cursor or changes colours: control characters are spelt out."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in kept else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def shown(value: object, most: int = 60) -> str:
@@ -68,12 +76,15 @@ def shown(value: object, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
+LONGEST_WORD = 100
+
+
 def did_you_mean(word: str, known: Iterable[str], *, say_known: str = "there are", most: int | None = None) -> str:
     """Return `did you mean 'x'?` for the nearest of `known`, else the list of what there is, of `most` at most."""
     names = list(known)
-    # Case must not hide the nearest name: `conv2d` is Conv2d.
+    # Case must not hide the nearest name: `conv2d` is Conv2d. No name is long, and comparing long words takes long.
     lowered = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6) if len(word) <= LONGEST_WORD else []
     if near:
         return f"did you mean {lowered[near[0]]!r}?"
     if not names:

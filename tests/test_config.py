@@ -142,8 +142,9 @@ FAULTS = {
     "no YAML": ("cases: [\n", "c.yaml:2:1: not YAML: "),
     "a tab for indentation": ("cases:\n\t- a\n", "c.yaml:2:1: not YAML: a tab stands where the indentation is"),
     "an empty file": ("", "c.yaml:1:1: the file is empty; it needs a list of cases"),
-    "not UTF-8": (b"\xff\xfe", "c.yaml:1:1: not UTF-8 text: byte 0 cannot be read"),
-    "a NUL byte": (b"cases: \x00", "c.yaml:1:1: not YAML: "),
+    "UTF-16": ("cases: []".encode("utf-16"), "c.yaml:1:1: not UTF-8 text: UTF-16; save it as UTF-8"),
+    "not UTF-8": (b"a: 1\nb: \xe9\n", "c.yaml:2:4: not UTF-8 text: byte 0xe9 cannot be read; save it as UTF-8"),
+    "a NUL byte": (b"a: 1\nb: \x00", "c.yaml:2:4: not YAML: the control character U+0000; take it out"),
     "two documents": ("a: 1\n---\nb: 2\n", "not YAML: expected a single document"),
     "a list at the top": ("- a\n", "a config is a mapping with the key 'cases'"),
     "no cases": ("cases: []\n", "c.yaml:1:1: cases: needs a list of cases, with at least one"),
@@ -265,7 +266,7 @@ FAULTS = {
     "a bomb of aliases": (
         "a: &a [1,1,1,1,1,1,1,1,1]\n"
         + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(8)),
-        "more than 200000 entries, aliases written out",
+        "more than 100000 entries, aliases written out",
     ),
     "deep nesting": ("cases: " + "[" * 4000, "nested too deeply"),
 }

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from convcheck.errors import ConvcheckError, UsageError
+from convcheck.errors import ConvcheckError, UsageError, inert
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 UNLIMITED = 100_000
 """The width of what is no terminal: a pipe has no edge at which to break or cut a line."""
+
+MOST_FAULTS = 100
+"""Faults that are told; a file with more of them is no config."""
 
 
 def stdout() -> Console:
@@ -64,17 +67,22 @@ def _writing() -> Iterator[None]:
             raise UsageError(f"cannot write to standard output: {error.strerror}") from None
 
 
-def complain(error: ConvcheckError) -> None:
-    """Print what is wrong with the input on standard error, one fault a line."""
-    from convcheck.report.grid import inert
+def listed(names: Iterable[str]) -> None:
+    """Print names, one a line."""
+    for name in names:
+        write(inert(name))
 
+
+def complain(error: ConvcheckError) -> None:
+    """Print what is wrong with the input on standard error, one fault a line, and no more lines than are of use."""
     lines = str(error).split("\n")
-    for line in lines:
+    for line in lines[:MOST_FAULTS]:
         sys.stderr.write(f"error: {inert(line)}\n")
+    more = f", of which the first {MOST_FAULTS} are shown" if len(lines) > MOST_FAULTS else ""
     if len(lines) > 1:
-        sys.stderr.write(f"{len(lines)} faults; nothing was run\n")
+        sys.stderr.write(f"{len(lines)} faults{more}; nothing was run\n")
 
 
 def hint(text: str) -> None:
     """Print a remark on standard error."""
-    sys.stderr.write(f"note: {text}\n")
+    sys.stderr.write(f"note: {inert(text)}\n")

@@ -47,8 +47,7 @@ def params(
         missed = any(claim.rewrite and claim.refusals and claim.case.expect.verdict != "refused" for claim in claims)
         rows = [] if list_only else list(weights_of(claims))
     if list_only:
-        for name in names:
-            console.write(name)
+        console.listed(names)
         return
     if format == "json":
         from convcheck.report import as_json

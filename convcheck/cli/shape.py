@@ -51,8 +51,7 @@ def shape(
         if not rows:
             raise UsageError(f"-k {choose!r} selects nothing")
     if list_only:
-        for row in rows:
-            console.write(row.case or row.name or row.layer)
+        console.listed(row.case or row.name or row.layer for row in rows)
     elif format == "json":
         from convcheck.report import as_json
 

@@ -40,8 +40,7 @@ def verify(
     cases = [laid_over(case, **given) for case in targets.cases_of(target, input)]
     claims = targets.chosen(cases, rewrite, choose)
     if list_only:
-        for claim in claims:
-            console.write(claim.id)
+        console.listed(claim.id for claim in claims)
         return
     if not quiet:
         hint({claim.case.name: claim.case for claim in claims}.values(), made_up=not input)

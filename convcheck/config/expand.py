@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from convcheck.config.nodes import Path
-from convcheck.errors import did_you_mean
+from convcheck.errors import did_you_mean, shown
 
 MOST_CASES = 10_000
-"""Cases that one matrix may make."""
+"""Cases that a file may make."""
 
 _VARIABLE = re.compile(r"\{([A-Za-z_]\w*)\}")
 
@@ -89,10 +89,16 @@ def expand(
         swept = frozenset(chosen) & keys
         value = {**base, **{key: chosen[key] for key in swept}}
         value = {key: _substitute(entry, chosen) for key, entry in value.items()}
-        if variables and "name" in base and "name" not in swept:
+        if isinstance(base.get("name"), str) and "name" not in swept:
             # A name is text, also where it is nothing but a number of the matrix.
             value["name"] = _spell(value["name"])
         yield Raw(index, value, inherited - swept, swept)
+
+
+def combinations(matrix: object) -> int:
+    """Return how many cases a matrix makes, as far as it is one."""
+    lists = matrix.values() if isinstance(matrix, dict) else ()
+    return math.prod(len(values) for values in lists if isinstance(values, list))
 
 
 def _matrix_problems(here: Path, matrix: object) -> Iterator[Problem]:
@@ -104,9 +110,8 @@ def _matrix_problems(here: Path, matrix: object) -> Iterator[Problem]:
             yield (*here, name), "must be a list with at least one value"
         elif any(isinstance(value, float) and not math.isfinite(value) for value in values):
             yield (*here, name), "must not hold .inf or .nan"
-    size = math.prod(len(values) for values in matrix.values() if isinstance(values, list))
-    if size > MOST_CASES:
-        yield here, f"makes {size} cases; {MOST_CASES} at most, so split it up"
+    if (size := combinations(matrix)) > MOST_CASES:
+        yield here, f"makes {shown(size)} cases; {MOST_CASES} at most, so split it up"
 
 
 def _variables(value: object) -> Iterator[str]:

@@ -10,10 +10,11 @@ from pydantic import ValidationError
 
 from convcheck.config.case import Case, Expect, Tolerance, Vocabulary
 from convcheck.config.claimed import claim_problems
-from convcheck.config.expand import Problem, Raw, expand
+from convcheck.config.expand import MOST_CASES, Problem, Raw, combinations, expand
 from convcheck.config.faults import problems
+from convcheck.config.files import text_of
 from convcheck.config.model import CASE_KEYS, CaseModel, ToleranceModel
-from convcheck.config.nodes import LARGEST_FILE, read, write_path
+from convcheck.config.nodes import read, write_path
 from convcheck.config.weights import weight_file, weight_problems
 from convcheck.errors import ConfigError, Fault, ShapeError, did_you_mean
 from convcheck.layers import accept
@@ -28,14 +29,13 @@ def load(path: FilePath, shown: str, vocabulary: Vocabulary) -> list[Case]:
     Raises:
         ConfigError: with every fault of the file.
     """
-    document = read(_text(path, shown), shown)
-    faults = list(document.faults)
+    document = read(text_of(path, shown), shown)
+    faults = dict.fromkeys(document.faults)
 
     def report(where: Sequence[str | int], message: str) -> None:
         at = tuple(where)
-        fault = Fault(shown, *document.place(at), write_path(at), message)
-        if fault not in faults and not document.unread(at):
-            faults.append(fault)
+        if not document.unread(at):
+            faults[Fault(shown, *document.place(at), write_path(at), message)] = None
 
     cases: list[Case] = []
     first: dict[str, int] = {}
@@ -50,11 +50,12 @@ def load(path: FilePath, shown: str, vocabulary: Vocabulary) -> list[Case]:
             for inner, message in faulty.problems:
                 report(item.written(inner), message)
             continue
+        new = case.name not in first
         taken = first.setdefault(case.name, item.index)
         if taken != item.index:
             line = document.place(("cases", taken))[0]
             report(item.written(("name",)), f"the name {case.name!r} is taken by the case in line {line}")
-        elif any(case.name == other.name for other in cases):
+        elif not new:
             hint = "put a variable of the matrix into it, as in 'case-{p}'"
             report(item.written(("name",)), f"several combinations have the name {case.name!r}; {hint}")
         cases.append(case)
@@ -66,18 +67,6 @@ def load(path: FilePath, shown: str, vocabulary: Vocabulary) -> list[Case]:
 class _FaultyError(Exception):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-
-
-def _text(path: FilePath, shown: str) -> str:
-    try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise ConfigError([Fault(shown, 1, 1, "", f"a config of {size} bytes; {LARGEST_FILE} at most are read")])
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError([Fault(shown, 1, 1, "", f"not UTF-8 text: byte {error.start} cannot be read")]) from None
-    except OSError as error:
-        raise ConfigError([Fault(shown, 1, 1, "", f"cannot be read: {error.strerror}")]) from None
 
 
 def _expanded(value: object) -> Iterator[Raw | Problem]:
@@ -100,11 +89,18 @@ def _expanded(value: object) -> Iterator[Raw | Problem]:
     if not isinstance(cases, list) or not cases:
         yield ("cases",) if "cases" in value else (), "needs a list of cases, with at least one"
         return
+    made = 0
     for index, case in enumerate(cases):
-        if isinstance(case, dict):
-            yield from expand(index, case, defaults, CASE_KEYS)
-        else:
+        if not isinstance(case, dict):
             yield ("cases", index), "a case is a mapping with at least the key 'layer'"
+            continue
+        own = combinations(case.get("matrix"))
+        made += own
+        if made > MOST_CASES >= own:
+            # One matrix that is too large by itself is told where it stands.
+            yield ("cases", index), f"from here on the file makes more than {MOST_CASES} cases; split it up"
+            return
+        yield from expand(index, case, defaults, CASE_KEYS)
 
 
 def _case(raw: Raw, vocabulary: Vocabulary, folder: FilePath) -> Case:

@@ -9,8 +9,11 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import yaml
+from yaml.composer import Composer
 
 from convcheck.errors import ConfigError, Fault
 
@@ -19,12 +22,16 @@ Place = tuple[int, int]
 
 _TAG = "tag:yaml.org,2002:"
 
-LARGEST_FILE = 8 * 1024 * 1024
-MOST_NODES = 200_000
+MOST_NODES = 100_000
 """Entries after aliases are written out: far above any real config, far below what a bomb of aliases makes."""
+
+DEEPEST = 50
+"""Levels of nesting."""
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _OTHER_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+# What YAML 1.2 takes in a text (YAML 1.2.2, section 5.1), turned round.
+_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, object] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -49,8 +56,11 @@ class Document:
 
     def unread(self, path: Path) -> bool:
         """Tell whether the value at `path` was not read, because of a fault that is told already."""
-        written = write_path(path)
-        return any(fault.path and (written + ".").startswith(fault.path + ".") for fault in self.faults)
+        return any(write_path(path[:length]) in self._faulty for length in range(1, len(path) + 1))
+
+    @cached_property
+    def _faulty(self) -> frozenset[str]:
+        return frozenset(fault.path for fault in self.faults)
 
     def place(self, path: Path) -> Place:
         """Return where `path` stands, or the nearest place around it."""
@@ -62,14 +72,46 @@ class Document:
 _PLAIN = "plain"
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML without its YAML 1.1 guesses: every plain scalar arrives as text, marked as plain."""
+# libyaml reads a file of megabytes in the time in which PyYAML's own parser reads one of kilobytes.
+_Parser: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Composer(Composer):
+    """PyYAML without its YAML 1.1 guesses: a plain scalar arrives as text, marked as plain. What is too much ends it."""
+
+    def __init__(self, text: str, file: str) -> None:
+        super().__init__()
+        parser = _Parser(text)
+        self.check_event, self.peek_event, self.get_event = parser.check_event, parser.peek_event, parser.get_event
+        self.file = file
+        self.depth = self.nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.depth += 1
+        self.nodes += 1
+        if self.depth > DEEPEST or self.nodes > MOST_NODES:
+            mark = self.peek_event().start_mark
+            raise _too_much(self.file, (mark.line + 1, mark.column + 1), deep=self.depth > DEEPEST)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def resolve(self, kind: type[yaml.Node], value: str, implicit: tuple[bool, bool]) -> str:  # noqa: ARG002  (PyYAML's)
         """Return the tag of a node that has none of its own; `implicit` is (True, False) for a plain scalar."""
         if kind is yaml.ScalarNode:
             return _PLAIN if implicit[0] else _TAG + "str"
         return _TAG + ("seq" if kind is yaml.SequenceNode else "map")
+
+    def descend_resolver(self, *_: object) -> None:
+        """Do nothing: no tag depends on where a node stands."""
+
+    def ascend_resolver(self) -> None:
+        """Do nothing, either."""
+
+
+def _too_much(file: str, place: Place, *, deep: bool) -> ConfigError:
+    many = f"more than {MOST_NODES} entries, aliases written out; split the file up"
+    return ConfigError([Fault(file, *place, "", "nested too deeply; a config needs five levels" if deep else many)])
 
 
 def scalar(text: str) -> object:
@@ -92,25 +134,29 @@ def read(text: str, file: str) -> Document:
     Raises:
         ConfigError: no YAML, more than one document, or too many aliases. Milder faults are in the document.
     """
+    if odd := _UNPRINTABLE.search(text):
+        line = text.count("\n", 0, odd.start()) + 1
+        column = odd.start() - text.rfind("\n", 0, odd.start())
+        told = f"not YAML: the control character U+{ord(odd[0]):04X}; take it out, or save the file as UTF-8 text"
+        raise ConfigError([Fault(file, line, column, "", told)])
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = _Composer(text, file).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise ConfigError([Fault(file, line, column, "", f"not YAML: {_say(error)}")]) from None
+        raise ConfigError([Fault(file, line, column, "", f"not YAML: {_say(error, text)}")]) from None
     except yaml.YAMLError as error:
         raise ConfigError([Fault(file, 1, 1, "", f"not YAML: {' '.join(str(error).split())}")]) from None
-    except RecursionError:
-        raise ConfigError([Fault(file, 1, 1, "", "nested too deeply; a config needs five levels")]) from None
     if node is None:
         raise ConfigError([Fault(file, 1, 1, "", "the file is empty; it needs a list of cases")])
     walk = _Walk(file)
     return Document(walk.value(node, (), ()), walk.places, walk.faults)
 
 
-def _say(error: yaml.MarkedYAMLError) -> str:
-    problem = error.problem or "it cannot be read"
-    if "'\\t'" in problem:
+def _say(error: yaml.MarkedYAMLError, text: str) -> str:
+    problem, mark = error.problem or "it cannot be read", error.problem_mark
+    lines = text.splitlines()
+    if mark and mark.line < len(lines) and lines[mark.line][mark.column :].startswith("\t"):
         return "a tab stands where the indentation is; YAML wants spaces"
     return f"{error.context}, {problem}" if error.context else problem
 
@@ -129,8 +175,8 @@ class _Walk:
         self.places.setdefault(path, place)
         self.seen += 1
         if self.seen > MOST_NODES:
-            raise ConfigError([Fault(self.file, *place, "", f"more than {MOST_NODES} entries, aliases written out")])
-        if id(node) in inside or len(inside) > 50:
+            raise _too_much(self.file, place, deep=False)
+        if id(node) in inside or len(inside) > DEEPEST:
             self._fault(node, path, "an alias that contains itself" if id(node) in inside else "nested too deeply")
             return None
         if node.tag not in (_PLAIN, _TAG + "str", _TAG + "seq", _TAG + "map"):

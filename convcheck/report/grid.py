@@ -15,6 +15,7 @@ from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.text import Text
 
+from convcheck.errors import inert
 from convcheck.records import record
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def grid(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], console: Console, stacks: Sequence[Sequence[int]] = ()
 ) -> RenderableType:
     """Lay rows of cells out for a console. `stacks` says which columns share a cell where the width is short."""
+    # Only lines that are broken here are lines; one that stands in a name is spelt out.
+    rows = [[inert(text) for text in row] for row in rows]
     each = [[index] for index in range(len(columns))]
     wraps = any(column.wraps for column in columns)
     for layout in (each, stacks) if stacks else (each,):
@@ -82,14 +85,9 @@ def _broken(text: str, length: int) -> str:
     return "\n".join(lines).replace(_TIE, " ")
 
 
-def inert(text: str) -> str:
-    """Return text in which nothing moves the cursor or changes colours: control characters are spelt out."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
 def cell(text: str) -> Text:
     """Return a cell: never read as markup, coloured where the word judges."""
-    return Text(inert(text), style=STYLES.get(text, ""))
+    return Text(inert(text, kept="\n"), style=STYLES.get(text, ""))
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], stacks: Sequence[Sequence[int]]) -> Table:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from convcheck.report.grid import STYLES, Column, cell, grid, inert
+from convcheck.errors import inert
+from convcheck.report.grid import STYLES, Column, cell, grid
 from convcheck.report.wording import both, inputs, number, shape
 from convcheck.results import Report, Result, Verdict
 

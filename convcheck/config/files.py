@@ -1,0 +1,57 @@
+"""A config's text, from a file that may be anything: too large, no text, or no file at all."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import stat
+from pathlib import Path
+
+from convcheck.errors import ConfigError, Fault
+
+LARGEST_FILE = 8 * 1024 * 1024
+"""Bytes."""
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def text_of(path: Path, shown: str) -> str:
+    """Return the text of a file, without a byte order mark; `shown` is the file's name in messages.
+
+    Raises:
+        ConfigError: it is no regular file, cannot be opened, is too large, or is not UTF-8.
+    """
+    try:
+        data = _bytes(path)
+    except OSError as error:
+        raise ConfigError([Fault(shown, 1, 1, "", f"cannot be read: {error.strerror}")]) from None
+    except ValueError as error:
+        raise ConfigError([Fault(shown, 1, 1, "", str(error))]) from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        told = "UTF-16" if data.startswith(_UTF_16) else f"byte 0x{data[error.start]:02x} cannot be read"
+        raise ConfigError([Fault(shown, line, column, "", f"not UTF-8 text: {told}; save it as UTF-8")]) from None
+
+
+def _bytes(path: Path) -> bytes:
+    """Read a regular file. Raises OSError, or ValueError with a sentence if it is none, or too large."""
+    # Without O_NONBLOCK, to open a pipe into which nobody writes would wait for ever.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
+            raise ValueError(f"{_kind(about.st_mode)} is not read; a config is a plain file")
+        # A file may grow, and those of /proc say that they are empty.
+        data = file.read(LARGEST_FILE + 1)
+    if len(data) > LARGEST_FILE:
+        size = max(len(data), about.st_size)
+        raise ValueError(f"a config of {size} bytes; {LARGEST_FILE} at most are read, so split it up")
+    return data
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_ISFIFO: "a pipe", stat.S_ISCHR: "a device", stat.S_ISBLK: "a device", stat.S_ISSOCK: "a socket"}
+    return next((word for is_kind, word in kinds.items() if is_kind(mode)), "a folder")
