@@ -8,7 +8,7 @@ from functools import cache
 
 from convcheck import rewrites
 from convcheck.config.case import Vocabulary
-from convcheck.errors import UsageError, did_you_mean
+from convcheck.errors import UsageError, did_you_mean, shown
 from convcheck.layers import Layer
 from convcheck.patterns import Shapes
 from convcheck.rewrite import Rewrite
@@ -37,7 +37,7 @@ def find(name: str) -> Rewrite:
         UsageError: there is none; with the nearest name.
     """
     if name not in catalogue():
-        raise UsageError(f"unknown rewrite {name!r}; {did_you_mean(name, catalogue())}")
+        raise UsageError(f"unknown rewrite {shown(name)}; {did_you_mean(name, catalogue())}")
     return catalogue()[name]
 
 

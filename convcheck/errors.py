@@ -73,6 +73,11 @@ def shown(value: object, most: int = 60) -> str:
     except ValueError:
         # Python does not write numbers of more than 4300 digits.
         return "a number of thousands of digits"
+    return cut(text, most)
+
+
+def cut(text: str, most: int = 60) -> str:
+    """Return a text, or as much of it as a message can bear."""
     return text if len(text) <= most else text[: most - 3] + "..."
 
 

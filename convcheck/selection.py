@@ -10,13 +10,16 @@ import re
 from collections.abc import Callable
 from typing import NoReturn
 
-from convcheck.errors import UsageError
+from convcheck.errors import UsageError, shown
 
 # pytest's own alphabet for a word of an expression.
 _TOKEN = re.compile(r'[()]|[\w:+\-.\[\]{}\\/,=]+|"(?:[^"\\]|\\.)*"')
 
 DEEPEST = 50
 """Levels of parentheses and `not`; nobody nests as deep, and Python's stack stays far away."""
+
+LONGEST = 5000
+"""Characters of an expression."""
 
 Matcher = Callable[[str], bool]
 
@@ -48,6 +51,8 @@ class _Parser:
         self.tokens: list[tuple[str, int]] = []
         self.at = self.depth = 0
         place = 0
+        if len(text) > LONGEST:
+            self.fail(f"an expression of more than {LONGEST} characters", LONGEST)
         while rest := text[place:].lstrip():
             place = len(text) - len(rest)
             match = _TOKEN.match(text, place)
@@ -55,8 +60,6 @@ class _Parser:
                 self.fail(f"unexpected {text[place]!r}", place)
             self.tokens.append((match.group(), place))
             place = match.end()
-        if len(self.tokens) > 500:
-            self.fail("an expression of more than 500 words", 0)
 
     def peek(self) -> str | None:
         return self.tokens[self.at][0] if self.at < len(self.tokens) else None
@@ -117,7 +120,9 @@ class _Parser:
         return self.tokens[self.at][1] if self.at < len(self.tokens) else len(self.text)
 
     def fail(self, what: str, at: int) -> NoReturn:
-        raise UsageError(f"-k {self.text!r}: {what} at column {at + 1}; write for example 'down and not (bf16 or up)'")
+        raise UsageError(
+            f"-k {shown(self.text)}: {what} at column {at + 1}; write for example 'down and not (bf16 or up)'"
+        )
 
     @staticmethod
     def _join(how: Callable[[list[bool]], bool], left: Matcher, right: Matcher) -> Matcher:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from convcheck.errors import ConvcheckError, UsageError, inert
+from convcheck.errors import ConvcheckError, UsageError, cut, inert
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -18,6 +18,9 @@ UNLIMITED = 100_000
 
 MOST_FAULTS = 100
 """Faults that are told; a file with more of them is no config."""
+
+LONGEST = 2000
+"""Characters of a message; more come about only where what is no name was put in a name's place."""
 
 
 def stdout() -> Console:
@@ -77,7 +80,7 @@ def complain(error: ConvcheckError) -> None:
     """Print what is wrong with the input on standard error, one fault a line, and no more lines than are of use."""
     lines = str(error).split("\n")
     for line in lines[:MOST_FAULTS]:
-        sys.stderr.write(f"error: {inert(line)}\n")
+        sys.stderr.write(f"error: {cut(inert(line), LONGEST)}\n")
     more = f", of which the first {MOST_FAULTS} are shown" if len(lines) > MOST_FAULTS else ""
     if len(lines) > 1:
         sys.stderr.write(f"{len(lines)} faults{more}; nothing was run\n")

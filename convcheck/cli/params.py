@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from convcheck.cli import console, options, targets
-from convcheck.errors import UsageError
+from convcheck.errors import UsageError, shown
 from convcheck.selection import matcher
 
 if TYPE_CHECKING:
@@ -71,5 +71,5 @@ def _alone(found: targets.Targets, input: Sequence[str] | None, choose: str | No
     wanted = matcher(choose) if choose else None
     rows = [row for row in alone(*found.chain) if wanted is None or wanted(row.case)]
     if not rows:
-        raise UsageError(f"-k {choose!r} selects nothing")
+        raise UsageError(f"-k {shown(choose)} selects nothing")
     return rows, [row.case for row in rows]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from convcheck.cli import console, options, questions, targets
-from convcheck.errors import UsageError
+from convcheck.errors import UsageError, shown
 from convcheck.layers import write_shapes
 from convcheck.layers.conditions import collecting, strongest
 
@@ -49,7 +49,7 @@ def shape(
         wanted = matcher(choose)
         rows = [row for row in rows if wanted(row.case or row.name or row.layer)]
         if not rows:
-            raise UsageError(f"-k {choose!r} selects nothing")
+            raise UsageError(f"-k {shown(choose)} selects nothing")
     if list_only:
         console.listed(row.case or row.name or row.layer for row in rows)
     elif format == "json":

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError
+from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, inert, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape
 from convcheck.layers.formulas import has_names, parse_formulas
 from convcheck.patterns import Shapes
@@ -99,19 +99,26 @@ def _files(word: str) -> dict[Path, str]:
     if is_folder:
         found = _configs(path)
         if not found:
-            raise UsageError(f"the folder {word!r} holds no config; one ends in .yaml or .yml")
+            raise UsageError(f"the folder {shown(word)} holds no config; one ends in .yaml or .yml")
         return {file: str(file) for file in found}
     if exists:
         return {path: word}
+    if path.is_symlink():
+        raise UsageError(f"{shown(word)} is a link that leads nowhere, or to itself; name the file")
     if not _CALL.match(word) and (word.endswith((".yaml", ".yml")) or "/" in word):
-        raise UsageError(f"there is no file {word!r}" + _beside(path))
+        raise UsageError(f"there is no file {shown(word)}" + _beside(path))
     return {}
 
 
 def _configs(folder: Path) -> list[Path]:
     """Return all configs below a folder, in order; hidden folders, such as a virtual environment's, are left out."""
-    found = [file for ending in ("*.yaml", "*.yml") for file in folder.rglob(ending) if file.is_file()]
+    found = [file for ending in ("*.yaml", "*.yml") for file in folder.rglob(ending) if _is_meant(file)]
     return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts))
+
+
+def _is_meant(file: Path) -> bool:
+    """Tell whether a file of a folder is to be read; a link that leads nowhere is, so that it is told of."""
+    return file.is_file() or (file.is_symlink() and not file.exists())
 
 
 def _beside(path: Path) -> str:
@@ -131,10 +138,10 @@ def read_cases(files: Sequence[tuple[Path, str]]) -> list[Case]:
 
     cases: list[Case] = []
     faults: list[Fault] = []
-    for path, shown in files:
+    for path, name in files:
         try:
             # The config that ships is found again without being named.
-            found = load(path, shown, vocabulary())
+            found = load(path, name, vocabulary())
             cases += [replace(case, config="") for case in found] if path == shipped() else found
         except ConfigError as error:
             faults += error.faults
@@ -205,6 +212,6 @@ def chosen(cases: Sequence[Case], rewrites: Sequence[str] | None, expression: st
     wanted = matcher(expression)
     found = [claim for claim in claims if wanted(claim.id)]
     if not found:
-        names = ", ".join(claim.id for claim in claims[:8]) + (", ..." if len(claims) > 8 else "")
-        raise UsageError(f"-k {expression!r} selects nothing; there are: {names}")
+        names = ", ".join(inert(claim.id) for claim in claims[:8]) + (", ..." if len(claims) > 8 else "")
+        raise UsageError(f"-k {shown(expression)} selects nothing; there are: {names}")
     return found

@@ -13,7 +13,7 @@ DType = Literal["float64", "float32", "bfloat16", "float16"]
 
 DTYPES: tuple[str, ...] = get_args(DType)
 LARGEST_SEED = 2**63 - 1
-_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
+_DEVICE = re.compile(r"cpu|cuda(:[0-9]+)?")
 
 
 def check_dtype(value: object) -> str:

@@ -14,6 +14,9 @@ from convcheck.errors import did_you_mean, shown
 MOST_CASES = 10_000
 """Cases that a file may make."""
 
+LONGEST = 20_000
+"""Characters of a text into which variables were put."""
+
 _VARIABLE = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 Problem = tuple[Path, str]
@@ -66,29 +69,50 @@ def expand(
     if matrix is None:
         matrix = {}
     problems = list(_matrix_problems(here, matrix))
-    variables = matrix if isinstance(matrix, dict) else {}
-    used = {name for value in base.values() for name in _variables(value)}
+    own = matrix if isinstance(matrix, dict) else {}
+    used = {name for value in base.values() for name in variables(value)}
     problems += [
         ((*here, name), f"this variable is used nowhere; write {{{name}}} in a string, or remove it")
-        for name in variables
+        for name in own
         if name not in used and name not in keys
     ]
+    problems += [
+        (("cases", index, name), "the matrix sets this key, too; remove one of them")
+        for name in case
+        if name in own and name in keys
+    ]
     if isinstance(matrix, dict):
-        for name in sorted(used - set(variables)):
-            hint = did_you_mean(name, variables) if variables else "there is no matrix"
+        for name in sorted(used - set(own)):
+            hint = did_you_mean(name, own) if own else "there is no matrix"
             problems.append((("cases", index), f"{{{name}}} is no variable of the matrix; {hint}"))
     if problems:
         # Whatever does not hang on the matrix is judged all the same, so that no fault hides another.
-        unknown = frozenset(key for key, value in base.items() if any(_variables(value))) | frozenset(variables)
+        unknown = frozenset(key for key, value in base.items() if any(variables(value))) | frozenset(own)
         yield from problems
         known = {key: value for key, value in base.items() if key not in unknown}
         yield Raw(index, known, inherited - unknown, frozenset(), unknown)
         return
-    for combination in itertools.product(*variables.values()):
-        chosen = dict(zip(variables, combination, strict=True))
-        swept = frozenset(chosen) & keys
-        value = {**base, **{key: chosen[key] for key in swept}}
-        value = {key: _substitute(entry, chosen) for key, entry in value.items()}
+    yield from _combined(index, base, own, keys, inherited)
+
+
+def _combined(
+    index: int,
+    base: Mapping[str, object],
+    own: Mapping[str, list[object]],
+    keys: frozenset[str],
+    inherited: frozenset[str],
+) -> Iterator[Raw | Problem]:
+    # A value is written out once, not once in every combination.
+    written = {name: [(value, _spell(value)) for value in values] for name, values in own.items()}
+    swept = frozenset(own) & keys
+    for combination in itertools.product(*written.values()):
+        chosen = dict(zip(own, combination, strict=True))
+        value = {**base, **{key: chosen[key][0] for key in swept}}
+        try:
+            value = {key: _substitute(entry, chosen) for key, entry in value.items()}
+        except _TooLongError as error:
+            yield ("cases", index), f"a text of {error} characters once its variables are put in; {LONGEST} at most"
+            return
         if isinstance(base.get("name"), str) and "name" not in swept:
             # A name is text, also where it is nothing but a number of the matrix.
             value["name"] = _spell(value["name"])
@@ -114,24 +138,32 @@ def _matrix_problems(here: Path, matrix: object) -> Iterator[Problem]:
         yield here, f"makes {shown(size)} cases; {MOST_CASES} at most, so split it up"
 
 
-def _variables(value: object) -> Iterator[str]:
+def variables(value: object) -> Iterator[str]:
+    """Yield the names of the variables in a value, at whatever depth."""
     if isinstance(value, str):
         yield from _VARIABLE.findall(value)
     elif isinstance(value, dict):
         for entry in value.values():
-            yield from _variables(entry)
+            yield from variables(entry)
     elif isinstance(value, list):
         for entry in value:
-            yield from _variables(entry)
+            yield from variables(entry)
 
 
-def _substitute(value: object, chosen: Mapping[str, object]) -> object:
+class _TooLongError(Exception):
+    """A text that would become too long; how long, is its message."""
+
+
+def _substitute(value: object, chosen: Mapping[str, tuple[object, str]]) -> object:
+    """Put values in for variables; `chosen` has each as it is, and as text."""
     if isinstance(value, str):
-        whole = _VARIABLE.fullmatch(value)
-        if whole and whole[1] in chosen:
+        names = _VARIABLE.findall(value)
+        if len(names) == 1 and _VARIABLE.fullmatch(value) and names[0] in chosen:
             # The string is nothing but the variable: its value keeps its type, as in `input: [1, 3, "{n}", "{n}"]`.
-            return chosen[whole[1]]
-        return _VARIABLE.sub(lambda match: _spell(chosen.get(match[1], match[0])), value)
+            return chosen[names[0]][0]
+        if names and (length := len(value) + sum(len(chosen[name][1]) for name in names if name in chosen)) > LONGEST:
+            raise _TooLongError(length)
+        return _VARIABLE.sub(lambda match: chosen[match[1]][1] if match[1] in chosen else match[0], value)
     if isinstance(value, dict):
         return {key: _substitute(entry, chosen) for key, entry in value.items()}
     if isinstance(value, list):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from convcheck.config.case import Case, Expect, Tolerance, Vocabulary
 from convcheck.config.claimed import claim_problems
-from convcheck.config.expand import MOST_CASES, Problem, Raw, combinations, expand
+from convcheck.config.expand import MOST_CASES, Problem, Raw, combinations, expand, variables
 from convcheck.config.faults import problems
 from convcheck.config.files import text_of
 from convcheck.config.model import CASE_KEYS, CaseModel, ToleranceModel
@@ -37,6 +37,8 @@ def load(path: FilePath, shown: str, vocabulary: Vocabulary) -> list[Case]:
         if not document.unread(at):
             faults[Fault(shown, *document.place(at), write_path(at), message)] = None
 
+    for where, message in _default_problems(document.value, vocabulary):
+        report(("defaults", *where), message)
     cases: list[Case] = []
     first: dict[str, int] = {}
     for item in _expanded(document.value):
@@ -101,6 +103,17 @@ def _expanded(value: object) -> Iterator[Raw | Problem]:
             yield ("cases", index), f"from here on the file makes more than {MOST_CASES} cases; split it up"
             return
         yield from expand(index, case, defaults, CASE_KEYS)
+
+
+def _default_problems(value: object, vocabulary: Vocabulary) -> Iterator[Problem]:
+    """Yield what is wrong with defaults by themselves, since every case may have a value of its own in their place."""
+    defaults = value.get("defaults") if isinstance(value, dict) else None
+    if isinstance(defaults, dict):
+        plain = {key: entry for key, entry in defaults.items() if key != "matrix" and not any(variables(entry))}
+        try:
+            CaseModel.model_validate(plain, context=vocabulary)
+        except ValidationError as error:
+            yield from (each for each in problems(error) if each[0])
 
 
 def _case(raw: Raw, vocabulary: Vocabulary, folder: FilePath) -> Case:

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from yaml.composer import Composer
 
-from convcheck.errors import ConfigError, Fault
+from convcheck.errors import ConfigError, Fault, cut
 
 Path = tuple[str | int, ...]
 Place = tuple[int, int]
@@ -77,7 +77,7 @@ _Parser: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Composer(Composer):
-    """PyYAML without its YAML 1.1 guesses: a plain scalar arrives as text, marked as plain. What is too much ends it."""
+    """PyYAML without its YAML 1.1 guesses: a plain scalar arrives as text, marked as plain. Too much is refused."""
 
     def __init__(self, text: str, file: str) -> None:
         super().__init__()
@@ -214,5 +214,6 @@ def write_path(path: Path) -> str:
     """Write a key path as `cases[1].layer`."""
     text = ""
     for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        word = step if isinstance(step, int) else cut(step)
+        text += f"[{word}]" if isinstance(word, int) else f".{word}" if text else word
     return text

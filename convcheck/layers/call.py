@@ -28,6 +28,9 @@ _PASTE = "paste what print(model) prints, or layers one a line"
 LONGEST_TEXT = 1_000_000
 """Characters in the print of a model."""
 
+DEEPEST = 100
+"""Levels of Python's syntax; a printed submodule takes two."""
+
 LONGEST = 10_000
 """Characters in one layer; a longer text is a file in the wrong place."""
 
@@ -65,6 +68,7 @@ def read_call(text: str, known: Collection[str]) -> Call:
                 )
             ]
         ) from None
+    _check_depth(tree)
     if not isinstance(tree, ast.Call):
         known = f"; did you mean {source}(...)?" if source in known else ", such as Conv2d(3, 8, kernel_size=2)"
         raise LayerError([(None, f"{shown(text)} is not a layer: write a call{known}")])
@@ -87,10 +91,21 @@ def read_calls(text: str, known: Collection[str]) -> Iterator[tuple[str, Call]]:
         at = shown(error.text.strip()) if isinstance(error, SyntaxError) and error.text else "it"
         why = f" ({error.msg})" if isinstance(error, SyntaxError) else ""
         raise LayerError([(None, f"{at} cannot be read{why}; {_PASTE}")]) from None
+    _check_depth(tree)
     for statement in tree.body:
         value = statement.value if isinstance(statement, (ast.Expr, ast.Assign)) else None
         for node in value.elts if isinstance(value, (ast.Tuple, ast.List)) and not _has_name(value) else [value]:
             yield _named_call(node, known)
+
+
+def _check_depth(tree: ast.AST) -> None:
+    """Refuse what is nested so deeply that to walk through it would take all of Python's stack."""
+    level = [tree]
+    for _ in range(DEEPEST):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return
+    raise LayerError([(None, f"nested more than {DEEPEST} deep, which is no layer; {_PASTE}")])
 
 
 def _has_name(node: ast.expr | None) -> bool:
@@ -145,7 +160,7 @@ def _kind(node: ast.expr) -> str:
         return kind
     if prefix not in _PREFIXES:
         raise LayerError(
-            [(None, f"unknown layer {dotted!r}; layers of torch are written Conv2d, nn.Conv2d or torch.nn.Conv2d")]
+            [(None, f"unknown layer {shown(dotted)}; layers of torch are written Conv2d, nn.Conv2d or torch.nn.Conv2d")]
         )
     if kind == "NonDynamicallyQuantizableLinear":
         # What torch calls the last Linear of its attention, which differs in nothing that is computed.

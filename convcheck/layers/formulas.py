@@ -9,6 +9,7 @@ from typing import cast
 from convcheck.errors import ShapeError, shown
 from convcheck.layers.arguments import LARGEST
 from convcheck.layers.lengths import Length, name
+from convcheck.layers.shapes import LONGEST
 from convcheck.patterns import Shape
 
 _NAMED = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(.+)", re.ASCII)
@@ -20,6 +21,9 @@ Value = int | Length
 
 def has_names(text: str) -> bool:
     """Tell whether a shape as text has names in it; the `x` of `3x224x224` is none."""
+    if len(text) > LONGEST:
+        # It is refused either way, and looking closer would take memory.
+        return bool(re.search(r"[A-Za-z_]", text))
     return bool(re.search(r"[A-Za-z_]", re.sub(r"(?<=\d)\s*x\s*(?=\d)", ",", text)))
 
 

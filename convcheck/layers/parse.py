@@ -44,7 +44,7 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
     """
     family = family_of(kind)
     if family is None:
-        raise LayerError([(None, f"unknown layer {kind!r}; {did_you_mean(kind, kinds())}")])
+        raise LayerError([(None, f"unknown layer {shown(kind)}; {did_you_mean(kind, kinds())}")])
     if family.NESTS:
         return _nested(family, kind, positional, named)
     dims, signature = family.KINDS[kind], family.SIGNATURE
@@ -66,7 +66,7 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
         elif name in _ELSEWHERE:
             faults.append((name, f"{name} is not part of the layer; use the option {_ELSEWHERE[name]}"))
         else:
-            faults.append((name, f"unknown argument {name!r}; {did_you_mean(name, names, say_known='torch has')}"))
+            faults.append((name, f"unknown argument {shown(name)}; {did_you_mean(name, names, say_known='torch has')}"))
     if family.KEYWORDS is not None:
         signature = (*signature, family.KEYWORDS)
         given[family.KEYWORDS.name] = keywords

@@ -10,6 +10,7 @@ from convcheck.layers.base import Layer
 from convcheck.layers.call import Call, read_calls
 from convcheck.layers.families import kinds
 from convcheck.layers.parse import parse_layer
+from convcheck.layers.printed import MOST
 from convcheck.layers.sequential import Sequential
 from convcheck.records import record
 
@@ -59,6 +60,8 @@ def parse_pasted(text: str) -> Pasted:
         _walk(name, call, found)
     if found.faults:
         raise LayerError(found.faults)
+    if len(found.layers) > MOST:
+        raise LayerError([(None, f"{len(found.layers)} layers; {MOST} at most are read")])
     if not found.layers:
         raise LayerError([(None, f"{shown(text.strip())} holds no layers")])
     return Pasted(tuple(found.layers), tuple(found.names), tuple(found.containers))

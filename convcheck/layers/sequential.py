@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from convcheck.errors import ShapeError
+from convcheck.errors import ShapeError, cut
 from convcheck.layers.base import Layer, Roundings, Statistic
 from convcheck.patterns import Shape, Shapes
 from convcheck.records import record
@@ -76,7 +76,7 @@ class Sequential(Layer):
             try:
                 shapes.append(layer.output_shape(shapes[-1]))
             except ShapeError as error:
-                raise ShapeError(f"layer {number}, {layer}, gets {list(shapes[-1])}: {error}") from None
+                raise ShapeError(f"layer {number}, {cut(str(layer), 120)}, gets {list(shapes[-1])}: {error}") from None
         return tuple(shapes)
 
     def output_shape(self, shape: Shape) -> Shape:

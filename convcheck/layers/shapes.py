@@ -6,8 +6,11 @@ import re
 from collections.abc import Sequence
 
 from convcheck.errors import ShapeError, shown
-from convcheck.layers.arguments import LARGEST
+from convcheck.layers.arguments import LARGEST, MOST_AXES
 from convcheck.patterns import Shape, Shapes
+
+LONGEST = 1000
+"""Characters of a shape."""
 
 _LENGTHS = r"\s*(\d+(?:\s*[,x]\s*\d+)*)\s*,?\s*"
 _WRITTEN = re.compile(rf"\s*(?:{_LENGTHS}|\[{_LENGTHS}\]|\({_LENGTHS}\))\s*", re.ASCII)
@@ -37,12 +40,15 @@ def parse_shape(value: object) -> Shape:
         ShapeError: it is no shape, or a length is not between 1 and 2^63 - 1.
     """
     if isinstance(value, str):
-        match = _WRITTEN.fullmatch(value)
-        if match is None or len(value) > 1000:
+        # No regular expression is let loose on a text of a megabyte.
+        match = _WRITTEN.fullmatch(value) if len(value) <= LONGEST else None
+        if match is None:
             raise ShapeError(f"{shown(value)} is not a shape; write whole numbers of at least 1, such as 1,3,224,224")
         value = [int(word) for word in re.split(r"[,x]", next(filter(None, match.groups())))]
     if not isinstance(value, Sequence) or not value:
         raise ShapeError(f"{shown(value)} is not a shape; write whole numbers such as [1, 3, 224, 224]")
+    if len(value) > MOST_AXES:
+        raise ShapeError(f"{shown(value)} is a shape of {len(value)} axes; {MOST_AXES} at most are read")
     for length in value:
         if not isinstance(length, int) or isinstance(length, bool):
             raise ShapeError(f"{shown(length)} in {shown(value)} is not a whole number")

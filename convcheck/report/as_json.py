@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
@@ -14,6 +15,8 @@ from convcheck.layers.lengths import Length
 from convcheck.results import Offer, Report, RewriteFacts, Weights
 
 SCHEMA = 1
+
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7e]")
 
 
 def verified(report: Report) -> str:
@@ -63,7 +66,9 @@ def answered(answer: Answer) -> str:
 
 
 def _write(value: object) -> str:
-    return json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False)
+    # JSON escapes what moves a cursor in ASCII; a terminal obeys other signs, too, and they may turn a line round.
+    return _BEYOND_ASCII.sub(lambda sign: sign[0] if sign[0].isprintable() else json.dumps(sign[0])[1:-1], text)
 
 
 def _plain(value: object) -> object:

@@ -1,0 +1,57 @@
+"""How input that means harm must end."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from typer.testing import Result
+
+MOST_MEMORY = 200 * 1024
+"""KiB."""
+HANGS = 10
+"""Seconds."""
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Fail where more memory is taken than allowed, or where there is no end."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"no answer after {HANGS} seconds")
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.alarm(HANGS)
+    before = _memory("VmRSS", reset=True)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+    assert _memory("VmHWM") - before < MOST_MEMORY
+
+
+def _memory(which: str, *, reset: bool = False) -> int:
+    """Return a line of the kernel's account of this process in KiB; 0 where there is none."""
+    try:
+        if reset:
+            # So the peak is counted anew.
+            Path("/proc/self/clear_refs").write_text("5")
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith(which)), 0)
+
+
+def refused(result: Result) -> str:
+    """Return the one message of a command that refused its input."""
+    assert result.exit_code == 2, result.output[-2000:]
+    assert isinstance(result.exception, SystemExit)
+    assert result.stdout == ""
+    assert all(sign.isprintable() or sign == "\n" for sign in result.stderr)
+    messages = [line for line in result.stderr.splitlines() if line.lower().startswith("error: ")]
+    assert len(messages) == 1, result.stderr[-2000:]
+    assert len(messages[0]) < 2000
+    assert not Path("ran").exists()
+    return messages[0]
