@@ -50,6 +50,7 @@ COMMANDS = {
     "rewrites": (["rewrites"], 0, NEVER | {"pydantic", "yaml"}),
     "one rewrite": (["rewrites", "patchify-linear"], 0, NEVER | {"pydantic", "yaml"}),
     "rewrites of a layer": (["rewrites", "Conv2d(3, 8, 2)"], 0, NEVER | {"pydantic", "yaml"}),
+    "the schema of configs": (["schema"], 0, NEVER),
     "a list of names": (["verify", "--list"], 0, NEVER),
     "a broken config": (["verify", "broken.yaml"], 2, NEVER),
     "a missing file": (["verify", "none.yaml"], 2, NEVER),

@@ -22,7 +22,7 @@ from convcheck.version import __version__
 
 BAD_INPUT, OUR_FAULT, INTERRUPTED = 2, 3, 130
 
-COMMANDS = ("verify", "params", "shape", "rewrites")
+COMMANDS = ("verify", "params", "shape", "rewrites", "schema")
 """The commands, each of which is a function of a module, both of its name."""
 
 _HELP = {"help_option_names": ["-h", "--help"]}

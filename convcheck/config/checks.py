@@ -13,7 +13,7 @@ DType = Literal["float64", "float32", "bfloat16", "float16"]
 
 DTYPES: tuple[str, ...] = get_args(DType)
 LARGEST_SEED = 2**63 - 1
-_DEVICE = re.compile(r"cpu|cuda(:[0-9]+)?")
+DEVICE = r"cpu|cuda(:[0-9]+)?"
 
 
 def check_dtype(value: object) -> str:
@@ -25,7 +25,7 @@ def check_dtype(value: object) -> str:
 
 def check_device(value: object) -> str:
     """Return the name of a device. Raises UsageError if it is not of the form cpu, cuda or cuda:N."""
-    if not isinstance(value, str) or not _DEVICE.fullmatch(value):
+    if not isinstance(value, str) or not re.fullmatch(DEVICE, value):
         raise UsageError(f"{shown(value)} is no device; there are: cpu, cuda, cuda:0, cuda:1, ...")
     return value
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from convcheck.config.case import Vocabulary
-from convcheck.config.checks import DType, check_bound, check_device, check_dtype, check_seed
+from convcheck.config.checks import DEVICE, LARGEST_SEED, DType, check_bound, check_device, check_dtype, check_seed
 from convcheck.errors import ConvcheckError, LayerError, did_you_mean, shown
 from convcheck.layers import Layer, parse_layer, parse_shape, parse_shapes
 from convcheck.patterns import Group, Pattern, Shape, Shapes, parse, parse_order
@@ -61,44 +62,109 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, frozen=True)
 
 
+# What follows says to editors what a value is whose reader is our own.
+OWN = "convcheck"
+
+
+def _own(name: str) -> WithJsonSchema:
+    """Name a definition of `convcheck.config.schema`; pydantic knows its own alone."""
+    return WithJsonSchema({OWN: name})
+
+
+_TEXT = WithJsonSchema({"type": "string"})
+_SHAPE = _own("shape")
+_BOUND = WithJsonSchema({"type": "number", "minimum": 0, "maximum": sys.float_info.max})
+_SEED = WithJsonSchema({"type": "integer", "minimum": 0, "maximum": LARGEST_SEED})
+
+
+def _key(description: str, *examples: object, default: Any = None, **more: Any) -> Any:
+    """Make a key that may be left out; editors show the description and the examples."""
+    return Field(default, description=description, examples=list(examples) or None, **more)
+
+
 class SidesModel(_Strict):
     """Parameter counts that differ between the sides."""
 
-    reference: Annotated[int, Field(ge=0)] | None = None
-    candidate: Annotated[int, Field(ge=0)] | None = None
+    reference: Annotated[int, Field(ge=0)] | None = _key("Parameters of the layer itself.", 24576)
+    candidate: Annotated[int, Field(ge=0)] | None = _key("Parameters of what the rewrite puts in its place.", 24576)
 
 
 class ExpectModel(_Strict):
     """What must come out."""
 
-    verdict: Literal["equal", "different", "refused"] = "equal"
-    output: Annotated[Shape, _told(parse_shape)] | None = None
-    params: Annotated[int, Field(ge=0)] | SidesModel | None = None
+    verdict: Literal["equal", "different", "refused"] = _key(
+        "The verdict that counts as fulfilled: a wrong rewrite may be expected to be found, and one that cannot be "
+        "had, to be refused.",
+        default="equal",
+    )
+    output: Annotated[Shape, _told(parse_shape), _SHAPE] | None = _key("The shape of the output.", [4, 128, 3, 5, 6])
+    params: Annotated[int, Field(ge=0)] | SidesModel | None = _key(
+        "The number of parameters: one number for both sides, or one for each.", 24576, {"reference": 216}
+    )
 
 
 class ToleranceModel(_Strict):
     """A tolerance of the user's own, `|error| <= atol + rtol * |reference|`."""
 
-    atol: Annotated[float, _told(check_bound)] = 0.0
-    rtol: Annotated[float, _told(check_bound)] = 0.0
+    atol: Annotated[float, _told(check_bound), _BOUND] = _key("The absolute part.", 1e-6, default=0.0)
+    rtol: Annotated[float, _told(check_bound), _BOUND] = _key("What is added times |reference|.", 1e-5, default=0.0)
 
 
 class CaseModel(_Strict):
     """One case, after its matrix was multiplied out."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    layer: Annotated[Layer, BeforeValidator(_layer)]
-    input: Annotated[Shapes, _told(parse_shapes)] | None = None
-    rewrite: Annotated[tuple[str, ...] | None, BeforeValidator(_rewrites)] = None
-    order: Annotated[Group, _told(parse_order)] | None = None
-    transplant: dict[str, Annotated[Pattern, _told(parse)]] = Field(default_factory=dict)
-    weights: dict[str, object] | None = None
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = _key(
+        "What the case is called in results and for -k; no two may be called alike. Default: made from the layer and "
+        "the rewrite.",
+        "notebook-down",
+        "vit-sweep-p{p}-{dtype}",
+    )
+    layer: Annotated[Layer, BeforeValidator(_layer), _own("layer")] = Field(
+        description="The layer as torch prints it, or as a mapping with its kind as `op`.",
+        examples=[
+            "Conv2d(3, 768, kernel_size=(16, 16), stride=(16, 16))",
+            {"op": "Linear", "in_features": 32, "out_features": 20},
+        ],
+    )
+    input: Annotated[Shapes, _told(parse_shapes), _own("shapes")] | None = _key(
+        "The shape of the input, or a list of shapes for an operation with several inputs. Default: a small one that "
+        "leaves no axis trivial.",
+        [1, 3, 224, 224],
+        [[2, 3, 4], [2, 4, 5]],
+    )
+    rewrite: Annotated[tuple[str, ...] | None, BeforeValidator(_rewrites), _own("rewrite")] = _key(
+        "The rewrite to prove, or a list of them. Default: all that hold.", "patchify-linear", default=None
+    )
+    order: Annotated[Group, _told(parse_order), _TEXT] | None = _key(
+        "The order of the features of a patch, for the rewrites that have one: axis names in a row.", "kh kw i"
+    )
+    transplant: dict[str, Annotated[Pattern, _told(parse), _TEXT]] = Field(
+        default_factory=dict,
+        description="A mapping of weights of one's own, put to the test in place of the catalogue's: by the layer's "
+        "name for a parameter, an einops pattern over the axes o i g and kl, kh kw or kt kh kw.",
+        examples=[{"weight": "o i kh kw -> o (kh kw i)"}],
+    )
+    weights: Annotated[dict[str, object], _own("weights")] | None = _key(
+        "Real tensors in place of random ones for the numeric part: a safetensors file, and by the layer's name for a "
+        "parameter its key in the file.",
+        {"file": "model.safetensors", "weight": "proj.weight"},
+    )
     """Judged by `convcheck.config.weights`, which knows the layer and the config's folder, too."""
-    dtype: Annotated[DType, _told(check_dtype)] = "float32"
-    device: Annotated[str, _told(check_device)] = "cpu"
-    seed: Annotated[int, _told(check_seed)] = 0
-    tolerance: Literal["auto"] | ToleranceModel = "auto"
-    expect: ExpectModel = Field(default_factory=ExpectModel)
+    dtype: Annotated[DType, _told(check_dtype)] = _key("The dtype of the numeric part.", default="float32")
+    device: Annotated[str, _told(check_device), WithJsonSchema({"type": "string", "pattern": f"^({DEVICE})$"})] = _key(
+        "Where it is computed: cpu, cuda or cuda:N.", "cpu", "cuda:0", default="cpu"
+    )
+    seed: Annotated[int, _told(check_seed), _SEED] = _key("The seed of all random numbers.", 0, default=0)
+    tolerance: Literal["auto"] | ToleranceModel = _key(
+        "auto, which is derived from the sums' lengths, or bounds of one's own: |error| <= atol + rtol * |reference|.",
+        {"atol": 1e-6, "rtol": 1e-5},
+        default="auto",
+    )
+    expect: ExpectModel = Field(
+        default_factory=ExpectModel,
+        description="What must come out for the case to count as fulfilled. Default: the verdict equal.",
+        examples=[{"output": [4, 128, 3, 5, 6], "params": 24576}, {"verdict": "different"}],
+    )
 
 
 CASE_KEYS = frozenset(CaseModel.model_fields)

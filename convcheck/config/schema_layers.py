@@ -1,0 +1,70 @@
+"""What the JSON Schema says of a layer that is written as a mapping: torch's own arguments, kind by kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convcheck.layers import kinds
+from convcheck.layers.arguments import REQUIRED, Argument
+from convcheck.layers.families import family_of
+
+Schema = dict[str, Any]
+
+
+def _layer() -> Schema:
+    families: dict[Any, list[str]] = {}
+    for kind in kinds():
+        families.setdefault(family_of(kind), []).append(kind)
+    return {
+        "anyOf": [
+            {"type": "string"},
+            {
+                "type": "object",
+                "required": ["op"],
+                "properties": {"op": _op(kinds())},
+                "allOf": [
+                    {
+                        "if": {"required": ["op"], "properties": {"op": {"enum": names}}},
+                        "then": _arguments(family, names),
+                    }
+                    for family, names in families.items()
+                ],
+            },
+        ]
+    }
+
+
+def _is_one_of(names: list[str]) -> Schema:
+    return {"required": ["op"], "properties": {"op": {"enum": names}}}
+
+
+def _op(names: Any) -> Schema:
+    return {
+        "description": "The kind of layer, as torch calls it.",
+        "enum": list(names),
+        "examples": [next(iter(names))],
+    }
+
+
+def _arguments(family: Any, names: list[str]) -> Schema:
+    """Return what a mapping of one of these kinds may hold besides its kind."""
+    title = " or ".join(names)
+    if family.NESTS:
+        layer = {"$ref": "#/$defs/layer"}
+        layers = {"anyOf": [{"type": "array", "minItems": 1, "items": layer}, layer]}
+        known: Schema = {"layers": {"description": f"The layers of {title}, in order.", **layers}}
+        needed = ["layers"]
+    else:
+        known = {argument.name: _argument(argument, title) for argument in family.SIGNATURE}
+        needed = [argument.name for argument in family.SIGNATURE if argument.default is REQUIRED]
+    more = family.KEYWORDS is not None
+    return {"properties": {"op": _op(names), **known}, "required": needed, "additionalProperties": more}
+
+
+def _argument(argument: Argument, title: str) -> Schema:
+    needed = argument.default is REQUIRED
+    told = f"{argument.name} of {title}, as in torch" + ("." if needed else f". Default: {argument.default}.")
+    return {"description": told}
+
+
+LAYER = _layer()
