@@ -7,7 +7,8 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -17,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from convcheck.cli import console
 from convcheck.cli.command import page, told
-from convcheck.errors import ConvcheckError
+from convcheck.errors import ConvcheckError, cut, inert
 from convcheck.version import __version__
 
 BAD_INPUT, OUR_FAULT, INTERRUPTED = 2, 3, 130
@@ -26,6 +27,17 @@ COMMANDS = ("verify", "params", "shape", "rewrites", "schema")
 """The commands, each of which is a function of a module, both of its name."""
 
 _HELP = {"help_option_names": ["-h", "--help"]}
+
+
+@contextmanager
+def _inert() -> Iterator[None]:
+    """Let no error of click's own show words of the command line as they are: they may move the cursor."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(message := getattr(error, "message", None), str):
+            error.message = cut(inert(message), console.LONGEST)  # type: ignore[attr-defined]
+        raise
 
 
 class _Command(TyperCommand):
@@ -40,6 +52,14 @@ class _Commands(TyperGroup):
 
     def get_help(self, ctx: Any) -> str:
         return page(self, ctx)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _inert():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _inert():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (click's signature)
         return list(COMMANDS)

@@ -71,7 +71,7 @@ def answer(
 def _answer(
     words: Sequence[str] | None, inputs: Sequence[str] | None, output: str | None, *, same: bool, sizes: bool
 ) -> Answer:
-    asked = [name for name, it in (("--output", output), ("--same", same), ("--sizes", sizes)) if it]
+    asked = [name for name, it in (("--output", output is not None), ("--same", same), ("--sizes", sizes)) if it]
     if len(asked) > 1:
         raise UsageError(f"{' and '.join(asked)} are questions of their own; ask one at a time")
     layers, shape = _layers(words, asked[0]), _input(inputs)

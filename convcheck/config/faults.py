@@ -20,8 +20,8 @@ _KEYS: Mapping[Path, type[BaseModel]] = {
     ("tolerance",): ToleranceModel,
 }
 
-# What pydantic adds to a path to say which branch of a union it tried.
-_BRANCHES = ("int", "SidesModel", "ToleranceModel", "literal['auto']", "constrained-int")
+# Values that may be of two types: pydantic adds to their paths which of them it tried.
+_UNIONS: tuple[Path, ...] = (("tolerance",), ("expect", "params"))
 
 _MUST_BE: Mapping[Path, str] = {
     ("name",): "a text of 1 to 200 characters",
@@ -46,7 +46,10 @@ def problems(error: ValidationError) -> Iterator[Problem]:
 
 
 def _sentences(details: ErrorDetails) -> Iterator[Problem]:
-    path: Path = tuple(step for step in details["loc"] if step not in _BRANCHES)
+    path: Path = details["loc"]
+    for union in _UNIONS:
+        if path[: len(union)] == union:
+            path = (*union, *path[len(union) + 1 :])
     kind = details["type"]
     if kind == "missing":
         yield path[:-1], f"the key '{path[-1]}' is missing"

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from convcheck.errors import LayerError, shown
 from convcheck.layers.printed import printed
+from convcheck.layers.text import syntax_tree
 from convcheck.records import record
 
 
@@ -56,7 +57,7 @@ def read_call(text: str, known: Collection[str]) -> Call:
     try:
         source = printed(_ASSIGNMENT.sub("", _MODULE_NAME.sub("", text))).strip().removesuffix(",")
         # Brackets let a pasted layer run over several lines.
-        tree = ast.parse(f"(\n{source}\n)", mode="eval").body
+        tree: ast.expr = syntax_tree(f"(\n{source}\n)", "eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         why = f" ({error.msg})" if isinstance(error, SyntaxError) else ""
         raise LayerError(
@@ -86,7 +87,7 @@ def read_calls(text: str, known: Collection[str]) -> Iterator[tuple[str, Call]]:
     # Within brackets indentation says nothing, and what is cut from a print may begin anywhere in a line.
     lines = "\n".join(line.strip() for line in printed(text).splitlines())
     try:
-        tree = ast.parse(lines)
+        tree: ast.Module = syntax_tree(lines, "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         at = shown(error.text.strip()) if isinstance(error, SyntaxError) and error.text else "it"
         why = f" ({error.msg})" if isinstance(error, SyntaxError) else ""

@@ -10,6 +10,7 @@ from convcheck.errors import ShapeError, shown
 from convcheck.layers.arguments import LARGEST
 from convcheck.layers.lengths import Length, name
 from convcheck.layers.shapes import LONGEST
+from convcheck.layers.text import syntax_tree
 from convcheck.patterns import Shape
 
 _NAMED = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(.+)", re.ASCII)
@@ -56,7 +57,7 @@ def parse_formulas(text: str) -> Shape:
 
 def _read(word: str, whole: str, known: dict[str, Value]) -> Value:
     try:
-        tree = ast.parse(word, mode="eval").body
+        tree = syntax_tree(word, "eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise ShapeError(f"{shown(word)} in {shown(whole)} is no length; {_LEGAL}") from None
     value = _value(tree, word, known, _DEEPEST)

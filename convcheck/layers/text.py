@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from convcheck.patterns import SPACE_AXES
+
+
+def syntax_tree(source: str, mode: str) -> Any:
+    """Read Python without running any, and without Python's remarks on it, which would stand beside our own errors.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: it is no Python, or too much of it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source, mode=mode)
 
 
 def compact(kind: str, leading: Sequence[object], named: Mapping[str, tuple[object, object]]) -> str:
