@@ -25,8 +25,8 @@ if __name__ == "__main__":
 from rich.console import Console
 from rich.progress import track
 
+from benchmarks.fates import FATES, PROCESSES, Outcome, outcome_of
 from benchmarks.hostile_inputs import KINDS
-from benchmarks.outcomes_of_hostility import PROCESSES, Outcome, outcome_of
 from benchmarks.writing import FORMATS, Written, print_table
 
 CASES = 24_000
@@ -58,7 +58,7 @@ def throw(inputs: Sequence[tuple[str, int]], seed: int) -> Iterator[tuple[int, o
 def row(title: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """Return the cells for some outcomes."""
     fates = [each.fate for each in outcomes]
-    return title, *(f"{number:,}" for number in (len(fates), *map(fates.count, ("accepted", "refused", "fault"))))
+    return title, *(f"{number:,}" for number in (len(fates), *(fates.count(fate) for fate in FATES)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -111,10 +111,8 @@ def line_of_words(random: Random) -> list[str]:
     """Draw the words of a command line. Nothing is proved: `verify` lists."""
     command = random.choice([*COMMANDS, changed_text("verify", random)])
     words = [command, *(["--list"] if command == "verify" else [])]
-    for _ in range(random.choice((0, 1, 1, 1, 2))):
-        words.append(
-            random.choice((layer_of_text(random), random.choice(_layers()), layer_of_words(random), "none.yaml"))
-        )
+    targets = (layer_of_text, lambda random: random.choice(_layers()), layer_of_words, lambda _: "none.yaml")
+    words += [random.choice(targets)(random) for _ in range(random.choice((0, 1, 1, 1, 2)))]
     options = {
         "-i": lambda: changed_text(random.choice(SHAPES), random),
         "-k": lambda: changed_text(random.choice(CHOICES), random),

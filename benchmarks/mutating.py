@@ -5,17 +5,25 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-SIGNS = ["(", ")", "[", "]", "{", "}", ",", "=", ":", "-", "->", "'", '"', "*", "**", "&", "!", "|", ">", "%", "@", "`",
-         "\\", "#", "?", "\n", "\t", "\r", " ", "  ", "...", ".", ";", "~", "^", "_", "$", "/", "\x00", "\x1b[31m", "\x7f",
-         "\u202e", "\u2028", "\ufeff", "\x85", "\ud800", "é", "漢", "\U0001d538", "٣", "²"]  # fmt: skip
-WORDS = ["Conv2d", "Sequential", "Linear", "rearrange", "cases", "layer", "input", "matrix", "defaults", "expect", "None",
-         "True", "null", "yes", ".inf", ".nan", "nan", "1e999", "1e-400", "0", "-1", "-0", "0x1F", "0o7", "012", "1_0",
-         "1.0", "9" * 19, "9" * 400, "9" * 5000, "{p}", "{", "{0}", "*a", "&a", "*a.b", "!!python/name:os.system",
-         "__import__('os')", "lambda: 0", "f'{x}'", "x := 1", "yield", "await x", "[red]", "not", "and", "or", "import os",
-         "()", "[]", "{}", "(1,)", "kernel_size=", "padding='same'", "torch.nn.", "a.b.c", "<<", "? ", "- ", "---", "..."]  # fmt: skip
-VALUES: list[Any] = [None, True, False, 0, -1, 1, 2, 3.5, 1e300, 2**63 - 1, 2**63, 10**400, "", "x", "{p}", "all", "\x1b[2J",
-                     "a\nb", [], {}, [1, 3, 8, 8], [[1, 2], [2, 3]], [[]], {"op": "Conv2d"}, {"x": {}}, "Conv2d(3, 8, 2)",
-                     "o i kh kw -> o (i kh kw)", "9" * 5000, "\ud800", "{" * 50, [None], [[[[1]]]]]  # fmt: skip
+# fmt: off
+SIGNS = [
+    "(", ")", "[", "]", "{", "}", ",", "=", ":", "-", "->", "'", '"', "*", "**", "&", "!", "|", ">", "%", "@", "`",
+    "\\", "#", "?", "\n", "\t", "\r", " ", "  ", "...", ".", ";", "~", "^", "_", "$", "/", "\x00", "\x1b[31m", "\x7f",
+    "\u202e", "\u2028", "\ufeff", "\x85", "\ud800", "é", "漢", "\U0001d538", "٣", "²",
+]
+WORDS = [
+    "Conv2d", "Sequential", "Linear", "rearrange", "cases", "layer", "input", "matrix", "defaults", "expect", "None",
+    "True", "null", "yes", ".inf", ".nan", "nan", "1e999", "1e-400", "0", "-1", "-0", "0x1F", "0o7", "012", "1_0",
+    "1.0", "9" * 19, "9" * 400, "9" * 5000, "{p}", "{", "{0}", "*a", "&a", "*a.b", "!!python/name:os.system",
+    "__import__('os')", "lambda: 0", "f'{x}'", "x := 1", "yield", "await x", "[red]", "not", "and", "or", "import os",
+    "()", "[]", "{}", "(1,)", "kernel_size=", "padding='same'", "torch.nn.", "a.b.c", "<<", "? ", "- ", "---", "...",
+]
+VALUES: list[Any] = [
+    None, True, False, 0, -1, 1, 2, 3.5, 1e300, 2**63 - 1, 2**63, 10**400, "", "x", "{p}", "all", "\x1b[2J", "a\nb",
+    [], {}, [1, 3, 8, 8], [[1, 2], [2, 3]], [[]], {"op": "Conv2d"}, {"x": {}}, "Conv2d(3, 8, 2)",
+    "o i kh kw -> o (i kh kw)", "9" * 5000, "\ud800", "{" * 50, [None], [[[[1]]]],
+]
+# fmt: on
 
 
 def changed_text(text: str, random: Random) -> str:

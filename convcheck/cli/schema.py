@@ -11,8 +11,8 @@ def schema() -> None:
     """Print the JSON Schema of configs, by which editors complete keys, explain them, and mark faults.
 
     Examples:
+      convcheck schema
       convcheck schema > convcheck.schema.json
-      convcheck schema | python -m json.tool --compact
     """
     from convcheck.catalogue import vocabulary
     from convcheck.config.schema import schema as made

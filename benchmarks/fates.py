@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from typer.testing import CliRunner
 
@@ -23,11 +23,15 @@ HANGS = 20
 """Seconds after which an input is said to have no end; answers take milliseconds."""
 
 
+Fate = Literal["accepted", "refused", "fault"]
+FATES: tuple[Fate, ...] = get_args(Fate)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How it ended, and what was said."""
 
-    fate: Literal["accepted", "refused", "fault"]
+    fate: Fate
     told: str = ""
 
 
