@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -14,12 +14,18 @@ from convcheck.verification import verify
 from convcheck.version import __version__
 
 
-def run(claims: Sequence[Claim], *, fail_fast: bool = False) -> Report:
-    """Verify the claims in order. If the user interrupts, the report holds what was finished."""
+def run(
+    claims: Sequence[Claim], *, fail_fast: bool = False, begin: Callable[[str], None] = lambda _name: None
+) -> Report:
+    """Verify the claims in order, telling the name of each before it begins.
+
+    If the user interrupts, the report holds what was finished.
+    """
     results: list[Result] = []
     interrupted = False
     try:
         for claim in claims:
+            begin(claim.id)
             results.append(verify(claim, *(of_case(claim.case) or ())))
             if fail_fast and not results[-1].ok:
                 break

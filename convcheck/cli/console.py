@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from convcheck.errors import ConvcheckError, UsageError
 
@@ -15,6 +15,28 @@ if TYPE_CHECKING:
 
 UNLIMITED = 100_000
 """The width of what is no terminal: a pipe has no edge at which to break or cut a line."""
+
+When = Literal["auto", "always", "never"]
+
+_asked: list[When] = ["auto"]
+
+
+def colour(when: When) -> None:
+    """Say when to colour what follows."""
+    _asked[0] = when
+
+
+def colours() -> bool | None:
+    """Return whether to colour, whatever the stream is; None to colour on a terminal.
+
+    The option goes before the environment, and NO_COLOR (no-color.org) before FORCE_COLOR (force-color.org): each
+    counts if it is set and not empty.
+    """
+    if _asked[0] != "auto":
+        return _asked[0] == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    return True if os.environ.get("FORCE_COLOR") else None
 
 
 def stdout() -> Console:
@@ -27,8 +49,19 @@ def stdout() -> Console:
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
 
-    # Nothing is coloured by guesswork or read as markup.
-    return Whole(width=None if sys.stdout.isatty() else UNLIMITED, highlight=False, markup=False, emoji=False)
+    asked = colours()
+    return Whole(
+        width=None if sys.stdout.isatty() else UNLIMITED,
+        force_terminal=asked,
+        # Where it is no terminal, or one that does not say what it can, these are the sixteen that all have.
+        color_system="standard" if asked and not sys.stdout.isatty() else "auto" if asked is not False else None,
+        # Rich reads NO_COLOR itself, and an option goes before it.
+        no_color=asked is False,
+        # Nothing is coloured by guesswork or read as markup.
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
 
 
 def show(console: Console, renderables: Iterable[RenderableType]) -> None:

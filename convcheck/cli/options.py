@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from convcheck.cli import completion, console
 from convcheck.config.checks import DType, check_device, check_seed
 from convcheck.errors import UsageError
 
@@ -25,6 +26,11 @@ def _checked(check: Callable[[object], object]) -> Callable[[object], object]:
     return callback
 
 
+def _coloured(when: console.When) -> console.When:
+    console.colour(when)
+    return when
+
+
 Targets = Annotated[
     list[str] | None,
     typer.Argument(
@@ -32,6 +38,7 @@ Targets = Annotated[
         help="A config file, a folder of them, a layer as torch prints it, or - for a model's print on standard input. "
         "Without one: the config that ships.",
         show_default=False,
+        autocompletion=completion.targets,
     ),
 ]
 Input = Annotated[
@@ -46,6 +53,7 @@ Rewrites = Annotated[
         metavar="NAME",
         help="Only this rewrite; may be repeated. Default: all that hold.",
         show_default=False,
+        autocompletion=completion.rewrite_names,
     ),
 ]
 DTypeOption = Annotated[
@@ -92,4 +100,13 @@ Columns = Annotated[bool, typer.Option("-v", "--verbose", help="Print everything
 StoredAs = Annotated[
     DType | None,
     typer.Option("--dtype", help="The dtype of what is counted in bytes. Default: float32.", show_default=False),
+]
+Colour = Annotated[
+    console.When,
+    typer.Option(
+        "--color",
+        help="When to colour. auto: on a terminal, unless NO_COLOR is set; FORCE_COLOR colours a pipe, too.",
+        callback=_coloured,
+        is_eager=True,
+    ),
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from convcheck.cli import console, options, targets
+from convcheck.cli.progress import watching
 
 if TYPE_CHECKING:
     from convcheck.config.case import Case
@@ -27,6 +28,7 @@ def verify(
     format: options.FormatOption = "table",
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
+    color: options.Colour = "auto",
 ) -> None:
     """Prove that layers and their rewrites compute the same.
 
@@ -45,9 +47,11 @@ def verify(
         return
     if not quiet:
         hint({claim.case.name: claim.case for claim in claims}.values(), made_up=not input)
-    from convcheck.runs import run
+    with watching(len(claims), shown=not quiet) as begin:
+        # This imports torch, which takes its time.
+        from convcheck.runs import run
 
-    report = run(claims, fail_fast=fail_fast)
+        report = run(claims, fail_fast=fail_fast, begin=begin)
     if format == "json":
         from convcheck.report import as_json
 

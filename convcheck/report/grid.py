@@ -123,7 +123,9 @@ def _blocks(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Rendera
         block.add_column(no_wrap=True, min_width=width, style="bold")
         block.add_column(overflow="fold")
         for column, text in zip(columns, row, strict=True):
-            block.add_row(column.header, cell(text))
+            # In a table an empty cell keeps its place; here it would be a line of nothing.
+            if text:
+                block.add_row(column.header, cell(text))
         blocks += [Text("")] if number else []
         blocks.append(block)
     return Group(*blocks)
