@@ -112,6 +112,9 @@ class Conv(Layer):
     def space(self, shape: Shape) -> range:
         return range(len(shape) - self.dims, len(shape))
 
+    def steps(self, shape: Shape) -> tuple[Window, ...]:
+        return self.windows
+
     def track(self, tracks: Tracks, shape: Shape) -> None:
         tracks.steps(len(shape), self.windows)
         tracks.mix(len(shape) - self.dims - 1)
@@ -121,9 +124,9 @@ class Conv(Layer):
         positions = batch_of(shape, self.dims + 1) * math.prod(output[-self.dims :])
         return positions * math.prod(self.parameters()["weight"])
 
-    def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
-        used = used or self.output_shape(shape)[-self.dims :]
-        axes = zip(shape[-self.dims :], used, self.windows, strict=True)
+    def dropped(self, shape: Shape) -> Shape:
+        outputs = self.output_shape(shape)[-self.dims :]
+        axes = zip(shape[-self.dims :], outputs, self.windows, strict=True)
         return tuple(window.dropped(length, outputs, self.padding_mode) for length, outputs, window in axes)
 
     def unfolded(self, shape: Shape) -> int:
