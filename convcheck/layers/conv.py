@@ -38,16 +38,29 @@ class Conv(Layer):
         Argument("in_channels", read.whole(1)),
         Argument("out_channels", read.whole(1)),
         Argument("kernel_size", read.per_axis(1)),
-        Argument("stride", read.per_axis(1), 1),
+        Argument("stride", read.per_axis(1, short=True), 1),
         Argument("padding", read.padding, 0),
-        Argument("dilation", read.per_axis(1), 1),
+        Argument("dilation", read.per_axis(1, short=True), 1),
         Argument("groups", read.whole(1), 1),
         Argument("bias", read.flag, True),
         Argument("padding_mode", read.padding_mode, "zeros"),
     )
 
+    @classmethod
+    def completed(cls, arguments: dict[str, object]) -> dict[str, object]:
+        padding, kernel = arguments["padding"], arguments["kernel_size"]
+        if arguments["padding_mode"] == "zeros" and isinstance(padding, tuple) and isinstance(kernel, tuple):
+            return {**arguments, "padding": padding * len(kernel) if len(padding) == 1 else padding}
+        return arguments
+
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
         yield from indivisible(self.in_channels, self.out_channels, self.groups)
+        if len(self.padding) < self.dims and isinstance(self.padding, tuple):
+            yield (
+                "padding",
+                f"padding is {self.padding} and padding_mode {self.padding_mode!r}, with which torch pads the "
+                f"last axis only; it must be a whole number at least 0, or {self.dims} of them",
+            )
         if self.padding == "same" and any(step != 1 for step in self.stride):
             pads = ", ".join(map(str, self.pads))
             yield (

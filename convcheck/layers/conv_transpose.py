@@ -39,12 +39,12 @@ class ConvTranspose(Layer):
         Argument("in_channels", read.whole(1)),
         Argument("out_channels", read.whole(1)),
         Argument("kernel_size", read.per_axis(1)),
-        Argument("stride", read.per_axis(1), 1),
-        Argument("padding", read.per_axis(0), 0),
-        Argument("output_padding", read.per_axis(0), 0),
+        Argument("stride", read.per_axis(1, short=True), 1),
+        Argument("padding", read.per_axis(0, short=True), 0),
+        Argument("output_padding", read.per_axis(0, short=True), 0),
         Argument("groups", read.whole(1), 1),
         Argument("bias", read.flag, True),
-        Argument("dilation", read.per_axis(1), 1),
+        Argument("dilation", read.per_axis(1, short=True), 1),
         Argument("padding_mode", read.only_zeros, "zeros"),
     )
 

@@ -13,6 +13,7 @@ edition, 1994, section 3.2). Names stand for whole numbers of at least 1.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 
 from convcheck.errors import ShapeError
@@ -198,10 +199,8 @@ class Length:
         for term, count in sorted(
             self.terms.items(), key=lambda item: (not item[0], [_order(atom) for atom in item[0]])
         ):
-            factors = ["" if abs(count) == 1 and term else str(abs(count)), *map(str, term)]
-            # A sign or a factor before a floor would go into it.
-            alone = len(term) == 1 and count == 1
-            text = "*".join(each if alone or not _is_open(each) else f"({each})" for each in factors if each)
+            factors = _factors(term, alone=len(term) == 1 and count == 1)
+            text = "*".join([*([str(abs(count))] if abs(count) != 1 or not term else []), *factors])
             parts.append((" - " if count < 0 else " + ") + text)
         written = "".join(parts) or "0"
         return "-" + written[3:] if written.startswith(" - ") else written.removeprefix(" + ")
@@ -226,7 +225,10 @@ class Remainder(Length):
         return False
 
     def __str__(self) -> str:
-        return f"{self.of} % {self.by}" if self.of.is_name() else f"({self.of}) % {self.by}"
+        common = math.gcd(self.by, *self.of.terms.values())
+        of = Length({term: count // common for term, count in self.of.terms.items()})
+        text = f"{of} % {self.by // common}" if of.is_name() else f"({of}) % {self.by // common}"
+        return text if common == 1 else f"{common}*({text})"
 
     __repr__ = __str__
 
@@ -284,6 +286,15 @@ def _product(value: Length) -> tuple[Term, int]:
         return term, count
     common = math.gcd(*value.terms.values())
     return (Factor(Length({term: count // common for term, count in value.terms.items()})),), common
+
+
+def _factors(term: Term, *, alone: bool) -> list[str]:
+    """Return the factors of a product as text; one that is there several times as a power."""
+    # A sign or a factor before a floor would go into it.
+    return [
+        (f"({text})" if _is_open(text) and not alone else text) + (f"**{times}" if times > 1 else "")
+        for text, times in Counter(map(str, term)).items()
+    ]
 
 
 def _is_open(text: str) -> bool:
