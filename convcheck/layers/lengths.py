@@ -13,11 +13,11 @@ edition, 1994, section 3.2). Names stand for whole numbers of at least 1.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 
 from convcheck.errors import ShapeError
 from convcheck.layers.conditions import assume, at_least
+from convcheck.layers.text import factors
 from convcheck.records import record
 
 
@@ -199,7 +199,7 @@ class Length:
         for term, count in sorted(
             self.terms.items(), key=lambda item: (not item[0], [_order(atom) for atom in item[0]])
         ):
-            factors = _factors(term, alone=len(term) == 1 and count == 1)
+            factors = factors(map(str, term), alone=len(term) == 1 and count == 1)
             text = "*".join([*([str(abs(count))] if abs(count) != 1 or not term else []), *factors])
             parts.append((" - " if count < 0 else " + ") + text)
         written = "".join(parts) or "0"
@@ -286,20 +286,6 @@ def _product(value: Length) -> tuple[Term, int]:
         return term, count
     common = math.gcd(*value.terms.values())
     return (Factor(Length({term: count // common for term, count in value.terms.items()})),), common
-
-
-def _factors(term: Term, *, alone: bool) -> list[str]:
-    """Return the factors of a product as text; one that is there several times as a power."""
-    # A sign or a factor before a floor would go into it.
-    return [
-        (f"({text})" if _is_open(text) and not alone else text) + (f"**{times}" if times > 1 else "")
-        for text, times in Counter(map(str, term)).items()
-    ]
-
-
-def _is_open(text: str) -> bool:
-    """Tell whether a floor as text is not in parentheses of its own."""
-    return "//" in text and not text.endswith(")")
 
 
 def _order(atom: Atom) -> tuple[bool, bool, str]:
