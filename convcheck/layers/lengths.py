@@ -199,8 +199,8 @@ class Length:
         for term, count in sorted(
             self.terms.items(), key=lambda item: (not item[0], [_order(atom) for atom in item[0]])
         ):
-            factors = factors(map(str, term), alone=len(term) == 1 and count == 1)
-            text = "*".join([*([str(abs(count))] if abs(count) != 1 or not term else []), *factors])
+            number = [str(abs(count))] if abs(count) != 1 or not term else []
+            text = "*".join([*number, *factors(map(str, term), alone=len(term) == 1 and count == 1)])
             parts.append((" - " if count < 0 else " + ") + text)
         written = "".join(parts) or "0"
         return "-" + written[3:] if written.startswith(" - ") else written.removeprefix(" + ")

@@ -102,7 +102,9 @@ def _by_formula(passages: Sequence[Passage]) -> int:
             if lost or step.padding or step.output_padding or step.dilation > 1:
                 raise UndecidedError(f"how many positions are never read depends on {each.length}")
             continue
-        if step.dilation > 1 or each.mode != "zeros" or step.kernel <= step.after or (lost and step.after):
+        # Without padding behind, the last tap of the last output reads furthest; with it, if taps leave no holes.
+        furthest = not step.after or (step.dilation == 1 and step.kernel > step.after and not lost)
+        if not furthest or each.mode != "zeros":
             raise UndecidedError(f"how many positions are never read depends on {each.length}")
         own = step.dropped(each.length, each.outputs, each.mode)
         lost = cast("int", cast("Length | int", own) + cast("Length | int", lost) * step.stride)
