@@ -15,9 +15,9 @@ from convcheck.version import __version__
 
 
 def run(
-    claims: Sequence[Claim], *, fail_fast: bool = False, begin: Callable[[str], None] = lambda _name: None
+    claims: Sequence[Claim], *, max_failures: int | None = None, begin: Callable[[str], None] = lambda _name: None
 ) -> Report:
-    """Verify the claims in order, telling the name of each before it begins.
+    """Verify the claims in order, up to the last of `max_failures` that are not as expected; tell the name of each before.
 
     If the user interrupts, the report holds what was finished.
     """
@@ -27,7 +27,7 @@ def run(
         for claim in claims:
             begin(claim.id)
             results.append(verify(claim, *(of_case(claim.case) or ())))
-            if fail_fast and not results[-1].ok:
+            if sum(not result.ok for result in results) == max_failures:
                 break
     except KeyboardInterrupt:
         interrupted = True
