@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 OVERHEAD = 10_000_000
 """Multiplications that take as long as what a claim takes whatever its size: building both sides, and reporting."""
 
+PER_WEIGHT = 100
+"""Multiplications that take as long as what is done with a weight besides: it is drawn, moved, and compared."""
+
 _SHARD = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 
 
@@ -54,14 +57,14 @@ def cost(claim: Claim) -> int:
         return OVERHEAD
     # Whole numbers are added up alike on every machine, and no layer is too large for them.
     work = rewrite.macs(case.layer, *case.inputs) * round(100 * rewrite.pace) // 100
-    return OVERHEAD + case.layer.macs(*case.inputs) + work
+    return OVERHEAD + PER_WEIGHT * case.layer.parameter_count() + case.layer.macs(*case.inputs) + work
 
 
 def of_shard(claims: Sequence[Claim], shard: Shard) -> list[Claim]:
     """Return the claims of one shard, in their order.
 
-    Every claim is in exactly one shard, which hangs on nothing but the claims. The costliest are dealt out first, each to
-    the shard that has least to do so far: the fullest has at most a third more than it would have to (Graham 1969).
+    Every claim is in exactly one shard, and nothing but the claims decides in which. The costliest are dealt out first,
+    each to the shard that has least to do so far: the fullest has at most a third more than it must (Graham 1969).
     """
     costs = [cost(claim) for claim in claims]
     # Names stand before places, so that the order of the targets does not matter.

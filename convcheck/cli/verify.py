@@ -60,7 +60,7 @@ def verify(
 
         report = run(claims, max_failures=1 if fail_fast else max_failures, begin=begin)
     seen = zip(claims, (result.ok for result in report.results), strict=False)
-    if not remember(seen) and failed_first:
+    if not remember(seen) and failed_first and not quiet:
         console.hint(f"what was not as expected cannot be kept for the next time; {OWN_FOLDER} names a folder for it")
     if format == "json":
         from convcheck.report import as_json
