@@ -22,12 +22,13 @@ def run(
     If the user interrupts, the report holds what was finished.
     """
     results: list[Result] = []
-    interrupted = False
+    interrupted, failures = False, 0
     try:
         for claim in claims:
             begin(claim.id)
             results.append(verify(claim, *(of_case(claim.case) or ())))
-            if sum(not result.ok for result in results) == max_failures:
+            failures += not results[-1].ok
+            if failures == max_failures:
                 break
     except KeyboardInterrupt:
         interrupted = True
