@@ -17,9 +17,10 @@ from convcheck.version import __version__
 def run(
     claims: Sequence[Claim], *, max_failures: int | None = None, begin: Callable[[str], None] = lambda _name: None
 ) -> Report:
-    """Verify the claims in order, up to the last of `max_failures` that are not as expected; tell the name of each before.
+    """Verify the claims in order, telling the name of each before it begins.
 
-    If the user interrupts, the report holds what was finished.
+    The run ends with the last of `max_failures` that are not as expected. If the user interrupts, the report holds what
+    was finished.
     """
     results: list[Result] = []
     interrupted, failures = False, 0
