@@ -15,19 +15,21 @@ from convcheck.version import __version__
 
 
 def run(
-    claims: Sequence[Claim], *, fail_fast: bool = False, begin: Callable[[str], None] = lambda _name: None
+    claims: Sequence[Claim], *, max_failures: int | None = None, begin: Callable[[str], None] = lambda _name: None
 ) -> Report:
     """Verify the claims in order, telling the name of each before it begins.
 
-    If the user interrupts, the report holds what was finished.
+    The run ends with the last of `max_failures` that are not as expected. If the user interrupts, the report holds what
+    was finished.
     """
     results: list[Result] = []
-    interrupted = False
+    interrupted, failures = False, 0
     try:
         for claim in claims:
             begin(claim.id)
             results.append(verify(claim, *(of_case(claim.case) or ())))
-            if fail_fast and not results[-1].ok:
+            failures += not results[-1].ok
+            if failures == max_failures:
                 break
     except KeyboardInterrupt:
         interrupted = True

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from convcheck.cli import completion, console
 from convcheck.config.checks import DType, check_device, check_seed
 from convcheck.errors import UsageError
+from convcheck.sharding import Shard, parse_shard
 
 Format = Literal["table", "json"]
 
 
-def _checked(check: Callable[[object], object]) -> Callable[[object], object]:
+def _checked(check: Callable[[Any], object]) -> Callable[[object], object]:
     """Make a callback of a check that configs and Python use, too."""
 
     def callback(value: object) -> object:
@@ -86,6 +87,29 @@ Choose = Annotated[
     ),
 ]
 FailFast = Annotated[bool, typer.Option("-x", "--fail-fast", help="Stop at the first verdict that is not as expected.")]
+MaxFailures = Annotated[
+    int | None,
+    typer.Option(
+        "--max-failures",
+        metavar="N",
+        min=1,
+        help="Stop after N verdicts that are not as expected; -x is 1.",
+        show_default=False,
+    ),
+]
+ShardOption = Annotated[
+    Shard | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        parser=_checked(parse_shard),
+        help="Only the I-th of N parts that take about as long as each other, such as 1/4.",
+        show_default=False,
+    ),
+]
+FailedFirst = Annotated[
+    bool, typer.Option("--failed-first", help="Begin with what was not as expected when it was last tried.")
+]
 List = Annotated[bool, typer.Option("--list", help="Print the names that would be used, and stop.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="A weak case, which could not tell a wrong rewrite, is not as expected.")

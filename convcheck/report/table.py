@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, RenderableType
 from rich.text import Text
@@ -29,10 +29,9 @@ def verified(report: Report, console: Console, *, verbose: bool, quiet: bool) ->
     """Yield the table of results, what needs saying about them, and the sum; if quiet, only what was not expected."""
     results = [result for result in report.results if not (quiet and result.ok)]
     if results:
-        rows = [_row(result) for result in results]
-        yield grid(_VERIFY, rows, console, _VERIFY_STACKS)
+        yield summary(results, console)
     for result in results:
-        said = list(_details(result) if verbose else _remarks(result))
+        said = list(_details(result) if verbose else remarks(result))
         if said:
             yield Text("")
             where = f"  {inert(result.source)}" if result.source else ""
@@ -42,6 +41,11 @@ def verified(report: Report, console: Console, *, verbose: bool, quiet: bool) ->
     if results or not quiet or report.interrupted:
         yield Text("")
         yield _sum(report)
+
+
+def summary(results: Sequence[Result], console: Console) -> RenderableType:
+    """Return the table, with a row for every result."""
+    return grid(_VERIFY, [_row(result) for result in results], console, _VERIFY_STACKS)
 
 
 def _row(result: Result) -> tuple[str, ...]:
@@ -58,7 +62,7 @@ def _row(result: Result) -> tuple[str, ...]:
     )
 
 
-def _remarks(result: Result) -> Iterator[str]:
+def remarks(result: Result) -> Iterator[str]:
     """Yield what a reader must know besides the row."""
     if result.reason and (not result.ok or result.verdict is not Verdict.EQUAL):
         yield from result.reason.split("; ")
