@@ -91,7 +91,7 @@ class ConfigFile(pytest.File):
         from convcheck.claims import claims_of
         from convcheck.config.load import load
         from convcheck.errors import ConvcheckError
-        from convcheck.report.grid import inert
+        from convcheck.report.plain import inert
 
         here = self.config.invocation_params.dir
         # Commands are to be copied from where pytest was started.
@@ -156,14 +156,15 @@ def _told(result: Result) -> str:
 
     from rich.console import Console
 
-    from convcheck.report.grid import inert
-    from convcheck.report.table import remarks, summary
+    from convcheck.report.content import remarks
+    from convcheck.report.plain import inert
+    from convcheck.report.table import summary
 
     out = Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False, markup=False, emoji=False)
     with out.capture() as table:
         out.print(summary([result], out))
     # The first line stands in pytest's short summary.
-    said = f"{result.verdict}: " + "\n  ".join(inert(line) for line in remarks(result))
+    said = f"{result.verdict}: " + "\n  ".join(remarks(result))
     rows = (line.rstrip() for line in table.get().splitlines())
     # The last line is one that editors make a link of.
     return "\n".join([said, "", *rows, "", f"{inert(result.source or '')}: {result.verdict}"])

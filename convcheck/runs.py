@@ -15,15 +15,25 @@ from convcheck.version import __version__
 
 
 def run(
-    claims: Sequence[Claim], *, max_failures: int | None = None, begin: Callable[[str], None] = lambda _name: None
+    claims: Sequence[Claim],
+    *,
+    max_failures: int | None = None,
+    begin: Callable[[str], None] = lambda _name: None,
+    rescue: Callable[[Report], None] = lambda _report: None,
 ) -> Report:
     """Verify the claims in order, telling the name of each before it begins.
 
     The run ends with the last of `max_failures` that are not as expected. If the user interrupts, the report holds what
-    was finished.
+    was finished. Where something else goes wrong, `rescue` is handed that before the exception goes on.
     """
     results: list[Result] = []
-    interrupted, failures = False, 0
+    failures = 0
+
+    def report(*, interrupted: bool) -> Report:
+        devices = ", ".join(dict.fromkeys(claim.case.device for claim in claims))
+        tool = Tool(__version__, torch.__version__, platform.python_version(), devices, torch.get_num_threads())
+        return Report(tool, tuple(results), interrupted, len(claims) - len(results))
+
     try:
         for claim in claims:
             begin(claim.id)
@@ -32,7 +42,8 @@ def run(
             if failures == max_failures:
                 break
     except KeyboardInterrupt:
-        interrupted = True
-    devices = dict.fromkeys(claim.case.device for claim in claims)
-    tool = Tool(__version__, torch.__version__, platform.python_version(), ", ".join(devices), torch.get_num_threads())
-    return Report(tool, tuple(results), interrupted, len(claims) - len(results))
+        return report(interrupted=True)
+    except Exception:
+        rescue(report(interrupted=True))
+        raise
+    return report(interrupted=False)

@@ -99,7 +99,7 @@ def _writing() -> Iterator[None]:
 
 def complain(error: ConvcheckError) -> None:
     """Print what is wrong with the input on standard error, one fault a line."""
-    from convcheck.report.grid import inert
+    from convcheck.report.plain import inert
 
     lines = str(error).split("\n")
     for line in lines:

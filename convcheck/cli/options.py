@@ -13,6 +13,8 @@ from convcheck.errors import UsageError
 from convcheck.sharding import Shard, parse_shard
 
 Format = Literal["table", "json"]
+AnyFormat = Literal["table", "json", "jsonl", "junit", "github", "markdown", "html"]
+"""Formats of results; other answers have the first two."""
 
 
 def _checked(check: Callable[[Any], object]) -> Callable[[object], object]:
@@ -115,6 +117,16 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="A weak case, which could not tell a wrong rewrite, is not as expected.")
 ]
 FormatOption = Annotated[Format, typer.Option("-f", "--format", help="What to print on standard output.")]
+AnyFormatOption = Annotated[AnyFormat, typer.Option("-f", "--format", help="What to print on standard output.")]
+Reports = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--report",
+        metavar="FORMAT=PATH",
+        help="Write a report to a file as well, as in junit=report.xml or html=report.html; may be repeated.",
+        show_default=False,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only what is not as expected.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print all evidence of every case.")]
 Explain = Annotated[

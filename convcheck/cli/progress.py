@@ -57,7 +57,7 @@ def _bar() -> Progress:
     from rich.text import Text
 
     from convcheck.cli import console
-    from convcheck.report.grid import inert
+    from convcheck.report.plain import inert
 
     class Name(ProgressColumn):
         """The case at work, cut where the terminal ends; the tables have it whole."""

@@ -30,7 +30,8 @@ def verify(
     failed_first: options.FailedFirst = False,
     strict: options.Strict = False,
     list_only: options.List = False,
-    format: options.FormatOption = "table",
+    format: options.AnyFormatOption = "table",
+    report: options.Reports = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     color: options.Colour = "auto",
@@ -41,8 +42,10 @@ def verify(
       convcheck verify
       convcheck verify "Conv2d(3, 768, kernel_size=16, stride=16)" -i 1,3,224,224
     """
+    from convcheck.cli import reports
     from convcheck.config.case import laid_over
 
+    files = reports.files(report, format)
     given = {"dtype": dtype, "device": device, "seed": seed, "strict": strict or None}
     cases = [laid_over(case, **given) for case in targets.cases_of(target, input)]
     claims = arranged(targets.chosen(cases, rewrite, choose), shard, failed_first=failed_first, quiet=quiet)
@@ -58,20 +61,29 @@ def verify(
         # This imports torch, which takes its time.
         from convcheck.runs import run
 
-        report = run(claims, max_failures=1 if fail_fast else max_failures, begin=begin)
-    seen = zip(claims, (result.ok for result in report.results), strict=False)
+        found = run(
+            claims,
+            max_failures=1 if fail_fast else max_failures,
+            begin=begin,
+            rescue=lambda partly: reports.rescue(partly, files),
+        )
+    seen = zip(claims, (result.ok for result in found.results), strict=False)
     if not remember(seen) and failed_first and not quiet:
         console.hint(f"what was not as expected cannot be kept for the next time; {OWN_FOLDER} names a folder for it")
-    if format == "json":
-        from convcheck.report import as_json
+    try:
+        reports.save(found, files)
+    finally:
+        # A file that cannot be written takes nothing from standard output.
+        if format == "table":
+            from convcheck.report import table
 
-        console.write(as_json.verified(report))
-    else:
-        from convcheck.report import table
-
-        out = console.stdout()
-        console.show(out, table.verified(report, out, verbose=verbose, quiet=quiet))
-    raise typer.Exit(130 if report.interrupted else 0 if report.ok else 1)
+            out = console.stdout()
+            console.show(out, table.verified(found, out, verbose=verbose, quiet=quiet))
+        elif written := reports.text(format, found):
+            console.write(written)
+    if "github" in (format, *(file.format for file in files)):
+        reports.summarise(found)
+    raise typer.Exit(130 if found.interrupted else 0 if found.ok else 1)
 
 
 def arranged(claims: Sequence[Claim], shard: Shard | None, *, failed_first: bool, quiet: bool) -> Sequence[Claim]:

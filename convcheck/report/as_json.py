@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
-from collections.abc import Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Sequence
 
 from convcheck.answers import Answer
 from convcheck.figures import BYTES, FLOPS, LayerShape, Total
-from convcheck.layers.lengths import Length
+from convcheck.report.plain import written
 from convcheck.results import Offer, Report, RewriteFacts, Weights
 
 SCHEMA = 1
@@ -63,20 +59,4 @@ def answered(answer: Answer) -> str:
 
 
 def _write(value: object) -> str:
-    return json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False)
-
-
-def _plain(value: object) -> object:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, Fraction):
-        return int(value) if value.denominator == 1 else float(value)
-    if isinstance(value, Length):
-        return str(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return written(value, indent=2)

@@ -16,6 +16,7 @@ from rich.measure import Measurement
 from rich.text import Text
 
 from convcheck.records import record
+from convcheck.report.plain import inert
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -80,11 +81,6 @@ def _broken(text: str, length: int) -> str:
         kept += _TIE if letter == " " and depth > 1 else letter
     lines = textwrap.wrap(kept, length, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines).replace(_TIE, " ")
-
-
-def inert(text: str) -> str:
-    """Return text in which nothing moves the cursor or changes colours: control characters are spelt out."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def cell(text: str) -> Text:

@@ -8,7 +8,8 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from convcheck.figures import BYTES, Parameter
-from convcheck.report.grid import Column, grid, inert
+from convcheck.report.grid import Column, grid
+from convcheck.report.plain import inert
 from convcheck.report.wording import NOTHING, both, count, number, shape, shapes, size
 from convcheck.results import Weights
 

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from convcheck.figures import FLOPS, LayerShape, Total
 from convcheck.patterns import Shape
-from convcheck.report.grid import Column, grid, inert
+from convcheck.report.grid import Column, grid
+from convcheck.report.plain import inert
 from convcheck.report.wording import NOTHING, count, inputs, reach, shape, size, steps
 
 _LAYER = Column("layer", wraps=True)
