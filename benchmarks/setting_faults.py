@@ -70,9 +70,9 @@ def overlooked(layer: Layer) -> Others:
     if isinstance(layer, (Conv, ConvTranspose)):
         yield from _without(layer)
     if isinstance(layer, (Patchify, Unpatchify)):
-        for axis, step in enumerate(layer.steps):
+        for axis, step in enumerate(layer.strides):
             if step > 1:
-                slow = dataclasses.replace(layer, stride=put(layer.steps, axis, 1))
+                slow = dataclasses.replace(layer, stride=put(layer.strides, axis, 1))
                 if isinstance(slow, Unpatchify):
                     # The output is smaller now, so the size that was asked for is out of reach.
                     slow = dataclasses.replace(slow, output_spatial_shape=None)

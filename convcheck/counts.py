@@ -80,7 +80,8 @@ def _parameters(shapes: Mapping[str, Shape], inits: Inits) -> tuple[Parameter, .
 
 
 def _parameter(name: str, shape: Shape, init: Init | None) -> Parameter:
-    fan_in, fan_out = fans(shape) or (None, None)
+    # A bias has none, even where a rewrite keeps it in two axes.
+    fan_in, fan_out = (None, None) if "bias" in name.rpartition(".")[2] else fans(shape) or (None, None)
     kind, bound, std = (init.kind, init.bound, init.std) if init else (None, None, None)
     return Parameter(name, shape, math.prod(shape), fan_in, fan_out, kind, bound, std)
 

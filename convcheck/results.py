@@ -145,7 +145,7 @@ class Report:
     tool: Tool
     results: tuple[Result, ...]
     interrupted: bool = False
-    """Whether the user stopped the run; the results are those that were finished."""
+    """Whether the run was cut short, by the user or by a fault; the results are those that were finished."""
     untried: int = 0
     """How many claims were not tried, because the run was stopped or stopped itself."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -14,17 +14,36 @@ from convcheck.verification import verify
 from convcheck.version import __version__
 
 
-def run(claims: Sequence[Claim], *, fail_fast: bool = False) -> Report:
-    """Verify the claims in order. If the user interrupts, the report holds what was finished."""
+def run(
+    claims: Sequence[Claim],
+    *,
+    max_failures: int | None = None,
+    begin: Callable[[str], None] = lambda _name: None,
+    rescue: Callable[[Report], None] = lambda _report: None,
+) -> Report:
+    """Verify the claims in order, telling the name of each before it begins.
+
+    The run ends with the last of `max_failures` that are not as expected. If the user interrupts, the report holds what
+    was finished. Where something else goes wrong, `rescue` is handed that before the exception goes on.
+    """
     results: list[Result] = []
-    interrupted = False
+    failures = 0
+
+    def report(*, interrupted: bool) -> Report:
+        devices = ", ".join(dict.fromkeys(claim.case.device for claim in claims))
+        tool = Tool(__version__, torch.__version__, platform.python_version(), devices, torch.get_num_threads())
+        return Report(tool, tuple(results), interrupted, len(claims) - len(results))
+
     try:
         for claim in claims:
+            begin(claim.id)
             results.append(verify(claim, *(of_case(claim.case) or ())))
-            if fail_fast and not results[-1].ok:
+            failures += not results[-1].ok
+            if failures == max_failures:
                 break
     except KeyboardInterrupt:
-        interrupted = True
-    devices = dict.fromkeys(claim.case.device for claim in claims)
-    tool = Tool(__version__, torch.__version__, platform.python_version(), ", ".join(devices), torch.get_num_threads())
-    return Report(tool, tuple(results), interrupted, len(claims) - len(results))
+        return report(interrupted=True)
+    except Exception:
+        rescue(report(interrupted=True))
+        raise
+    return report(interrupted=False)

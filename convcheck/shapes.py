@@ -66,8 +66,8 @@ def chain(
         try:
             row = shape_of(layer, shapes, dtype=dtype, explained=explained)
         except ShapeError as error:
-            where = f"layer {number}, " if len(apart) > 1 else ""
-            raise ShapeError(f"{where}{f'{name}, ' if name else ''}{layer}: {error}") from None
+            where = f"layer {number}{f' ({name})' if name else ''}, " if len(apart) > 1 else ""
+            raise ShapeError(f"{where}{layer}: {error}") from None
         rows.append(replace(row, name=name or None))
         shapes = (row.output,)
     return list(_with_reach(rows, [layer for layer, _ in apart], taken))

@@ -1,7 +1,7 @@
 """Hypothesis profiles: 25 examples a law by default, 200 with HYPOTHESIS_PROFILE=nightly."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,6 +19,14 @@ _SHARED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=25, derandomize=bool(os.environ.get("CI")), **_SHARED)
 settings.register_profile("nightly", max_examples=200, **_SHARED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_cache_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what fails here out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONVCHECK_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Shapes, weights and costs are what real torch does on the CPU: both accept and agree, or both refuse."""
 
 import math
+import re
+import warnings
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from convcheck.build import build
 from convcheck.errors import LayerError, ShapeError
-from convcheck.layers import Fold, Layer, Unfold, parse_layer
+from convcheck.layers import Fold, Layer, parse_layer
 from convcheck.patterns import Shapes
 
 from .strategies import FAMILIES, batch_norms, columns, convs, flattens, pixel_shuffles, pools, shapes, transposed
@@ -114,25 +116,19 @@ def test_dropped_positions_are_those_without_a_gradient(layer: Layer, data: st.D
 def test_dropped_positions_are_those_that_change_nothing(layer: Layer, data: st.DataObject) -> None:
     (shape,) = data.draw(shapes(layer))
     try:
-        lost, used = layer.dropped(shape), layer.output_shape(shape)
+        lost = layer.dropped(shape)
     except ShapeError:
         return
-    told = {}
-    if lost and not isinstance(layer, Unfold) and data.draw(st.booleans()):
-        # A layer behind it may leave some of the output unread.
-        used = tuple(data.draw(st.integers(1, length)) for length in used[-len(lost) :])
-        lost, told = layer.dropped(shape, used=used), {"used": used}
     module = build(layer)
-    crop = (..., *(slice(length) for length in told.get("used", ())))
     x = torch.rand(shape)
-    before = output_of(module, x)[crop]
+    before = output_of(module, x)
 
     def changes(axis: int, start: int) -> bool:
         altered = x.clone()
         part = altered.narrow(axis, start, shape[axis] - start)
         # Each larger than all others, so that every maximum takes it.
         part += 1e6 * (1 + torch.rand(part.shape))
-        return not torch.equal(before, output_of(module, altered)[crop])
+        return not torch.equal(before, output_of(module, altered))
 
     for axis, trailing in enumerate(lost, start=len(shape) - len(lost)):
         assert not changes(axis, shape[axis] - trailing)
@@ -371,3 +367,47 @@ def test_what_we_refuse_torch_refuses_too(text: str) -> None:
         parse_layer(text)
     with pytest.raises((ValueError, RuntimeError, TypeError)):
         eval(f"torch.nn.{kind}({arguments}").eval()(torch.ones(REFUSED_ON.get(kind, (1, 3, 9, 9))))
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        ("Conv2d(3, 4, 3, stride=(2,))", (3, 7, 7)),
+        ("Conv2d(3, 4, 3, dilation=(2,))", (3, 7, 7)),
+        ("Conv2d(3, 4, 3, padding=(1,))", (3, 7, 7)),
+        ("Conv2d(3, 4, 3, 1, 0, 1, 1, 0)", (3, 7, 7)),
+        ("ConvTranspose2d(3, 4, 3, stride=(2,), padding=(1,), output_padding=(1,))", (3, 7, 7)),
+        ("ReLU(1)", (2,)),
+        *((f"Softmax({dim})", (2, 3, 4, 5)[:rank]) for dim in ("None", "") for rank in range(1, 5)),
+    ],
+)
+def test_what_torch_takes_of_odd_arguments_is_taken(text: str, shape: tuple[int, ...]) -> None:
+    from torch import nn
+
+    layer = parse_layer(text)
+    module = eval(text, vars(nn))
+    with warnings.catch_warnings():
+        # torch warns that it chooses the axis itself.
+        warnings.filterwarnings("ignore", "Implicit dimension choice", UserWarning)
+        expected = module(torch.ones(shape))
+        assert torch.equal(build(layer)(torch.ones(shape)), expected) or layer.parameters()
+    assert layer.output_shape(shape) == tuple(expected.shape)
+    assert layer.parameter_count() == sum(parameter.numel() for parameter in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("text", "legal"),
+    [
+        ("Hardtanh(2, 1)", "max_val is 1; it must be above min_val, which is 2"),
+        ("Hardtanh(1, 1)", "max_val is 1; it must be above min_val, which is 1"),
+        ("CELU(0)", "alpha is 0, and CELU divides by it"),
+        ("Conv2d(3, 4, 3, padding=(1,), padding_mode='circular')", "torch pads the last axis only"),
+    ],
+)
+def test_what_torch_refuses_of_odd_arguments_is_refused(text: str, legal: str) -> None:
+    from torch import nn
+
+    with pytest.raises(LayerError, match=re.escape(legal)):
+        parse_layer(text)
+    with pytest.raises((AssertionError, ZeroDivisionError, RuntimeError)):
+        assert eval(text, vars(nn))(torch.ones(3, 7, 7)).shape == (4, 7, 7)

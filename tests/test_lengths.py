@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from typer.testing import Result
 
 from convcheck.errors import ShapeError
 from convcheck.layers import Layer, Sequential, parse_layer
@@ -135,8 +137,8 @@ def chains(draw: st.DrawFn) -> Sequential:
 
 @given(data=st.data())
 def test_positions_never_read_are_the_same_where_a_formula_tells_them(data: st.DataObject) -> None:
-    layer = data.draw(st.one_of(convs(), transposed(), pools()))
-    [shape] = data.draw(shapes(layer))
+    layer = data.draw(st.one_of(convs(), transposed(), pools(), chains()))
+    [shape] = data.draw(shapes(layer.layers[0] if isinstance(layer, Sequential) else layer))
     assume(numbers_of(layer, shape) is not None)
     named, values = by_name(shape)
     try:
@@ -189,3 +191,28 @@ def test_numbers_have_no_names(text: str) -> None:
 def test_of_several_lower_bounds_the_highest_is_said() -> None:
     told = ["H >= 3", "C = 4", "H >= 7", "W >= 2", "H >= 5", "H - W >= 3"]
     assert strongest(told) == ["C = 4", "H - W >= 3", "H >= 7", "W >= 2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "printed"),
+    [
+        (["Conv2d(3, 8, 4, stride=4)", "-i", "b,3,H=2*h,h"], "2*(h % 2) rows, h % 4 columns"),
+        (["Conv2d(3, 8, 5)", "-i", "1,3,H,H"], "600*(H - 4)**2"),
+        (["Conv2d(3, 8, 4, stride=4)", "-i", "b,3,H,H"], "384*b*(H//4)**2"),
+    ],
+)
+def test_formulas_are_printed_in_lowest_terms(convcheck: Callable[..., Result], words: list[str], printed: str) -> None:
+    assert printed in convcheck("shape", *words).stdout
+
+
+def test_conditions_that_cannot_hold_together_are_an_error(convcheck: Callable[..., Result]) -> None:
+    result = convcheck("shape", "Conv2d(3, 8, 4, stride=4)", "-i", "H,H,H,H")
+    assert result.exit_code == 2
+    assert "no H would do: it must be 3, and at least 4" in result.stderr
+
+
+@pytest.mark.parametrize("question", [["--same"], ["--sizes"], ["--output", "1,8,3,3"]])
+def test_questions_are_about_numbers(convcheck: Callable[..., Result], question: list[str]) -> None:
+    result = convcheck("shape", "Conv2d(3, 8, 3, stride=2)", "-i", "1,3,H,W", *question)
+    assert result.exit_code == 2
+    assert "takes an input of numbers; names such as H are for a table of shapes" in result.stderr

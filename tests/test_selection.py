@@ -1,6 +1,9 @@
 """`-k` reads pytest's expressions."""
 
 import pytest
+from _pytest.mark.expression import Expression
+from hypothesis import given
+from hypothesis import strategies as st
 
 from convcheck.errors import UsageError
 from convcheck.selection import matcher, quoted
@@ -61,3 +64,35 @@ def test_a_quoted_name_selects_the_case_of_exactly_this_name() -> None:
         assert exactly(name)
         assert not exactly(f"{name}1[patchify-linear]")
         assert not exactly(f"x{name}[patchify-linear]")
+
+
+WORDS = (
+    "sweep",
+    "P16",
+    "bf",
+    "p16-bfloat16[patchify",
+    "No",
+    "and",
+    "or",
+    "not",
+    "(",
+    ")",
+    "a:b",
+    "\\",
+    "/",
+    "+.-",
+    "&",
+    "!",
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from(["", " ", "\t  "])), min_size=1, max_size=12))
+def test_means_what_pytest_takes_it_for(parts: list[tuple[str, str]]) -> None:
+    expression = "".join(word + space for word, space in parts)
+    try:
+        pytests = Expression.compile(expression).evaluate(lambda word, **_: word.lower() in NAME.lower())
+    except Exception:  # pytest's own kind of it has changed
+        with pytest.raises(UsageError):
+            matcher(expression)
+    else:
+        assert matcher(expression)(NAME) is pytests

@@ -159,7 +159,7 @@ def test_a_pasted_chain_needs_no_hint_and_is_named_where_it_does_not_fit(paste: 
     result = paste(text, "shape", "-", "-i", "1,3,8,8")
     assert result.exit_code == 2
     assert result.stderr.startswith(
-        "error: layer 2, b, Conv2d(4, 8, kernel_size=(3, 3), stride=(1, 1)): Conv2d takes 4"
+        "error: layer 2 (b), Conv2d(4, 8, kernel_size=(3, 3), stride=(1, 1)): Conv2d takes 4"
     )
     fitting = paste(text.replace("(4", "(8"), "shape", "-", "-i", "1,3,8,8")
     assert (fitting.exit_code, fitting.stderr) == (0, "")

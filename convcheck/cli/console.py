@@ -6,9 +6,9 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from convcheck.errors import ConvcheckError, UsageError, cut, inert
+from convcheck.errors import ConvcheckError, UsageError, cut, inert_line
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -22,6 +22,28 @@ MOST_FAULTS = 100
 LONGEST = 2000
 """Characters of a message; more come about only where what is no name was put in a name's place."""
 
+When = Literal["auto", "always", "never"]
+
+_asked: list[When] = ["auto"]
+
+
+def colour(when: When) -> None:
+    """Say when to colour what follows."""
+    _asked[0] = when
+
+
+def colours() -> bool | None:
+    """Return whether to colour, whatever the stream is; None to colour on a terminal.
+
+    The option goes before the environment, and NO_COLOR (no-color.org) before FORCE_COLOR (force-color.org): each
+    counts if it is set and not empty.
+    """
+    if _asked[0] != "auto":
+        return _asked[0] == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    return True if os.environ.get("FORCE_COLOR") else None
+
 
 def stdout() -> Console:
     """Return the console for results."""
@@ -33,8 +55,19 @@ def stdout() -> Console:
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
 
-    # Nothing is coloured by guesswork or read as markup.
-    return Whole(width=None if sys.stdout.isatty() else UNLIMITED, highlight=False, markup=False, emoji=False)
+    asked = colours()
+    return Whole(
+        width=None if sys.stdout.isatty() else UNLIMITED,
+        force_terminal=asked,
+        # Where it is no terminal, or one that does not say what it can, these are the sixteen that all have.
+        color_system="standard" if asked and not sys.stdout.isatty() else "auto" if asked is not False else None,
+        # Rich reads NO_COLOR itself, and an option goes before it.
+        no_color=asked is False,
+        # Nothing is coloured by guesswork or read as markup.
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
 
 
 def show(console: Console, renderables: Iterable[RenderableType]) -> None:
@@ -73,14 +106,14 @@ def _writing() -> Iterator[None]:
 def listed(names: Iterable[str]) -> None:
     """Print names, one a line."""
     for name in names:
-        write(inert(name))
+        write(inert_line(name))
 
 
 def complain(error: ConvcheckError) -> None:
     """Print what is wrong with the input on standard error, one fault a line, and no more lines than are of use."""
     lines = str(error).split("\n")
     for line in lines[:MOST_FAULTS]:
-        sys.stderr.write(f"error: {cut(inert(line), LONGEST)}\n")
+        sys.stderr.write(f"error: {cut(inert_line(line), LONGEST)}\n")
     more = f", of which the first {MOST_FAULTS} are shown" if len(lines) > MOST_FAULTS else ""
     if len(lines) > 1:
         sys.stderr.write(f"{len(lines)} faults{more}; nothing was run\n")
@@ -88,4 +121,4 @@ def complain(error: ConvcheckError) -> None:
 
 def hint(text: str) -> None:
     """Print a remark on standard error."""
-    sys.stderr.write(f"note: {inert(text)}\n")
+    sys.stderr.write(f"note: {inert_line(text)}\n")

@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from convcheck.cli import console
 from convcheck.cli.command import page, told
-from convcheck.errors import ConvcheckError, cut, inert
+from convcheck.errors import ConvcheckError, cut, inert_line
 from convcheck.version import __version__
 
 BAD_INPUT, OUR_FAULT, INTERRUPTED = 2, 3, 130
@@ -36,7 +36,7 @@ def _inert() -> Iterator[None]:
         yield
     except Exception as error:
         if isinstance(message := getattr(error, "message", None), str):
-            error.message = cut(inert(message), console.LONGEST)  # type: ignore[attr-defined]
+            error.message = cut(inert_line(message), console.LONGEST)  # type: ignore[attr-defined]
         raise
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from convcheck.cli import completion, console
 from convcheck.config.checks import DType, check_device, check_seed
 from convcheck.errors import UsageError
+from convcheck.sharding import Shard, parse_shard
 
 Format = Literal["table", "json"]
+AnyFormat = Literal["table", "json", "jsonl", "junit", "github", "markdown", "html"]
+"""Formats of results; other answers have the first two."""
 
 
-def _checked(check: Callable[[object], object]) -> Callable[[object], object]:
+def _checked(check: Callable[[Any], object]) -> Callable[[object], object]:
     """Make a callback of a check that configs and Python use, too."""
 
     def callback(value: object) -> object:
@@ -25,6 +29,11 @@ def _checked(check: Callable[[object], object]) -> Callable[[object], object]:
     return callback
 
 
+def _coloured(when: console.When) -> console.When:
+    console.colour(when)
+    return when
+
+
 Targets = Annotated[
     list[str] | None,
     typer.Argument(
@@ -32,6 +41,7 @@ Targets = Annotated[
         help="A config file, a folder of them, a layer as torch prints it, or - for a model's print on standard input. "
         "Without one: the config that ships.",
         show_default=False,
+        autocompletion=completion.targets,
     ),
 ]
 Input = Annotated[
@@ -46,6 +56,7 @@ Rewrites = Annotated[
         metavar="NAME",
         help="Only this rewrite; may be repeated. Default: all that hold.",
         show_default=False,
+        autocompletion=completion.rewrite_names,
     ),
 ]
 DTypeOption = Annotated[
@@ -78,11 +89,44 @@ Choose = Annotated[
     ),
 ]
 FailFast = Annotated[bool, typer.Option("-x", "--fail-fast", help="Stop at the first verdict that is not as expected.")]
+MaxFailures = Annotated[
+    int | None,
+    typer.Option(
+        "--max-failures",
+        metavar="N",
+        min=1,
+        help="Stop after N verdicts that are not as expected; -x is 1.",
+        show_default=False,
+    ),
+]
+ShardOption = Annotated[
+    Shard | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        parser=_checked(parse_shard),
+        help="Only the I-th of N parts that take about as long as each other, such as 1/4.",
+        show_default=False,
+    ),
+]
+FailedFirst = Annotated[
+    bool, typer.Option("--failed-first", help="Begin with what was not as expected when it was last tried.")
+]
 List = Annotated[bool, typer.Option("--list", help="Print the names that would be used, and stop.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="A weak case, which could not tell a wrong rewrite, is not as expected.")
 ]
 FormatOption = Annotated[Format, typer.Option("-f", "--format", help="What to print on standard output.")]
+AnyFormatOption = Annotated[AnyFormat, typer.Option("-f", "--format", help="What to print on standard output.")]
+Reports = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--report",
+        metavar="FORMAT=PATH",
+        help="Write a report to a file as well, as in junit=report.xml or html=report.html; may be repeated.",
+        show_default=False,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only what is not as expected.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print all evidence of every case.")]
 Explain = Annotated[
@@ -92,4 +136,13 @@ Columns = Annotated[bool, typer.Option("-v", "--verbose", help="Print everything
 StoredAs = Annotated[
     DType | None,
     typer.Option("--dtype", help="The dtype of what is counted in bytes. Default: float32.", show_default=False),
+]
+Colour = Annotated[
+    console.When,
+    typer.Option(
+        "--color",
+        help="When to colour. auto: on a terminal, unless NO_COLOR is set; FORCE_COLOR colours a pipe, too.",
+        callback=_coloured,
+        is_eager=True,
+    ),
 ]

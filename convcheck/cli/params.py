@@ -24,6 +24,7 @@ def params(
     list_only: options.List = False,
     format: options.FormatOption = "table",
     verbose: options.Columns = False,
+    color: options.Colour = "auto",
 ) -> None:
     """Count parameters, show weight shapes, fans, and how torch starts them: of layers and of their rewrites.
 

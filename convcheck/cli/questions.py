@@ -9,6 +9,7 @@ import typer
 
 from convcheck.cli import console, options, targets
 from convcheck.errors import UsageError
+from convcheck.layers.formulas import has_names
 
 if TYPE_CHECKING:
     from convcheck.answers import Answer
@@ -109,6 +110,8 @@ def _layers(words: Sequence[str] | None, option: str) -> Sequence[Layer]:
 
 
 def _input(inputs: Sequence[str] | None) -> Shape | None:
+    if inputs and any(map(has_names, inputs)):
+        raise UsageError("this question takes an input of numbers; names such as H are for a table of shapes")
     shapes = targets.given(inputs)
     if shapes is not None and len(shapes) > 1:
         raise UsageError("only layers of one input can be asked about; give -i once")

@@ -6,13 +6,18 @@ from typing import Annotated
 
 import typer
 
-from convcheck.cli import console, options, targets
+from convcheck.cli import completion, console, options, targets
 from convcheck.errors import UsageError
 from convcheck.layers import kinds, parse_layer
 
 Subject = Annotated[
     str | None,
-    typer.Argument(metavar="[NAME|LAYER]", help="One rewrite, or a layer as torch prints it.", show_default=False),
+    typer.Argument(
+        metavar="[NAME|LAYER]",
+        help="One rewrite, or a layer as torch prints it.",
+        show_default=False,
+        autocompletion=completion.subjects,
+    ),
 ]
 
 
@@ -20,6 +25,7 @@ def rewrites(
     subject: Subject = None,
     input: options.Input = None,
     format: options.FormatOption = "table",
+    color: options.Colour = "auto",
 ) -> None:
     """List the catalogue, explain one rewrite, or say which rewrites hold for a layer and why others do not.
 

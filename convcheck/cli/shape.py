@@ -27,6 +27,7 @@ def shape(
     list_only: options.List = False,
     format: options.FormatOption = "table",
     verbose: options.Columns = False,
+    color: options.Colour = "auto",
 ) -> None:
     """Calculate output shapes, parameters, MACs, receptive fields, and input positions that are never read.
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, inert, shown
+from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, inert_line, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape
 from convcheck.layers.formulas import has_names, parse_formulas
 from convcheck.patterns import Shapes
@@ -207,11 +207,12 @@ def chosen(cases: Sequence[Case], rewrites: Sequence[str] | None, expression: st
             find(name)
         cases = [replace(case, rewrites=tuple(dict.fromkeys(rewrites))) for case in cases]
     claims = list(claims_of(cases))
-    if not expression:
+    # As pytest, an empty expression chooses all.
+    if not (expression and expression.strip()):
         return claims
     wanted = matcher(expression)
     found = [claim for claim in claims if wanted(claim.id)]
     if not found:
-        names = ", ".join(inert(claim.id) for claim in claims[:8]) + (", ..." if len(claims) > 8 else "")
+        names = ", ".join(inert_line(claim.id) for claim in claims[:8]) + (", ..." if len(claims) > 8 else "")
         raise UsageError(f"-k {shown(expression)} selects nothing; there are: {names}")
     return found

@@ -59,11 +59,16 @@ def whole(least: int) -> Reader:
     return read
 
 
-def per_axis(least: int) -> Reader:
-    """Read one whole number for every spatial axis; a single number stands for all of them."""
+def per_axis(least: int, *, short: bool = False) -> Reader:
+    """Read one whole number for every spatial axis; a single number stands for all of them.
+
+    Where `short`, torch lets a tuple of one number do so, too.
+    """
 
     def read(value: object, dims: int) -> object:
         values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
+        if short and len(values) == 1:
+            values *= dims
         if len(values) != dims or not all(_is_whole(each, least) for each in values):
             raise BadValueError(_wanted(value, least) + (f", or {dims} of them" if dims > 1 else ""))
         return values
@@ -164,18 +169,23 @@ def divisor(value: object, dims: int) -> object:
 
 
 def padding(value: object, dims: int) -> object:
-    """Read a padding: 'same', 'valid', or a number of at least 0 for every axis."""
+    """Read a padding: 'same', 'valid', or a number of at least 0 for every axis.
+
+    A tuple of one number stays one: whether torch lets it stand for all axes depends on the padding mode.
+    """
     if isinstance(value, str):
         if value not in ("same", "valid"):
             raise BadValueError("'same', 'valid' or a whole number at least 0")
         return value
+    if isinstance(value, (tuple, list)) and len(value) == 1:
+        return per_axis(0)(value, 1)
     return per_axis(0)(value, dims)
 
 
 def flag(value: object, dims: int) -> object:
-    """Read True or False; torch takes None for False, too."""
-    if value is None:
-        return False
+    """Read True or False; torch takes None and 0 for False, too, and 1 for True."""
+    if value is None or value in (0, 1):
+        return bool(value)
     if not isinstance(value, bool):
         raise BadValueError("True or False")
     return value

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from convcheck.errors import ShapeError
 from convcheck.layers.arguments import Argument
-from convcheck.layers.arithmetic import Window, span
+from convcheck.layers.arithmetic import Spread, Window, span
 from convcheck.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.records import record
 
@@ -117,11 +117,8 @@ class Layer(ABC):
     def macs(self, *shapes: Any, **_: Any) -> int:
         """Return the multiply-accumulates for the whole batch; adding a bias multiplies nothing, so it is not in."""
 
-    def dropped(self, *shapes: Any, **_: Any) -> Shape:
-        """Return, for every spatial axis, how many trailing input positions no output ever reads.
-
-        Where only the first positions of the output are used in turn, `used=` says how many along every axis.
-        """
+    def dropped(self, *shapes: Any) -> Shape:
+        """Return, for every spatial axis, how many trailing input positions no output ever reads."""
         self.output_shape(*shapes)
         return ()
 
@@ -141,6 +138,10 @@ class Layer(ABC):
     def space(self, *_shapes: Any) -> range:
         """Return the axes that hold positions, of the first input; of several inputs of attention, of the keys."""
         return range(0)
+
+    def steps(self, *_shapes: Any) -> Sequence[Window | Spread]:
+        """Return what an output reads along each axis of `space`; nothing where that is no matter of positions."""
+        return ()
 
     def track(self, tracks: Tracks, *shapes: Any) -> None:
         """Let the tracks of the input's axes become those of the output's.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument
+from convcheck.layers.arithmetic import Window
 from convcheck.layers.base import Layer, Roundings, Statistic, say_rank
 from convcheck.layers.text import label
 from convcheck.patterns import SPACE_AXES, Shape, Shapes
@@ -81,6 +82,10 @@ class BatchNorm(Layer):
     def space(self, shape: Shape) -> range:
         return range(2, len(shape))
 
+    def steps(self, shape: Shape) -> list[Window]:
+        # The statistics of the batch depend on every position.
+        return [Window(1, 1, 1, 0, 0)] * (len(shape) - 2) if self.track_running_stats else []
+
     def track(self, tracks: Tracks, shape: Shape) -> None:
         if not self.track_running_stats:
             for axis in range(len(shape)):
@@ -93,12 +98,8 @@ class BatchNorm(Layer):
         """
         return math.prod(self.output_shape(shape)) * (1 if self.track_running_stats else 2)
 
-    def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
-        space = self.output_shape(shape)[2:]
-        # The statistics of the batch depend on every position.
-        if used is None or not self.track_running_stats:
-            return (0,) * len(space)
-        return tuple(length - outputs for length, outputs in zip(space, used, strict=True))
+    def dropped(self, shape: Shape) -> Shape:
+        return (0,) * len(self.output_shape(shape)[2:])
 
     def typical_inputs(self) -> Shapes:
         return ((2, self.num_features, *(3, 4, 5)[: self.dims]),)

@@ -7,7 +7,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from convcheck.errors import ShapeError
+
 _BOUND = re.compile(r"(\w+) >= (\d+)", re.ASCII)
+
+_EQUAL = re.compile(r"(\w+) = (\d+)", re.ASCII)
 
 _COLLECTED: ContextVar[dict[str, None] | None] = ContextVar("conditions", default=None)
 
@@ -31,10 +35,17 @@ def assume(condition: str) -> None:
 
 
 def strongest(conditions: Collection[str]) -> list[str]:
-    """Leave out lower bounds of a name that a higher one implies."""
+    """Leave out lower bounds of a name that a higher one implies.
+
+    Raises:
+        ShapeError: a name must be one number, and another at least.
+    """
     least: dict[str, int] = {}
     for bound in filter(None, map(_BOUND.fullmatch, conditions)):
         least[bound[1]] = max(int(bound[2]), least.get(bound[1], 0))
+    for equal in filter(None, map(_EQUAL.fullmatch, conditions)):
+        if int(equal[2]) < least.get(equal[1], 0):
+            raise ShapeError(f"no {equal[1]} would do: it must be {equal[2]}, and at least {least[equal[1]]}")
     told = (bound for bound in conditions if not _BOUND.fullmatch(bound))
     return [*told, *(f"{name} >= {number}" for name, number in least.items())]
 

@@ -38,16 +38,29 @@ class Conv(Layer):
         Argument("in_channels", read.whole(1)),
         Argument("out_channels", read.whole(1)),
         Argument("kernel_size", read.per_axis(1)),
-        Argument("stride", read.per_axis(1), 1),
+        Argument("stride", read.per_axis(1, short=True), 1),
         Argument("padding", read.padding, 0),
-        Argument("dilation", read.per_axis(1), 1),
+        Argument("dilation", read.per_axis(1, short=True), 1),
         Argument("groups", read.whole(1), 1),
         Argument("bias", read.flag, True),
         Argument("padding_mode", read.padding_mode, "zeros"),
     )
 
+    @classmethod
+    def completed(cls, arguments: dict[str, object]) -> dict[str, object]:
+        padding, kernel = arguments["padding"], arguments["kernel_size"]
+        if arguments["padding_mode"] == "zeros" and isinstance(padding, tuple) and isinstance(kernel, tuple):
+            return {**arguments, "padding": padding * len(kernel) if len(padding) == 1 else padding}
+        return arguments
+
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
         yield from indivisible(self.in_channels, self.out_channels, self.groups)
+        if len(self.padding) < self.dims and isinstance(self.padding, tuple):
+            yield (
+                "padding",
+                f"padding is {self.padding} and padding_mode {self.padding_mode!r}, with which torch pads the "
+                f"last axis only; it must be a whole number at least 0, or {self.dims} of them",
+            )
         if self.padding == "same" and any(step != 1 for step in self.stride):
             pads = ", ".join(map(str, self.pads))
             yield (
@@ -112,6 +125,9 @@ class Conv(Layer):
     def space(self, shape: Shape) -> range:
         return range(len(shape) - self.dims, len(shape))
 
+    def steps(self, shape: Shape) -> tuple[Window, ...]:
+        return self.windows
+
     def track(self, tracks: Tracks, shape: Shape) -> None:
         tracks.steps(len(shape), self.windows)
         tracks.mix(len(shape) - self.dims - 1)
@@ -121,9 +137,9 @@ class Conv(Layer):
         positions = batch_of(shape, self.dims + 1) * math.prod(output[-self.dims :])
         return positions * math.prod(self.parameters()["weight"])
 
-    def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
-        used = used or self.output_shape(shape)[-self.dims :]
-        axes = zip(shape[-self.dims :], used, self.windows, strict=True)
+    def dropped(self, shape: Shape) -> Shape:
+        outputs = self.output_shape(shape)[-self.dims :]
+        axes = zip(shape[-self.dims :], outputs, self.windows, strict=True)
         return tuple(window.dropped(length, outputs, self.padding_mode) for length, outputs, window in axes)
 
     def unfolded(self, shape: Shape) -> int:

@@ -39,12 +39,12 @@ class ConvTranspose(Layer):
         Argument("in_channels", read.whole(1)),
         Argument("out_channels", read.whole(1)),
         Argument("kernel_size", read.per_axis(1)),
-        Argument("stride", read.per_axis(1), 1),
-        Argument("padding", read.per_axis(0), 0),
-        Argument("output_padding", read.per_axis(0), 0),
+        Argument("stride", read.per_axis(1, short=True), 1),
+        Argument("padding", read.per_axis(0, short=True), 0),
+        Argument("output_padding", read.per_axis(0, short=True), 0),
         Argument("groups", read.whole(1), 1),
         Argument("bias", read.flag, True),
-        Argument("dilation", read.per_axis(1), 1),
+        Argument("dilation", read.per_axis(1, short=True), 1),
         Argument("padding_mode", read.only_zeros, "zeros"),
     )
 
@@ -99,6 +99,9 @@ class ConvTranspose(Layer):
     def space(self, shape: Shape) -> range:
         return range(len(shape) - self.dims, len(shape))
 
+    def steps(self, shape: Shape) -> tuple[Spread, ...]:
+        return self.spreads
+
     def track(self, tracks: Tracks, shape: Shape) -> None:
         tracks.steps(len(shape), self.spreads)
         tracks.mix(len(shape) - self.dims - 1)
@@ -108,9 +111,9 @@ class ConvTranspose(Layer):
         positions = batch_of(shape, self.dims + 1) * math.prod(shape[-self.dims :])
         return positions * math.prod(self.parameters()["weight"])
 
-    def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
-        used = used or self.output_shape(shape)[-self.dims :]
-        axes = zip(shape[-self.dims :], used, self.spreads, strict=True)
+    def dropped(self, shape: Shape) -> Shape:
+        outputs = self.output_shape(shape)[-self.dims :]
+        axes = zip(shape[-self.dims :], outputs, self.spreads, strict=True)
         return tuple(spread.dropped(length, outputs) for length, outputs, spread in axes)
 
     def unfolded(self, shape: Shape) -> int:

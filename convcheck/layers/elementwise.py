@@ -6,6 +6,7 @@ out, too, and how many operations an exponential takes is the processor's matter
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from convcheck.errors import ShapeError
@@ -106,6 +107,10 @@ class ELU(Elementwise):
     KINDS = _none("ELU", "CELU")
     SIGNATURE = (Argument("alpha", read.number(), 1.0), _INPLACE)
 
+    def inconsistencies(self) -> Iterator[tuple[str, str]]:
+        if self.kind == "CELU" and self.alpha == 0:
+            yield "alpha", "alpha is 0, and CELU divides by it; it must be another number"
+
 
 @record
 class Hardtanh(Elementwise):
@@ -117,6 +122,10 @@ class Hardtanh(Elementwise):
 
     KINDS = _none("Hardtanh")
     SIGNATURE = (Argument("min_val", read.number(), -1.0), Argument("max_val", read.number(), 1.0), _INPLACE)
+
+    def inconsistencies(self) -> Iterator[tuple[str, str]]:
+        if self.max_val <= self.min_val:
+            yield "max_val", f"max_val is {self.max_val}; it must be above min_val, which is {self.min_val}"
 
 
 @record
@@ -175,25 +184,37 @@ class Dropout(Elementwise):
 
 @record
 class Softmax(Weightless):
-    """`exp(x[n]) / sum over m of exp(x[m])` along one axis, or the logarithm of that."""
+    """`exp(x[n]) / sum over m of exp(x[m])` along one axis, or the logarithm of that.
 
-    dim: int
+    Without `dim`, torch takes the first axis of an input of none, one or three axes, else the second, with a warning.
+    """
+
+    dim: int | None
 
     KINDS = _none("Softmax", "LogSoftmax")
-    SIGNATURE = (Argument("dim", read.axis),)
+    SIGNATURE = (Argument("dim", read.optional(read.axis), None),)
+
+    def axis(self, rank: int) -> int:
+        """Return the axis along which is summed, counted from 0, of an input of so many axes."""
+        if self.dim is None:
+            return 0 if rank in (0, 1, 3) else 1
+        return self.dim % rank if rank else 0
 
     def output_shape(self, shape: Shape) -> Shape:
         # torch takes a number without axes for an axis of one.
-        if not -max(1, len(shape)) <= self.dim < max(1, len(shape)):
-            raise ShapeError(f"{self.kind} sums along axis {self.dim}; {say_rank(shape)}")
+        rank = max(1, len(shape))
+        if self.dim is not None and not -rank <= self.dim < rank:
+            raise ShapeError(
+                f"{self.kind} sums along axis {self.dim}; {say_rank(shape)}, so dim is between {-rank} and {rank - 1}"
+            )
         return shape
 
     def track(self, tracks: Tracks, shape: Shape) -> None:
         if shape:
-            tracks.read_all(self.dim % len(shape))
+            tracks.read_all(self.axis(len(shape)))
 
     def typical_inputs(self) -> Shapes:
-        axes = max(2, self.dim + 1 if self.dim >= 0 else -self.dim)
+        axes = 2 if self.dim is None else max(2, self.dim + 1 if self.dim >= 0 else -self.dim)
         return ((*(1,) * (axes - 2), 2, 3),)
 
     def roundings(self) -> Roundings:
@@ -206,4 +227,4 @@ class Softmax(Weightless):
         return f"{self.kind}(dim={self.dim})"
 
     def label(self) -> str:
-        return label([self.kind, self.dim])
+        return label([self.kind, "" if self.dim is None else self.dim])

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 
 from convcheck.errors import ShapeError
 from convcheck.layers.conditions import assume, at_least
+from convcheck.layers.text import factors
 from convcheck.records import record
 
 
@@ -198,10 +199,8 @@ class Length:
         for term, count in sorted(
             self.terms.items(), key=lambda item: (not item[0], [_order(atom) for atom in item[0]])
         ):
-            factors = ["" if abs(count) == 1 and term else str(abs(count)), *map(str, term)]
-            # A sign or a factor before a floor would go into it.
-            alone = len(term) == 1 and count == 1
-            text = "*".join(each if alone or not _is_open(each) else f"({each})" for each in factors if each)
+            number = [str(abs(count))] if abs(count) != 1 or not term else []
+            text = "*".join([*number, *factors(map(str, term), alone=len(term) == 1 and count == 1)])
             parts.append((" - " if count < 0 else " + ") + text)
         written = "".join(parts) or "0"
         return "-" + written[3:] if written.startswith(" - ") else written.removeprefix(" + ")
@@ -226,7 +225,10 @@ class Remainder(Length):
         return False
 
     def __str__(self) -> str:
-        return f"{self.of} % {self.by}" if self.of.is_name() else f"({self.of}) % {self.by}"
+        common = math.gcd(self.by, *self.of.terms.values())
+        of = Length({term: count // common for term, count in self.of.terms.items()})
+        text = f"{of} % {self.by // common}" if of.is_name() else f"({of}) % {self.by // common}"
+        return text if common == 1 else f"{common}*({text})"
 
     __repr__ = __str__
 
@@ -284,11 +286,6 @@ def _product(value: Length) -> tuple[Term, int]:
         return term, count
     common = math.gcd(*value.terms.values())
     return (Factor(Length({term: count // common for term, count in value.terms.items()})),), common
-
-
-def _is_open(text: str) -> bool:
-    """Tell whether a floor as text is not in parentheses of its own."""
-    return "//" in text and not text.endswith(")")
 
 
 def _order(atom: Atom) -> tuple[bool, bool, str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
 from convcheck.layers.arguments import Argument
+from convcheck.layers.arithmetic import Spread, Window
 from convcheck.layers.base import Layer, Roundings
 from convcheck.layers.conv import Conv
 from convcheck.layers.conv_transpose import ConvTranspose
@@ -60,7 +61,7 @@ class _Patches(Layer):
         return self._each(self.patch_size)
 
     @property
-    def steps(self) -> Shape:
+    def strides(self) -> Shape:
         """The stride along every axis."""
         return self._each(self.patch_size if self.stride is None else self.stride)
 
@@ -118,7 +119,7 @@ class Patchify(_Patches):
         """Return the convolution that it wraps, on channels first."""
         ones, zeros = (1,) * self.dims, (0,) * self.dims
         channels = (self.in_features, self.out_features)
-        return Conv(f"Conv{self.dims}d", *channels, self.patch, self.steps, zeros, ones, 1, self.bias, "zeros")
+        return Conv(f"Conv{self.dims}d", *channels, self.patch, self.strides, zeros, ones, 1, self.bias, "zeros")
 
     def parameters(self) -> dict[str, Shape]:
         return {f"conv.{name}": shape for name, shape in self.conv().parameters().items()}
@@ -132,15 +133,18 @@ class Patchify(_Patches):
         yield from per_axis([window.formula(length) for window, length in axes], output[:-1])
         yield f"o: out_features = {self.out_features}"
 
+    def steps(self, shape: Shape) -> tuple[Window, ...]:
+        return self.conv().windows
+
     def track(self, tracks: Tracks, shape: Shape) -> None:
-        tracks.steps(len(shape) - 1, self.conv().windows)
+        tracks.steps(len(shape) - 1, self.steps(shape))
         tracks.mix(len(shape) - 1)
 
     def macs(self, shape: Shape) -> int:
         return self.conv().macs(self.channels_first(shape))
 
-    def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
-        return self.conv().dropped(self.channels_first(shape), used)
+    def dropped(self, shape: Shape) -> Shape:
+        return self.conv().dropped(self.channels_first(shape))
 
     def unfolded(self, shape: Shape) -> int:
         return self.conv().unfolded(self.channels_first(shape))
@@ -180,19 +184,19 @@ class Unpatchify(_Patches):
         ones, zeros = (1,) * self.dims, (0,) * self.dims
         channels = (self.in_features, self.out_features)
         kind = f"ConvTranspose{self.dims}d"
-        plain = ConvTranspose(kind, *channels, self.patch, self.steps, zeros, zeros, 1, self.bias, ones, "zeros")
+        plain = ConvTranspose(kind, *channels, self.patch, self.strides, zeros, zeros, 1, self.bias, ones, "zeros")
         if self.output_spatial_shape is None:
             return plain
         least = plain.output_shape(self.channels_first(shape))[-self.dims :]
         asked = self._each(self.output_spatial_shape)
-        for axis, wanted, low, step in zip(SPACE_AXES[self.dims], asked, least, self.steps, strict=True):
+        for axis, wanted, low, step in zip(SPACE_AXES[self.dims], asked, least, self.strides, strict=True):
             if not low <= wanted < low + step:
                 raise ShapeError(
                     f"output_spatial_shape asks for {wanted} on axis {axis}, and a grid of "
                     f"{list(shape[-self.dims - 1 : -1])} has {low} to {low + step - 1} there"
                 )
         more = tuple(wanted - low for wanted, low in zip(asked, least, strict=True))
-        return ConvTranspose(kind, *channels, self.patch, self.steps, zeros, more, 1, self.bias, ones, "zeros")
+        return ConvTranspose(kind, *channels, self.patch, self.strides, zeros, more, 1, self.bias, ones, "zeros")
 
     def parameters(self) -> dict[str, Shape]:
         weight = {"conv.weight": (self.in_features, self.out_features, *self.patch)}
@@ -208,17 +212,20 @@ class Unpatchify(_Patches):
         yield from per_axis([spread.formula(length) for spread, length in axes], output[:-1])
         yield f"o: out_features = {self.out_features}"
 
+    def steps(self, shape: Shape) -> tuple[Spread, ...]:
+        return self.conv(shape).spreads
+
     def track(self, tracks: Tracks, shape: Shape) -> None:
-        tracks.steps(len(shape) - 1, self.conv(shape).spreads)
+        tracks.steps(len(shape) - 1, self.steps(shape))
         tracks.mix(len(shape) - 1)
 
     def macs(self, shape: Shape) -> int:
         first = self.channels_first(shape)
         return self.conv(shape).macs(first)
 
-    def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
+    def dropped(self, shape: Shape) -> Shape:
         first = self.channels_first(shape)
-        return self.conv(shape).dropped(first, used)
+        return self.conv(shape).dropped(first)
 
     def unfolded(self, shape: Shape) -> int:
         first = self.channels_first(shape)
@@ -227,13 +234,13 @@ class Unpatchify(_Patches):
     def typical_inputs(self) -> Shapes:
         if self.output_spatial_shape is None:
             return ((2, *(3,) * self.dims, self.in_features),)
-        axes = zip(self._each(self.output_spatial_shape), self.patch, self.steps, strict=True)
+        axes = zip(self._each(self.output_spatial_shape), self.patch, self.strides, strict=True)
         return ((2, *(max(1, (size - patch) // step + 1) for size, patch, step in axes), self.in_features),)
 
     def roundings(self) -> Roundings:
         # As of the transposed convolution, whatever its output's size.
         conv = ConvTranspose(
-            f"ConvTranspose{self.dims}d", 1, 1, self.patch, self.steps, *((0,) * self.dims,) * 2, 1, self.bias,
+            f"ConvTranspose{self.dims}d", 1, 1, self.patch, self.strides, *((0,) * self.dims,) * 2, 1, self.bias,
             (1,) * self.dims, "zeros",
         )  # fmt: skip
         return conv.roundings()

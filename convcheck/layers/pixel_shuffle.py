@@ -50,15 +50,16 @@ class PixelShuffle(Weightless):
     def space(self, shape: Shape) -> range:
         return range(len(shape) - 2, len(shape))
 
+    def steps(self, shape: Shape) -> list[Spread]:
+        return [Spread(self.upscale_factor, self.upscale_factor, 1, 0, 0)] * 2
+
     def track(self, tracks: Tracks, shape: Shape) -> None:
-        tracks.steps(len(shape), [Spread(self.upscale_factor, self.upscale_factor, 1, 0, 0)] * 2)
+        tracks.steps(len(shape), self.steps(shape))
         tracks.mix(len(shape) - 3)
 
-    def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
-        used = used or self.output_shape(shape)[-2:]
-        return tuple(
-            length - -(-outputs // self.upscale_factor) for length, outputs in zip(shape[-2:], used, strict=True)
-        )
+    def dropped(self, shape: Shape) -> Shape:
+        self.output_shape(shape)
+        return (0, 0)
 
     def typical_inputs(self) -> Shapes:
         return ((2, 2 * self.upscale_factor**2, 3, 4),)
@@ -102,12 +103,15 @@ class PixelUnshuffle(Weightless):
     def space(self, shape: Shape) -> range:
         return range(len(shape) - 2, len(shape))
 
-    def track(self, tracks: Tracks, shape: Shape) -> None:
-        tracks.steps(len(shape), [Window(self.downscale_factor, self.downscale_factor, 1, 0, 0)] * 2)
+    def steps(self, shape: Shape) -> list[Window]:
+        return [Window(self.downscale_factor, self.downscale_factor, 1, 0, 0)] * 2
 
-    def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
-        used = used or self.output_shape(shape)[-2:]
-        return tuple(length - outputs * self.downscale_factor for length, outputs in zip(shape[-2:], used, strict=True))
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        tracks.steps(len(shape), self.steps(shape))
+
+    def dropped(self, shape: Shape) -> Shape:
+        self.output_shape(shape)
+        return (0, 0)
 
     def typical_inputs(self) -> Shapes:
         return ((2, 3, 2 * self.downscale_factor, 3 * self.downscale_factor),)

@@ -73,12 +73,15 @@ class Pool(Weightless):
     def space(self, shape: Shape) -> range:
         return range(len(shape) - self.dims, len(shape))
 
+    def steps(self, shape: Shape) -> tuple[Window, ...]:
+        return self.windows
+
     def track(self, tracks: Tracks, shape: Shape) -> None:
         tracks.steps(len(shape), self.windows)
 
-    def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
-        used = used or self.output_shape(shape)[-self.dims :]
-        axes = zip(shape[-self.dims :], used, self.windows, strict=True)
+    def dropped(self, shape: Shape) -> Shape:
+        outputs = self.output_shape(shape)[-self.dims :]
+        axes = zip(shape[-self.dims :], outputs, self.windows, strict=True)
         # Padding is zeros, or less than any number: no copies of the input.
         return tuple(window.dropped(length, outputs, "zeros") for length, outputs, window in axes)
 

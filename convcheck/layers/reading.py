@@ -2,47 +2,30 @@
 
 Formulas: A. Araujo, W. Norris and J. Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill, 2019:
 a layer adds (span - 1) * jump to the field, and multiplies the jump by its stride. A transposed layer divides the jump
-by its stride; how many positions its outputs read differs from one to the next, and the largest number counts.
+by its stride; which positions its outputs read differs from one to the next, so they are followed, and the most counts.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from convcheck.layers.arithmetic import Spread, Window, span
-from convcheck.records import record
 
 _MOST_PHASES = 512
 """Output positions that are looked at one by one. After so many, most chains repeat themselves."""
 
+_MOST_PARTS = 50_000
+"""Runs of positions that are followed before a bound has to do."""
 
-@record
-class Gather:
-    """Output m reads the inputs from `stride * m - before` to `reach` positions further on."""
-
-    reach: int
-    stride: int
-    before: int
-
-    @classmethod
-    def of(cls, window: Window) -> Gather:
-        """Return what a window reads, whatever is between its taps."""
-        return cls(span(window.kernel, window.dilation) - 1, window.stride, window.before)
-
-    def then(self, after: Gather) -> Gather:
-        """Return both as one, `after` reading this one's outputs."""
-        return Gather(
-            self.reach + self.stride * after.reach, self.stride * after.stride, self.before + self.stride * after.before
-        )
-
-    def read(self, first: int, last: int) -> tuple[int, int]:
-        """Return the first and the last input that outputs from `first` to `last` read."""
-        return self.stride * first - self.before, self.stride * last - self.before + self.reach
+Step = Window | Spread
+Run = tuple[int, int]
+"""From the first to the last of neighbouring positions."""
 
 
-Step = Gather | Spread
+class _TooManyError(Exception):
+    """There are more runs of positions than are followed."""
 
 
 def jump(path: Iterable[Step]) -> Fraction:
@@ -56,33 +39,22 @@ def jump(path: Iterable[Step]) -> Fraction:
 def field(path: Iterable[Step]) -> int:
     """Return the receptive field: from the first to the last input that an output depends on, both counted.
 
-    It is the largest of any output far from the borders. Where dilated transposed layers leave holes, or the pattern
-    repeats after hundreds of outputs only, it may be less than what is returned.
+    It is the largest of any output far from the borders. Where the pattern repeats after hundreds of outputs only, or
+    is of thousands of holes, it may be less than what is returned.
     """
-    steps = list(_joined(path))
+    steps = list(path)
     period = _period(steps)
-    holes = (step.stride // math.gcd(step.stride, step.dilation) for step in steps if isinstance(step, Spread))
-    if max(period, *holes, 1) > _MOST_PHASES:
+    if all(isinstance(step, Window) for step in steps) or period > _MOST_PHASES:
+        # Of windows alone, this is no bound but the number itself: all of them have a first and a last tap.
         return _at_most(steps)
-    return max(_read(steps, phase) for phase in range(period))
+    try:
+        parts = [0]
+        return max(_read(steps, phase, parts) for phase in range(period))
+    except _TooManyError:
+        return _at_most(steps)
 
 
-def _joined(path: Iterable[Step]) -> Iterator[Step]:
-    """Yield the steps, with every run of windows as one."""
-    run: Gather | None = None
-    for step in path:
-        if isinstance(step, Gather):
-            run = step if run is None else run.then(step)
-            continue
-        if run is not None:
-            yield run
-        run = None
-        yield step
-    if run is not None:
-        yield run
-
-
-def _period(steps: list[Step]) -> int:
+def _period(steps: Sequence[Step]) -> int:
     """Return after how many outputs the inputs that are read have the same pattern again."""
     period, distance = 1, Fraction(1)
     for step in reversed(steps):
@@ -91,49 +63,64 @@ def _period(steps: list[Step]) -> int:
     return period
 
 
-def _read(steps: list[Step], output: int) -> int:
-    """Return how many positions one output reads, holes between them counted; 0 if it reads none."""
-    first = last = output
+def _read(steps: Sequence[Step], output: int, parts: list[int]) -> int:
+    """Return from where to where one output reads, 0 if it reads nothing. `parts` counts what was followed."""
+    runs = [(output, output)]
     for step in reversed(steps):
-        if isinstance(step, Gather):
-            first, last = step.read(first, last)
-            continue
-        ends = _spread_to(step, first, last)
-        if ends is None:
-            return 0
-        first, last = ends
-    return last - first + 1
+        inputs: list[Run] = []
+        for run in runs:
+            for found in _through_spread(step, run) if isinstance(step, Spread) else _through_window(step, run):
+                inputs.append(found)
+                parts[0] += 1
+                if parts[0] > _MOST_PARTS:
+                    raise _TooManyError
+        runs = _merged(inputs)
+    return runs[-1][1] - runs[0][0] + 1 if runs else 0
 
 
-def _spread_to(step: Spread, first: int, last: int) -> tuple[int, int] | None:
-    """Return the first and the last input that reach the outputs from `first` to `last`, if any does.
-
-    Input n reaches the outputs s*n + d*k - p: the first one does by its last tap that hits, and the last by its first.
-    """
-    # Taps further apart than this hit the same outputs again.
-    taps = min(step.kernel, step.stride // math.gcd(step.stride, step.dilation))
-    low = _hit(step, first, last, range(step.kernel - 1, step.kernel - 1 - taps, -1))
-    high = _hit(step, first, last, range(taps))
-    if not low or not high:
-        return None
-    return min(low), max(high)
+def _through_window(step: Window, run: Run) -> Iterator[Run]:
+    """Yield the inputs that neighbouring outputs read: output m reads s*m + d*k - p."""
+    first, last = (step.stride * end - step.before for end in run)
+    if step.dilation == 1 and (step.kernel >= step.stride or first == last):
+        yield first, last + step.kernel - 1
+    elif step.stride == 1:
+        yield from ((first + tap, last + tap) for tap in _taps(step))
+    else:
+        yield from ((at + tap, at + tap) for at in range(first, last + 1, step.stride) for tap in _taps(step))
 
 
-def _hit(step: Spread, first: int, last: int, taps: range) -> tuple[int, int] | None:
-    for tap in taps:
-        shift = step.padding - step.dilation * tap
-        low, high = -(-(first + shift) // step.stride), (last + shift) // step.stride
-        if low <= high:
-            return low, high
-    return None
+def _through_spread(step: Spread, run: Run) -> Iterator[Run]:
+    """Yield the inputs that neighbouring outputs read: output m reads all n with s*n + d*k - p = m."""
+    if step.dilation == 1:
+        ends = [(run[0] + step.padding - step.kernel + 1, run[1] + step.padding)]
+    else:
+        ends = [(run[0] + step.padding - tap, run[1] + step.padding - tap) for tap in _taps(step)]
+    for low, high in ends:
+        first, last = -(-low // step.stride), high // step.stride
+        if first <= last:
+            yield first, last
 
 
-def _at_most(steps: list[Step]) -> int:
+def _taps(step: Step) -> range:
+    if step.kernel > _MOST_PARTS:
+        raise _TooManyError
+    return range(0, step.dilation * step.kernel, step.dilation)
+
+
+def _merged(runs: list[Run]) -> list[Run]:
+    found: list[Run] = []
+    for first, last in sorted(runs):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(found[-1][1], last))
+        else:
+            found.append((first, last))
+    return found
+
+
+def _at_most(steps: Sequence[Step]) -> int:
     """Return a bound, from the number of positions alone that are read of each layer."""
     width = 0
     for step in reversed(steps):
-        if isinstance(step, Gather):
-            width = step.stride * width + step.reach
-        else:
-            width = (width + span(step.kernel, step.dilation) - 1) // step.stride
+        reach = span(step.kernel, step.dilation) - 1
+        width = step.stride * width + reach if isinstance(step, Window) else (width + reach) // step.stride
     return width + 1

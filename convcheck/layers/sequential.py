@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 from convcheck.errors import ShapeError, cut
 from convcheck.layers.base import Layer, Roundings, Statistic
+from convcheck.layers.lengths import UndecidedError
+from convcheck.layers.unread import Passage, unread
 from convcheck.patterns import Shape, Shapes
 from convcheck.records import record
 
@@ -85,23 +88,24 @@ class Sequential(Layer):
     def macs(self, shape: Shape) -> int:
         return sum(layer.macs(each) for layer, each in zip(self.layers, self.through(shape)[:-1], strict=True))
 
-    def dropped(self, shape: Shape, used: Shape | None = None) -> Shape:
-        """Return at least how many trailing positions are never read, along every axis.
+    def dropped(self, shape: Shape) -> Shape:
+        """Return what of the input no output ever reads, through all layers.
 
-        They are all there are, unless a later layer's stride skips the very outputs that read the last of them.
+        Raises:
+            UndecidedError: positions are moved, and some of what was moved is not read.
         """
-        lost: Shape = ()
-        for layer, each in reversed(list(zip(self.layers, self.through(shape)[:-1], strict=True))):
-            if layer.ANY_SHAPE:
-                # It reads what is read of its output.
-                continue
-            # What the next layer never reads of this one's output need not be made.
-            told = used and (layer.NESTS or len(used) == layer.dims)
-            lost = layer.dropped(each, used=used) if told else layer.dropped(each)
-            last = _leaf(layer).space(each).stop or len(each)
-            space = each[last - len(lost) : last]
-            used = tuple(length - never for length, never in zip(space, lost, strict=True))
-        return lost
+        inputs = [(layer, taken) for layer, (taken,) in self.within(shape) if not layer.ANY_SHAPE]
+        if not inputs:
+            return ()
+        first, taken = inputs[0]
+        space = first.space(taken)
+        followed = list(takewhile(lambda each: each[0].space(each[1]) == space and each[0].steps(each[1]), inputs))
+        rest = inputs[len(followed) or 1 :]
+        if any(any(layer.dropped(each)) for layer, each in rest):
+            raise UndecidedError(f"which positions are never read is not known behind {inputs[len(followed)][0].kind}")
+        if not followed:
+            return first.dropped(taken)
+        return tuple(unread(passages) for passages in zip(*map(_passages, followed), strict=True))
 
     def typical_inputs(self) -> Shapes:
         first = _leaf(self)
@@ -147,3 +151,12 @@ def _leaf(layer: Layer) -> Layer:
     """Return the first layer of a chain that is no chain itself; one that takes any shape only where all do."""
     leaves = list(layer.leaves())
     return next((leaf for leaf in leaves if not leaf.ANY_SHAPE), leaves[0])
+
+
+def _passages(entry: tuple[Layer, Shape]) -> list[Passage]:
+    """Return a layer along each of its axes, with the input that it gets."""
+    layer, shape = entry
+    space, outputs = layer.space(shape), layer.output_shape(shape)
+    mode = getattr(layer, "padding_mode", "zeros")
+    steps = layer.steps(shape)
+    return [Passage(step, mode, shape[axis], outputs[axis]) for axis, step in zip(space, steps, strict=True)]

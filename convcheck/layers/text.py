@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -86,3 +87,19 @@ def per_axis(formulas: Sequence[str], lengths: Sequence[int]) -> Iterator[str]:
     dims = len(formulas)
     for axis, formula, length in zip(SPACE_AXES[dims], formulas, lengths[-dims:], strict=True):
         yield f"{axis}: {formula} = {length}"
+
+
+def factors(texts: Iterable[str], *, alone: bool) -> list[str]:
+    """Return the factors of a product; one that is there several times as a power.
+
+    Beside others, or behind a sign, a floor such as `H//2` stands in brackets, since they would go into it.
+    """
+    return [
+        (f"({text})" if _is_open(text) and not alone else text) + (f"**{times}" if times > 1 else "")
+        for text, times in Counter(texts).items()
+    ]
+
+
+def _is_open(text: str) -> bool:
+    """Tell whether a floor as text is not in brackets of its own."""
+    return "//" in text and not text.endswith(")")

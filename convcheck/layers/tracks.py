@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from convcheck.layers.arithmetic import Spread, Window
-from convcheck.layers.reading import Gather, Step
+from convcheck.layers.reading import Step
 
 Track = tuple[int, tuple[Step, ...]]
 """An axis of the chain's input, and the steps by which its positions became those of another axis."""
@@ -28,15 +27,14 @@ class Tracks:
     whole: set[int] = field(default_factory=set)
     unknown: set[int] = field(default_factory=set)
 
-    def steps(self, end: int, steps: Sequence[Window | Spread]) -> None:
+    def steps(self, end: int, steps: Sequence[Step]) -> None:
         """Take a step along each of the axes that end before `end`."""
         for axis, step in zip(range(end - len(steps), end), steps, strict=True):
             self.step(axis, step)
 
-    def step(self, axis: int, through: Window | Spread) -> None:
+    def step(self, axis: int, step: Step) -> None:
         """Let the positions along an axis become what a layer makes of them along it."""
-        step = Gather.of(through) if isinstance(through, Window) else through
-        if step in (Gather(0, 1, 0), Spread(1, 1, 1, 0, 0)):
+        if step.kernel == step.stride == 1:
             return
         if len(self.axes[axis]) > 1:
             # Neighbours along joined axes need not be neighbours along any of them.

@@ -97,7 +97,7 @@ class Unfold(_Columns):
         tracks.steps(len(shape), self.windows)
         tracks.axes[-2:] = [tracks.joined(tracks.axes[-2:])]
 
-    def dropped(self, shape: Shape, **_: object) -> Shape:
+    def dropped(self, shape: Shape) -> Shape:
         self.output_shape(shape)
         axes = zip(shape[-2:], self.windows, strict=True)
         return tuple(window.dropped(length, window.outputs(length), "zeros") for length, window in axes)

@@ -41,7 +41,7 @@ def _sizes(number: int, layer: ConvTranspose | Unpatchify, shape: Shape, output:
     if isinstance(layer, Unpatchify):
         # Its forward takes the size itself; there is no output_padding.
         space, made = shape[-dims - 1 : -1], output[-dims - 1 : -1]
-        spreads = [Spread(patch, step, 1, 0, 0) for patch, step in zip(layer.patch, layer.steps, strict=True)]
+        spreads = [Spread(patch, step, 1, 0, 0) for patch, step in zip(layer.patch, layer.strides, strict=True)]
     else:
         space, made, spreads = shape[-dims:], output[-dims:], list(layer.spreads)
     found = []

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
-import re
-from collections.abc import Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Sequence
 
 from convcheck.answers import Answer
 from convcheck.figures import BYTES, FLOPS, LayerShape, Total
-from convcheck.layers.lengths import Length
+from convcheck.report.plain import written
 from convcheck.results import Offer, Report, RewriteFacts, Weights
 
 SCHEMA = 1
-
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7e]")
 
 
 def verified(report: Report) -> str:
@@ -66,22 +59,4 @@ def answered(answer: Answer) -> str:
 
 
 def _write(value: object) -> str:
-    text = json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False)
-    # JSON escapes what moves a cursor in ASCII; a terminal obeys other signs, too, and they may turn a line round.
-    return _BEYOND_ASCII.sub(lambda sign: sign[0] if sign[0].isprintable() else json.dumps(sign[0])[1:-1], text)
-
-
-def _plain(value: object) -> object:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, Fraction):
-        return int(value) if value.denominator == 1 else float(value)
-    if isinstance(value, Length):
-        return str(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return written(value, indent=2)

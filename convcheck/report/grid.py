@@ -15,8 +15,8 @@ from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.text import Text
 
-from convcheck.errors import inert
 from convcheck.records import record
+from convcheck.report.plain import inert, inert_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,7 +57,7 @@ def grid(
 ) -> RenderableType:
     """Lay rows of cells out for a console. `stacks` says which columns share a cell where the width is short."""
     # Only lines that are broken here are lines; one that stands in a name is spelt out.
-    rows = [[inert(text) for text in row] for row in rows]
+    rows = [[inert_line(text) for text in row] for row in rows]
     each = [[index] for index in range(len(columns))]
     wraps = any(column.wraps for column in columns)
     for layout in (each, stacks) if stacks else (each,):
@@ -87,7 +87,7 @@ def _broken(text: str, length: int) -> str:
 
 def cell(text: str) -> Text:
     """Return a cell: never read as markup, coloured where the word judges."""
-    return Text(inert(text, kept="\n"), style=STYLES.get(text, ""))
+    return Text(inert(text), style=STYLES.get(text, ""))
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], stacks: Sequence[Sequence[int]]) -> Table:
@@ -121,7 +121,9 @@ def _blocks(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Rendera
         block.add_column(no_wrap=True, min_width=width, style="bold")
         block.add_column(overflow="fold")
         for column, text in zip(columns, row, strict=True):
-            block.add_row(column.header, cell(text))
+            # In a table an empty cell keeps its place; here it would be a line of nothing.
+            if text:
+                block.add_row(column.header, cell(text))
         blocks += [Text("")] if number else []
         blocks.append(block)
     return Group(*blocks)

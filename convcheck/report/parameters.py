@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from convcheck.errors import inert
 from convcheck.figures import BYTES, Parameter
 from convcheck.report.grid import Column, grid
+from convcheck.report.plain import inert
 from convcheck.report.wording import NOTHING, both, count, number, shape, shapes, size
 from convcheck.results import Weights
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from convcheck.errors import inert
 from convcheck.figures import FLOPS, LayerShape, Total
 from convcheck.patterns import Shape
 from convcheck.report.grid import Column, grid
+from convcheck.report.plain import inert
 from convcheck.report.wording import NOTHING, count, inputs, reach, shape, size, steps
 
 _LAYER = Column("layer", wraps=True)

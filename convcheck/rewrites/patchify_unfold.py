@@ -23,7 +23,7 @@ def candidate(patchify: Patchify, shape: Shape) -> nn.Module:
     from torch import Tensor, nn
 
     dims = patchify.dims
-    axes = list(zip(patchify.patch, patchify.steps, strict=True))
+    axes = list(zip(patchify.patch, patchify.strides, strict=True))
     tokens = spell("... {space} i {k} -> ... {space} (i {k})", dims)
 
     class PatchifyUnfold(nn.Module):

@@ -25,7 +25,7 @@ def candidate(unpatchify: Unpatchify, shape: Shape) -> nn.Module:
     from einops import rearrange
     from torch import Tensor, nn
 
-    dims, patch, steps, outputs = unpatchify.dims, unpatchify.patch, unpatchify.steps, unpatchify.out_features
+    dims, patch, steps, outputs = unpatchify.dims, unpatchify.patch, unpatchify.strides, unpatchify.out_features
     space = unpatchify.output_shape(shape)[-dims - 1 : -1]
     taps = spell("... {space} (o {k}) -> {k} ... {space} o", dims)
 

@@ -146,7 +146,7 @@ def _always(size: int, _length: int) -> int:
 
 
 def _patches(layer: Unpatchify) -> list[tuple[int, int]]:
-    return list(zip(layer.patch, layer.steps, strict=True))
+    return list(zip(layer.patch, layer.strides, strict=True))
 
 
 def _first(box: Box, dims: int) -> Box:

@@ -1,0 +1,47 @@
+"""What a shell may complete: rewrites, configs and folders, and kinds of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def rewrite_names(incomplete: str) -> list[str]:
+    """Return the rewrites whose name begins so. Their files are only listed, since a shell waits for this."""
+    import pkgutil
+
+    from convcheck import rewrites
+
+    names = sorted(each.name.replace("_", "-") for each in pkgutil.iter_modules(rewrites.__path__))
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def targets(incomplete: str) -> list[str]:
+    """Return the configs, folders and kinds of layers that begin so."""
+    from convcheck.layers.families import kinds
+
+    return [*_paths(incomplete), *(f"{kind}(" for kind in kinds() if kind.startswith(incomplete) and incomplete)]
+
+
+def subjects(incomplete: str) -> list[str]:
+    """Return what `convcheck rewrites` takes: names of rewrites, and kinds of layers once one is begun."""
+    from convcheck.layers.families import kinds
+
+    found = [f"{kind}(" for kind in kinds() if kind.startswith(incomplete) and incomplete]
+    return [*rewrite_names(incomplete), *found]
+
+
+def _paths(incomplete: str) -> Iterator[str]:
+    folder, _, begun = incomplete.rpartition("/")
+    above = f"{folder}/" if "/" in incomplete else ""
+    try:
+        entries = sorted(Path(above or ".").iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        if not entry.name.startswith(begun) or (entry.name.startswith(".") and not begun):
+            continue
+        if entry.is_dir():
+            yield f"{above}{entry.name}/"
+        elif entry.suffix in (".yaml", ".yml"):
+            yield f"{above}{entry.name}"

@@ -1,0 +1,87 @@
+"""How far a run is: on a terminal only, on standard error, and only where it takes longer than a second."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock, Timer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+AFTER = 1.0
+"""Seconds before anything is shown."""
+
+Begin = Callable[[str], None]
+"""Called with the name of each case before it begins."""
+
+
+@contextmanager
+def watching(total: int, *, shown: bool = True) -> Iterator[Begin]:
+    """Show which of `total` cases is at work, how many are done a second, and how long the rest may take."""
+    if not shown or not sys.stderr.isatty():
+        yield lambda _name: None
+        return
+    bar = _bar()
+    task = bar.add_task("starting", total=total, start=True)
+    lock, over, begun = Lock(), [False], [0]
+
+    def show() -> None:
+        # A run may end while the timer rings.
+        with lock:
+            if not over[0]:
+                bar.start()
+
+    def begin(name: str) -> None:
+        bar.update(task, completed=begun[0], description=name)
+        begun[0] += 1
+
+    timer = Timer(AFTER, show)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield begin
+    finally:
+        timer.cancel()
+        with lock:
+            over[0] = True
+            bar.stop()
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+    from rich.table import Column
+    from rich.text import Text
+
+    from convcheck.cli import console
+    from convcheck.report.plain import inert
+
+    class Name(ProgressColumn):
+        """The case at work, cut where the terminal ends; the tables have it whole."""
+
+        def render(self, task: Task) -> Text:
+            return Text(inert(task.description), overflow="ellipsis", no_wrap=True)
+
+    class Rate(ProgressColumn):
+        """Cases a second, or seconds a case."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            if not speed:
+                return Text("")
+            return Text(f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each", style="dim")
+
+    return Progress(
+        Name(table_column=Column(ratio=1, no_wrap=True)),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(compact=True),
+        console=Console(stderr=True, no_color=console.colours() is False),
+        # What was shown on the way is no result, and leaves nothing behind.
+        transient=True,
+        expand=True,
+    )

@@ -1,0 +1,170 @@
+"""The pytest plugin: every claim of a config is a test.
+
+pytest imports this in every project where convcheck is installed, so all that is not pytest's is imported when a config
+was found.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from convcheck.claims import Claim
+    from convcheck.results import Result
+
+_ENDINGS = (".yaml", ".yml")
+
+WIDTH = 100
+"""Columns of a failure's table. No terminal is asked, since a worker has none, and reports must not hang on that."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--convcheck`."""
+    parser.getgroup("convcheck").addoption(
+        "--convcheck",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="Take every .yaml and .yml file of this folder for a config of convcheck, or this one file; may be "
+        "repeated. Files named convcheck*.yaml are taken everywhere.",
+    )
+
+
+_ASKED = pytest.StashKey[tuple[Path, ...]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Find what `--convcheck` names, and have it collected.
+
+    Raises:
+        pytest.UsageError: it is not there, or holds no config.
+    """
+    here = config.invocation_params.dir
+    config.stash[_ASKED] = asked = tuple(Path(os.path.normpath(here / word)) for word in config.getoption("convcheck"))
+    for path in asked:
+        if not path.exists():
+            raise pytest.UsageError(f"--convcheck {path}: there is no such file or folder")
+        if path.is_dir() and not any(file.suffix in _ENDINGS for file in path.rglob("*.y*ml")):
+            raise pytest.UsageError(f"--convcheck {path}: this folder holds no config; one ends in .yaml or .yml")
+    if not asked:
+        return
+    # An option of the project's own settings must not add anything to `pytest tests/test_one.py`.
+    words = [str(word) for word in config.invocation_params.args]
+    typed = any(word.partition("=")[0] == "--convcheck" for word in words)
+    if typed or config.args_source is not pytest.Config.ArgsSource.ARGS:
+        there = [Path(os.path.normpath(here / word.partition("::")[0])) for word in config.args]
+        # What names a part of the folder narrows it; what names more holds it already.
+        new = [path for path in asked if not any(path.is_relative_to(p) or p.is_relative_to(path) for p in there)]
+        config.args += map(str, dict.fromkeys(new))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Let pytest enter the way to what was asked for, even through a folder that it passes by, as a hidden one."""
+    return False if any(path.is_relative_to(collection_path) for path in config.stash[_ASKED]) else None
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.File | None:
+    """Collect a config: by its name, or because it was asked for."""
+    is_yaml, asked = file_path.suffix in _ENDINGS, parent.config.stash[_ASKED]
+    named = is_yaml and file_path.name.startswith("convcheck")
+    if named or file_path in asked or (is_yaml and any(file_path.is_relative_to(path) for path in asked)):
+        return ConfigFile.from_parent(parent, path=file_path)
+    return None
+
+
+class ConfigFile(pytest.File):
+    """A config of convcheck."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Yield the claims of all cases, in order.
+
+        Raises:
+            pytest.Collector.CollectError: with every fault of the file.
+        """
+        from convcheck.catalogue import vocabulary
+        from convcheck.claims import claims_of
+        from convcheck.config.load import load
+        from convcheck.errors import ConvcheckError
+        from convcheck.report.plain import inert
+
+        here = self.config.invocation_params.dir
+        # Commands are to be copied from where pytest was started.
+        shown = self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
+        try:
+            for claim in claims_of(load(self.path, str(shown), vocabulary())):
+                # Two colons part the names of an id.
+                name = inert(claim.id).replace("::", ":")
+                # Left alone, pytest 9.2 takes the brackets for a part of the name, and --lf then never finds it again.
+                yield ClaimItem.from_parent(self, name=name, nodeid=f"{self.nodeid}::{name}", claim=claim)
+        except ConvcheckError as error:
+            raise self.CollectError(inert(str(error))) from None
+
+
+class _NotAsExpectedError(Exception):
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        super().__init__(result.reason)
+
+
+class ClaimItem(pytest.Item):
+    """A case with one rewrite."""
+
+    def __init__(self, *, claim: Claim, **given: object) -> None:
+        super().__init__(**given)  # type: ignore[arg-type]  # pytest's own, handed on
+        self.claim = claim
+
+    def runtest(self) -> None:
+        """Pass if the verdict is as expected, whichever that is."""
+        import warnings
+
+        with warnings.catch_warnings():
+            # pytest shows what torch warns of; no filter of the project's may turn it into a verdict.
+            warnings.simplefilter("default")
+            result = self._verified()
+        found = {"verdict": result.verdict.value, "ratio": result.error.ratio, "notes": "; ".join(result.notes)}
+        self.user_properties += [(key, value) for key, value in found.items() if value not in (None, "")]
+        if not result.ok:
+            raise _NotAsExpectedError(result)
+
+    def _verified(self) -> Result:
+        from convcheck.real_weights import of_case
+        from convcheck.verification import verify
+
+        return verify(self.claim, *(of_case(self.claim.case) or ()))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> object:  # type: ignore[override]
+        """Return what convcheck says; a traceback only where convcheck itself is at fault."""
+        if isinstance(excinfo.value, _NotAsExpectedError):
+            return _told(excinfo.value.result)
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return file, line from 0 and name."""
+        line = (self.claim.case.source or "").rpartition(":")[2]
+        return self.path, int(line) - 1 if line.isdecimal() else None, self.name
+
+
+def _told(result: Result) -> str:
+    """Return what needs saying about a result, with the command that repeats it, and its row of the table."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    from convcheck.report.content import remarks
+    from convcheck.report.plain import inert
+    from convcheck.report.table import summary
+
+    out = Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False, markup=False, emoji=False)
+    with out.capture() as table:
+        out.print(summary([result], out))
+    # The first line stands in pytest's short summary.
+    said = f"{result.verdict}: " + "\n  ".join(remarks(result))
+    rows = (line.rstrip() for line in table.get().splitlines())
+    # The last line is one that editors make a link of.
+    return "\n".join([said, "", *rows, "", f"{inert(result.source or '')}: {result.verdict}"])

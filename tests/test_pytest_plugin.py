@@ -1,0 +1,234 @@
+"""The pytest plugin, run by pytest in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+GOOD = '  - {name: good, layer: "Conv2d(3, 4, 2, stride=2)", input: [1, 3, 8, 8], rewrite: patchify-linear}\n'
+REFUSED = """\
+  - name: refused
+    layer: Conv2d(3, 4, 2, stride=2, padding=1)
+    input: [1, 3, 8, 8]
+    rewrite: patchify-linear
+"""
+WRONG = """\
+  - name: wrong
+    layer: Conv2d(3, 4, kernel_size=2, stride=2)
+    input: [1, 3, 8, 8]
+    rewrite: patchify-linear
+    transplant: {weight: "o i kh kw -> o (kh kw i)"}
+"""
+DIFFERENT = WRONG.replace("name: wrong", "name: expected") + "    expect: {verdict: different}\n"
+ALL = "cases:\n" + GOOD + REFUSED + WRONG + DIFFERENT
+BROKEN = "cases:\n  - {layer: Conv2d(3), inputs: 3}\n  - {layer: Conv2d(3, 4, 2), rewrite: none}\n"
+
+REGISTERED = any(each.value == "convcheck.pytest_plugin" for each in entry_points(group="pytest11"))
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
+    """Run pytest in a folder with some configs, and with the plugin even where convcheck is not installed."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parent.parent))
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    pytester.makefile(".yaml", **{"convcheck-all": ALL, "other": "cases:\n" + WRONG})
+    pytester.makeini("[pytest]\naddopts = -p no:cov -p no:hypothesispytest\n")
+    folder = pytester.mkdir("configs")
+    (folder / "one.yaml").write_text("cases:\n" + GOOD)
+    (folder / "deep").mkdir()
+    (folder / "deep" / "two.yml").write_text("cases:\n" + REFUSED)
+    plugin = [] if REGISTERED else ["-p", "convcheck.pytest_plugin"]
+    return lambda *words: pytester.runpytest_subprocess(*plugin, "-p", "no:cov", *words)
+
+
+def collected(result: pytest.RunResult) -> list[str]:
+    return [line for line in result.outlines if "::" in line]
+
+
+def outcomes(result: pytest.RunResult) -> set[tuple[str, str]]:
+    found = re.findall(r"(PASSED|FAILED|ERROR) (\S+::\S+)", "\n".join(result.outlines))
+    return {(word, name) for word, name in found}
+
+
+ITEMS = [f"convcheck-all.yaml::{name}[patchify-linear]" for name in ("good", "refused", "wrong", "expected")]
+FOLDER = ["configs/deep/two.yml::refused[patchify-linear]", "configs/one.yaml::good[patchify-linear]"]
+
+
+def test_every_claim_of_a_config_named_convcheck_is_a_test(run) -> None:
+    assert collected(run("--collect-only", "-q")) == ITEMS
+
+
+def test_what_is_not_as_expected_fails_with_the_words_of_convcheck(run) -> None:
+    result = run("-v")
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*::good[[]patchify-linear[]] PASSED*",
+            "*::expected[[]patchify-linear[]] PASSED*",
+            "refused: padding is (1, 1), and needs to be 0*",
+            "  again: convcheck verify *",
+            "*[[]1, 4, 5, 5[]]*refused",
+            "convcheck-all.yaml:3: refused",
+            "different: weight was laid out as 'o i kh kw -> o (kh kw i)', and 'o i kh kw -> o (i kh kw)' matches*",
+            "  again: convcheck verify convcheck-all.yaml -k *",
+            "wrong *4*different",
+            "convcheck-all.yaml:7: different",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*def *")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--convcheck", "configs"), [*FOLDER, *ITEMS]),
+        (("--convcheck=configs/deep",), [FOLDER[0], *ITEMS]),
+        (("--convcheck", "configs/one.yaml", "--convcheck", "configs/deep"), [*FOLDER, *ITEMS]),
+        (("--convcheck", "configs", "convcheck-all.yaml"), [*ITEMS, *FOLDER]),
+        (("--convcheck", "configs", "configs/one.yaml"), FOLDER[1:]),
+        (("--convcheck", "configs", FOLDER[0]), FOLDER[:1]),
+        (("--convcheck", "configs", "configs"), FOLDER),
+        (("-k", "wrong or good"), [ITEMS[0], ITEMS[2]]),
+        (("convcheck-all.yaml::refused",), [ITEMS[1]]),
+    ],
+)
+def test_collects(run, words: tuple[str, ...], expected: list[str]) -> None:
+    assert collected(run("--collect-only", "-q", *words)) == expected
+
+
+def test_a_hidden_folder_that_is_named_is_entered(run, pytester: pytest.Pytester) -> None:
+    (pytester.path / "configs").rename(pytester.path / ".ci")
+    found = [name.replace("configs", ".ci") for name in FOLDER]
+    assert collected(run("--collect-only", "-q", "--convcheck", ".ci")) == [*found, *ITEMS]
+    assert collected(run("--collect-only", "-q", "--convcheck", ".ci", "convcheck-all.yaml")) == [*ITEMS, *found]
+
+
+def test_a_folder_of_the_settings_adds_nothing_to_a_test_that_is_named(run, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\naddopts = --convcheck configs\ntestpaths = tests\n")
+    pytester.mkdir("tests").joinpath("test_one.py").write_text("def test_one(): pass\n")
+    assert collected(run("--collect-only", "-q")) == ["tests/test_one.py::test_one", *FOLDER]
+    assert collected(run("--collect-only", "-q", "tests")) == ["tests/test_one.py::test_one"]
+    assert collected(run("--collect-only", "-q", "configs/one.yaml")) == FOLDER[1:]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"), [("none", "*there is no such file or folder"), ("empty", "*this folder holds no config; *")]
+)
+def test_a_folder_without_configs_is_an_error_of_usage(run, pytester: pytest.Pytester, word: str, message: str) -> None:
+    pytester.mkdir("empty")
+    result = run("--convcheck", word)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+
+
+def test_the_faults_of_a_config_are_one_error_of_collection(run, pytester: pytest.Pytester) -> None:
+    (pytester.path / "convcheck-broken.yml").write_text(BROKEN)
+    result = run()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(
+        [
+            "convcheck-broken.yml:2:*: cases[[]0[]].layer*",
+            "convcheck-broken.yml:2:*: cases[[]0[]].inputs: unknown key; did you mean 'input'?",
+            "convcheck-broken.yml:3:*: cases[[]1[]].rewrite*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*def *")
+
+
+def test_names_and_messages_move_no_cursor(run, pytester: pytest.Pytester) -> None:
+    (pytester.path / "convcheck-odd.yaml").write_text(
+        'cases:\n  - {name: "a\\e[31m", layer: "Conv2d(3, 4, 2, padding=1)", rewrite: patchify-linear}\n'
+    )
+    result = run("convcheck-odd.yaml", "-v", "--color=no")
+    result.assert_outcomes(failed=1)
+    assert "\x1b" not in result.stdout.str()
+    assert "a\\x1b[31m[patchify-linear]" in result.stdout.str()
+
+
+def test_verdict_and_ratio_are_in_the_junit_report(run, pytester: pytest.Pytester) -> None:
+    run("--junit-xml=out.xml")
+    cases = {case.get("name"): case for case in ElementTree.parse(pytester.path / "out.xml").iter("testcase")}
+    said = {
+        name: {each.get("name"): each.get("value") for each in case.iter("property")} for name, case in cases.items()
+    }
+    assert {name: each["verdict"] for name, each in said.items()} == {
+        "good[patchify-linear]": "equal",
+        "refused[patchify-linear]": "refused",
+        "wrong[patchify-linear]": "different",
+        "expected[patchify-linear]": "different",
+    }
+    assert (
+        0
+        <= float(said["good[patchify-linear]"]["ratio"] or "nan")
+        <= 1
+        < float(said["wrong[patchify-linear]"]["ratio"] or "nan")
+    )
+    assert "ratio" not in said["refused[patchify-linear]"]
+    (failure,) = cases["refused[patchify-linear]"].iter("failure")
+    assert (failure.text or "").startswith("refused: padding is (1, 1)")
+
+
+def test_last_failed_and_stopping_at_the_first_failure_work(run) -> None:
+    run("-x").assert_outcomes(passed=1, failed=1)
+    assert collected(run("--lf", "--collect-only", "-q")) == [ITEMS[1]]
+
+
+def test_workers_come_to_the_same_outcomes(run) -> None:
+    pytest.importorskip("xdist")
+    words = ("-rA", "--convcheck", "configs")
+    alone, shared = run(*words), run(*words, "-n", "2")
+    shared.assert_outcomes(passed=3, failed=3)
+    assert outcomes(shared) == outcomes(alone)
+    assert len(outcomes(alone)) == 6
+    shared.stdout.fnmatch_lines(["refused: padding is (1, 1), and needs to be 0*", "convcheck-all.yaml:3: refused"])
+
+
+def test_a_warning_of_torch_is_shown_and_is_no_verdict(run, pytester: pytest.Pytester) -> None:
+    (pytester.path / "convcheck-all.yaml").write_text(
+        "cases:\n  - {layer: \"Conv2d(3, 4, 2, padding='same')\", rewrite: explicit-pad}\n"
+    )
+    run("-W", "error").assert_outcomes(passed=1, warnings=1)
+
+
+def test_without_the_plugin_pytest_collects_no_config(run) -> None:
+    if not REGISTERED:
+        pytest.skip("it is not installed, so there is nothing to leave out")
+    assert run("-p", "no:convcheck").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+PROBE = """
+import sys, pytest
+code = pytest.main([*{words!r}, "-p", "no:hypothesispytest", "-p", "no:cov"])
+print("HEAVY", int(code), *sorted(name for name in sys.modules if name.split(".")[0] in {heavy!r} or name in {ours!r}))
+"""
+
+
+@pytest.mark.parametrize(("files", "code"), [(["test_one.py"], 0), ([], 5)])
+def test_where_there_is_no_config_only_the_plugin_is_imported(tmp_path: Path, files: list[str], code: int) -> None:
+    for name in files:
+        (tmp_path / name).write_text("def test_one(): pass\n")
+    heavy = {"torch", "numpy", "pydantic", "yaml", "einops", "typer", "rich"}
+    ours = {"convcheck.config", "convcheck.results", "convcheck.catalogue", "convcheck.layers", "convcheck.errors"}
+    words = ["--collect-only", "-q", *([] if REGISTERED else ["-p", "convcheck.pytest_plugin"])]
+    script = PROBE.format(words=words, heavy=heavy, ours=ours)
+    here = str(Path(__file__).resolve().parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": here},
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == f"HEAVY {code}"

@@ -1,0 +1,264 @@
+"""What a terminal shows: colours, progress, narrow tables, help, completion, and an interrupt."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import io
+import os
+import pty
+import re
+import shlex
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from convcheck.cli import completion, console, progress
+from convcheck.cli.command import told
+from convcheck.cli.main import COMMANDS
+
+Run = Callable[..., Result]
+
+SHAPE = ["shape", "Conv2d(3, 8, 2)", "-i", "1,3,8,8"]
+ESCAPE = "\x1b["
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def screen(text: str) -> str:
+    """Return what is read, without what moves the cursor or colours."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "")
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start from an environment and an option that say nothing about colours."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(console, "_asked", ["auto"])
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "coloured"),
+    [
+        pytest.param([], {}, False, id="a pipe has no colours"),
+        pytest.param(["--color", "always"], {}, True, id="unless they are asked for"),
+        pytest.param([], {"FORCE_COLOR": "1"}, True, id="by option or by environment"),
+        pytest.param([], {"FORCE_COLOR": ""}, False, id="an empty variable says nothing"),
+        pytest.param([], {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, id="NO_COLOR goes before FORCE_COLOR"),
+        pytest.param(["--color", "never"], {"FORCE_COLOR": "1"}, False, id="the option goes before the environment"),
+        pytest.param(["--color", "always"], {"NO_COLOR": "1"}, True, id="whichever of them it is"),
+        pytest.param(["--color", "always"], {"TERM": "dumb"}, True, id="and before what the terminal can"),
+    ],
+)
+def test_colours_in_a_pipe(
+    convcheck: Run, monkeypatch: pytest.MonkeyPatch, words: list[str], environment: dict[str, str], coloured: bool
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    result = convcheck(*SHAPE, *words)
+    assert result.exit_code == 0
+    assert (ESCAPE in result.stdout) is coloured
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "coloured"),
+    [
+        pytest.param([], {}, True, id="a terminal has colours"),
+        pytest.param([], {"NO_COLOR": "1"}, False, id="unless NO_COLOR is set"),
+        pytest.param(["--color", "never"], {}, False, id="or the option says so"),
+    ],
+)
+def test_colours_on_a_terminal(words: list[str], environment: dict[str, str], coloured: bool) -> None:
+    code, said = on_a_terminal([*SHAPE, *words], 80, environment)
+    assert code == 0
+    assert (ESCAPE in said) is coloured
+
+
+def test_a_table_loses_nothing_at_40_columns(convcheck: Run) -> None:
+    layers = ["Conv2d(3, 64, 7, stride=2, padding=3)", "MaxPool2d(3, 2, 1)"]
+    code, said = on_a_terminal(["shape", *layers, "-i", "1,3,224,224", "-v"], 40)
+    lines = screen(said).splitlines()
+    assert code == 0
+    # Sentences are folded by the terminal, so that what is copied from them is one line.
+    assert max(len(line) for line in lines if not line.startswith(("FLOPs = ", "field: "))) <= 40
+    packed = re.sub(r"\s", "", screen(said))
+    piped = convcheck("shape", *layers, "-i", "1,3,224,224", "-v").stdout
+    cells = re.split(r"\s{2,}|\n", piped)
+    assert len(cells) > 30
+    assert not [cell for cell in cells if re.sub(r"[\s─]", "", cell) not in packed]
+
+
+def test_a_run_under_a_second_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress.watching(2) as begin:
+        begin("one")
+        begin("two")
+    assert terminal.getvalue() == ""
+
+
+def test_a_longer_run_shows_the_case_how_many_are_done_and_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(progress, "AFTER", 0.0)
+    monkeypatch.setenv("COLUMNS", "100")
+    drawn = threading.Event()
+    monkeypatch.setattr(terminal, "flush", lambda: "third[\\x1b[31m" in terminal.getvalue() and drawn.set())
+    with progress.watching(5) as begin:
+        for name in ("first", "second", "third[\x1b[31m"):
+            begin(name)
+        assert drawn.wait(30)
+    said = screen(terminal.getvalue())
+    assert re.search(r"third\[\\x1b\[31m .* 2/5 .*(/s|s each)", said), "names are inert"
+    assert "\x1b[31m" not in terminal.getvalue()
+    assert terminal.getvalue().endswith("\x1b[?25h") or "\x1b[?25h" in terminal.getvalue(), "the cursor is back"
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_no_progress_in_a_pipe_or_if_quiet(monkeypatch: pytest.MonkeyPatch, quiet: bool) -> None:
+    stream = Terminal() if quiet else io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress, "AFTER", 0.0)
+    before = threading.active_count()
+    with progress.watching(1, shown=not quiet) as begin:
+        begin("one")
+        assert threading.active_count() == before
+    assert stream.getvalue() == ""
+
+
+def test_control_c_prints_what_was_finished_and_exits_with_130(tmp_path: Path) -> None:
+    config = tmp_path / "long.yaml"
+    sweep = (
+        '  - {name: "n-{seed}", layer: "Conv2d(3, 8, 2, stride=2)", rewrite: patchify-linear, input: [2, 3, 64, 64],'
+    )
+    config.write_text(f"cases:\n{sweep} matrix: {{seed: {list(range(3000))}}}}}\n")
+
+    def interrupt(said: str, process: int) -> bool:
+        # Three cases are done once the fourth is named.
+        if not re.search(r"n-\d*[3-9]\[", screen(said)):
+            return False
+        os.kill(process, signal.SIGINT)
+        return True
+
+    code, said = on_a_terminal(["verify", str(config)], 200, until=interrupt)
+    assert code == 130
+    assert re.search(r"n-0 +patchify-linear .* equal", screen(said))
+    assert "interrupted" in screen(said)
+    assert "Traceback" not in said
+
+
+def examples(command: str) -> list[str]:
+    """Return the examples of a command's help."""
+    module = importlib.import_module(f"convcheck.cli.{command}")
+    return told(getattr(module, command))[1].splitlines()[2:]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_ends_with_two_examples_that_work(convcheck: Run, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    given = [line.strip() for line in examples(command)]
+    assert len(given) == 2
+    monkeypatch.setenv("COLUMNS", "60")
+    assert convcheck(command, "--help").stdout.rstrip().splitlines()[-2:] == [f"    {line}" for line in given]
+    for line in given:
+        name, *words = shlex.split(line)
+        assert name == "convcheck"
+        assert convcheck(*words).exit_code == 0, line
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("words", [["--help"], *([command, "--help"] for command in COMMANDS)])
+def test_help_fits_the_terminal(convcheck: Run, monkeypatch: pytest.MonkeyPatch, words: list[str], width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = convcheck(*words).stdout.splitlines()
+    # Examples stay on one line, to be copied; a list of choices has no place at which to break it.
+    folded = [line for line in lines if not re.match(r" +convcheck |  -.*<", line)]
+    assert max(map(len, folded)) <= width
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["shap"], "'shape'"),
+        (["shape", "--verbos"], "--verbose"),
+        (["verify", "-r", "patchify-liner"], "'patchify-linear'"),
+        (["shape", "Convv2d(3, 8, 2)"], "'Conv2d'"),
+        (["shape", "Conv2d(3, 8, kernelsize=2)"], "'kernel_size'"),
+        (["verify", "--dtype", "floot32"], "'float32'"),
+    ],
+)
+def test_what_is_misspelt_is_answered_with_the_nearest(convcheck: Run, words: list[str], meant: str) -> None:
+    result = convcheck(*words)
+    assert result.exit_code == 2
+    assert meant in result.stderr
+
+
+def test_rewrites_are_completed() -> None:
+    assert completion.rewrite_names("patchify-l") == ["patchify-linear"]
+    assert "Conv2d(" in completion.subjects("Conv")
+
+
+def test_configs_and_folders_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").mkdir()
+    for name in ("configs/a.yaml", "configs/b.yml", "configs/c.txt", ".hidden.yaml", "cases.yaml", "code.py"):
+        (tmp_path / name).write_text("")
+    assert completion.targets("") == ["cases.yaml", "configs/"]
+    assert completion.targets("configs/") == ["configs/a.yaml", "configs/b.yml"]
+    assert completion.targets(".h") == [".hidden.yaml"]
+    assert completion.targets("missing/") == []
+    assert completion.targets("Line") == ["Linear("]
+
+
+def test_a_shell_is_answered() -> None:
+    words = "convcheck verify -r patchify-l"
+    asked = {"_CONVCHECK_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "3"}
+    command = [sys.executable, "-m", "convcheck"]
+    done = subprocess.run(command, env={**os.environ, **asked}, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["patchify-linear"]
+
+
+def on_a_terminal(
+    words: list[str],
+    columns: int,
+    environment: dict[str, str] | None = None,
+    until: Callable[[str, int], bool] | None = None,
+) -> tuple[int, str]:
+    """Run convcheck on a terminal of so many columns, and return its exit code and all that it wrote.
+
+    `until` gets what was written so far and the process, until it says that it has done what it wanted.
+    """
+    front, back = pty.openpty()
+    fcntl.ioctl(back, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "convcheck", *words],
+        env={**os.environ, "TERM": "xterm-256color", **(environment or {})},
+        stdin=back, stdout=back, stderr=back, start_new_session=True,
+    )  # fmt: skip
+    os.close(back)
+    said, done = b"", until is None
+    while True:
+        try:
+            more = os.read(front, 65536)
+        except OSError:
+            # What Linux says once the other end is closed.
+            break
+        if not more:
+            break
+        said += more
+        done = done or (until is not None and until(said.decode(errors="replace"), process.pid))
+    os.close(front)
+    return process.wait(60), said.decode(errors="replace")
