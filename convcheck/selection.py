@@ -60,6 +60,8 @@ class _Parser:
                 self.fail(f"unexpected {text[place]!r}", place)
             self.tokens.append((match.group(), place))
             place = match.end()
+        if len(self.tokens) > 500:
+            self.fail("an expression of more than 500 words", 0)
 
     def peek(self) -> str | None:
         return self.tokens[self.at][0] if self.at < len(self.tokens) else None
