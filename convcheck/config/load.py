@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path as FilePath
 
 from pydantic import ValidationError
@@ -91,18 +92,20 @@ def _expanded(value: object) -> Iterator[Raw | Problem]:
     if not isinstance(cases, list) or not cases:
         yield ("cases",) if "cases" in value else (), "needs a list of cases, with at least one"
         return
-    made = 0
+    # Counted before any is made. One matrix that is too large by itself is told where it stands.
+    sizes = [combinations(case.get("matrix")) if isinstance(case, dict) else 0 for case in cases]
+    too_many = max(sizes) <= MOST_CASES < sum(sizes)
+    if too_many:
+        first = next(index for index, made in enumerate(accumulate(sizes)) if made > MOST_CASES)
+        yield ("cases", first), f"from here on the file makes more than {MOST_CASES} cases; split it up"
     for index, case in enumerate(cases):
         if not isinstance(case, dict):
             yield ("cases", index), "a case is a mapping with at least the key 'layer'"
             continue
-        own = combinations(case.get("matrix"))
-        made += own
-        if made > MOST_CASES >= own:
-            # One matrix that is too large by itself is told where it stands.
-            yield ("cases", index), f"from here on the file makes more than {MOST_CASES} cases; split it up"
-            return
-        yield from expand(index, case, defaults, CASE_KEYS)
+        for item in expand(index, case, defaults, CASE_KEYS):
+            yield item
+            if too_many and isinstance(item, Raw):
+                break
 
 
 def _default_problems(value: object, vocabulary: Vocabulary) -> Iterator[Problem]:
