@@ -17,14 +17,19 @@ PAGES = (README, *sorted((README.parent / "docs").glob("*.md")))
 BLOCKS = [
     (page, command, shown)
     for page in PAGES
-    for command, shown in re.findall(r"```console\n\$ (.*)\n((?:.*\n)*?)```", page.read_text("utf-8"))
+    for _, command, shown in re.findall(r"(`{3,})console\n\$ (.*)\n((?:.*\n)*?)\1\n", page.read_text("utf-8"))
 ]
 CONFIGS = re.findall(r"```yaml\n((?:.*\n)*?)```", TEXT)
 
 
 def comparable(text: str) -> str:
-    """Leave out what differs from machine to machine: seconds, and the digits of measured errors."""
+    """Leave out what differs from machine to machine: seconds, versions, and the digits and places of errors."""
     text = re.sub(r"\d+\.\d s", "N s", text)
+    text = re.sub(r"torch \S+, Python \S+, on cpu, \d+ threads?", "torch", text)
+    text = re.sub(r'("(?:torch|python)": )"[^"]*"', r"\1N", text)
+    text = re.sub(r'("threads": )\d+', r"\1N", text)
+    text = re.sub(r'(at |"at": )\[[\s\d,]+\]', r"\1[N]", text)
+    text = re.sub(r"\d+ ulp", "N ulp", text)
     text = re.sub(r"-?\d+\.\d+(e[-+]\d\d)?", "N", text)
     return "\n".join(re.sub(r" +", " ", line).rstrip() for line in text.splitlines()).strip()
 
@@ -41,7 +46,9 @@ def test_what_is_shown_is_what_is_printed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "wrong.yaml").write_text(CONFIGS[0])
+    for name, config in re.findall(r"```yaml\n# ([\w-]+\.yaml)\n((?:.*\n)*?)```", page.read_text("utf-8")):
+        # A page's own config; what it says of its name is its first line.
+        (tmp_path / name).write_text(f"# {name}\n{config}")
     program, *words = shlex.split(command)
     assert program == "convcheck"
     printed = convcheck(*words).stdout
