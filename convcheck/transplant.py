@@ -52,7 +52,8 @@ class Move:
         tensor = parameters[self.source]
         for step in self.steps:
             tensor = step.forward(tensor)
-        return tensor
+        # A parameter is contiguous; of some views torch's kernels cannot write the gradient.
+        return tensor.contiguous()
 
     def backward(self, tensor: Tensor) -> Tensor:
         """Return the reference's parameter; raises NoWayBackError as its steps do."""

@@ -18,7 +18,7 @@ from convcheck.config.case import Case
 from convcheck.config.checks import DType
 from convcheck.evidence.pair import build_pair
 from convcheck.evidence.points import ones
-from convcheck.layers import Layer
+from convcheck.layers import Layer, parse_layer
 from convcheck.patterns import Shapes
 from convcheck.results import Agreement, Verdict
 from convcheck.steps import NoWayBackError
@@ -230,3 +230,9 @@ def test_copies_that_differ_have_no_way_back_and_the_first_is_named() -> None:
     there["project.bias"][3] += 1
     with pytest.raises(NoWayBackError, match=r"project\.bias\[3\]"):
         transplant.backward(there)
+
+
+def test_weights_arrive_as_parameters_are_which_are_contiguous() -> None:
+    """Of a view with a stride of its own along an axis of length 1, torch's kernel cannot write the gradient."""
+    layer = parse_layer("Conv2d(1, 1, kernel_size=(2, 1), stride=(1, 2), bias=False)")
+    assert verify(claim("spacetodepth-conv", layer, ((2, 1, 2, 3),))).verdict is Verdict.EQUAL
