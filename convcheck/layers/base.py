@@ -65,6 +65,9 @@ class Layer(ABC):
     ANY_SHAPE: ClassVar[bool] = False
     """Whether it takes inputs of any shape, and keeps it."""
 
+    MIXES: ClassVar[bool] = False
+    """Whether an output is made of several channels; they stand before the axes of `space`."""
+
     NESTS: ClassVar[bool] = False
     """Whether its arguments are other layers, its field `layers`."""
 
@@ -135,19 +138,25 @@ class Layer(ABC):
         self.output_shape(*shapes)
         yield from ()
 
-    def space(self, *_shapes: Any) -> range:
-        """Return the axes that hold positions, of the first input; of several inputs of attention, of the keys."""
-        return range(0)
-
     def steps(self, *_shapes: Any) -> Sequence[Window | Spread]:
         """Return what an output reads along each axis of `space`; nothing where that is no matter of positions."""
         return ()
 
+    def space(self, *shapes: Any) -> range:
+        """Return the axes that hold positions, of the first input; of several inputs of attention, of the keys."""
+        return range(len(shapes[0]) - len(self.steps(*shapes)), len(shapes[0]))
+
     def track(self, tracks: Tracks, *shapes: Any) -> None:
         """Let the tracks of the input's axes become those of the output's.
 
-        Here: every output reads all positions along all axes. So it is for one of several inputs.
+        Where no steps are known, every output reads all positions along all axes, as of one of several inputs.
         """
+        steps, space = self.steps(*shapes), self.space(*shapes)
+        if steps:
+            tracks.steps(space.stop, steps)
+            if self.MIXES:
+                tracks.mix(space.start - 1)
+            return
         for axis in range(len(tracks.axes)):
             tracks.mix(axis)
         tracks.axes = [()] * len(self.output_shape(*shapes))

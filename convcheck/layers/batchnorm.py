@@ -87,9 +87,10 @@ class BatchNorm(Layer):
         return [Window(1, 1, 1, 0, 0)] * (len(shape) - 2) if self.track_running_stats else []
 
     def track(self, tracks: Tracks, shape: Shape) -> None:
-        if not self.track_running_stats:
-            for axis in range(len(shape)):
-                tracks.read_all(axis)
+        if self.track_running_stats:
+            return
+        for axis in range(len(shape)):
+            tracks.read_all(axis)
 
     def macs(self, shape: Shape) -> int:
         """Return one multiply-accumulate per entry in eval mode: `x * scale + shift`, both known beforehand.

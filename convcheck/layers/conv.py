@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
@@ -14,9 +13,6 @@ from convcheck.layers.base import Layer, Roundings, batch_of, check_channels, to
 from convcheck.layers.text import compact, indivisible, label, per_axis
 from convcheck.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
 from convcheck.records import record
-
-if TYPE_CHECKING:
-    from convcheck.layers.tracks import Tracks
 
 
 @record
@@ -34,6 +30,7 @@ class Conv(Layer):
     padding_mode: str
 
     KINDS = {"Conv1d": 1, "Conv2d": 2, "Conv3d": 3}
+    MIXES = True
     SIGNATURE = (
         Argument("in_channels", read.whole(1)),
         Argument("out_channels", read.whole(1)),
@@ -122,15 +119,8 @@ class Conv(Layer):
         axes = zip(self.windows, shape[-self.dims :], strict=True)
         yield from per_axis([window.formula(length) for window, length in axes], output)
 
-    def space(self, shape: Shape) -> range:
-        return range(len(shape) - self.dims, len(shape))
-
     def steps(self, shape: Shape) -> tuple[Window, ...]:
         return self.windows
-
-    def track(self, tracks: Tracks, shape: Shape) -> None:
-        tracks.steps(len(shape), self.windows)
-        tracks.mix(len(shape) - self.dims - 1)
 
     def macs(self, shape: Shape) -> int:
         output = self.output_shape(shape)

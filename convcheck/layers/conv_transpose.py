@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
@@ -14,9 +13,6 @@ from convcheck.layers.base import Layer, Roundings, batch_of, check_channels
 from convcheck.layers.text import compact, indivisible, label, per_axis
 from convcheck.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
 from convcheck.records import record
-
-if TYPE_CHECKING:
-    from convcheck.layers.tracks import Tracks
 
 
 @record
@@ -35,6 +31,7 @@ class ConvTranspose(Layer):
     padding_mode: str
 
     KINDS = {"ConvTranspose1d": 1, "ConvTranspose2d": 2, "ConvTranspose3d": 3}
+    MIXES = True
     SIGNATURE = (
         Argument("in_channels", read.whole(1)),
         Argument("out_channels", read.whole(1)),
@@ -96,15 +93,8 @@ class ConvTranspose(Layer):
         axes = zip(self.spreads, shape[-self.dims :], strict=True)
         yield from per_axis([spread.formula(length) for spread, length in axes], output)
 
-    def space(self, shape: Shape) -> range:
-        return range(len(shape) - self.dims, len(shape))
-
     def steps(self, shape: Shape) -> tuple[Spread, ...]:
         return self.spreads
-
-    def track(self, tracks: Tracks, shape: Shape) -> None:
-        tracks.steps(len(shape), self.spreads)
-        tracks.mix(len(shape) - self.dims - 1)
 
     def macs(self, shape: Shape) -> int:
         self.output_shape(shape)

@@ -91,6 +91,10 @@ class _Patches(Layer):
     def space(self, shape: Shape) -> range:
         return range(len(shape) - self.dims - 1, len(shape) - 1)
 
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        tracks.steps(len(shape) - 1, self.steps(shape))
+        tracks.mix(len(shape) - 1)
+
     def _written(self, more: dict[str, tuple[object, object]]) -> str:
         usual = {"stride": (self.stride, None), "bias": (self.bias, True), "weight_init": (self.weight_init, "default")}
         named = {"data_dim": (self.data_dim, ""), "patch_size": (self.patch_size, "")}
@@ -135,10 +139,6 @@ class Patchify(_Patches):
 
     def steps(self, shape: Shape) -> tuple[Window, ...]:
         return self.conv().windows
-
-    def track(self, tracks: Tracks, shape: Shape) -> None:
-        tracks.steps(len(shape) - 1, self.steps(shape))
-        tracks.mix(len(shape) - 1)
 
     def macs(self, shape: Shape) -> int:
         return self.conv().macs(self.channels_first(shape))
@@ -214,10 +214,6 @@ class Unpatchify(_Patches):
 
     def steps(self, shape: Shape) -> tuple[Spread, ...]:
         return self.conv(shape).spreads
-
-    def track(self, tracks: Tracks, shape: Shape) -> None:
-        tracks.steps(len(shape) - 1, self.steps(shape))
-        tracks.mix(len(shape) - 1)
 
     def macs(self, shape: Shape) -> int:
         first = self.channels_first(shape)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError, multiples
 from convcheck.layers import arguments as read
@@ -15,9 +14,6 @@ from convcheck.layers.text import label, per_axis, put
 from convcheck.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.records import record
 
-if TYPE_CHECKING:
-    from convcheck.layers.tracks import Tracks
-
 
 @record
 class PixelShuffle(Weightless):
@@ -26,6 +22,7 @@ class PixelShuffle(Weightless):
     upscale_factor: int
 
     KINDS = {"PixelShuffle": 2}
+    MIXES = True
     SIGNATURE = (Argument("upscale_factor", read.whole(1)),)
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
@@ -47,15 +44,8 @@ class PixelShuffle(Weightless):
         yield f"o: {put(shape[-3])} / {factor}**2 = {output[-3]}"
         yield from per_axis([f"{put(length)} * {factor}" for length in shape[-2:]], output)
 
-    def space(self, shape: Shape) -> range:
-        return range(len(shape) - 2, len(shape))
-
     def steps(self, shape: Shape) -> list[Spread]:
         return [Spread(self.upscale_factor, self.upscale_factor, 1, 0, 0)] * 2
-
-    def track(self, tracks: Tracks, shape: Shape) -> None:
-        tracks.steps(len(shape), self.steps(shape))
-        tracks.mix(len(shape) - 3)
 
     def dropped(self, shape: Shape) -> Shape:
         self.output_shape(shape)
@@ -100,14 +90,8 @@ class PixelUnshuffle(Weightless):
         yield f"o: {put(shape[-3])} * {factor}**2 = {output[-3]}"
         yield from per_axis([f"{put(length)} / {factor}" for length in shape[-2:]], output)
 
-    def space(self, shape: Shape) -> range:
-        return range(len(shape) - 2, len(shape))
-
     def steps(self, shape: Shape) -> list[Window]:
         return [Window(self.downscale_factor, self.downscale_factor, 1, 0, 0)] * 2
-
-    def track(self, tracks: Tracks, shape: Shape) -> None:
-        tracks.steps(len(shape), self.steps(shape))
 
     def dropped(self, shape: Shape) -> Shape:
         self.output_shape(shape)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
 from convcheck.layers import arguments as read
@@ -13,9 +12,6 @@ from convcheck.layers.base import Roundings, Weightless, check_rank, too_short
 from convcheck.layers.text import compact, label, per_axis
 from convcheck.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.records import record
-
-if TYPE_CHECKING:
-    from convcheck.layers.tracks import Tracks
 
 Size = int | Shape
 """As it was given, since so torch prints it: one number for all axes, one in a tuple, or one for every axis."""
@@ -70,14 +66,8 @@ class Pool(Weightless):
         axes = zip(self.windows, shape[-self.dims :], strict=True)
         yield from per_axis([write(window, length) for window, length in axes], output)
 
-    def space(self, shape: Shape) -> range:
-        return range(len(shape) - self.dims, len(shape))
-
     def steps(self, shape: Shape) -> tuple[Window, ...]:
         return self.windows
-
-    def track(self, tracks: Tracks, shape: Shape) -> None:
-        tracks.steps(len(shape), self.windows)
 
     def dropped(self, shape: Shape) -> Shape:
         outputs = self.output_shape(shape)[-self.dims :]
