@@ -112,7 +112,8 @@ class _Parser:
             case = json.loads(token, strict=False)
         except ValueError:
             self.fail(f"{token} is no quoted name", self.tokens[self.at - 1][1])
-        return lambda name: name == case or name.startswith(f"{case}[")
+        # A case's own name may end in brackets, and that of a rewrite has none.
+        return lambda name: case in (name, name.rpartition("[")[0])
 
     def end(self) -> None:
         if self.peek() is not None:

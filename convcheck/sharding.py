@@ -67,8 +67,10 @@ def of_shard(claims: Sequence[Claim], shard: Shard) -> list[Claim]:
     each to the shard that has least to do so far: the fullest has at most a third more than it must (Graham 1969).
     """
     costs = [cost(claim) for claim in claims]
-    # Names stand before places, so that the order of the targets does not matter.
-    dealt = sorted(range(len(claims)), key=lambda place: (-costs[place], claims[place].id, place))
+    # Names and sources stand before places, so that the order of the targets does not matter.
+    dealt = sorted(
+        range(len(claims)), key=lambda place: (-costs[place], claims[place].id, claims[place].case.source or "", place)
+    )
     # Of more shards than claims, the last stay empty.
     loads = [(0, index) for index in range(1, min(shard.of, len(claims)) + 1)]
     mine = []

@@ -49,17 +49,23 @@ def test_no_input_is_pasted_into_a_script() -> None:
 
 def test_the_action_verifies_what_it_is_given_word_by_word(tmp_path: Path) -> None:
     inputs = {
-        "targets": "configs\nmy folder/a.yaml\nConv2d(3, 8, 2); $(touch pwned)\n",
+        "targets": "\nconfigs\nmy folder/a.yaml\nConv2d(3, 8, 2); $(touch pwned)\n",
         "args": "--shard\n1/4",
         "junit": "out file.xml",
     }
-    assert called(STEPS["Verify"], "convcheck", inputs, tmp_path) == [
-        ["verify", "--format", "github", "--report=junit=out file.xml", "--shard", "1/4", "--"]
+    assert called(STEPS["Verify"], "python", inputs, tmp_path) == [
+        ["-m", "convcheck", "verify", "--format", "github", "--report=junit=out file.xml", "--shard", "1/4", "--"]
         + ["configs", "my folder/a.yaml", "Conv2d(3, 8, 2); $(touch pwned)"]
     ]
-    assert called(STEPS["Verify"], "convcheck", {"targets": "configs"}, tmp_path)[1:] == [
-        ["verify", "--format", "github", "--", "configs"]
+    assert called(STEPS["Verify"], "python", {"targets": "configs"}, tmp_path)[1:] == [
+        ["-m", "convcheck", "verify", "--format", "github", "--", "configs"]
     ]
+
+
+def test_the_action_fails_where_no_target_is_given(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as stopped:
+        called(STEPS["Verify"], "python", {"targets": "\n"}, tmp_path)
+    assert stopped.value.returncode == 2
 
 
 def test_the_action_installs_itself_and_the_torch_that_is_asked_for(tmp_path: Path) -> None:
@@ -73,8 +79,8 @@ def test_the_action_installs_itself_and_the_torch_that_is_asked_for(tmp_path: Pa
 
 
 def test_what_the_action_calls_is_understood(convcheck: Run, tmp_path: Path) -> None:
-    (words,) = called(STEPS["Verify"], "convcheck", {"targets": "Conv2d(3, 4, 2)", "args": "--list"}, tmp_path)
-    assert convcheck(*words).exit_code == 0
+    (words,) = called(STEPS["Verify"], "python", {"targets": "Conv2d(3, 4, 2)", "args": "--list"}, tmp_path)
+    assert convcheck(*words[2:]).exit_code == 0
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=[hook["id"] for hook in HOOKS])

@@ -96,3 +96,9 @@ def test_means_what_pytest_takes_it_for(parts: list[tuple[str, str]]) -> None:
             matcher(expression)
     else:
         assert matcher(expression)(NAME) is pytests
+
+
+def test_a_quoted_name_is_not_that_of_a_longer_one_in_brackets() -> None:
+    assert matcher('"a"')("a[fft]")
+    assert matcher('"a[x]"')("a[x][fft]")
+    assert not matcher('"a"')("a[x][fft]")

@@ -263,3 +263,36 @@ def on_a_terminal(
         done = done or (until is not None and until(said.decode(errors="replace"), process.pid))
     os.close(front)
     return process.wait(60), said.decode(errors="replace")
+
+
+NAMED = """\
+cases:
+  - {name: "::stop-commands::x", layer: "Conv2d(3, 4, 2, stride=2)", rewrite: patchify-linear}
+  - {name: "##[error]owned", layer: "Conv2d(3, 4, 2, stride=2, padding=1)", rewrite: patchify-linear}
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["verify", "named.yaml"], id="a table"),
+        pytest.param(["verify", "named.yaml", "-f", "markdown"], id="text"),
+        pytest.param(["verify", "named.yaml", "--list"], id="a list of names"),
+        pytest.param(["shape", "named.yaml"], id="shapes"),
+        pytest.param(["params", "named.yaml"], id="parameters"),
+        pytest.param(["verify", "::error::x"], id="an error"),
+    ],
+)
+def test_a_name_is_no_command_to_the_runner_of_a_workflow(
+    convcheck: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "named.yaml").write_text(NAMED)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    said = convcheck(*words)
+    assert not re.search(r"(?m)^\s*::|##\[", said.stdout + said.stderr)
+    assert "x" in said.stdout + said.stderr
+    monkeypatch.delenv("GITHUB_ACTIONS")
+    plain = convcheck(*words)
+    assert "::" in plain.stdout + plain.stderr, "elsewhere names stay as they are"
+    assert plain.exit_code == said.exit_code

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from convcheck.errors import ConvcheckError, UsageError, cut, inert_line
@@ -74,17 +76,39 @@ def show(console: Console, renderables: Iterable[RenderableType]) -> None:
     """Print renderables one by one. Lines of text are folded by the terminal, not by us: a copied command stays one."""
     from rich.text import Text
 
-    with _writing():
+    def lay_out() -> None:
         for renderable in renderables:
             console.print(renderable, soft_wrap=isinstance(renderable, Text))
-        sys.stdout.flush()
 
-
-def write(text: str) -> None:
-    """Print plain text as it is."""
     with _writing():
-        sys.stdout.write(text + "\n")
+        if _in_workflow():
+            with console.capture() as laid_out:
+                lay_out()
+            sys.stdout.write(_read_only(laid_out.get()))
+        else:
+            lay_out()
         sys.stdout.flush()
+
+
+def write(text: str, *, commands: bool = False) -> None:
+    """Print plain text as it is, or, unless it is meant to hold `commands` of a workflow, so that it holds none."""
+    with _writing():
+        sys.stdout.write((text if commands else _read_only(text)) + "\n")
+        sys.stdout.flush()
+
+
+def _in_workflow() -> bool:
+    return bool(os.environ.get("GITHUB_ACTIONS"))
+
+
+def _read_only(text: str) -> str:
+    """Spell out, in a workflow of GitHub, what its runner would take for a command, as a case may be named.
+
+    It looks for `::` at the beginning of a line, blanks aside, and for the older `##[` anywhere.
+    """
+    if not _in_workflow():
+        return text
+    return re.sub(r"(?m)^(\s*):(?=:)", r"\1\\x3a", text).replace("##[", "#\\x23[")
 
 
 @contextmanager
@@ -98,7 +122,8 @@ def _writing() -> Iterator[None]:
         yield
     except OSError as error:
         # What Python still holds back is flushed when it exits; let it go nowhere instead of failing again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             raise UsageError(f"cannot write to standard output: {error.strerror}") from None
 
@@ -113,7 +138,7 @@ def complain(error: ConvcheckError) -> None:
     """Print what is wrong with the input on standard error, one fault a line, and no more lines than are of use."""
     lines = str(error).split("\n")
     for line in lines[:MOST_FAULTS]:
-        sys.stderr.write(f"error: {cut(inert_line(line), LONGEST)}\n")
+        sys.stderr.write(_read_only(f"error: {cut(inert_line(line), LONGEST)}\n"))
     more = f", of which the first {MOST_FAULTS} are shown" if len(lines) > MOST_FAULTS else ""
     if len(lines) > 1:
         sys.stderr.write(f"{len(lines)} faults{more}; nothing was run\n")
@@ -121,4 +146,4 @@ def complain(error: ConvcheckError) -> None:
 
 def hint(text: str) -> None:
     """Print a remark on standard error."""
-    sys.stderr.write(f"note: {inert_line(text)}\n")
+    sys.stderr.write(_read_only(f"note: {inert_line(text)}\n"))

@@ -47,7 +47,8 @@ def watching(total: int, *, shown: bool = True) -> Iterator[Begin]:
         timer.cancel()
         with lock:
             over[0] = True
-            bar.stop()
+            if bar.live.is_started:
+                bar.stop()
 
 
 def _bar() -> Progress:
