@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from convcheck.endings import ENDINGS
+
 
 def rewrite_names(incomplete: str) -> list[str]:
     """Return the rewrites whose name begins so. Their files are only listed, since a shell waits for this."""
@@ -43,5 +45,5 @@ def _paths(incomplete: str) -> Iterator[str]:
             continue
         if entry.is_dir():
             yield f"{above}{entry.name}/"
-        elif entry.suffix in (".yaml", ".yml"):
+        elif entry.suffix in ENDINGS:
             yield f"{above}{entry.name}"

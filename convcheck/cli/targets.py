@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convcheck.endings import ENDINGS
 from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, inert_line, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape
 from convcheck.layers.formulas import has_names, parse_formulas
@@ -105,14 +106,14 @@ def _files(word: str) -> dict[Path, str]:
         return {path: word}
     if path.is_symlink():
         raise UsageError(f"{shown(word)} is a link that leads nowhere, or to itself; name the file")
-    if not _CALL.match(word) and (word.endswith((".yaml", ".yml")) or "/" in word):
+    if not _CALL.match(word) and (word.endswith(ENDINGS) or "/" in word):
         raise UsageError(f"there is no file {shown(word)}" + _beside(path))
     return {}
 
 
 def _configs(folder: Path) -> list[Path]:
     """Return all configs below a folder, in order; hidden folders, such as a virtual environment's, are left out."""
-    found = [file for ending in ("*.yaml", "*.yml") for file in folder.rglob(ending) if _is_meant(file)]
+    found = [file for ending in ENDINGS for file in folder.rglob(f"*{ending}") if _is_meant(file)]
     return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts))
 
 
@@ -124,7 +125,7 @@ def _is_meant(file: Path) -> bool:
 def _beside(path: Path) -> str:
     try:
         # Stems are compared, since all endings are alike.
-        stems = {entry.stem: entry.name for entry in path.parent.iterdir() if entry.suffix in (".yaml", ".yml")}
+        stems = {entry.stem: entry.name for entry in path.parent.iterdir() if entry.suffix in ENDINGS}
     except (OSError, ValueError):
         return ""
     near = difflib.get_close_matches(path.stem, stems, n=1)
