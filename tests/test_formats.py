@@ -8,6 +8,7 @@ import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from junitparser import Error, Failure, JUnitXml
@@ -291,7 +292,38 @@ def test_the_page_allows_its_own_script_and_style_and_no_other() -> None:
         (inner,) = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(inner.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in text
-    assert "default-src 'none'" in text
+    for kind in ("default-src", "base-uri", "form-action"):
+        assert f"{kind} 'none'" in text
+
+
+@pytest.mark.parametrize("name", ["page.css", "page.js"])
+def test_what_the_page_is_made_of_is_ascii_so_that_its_digest_is_that_of_what_is_written(name: str) -> None:
+    assert Path(content.__file__).with_name(name).read_bytes().isascii()
+
+
+def test_the_page_says_in_words_what_was_not_as_expected_of_a_verdict_that_was() -> None:
+    missed = dataclasses.replace(result("weak"), ok=False)
+    rows = {
+        name: Page(reports.text("html", Report(TOOL, (each,)))).texts
+        for name, each in {"as expected": result(), "another verdict": result(ok=False), "missed": missed}.items()
+    }
+    assert "not as expected" in rows["missed"]
+    assert f"expected {result(ok=False).expected}" in rows["another verdict"]
+    assert not {"not as expected", f"expected {Verdict.EQUAL}"} & set(rows["as expected"])
+
+
+@pytest.mark.parametrize("format", ["table", "junit", "github", "markdown", "html"])
+def test_a_run_of_nothing_says_that_there_was_nothing_to_try(format: str) -> None:
+    nothing = Report(dataclasses.replace(TOOL, device=""), ())
+    said = reports.text(format, nothing)
+    assert "nothing to try" in said
+    assert "every verdict as expected" not in said
+
+
+def test_a_run_of_nothing_names_no_device() -> None:
+    assert content.made_with(Report(TOOL, ())) == "convcheck 0.1, torch 2.13, Python 3.11, on cpu, 2 threads"
+    nothing = Report(dataclasses.replace(TOOL, device=""), ())
+    assert content.made_with(nothing) == "convcheck 0.1, torch 2.13, Python 3.11, 2 threads"
 
 
 @pytest.mark.parametrize("format", ["table", *reports.MODULES])

@@ -35,7 +35,7 @@ def test_a_verified_layer(convcheck: Run) -> None:
     )
     report = parsed(result)
     assert result.exit_code == 0
-    assert report.keys() == {"schema", "tool", "ok", "interrupted", "summary", "results"}
+    assert report.keys() == {"schema", "tool", "ok", "interrupted", "untried", "summary", "results"}
     assert report["schema"] == 1
     assert report["ok"] is True
     assert report["tool"].keys() == {"convcheck", "torch", "python", "device", "threads"}

@@ -20,6 +20,7 @@ def verified(report: Report) -> str:
             "tool": report.tool,
             "ok": report.ok,
             "interrupted": report.interrupted,
+            "untried": report.untried,
             "summary": report.count(),
             "results": report.results,
         }

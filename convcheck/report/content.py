@@ -103,10 +103,10 @@ def total(report: Report) -> Iterator[tuple[str, str]]:
             yield ", ", ""
     seconds = sum(result.seconds for result in report.results)
     yield f"{counts['total']} in all, {seconds:.1f} s; ", ""
-    if report.untried:
-        yield f"{'interrupted' if report.interrupted else 'stopped'}, {report.untried} not tried; ", Verdict.DIFFERENT
+    if stopped := cut_short(report):
+        yield f"{stopped}; ", Verdict.DIFFERENT
     if report.ok:
-        yield "every verdict as expected", Verdict.EQUAL
+        yield all_well(report), Verdict.EQUAL
     else:
         yield f"{counts['unexpected']} not as expected", Verdict.DIFFERENT
 
@@ -116,8 +116,21 @@ def total_text(report: Report) -> str:
     return "".join(text for text, _ in total(report))
 
 
+def cut_short(report: Report) -> str:
+    """Return how a run ended before its end, and how much of it is missing; nothing of one that was finished."""
+    how = "interrupted" if report.interrupted else "stopped" if report.untried else ""
+    return how and f"{how}, {report.untried} not tried"
+
+
+def all_well(report: Report) -> str:
+    """Return the sum of a run in which nothing is amiss."""
+    return "every verdict as expected" if report.results else "nothing to try"
+
+
 def made_with(report: Report) -> str:
     """Return the versions and the machine that the results were obtained with."""
     tool = report.tool
     threads = f"{tool.threads} thread{'' if tool.threads == 1 else 's'}"
-    return f"convcheck {tool.convcheck}, torch {tool.torch}, Python {tool.python}, on {tool.device}, {threads}"
+    # A run of nothing is on no device.
+    where = (f"on {tool.device}",) if tool.device else ()
+    return ", ".join((f"convcheck {tool.convcheck}", f"torch {tool.torch}", f"Python {tool.python}", *where, threads))

@@ -31,7 +31,7 @@ def verified(report: Report) -> str:
             '<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light dark">',
-            # Even a name that were not escaped could load and run nothing.
+            # Names are escaped. Should one ever not be, it still loads nothing, runs no script, and sends no form.
             f'<meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}">',
             f"<title>convcheck: {_text(_headline(report))}</title>",
             f"<style>{style}</style>",
@@ -50,7 +50,8 @@ def verified(report: Report) -> str:
 
 def _policy(style: str, script: str) -> str:
     allowed = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script))
-    return "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'".format(*allowed)
+    policy = "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
+    return policy.format(*allowed)
 
 
 def _text(text: str) -> str:
@@ -62,7 +63,7 @@ def _headline(report: Report) -> str:
     unexpected = report.count()["unexpected"]
     if unexpected:
         return f"{unexpected} of {len(report.results)} not as expected"
-    return "every verdict as expected" if report.ok else "not finished"
+    return content.all_well(report) if report.ok else "not finished"
 
 
 def _header(report: Report) -> Iterator[str]:
@@ -122,15 +123,13 @@ def _cell(header: str, text: str, result: Result) -> str:
     if header == "verdict":
         shown = f'<span class="badge {result.verdict}">{_MARKS[result.verdict]} {_text(text)}</span>'
         if not result.ok:
-            shown += f' <span class="missed">expected {_text(result.expected)}</span>' if _missed(result) else ""
+            missed = result.verdict is not result.expected
+            said = f"expected {_text(result.expected)}" if missed else "not as expected"
+            shown += f' <span class="missed">{said}</span>'
     else:
         shown = f"<code>{_text(text)}</code>" if header in _CODE else _text(text)
     bar = _bar(result) if header == "bound" else ""
     return f'<td data-label="{header}"{_number(header)}{key}>{shown}{bar}</td>'
-
-
-def _missed(result: Result) -> bool:
-    return result.verdict is not result.expected
 
 
 def _number(header: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from junitparser import Error, Failure, JUnitXml, Properties, Property, SystemOut, TestCase, TestSuite
+from junitparser import Error, Failure, JUnitXml, Properties, Property, Skipped, SystemOut, TestCase, TestSuite
 
-from convcheck.report.content import evidence, made_with, place, reasons, title, total_text
+from convcheck.report.content import cut_short, evidence, made_with, place, reasons, title, total_text
 from convcheck.report.plain import inert_line
 from convcheck.report.wording import number
 from convcheck.results import Report, Result, Verdict
@@ -14,13 +14,24 @@ from convcheck.results import Report, Result, Verdict
 COMMAND_LINE = "convcheck"
 """The class of a layer on the command line, which stands in no config."""
 
+UNTRIED = "not tried"
+"""The name of what stands for all claims that were not tried."""
+
 
 def verified(report: Report) -> str:
-    """Return an XML document. What is as expected passes, refusals included; an `error` verdict is an error."""
+    """Return an XML document. What is as expected passes, refusals included; an `error` verdict is an error.
+
+    Of a run that was cut short, one more testcase says how much is missing: skipped, if the run stopped itself as it
+    was told to; else an error, since all that is there may have passed.
+    """
     suite = TestSuite(COMMAND_LINE)
     suite.add_property("made with", made_with(report))
     suite.add_property("summary", total_text(report))
     suite.add_testcases([_testcase(result) for result in report.results])
+    if said := cut_short(report):
+        rest = TestCase(UNTRIED, COMMAND_LINE)
+        rest.append((Error if report.interrupted else Skipped)(said, UNTRIED))
+        suite.add_testcase(rest)
     document = JUnitXml(COMMAND_LINE)
     document.add_testsuite(suite)
     # Letters beyond ASCII become references, so it reads the same in whatever encoding it is stored.
