@@ -1,14 +1,15 @@
-"""What was not as expected when it was last tried, kept in the user's cache folder: one small JSON file a config.
+"""What was not as expected when it was last tried, kept in the user's cache folder: one small file a claim.
 
-No run fails because of it: a cache that cannot be read is empty, and one that cannot be written stays as it was.
+To make and to remove one file takes a single step, so shards that run at once do not get in each other's way. No run
+fails because of it: a cache that cannot be read is empty, and one that cannot be written stays as it was.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,9 @@ from convcheck.layers import write_shapes
 
 OWN_FOLDER = "CONVCHECK_CACHE_DIR"
 """The environment's variable that names another folder, such as one that CI keeps."""
+
+DAYS_KEPT = 90
+"""What was not tried for longer is forgotten."""
 
 
 def folder(environment: Mapping[str, str] = os.environ, system: str = sys.platform) -> Path:
@@ -40,11 +44,10 @@ def folder(environment: Mapping[str, str] = os.environ, system: str = sys.platfo
 
 def failed_first(claims: Sequence[Claim]) -> tuple[list[Claim], int]:
     """Return the claims with those first that were not as expected at their last run, and how many these are."""
-    homes = [_home(claim) for claim in claims]
-    failed: dict[str, list[str]] = {}
-    with suppress(RuntimeError):
-        failed = {home: _read(_file(home)) for home in dict.fromkeys(homes)}
-    again = [claim.id in failed.get(home, ()) for claim, home in zip(claims, homes, strict=True)]
+    kept: set[str] = set()
+    with suppress(OSError, RuntimeError):
+        kept = _kept()
+    again = [_name(claim) in kept for claim in claims]
     # Sorting keeps the order of what is alike.
     places = sorted(range(len(claims)), key=lambda place: not again[place])
     return [claims[place] for place in places], sum(again)
@@ -53,21 +56,50 @@ def failed_first(claims: Sequence[Claim]) -> tuple[list[Claim], int]:
 def remember(tried: Iterable[tuple[Claim, bool]]) -> bool:
     """Note of every claim that was tried whether it was as expected; return whether that could be written.
 
-    Claims that were not tried stay as they were.
+    Claims that were not tried stay as they were, until they are too old.
     """
-    homes: dict[str, dict[str, bool]] = {}
-    for claim, ok in tried:
-        homes.setdefault(_home(claim), {})[claim.id] = ok
     try:
-        for home, seen in homes.items():
-            file = _file(home)
-            before = _read(file)
-            after = [name for name in before if name not in seen] + [name for name, ok in seen.items() if not ok]
-            if sorted(after) != sorted(before):
-                _write(file, {"target": home, "failed": after})
+        kept = _kept()
+        for claim, ok in tried:
+            name = _name(claim)
+            if not ok:
+                _note(claim)
+            elif name in kept:
+                _file(name).unlink(missing_ok=True)
+            kept.discard(name)
+        _forget_old(kept)
     except (OSError, RuntimeError):
         return False
     return True
+
+
+def _kept() -> set[str]:
+    try:
+        return {file.name for file in _folder().iterdir()}
+    except FileNotFoundError:
+        return set()
+
+
+def _note(claim: Claim) -> None:
+    """Only whether there is a file is ever asked; what is in it is for people who wonder."""
+    file = _file(_name(claim))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"{_home(claim)}\n{claim.id}\n", encoding="utf-8", errors="backslashreplace")
+
+
+def _forget_old(names: Iterable[str]) -> None:
+    """Remove what nobody has tried for long, since its case or its config may be gone."""
+    oldest = time.time() - DAYS_KEPT * 24 * 60 * 60
+    for file in map(_file, names):
+        # Another process may have removed it.
+        with suppress(FileNotFoundError):
+            if file.stat().st_mtime < oldest:
+                file.unlink()
+
+
+def _name(claim: Claim) -> str:
+    """Return the name of a claim's file, which holds for the claim wherever its config is named from."""
+    return hashlib.sha256(f"{_home(claim)}\0{claim.id}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _home(claim: Claim) -> str:
@@ -78,29 +110,9 @@ def _home(claim: Claim) -> str:
     return str(Path(case.config).resolve()) if case.config else "the config that ships"
 
 
-def _file(home: str) -> Path:
-    name = hashlib.sha256(home.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return folder() / "failed" / f"{name}.json"
+def _folder() -> Path:
+    return folder() / "failed"
 
 
-def _read(file: Path) -> list[str]:
-    try:
-        kept = json.loads(file.read_bytes())["failed"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return []
-    return [name for name in kept if isinstance(name, str)] if isinstance(kept, list) else []
-
-
-def _write(file: Path, value: Mapping[str, object]) -> None:
-    """Write beside the file and rename, so that nobody ever reads half of it; remove it where nothing is to be kept."""
-    if not value["failed"]:
-        file.unlink(missing_ok=True)
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_suffix(f".{os.getpid()}")
-    try:
-        beside.write_text(json.dumps(value, indent=1), encoding="ascii")
-        beside.replace(file)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+def _file(name: str) -> Path:
+    return _folder() / name

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from typer.testing import Result
 
+from convcheck import last_run
+from convcheck.claims import Claim
+from convcheck.cli import targets
 from convcheck.last_run import folder
+from convcheck.verification import verify
 
 Run = Callable[..., Result]
 
@@ -82,23 +90,74 @@ def test_where_nothing_fails_nothing_is_kept(convcheck: Run, tmp_path: Path, cac
     assert not cache.exists()
     write(tmp_path, "bad")
     tried(convcheck)
-    assert len(list(cache.rglob("*.json"))) == 1
+    assert len([file for file in cache.rglob("*") if file.is_file()]) == 1
     (tmp_path / "many.yaml").write_text("cases:\n" + CASE.format("bad", 0))
     tried(convcheck)
     assert [file for file in cache.rglob("*") if file.is_file()] == []
 
 
-@pytest.mark.parametrize(
-    "broken", [b"", b"{", b"\xff\x00", b"[]", b"3", b'{"failed": 3}', b'{"failed": [3]}', b"[" * 100_000]
-)
-def test_a_broken_cache_is_an_empty_one_and_is_mended(convcheck: Run, cache: Path, broken: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"\xff\x00"])
+def test_what_is_in_a_note_does_not_matter(convcheck: Run, cache: Path, content: bytes) -> None:
     tried(convcheck)
-    (file,) = cache.rglob("*.json")
-    file.write_bytes(broken)
-    result = convcheck("verify", "many.yaml", "--failed-first")
-    assert result.exit_code == 1
-    assert NOTHING in result.stderr
+    for file in (cache / "failed").iterdir():
+        file.write_bytes(content)
     assert "2 of 4" in convcheck("verify", "many.yaml", "--failed-first", "--list").stderr
+
+
+def test_shards_that_run_at_once_keep_what_each_of_them_found(convcheck: Run, tmp_path: Path) -> None:
+    names = [f"bad-{index}" for index in range(6)]
+    (tmp_path / "many.yaml").write_text("cases:\n" + "".join(CASE.format(name, 1) for name in names))
+    claims = targets.chosen(targets.cases_of(["many.yaml"], None), None, None)
+    together = Barrier(len(claims))
+
+    def shard(claim: Claim) -> bool:
+        done = True
+        for _ in range(20):
+            together.wait(60)
+            done &= last_run.remember([(claim, False)])
+        return done
+
+    with ThreadPoolExecutor(len(claims)) as pool:
+        assert all(pool.map(shard, claims))
+    assert f"{len(names)} of {len(names)}" in convcheck("verify", "many.yaml", "--failed-first", "--list").stderr
+
+
+def test_what_nobody_has_tried_for_long_is_forgotten(convcheck: Run, tmp_path: Path, cache: Path) -> None:
+    tried(convcheck)
+    write(tmp_path, "good", "fine")
+    tried(convcheck)
+    assert len(list((cache / "failed").iterdir())) == 2
+    long_ago = time.time() - (last_run.DAYS_KEPT + 1) * 24 * 60 * 60
+    first, second = (cache / "failed").iterdir()
+    os.utime(first, (long_ago, long_ago))
+    tried(convcheck)
+    assert list((cache / "failed").iterdir()) == [second]
+
+
+def test_what_fails_still_is_never_too_old(convcheck: Run, cache: Path) -> None:
+    tried(convcheck)
+    for file in (cache / "failed").iterdir():
+        os.utime(file, (0, 0))
+    tried(convcheck)
+    tried(convcheck, "-k", "good")
+    assert "2 of 4" in convcheck("verify", "many.yaml", "--failed-first", "--list").stderr
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ZeroDivisionError()], ids=["an interrupt", "a fault of ours"])
+def test_what_failed_before_a_run_was_cut_short_is_remembered(
+    convcheck: Run, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    import convcheck.runs as runs
+
+    def stopped(claim: Claim, *given: object) -> object:
+        if claim.case.name == "fine":
+            raise error
+        return verify(claim, *given)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "verify", stopped)
+        convcheck("verify", "many.yaml")
+    assert "1 of 4" in convcheck("verify", "many.yaml", "--failed-first", "--list").stderr
 
 
 def test_a_cache_that_cannot_be_written_changes_nothing_and_is_noted_where_it_was_asked_for(
