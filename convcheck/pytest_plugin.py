@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from convcheck.endings import ENDINGS
+
 if TYPE_CHECKING:
     from convcheck.claims import Claim
     from convcheck.results import Result
-
-_ENDINGS = (".yaml", ".yml")
 
 WIDTH = 100
 """Columns of a failure's table. No terminal is asked, since a worker has none, and reports must not hang on that."""
@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for path in asked:
         if not path.exists():
             raise pytest.UsageError(f"--convcheck {path}: there is no such file or folder")
-        if path.is_dir() and not any(file.suffix in _ENDINGS for file in path.rglob("*.y*ml")):
+        if path.is_dir() and not any(file.suffix in ENDINGS for file in path.rglob("*.y*ml")):
             raise pytest.UsageError(f"--convcheck {path}: this folder holds no config; one ends in .yaml or .yml")
     if not asked:
         return
@@ -71,7 +71,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.File | None:
     """Collect a config: by its name, or because it was asked for."""
-    is_yaml, asked = file_path.suffix in _ENDINGS, parent.config.stash[_ASKED]
+    is_yaml, asked = file_path.suffix in ENDINGS, parent.config.stash[_ASKED]
     named = is_yaml and file_path.name.startswith("convcheck")
     if named or file_path in asked or (is_yaml and any(file_path.is_relative_to(path) for path in asked)):
         return ConfigFile.from_parent(parent, path=file_path)
@@ -152,19 +152,14 @@ class ClaimItem(pytest.Item):
 
 def _told(result: Result) -> str:
     """Return what needs saying about a result, with the command that repeats it, and its row of the table."""
-    from io import StringIO
-
-    from rich.console import Console
-
     from convcheck.report.content import remarks
+    from convcheck.report.paper import printed
     from convcheck.report.plain import inert
     from convcheck.report.table import summary
 
-    out = Console(file=StringIO(), width=WIDTH, color_system=None, highlight=False, markup=False, emoji=False)
-    with out.capture() as table:
-        out.print(summary([result], out))
     # The first line stands in pytest's short summary.
     said = f"{result.verdict}: " + "\n  ".join(remarks(result))
-    rows = (line.rstrip() for line in table.get().splitlines())
+    table = printed(lambda paper: [summary([result], paper)], WIDTH)
+    rows = (line.rstrip() for line in table.splitlines())
     # The last line is one that editors make a link of.
     return "\n".join([said, "", *rows, "", f"{inert(result.source or '')}: {result.verdict}"])

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 import convcheck.runs as runs
+from convcheck.cli import console, places, reports
 from convcheck.cli import main as program
-from convcheck.cli import reports
+from convcheck.errors import UsageError
+from convcheck.report import jsonl
 from convcheck.results import Report
 from convcheck.verification import verify
 
@@ -110,40 +112,99 @@ def test_a_report_of_a_run_that_was_cut_short_never_says_that_all_is_well(
     ends("bad.yaml", *(word for format in FORMATS for word in ("--report", f"{format}={format}.txt")))
     said = {format: (tmp_path / f"{format}.txt").read_text() for format in FORMATS}
     found = json.loads(said["json"])
-    assert (found["ok"], found["interrupted"]) == (False, True)
+    assert (found["ok"], found["interrupted"], found["untried"]) == (False, True, 2)
     assert [each["case"] for each in found["results"]] == ["first"]
     assert [json.loads(line) for line in said["jsonl"].splitlines()] == found["results"]
-    assert [each.get("classname") for each in ET.fromstring(said["junit"]).iter("testcase")] == ["bad.yaml"]
+    first, rest = ET.fromstring(said["junit"]).iter("testcase")
+    assert (first.get("classname"), rest.get("name")) == ("bad.yaml", "not tried")
+    assert [(each.tag, each.get("message")) for each in rest] == [("error", "interrupted, 2 not tried")]
     for format in set(FORMATS) - {"json", "jsonl"}:
         assert "interrupted, 2 not tried" in said[format]
         assert "every verdict as expected" not in said[format]
 
 
-def test_a_file_that_cannot_be_written_in_the_end_takes_nothing_from_standard_output(
-    ends: Callable[..., object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_junit_says_without_an_error_how_much_a_run_left_out_that_stopped_itself(
+    ends: Callable[..., object], tmp_path: Path
 ) -> None:
-    def full(_path: Path, _content: str) -> None:
-        raise OSError(28, "No space left on device")
+    assert ends("bad.yaml", "-x", "--report", "junit=junit.txt", "--report", "json=json.txt") == 1
+    assert json.loads((tmp_path / "json.txt").read_text())["untried"] == 1
+    (suite,) = ET.parse(tmp_path / "junit.txt").getroot()
+    *_, rest = suite.iter("testcase")
+    assert [(each.tag, each.get("message")) for each in rest] == [("skipped", "stopped, 1 not tried")]
+    assert {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "3", "failures": "1", "errors": "0", "skipped": "1",
+    }  # fmt: skip
 
-    monkeypatch.setattr(reports, "_write", full)
-    assert ends("good.yaml", "--report", "json=a.json", "-f", "jsonl") == 2
+
+VERDICTS_FIRST = {
+    "every verdict as expected": ("good.yaml", None, 2),
+    "a verdict that is not": ("bad.yaml", None, 1),
+    "an interrupt": ("bad.yaml", KeyboardInterrupt(), 130),
+    "a fault of ours": ("bad.yaml", ZeroDivisionError("planted"), 3),
+}
+
+
+def full(path: Path, _content: str) -> None:
+    if path.name == "a.json":
+        raise OSError(28, "No space left on device")
+    path.write_text(_content)
+
+
+@pytest.mark.parametrize(("config", "error", "code"), VERDICTS_FIRST.values(), ids=VERDICTS_FIRST.keys())
+def test_a_file_that_cannot_be_written_is_said_and_hides_nothing_that_is_worse(
+    ends: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    config: str,
+    error: BaseException | None,
+    code: int,
+) -> None:
+    monkeypatch.setattr(places, "write", full)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    if error is not None:
+        monkeypatch.setattr(runs, "verify", raising(error))
+    assert ends(config, "--report", "json=a.json", "--report", "jsonl=b.jsonl", "-f", "github") == code
     printed = capsys.readouterr()
-    assert json.loads(printed.out)["case"] == "first"
-    assert "the report 'a.json' cannot be written: No space left on device" in printed.err
+    assert "error: the report 'a.json' cannot be written: No space left on device\n" in printed.err
+    assert json.loads((tmp_path / "b.jsonl").read_text().splitlines()[0])["case"] == "first"
+    assert ("planted" in printed.err) is (code == 3)
+    if code != 3:
+        assert "::notice title=convcheck::" in printed.out
+        assert "first" in (tmp_path / "summary.md").read_text()
 
 
-def test_a_fault_of_ours_is_not_hidden_by_a_file_that_cannot_be_written(
-    ends: Callable[..., object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("config", "code"), [("good.yaml", 2), ("bad.yaml", 1)])
+def test_standard_output_that_cannot_be_written_to_takes_nothing_from_the_files_and_hides_no_mismatch(
+    ends: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    config: str,
+    code: int,
 ) -> None:
-    def full(_path: Path, _content: str) -> None:
-        raise OSError(28, "No space left on device")
+    def no_room(_text: str, **_named: object) -> None:
+        raise UsageError("cannot write to standard output: No space left on device")
 
-    monkeypatch.setattr(reports, "_write", full)
-    monkeypatch.setattr(runs, "verify", raising(ZeroDivisionError("planted")))
-    assert ends("bad.yaml", "--report", "json=a.json") == 3
+    monkeypatch.setattr(console, "write", no_room)
+    monkeypatch.setattr(places, "write", full)
+    assert ends(config, "--report", "json=a.json", "--report", "jsonl=b.jsonl", "-f", "jsonl") == code
     said = capsys.readouterr().err
-    assert "planted" in said
-    assert "cannot be written" in said
+    assert "cannot write to standard output" in said
+    assert "'a.json' cannot be written" in said
+    assert (tmp_path / "b.jsonl").read_text()
+
+
+def test_a_fault_of_ours_in_one_format_takes_nothing_from_the_others(
+    ends: Callable[..., object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def planted(_report: Report) -> str:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(jsonl, "verified", planted)
+    assert ends("good.yaml", "-f", "jsonl", "--report", "jsonl=b.jsonl", "--report", "json=c.json") == 3
+    assert "planted" in capsys.readouterr().err
+    assert json.loads((tmp_path / "c.json").read_text())["ok"] is True
 
 
 def test_a_run_that_breaks_hands_over_what_was_finished(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

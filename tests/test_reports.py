@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from convcheck.cli import reports
+from convcheck.cli import github, reports
 from convcheck.results import Report
 
 Run = Callable[..., Result]
@@ -52,7 +53,9 @@ REFUSED = {
     "a link to itself": (["json=loop/a.json"], "loop"),
     "one path twice": (["json=a.txt", "html=a.txt"], "two reports would go to 'a.txt'"),
     "one file by two names": (["json=a.txt", "html=./link"], "two reports would go to './link'"),
-    "the name of a config": (["json=cases.yaml"], "ends like a config"),
+    "the name of a config": (["json=cases.yaml"], "'cases.yaml' ends like a config"),
+    "a link to a config": (["json=out"], "'out' leads to 'target.yaml', which ends like a config"),
+    "a link that would lead to one": (["json=ahead"], "'ahead' leads to 'new.YML', which ends like a config"),
 }
 
 
@@ -62,12 +65,28 @@ def test_is_refused_before_anything_is_run(convcheck: Run, folder: Path, words: 
     (folder / "file").write_text("")
     (folder / "link").symlink_to("a.txt")
     (folder / "loop").symlink_to("loop")
+    (folder / "target.yaml").write_text(BAD)
+    (folder / "out").symlink_to("target.yaml")
+    (folder / "ahead").symlink_to("new.YML")
     before = sorted(folder.iterdir())
     result = convcheck(*LAYER, *(each for word in words for each in ("--report", word)))
     assert result.exit_code == 2, result.output
     assert said in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.usefixtures("nothing_runs")
+@pytest.mark.parametrize("name", ["cases.txt", "./cases.txt", "below/../cases.txt", "link", "hard"])
+def test_a_config_that_is_read_is_never_replaced_by_a_report(convcheck: Run, folder: Path, name: str) -> None:
+    (folder / "below").mkdir()
+    (folder / "cases.txt").write_text(BAD)
+    (folder / "link").symlink_to("cases.txt")
+    (folder / "hard").hardlink_to("cases.txt")
+    result = convcheck("verify", "cases.txt", "--report", f"json={name}")
+    assert result.exit_code == 2
+    assert "is a config that is read here, and would be lost" in result.stderr
+    assert (folder / name).read_text() == BAD
 
 
 @pytest.mark.usefixtures("nothing_runs")
@@ -145,6 +164,74 @@ def test_a_device_is_written_to_and_not_replaced(convcheck: Run) -> None:
     assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
 
 
+def test_a_named_pipe_is_written_to_and_stays_one(convcheck: Run, folder: Path) -> None:
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    # Its other end is open, so nobody waits for anybody.
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert convcheck(*LAYER, "--report", "json=pipe").exit_code == 0
+        assert json.loads(os.read(reader, 1 << 16))["ok"] is True
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_pipe_of_the_shell_is_written_to(convcheck: Run) -> None:
+    reader, writer = os.pipe()
+    try:
+        assert convcheck(*LAYER, "--report", f"json=/dev/fd/{writer}").exit_code == 0
+        assert json.loads(os.read(reader, 1 << 16))["ok"] is True
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault(convcheck: Run) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        result = convcheck(*LAYER, "--report", f"json=/dev/fd/{writer}")
+    finally:
+        os.close(writer)
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize(("padding", "code"), [(0, 2), (1, 1)])
+def test_a_report_that_finds_no_room_changes_the_exit_code_only_of_what_went_well(
+    convcheck: Run, padding: int, code: int
+) -> None:
+    layer = f"Conv2d(3, 4, 2, stride=2, padding={padding})"
+    words = ("verify", layer, "-i", "1,3,8,8", "-r", "patchify-linear", "-f", "json")
+    result = convcheck(*words, "--report", "json=/dev/full")
+    assert result.exit_code == code
+    assert json.loads(result.stdout)["ok"] is (code == 2)
+    assert "the report '/dev/full' cannot be written: No space left on device" in result.stderr
+
+
+def test_standard_output_takes_a_report_where_it_is_a_pipe(folder: Path) -> None:
+    words = [sys.executable, "-m", "convcheck", *LAYER, "-f", "github", "--report", "jsonl=/dev/stdout"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=folder, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    notice, line = done.stdout.splitlines()
+    assert notice.startswith("::notice ")
+    assert json.loads(line)["verdict"] == "equal"
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "printed"])
+def test_the_file_to_which_standard_output_goes_is_not_replaced(folder: Path, name: str) -> None:
+    words = [sys.executable, "-m", "convcheck", *LAYER, "--report", f"jsonl={name}"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    with (folder / "printed").open("w") as printed:
+        done = subprocess.run(
+            words, stdout=printed, stderr=subprocess.PIPE, text=True, check=False, cwd=folder, env=environment
+        )
+    assert done.returncode == 2
+    assert "is where standard output goes" in done.stderr
+
+
 @pytest.mark.parametrize("words", [["-f", "github"], ["--report", "github=a.txt"]], ids=["printed", "in a file"])
 def test_the_summary_of_a_step_gets_the_table_below_what_is_there(
     convcheck: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
@@ -174,20 +261,20 @@ def test_a_summary_is_filled_up_to_what_github_takes(folder: Path, monkeypatch: 
     summary = folder / "summary.md"
     summary.write_text("x" * taken)
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
-    monkeypatch.setattr(reports, "LARGEST_SUMMARY", 2000)
-    reports.summarise(Report(TOOL, tuple(result(f"case-{index}") for index in range(20))))
+    monkeypatch.setattr(github, "LARGEST_SUMMARY", 2000)
+    github.summarise(Report(TOOL, tuple(result(f"case-{index}") for index in range(20))))
     assert taken < summary.stat().st_size <= 2000
     assert "left out" in summary.read_text()
 
 
 def test_a_summary_that_is_full_is_left_as_it_is(convcheck: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     summary = folder / "summary.md"
-    summary.write_text("x" * (reports.LARGEST_SUMMARY - 10))
+    summary.write_text("x" * (github.LARGEST_SUMMARY - 10))
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     result = convcheck(*LAYER, "-f", "github")
     assert result.exit_code == 0
     assert "is full" in result.stderr
-    assert summary.stat().st_size == reports.LARGEST_SUMMARY - 10
+    assert summary.stat().st_size == github.LARGEST_SUMMARY - 10
 
 
 def test_a_summary_that_cannot_be_written_is_said_and_changes_no_exit_code(
@@ -199,8 +286,62 @@ def test_a_summary_that_cannot_be_written_is_said_and_changes_no_exit_code(
     assert "GITHUB_STEP_SUMMARY cannot be written to: Is a directory" in result.stderr
 
 
+@pytest.mark.parametrize(("root", "expected"), [(".", "below/bad.yaml"), ("below", "bad.yaml"), ("link", "bad.yaml")])
+@pytest.mark.parametrize("absolute", [False, True])
+def test_an_annotation_names_the_file_from_the_root_of_the_repository(
+    convcheck: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, root: str, expected: str, absolute: bool
+) -> None:
+    (folder / "below").mkdir()
+    (folder / "link").symlink_to("below")
+    (folder / "below" / "bad.yaml").write_text(BAD)
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(folder / root))
+    name = "below/bad.yaml"
+    printed = convcheck("verify", folder / name if absolute else name, "-f", "github").stdout
+    assert f"::error file={expected},line=2," in printed
+
+
+@pytest.mark.parametrize("root", [None, "", "elsewhere"])
+def test_an_annotation_names_a_file_that_is_in_no_repository_as_it_was_named(
+    convcheck: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, root: str | None
+) -> None:
+    (folder / "bad.yaml").write_text(BAD)
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
+    if root is not None:
+        monkeypatch.setenv("GITHUB_WORKSPACE", root and str(folder / root))
+    assert "::error file=./bad.yaml,line=2," in convcheck("verify", "./bad.yaml", "-f", "github").stdout
+
+
+def test_an_annotation_is_right_from_a_folder_below_the_root(
+    convcheck: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "below").mkdir()
+    (folder / "bad.yaml").write_text(BAD)
+    (folder / "below" / "bad.yaml").write_text(BAD)
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(folder))
+    monkeypatch.chdir(folder / "below")
+    printed = convcheck("verify", "bad.yaml", "../bad.yaml", "-f", "github").stdout
+    assert "::error file=below/bad.yaml,line=2," in printed
+    assert "::error file=bad.yaml,line=2," in printed
+
+
+def test_annotations_are_commands_in_a_workflow(convcheck: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "bad.yaml").write_text(BAD)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    lines = convcheck("verify", "bad.yaml", "-f", "github").stdout.splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["::error", "::notice"]
+
+
 @pytest.mark.parametrize("command", ["params", "shape", "rewrites"])
 def test_a_format_that_is_of_results_only_is_refused_elsewhere(convcheck: Run, command: str) -> None:
     result = convcheck(command, "-f", "junit")
     assert result.exit_code == 2
     assert "'junit' is not one of 'table', 'json'" in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_quiet_and_verbose_are_of_the_table_and_say_so(convcheck: Run) -> None:
+    told = " ".join(convcheck("verify", "--help").stdout.split())
+    assert "not as expected (in the table)." in told
+    assert "all evidence of every case (in the table)." in told
+    for option in ("-q", "-v"):
+        assert convcheck(*LAYER, option).stdout != convcheck(*LAYER).stdout
+        assert convcheck(*LAYER, option, "-f", "markdown").stdout.count("\n| ") == 3

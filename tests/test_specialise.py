@@ -19,12 +19,13 @@ from torch.func import functional_call
 
 from convcheck.build import build
 from convcheck.catalogue import catalogue
-from convcheck.cli.console import UNLIMITED, show
+from convcheck.cli.console import show
 from convcheck.evidence import points
 from convcheck.layers import Layer, parse_layer
 from convcheck.offers import facts
 from convcheck.patterns import Shapes
 from convcheck.report.explain import explained
+from convcheck.report.paper import UNLIMITED
 from convcheck.specialise import specialise
 from convcheck.specialise.literals import literal
 

@@ -15,9 +15,6 @@ from convcheck.errors import ConvcheckError, UsageError, cut, inert_line
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-UNLIMITED = 100_000
-"""The width of what is no terminal: a pipe has no edge at which to break or cut a line."""
-
 MOST_FAULTS = 100
 """Faults that are told; a file with more of them is no config."""
 
@@ -49,44 +46,30 @@ def colours() -> bool | None:
 
 def stdout() -> Console:
     """Return the console for results."""
-    from rich.console import Console
-
-    class Whole(Console):
-        """A console on which text is never broken or cut, so that commands and code can be copied from it."""
-
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError
+    from convcheck.report.paper import UNLIMITED, Paper
 
     asked = colours()
-    return Whole(
+    return Paper(
         width=None if sys.stdout.isatty() else UNLIMITED,
         force_terminal=asked,
         # Where it is no terminal, or one that does not say what it can, these are the sixteen that all have.
         color_system="standard" if asked and not sys.stdout.isatty() else "auto" if asked is not False else None,
         # Rich reads NO_COLOR itself, and an option goes before it.
         no_color=asked is False,
-        # Nothing is coloured by guesswork or read as markup.
-        highlight=False,
-        markup=False,
-        emoji=False,
     )
 
 
 def show(console: Console, renderables: Iterable[RenderableType]) -> None:
-    """Print renderables one by one. Lines of text are folded by the terminal, not by us: a copied command stays one."""
-    from rich.text import Text
-
-    def lay_out() -> None:
-        for renderable in renderables:
-            console.print(renderable, soft_wrap=isinstance(renderable, Text))
+    """Print renderables one by one."""
+    from convcheck.report.paper import lay
 
     with _writing():
         if _in_workflow():
             with console.capture() as laid_out:
-                lay_out()
+                lay(console, renderables)
             sys.stdout.write(_read_only(laid_out.get()))
         else:
-            lay_out()
+            lay(console, renderables)
         sys.stdout.flush()
 
 

@@ -127,8 +127,8 @@ Reports = Annotated[
         show_default=False,
     ),
 ]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only what is not as expected.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print all evidence of every case.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only what is not as expected (in the table).")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print all evidence of every case (in the table).")]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Show the formula of every axis, with the numbers put in.", show_default=False)
 ]

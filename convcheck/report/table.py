@@ -9,6 +9,7 @@ from rich.text import Text
 
 from convcheck.report import content
 from convcheck.report.grid import STYLES, Column, cell, grid
+from convcheck.report.paper import printed
 from convcheck.report.plain import inert_line
 from convcheck.results import Report, Result
 
@@ -32,6 +33,11 @@ def verified(report: Report, console: Console, *, verbose: bool, quiet: bool) ->
     if results or not quiet or report.interrupted:
         yield Text("")
         yield Text.assemble(*((text, STYLES.get(verdict, "")) for text, verdict in content.total(report)))
+
+
+def text(report: Report) -> str:
+    """Return the table as it goes into a file, which has no edge and no colours."""
+    return printed(lambda paper: verified(report, paper, verbose=False, quiet=False))
 
 
 def summary(results: Sequence[Result], console: Console) -> RenderableType:
