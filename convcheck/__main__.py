@@ -1,5 +1,18 @@
-"""`python -m convcheck`."""
+"""`python -m convcheck`, and what the installed program calls."""
 
-from convcheck.cli.main import main
+import sys
 
-main()
+INTERRUPTED = 130
+
+
+def run() -> None:
+    """Run the program; an interrupt counts from its first import on."""
+    try:
+        from convcheck.cli.main import main
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    main()
+
+
+if __name__ == "__main__":
+    run()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from convcheck.claims import Claim
+from convcheck.errors import UsageError
 from convcheck.layers import Layer, Sequential
 from convcheck.rewrite import parameter_count
 
@@ -13,6 +15,9 @@ _FLOAT64 = 8
 # Tensors of each size that are alive at once where most are: parameters and inputs in a probe's backward pass, with
 # gradients on both sides and what torch lays aside for im2col; outputs where they are compared with the bound.
 _PARAMETERS, _TRANSPLANTED, _INPUTS, _OUTPUTS, _COLUMNS = 3, 2, 5, 11, 2
+
+MOST = 2**50
+"""Bytes, a pebibyte: more than any machine has."""
 
 _MERGED = 2
 """Weights are merged without groups: once, and once more for the gradient."""
@@ -45,6 +50,23 @@ def _dense(layer: Layer) -> int:
         return sum(map(_dense, layer.layers))
     groups: int = getattr(layer, "groups", 1)
     return groups * layer.parameter_count()
+
+
+def check_possible(claims: Iterable[Claim]) -> None:
+    """Refuse what no machine could prove, before anything that takes time.
+
+    Raises:
+        UsageError: with a line for every claim that needs more than that.
+    """
+    sizes = [(claim, needed(claim)) for claim in claims]
+    wrong = [
+        f"{claim.id}: the proof needs about {write_bytes(size)} of memory, which no machine has; "
+        "fewer channels or a smaller input would do"
+        for claim, size in sizes
+        if size > MOST
+    ]
+    if wrong:
+        raise UsageError("\n".join(wrong))
 
 
 def available() -> int:

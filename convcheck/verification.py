@@ -32,35 +32,28 @@ def verify(claim: Claim, at: Callable[[Point], Point] = as_drawn, notes: Sequenc
     """
     start = time.perf_counter()
     result = _known(claim)
-    machine = _too_large(claim)
-    refusals = [*claim.refusals, *machine]
-    if refusals:
-        result = dataclasses.replace(result, verdict=Verdict.REFUSED, reason="; ".join(refusals))
+    if claim.refusals:
+        result = dataclasses.replace(result, verdict=Verdict.REFUSED, reason="; ".join(claim.refusals))
+    elif too_large := _too_large(claim):
+        # That this machine is too small says nothing of the claim.
+        result = dataclasses.replace(result, verdict=Verdict.ERROR, reason=f"could not be run: {too_large}")
     else:
         try:
             result = _prove(claim, dataclasses.replace(result, notes=(*result.notes, *notes)), at)
         except CannotRunError as error:
             result = dataclasses.replace(result, verdict=Verdict.ERROR, reason=f"could not be run: {error}")
-    result = _judged(claim, result)
-    if machine and not claim.refusals:
-        # That this machine is too small says nothing of the claim, so no case can expect it.
-        spoken = (
-            f"{result.reason}; this machine's memory is no refusal that a case can expect"
-            if result.ok
-            else result.reason
-        )
-        result = dataclasses.replace(result, ok=False, reason=spoken)
-    return dataclasses.replace(result, seconds=time.perf_counter() - start)
+    return dataclasses.replace(_judged(claim, result), seconds=time.perf_counter() - start)
 
 
-def _too_large(claim: Claim) -> list[str]:
+def _too_large(claim: Claim) -> str | None:
+    """Say by how much this machine's memory is too small for the proof."""
     needed, free = memory.needed(claim), memory.available()
     if needed <= free:
-        return []
-    return [
-        f"memory: the proof needs about {memory.write_bytes(needed)}, and {memory.write_bytes(free)} are free "
-        "(fewer channels or a smaller input would do)"
-    ]
+        return None
+    return (
+        f"the proof needs about {memory.write_bytes(needed)} of memory, and {memory.write_bytes(free)} are free; "
+        "fewer channels or a smaller input would do"
+    )
 
 
 def _known(claim: Claim) -> Result:

@@ -118,10 +118,15 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
     ),
     "a folder is searched": (["verify", "configs"], 0, ["good", "1 equal"]),
     "a file and a layer go together": (["verify", "configs", CONV, "-r", "patchify-linear"], 0, ["good", "2 equal"]),
-    "a layer too large is refused": (
-        ["verify", "Conv2d(100000, 100000, 64)"],
+    "a layer too large for this machine cannot be run": (
+        ["verify", "Conv2d(10000, 10000, 64)", "-r", "unfold-matmul"],
         1,
-        ["refused", "memory: the proof needs about", "PiB"],
+        ["error", "could not be run: the proof needs about", "TiB of memory, and"],
+    ),
+    "a layer too large for any machine is bad input": (
+        ["verify", "Conv2d(100000, 100000, 64)"],
+        2,
+        ["unfold-matmul]: the proof needs about", "PiB of memory, which no machine has"],
     ),
     "only the unexpected is printed if quiet": (
         ["verify", "many.yaml", "-q"],

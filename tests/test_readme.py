@@ -73,14 +73,14 @@ def test_the_faults_of_the_readme_are_those_that_are_told(
     (text,) = [text for text in CONFIGS if "# bad.yaml" in text]
     (tmp_path / "bad.yaml").write_text(text)
     (shown,) = re.findall(r"```text\n((?:.*\n)*?)```", TEXT)
-    told = [line.removeprefix("error: ") for line in convcheck("verify", "bad.yaml").stderr.splitlines()]
-    assert told == [*shown.splitlines(), "2 faults; nothing was run"]
+    assert convcheck("verify", "bad.yaml").stderr == shown
 
 
 def test_the_python_of_the_readme_runs_and_gives_the_shapes_that_are_told() -> None:
-    namespace: dict[str, object] = {}
     told = 0
     for block in re.findall(r"```python\n((?:.*\n)*?)```", TEXT):
+        # Each is copied alone.
+        namespace: dict[str, object] = {}
         exec(block, namespace)
         for line, shape in re.findall(r"^(.*?)  # ([\[(][\d, ]+[\])])$", block, re.MULTILINE):
             value = eval(line.partition(" = ")[2] or line, namespace)

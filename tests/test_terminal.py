@@ -58,6 +58,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(["--color", "always"], {}, True, id="unless they are asked for"),
         pytest.param([], {"FORCE_COLOR": "1"}, True, id="by option or by environment"),
         pytest.param([], {"FORCE_COLOR": ""}, False, id="an empty variable says nothing"),
+        pytest.param([], {"FORCE_COLOR": "0"}, False, id="nor does 0"),
         pytest.param([], {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, id="NO_COLOR goes before FORCE_COLOR"),
         pytest.param(["--color", "never"], {"FORCE_COLOR": "1"}, False, id="the option goes before the environment"),
         pytest.param(["--color", "always"], {"NO_COLOR": "1"}, True, id="whichever of them it is"),

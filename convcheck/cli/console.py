@@ -35,13 +35,13 @@ def colours() -> bool | None:
     """Return whether to colour, whatever the stream is; None to colour on a terminal.
 
     The option goes before the environment, and NO_COLOR (no-color.org) before FORCE_COLOR (force-color.org): each
-    counts if it is set and not empty.
+    counts if it is set and not empty, and FORCE_COLOR not if it is 0.
     """
     if _asked[0] != "auto":
         return _asked[0] == "always"
     if os.environ.get("NO_COLOR"):
         return False
-    return True if os.environ.get("FORCE_COLOR") else None
+    return True if os.environ.get("FORCE_COLOR", "0") not in ("", "0") else None
 
 
 def stdout() -> Console:
@@ -51,7 +51,8 @@ def stdout() -> Console:
     asked = colours()
     return Paper(
         width=None if sys.stdout.isatty() else UNLIMITED,
-        force_terminal=asked,
+        # Rich would look for FORCE_COLOR itself.
+        force_terminal=sys.stdout.isatty() if asked is None else asked,
         # Where it is no terminal, or one that does not say what it can, these are the sixteen that all have.
         color_system="standard" if asked and not sys.stdout.isatty() else "auto" if asked is not False else None,
         # Rich reads NO_COLOR itself, and an option goes before it.

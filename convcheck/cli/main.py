@@ -35,7 +35,9 @@ def _inert() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(message := getattr(error, "message", None), str):
+        # Without any word, click raises the help itself.
+        is_help = type(error).__name__ == "NoArgsIsHelpError"
+        if isinstance(message := getattr(error, "message", None), str) and not is_help:
             error.message = cut(inert_line(message), console.LONGEST)  # type: ignore[attr-defined]
         raise
 

@@ -36,7 +36,7 @@ def params(
     """
     found = targets.sort_out(target)
     rows: Sequence[Weights]
-    missed, chained = False, not found.files and not rewrite and len(found.chain[0]) > 1
+    missed, chained = False, not found.files and not rewrite and found.count > 1
     if chained:
         rows, names = _alone(found, input, choose)
     else:
@@ -70,7 +70,7 @@ def _alone(found: targets.Targets, input: Sequence[str] | None, choose: str | No
     if input:
         raise UsageError("-i is of no use for the parameters of several layers; they do not depend on the input")
     wanted = matcher(choose) if choose else None
-    rows = [row for row in alone(*found.chain) if wanted is None or wanted(row.case)]
+    rows = [row for row in alone(*found.chain()) if wanted is None or wanted(row.case)]
     if not rows:
         raise UsageError(f"-k {shown(choose)} selects nothing")
     return rows, [row.case for row in rows]

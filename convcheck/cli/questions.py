@@ -106,7 +106,7 @@ def _layers(words: Sequence[str] | None, option: str) -> Sequence[Layer]:
     found = targets.sort_out(words)
     if found.files:
         raise UsageError(f"{option} asks about layers on the command line, such as 'Conv2d(3, 64, 7, stride=2)'")
-    return found.chain[0]
+    return found.chain()[0]
 
 
 def _input(inputs: Sequence[str] | None) -> Shape | None:

@@ -8,7 +8,7 @@ import typer
 
 from convcheck.cli import completion, console, options, targets
 from convcheck.errors import UsageError
-from convcheck.layers import kinds, parse_layer
+from convcheck.layers import kinds, parse_layer, write_shapes
 
 Subject = Annotated[
     str | None,
@@ -39,7 +39,10 @@ def rewrites(
     out = console.stdout()
     if subject is not None and ("(" in subject or subject in kinds()):
         layer = parse_layer(subject)
-        found = offers(layer, targets.layer_case(layer, targets.given(input)).inputs)
+        shapes = targets.layer_case(layer, targets.given(input)).inputs
+        if not input:
+            console.hint(f"no -i given, so this is taken: {write_shapes(shapes)}; some rewrites depend on it")
+        found = offers(layer, shapes)
         if format == "json":
             from convcheck.report import as_json
 

@@ -80,7 +80,7 @@ def _rows(
         if shapes is not None:
             raise UsageError("-i is the input of a layer on the command line; a config brings its own")
         return shapes_of(targets.read_cases(found.files), dtype=dtype, explained=explained), None, False
-    layers, names = found.chain
+    layers, names = found.chain()
     if shapes is None:
         from convcheck.layers import Sequential
 

@@ -13,7 +13,7 @@ _MOST = 4_000_000
 
 
 def pasted() -> Pasted:
-    """Read layers from standard input, and say on standard error what a print does not tell.
+    """Read layers from standard input.
 
     Raises:
         UsageError: there is nothing, or nothing that can be read.
@@ -32,10 +32,14 @@ def pasted() -> Pasted:
         found = parse_pasted(text)
     except LayerError as error:
         raise UsageError("\n".join(f"standard input: {message}" for _, message in error.faults)) from None
+    return found
+
+
+def told_of(found: Pasted) -> None:
+    """Say on standard error what a print does not tell of layers that are taken for a chain."""
     if found.containers:
         several = len(found.containers) > 1
         console.hint(
             f"{', '.join(found.containers)} {'are' if several else 'is'} no Sequential: layers are taken in the order "
             "printed; branches, skip connections and what forward does between them cannot be seen"
         )
-    return found

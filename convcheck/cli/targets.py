@@ -45,15 +45,26 @@ class Targets:
     """Each with the name by which it was called."""
     layers: tuple[Layer | Pasted, ...]
 
-    @property
     def chain(self) -> tuple[tuple[Layer, ...], tuple[str | None, ...]]:
-        """All layers one after the other, and the names of those that have one."""
+        """Return all layers one after the other, and their names, if any; say what is not known of them."""
         layers: list[Layer] = []
         names: list[str | None] = []
         for each in self.layers:
-            layers += (each,) if isinstance(each, Layer) else each.layers
-            names += (None,) if isinstance(each, Layer) else each.names
+            if isinstance(each, Layer):
+                layers.append(each)
+                names.append(None)
+                continue
+            from convcheck.cli import stdin
+
+            stdin.told_of(each)
+            layers += each.layers
+            names += each.names
         return tuple(layers), tuple(names)
+
+    @property
+    def count(self) -> int:
+        """How many layers there are."""
+        return sum(1 if isinstance(each, Layer) else len(each.layers) for each in self.layers)
 
 
 def sort_out(words: Sequence[str] | None) -> Targets:

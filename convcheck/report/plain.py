@@ -27,6 +27,9 @@ def plain(value: object) -> object:
         return str(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, str):
+        # Half of a pair, as in the name of a file that is not UTF-8, is no letter, and strict readers refuse it.
+        return value.encode("utf-8", "backslashreplace").decode()
     return value
 
 
