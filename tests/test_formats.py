@@ -334,7 +334,8 @@ def test_a_name_moves_no_cursor_and_adds_no_line(name: str, format: str) -> None
 
 
 def test_a_name_stays_whole_in_json(name: str) -> None:
-    names = [each.case for each in hostile(name).results]
+    # Half of a pair is no letter: strict readers refuse it even where JSON spells it out.
+    names = [each.case.encode("utf-8", "backslashreplace").decode() for each in hostile(name).results]
     report = json.loads(reports.text("json", hostile(name)))
     assert [each["case"] for each in report["results"]] == names
     assert [json.loads(line)["case"] for line in reports.text("jsonl", hostile(name)).split("\n")] == names

@@ -68,14 +68,18 @@ def test_a_verified_layer(convcheck: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "layer",
-    ["Conv2d(3, 4, 2, stride=2, padding=1)", "Linear(2, 3)", "Conv2d(100000, 100000, 64, stride=64)"],
+    ("layer", "verdict"),
+    [
+        ("Conv2d(3, 4, 2, stride=2, padding=1)", "refused"),
+        ("Linear(2, 3)", "refused"),
+        ("Conv2d(10000, 10000, 64, stride=64)", "error"),
+    ],
     ids=["refused", "no rewrite", "too large"],
 )
-def test_a_refused_claim_has_every_field_too(convcheck: Run, layer: str) -> None:
+def test_a_claim_that_is_not_tried_has_every_field_too(convcheck: Run, layer: str, verdict: str) -> None:
     (found,) = parsed(convcheck("verify", layer, "-f", "json", *(["-r", "patchify-linear"])))["results"]
     assert found.keys() == RESULT
-    assert (found["verdict"], found["ok"]) == ("refused", False)
+    assert (found["verdict"], found["ok"]) == (verdict, False)
     assert found["reason"]
     assert found["exact"] == {"status": "not-applicable", "probes": 0, "false_accept": None}
     assert found["gradients"] == dict.fromkeys(("input", "weight", "bias"), "not-applicable")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import importlib
 import io
+import json
 import os
 import pty
 import re
@@ -160,6 +161,36 @@ def test_control_c_prints_what_was_finished_and_exits_with_130(tmp_path: Path) -
     assert re.search(r"n-0 +patchify-linear .* equal", screen(said))
     assert "interrupted" in screen(said)
     assert "Traceback" not in said
+
+
+def test_control_c_while_torch_is_loaded_reports_that_nothing_was_tried(tmp_path: Path) -> None:
+    """The module that is imported first stands in for torch: it waits, and is interrupted."""
+    (tmp_path / "torch.py").write_text("raise KeyboardInterrupt\n")
+    report = tmp_path / "report.json"
+    words = ["verify", "Conv2d(3, 4, 2)", "-r", "loops", "--report", f"json={report}"]
+    path = f"{tmp_path}{os.pathsep}{os.pathsep.join(sys.path)}"
+    done = subprocess.run(
+        [sys.executable, "-m", "convcheck", *words],
+        env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 130
+    assert "interrupted, 1 not tried" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert json.loads(report.read_text())["untried"] == 1
+
+
+def test_control_c_while_the_program_itself_is_loaded_exits_with_130(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+    path = f"{tmp_path}{os.pathsep}{os.pathsep.join(sys.path)}"
+    command = [sys.executable, "-m", "convcheck", "--help"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_the_program_alone_prints_its_help(convcheck: Run) -> None:
+    result = convcheck()
+    assert result.exit_code == 2
+    assert result.stderr.rstrip() == convcheck("--help").stdout.rstrip()
 
 
 def examples(command: str) -> list[str]:

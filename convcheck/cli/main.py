@@ -19,7 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from convcheck.cli import console
 from convcheck.cli.command import page, told
 from convcheck.errors import ConvcheckError, cut, inert_line
-from convcheck.version import __version__
+from convcheck.version import __version__, torch_version
 
 BAD_INPUT, OUR_FAULT, INTERRUPTED = 2, 3, 130
 
@@ -97,13 +97,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            torch = version("torch")
-        except PackageNotFoundError:
-            torch = "not installed"
-        console.write(f"convcheck {__version__} (torch {torch}, Python {sys.version.split()[0]})")
+        console.write(f"convcheck {__version__} (torch {torch_version()}, Python {sys.version.split()[0]})")
         raise typer.Exit
 
 

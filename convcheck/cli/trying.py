@@ -77,9 +77,23 @@ def tried(
         note(report)
 
     with watching(len(claims), shown=not quiet) as begin:
-        # This imports torch, which takes its time.
-        from convcheck.runs import run
-
+        try:
+            # This imports torch, which takes its time.
+            from convcheck.runs import run
+        except KeyboardInterrupt:
+            return _untried(claims)
         found = run(claims, max_failures=max_failures, begin=begin, rescue=rescue)
     note(found)
     return found
+
+
+def _untried(claims: Sequence[Claim]) -> Report:
+    """Return the report of a run that was interrupted before it began."""
+    import platform
+
+    from convcheck.results import Report, Tool
+    from convcheck.version import __version__, torch_version
+
+    devices = ", ".join(dict.fromkeys(claim.case.device for claim in claims))
+    tool = Tool(__version__, torch_version(), platform.python_version(), devices, threads=0)
+    return Report(tool, (), interrupted=True, untried=len(claims))

@@ -40,6 +40,7 @@ def verify(
     """
     from convcheck.cli import reports, trying
     from convcheck.config.case import laid_over
+    from convcheck.memory import check_possible
 
     given = {"dtype": dtype, "device": device, "seed": seed, "strict": strict or None}
     cases = [laid_over(case, **given) for case in targets.cases_of(target, input)]
@@ -49,6 +50,7 @@ def verify(
     if list_only:
         console.listed(claim.id for claim in claims)
         return
+    check_possible(claims)
     if not quiet:
         trying.hint({claim.case.name: claim.case for claim in claims}.values(), made_up=not input)
     found = trying.tried(
