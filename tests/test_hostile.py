@@ -106,6 +106,43 @@ FILES: dict[str, tuple[str | bytes, str]] = {
         ),
         "from here on the file makes more than 10000 cases",
     ),
+    "a matrix of a case of thousands of weights": (
+        case(
+            LAYER,
+            "rewrite: patchify-linear",
+            f"transplant: {{{', '.join(f'w{n}: o -> o' for n in range(3000))}}}",
+            f"matrix: {{seed: {list(range(100))}}}",
+            'name: "{seed}"',
+        ),
+        "100 cases of 3007 entries each make 300700 entries; 300000 at most",
+    ),
+    "a matrix of a chain of thousands": (
+        case(
+            f"layer: {{op: Sequential, layers: [{','.join(['ReLU()'] * 3000)}]}}",
+            f"matrix: {{seed: {list(range(100))}}}",
+            'name: "{seed}"',
+        ),
+        "100 cases of 3006 entries each make 300600 entries; 300000 at most",
+    ),
+    "defaults of thousands of entries": (
+        f"defaults: {{input: [{','.join(['[2, 3]'] * 9000)}]}}\n"
+        + "cases:\n"
+        + "".join(f"  - {{layer: ReLU(), name: '{n}'}}\n" for n in range(1000)),
+        "cases[11]: a case of 27005 entries, with what is before, make 324060 entries; 300000 at most",
+    ),
+    "a transplant of thousands of weights": (
+        case(LAYER, "rewrite: patchify-linear", f"transplant: {{{', '.join(f'w{n}: o -> o' for n in range(3000))}}}"),
+        "transplant: names 3000 parameters; 1000 at most are read",
+    ),
+    "thousands of weights of a file": (
+        case(LAYER, f"weights: {{file: a.safetensors, {', '.join(f'w{n}: w' for n in range(3000))}}}"),
+        "weights: names 3001 parameters; 1000 at most are read",
+    ),
+    "a case of thousands of keys": (case(LAYER, *(f"k{n}: 1" for n in range(3000))), "3001 keys; 100 at most are read"),
+    "defaults of thousands of keys": (
+        f"defaults: {{{', '.join(f'k{n}: 1' for n in range(3000))}}}\n" + case(LAYER),
+        "3000 keys; 100 at most are read",
+    ),
     "a variable that grows with every use": (
         case(LAYER, f'name: "{"{a}" * 1_000_000}"', f"matrix: {{a: [{'x' * 1_000_000}]}}"),
         "a text of 1000003000000 characters once its variables are put in",
@@ -199,6 +236,46 @@ def test_a_config_is_refused_that_is(
     with guarded():
         result = convcheck(command, "c.yaml")
     assert message in refused(result)
+
+
+def swept(a: int, name: str) -> str:
+    matrix = f"matrix: {{seed: {list(range(100))}, a: {list(range(a))}}}"
+    return f"  - {{layer: ReLU(), name: '{name}-{{seed}}-{{a}}', {matrix}}}\n"
+
+
+FAULTY: dict[str, tuple[str, list[str]]] = {
+    "one matrix is too large by itself": (
+        "cases:\n" + swept(101, "a") + swept(100, "b") + swept(100, "c"),
+        ["matrix: makes 10100 cases; 10000", "cases[2]: from here on the file makes more than 10000 cases", "2 faults"],
+    ),
+    "an expectation has tens of thousands of keys": (
+        case(LAYER, f"expect: {{{', '.join(f'k{n}: 1' for n in range(30_000))}}}"),
+        ["k0: unknown key", "30000 faults, of which the first 100 are shown"],
+    ),
+    "there are unknown keys in thousands of combinations": (
+        case(LAYER, *(f"k{n}: 1" for n in range(80)), f"matrix: {{seed: {list(range(3000))}}}", 'name: "{seed}"'),
+        ["k0: unknown key", "k79: unknown key", "80 faults"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "told"), FAULTY.values(), ids=FAULTY.keys())
+def test_all_faults_are_told_at_once_where(convcheck: Run, folder: Path, text: str, told: list[str]) -> None:
+    (folder / "c.yaml").write_text(text)
+    with guarded():
+        result = convcheck("shape", "c.yaml")
+    assert result.exit_code == 2
+    assert [words for words in told if words not in result.stderr] == []
+
+
+def test_ten_thousand_cases_of_many_keys_are_read(convcheck: Run, folder: Path) -> None:
+    lines = (
+        'rewrite: patchify-linear, dtype: "{dtype}", device: cpu, input: [1, 3, 8, 8], tolerance: {atol: 1, rtol: 1}',
+        'expect: {verdict: equal, output: [1, 8, 4, 4], params: 104}, order: i kh kw, name: "{dtype}-{seed}"',
+        f"matrix: {{dtype: [float32, float64], seed: {list(range(5000))}}}",
+    )
+    (folder / "c.yaml").write_text(f"cases: [{{layer: 'Conv2d(3, 8, 2, stride=2)', {', '.join(lines)}}}]")
+    assert len(convcheck("shape", "c.yaml", "--list").stdout.splitlines()) == 10_000
 
 
 LAYERS: dict[str, tuple[str, str]] = {
@@ -319,3 +396,83 @@ def test_an_option_is_refused_that_is(convcheck: Run, words: list[str], message:
     with guarded():
         result = convcheck(*words)
     assert message in refused(result)
+
+
+GIANT = 10**9
+ROUND = f"{GIANT}, padding={9 * GIANT // 10}"
+WIDE = f"{GIANT}, stride={GIANT - 1}, dilation=7, padding=12345"
+COARSE = "1000003, stride=999999937, dilation=1000000007, padding=999999000"
+HOLES = f"{GIANT}, dilation=2, stride=1999999973, padding={GIANT - 1}"
+CHAINS = {
+    "wide windows one after the other": f"Conv1d(1, 1, {ROUND}), Conv1d(1, 1, {ROUND})",
+    "a stride and back": f"Conv1d(1, 1, 3, {GIANT}, 1), ConvTranspose1d(1, 1, {GIANT}, {GIANT})",
+    "back and a stride": f"ConvTranspose1d(1, 1, {GIANT}, {GIANT}), Conv1d(1, 1, 3, {GIANT}, 1)",
+    "wide windows of holes": f"ConvTranspose1d(1, 1, {GIANT}, 7, 1000, dilation=3), Conv1d(1, 1, {GIANT}, 7, 1000, 3)",
+    "pools": f"MaxPool1d({GIANT}, padding={GIANT // 2}, ceil_mode=True), AvgPool1d({GIANT}, padding={GIANT // 2})",
+    "strides that share nothing": f"Conv1d(1, 1, {COARSE}), Conv1d(1, 1, 1000003, 3, 99, 7)",
+    "copies all round": f"Conv1d(1, 1, 1, padding={GIANT}, padding_mode='circular'), Conv1d(1, 1, 1, 2)",
+    "copies of the ends": f"Conv1d(1, 1, 1, padding={GIANT}, padding_mode='replicate'), Conv1d(1, 1, 1, {GIANT})",
+    "windows on copies": f"Conv1d(1, 1, {GIANT}, 7, {GIANT}, padding_mode='replicate'), Conv1d(1, 1, 1, {GIANT})",
+    "what is cut away": f"Conv1d(1, 1, 1, 3, {GIANT}), ConvTranspose1d(1, 1, {GIANT}, padding={9 * GIANT // 10})",
+}
+LARGE = {
+    **{
+        f"{dims} axes and {name}{f', {mode}' if mode != 'zeros' else ''}": (
+            f"Conv{dims}d(1, 1, {window}, padding_mode='{mode}')",
+            dims,
+        )
+        for dims in (1, 2, 3)
+        for mode in ("zeros", "circular", "reflect", "replicate")
+        for name, window in {"wide windows": ROUND, "wide strides": WIDE, "coarse taps": COARSE, "holes": HOLES}.items()
+    },
+    **{
+        f"{dims} axes spread out by {name}": (f"ConvTranspose{dims}d(1, 1, {window})", dims)
+        for dims in (1, 2, 3)
+        for name, window in {
+            "wide kernels": ROUND,
+            "wide strides": WIDE,
+            "coarse taps": COARSE,
+            "a tap": f"1, padding={GIANT}",
+        }.items()
+    },
+    **{
+        f"{kind}, ceil_mode={rounded}": (f"{kind}({GIANT}, {stride}, {GIANT // 2}, ceil_mode={rounded})", int(kind[-2]))
+        for kind, stride in (("MaxPool1d", 7), ("MaxPool3d", 999_999_937), ("AvgPool1d", GIANT - 1), ("AvgPool2d", 3))
+        for rounded in (False, True)
+    },
+    **{name: (f"Sequential({chain})", 1) for name, chain in CHAINS.items()},
+    "patches to channels": (f"PixelUnshuffle({GIANT})", 2),
+    "channels to patches": (f"PixelShuffle({GIANT})", 2),
+    "patches": (f"Patchify(1, 8, {GIANT}, dims=3)", 3),
+    "windows as columns": (f"Unfold({GIANT}, padding={GIANT - 1}, stride=7, dilation=3)", 2),
+    "columns as windows": (f"Fold({GIANT}, 2, stride=999999937, dilation=999)", 1),
+}
+LENGTHS = ("2000000", "1000000007", "5000000000", "1000000000000000000", "L")
+
+
+@pytest.mark.parametrize(("text", "dims"), LARGE.values(), ids=LARGE.keys())
+def test_giant_windows_are_answered_or_refused_at_once(convcheck: Run, text: str, dims: int) -> None:
+    shapes = [",".join(["1", "1", *[length] * dims]) for length in LENGTHS]
+    asked = [["-i", shape, *more] for shape in shapes for more in ([], ["--explain"], ["--same"], ["--sizes"])]
+    asked += [["--output", shape] for shape in shapes[:-1]]
+    asked += [["-i", shapes[1], "--output", shape] for shape in shapes[:-1]]
+    with guarded():
+        for words in ([], ["--same"], *asked):
+            result = convcheck("shape", text, *words)
+            assert result.exit_code in (0, 1, 2), result.output[-2000:]
+            assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_pairs_of_padding_without_end_are_not_tried(convcheck: Run) -> None:
+    words = ["ConvTranspose1d(1, 1, 60001, stride=30000)", "MaxPool1d(100)", "-i", "1,1,3", "--output", "1,1,9"]
+    with guarded():
+        assert "3000000 pairs of a length and an output_padding would have to be tried" in refused(
+            convcheck("shape", *words)
+        )
+
+
+def test_remainders_without_end_are_not_listed(convcheck: Run) -> None:
+    layer = f"Conv1d(1, 1, {GIANT}, stride={GIANT})"
+    with guarded():
+        assert f"these are {GIANT}; 1000 at most, so add -i" in refused(convcheck("shape", layer, "--same"))
+        assert convcheck("shape", layer, "--same", "-i", f"1,1,{GIANT}").exit_code == 0

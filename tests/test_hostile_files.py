@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from typer.testing import Result
 
+from convcheck.config.files import text_of
+from convcheck.errors import ConfigError
 from tests.hostile import HANGS, MOST_MEMORY, guarded, refused
 
 Run = Callable[..., Result]
@@ -80,6 +85,34 @@ def test_a_file_that_may_not_be_read_is_refused(convcheck: Run, folder: Path, mo
         # Nothing is forbidden to the superuser.
         monkeypatch.setattr("convcheck.config.files.os.open", forbidden)
     assert "c.yaml:1:1: cannot be read: Permission denied" in refused(convcheck("verify", "c.yaml"))
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [(Path.mkdir, "a folder is not read"), (pipe, "a pipe is not read"), (to("/dev/zero"), "a device is not read")],
+)
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted in /proc")
+def test_no_file_stays_open_that_is_not_read(folder: Path, make: Callable[[Path], None], message: str) -> None:
+    make(folder / "c.yaml")
+    before = open_files()
+    with pytest.raises(ConfigError, match=message):
+        text_of(folder / "c.yaml", "c.yaml")
+    assert open_files() == before
+
+
+def test_the_guard_leaves_no_alarm_behind_and_says_where_it_cannot_see_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = signal.getsignal(signal.SIGALRM)
+    with guarded():
+        assert signal.getsignal(signal.SIGALRM) != usual
+    assert signal.getsignal(signal.SIGALRM) == usual
+    monkeypatch.setattr("tests.hostile.Path.read_text", Mock(side_effect=FileNotFoundError))
+    with warnings.catch_warnings(record=True) as told, guarded():
+        pass
+    assert ["no peak of it was checked" in str(each.message) for each in told] == [True]
 
 
 def test_links_that_lead_nowhere_are_told_of_in_a_folder_and_other_odd_files_are_left_out(

@@ -14,6 +14,9 @@ from convcheck.errors import did_you_mean, shown
 MOST_CASES = 10_000
 """Cases that a file may make."""
 
+MOST_ENTRIES = 300_000
+"""Entries of all cases that a file makes, each counted with its defaults: 10,000 cases of 30 entries."""
+
 LONGEST = 20_000
 """Characters of a text into which variables were put."""
 
@@ -123,6 +126,16 @@ def combinations(matrix: object) -> int:
     """Return how many cases a matrix makes, as far as it is one."""
     lists = matrix.values() if isinstance(matrix, dict) else ()
     return math.prod(len(values) for values in lists if isinstance(values, list))
+
+
+def entries(value: object) -> int:
+    """Return how many values there are in a value, with itself; lists of a matrix are not in the cases that they make.
+
+    Of a matrix, its variables count alone.
+    """
+    if isinstance(value, dict):
+        return 1 + sum(1 if key == "matrix" else entries(entry) for key, entry in value.items())
+    return 1 + sum(map(entries, value)) if isinstance(value, list) else 1
 
 
 def _matrix_problems(here: Path, matrix: object) -> Iterator[Problem]:

@@ -39,9 +39,10 @@ _MUST_BE: Mapping[Path, str] = {
 def problems(error: ValidationError) -> Iterator[Problem]:
     """Yield one (key path within the case, sentence) for everything that pydantic found."""
     found = [problem for details in error.errors(include_url=False) for problem in _sentences(details)]
+    within = {path[:length] for path, _ in found for length in range(1, len(path))}
     for path, sentence in dict.fromkeys(found):
         # Of a union, the branch that got furthest is the one that was meant.
-        if not any(len(other) > len(path) > 0 and other[: len(path)] == path for other, _ in found):
+        if path not in within:
             yield path, sentence
 
 

@@ -40,12 +40,15 @@ def _bytes(path: Path) -> bytes:
     """Read a regular file. Raises OSError, or ValueError with a sentence if it is none, or too large."""
     # Without O_NONBLOCK, to open a pipe into which nobody writes would wait for ever.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
             raise ValueError(f"{_kind(about.st_mode)} is not read; a config is a plain file")
-        # A file may grow, and those of /proc say that they are empty.
-        data = file.read(LARGEST_FILE + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            # A file may grow, and those of /proc say that they are empty.
+            data = file.read(LARGEST_FILE + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > LARGEST_FILE:
         size = max(len(data), about.st_size)
         raise ValueError(f"a config of {size} bytes; {LARGEST_FILE} at most are read, so split it up")
@@ -53,5 +56,5 @@ def _bytes(path: Path) -> bytes:
 
 
 def _kind(mode: int) -> str:
-    kinds = {stat.S_ISFIFO: "a pipe", stat.S_ISCHR: "a device", stat.S_ISBLK: "a device", stat.S_ISSOCK: "a socket"}
-    return next((word for is_kind, word in kinds.items() if is_kind(mode)), "a folder")
+    # A socket cannot be opened at all.
+    return "a folder" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "a device"

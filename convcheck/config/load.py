@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path as FilePath
@@ -11,7 +11,16 @@ from pydantic import ValidationError
 
 from convcheck.config.case import Case, Expect, Tolerance, Vocabulary
 from convcheck.config.claimed import claim_problems
-from convcheck.config.expand import MOST_CASES, Problem, Raw, combinations, expand, variables
+from convcheck.config.expand import (
+    MOST_CASES,
+    MOST_ENTRIES,
+    Problem,
+    Raw,
+    combinations,
+    entries,
+    expand,
+    variables,
+)
 from convcheck.config.faults import problems
 from convcheck.config.files import text_of
 from convcheck.config.model import CASE_KEYS, CaseModel, ToleranceModel
@@ -22,6 +31,12 @@ from convcheck.layers import accept
 from convcheck.results import Sides, Verdict
 
 _TOP = ("defaults", "cases")
+
+_MOST_FAULTY = 10_000
+"""Faults after which a file is read no further, each counted in every combination that has it."""
+
+_MOST_KEYS = 100
+"""Keys of one case, known or not."""
 
 
 def load(path: FilePath, shown: str, vocabulary: Vocabulary) -> list[Case]:
@@ -42,6 +57,7 @@ def load(path: FilePath, shown: str, vocabulary: Vocabulary) -> list[Case]:
         report(("defaults", *where), message)
     cases: list[Case] = []
     first: dict[str, int] = {}
+    faulty_ones = 0
     for item in _expanded(document.value):
         if not isinstance(item, Raw):
             report(*item)
@@ -52,6 +68,9 @@ def load(path: FilePath, shown: str, vocabulary: Vocabulary) -> list[Case]:
         except _FaultyError as faulty:
             for inner, message in faulty.problems:
                 report(item.written(inner), message)
+            faulty_ones += len(faulty.problems)
+            if faulty_ones > _MOST_FAULTY:
+                break
             continue
         new = case.name not in first
         taken = first.setdefault(case.name, item.index)
@@ -88,24 +107,51 @@ def _expanded(value: object) -> Iterator[Raw | Problem]:
     if "matrix" in defaults:
         yield ("defaults", "matrix"), "a matrix belongs to one case; move it there"
     defaults = {key: entry for key, entry in defaults.items() if key != "matrix"}
+    if len(defaults) > _MOST_KEYS:
+        yield ("defaults",), _many_keys(defaults)
+        defaults = {}
     cases = value.get("cases")
     if not isinstance(cases, list) or not cases:
         yield ("cases",) if "cases" in value else (), "needs a list of cases, with at least one"
         return
-    # Counted before any is made. One matrix that is too large by itself is told where it stands.
+    # Counted before any is made. A matrix that is too large by itself is told where it stands, and makes none.
     sizes = [combinations(case.get("matrix")) if isinstance(case, dict) else 0 for case in cases]
-    too_many = max(sizes) <= MOST_CASES < sum(sizes)
+    legal = [size if size <= MOST_CASES else 0 for size in sizes]
+    too_many = sum(legal) > MOST_CASES
     if too_many:
-        first = next(index for index, made in enumerate(accumulate(sizes)) if made > MOST_CASES)
+        first = next(index for index, made in enumerate(accumulate(legal)) if made > MOST_CASES)
         yield ("cases", first), f"from here on the file makes more than {MOST_CASES} cases; split it up"
+    if heavy := _too_heavy(cases, defaults, legal):
+        yield heavy
+        return
     for index, case in enumerate(cases):
         if not isinstance(case, dict):
             yield ("cases", index), "a case is a mapping with at least the key 'layer'"
+            continue
+        if len(case) > _MOST_KEYS:
+            yield ("cases", index), _many_keys(case)
             continue
         for item in expand(index, case, defaults, CASE_KEYS):
             yield item
             if too_many and isinstance(item, Raw):
                 break
+
+
+def _many_keys(mapping: Mapping[str, object]) -> str:
+    return f"{len(mapping)} keys; {_MOST_KEYS} at most are read, and known are: {', '.join(sorted(CASE_KEYS))}"
+
+
+def _too_heavy(cases: Sequence[object], defaults: Mapping[str, object], sizes: Sequence[int]) -> Problem | None:
+    """Return where a file goes beyond MOST_ENTRIES, if it does: every combination holds all of its case anew."""
+    under, total = entries(defaults), 0
+    for index, (case, size) in enumerate(zip(cases, sizes, strict=True)):
+        each = entries(case) + under
+        total += each * size
+        if total > MOST_ENTRIES:
+            here = f"{size} cases of {each} entries each" if size > 1 else f"a case of {each} entries"
+            told = f"{here}, with what is before, make {total} entries" if index else f"{here} make {total} entries"
+            return ("cases", index), f"{told}; {MOST_ENTRIES} at most, so split the file up, or write shorter cases"
+    return None
 
 
 def _default_problems(value: object, vocabulary: Vocabulary) -> Iterator[Problem]:

@@ -58,6 +58,16 @@ def _rewrites(value: object, info: ValidationInfo) -> tuple[str, ...] | None:
     return tuple(names)
 
 
+MOST_PARAMETERS = 1000
+"""Parameters that `transplant` or `weights` may name; each is judged in every combination of a matrix."""
+
+
+def _few(value: object) -> object:
+    if isinstance(value, dict) and len(value) > MOST_PARAMETERS:
+        raise _error(f"names {len(value)} parameters; {MOST_PARAMETERS} at most are read, so split the layer up")
+    return value
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, frozen=True)
 
@@ -138,13 +148,13 @@ class CaseModel(_Strict):
     order: Annotated[Group, _told(parse_order), _TEXT] | None = _key(
         "The order of the features of a patch, for the rewrites that have one: axis names in a row.", "kh kw i"
     )
-    transplant: dict[str, Annotated[Pattern, _told(parse), _TEXT]] = Field(
+    transplant: Annotated[dict[str, Annotated[Pattern, _told(parse), _TEXT]], BeforeValidator(_few)] = Field(
         default_factory=dict,
         description="A mapping of weights of one's own, put to the test in place of the catalogue's: by the layer's "
         "name for a parameter, an einops pattern over the axes o i g and kl, kh kw or kt kh kw.",
         examples=[{"weight": "o i kh kw -> o (kh kw i)"}],
     )
-    weights: Annotated[dict[str, object], _own("weights")] | None = _key(
+    weights: Annotated[dict[str, object], BeforeValidator(_few), _own("weights")] | None = _key(
         "Real tensors in place of random ones for the numeric part: a safetensors file, and by the layer's name for a "
         "parameter its key in the file.",
         {"file": "model.safetensors", "weight": "proj.weight"},

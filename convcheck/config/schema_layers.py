@@ -34,10 +34,6 @@ def _layer() -> Schema:
     }
 
 
-def _is_one_of(names: list[str]) -> Schema:
-    return {"required": ["op"], "properties": {"op": {"enum": names}}}
-
-
 def _op(names: Any) -> Schema:
     return {
         "description": "The kind of layer, as torch calls it.",

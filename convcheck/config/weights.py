@@ -10,7 +10,7 @@ from pathlib import Path as FilePath
 
 from convcheck.config.case import WeightFile
 from convcheck.config.expand import Problem
-from convcheck.errors import ConvcheckError, did_you_mean, shown
+from convcheck.errors import ConvcheckError, cut, did_you_mean, shown
 from convcheck.layers import Layer
 from convcheck.patterns import Shape
 
@@ -130,9 +130,5 @@ def _listed(path: str, _changed: int, _size: int) -> Mapping[str, _Tensor]:
             slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118  (no mapping)
             return {key: _Tensor(tuple(each.get_shape()), str(each.get_dtype())) for key, each in slices.items()}
     except SafetensorError as error:
-        raise _UnreadableError(f"{shown(FilePath(path).name)} is no whole safetensors file: {_cut(error)}") from None
-
-
-def _cut(error: Exception, most: int = 120) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= most else text[: most - 3] + "..."
+        why = cut(" ".join(str(error).split()), 120)
+        raise _UnreadableError(f"{shown(FilePath(path).name)} is no whole safetensors file: {why}") from None

@@ -10,6 +10,7 @@ import math
 from typing import cast
 
 from convcheck.layers.lengths import Length, UndecidedError, as_formula
+from convcheck.layers.residues import Residues, first_up_to, least
 from convcheck.layers.text import put
 from convcheck.records import record
 
@@ -101,25 +102,31 @@ class Window:
 
     def _last(self, start: int, stop: int, outputs: int) -> list[int]:
         """Return the last padded position in [start, stop) that a window reads, in a list; an empty one if none is."""
-        best = -1
-        for tap in reversed(range(self.kernel)):
-            window = min(outputs - 1, (stop - 1 - tap * self.dilation) // self.stride)
-            if window >= 0:
-                best = max(best, window * self.stride + tap * self.dilation)
-            if best == stop - 1:
-                break
-        return [best] if best >= start else []
+        best = self._furthest(stop - 1, outputs)
+        return [best] if best is not None and best >= start else []
 
     def _first(self, start: int, stop: int, outputs: int) -> list[int]:
         """Return the first padded position in [start, stop) that a window reads, in a list; an empty one if none is."""
-        best = stop
-        for tap in range(self.kernel):
-            window = max(0, -((tap * self.dilation - start) // self.stride))
-            if window < outputs:
-                best = min(best, window * self.stride + tap * self.dilation)
-            if best == start:
-                break
-        return [best] if best < stop else []
+        # Counted from the last position that is read, the same ones are read in reverse.
+        end = (outputs - 1) * self.stride + span(self.kernel, self.dilation) - 1
+        best = self._furthest(end - start, outputs)
+        return [end - best] if best is not None and end - best < stop else []
+
+    def _furthest(self, limit: int, outputs: int) -> int | None:
+        """Return the last padded position up to `limit` that one of so many windows reads.
+
+        It is the largest `w*s + t*d <= limit` of a window w and a tap t.
+        """
+        if limit < 0 or outputs < 1:
+            return None
+        begin = (outputs - 1) * self.stride
+        # The taps of the last window up to the limit; of each one after them, the window is the last one up to it.
+        own = max(-1, min(self.kernel - 1, (limit - begin) // self.dilation))
+        more = min(self.kernel - 1, limit // self.dilation) - own
+        found = [begin + own * self.dilation] if own >= 0 else []
+        if more > 0:
+            found.append(limit - least(Residues(-self.dilation, limit - (own + 1) * self.dilation, self.stride), more))
+        return max(found)
 
 
 @record
@@ -156,11 +163,13 @@ class Spread:
             if self.padding:
                 raise UndecidedError(f"how many positions are never read depends on {length}")
             return 0
-        last, end = -1, self.padding + outputs
-        for tap in range(self.kernel):
-            at = min(length - 1, (end - 1 - tap * self.dilation) // self.stride)
-            if at * self.stride + tap * self.dilation >= self.padding:
-                last = max(last, at)
-            if last == length - 1:
-                break
-        return length - 1 - last
+        # Position n reaches output n*s + t*d - p by tap t. Up to tap `own` the last position of all does not go beyond
+        # the outputs; of each later tap, the last position that does not is the earlier, the later the tap.
+        end, begin = self.padding + outputs - 1, (length - 1) * self.stride
+        own = max(-1, min(self.kernel - 1, (end - begin) // self.dilation))
+        if own >= 0 and begin + own * self.dilation >= self.padding:
+            return 0
+        more = min(self.kernel - 1, end // self.dilation) - own
+        after = Residues(-self.dilation, end - (own + 1) * self.dilation, self.stride)
+        tap = first_up_to(after, outputs - 1, more)
+        return length if tap is None else length - 1 - after.at(tap) // self.stride

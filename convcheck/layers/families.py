@@ -1,4 +1,8 @@
-"""Which class reads which kind of layer, and where it stands: only that of the kind that is named is imported."""
+"""Which class reads which kind of layer, and where it stands: only that of the kind that is named is imported.
+
+The table repeats each class's KINDS for start-up's sake: to find a kind's class by asking all classes, all of them
+would have to be imported. A test holds both equal.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +34,11 @@ _FAMILIES = (
     ("elementwise", "Hardtanh", ("Hardtanh",)),
     ("elementwise", "GELU", ("GELU",)),
     ("elementwise", "Softplus", ("Softplus",)),
-    ("elementwise", "Dropout", ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout")),
-    ("elementwise", "Dropout", ("FeatureAlphaDropout",)),
+    (
+        "elementwise",
+        "Dropout",
+        ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"),
+    ),
     ("elementwise", "Softmax", ("Softmax", "LogSoftmax")),
     ("matmul", "MatMul", ("matmul", "bmm", "mm")),
     ("attention", "DotProductAttention", ("scaled_dot_product_attention",)),

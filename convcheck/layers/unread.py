@@ -6,15 +6,30 @@ one reads: a stride skips some, and windows may lie on nothing but padding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
 from convcheck.layers.arithmetic import Spread, Window
 from convcheck.layers.lengths import Length, UndecidedError, as_formula
 from convcheck.records import record
 
-_MOST = 100_000
-"""Positions that are followed before it is given up."""
+_MOST = 200_000
+"""Positions that are looked at, of all layers, before it is given up."""
+
+
+class _Effort:
+    """Counts what is looked at. Raises UndecidedError once it is too much."""
+
+    def __init__(self) -> None:
+        self.spent = 0
+
+    def on(self, positions: Iterable[int]) -> Iterator[int]:
+        for each in positions:
+            self.spent += 1
+            if self.spent > _MOST:
+                raise UndecidedError("which positions are never read takes too long to find out")
+            yield each
 
 
 @record
@@ -26,15 +41,16 @@ class Passage:
     length: int
     outputs: int
 
-    def readers(self, at: int) -> Iterator[int]:
+    def readers(self, at: int, effort: _Effort) -> Iterator[int]:
         """Yield the outputs that read a position of the input; some of them twice."""
         if isinstance(self.step, Spread):
-            first = self.step.stride * at - self.step.padding
-            reached = range(first, first + self.step.dilation * self.step.kernel, self.step.dilation)
-            yield from (output for output in reached if 0 <= output < self.outputs)
+            first, dilation = self.step.stride * at - self.step.padding, self.step.dilation
+            # A remainder of Python is never negative, so a first output before the start moves on by whole taps.
+            start, stop = first if first >= 0 else first % dilation, first + dilation * self.step.kernel
+            yield from effort.on(range(start, min(stop, self.outputs), dilation))
             return
-        for place in self._places(at, self.step):
-            yield from self._windows_over(place, self.step)
+        for place in effort.on(self._places(at, self.step)):
+            yield from effort.on(self._windows_over(place, self.step))
 
     def _places(self, at: int, window: Window) -> Iterator[int]:
         """Yield where in the padded input the position stands: once itself, and as its copies."""
@@ -51,10 +67,16 @@ class Passage:
             yield from range(before) if at == 0 else ()
             yield from range(before + length, before + length + after) if at == length - 1 else ()
 
-    def _windows_over(self, place: int, window: Window) -> Iterator[int]:
+    def _windows_over(self, place: int, window: Window) -> range:
         first = max(0, -(-(place - window.dilation * (window.kernel - 1)) // window.stride))
         last = min(self.outputs - 1, place // window.stride)
-        return (each for each in range(first, last + 1) if not (place - each * window.stride) % window.dilation)
+        # A tap of window w is there where w*s leaves the remainder of the place by d; of such w, every d/gcd(s, d)-th.
+        shared = math.gcd(window.stride, window.dilation)
+        if place % shared:
+            return range(0)
+        apart = window.dilation // shared
+        one = place // shared * pow(window.stride // shared, -1, apart)
+        return range(first + (one - first) % apart, last + 1, apart)
 
 
 def unread(passages: Sequence[Passage]) -> int:
@@ -66,16 +88,17 @@ def unread(passages: Sequence[Passage]) -> int:
     if any(as_formula(each.length) is not None for each in passages):
         return _by_formula(passages)
     dead: set[tuple[int, int]] = set()
+    effort = _Effort()
     length = passages[0].length
-    for at in reversed(range(length)):
-        if _arrives(passages, at, dead):
+    for at in effort.on(reversed(range(length))):
+        if _arrives(passages, at, dead, effort):
             return length - 1 - at
     return length
 
 
-def _arrives(passages: Sequence[Passage], start: int, dead: set[tuple[int, int]]) -> bool:
+def _arrives(passages: Sequence[Passage], start: int, dead: set[tuple[int, int]], effort: _Effort) -> bool:
     """Tell whether a position reaches an output, depth first; `dead` are those that are known not to."""
-    path: list[tuple[tuple[int, int], Iterator[int]]] = [((0, start), passages[0].readers(start))]
+    path: list[tuple[tuple[int, int], Iterator[int]]] = [((0, start), passages[0].readers(start, effort))]
     while path:
         here, onward = path[-1]
         for output in onward:
@@ -83,13 +106,11 @@ def _arrives(passages: Sequence[Passage], start: int, dead: set[tuple[int, int]]
             if there[0] == len(passages):
                 return True
             if there not in dead:
-                path.append((there, passages[there[0]].readers(output)))
+                path.append((there, passages[there[0]].readers(output, effort)))
                 break
         else:
             dead.add(here)
             path.pop()
-        if len(dead) > _MOST:
-            raise UndecidedError("which positions are never read takes too long to find out")
     return False
 
 

@@ -136,8 +136,9 @@ def _near(argument: str, function: Monotone, wanted: Ranges) -> tuple[Near, ...]
 def _of_spread(spread: Spread, length: int, wanted: Ranges) -> AxisChange:
     """Return every legal padding with output_padding, or else every stride, that gives a length that is wanted."""
     limit = max(spread.stride, spread.dilation)
-    if limit > MOST:
-        raise TooManyError(f"{limit} values of output_padding would have to be tried")
+    # Of the pairs, one in two has the right parity, whatever the length.
+    if (many := limit * sum(last - first + 1 for first, last in wanted)) > 2 * MOST:
+        raise TooManyError(f"{many} pairs of a length and an output_padding would have to be tried")
     whole = replace(spread, padding=0, output_padding=0).outputs(length)
     pairs = [
         ((whole + extra - asked) // 2, extra)

@@ -21,6 +21,9 @@ from convcheck.questions.writing import as_given, pasted
 
 Pairs = Sequence[tuple[int, int]]
 
+_MOST_REMAINDERS = 1000
+"""More lines than anybody reads."""
+
 _MODULES = {
     "zeros": "ZeroPad",
     "reflect": "ReflectionPad",
@@ -33,7 +36,7 @@ def same_for(layers: Sequence[Layer], input: Shape | None) -> Same:
     """Return the explicit padding of a convolution or pool, for an input or for every remainder of its lengths.
 
     Raises:
-        UsageError: it is no convolution or pool, or more than one layer.
+        UsageError: it is no convolution or pool, or more than one layer; or the remainders are too many to be listed.
         ShapeError: the layer cannot take an input of this shape, whatever its padding.
     """
     each = list(layers_of(layers))
@@ -69,6 +72,12 @@ def _halves(total: int) -> tuple[int, int]:
 
 def _remainders(layer: Conv | Pool) -> list[Remainder]:
     """Return TensorFlow's padding for every remainder of a length by the stride; neighbours that agree are one."""
+    many = sum(min(window.stride, span(window.kernel, window.dilation) + 1) for window in layer.windows)
+    if many > _MOST_REMAINDERS:
+        raise UsageError(
+            f"--same lists a padding for every remainder of a length by the stride, and of {layer} these are {many}; "
+            f"{_MOST_REMAINDERS} at most, so add -i with the input's shape"
+        )
     found: list[Remainder] = []
     for axis, window in zip(SPACE_AXES[layer.dims], layer.windows, strict=True):
         stride, reach = window.stride, span(window.kernel, window.dilation)
