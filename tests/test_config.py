@@ -304,8 +304,8 @@ def test_one_fault_of_a_matrix_is_told_once(read: Read) -> None:
 
 
 def test_a_directory_or_a_missing_file_is_a_fault_and_no_crash(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "none.yaml"):
-        with pytest.raises(ConfigError, match="cannot be read"):
+    for path, message in ((tmp_path, "a folder is not read"), (tmp_path / "none.yaml", "cannot be read")):
+        with pytest.raises(ConfigError, match=message):
             load(path, "x", vocabulary())
 
 

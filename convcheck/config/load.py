@@ -157,7 +157,7 @@ def _too_heavy(cases: Sequence[object], defaults: Mapping[str, object], sizes: S
 def _default_problems(value: object, vocabulary: Vocabulary) -> Iterator[Problem]:
     """Yield what is wrong with defaults by themselves, since every case may have a value of its own in their place."""
     defaults = value.get("defaults") if isinstance(value, dict) else None
-    if isinstance(defaults, dict):
+    if isinstance(defaults, dict) and len(defaults) <= _MOST_KEYS:
         plain = {key: entry for key, entry in defaults.items() if key != "matrix" and not any(variables(entry))}
         try:
             CaseModel.model_validate(plain, context=vocabulary)
