@@ -270,7 +270,7 @@ def test_all_faults_are_told_at_once_where(convcheck: Run, folder: Path, text: s
 
 def test_ten_thousand_cases_of_many_keys_are_read(convcheck: Run, folder: Path) -> None:
     lines = (
-        'rewrite: patchify-linear, device: cpu, input: [1, 3, 8, 8], tolerance: {atol: 1, rtol: 1}',
+        "rewrite: patchify-linear, device: cpu, input: [1, 3, 8, 8], tolerance: {atol: 1, rtol: 1}",
         'expect: {verdict: equal, output: [1, 8, 4, 4], params: 104}, order: i kh kw, name: "{dtype}-{seed}"',
         f"matrix: {{dtype: [float32, float64], seed: {list(range(5000))}}}",
     )
