@@ -131,6 +131,10 @@ KNOWN = {
         + ("rearrange('b h w (p q c) -> b c (h p) (w q)', p=4, q=4)", "Conv2d(3, 3, 3)"),
         [same(2, 4, 4)] * 2 + [same(2, 4, 1), same(2, 8, 1)],
     ),
+    "holes that a shift moves under every tap": (
+        ((1, 1, 20), "ConvTranspose1d(1, 1, 1, stride=2)", "Conv1d(1, 1, 1, padding=1)", "Conv1d(1, 1, 1, stride=2)"),
+        [same(1, 1, Fraction(1, 2))] * 2 + [same(1, 0, 1)],
+    ),
     "channels last": (((1, 9, 9, 3), "Patchify(3, 8, 2, 3, stride=2)", "Linear(8, 8)"), [same(2, 3, 2)] * 2),
     "channels last, and back": (
         ((1, 9, 9, 3), "Patchify(3, 8, 2, 2)", "Unpatchify(8, 3, 2, 2)"),

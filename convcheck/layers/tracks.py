@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from convcheck.layers.arithmetic import Spread
 from convcheck.layers.reading import Step
 
 Track = tuple[int, tuple[Step, ...]]
@@ -34,7 +35,8 @@ class Tracks:
 
     def step(self, axis: int, step: Step) -> None:
         """Let the positions along an axis become what a layer makes of them along it."""
-        if step.kernel == step.stride == 1:
+        shift = step.padding if isinstance(step, Spread) else step.before
+        if step.kernel == step.stride == 1 and not shift:
             return
         if len(self.axes[axis]) > 1:
             # Neighbours along joined axes need not be neighbours along any of them.
