@@ -246,6 +246,10 @@ FAULTS = {
         "cases:\n  - {name: a, layer: 'Linear(2, 3)'}\n  - {name: a, layer: 'Linear(2, 4)'}\n",
         "c.yaml:3:6: cases[1].name: the name 'a' is taken by the case in line 2",
     ),
+    "a name of two cases, both of which are faulty": (
+        "cases:\n  - {name: a, layer: 'Linear(2'}\n  - {name: a, layer: 'Linear(2, 4'}\n",
+        "c.yaml:3:6: cases[1].name: the name 'a' is taken by the case in line 2",
+    ),
     "a variable without a matrix": (
         case(LAYER, 'name: "w{x}"'),
         "{x} is no variable of the matrix; there is no matrix",

@@ -57,6 +57,17 @@ def load(path: FilePath, shown: str, vocabulary: Vocabulary) -> list[Case]:
         report(("defaults", *where), message)
     cases: list[Case] = []
     first: dict[str, int] = {}
+
+    def take(name: str, item: Raw) -> None:
+        new = name not in first
+        taken = first.setdefault(name, item.index)
+        if taken != item.index:
+            line = document.place(("cases", taken))[0]
+            report(item.written(("name",)), f"the name {name!r} is taken by the case in line {line}")
+        elif not new:
+            hint = "put a variable of the matrix into it, as in 'case-{p}'"
+            report(item.written(("name",)), f"several combinations have the name {name!r}; {hint}")
+
     faulty_ones = 0
     for item in _expanded(document.value):
         if not isinstance(item, Raw):
@@ -66,20 +77,15 @@ def load(path: FilePath, shown: str, vocabulary: Vocabulary) -> list[Case]:
             source = f"{shown}:{document.place(('cases', item.index))[0]}"
             case = replace(_case(item, vocabulary, path.parent), source=source, config=shown)
         except _FaultyError as faulty:
+            if isinstance(name := item.value.get("name"), str):
+                take(name, item)
             for inner, message in faulty.problems:
                 report(item.written(inner), message)
             faulty_ones += len(faulty.problems)
             if faulty_ones > _MOST_FAULTY:
                 break
             continue
-        new = case.name not in first
-        taken = first.setdefault(case.name, item.index)
-        if taken != item.index:
-            line = document.place(("cases", taken))[0]
-            report(item.written(("name",)), f"the name {case.name!r} is taken by the case in line {line}")
-        elif not new:
-            hint = "put a variable of the matrix into it, as in 'case-{p}'"
-            report(item.written(("name",)), f"several combinations have the name {case.name!r}; {hint}")
+        take(case.name, item)
         cases.append(case)
     if faults:
         raise ConfigError(sorted(faults))
