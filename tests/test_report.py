@@ -118,3 +118,11 @@ def test_a_refused_candidate_is_said_in_the_table_of_parameters() -> None:
     assert isinstance(out.file, io.StringIO)
     assert "refused" in out.file.getvalue()
     assert "padding is 1" in out.file.getvalue()
+
+
+def test_verdicts_stand_under_the_names_before_a_row_becomes_a_block() -> None:
+    """The narrowest table that there is; one column less, and every row is a block with labels of its own."""
+    narrowest = max(len(line.rstrip()) for line in printed(86).splitlines())
+    lines = printed(narrowest + 1).splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["case", "rewrite", "verdict"]
+    assert printed(narrowest - 2).splitlines()[0].split()[:2] == ["case", RESULT.case]

@@ -53,14 +53,16 @@ class Column:
 
 
 def grid(
-    columns: Sequence[Column], rows: Sequence[Sequence[str]], console: Console, stacks: Sequence[Sequence[int]] = ()
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], console: Console, *stacked: Sequence[Sequence[int]]
 ) -> RenderableType:
-    """Lay rows of cells out for a console. `stacks` says which columns share a cell where the width is short."""
+    """Lay rows of cells out for a console. Where the width is short, the first of the `stacked` layouts that fits is
+    taken, each of which says which columns share a cell.
+    """
     # Only lines that are broken here are lines; one that stands in a name is spelt out.
     rows = [[inert_line(text) for text in row] for row in rows]
     each = [[index] for index in range(len(columns))]
     wraps = any(column.wraps for column in columns)
-    for layout in (each, stacks) if stacks else (each,):
+    for layout in (each, *stacked):
         for length in (None, *(_LENGTHS if wraps else ())):
             table = _table(
                 columns, rows if length is None else [_wrapped(columns, row, length) for row in rows], layout
@@ -97,8 +99,10 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], stacks: Seq
     # A blank line holds the lines of one row together where cells are stacked or broken.
     leading = int(any(len(stack) > 1 for stack in stacks) or any("\n" in text for row in rows for text in row))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1), leading=leading)
+    height = max(map(len, stacks))
     for stack in stacks:
-        header = Text("\n".join(columns[index].header for index in stack))
+        # Headers would stand at the bottom, and cells stand at the top.
+        header = Text("\n".join([*(columns[index].header for index in stack), *[""] * (height - len(stack))]))
         right = all(columns[index].number for index in stack)
         table.add_column(header, justify="right" if right else "left", no_wrap=True)
     for row in rows:

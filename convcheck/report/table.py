@@ -14,7 +14,12 @@ from convcheck.report.plain import inert_line
 from convcheck.results import Report, Result
 
 _COLUMNS = tuple(Column(header, number=header in content.NUMBERS) for header in content.HEADERS)
-_STACKS = ((0, 1), (2, 3), (4, 5), (6, 7), (8,))
+_STACKS = (
+    ((0, 1), (2, 3), (4, 5), (6, 7), (8,)),
+    ((0, 1, 8), (2, 3), (4, 5), (6, 7)),
+    ((0, 1, 8), (2, 3), (4, 5, 6, 7)),
+)
+"""Columns that share a cell, from the widest layout to the narrowest."""
 
 
 def verified(report: Report, console: Console, *, verbose: bool, quiet: bool) -> Iterator[RenderableType]:
@@ -42,7 +47,7 @@ def text(report: Report) -> str:
 
 def summary(results: Sequence[Result], console: Console) -> RenderableType:
     """Return the table, with a row for every result."""
-    return grid(_COLUMNS, [content.cells(result) for result in results], console, _STACKS)
+    return grid(_COLUMNS, [content.cells(result) for result in results], console, *_STACKS)
 
 
 def _evidence(result: Result) -> Iterator[str]:
