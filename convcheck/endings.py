@@ -1,3 +1,18 @@
-"""How the names of configs end. pytest's plugin imports this in every project, so it holds nothing else."""
+"""Which files are configs, by their names. pytest's plugin imports this in every project, so it needs nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
 
 ENDINGS = (".yaml", ".yml")
+
+
+def configs_in(folder: Path) -> list[Path]:
+    """Return all configs below a folder, in order; hidden folders, such as a virtual environment's, are left out."""
+    found = [file for ending in ENDINGS for file in folder.rglob(f"*{ending}") if _is_meant(file)]
+    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts))
+
+
+def _is_meant(file: Path) -> bool:
+    """Tell whether a file of a folder is to be read; a link that leads nowhere is, so that it is told of."""
+    return file.is_file() or (file.is_symlink() and not file.exists())

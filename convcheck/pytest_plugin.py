@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from convcheck.endings import ENDINGS
+from convcheck.endings import ENDINGS, configs_in
 
 if TYPE_CHECKING:
     from convcheck.claims import Claim
@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for path in asked:
         if not path.exists():
             raise pytest.UsageError(f"--convcheck {path}: there is no such file or folder")
-        if path.is_dir() and not any(file.suffix in ENDINGS for file in path.rglob("*.y*ml")):
+        if path.is_dir() and not configs_in(path):
             raise pytest.UsageError(f"--convcheck {path}: this folder holds no config; one ends in .yaml or .yml")
     if not asked:
         return

@@ -122,10 +122,19 @@ def test_a_folder_of_the_settings_adds_nothing_to_a_test_that_is_named(run, pyte
 
 
 @pytest.mark.parametrize(
-    ("word", "message"), [("none", "*there is no such file or folder"), ("empty", "*this folder holds no config; *")]
+    ("word", "message"),
+    [
+        ("none", "*there is no such file or folder"),
+        ("empty", "*this folder holds no config; *"),
+        ("hiding", "*this folder holds no config; *"),
+    ],
 )
 def test_a_folder_without_configs_is_an_error_of_usage(run, pytester: pytest.Pytester, word: str, message: str) -> None:
     pytester.mkdir("empty")
+    # Hidden folders, such as a virtual environment's, are not looked into.
+    hidden = pytester.mkdir("hiding") / ".venv"
+    hidden.mkdir()
+    (hidden / "some.yaml").write_text("cases: 3\n")
     result = run("--convcheck", word)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([message])

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convcheck.endings import ENDINGS
+from convcheck.endings import ENDINGS, configs_in
 from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, inert_line, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape
 from convcheck.layers.formulas import has_names, parse_formulas
@@ -109,7 +109,7 @@ def _files(word: str) -> dict[Path, str]:
         # Too long or with a NUL byte for a path; it may still be a layer.
         return {}
     if is_folder:
-        found = _configs(path)
+        found = configs_in(path)
         if not found:
             raise UsageError(f"the folder {shown(word)} holds no config; one ends in .yaml or .yml")
         return {file: str(file) for file in found}
@@ -120,17 +120,6 @@ def _files(word: str) -> dict[Path, str]:
     if not _CALL.match(word) and (word.endswith(ENDINGS) or "/" in word):
         raise UsageError(f"there is no file {shown(word)}" + _beside(path))
     return {}
-
-
-def _configs(folder: Path) -> list[Path]:
-    """Return all configs below a folder, in order; hidden folders, such as a virtual environment's, are left out."""
-    found = [file for ending in ENDINGS for file in folder.rglob(f"*{ending}") if _is_meant(file)]
-    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts))
-
-
-def _is_meant(file: Path) -> bool:
-    """Tell whether a file of a folder is to be read; a link that leads nowhere is, so that it is told of."""
-    return file.is_file() or (file.is_symlink() and not file.exists())
 
 
 def _beside(path: Path) -> str:
