@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -35,12 +34,17 @@ def plain(value: object) -> object:
 
 def written(value: object, indent: int | None = None) -> str:
     """Return JSON text, on one line if there is no indent; letters of all scripts are kept, and controls spelt out."""
+    # Tables need this module for `inert` alone, and are printed sooner than json is loaded.
+    import json
+
     text = json.dumps(plain(value), indent=indent, allow_nan=False, ensure_ascii=False)
     # Only strings hold such characters, and there JSON spells every one of them out.
     return re.sub(r"[^\x20-\x7e\n]", lambda found: _spelt(found.group()), text)
 
 
 def _spelt(letter: str) -> str:
+    import json
+
     return letter if letter.isprintable() else json.dumps(letter)[1:-1]
 
 
