@@ -17,6 +17,21 @@ from .strategies import convs, flattens, linears, nearly_fitting, per_axis, pixe
 Drawn = tuple[Layer, Shapes]
 
 
+STEM = [
+    "Conv2d(3, 8, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3), bias=False)",
+    "BatchNorm2d(8)",
+    "ReLU(inplace=True)",
+    "MaxPool2d(kernel_size=3, stride=2, padding=1, dilation=1, ceil_mode=False)",
+    "Sequential(Conv2d(8, 16, 3), Dropout(0.5))",
+    "Flatten()",
+    "Linear(144, 10)",
+]
+"""A small classifier, as torch prints its layers."""
+
+IMAGES = (2, 3, 20, 20)
+"""What it takes."""
+
+
 def chain(*layers: Layer) -> Sequential:
     """Put layers one after the other."""
     return Sequential("Sequential", layers)

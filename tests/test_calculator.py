@@ -19,18 +19,9 @@ from convcheck.report import parameters
 from convcheck.report import shapes as report
 from convcheck.shapes import chain, total_of
 
-Run = Callable[..., Result]
+from .chains import IMAGES, STEM
 
-STEM = [
-    "Conv2d(3, 8, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3), bias=False)",
-    "BatchNorm2d(8)",
-    "ReLU(inplace=True)",
-    "MaxPool2d(kernel_size=3, stride=2, padding=1, dilation=1, ceil_mode=False)",
-    "Sequential(Conv2d(8, 16, 3), Dropout(0.5))",
-    "Flatten()",
-    "Linear(144, 10)",
-]
-IMAGES = (2, 3, 20, 20)
+Run = Callable[..., Result]
 
 
 def parsed(result: Result) -> dict[str, list[dict[str, object]]]:

@@ -69,9 +69,9 @@ def test_the_action_fails_where_no_target_is_given(tmp_path: Path) -> None:
 
 
 def test_the_action_installs_itself_and_the_torch_that_is_asked_for(tmp_path: Path) -> None:
-    asked = {"torch": "torch==2.13.0", "pip-args": "--index-url\nhttps://example.org/simple"}
+    asked = {"torch": "torch==2.13.0", "pip-args": "--constraint\nmy constraints.txt"}
     assert called(STEPS["Install convcheck"], "python", asked, tmp_path) == [
-        ["-m", "pip", "install", "--index-url", "https://example.org/simple", "torch==2.13.0", "/at/action[junit]"]
+        ["-m", "pip", "install", "--constraint", "my constraints.txt", "torch==2.13.0", "/at/action[junit]"]
     ]
     assert called(STEPS["Install convcheck"], "python", {}, tmp_path)[1:] == [
         ["-m", "pip", "install", "/at/action[junit]"]

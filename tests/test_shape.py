@@ -23,20 +23,10 @@ from convcheck.layers.lengths import Length, name
 from convcheck.report import as_json
 from convcheck.shapes import chain, shape_of, total_of
 
+from .chains import IMAGES, STEM
 from .strategies import FAMILIES, shapes
 
 Run = Callable[..., Result]
-
-STEM = [
-    "Conv2d(3, 8, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3), bias=False)",
-    "BatchNorm2d(8)",
-    "ReLU(inplace=True)",
-    "MaxPool2d(kernel_size=3, stride=2, padding=1, dilation=1, ceil_mode=False)",
-    "Sequential(Conv2d(8, 16, 3), Dropout(0.5))",
-    "Flatten()",
-    "Linear(144, 10)",
-]
-IMAGES = (2, 3, 20, 20)
 
 
 @pytest.mark.parametrize("family", FAMILIES.keys() - {"batch norms"})

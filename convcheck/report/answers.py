@@ -28,6 +28,7 @@ def ranges(lengths: OpenRanges) -> str:
 @singledispatch
 def answered(answer: Answer, console: Console) -> Iterator[RenderableType]:
     """Yield what a terminal shows for an answer."""
+    # Every kind has a function of its own below; one without it is a fault of ours, and no empty table.
     raise NotImplementedError(type(answer))
 
 
