@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from convcheck.claims import Claim
-from convcheck.evidence.pair import build_pair
-from convcheck.evidence.points import Point
+from convcheck.catalogue.claims import Claim
+from convcheck.proof.evidence.pair import build_pair
+from convcheck.proof.evidence.samples import Point
 
 COMPARISONS = ("torch.allclose", "torch.testing.assert_close")
 

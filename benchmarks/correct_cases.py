@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from benchmarks import long_layers
 from benchmarks.drawn_numbers import Numbers, numbers_for
-from convcheck.catalogue import catalogue
-from convcheck.claims import Claim
+from convcheck.catalogue.catalogue import catalogue
+from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.config.checks import DTYPES, DType
-from convcheck.evidence.points import Point
 from convcheck.layers import Layer
-from convcheck.patterns import Shapes
-from tests.catalogued import accepted
+from convcheck.proof.evidence.samples import Point
+from convcheck.sizes.patterns import Shapes
+from tests.strategies.catalogued import accepted
 
 THREADS = (1, 2, 4)
 LONG = 0.35

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, Phase
 
 from benchmarks.equivalence import MOST_POINTS, points
 from convcheck.layers import DotProductAttention, Layer, MultiheadAttention
-from convcheck.patterns import Shapes
-from tests.catalogued import accepted
+from convcheck.sizes.patterns import Shapes
+from tests.strategies.catalogued import accepted
 
 
 def layers_for(name: str, count: int, seed: int) -> list[tuple[Layer, Shapes]]:

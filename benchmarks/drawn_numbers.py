@@ -11,9 +11,9 @@ from random import Random
 import torch
 from torch import Tensor
 
-from convcheck.evidence.points import Point
 from convcheck.layers import Conv, ConvTranspose, Layer, Sequential
-from convcheck.patterns import Shapes
+from convcheck.proof.evidence.samples import Point
+from convcheck.sizes.patterns import Shapes
 
 DECADES = 6.0
 """Scales go from 1e-6 to 1e6."""

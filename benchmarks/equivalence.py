@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.planting import Fault
-from convcheck.claims import Claim
-from convcheck.evidence.pair import CannotRunError, Pair, build_pair
-from convcheck.evidence.points import Point
+from convcheck.catalogue.claims import Claim
 from convcheck.layers import DotProductAttention, Layer, MultiheadAttention, Sequential
-from convcheck.patterns import Shape, Shapes
+from convcheck.proof.evidence.pair import CannotRunError, Pair, build_pair
+from convcheck.proof.evidence.samples import Point
+from convcheck.sizes.patterns import Shape, Shapes
 
 MOST_POINTS = 400_000
 """Points at which a function is evaluated to show that it is the same; beyond, nothing is shown."""

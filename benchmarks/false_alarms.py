@@ -33,7 +33,7 @@ from benchmarks.correct_cases import trials
 from benchmarks.outcomes import Outcome, run_all
 from benchmarks.ratios import by_dtype, details
 from benchmarks.writing import FORMATS, print_table
-from convcheck.catalogue import catalogue
+from convcheck.catalogue.catalogue import catalogue
 from convcheck.config.checks import DTYPES
 
 CASES = 12_000

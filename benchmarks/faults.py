@@ -7,7 +7,7 @@ from random import Random
 
 from benchmarks import module_faults, setting_faults, weight_faults
 from benchmarks.planting import Fault
-from convcheck.claims import Claim
+from convcheck.catalogue.claims import Claim
 
 
 def faults(claim: Claim, random: Random) -> Iterator[Fault]:

@@ -11,17 +11,17 @@ from random import Random
 from typing import Any
 
 from benchmarks.mutating import SIGNS, WORDS, changed_text, changed_value
-from convcheck.catalogue import catalogue, vocabulary
+from convcheck.calculator.formulas import parse_formulas
+from convcheck.catalogue.catalogue import catalogue, vocabulary
 from convcheck.cli.main import COMMANDS
 from convcheck.config.load import load
 from convcheck.config.nodes import read
-from convcheck.layers import Layer, accept, kinds, parse_layer, parse_shapes
-from convcheck.layers.arguments import REQUIRED
+from convcheck.config.selection import matcher
+from convcheck.layers import Layer, accept, kind_names, parse_layer, parse_shapes
 from convcheck.layers.families import family_of
-from convcheck.layers.formulas import parse_formulas
-from convcheck.layers.pasted import parse_pasted
-from convcheck.patterns import parse, parse_order
-from convcheck.selection import matcher
+from convcheck.layers.text.arguments import REQUIRED
+from convcheck.layers.text.pasted import parse_pasted
+from convcheck.sizes.patterns import parse, parse_order
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 FULL = """
@@ -88,7 +88,7 @@ def layer_of_text(random: Random) -> str:
 
 def layer_of_words(random: Random, depth: int = 3) -> str:
     """Draw a layer with arguments of its kind, and values that may be anything."""
-    kind = random.choice([*kinds(), "Sequential", "Sequential"])
+    kind = random.choice([*kind_names(), "Sequential", "Sequential"])
     family = family_of(kind)
     if depth and family is not None and family.NESTS:
         return f"{kind}({', '.join(layer_of_words(random, depth - 1) for _ in range(random.randint(0, 4)))})"

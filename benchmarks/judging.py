@@ -10,13 +10,13 @@ from enum import StrEnum
 from benchmarks import equivalence, kinds
 from benchmarks.comparing import in_dtype, let_through
 from benchmarks.planting import Fault
-from convcheck.claims import Claim
-from convcheck.evidence import bookkeeping, points
-from convcheck.evidence.pair import build_pair
-from convcheck.evidence.points import Point
-from convcheck.evidence.strength import is_weak
+from convcheck.catalogue.claims import Claim
+from convcheck.proof.evidence import bookkeeping, samples
+from convcheck.proof.evidence.pair import build_pair
+from convcheck.proof.evidence.samples import Point
+from convcheck.proof.evidence.strength import is_weak
+from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Result, Verdict
-from convcheck.verification import verify
 
 
 class Fate(StrEnum):
@@ -105,7 +105,7 @@ def unbuilt(claim: Claim) -> str | None:
     try:
         pair = build_pair(claim)
         misfits = "; ".join(bookkeeping.layout_faults(pair))
-        output = None if misfits else pair.run_candidate(points.ones(layer, shapes))
+        output = None if misfits else pair.run_candidate(samples.ones(layer, shapes))
     except Exception as error:  # whatever it is that a faulty module raises
         return f"{type(error).__name__}: {error}"
     if output is None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from random import Random
 
-from convcheck.catalogue import catalogue
+from convcheck.catalogue.catalogue import catalogue
 from convcheck.layers import (
     Conv,
     ConvTranspose,
@@ -20,7 +20,7 @@ from convcheck.layers import (
     Unpatchify,
     parse_layer,
 )
-from convcheck.patterns import Shapes
+from convcheck.sizes.patterns import Shapes
 
 Drawn = tuple[Layer, Shapes]
 

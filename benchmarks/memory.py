@@ -18,10 +18,10 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 
-from convcheck.catalogue import applicable, catalogue
+from convcheck.catalogue.catalogue import applicable, catalogue
 from convcheck.errors import ConvcheckError
 from convcheck.layers import Layer, accept, parse_layer, parse_shapes, write_shapes
-from convcheck.patterns import Shapes
+from convcheck.sizes.patterns import Shapes
 
 VIT_B16 = (
     ("Conv2d(3, 768, kernel_size=16, stride=16)", ((8, 3, 224, 224),)),
@@ -49,7 +49,7 @@ def one_run(layer: Layer, shapes: Shapes, name: str, backward: bool) -> int:
     import torch
     from torch import nn
 
-    from convcheck.build import build
+    from convcheck.modules.build import build
 
     module = build(layer) if name == LAYER_ITSELF else catalogue()[name].build(layer, shapes)
     inputs = [torch.randn(shape, requires_grad=backward) for shape in shapes]

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from benchmarks import changes, kinds
 from benchmarks.planting import Fault, around, instead
-from convcheck.claims import Claim
-from convcheck.patterns import Shape
+from convcheck.catalogue.claims import Claim
+from convcheck.sizes.patterns import Shape
 
 
 def faults(claim: Claim, random: Random) -> Iterator[Fault]:

@@ -30,14 +30,14 @@ from benchmarks.judging import FAILURES, Fate, Outcome, judge, mutant
 from benchmarks.planting import Fault
 from benchmarks.setting_faults import is_one
 from benchmarks.tabling import print_report
-from convcheck.catalogue import catalogue
-from convcheck.claims import Claim
+from convcheck.catalogue.catalogue import catalogue
+from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.config.checks import DTYPES, DType
 from convcheck.layers import Layer
-from convcheck.patterns import Shapes
+from convcheck.proof.verification import verify
 from convcheck.results import Verdict
-from convcheck.verification import verify
+from convcheck.sizes.patterns import Shapes
 
 PER_REWRITE = 200
 LAYERS = 30

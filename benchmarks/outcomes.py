@@ -9,9 +9,9 @@ import torch
 
 from benchmarks.comparing import in_dtype, let_through
 from benchmarks.correct_cases import THREADS, Trial
-from convcheck.evidence.points import Point
+from convcheck.proof.evidence.samples import Point
+from convcheck.proof.verification import verify
 from convcheck.results import Verdict
-from convcheck.verification import verify
 
 
 @dataclass(frozen=True)

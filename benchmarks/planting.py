@@ -13,11 +13,11 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from convcheck.claims import Claim
+from convcheck.catalogue.claims import Claim
 from convcheck.layers import Layer
-from convcheck.patterns import Shape
-from convcheck.rewrite import Recipe, Rewrite
-from convcheck.transplant import Merge, Move
+from convcheck.rewriting.rewrite import Recipe, Rewrite
+from convcheck.rewriting.transplant import Merge, Move
+from convcheck.sizes.patterns import Shape
 
 Change = Callable[[Tensor], Tensor]
 

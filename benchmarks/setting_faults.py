@@ -9,7 +9,7 @@ from random import Random
 
 from benchmarks import kinds
 from benchmarks.planting import Fault, told_of
-from convcheck.claims import Claim
+from convcheck.catalogue.claims import Claim
 from convcheck.errors import ConvcheckError
 from convcheck.layers import (
     BatchNorm,
@@ -23,8 +23,8 @@ from convcheck.layers import (
     Unpatchify,
     parse_layer,
 )
-from convcheck.layouts import LAYOUTS, as_pattern
-from convcheck.patterns import Pattern, Shape
+from convcheck.rewriting.layouts import LAYOUTS, as_pattern
+from convcheck.sizes.patterns import Pattern, Shape
 
 Others = Iterator[tuple[str, str, Layer]]
 """The kind of a fault, its place, and the layer that the builder is told of."""

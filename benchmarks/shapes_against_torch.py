@@ -25,14 +25,14 @@ from rich.console import Console
 from rich.table import Table
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from convcheck.build import build
 from convcheck.errors import ShapeError
 from convcheck.layers import Layer, accept
-from convcheck.patterns import Shape, Shapes
-from tests.attentions import bent, dot_products, multiheads
-from tests.chains import CHAINS, layouts, patches, products, rearrangements
-from tests.long_chains import long_chains
-from tests.strategies import FAMILIES, misshapen, shapes
+from convcheck.modules.build import build
+from convcheck.sizes.patterns import Shape, Shapes
+from tests.strategies.attentions import bent, dot_products, multiheads
+from tests.strategies.chains import CHAINS, layouts, patches, products, rearrangements
+from tests.strategies.layers import FAMILIES, misshapen, shapes
+from tests.strategies.long_chains import long_chains
 
 Drawn = tuple[Layer, Shapes]
 COUNT = 20_000

@@ -13,11 +13,11 @@ from torch import Tensor
 from benchmarks import changes, kinds
 from benchmarks.changes import Change
 from benchmarks.planting import Fault, in_weights, stages
-from convcheck.claims import Claim
+from convcheck.catalogue.claims import Claim
 from convcheck.layers import Layer, MultiheadAttention, Sequential
-from convcheck.patterns import Group, Pattern, Shape
-from convcheck.steps import BlockDiagonal, Part, Rearrange, Step, ZeroPad
-from convcheck.transplant import Merge, Move
+from convcheck.rewriting.steps import BlockDiagonal, Part, Rearrange, Step, ZeroPad
+from convcheck.rewriting.transplant import Merge, Move
+from convcheck.sizes.patterns import Group, Pattern, Shape
 
 Found = Iterator[tuple[str, str, Change]]
 """The kind of a fault, its place, and the fault itself as a change of one tensor."""

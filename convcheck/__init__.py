@@ -6,12 +6,12 @@ from convcheck.version import __version__
 
 if TYPE_CHECKING:
     from convcheck.api import assert_equal, inputs_for, params, shape, verify
-    from convcheck.patchify import Patchify, Unpatchify
+    from convcheck.modules.patchify import Patchify, Unpatchify
 else:
     # Hidden from type checkers, which would otherwise take any name for one of convcheck's.
     _HOMES = {
         **dict.fromkeys(("assert_equal", "inputs_for", "params", "shape", "verify"), "convcheck.api"),
-        **dict.fromkeys(("Patchify", "Unpatchify"), "convcheck.patchify"),
+        **dict.fromkeys(("Patchify", "Unpatchify"), "convcheck.modules.patchify"),
     }
 
     def __getattr__(name: str) -> object:

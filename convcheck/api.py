@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, TypeGuard, cast
 
 from convcheck.errors import ConvcheckError, did_you_mean
 from convcheck.layers import Layer, accept, parse_layer, parse_shape, parse_shapes
-from convcheck.patterns import Shape, parse, parse_order
+from convcheck.sizes.patterns import Shape, parse, parse_order
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from convcheck.answers import Ranges
+    from convcheck.calculator.answers import Ranges
     from convcheck.config.case import Tolerance
     from convcheck.config.checks import DType
-    from convcheck.evidence.points import Point
+    from convcheck.proof.evidence.samples import Point
     from convcheck.results import Result
 
     LayerLike = str | Mapping[str, object] | nn.Module
@@ -56,13 +56,13 @@ def verify(
         ConvcheckError: the layer, the shape, the rewrite or a pattern cannot be; or several rewrites hold; or a module
             cannot be described, as one with a forward of its own or with hooks.
     """
-    from convcheck.catalogue import find, vocabulary
-    from convcheck.claims import claims_of
+    from convcheck.catalogue.catalogue import find, vocabulary
+    from convcheck.catalogue.claims import claims_of
     from convcheck.config.case import Case
     from convcheck.config.checks import check_device, check_dtype, check_seed
     from convcheck.config.claimed import claim_problems
-    from convcheck.verification import as_drawn
-    from convcheck.verification import verify as prove
+    from convcheck.proof.verification import as_drawn
+    from convcheck.proof.verification import verify as prove
 
     parsed, change, notes = _own(layer) if _is_module(layer) else (parse_layer(layer), as_drawn, ())
     shapes = parse_shapes(input) if input is not None else parsed.typical_inputs()
@@ -100,15 +100,15 @@ def _is_module(layer: object) -> TypeGuard[nn.Module]:
 def _read(layer: LayerLike) -> Layer:
     if not _is_module(layer):
         return parse_layer(layer)
-    from convcheck.describe import describe
+    from convcheck.sides.describe import describe
 
     return describe(layer)
 
 
 def _own(module: nn.Module) -> tuple[Layer, Callable[[Point], Point], tuple[str, ...]]:
     """Return the layer that a module is, what puts its weights into a run, and what is to be said of them."""
-    from convcheck.materialise import materialise
-    from convcheck.real_weights import replacing
+    from convcheck.proof.real_weights import replacing
+    from convcheck.sides.read_weights import materialise
 
     found = materialise(module)
     told = ("weights: the module's own; the command that repeats this draws random ones",) if found.tensors else ()
@@ -164,7 +164,7 @@ def inputs_for(layer: LayerLike, output: Sequence[int] | str) -> tuple[Mapping[s
     Raises:
         ConvcheckError: the layer or the shape cannot be, or the layer cannot be asked backwards.
     """
-    from convcheck.questions.inputs import inputs_for as backwards
+    from convcheck.calculator.questions.inputs import inputs_for as backwards
 
     return backwards([_read(layer)], parse_shape(output)).inputs
 

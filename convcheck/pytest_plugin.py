@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from convcheck.endings import ENDINGS, configs_in
+from convcheck.config.config_files import ENDINGS, configs_in
 
 if TYPE_CHECKING:
-    from convcheck.claims import Claim
+    from convcheck.catalogue.claims import Claim
     from convcheck.results import Result
 
 WIDTH = 100
@@ -87,8 +87,8 @@ class ConfigFile(pytest.File):
         Raises:
             pytest.Collector.CollectError: with every fault of the file.
         """
-        from convcheck.catalogue import vocabulary
-        from convcheck.claims import claims_of
+        from convcheck.catalogue.catalogue import vocabulary
+        from convcheck.catalogue.claims import claims_of
         from convcheck.config.load import load
         from convcheck.errors import ConvcheckError
         from convcheck.report.plain import inert
@@ -133,8 +133,8 @@ class ClaimItem(pytest.Item):
             raise _NotAsExpectedError(result)
 
     def _verified(self) -> Result:
-        from convcheck.real_weights import of_case
-        from convcheck.verification import verify
+        from convcheck.proof.real_weights import of_case
+        from convcheck.proof.verification import verify
 
         return verify(self.claim, *(of_case(self.claim.case) or ()))
 
@@ -152,10 +152,10 @@ class ClaimItem(pytest.Item):
 
 def _told(result: Result) -> str:
     """Return what needs saying about a result, with the command that repeats it, and its row of the table."""
-    from convcheck.report.content import remarks
-    from convcheck.report.paper import printed
+    from convcheck.report.formats.table import summary
     from convcheck.report.plain import inert
-    from convcheck.report.table import summary
+    from convcheck.report.plain_console import printed
+    from convcheck.report.result_rows import remarks
 
     # The first line stands in pytest's short summary.
     said = f"{result.verdict}: " + "\n  ".join(remarks(result))

@@ -8,9 +8,9 @@ from dataclasses import field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from convcheck.figures import Parameter
-from convcheck.patterns import Shape, Shapes
+from convcheck.calculator.figures import Parameter
 from convcheck.records import record
+from convcheck.sizes.patterns import Shape, Shapes
 
 T = TypeVar("T")
 

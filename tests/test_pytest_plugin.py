@@ -228,7 +228,13 @@ def test_where_there_is_no_config_only_the_plugin_is_imported(tmp_path: Path, fi
     for name in files:
         (tmp_path / name).write_text("def test_one(): pass\n")
     heavy = {"torch", "numpy", "pydantic", "yaml", "einops", "typer", "rich"}
-    ours = {"convcheck.config", "convcheck.results", "convcheck.catalogue", "convcheck.layers", "convcheck.errors"}
+    ours = {
+        "convcheck.config",
+        "convcheck.results",
+        "convcheck.catalogue.catalogue",
+        "convcheck.layers",
+        "convcheck.errors",
+    }
     words = ["--collect-only", "-q", *([] if REGISTERED else ["-p", "convcheck.pytest_plugin"])]
     script = PROBE.format(words=words, heavy=heavy, ours=ours)
     here = str(Path(__file__).resolve().parent.parent)

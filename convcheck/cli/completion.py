@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from convcheck.endings import ENDINGS
+from convcheck.config.config_files import ENDINGS
 
 
 def rewrite_names(incomplete: str) -> list[str]:
@@ -20,16 +20,16 @@ def rewrite_names(incomplete: str) -> list[str]:
 
 def targets(incomplete: str) -> list[str]:
     """Return the configs, folders and kinds of layers that begin so."""
-    from convcheck.layers.families import kinds
+    from convcheck.layers.families import kind_names
 
-    return [*_paths(incomplete), *(f"{kind}(" for kind in kinds() if kind.startswith(incomplete) and incomplete)]
+    return [*_paths(incomplete), *(f"{kind}(" for kind in kind_names() if kind.startswith(incomplete) and incomplete)]
 
 
 def subjects(incomplete: str) -> list[str]:
     """Return what `convcheck rewrites` takes: names of rewrites, and kinds of layers once one is begun."""
-    from convcheck.layers.families import kinds
+    from convcheck.layers.families import kind_names
 
-    found = [f"{kind}(" for kind in kinds() if kind.startswith(incomplete) and incomplete]
+    found = [f"{kind}(" for kind in kind_names() if kind.startswith(incomplete) and incomplete]
     return [*rewrite_names(incomplete), *found]
 
 

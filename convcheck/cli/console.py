@@ -46,7 +46,7 @@ def colours() -> bool | None:
 
 def stdout() -> Console:
     """Return the console for results."""
-    from convcheck.report.paper import UNLIMITED, Paper
+    from convcheck.report.plain_console import UNLIMITED, Paper
 
     asked = colours()
     return Paper(
@@ -62,7 +62,7 @@ def stdout() -> Console:
 
 def show(console: Console, renderables: Iterable[RenderableType]) -> None:
     """Print renderables one by one."""
-    from convcheck.report.paper import lay
+    from convcheck.report.plain_console import lay
 
     with _writing():
         if _in_workflow():

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from convcheck.cli import completion, console
+from convcheck.cli.sharding import Shard, parse_shard
 from convcheck.config.checks import DType, check_device, check_seed
 from convcheck.errors import UsageError
-from convcheck.sharding import Shard, parse_shard
 
 Format = Literal["table", "json"]
 AnyFormat = Literal["table", "json", "jsonl", "junit", "github", "markdown", "html"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from convcheck.cli import console, options, targets
+from convcheck.config.selection import matcher
 from convcheck.errors import UsageError, shown
-from convcheck.selection import matcher
 
 if TYPE_CHECKING:
     from convcheck.results import Weights
@@ -40,7 +40,7 @@ def params(
     if chained:
         rows, names = _alone(found, input, choose)
     else:
-        from convcheck.counts import weights_of
+        from convcheck.calculator.counts import weights_of
 
         claims = targets.chosen(targets.cases_in(found, input), rewrite, choose)
         names = [claim.id for claim in claims]
@@ -51,21 +51,21 @@ def params(
         console.listed(names)
         return
     if format == "json":
-        from convcheck.report import as_json
+        from convcheck.report.formats import json
 
-        console.write(as_json.counted(rows, chained=chained))
+        console.write(json.counted(rows, chained=chained))
     else:
-        from convcheck.report import parameters
+        from convcheck.report.tables import parameter_table
 
         out, kind = console.stdout(), dtype or "float32"
-        table = parameters.listed(rows, out, dtype=kind) if chained else None
-        console.show(out, table or parameters.counted(rows, out, dtype=kind, verbose=verbose))
+        table = parameter_table.listed(rows, out, dtype=kind) if chained else None
+        console.show(out, table or parameter_table.counted(rows, out, dtype=kind, verbose=verbose))
     raise typer.Exit(1 if missed else 0)
 
 
 def _alone(found: targets.Targets, input: Sequence[str] | None, choose: str | None) -> tuple[list[Weights], list[str]]:
     """Return the rows of layers by themselves, and their names."""
-    from convcheck.counts import alone
+    from convcheck.calculator.counts import alone
 
     if input:
         raise UsageError("-i is of no use for the parameters of several layers; they do not depend on the input")

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convcheck.cli import console, github, places
+from convcheck.cli import console, paths, step_summary
 from convcheck.errors import ConvcheckError, UsageError, did_you_mean
 from convcheck.records import record
 
@@ -70,17 +70,17 @@ def _file(word: str, configs: Iterable[Path]) -> File:
         raise UsageError(f"unknown format {format!r}; {did_you_mean(format, ('table', *MODULES))}")
     if not sign or shown in ("", "-"):
         raise UsageError("a file is missing; it is FORMAT=PATH, and standard output is for -f")
-    return File(format, places.writable(shown, configs), shown)
+    return File(format, paths.writable(shown, configs), shown)
 
 
 def text(format: str, report: Report) -> str:
     """Return the report in a format, without a line end."""
     if format == "table":
-        from convcheck.report import table
+        from convcheck.report.formats import table
 
         return table.text(report)
     if format == "github":
-        report = github.from_root(report)
+        report = step_summary.from_root(report)
     return str(import_module(f"convcheck.report.{MODULES[format]}").verified(report))
 
 
@@ -88,7 +88,7 @@ def deliver(report: Report, format: str, wanted: Sequence[File], *, verbose: boo
     """Print the report, write its files and the summary of GitHub's step; return whether all of that could be done."""
     told = partial(_print, report, format, verbose=verbose, quiet=quiet)
     for_github = "github" in (format, *(file.format for file in wanted))
-    summary = [partial(github.summarise, report)] if for_github else []
+    summary = [partial(step_summary.summarise, report)] if for_github else []
     return _each([told, *_writing(report, wanted), *summary])
 
 
@@ -122,14 +122,14 @@ def _writing(report: Report, wanted: Sequence[File]) -> list[Callable[[], None]]
 def _write(report: Report, file: File) -> None:
     written = text(file.format, report)
     try:
-        places.write(file.path, f"{written}\n" if written else "")
+        paths.write(file.path, f"{written}\n" if written else "")
     except OSError as error:
         raise UsageError(f"the report {file.shown!r} cannot be written: {error.strerror}") from None
 
 
 def _print(report: Report, format: str, *, verbose: bool, quiet: bool) -> None:
     if format == "table":
-        from convcheck.report import table
+        from convcheck.report.formats import table
 
         out = console.stdout()
         console.show(out, table.verified(report, out, verbose=verbose, quiet=quiet))

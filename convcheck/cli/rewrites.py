@@ -8,7 +8,7 @@ import typer
 
 from convcheck.cli import completion, console, options, targets
 from convcheck.errors import UsageError
-from convcheck.layers import kinds, parse_layer, write_shapes
+from convcheck.layers import kind_names, parse_layer, write_shapes
 
 Subject = Annotated[
     str | None,
@@ -33,34 +33,34 @@ def rewrites(
       convcheck rewrites patchify-linear
       convcheck rewrites "Conv2d(3, 64, kernel_size=16, stride=16, padding=2)"
     """
-    from convcheck.catalogue import catalogue
-    from convcheck.offers import facts, offers
+    from convcheck.catalogue.applicability import facts, offers
+    from convcheck.catalogue.catalogue import catalogue
 
     out = console.stdout()
-    if subject is not None and ("(" in subject or subject in kinds()):
+    if subject is not None and ("(" in subject or subject in kind_names()):
         layer = parse_layer(subject)
         shapes = targets.layer_case(layer, targets.given(input)).inputs
         if not input:
             console.hint(f"no -i given, so this is taken: {write_shapes(shapes)}; some rewrites depend on it")
         found = offers(layer, shapes)
         if format == "json":
-            from convcheck.report import as_json
+            from convcheck.report.formats import json
 
-            console.write(as_json.offered(str(layer), found))
+            console.write(json.offered(str(layer), found))
         else:
-            from convcheck.report import explain
+            from convcheck.report.tables import rewrite_table
 
-            console.show(out, explain.offered(found, out))
+            console.show(out, rewrite_table.offered(found, out))
         return
     if input:
         raise UsageError("-i goes with a layer: convcheck rewrites LAYER -i SHAPE")
     coded = subject is not None or format == "json"
     described = [facts(name, code=coded) for name in ([subject] if subject else catalogue())]
     if format == "json":
-        from convcheck.report import as_json
+        from convcheck.report.formats import json
 
-        console.write(as_json.listed(described))
+        console.write(json.listed(described))
     else:
-        from convcheck.report import explain
+        from convcheck.report.tables import rewrite_table
 
-        console.show(out, explain.explained(described[0]) if subject else explain.listed(described, out))
+        console.show(out, rewrite_table.explained(described[0]) if subject else rewrite_table.listed(described, out))

@@ -14,7 +14,7 @@ def schema() -> None:
       convcheck schema
       convcheck schema > convcheck.schema.json
     """
-    from convcheck.catalogue import vocabulary
-    from convcheck.config.schema import schema as made
+    from convcheck.catalogue.catalogue import vocabulary
+    from convcheck.config.json_schema import schema as made
 
     console.write(json.dumps(made(vocabulary()), indent=2))

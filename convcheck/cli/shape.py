@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from convcheck.cli import console, options, questions, targets
+from convcheck.cli import console, options, shape_questions, targets
 from convcheck.errors import UsageError, shown
 from convcheck.layers import write_shapes
-from convcheck.layers.conditions import collecting, strongest
+from convcheck.sizes.conditions import collecting, strongest
 
 if TYPE_CHECKING:
+    from convcheck.calculator.figures import LayerShape, Total
     from convcheck.config.checks import DType
-    from convcheck.figures import LayerShape, Total
 
 
 def shape(
@@ -21,9 +21,9 @@ def shape(
     explain: options.Explain = False,
     dtype: options.StoredAs = None,
     choose: options.Choose = None,
-    output: questions.Output = None,
-    same: questions.Same = False,
-    sizes: questions.Sizes = False,
+    output: shape_questions.Output = None,
+    same: shape_questions.Same = False,
+    sizes: shape_questions.Sizes = False,
     list_only: options.List = False,
     format: options.FormatOption = "table",
     verbose: options.Columns = False,
@@ -40,12 +40,12 @@ def shape(
     if output is not None or same or sizes:
         if choose or list_only or explain or verbose or dtype:
             raise UsageError("--output, --same and --sizes take -i and -f; other options are about a table of shapes")
-        questions.answer(target, input, output, same=same, sizes=sizes, format=format)
+        shape_questions.answer(target, input, output, same=same, sizes=sizes, format=format)
         return
     with collecting() as conditions:
         rows, total, chained = _rows(target, input, dtype, explained=explain)
     if choose:
-        from convcheck.selection import matcher
+        from convcheck.config.selection import matcher
 
         wanted = matcher(choose)
         rows = [row for row in rows if wanted(row.case or row.name or row.layer)]
@@ -54,14 +54,14 @@ def shape(
     if list_only:
         console.listed(row.case or row.name or row.layer for row in rows)
     elif format == "json":
-        from convcheck.report import as_json
+        from convcheck.report.formats import json
 
-        console.write(as_json.shaped(rows, total, chained=chained, conditions=strongest(conditions)))
+        console.write(json.shaped(rows, total, chained=chained, conditions=strongest(conditions)))
     else:
-        from convcheck.report import shapes
+        from convcheck.report.tables import shape_table
 
         out = console.stdout()
-        console.show(out, shapes.shaped(rows, total, out, verbose=verbose, conditions=strongest(conditions)))
+        console.show(out, shape_table.shaped(rows, total, out, verbose=verbose, conditions=strongest(conditions)))
 
 
 def _rows(
@@ -71,7 +71,7 @@ def _rows(
 
     There is a total where there is more than one layer.
     """
-    from convcheck.shapes import chain, shapes_of, total_of
+    from convcheck.calculator.shapes import chain, shapes_of, total_of
 
     found, shapes = targets.sort_out(words), targets.given(inputs, names=True)
     if found.files and found.layers:

@@ -6,7 +6,7 @@ import sys
 
 from convcheck.cli import console
 from convcheck.errors import LayerError, UsageError
-from convcheck.layers.pasted import Pasted, parse_pasted
+from convcheck.layers.text.pasted import Pasted, parse_pasted
 
 _MOST = 4_000_000
 """Bytes; the print of any model is shorter."""

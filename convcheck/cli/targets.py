@@ -9,18 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convcheck.endings import ENDINGS, configs_in
+from convcheck.calculator.formulas import has_names, parse_formulas
+from convcheck.config.config_files import ENDINGS, configs_in
 from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, inert_line, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape
-from convcheck.layers.formulas import has_names, parse_formulas
-from convcheck.patterns import Shapes
 from convcheck.records import record
+from convcheck.sizes.patterns import Shapes
 
 # A layer on the command line is answered at once; what only configs and rewrites need is imported where it is used.
 if TYPE_CHECKING:
-    from convcheck.claims import Claim
+    from convcheck.catalogue.claims import Claim
     from convcheck.config.case import Case
-    from convcheck.layers.pasted import Pasted
+    from convcheck.layers.text.pasted import Pasted
 
 DEFAULT = "notebook.yaml"
 
@@ -134,7 +134,7 @@ def _beside(path: Path) -> str:
 
 def read_cases(files: Sequence[tuple[Path, str]]) -> list[Case]:
     """Read all files, and report the faults of all of them together."""
-    from convcheck.catalogue import vocabulary
+    from convcheck.catalogue.catalogue import vocabulary
     from convcheck.config.load import load
 
     cases: list[Case] = []
@@ -199,9 +199,9 @@ def chosen(cases: Sequence[Case], rewrites: Sequence[str] | None, expression: st
     Raises:
         UsageError: an unknown rewrite, an expression that cannot be read, or nothing left.
     """
-    from convcheck.catalogue import find
-    from convcheck.claims import claims_of
-    from convcheck.selection import matcher
+    from convcheck.catalogue.catalogue import find
+    from convcheck.catalogue.claims import claims_of
+    from convcheck.config.selection import matcher
 
     if rewrites:
         for name in rewrites:

@@ -38,22 +38,22 @@ def verify(
       convcheck verify
       convcheck verify "Conv2d(3, 768, kernel_size=16, stride=16)" -i 1,3,224,224
     """
-    from convcheck.cli import reports, trying
+    from convcheck.cli import reports, run_claims
     from convcheck.config.case import laid_over
-    from convcheck.memory import check_possible
+    from convcheck.proof.memory import check_possible
 
     given = {"dtype": dtype, "device": device, "seed": seed, "strict": strict or None}
     cases = [laid_over(case, **given) for case in targets.cases_of(target, input)]
     files = reports.files(report, format, cases)
     chosen = targets.chosen(cases, rewrite, choose)
-    claims = trying.arranged(chosen, shard, failed_first=failed_first, quiet=quiet)
+    claims = run_claims.arranged(chosen, shard, failed_first=failed_first, quiet=quiet)
     if list_only:
         console.listed(claim.id for claim in claims)
         return
     check_possible(claims)
     if not quiet:
-        trying.hint({claim.case.name: claim.case for claim in claims}.values(), made_up=not input)
-    found = trying.tried(
+        run_claims.hint({claim.case.name: claim.case for claim in claims}.values(), made_up=not input)
+    found = run_claims.tried(
         claims,
         max_failures=1 if fail_fast else max_failures,
         failed_first=failed_first,

@@ -7,9 +7,9 @@ from dataclasses import field, replace
 
 from convcheck.config.checks import DType
 from convcheck.layers import Layer
-from convcheck.patterns import Group, Pattern, Shape, Shapes
 from convcheck.records import record
 from convcheck.results import Sides, Verdict
+from convcheck.sizes.patterns import Group, Pattern, Shape, Shapes
 
 
 @record

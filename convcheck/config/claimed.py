@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from convcheck.config.case import Case, Vocabulary
 from convcheck.config.expand import Problem
 from convcheck.errors import PatternError, did_you_mean
-from convcheck.patterns import Group, spell
+from convcheck.sizes.patterns import Group, spell
 
 
 def claim_problems(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:

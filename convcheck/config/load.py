@@ -11,16 +11,7 @@ from pydantic import ValidationError
 
 from convcheck.config.case import Case, Expect, Tolerance, Vocabulary
 from convcheck.config.claimed import claim_problems
-from convcheck.config.expand import (
-    MOST_CASES,
-    MOST_ENTRIES,
-    Problem,
-    Raw,
-    combinations,
-    entries,
-    expand,
-    variables,
-)
+from convcheck.config.expand import MOST_CASES, MOST_ENTRIES, Problem, Raw, combinations, entries, expand, variables
 from convcheck.config.faults import problems
 from convcheck.config.files import text_of
 from convcheck.config.model import CASE_KEYS, CaseModel, ToleranceModel

@@ -12,7 +12,7 @@ from convcheck.config.case import Vocabulary
 from convcheck.config.checks import DEVICE, LARGEST_SEED, DType, check_bound, check_device, check_dtype, check_seed
 from convcheck.errors import ConvcheckError, LayerError, did_you_mean, shown
 from convcheck.layers import Layer, parse_layer, parse_shape, parse_shapes
-from convcheck.patterns import Group, Pattern, Shape, Shapes, parse, parse_order
+from convcheck.sizes.patterns import Group, Pattern, Shape, Shapes, parse, parse_order
 
 
 def _layer(value: object) -> Layer:
@@ -77,7 +77,7 @@ OWN = "convcheck"
 
 
 def _own(name: str) -> WithJsonSchema:
-    """Name a definition of `convcheck.config.schema`; pydantic knows its own alone."""
+    """Name a definition of `convcheck.config.json_schema`; pydantic knows its own alone."""
     return WithJsonSchema({OWN: name})
 
 

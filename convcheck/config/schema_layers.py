@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from convcheck.layers import kinds
-from convcheck.layers.arguments import REQUIRED, Argument
+from convcheck.layers import kind_names
 from convcheck.layers.families import family_of
+from convcheck.layers.text.arguments import REQUIRED, Argument
 
 Schema = dict[str, Any]
 
 
 def _layer() -> Schema:
     families: dict[Any, list[str]] = {}
-    for kind in kinds():
+    for kind in kind_names():
         families.setdefault(family_of(kind), []).append(kind)
     return {
         "anyOf": [
@@ -21,7 +21,7 @@ def _layer() -> Schema:
             {
                 "type": "object",
                 "required": ["op"],
-                "properties": {"op": _op(kinds())},
+                "properties": {"op": _op(kind_names())},
                 "allOf": [
                     {
                         "if": {"required": ["op"], "properties": {"op": {"enum": names}}},

@@ -12,7 +12,7 @@ from convcheck.config.case import WeightFile
 from convcheck.config.expand import Problem
 from convcheck.errors import ConvcheckError, cut, did_you_mean, shown
 from convcheck.layers import Layer
-from convcheck.patterns import Shape
+from convcheck.sizes.patterns import Shape
 
 ENDING = ".safetensors"
 

@@ -3,26 +3,26 @@
 from typing import TYPE_CHECKING
 
 from convcheck.layers.base import Layer, Roundings, Statistic, accept
-from convcheck.layers.families import kinds
-from convcheck.layers.parse import parse_layer
-from convcheck.layers.shapes import parse_shape, parse_shapes, write_shapes
+from convcheck.layers.families import kind_names
+from convcheck.layers.text.input_shapes import parse_shape, parse_shapes, write_shapes
+from convcheck.layers.text.parse import parse_layer
 
 if TYPE_CHECKING:
-    from convcheck.layers.attention import DotProductAttention
-    from convcheck.layers.batchnorm import BatchNorm
-    from convcheck.layers.conv import Conv
-    from convcheck.layers.conv_transpose import ConvTranspose
-    from convcheck.layers.elementwise import Dropout, Elementwise, Softmax
-    from convcheck.layers.flatten import Flatten, Unflatten
-    from convcheck.layers.linear import Linear
-    from convcheck.layers.matmul import MatMul
-    from convcheck.layers.multihead import MultiheadAttention
-    from convcheck.layers.patchify import Patchify, Unpatchify
-    from convcheck.layers.pixel_shuffle import PixelShuffle, PixelUnshuffle
-    from convcheck.layers.pool import AvgPool, AvgPool1d, MaxPool, Pool
-    from convcheck.layers.rearrange import Rearrange
-    from convcheck.layers.sequential import Sequential
-    from convcheck.layers.unfold import Fold, Unfold
+    from convcheck.layers.kinds.attention import DotProductAttention
+    from convcheck.layers.kinds.batchnorm import BatchNorm
+    from convcheck.layers.kinds.conv import Conv
+    from convcheck.layers.kinds.conv_transpose import ConvTranspose
+    from convcheck.layers.kinds.elementwise import Dropout, Elementwise, Softmax
+    from convcheck.layers.kinds.flatten import Flatten, Unflatten
+    from convcheck.layers.kinds.linear import Linear
+    from convcheck.layers.kinds.matmul import MatMul
+    from convcheck.layers.kinds.multihead import MultiheadAttention
+    from convcheck.layers.kinds.patches import Patchify, Unpatchify
+    from convcheck.layers.kinds.pixel_shuffle import PixelShuffle, PixelUnshuffle
+    from convcheck.layers.kinds.pool import AvgPool, AvgPool1d, MaxPool, Pool
+    from convcheck.layers.kinds.rearrange import Rearrange
+    from convcheck.layers.kinds.sequential import Sequential
+    from convcheck.layers.kinds.unfold import Fold, Unfold
 else:
     # Hidden from type checkers, which would otherwise take any name for one that is here.
     from convcheck.layers.families import HOMES, load
@@ -62,7 +62,7 @@ __all__ = [
     "Unfold",
     "Unpatchify",
     "accept",
-    "kinds",
+    "kind_names",
     "parse_layer",
     "parse_shape",
     "parse_shapes",

@@ -9,13 +9,13 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from convcheck.errors import ShapeError
-from convcheck.layers.arguments import Argument
-from convcheck.layers.arithmetic import Spread, Window, span
-from convcheck.patterns import SPACE_AXES, Shape, Shapes
+from convcheck.layers.text.arguments import Argument
 from convcheck.records import record
+from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
+from convcheck.sizes.windows import Spread, Window, span
 
 if TYPE_CHECKING:
-    from convcheck.layers.tracks import Tracks
+    from convcheck.sizes.axis_origins import Tracks
 
 
 @record

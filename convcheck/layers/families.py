@@ -43,8 +43,8 @@ _FAMILIES = (
     ("matmul", "MatMul", ("matmul", "bmm", "mm")),
     ("attention", "DotProductAttention", ("scaled_dot_product_attention",)),
     ("multihead", "MultiheadAttention", ("MultiheadAttention",)),
-    ("patchify", "Patchify", ("Patchify",)),
-    ("patchify", "Unpatchify", ("Unpatchify",)),
+    ("patches", "Patchify", ("Patchify",)),
+    ("patches", "Unpatchify", ("Unpatchify",)),
     ("sequential", "Sequential", ("Sequential",)),
 )
 """The file, the class and its kinds."""
@@ -55,7 +55,7 @@ HOMES = {"Pool": "pool", **{family: file for file, family, _ in _FAMILIES}}
 _FAMILY = {kind: family for _, family, kinds in _FAMILIES for kind in kinds}
 
 
-def kinds() -> tuple[str, ...]:
+def kind_names() -> tuple[str, ...]:
     """Return the name of every kind of layer that can be read."""
     return tuple(_FAMILY)
 
@@ -72,5 +72,5 @@ def families() -> tuple[type[Layer], ...]:
 
 def load(family: str) -> type[Layer]:
     """Return a class by its name."""
-    found: type[Layer] = getattr(import_module(f"convcheck.layers.{HOMES[family]}"), family)
+    found: type[Layer] = getattr(import_module(f"convcheck.layers.kinds.{HOMES[family]}"), family)
     return found

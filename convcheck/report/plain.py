@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from convcheck.errors import inert_line as inert_line
-from convcheck.layers.lengths import Length
+from convcheck.sizes.lengths import Length
 
 
 def plain(value: object) -> object:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import DotProductAttention
-from convcheck.patterns import Shape
-from convcheck.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -23,7 +23,7 @@ def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
     import torch
     from torch import nn
 
-    from convcheck.nn import dot_products
+    from convcheck.modules.parts import dot_products
 
     # One over the root of the features, unless another is given.
     scale = attention.factor(shapes[0])
@@ -61,7 +61,7 @@ def analysis(
     """Follow the errors of one side, and allow them twice: neither rounds more often."""
     import torch
 
-    from convcheck import running_error
+    from convcheck.rewriting import running_error
 
     query, key, value, *masks = inputs
     if attention.enable_gqa:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv, ConvTranspose
-from convcheck.patterns import Shape
-from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.steps import BlockDiagonal
+from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.steps import BlockDiagonal
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn

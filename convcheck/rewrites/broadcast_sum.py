@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Linear, MatMul, Roundings
-from convcheck.patterns import Shape
-from convcheck.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +24,7 @@ def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
     import torch
     from torch import Tensor, nn
 
-    from convcheck.nn import dot_products
+    from convcheck.modules.parts import dot_products
 
     if isinstance(layer, MatMul):
         # A vector is a matrix of one row, or of one column.

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import ConvTranspose
-from convcheck.patterns import Shape, spell
-from convcheck.preconditions import spreads_tile
-from convcheck.rewrite import Refusal, Rewrite
+from convcheck.rewriting.preconditions import spreads_tile
+from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import ConvTranspose
-from convcheck.patterns import Shape, parse, spell
-from convcheck.preconditions import no_holes
-from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.steps import Flip, Rearrange, ZeroPad
+from convcheck.rewriting.preconditions import no_holes
+from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.steps import Flip, Rearrange, ZeroPad
+from convcheck.sizes.patterns import Shape, parse, spell
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv, ConvTranspose, Roundings
-from convcheck.patterns import Shape, spell
-from convcheck.rewrite import Recipe, Refusal, Rewrite, Transform
-from convcheck.transplant import Parameters
+from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite, Transform
+from convcheck.rewriting.transplant import Parameters
+from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -76,7 +76,7 @@ def candidate(layer: Windowed, shape: Shape) -> nn.Module:
     from torch import nn
     from torch.utils.checkpoint import checkpoint
 
-    from convcheck.nn import pad
+    from convcheck.modules.parts import pad
 
     dims, groups, transposed = layer.dims, layer.groups, isinstance(layer, ConvTranspose)
     axes, channel = tuple(range(-dims, 0)), -dims - 1
@@ -156,7 +156,7 @@ def rows(layer: Windowed, x: Tensor, parameters: Parameters) -> Tensor:
     """Bound |error| / u of every output channel by the norms of its inputs and kernels."""
     from einops import einsum, rearrange
 
-    from convcheck.nn import pad
+    from convcheck.modules.parts import pad
 
     dims, groups = layer.dims, layer.groups
     padded = pad(x, layer.pads, layer.padding_mode) if isinstance(layer, Conv) else x

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
-from convcheck.patterns import Shape
-from convcheck.preconditions import ungrouped
-from convcheck.rewrite import Refusal, Rewrite
+from convcheck.rewriting.preconditions import ungrouped
+from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +26,7 @@ def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from torch import Tensor, nn
 
-    from convcheck.nn import pad
+    from convcheck.modules.parts import pad
 
     ones = (1,) * conv.dims
     features = conv.in_channels * math.prod(conv.kernel_size)

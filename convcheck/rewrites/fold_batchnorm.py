@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from convcheck.layers import BatchNorm, Conv, ConvTranspose, Linear, Roundings, Sequential
-from convcheck.patterns import Shape
-from convcheck.preconditions import chained
-from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.transplant import Merge
+from convcheck.rewriting.preconditions import chained
+from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.transplant import Merge
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

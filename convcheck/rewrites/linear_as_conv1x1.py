@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Linear
-from convcheck.patterns import Shape
-from convcheck.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
-from convcheck.patterns import Shape, spell
-from convcheck.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,7 +32,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from einops import rearrange
     from torch import Tensor, nn
 
-    from convcheck.nn import pad
+    from convcheck.modules.parts import pad
 
     dims, groups = conv.dims, conv.groups
     outputs = conv.output_shape(shape)[-dims:]

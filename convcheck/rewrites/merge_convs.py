@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from convcheck.layers import Conv, Roundings, Sequential
-from convcheck.patterns import Shape
-from convcheck.preconditions import chained, pointwise
-from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.steps import BlockDiagonal
-from convcheck.transplant import Merge
+from convcheck.rewriting.preconditions import chained, pointwise
+from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.steps import BlockDiagonal
+from convcheck.rewriting.transplant import Merge
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -41,7 +41,7 @@ def refusals(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
 def candidate(chain: Sequential, shape: Shape) -> nn.Module:
     from torch import nn
 
-    from convcheck.nn import Pad, Subsample
+    from convcheck.modules.parts import Pad, Subsample
 
     first, second = cast("tuple[Conv, Conv]", chain.layers)
     # The one that sees neighbours gives the windows; the other's stride is taken before, or after.

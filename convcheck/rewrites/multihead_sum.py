@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import MultiheadAttention
-from convcheck.patterns import Shape
-from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.steps import Part
+from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.steps import Part
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,7 +42,7 @@ def candidate(attention: MultiheadAttention, *shapes: Shape) -> nn.Module:
     from torch import nn
     from torch.nn import functional
 
-    from convcheck.nn import dot_products
+    from convcheck.modules.parts import dot_products
 
     width, heads, bias = attention.embed_dim, attention.num_heads, attention.bias
     together, apart = layouts(attention, shapes[0])
@@ -111,8 +111,8 @@ def analysis(
     from einops import rearrange
     from torch.nn import functional
 
-    from convcheck import running_error
-    from convcheck.running_error import Computed
+    from convcheck.rewriting import running_error
+    from convcheck.rewriting.running_error import Computed
 
     query, key, value = inputs[:3] if len(inputs) > 1 else inputs * 3
     heads, (together, apart) = attention.num_heads, layouts(attention, tuple(query.shape))

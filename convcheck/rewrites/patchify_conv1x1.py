@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv
-from convcheck.patterns import Shape, spell
-from convcheck.preconditions import windows_tile
-from convcheck.rewrite import Refusal, Rewrite
+from convcheck.rewriting.preconditions import windows_tile
+from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +24,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from einops.layers.torch import Rearrange
     from torch import nn
 
-    from convcheck.nn import CropToMultiple
+    from convcheck.modules.parts import CropToMultiple
 
     conv1x1 = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
     channels = conv.in_channels * math.prod(conv.kernel_size)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
-from convcheck.patterns import Shape, spell
-from convcheck.preconditions import ungrouped, windows_tile
-from convcheck.rewrite import Refusal, Rewrite
+from convcheck.rewriting.preconditions import ungrouped, windows_tile
+from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,7 +25,7 @@ def candidate(conv: Conv, shape: Shape, order: str) -> nn.Module:
     from einops.layers.torch import Rearrange
     from torch import nn
 
-    from convcheck.nn import CropToMultiple
+    from convcheck.modules.parts import CropToMultiple
 
     patches = spell("... i {blocks} -> ... {space} ", conv.dims) + f"({order})"
     features = conv.in_channels * math.prod(conv.kernel_size)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Patchify, Roundings
-from convcheck.patterns import Shape, spell
-from convcheck.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn

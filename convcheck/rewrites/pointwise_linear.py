@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv, Roundings
-from convcheck.patterns import Shape, spell
-from convcheck.preconditions import ungrouped
-from convcheck.rewrite import Refusal, Rewrite
+from convcheck.rewriting.preconditions import ungrouped
+from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Layer, Roundings
-from convcheck.layouts import LAYOUTS, as_pattern
-from convcheck.patterns import Shape
-from convcheck.rewrite import Refusal, Rewrite
+from convcheck.rewriting.layouts import LAYOUTS, as_pattern
+from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn

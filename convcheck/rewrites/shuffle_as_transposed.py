@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from convcheck.layers import Conv, PixelShuffle, Roundings, Sequential
-from convcheck.patterns import Shape, parse
-from convcheck.preconditions import chained
-from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.steps import BlockDiagonal, Flip, Rearrange
-from convcheck.transplant import Merge
+from convcheck.rewriting.preconditions import chained
+from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.steps import BlockDiagonal, Flip, Rearrange
+from convcheck.rewriting.transplant import Merge
+from convcheck.sizes.patterns import Shape, parse
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv
-from convcheck.patterns import Shape, spell
-from convcheck.preconditions import dilated
-from convcheck.rewrite import Refusal, Rewrite
+from convcheck.rewriting.preconditions import dilated
+from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,7 +31,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from einops import rearrange
     from torch import Tensor, nn
 
-    from convcheck.nn import pad, windows
+    from convcheck.modules.parts import pad, windows
 
     dims, counts = conv.dims, phases(conv)
     dense: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[dims]

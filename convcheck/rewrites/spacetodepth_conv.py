@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv
-from convcheck.patterns import Shape, parse, spell
-from convcheck.preconditions import no_holes, ungrouped
-from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.steps import Rearrange, ZeroPad
+from convcheck.rewriting.preconditions import no_holes, ungrouped
+from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.steps import Rearrange, ZeroPad
+from convcheck.sizes.patterns import Shape, parse, spell
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,7 +40,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from einops.layers.torch import Rearrange as Layer
     from torch import nn
 
-    from convcheck.nn import PadToBlocks
+    from convcheck.modules.parts import PadToBlocks
 
     stride1: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
     channels = conv.in_channels * math.prod(conv.stride)

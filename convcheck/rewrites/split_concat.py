@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv, ConvTranspose
-from convcheck.patterns import Shape
-from convcheck.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,7 +23,7 @@ def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
     from torch import Tensor, nn
     from torch.nn import functional
 
-    from convcheck.nn import pad
+    from convcheck.modules.parts import pad
 
     dims, groups = layer.dims, layer.groups
     rows, *rest = layer.parameters()["weight"]

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv
-from convcheck.patterns import Shape
-from convcheck.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,7 +23,7 @@ def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from torch import nn
 
-    from convcheck.nn import OneByOne, Subsample
+    from convcheck.modules.parts import OneByOne, Subsample
 
     stride1: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
-from convcheck.patterns import Shape
-from convcheck.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +26,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from torch import Tensor, nn
     from torch.nn import functional
 
-    from convcheck.nn import pad
+    from convcheck.modules.parts import pad
 
     dims = conv.dims
     conv1x1: Any = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}[dims]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv
-from convcheck.patterns import Shape
-from convcheck.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,7 +34,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from einops.layers.torch import Rearrange
     from torch import nn
 
-    from convcheck.nn import CropToMultiple
+    from convcheck.modules.parts import CropToMultiple
 
     conv2d: Any = nn.Conv2d
     frames = conv.kernel_size[0]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
-from convcheck.patterns import Shape
-from convcheck.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,7 +23,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from torch import Tensor, nn
     from torch.nn import functional
 
-    from convcheck.nn import pad
+    from convcheck.modules.parts import pad
 
     taps, step, gap = conv.kernel_size[0], conv.stride[0], conv.dilation[0]
 

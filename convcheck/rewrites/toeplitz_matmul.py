@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
 from convcheck.layers import Conv, ConvTranspose, Roundings
-from convcheck.patterns import Shape, spell
-from convcheck.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,7 +54,7 @@ def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
     from einops import rearrange
     from torch import Tensor, nn
 
-    from convcheck.nn import pad, windows
+    from convcheck.modules.parts import pad, windows
 
     dims, groups = layer.dims, layer.groups
     output = layer.output_shape(shape)[-dims - 1 :]

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import ConvTranspose, Unpatchify
-from convcheck.patterns import Shape
-from convcheck.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,7 +36,7 @@ def candidate(layer: ConvTranspose | Unpatchify, shape: Shape) -> nn.Module:
     from torch import Tensor, nn
     from torch.nn import grad
 
-    from convcheck.nn import pad
+    from convcheck.modules.parts import pad
 
     conv = transposed(layer, shape)
     dims, channels_last = conv.dims, isinstance(layer, Unpatchify)

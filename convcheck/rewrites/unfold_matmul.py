@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
-from convcheck.patterns import Shape, spell
-from convcheck.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,7 +23,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from einops import rearrange
     from torch import Tensor, nn
 
-    from convcheck.nn import pad, windows
+    from convcheck.modules.parts import pad, windows
 
     dims, groups = conv.dims, conv.groups
     features = conv.in_channels // groups * math.prod(conv.kernel_size)

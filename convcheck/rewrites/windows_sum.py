@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
-from convcheck.patterns import Shape
-from convcheck.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,7 +28,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     import torch
     from torch import Tensor, nn
 
-    from convcheck.nn import pad, windows
+    from convcheck.modules.parts import pad, windows
 
     dims, groups, channel = conv.dims, conv.groups, -conv.dims - 1
     reaches = tuple(d * (k - 1) + 1 for k, d in zip(conv.kernel_size, conv.dilation, strict=True))

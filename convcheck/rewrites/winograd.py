@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
-from convcheck.patterns import Shape, spell
-from convcheck.rewrite import Refusal, Rewrite, Transform
-from convcheck.transplant import Parameters
+from convcheck.rewriting.rewrite import Refusal, Rewrite, Transform
+from convcheck.rewriting.transplant import Parameters
+from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -64,7 +64,7 @@ def convolve(conv: Conv, x: Tensor, weight: Tensor, matrices: tuple[Tensor, Tens
     import torch
     from einops import einsum, rearrange
 
-    from convcheck.nn import windows
+    from convcheck.modules.parts import windows
 
     dims = conv.dims
     into, taps, out = matrices
@@ -93,7 +93,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     import torch
     from torch import nn
 
-    from convcheck.nn import pad
+    from convcheck.modules.parts import pad
 
     matrices = TILES[tile(conv, shape)]
 
@@ -148,7 +148,7 @@ def rows(conv: Conv, x: Tensor, parameters: Parameters) -> Tensor:
     """Bound |error| / u of every output by the same computation on magnitudes."""
     import torch
 
-    from convcheck.nn import pad
+    from convcheck.modules.parts import pad
 
     m = tile(conv, tuple(x.shape))
     into, taps, out = (torch.tensor(rows, dtype=x.dtype).abs() for rows in TILES[m])

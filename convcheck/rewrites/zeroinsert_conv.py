@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import ConvTranspose
-from convcheck.patterns import Shape
-from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.steps import Flip
+from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.steps import Flip
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,7 +23,7 @@ def refusals(conv: ConvTranspose, shape: Shape) -> Iterator[Refusal]:
 def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
     from torch import Tensor, nn
 
-    from convcheck.nn import OneByOne
+    from convcheck.modules.parts import OneByOne
 
     class InsertZeros(nn.Module):
         """Put `stride - 1` zeros between the inputs, and `output_padding` zeros behind the last."""

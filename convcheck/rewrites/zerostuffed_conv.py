@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv
-from convcheck.patterns import Shape
-from convcheck.preconditions import dilated
-from convcheck.rewrite import Recipe, Refusal, Rewrite
-from convcheck.steps import Dilate
+from convcheck.rewriting.preconditions import dilated
+from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.steps import Dilate
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn

@@ -1,0 +1,1 @@
+"""Shape and parameter questions, forwards and backwards. Imports no torch."""

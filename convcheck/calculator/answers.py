@@ -1,0 +1,180 @@
+"""What the questions of the shape calculator are answered with: frozen values, then only rendered.
+
+Ranges are pairs `(first, last)`, both included, as in `convcheck.calculator.inverse`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from convcheck.records import record
+from convcheck.sizes.patterns import Shape, Shapes
+
+Ranges = tuple[tuple[int, int], ...]
+
+OpenRanges = tuple[tuple[int, int | None], ...]
+"""Ranges of which the last may have no end."""
+
+Pads = Mapping[str, tuple[int, int]]
+"""(before, after) for every axis."""
+
+
+@record
+class Made:
+    """A length of the output, and the lengths of an axis of the input that give it; null if no length matters."""
+
+    output: int
+    axis: str | None
+    input: Ranges | None
+
+
+@record
+class Nearest:
+    """An axis of the output for which no input gives the length asked for, and the nearest that there are."""
+
+    axis: str
+    asked: int
+    below: Made | None
+    above: Made | None
+
+
+@record
+class Inputs:
+    """Every input shape that gives an output: each of `inputs` has the possible lengths of every axis, by name."""
+
+    question: str
+    layers: tuple[str, ...]
+    output: Shape
+    inputs: tuple[Mapping[str, Ranges], ...]
+    nearest: tuple[Nearest, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def found(self) -> bool:
+        """Whether there is an input."""
+        return bool(self.inputs)
+
+
+@record
+class Change:
+    """One layer, changed so that the whole gives another output. Each axis has what would do, all of it.
+
+    `padding` has every padding that does, or for a transposed layer `pairs` every (padding, output_padding) that is
+    legal, or for Unpatchify `output_size` what its output_spatial_shape may be. Where none of them is there, `stride`
+    has what would do in its place. `layer` is written with one of them each: what is there already where it does, else
+    the nearest. It is null where an axis has none; then nothing gives the output, and `nearest` says what comes close.
+    """
+
+    number: int
+    axes: Mapping[str, AxisChange]
+    layer: str | None
+    output_size: Shape | None = None
+    """What forward's `output_size` may be instead, where the layer itself need not be changed."""
+
+
+@record
+class AxisChange:
+    """What may be changed along one axis; an empty answer is none."""
+
+    padding: Ranges = ()
+    pairs: Shapes = ()
+    stride: OpenRanges = ()
+    output_size: Ranges = ()
+    nearest: tuple[Near, ...] = ()
+
+
+@record
+class Near:
+    """An argument's value, and the length of the output that it gives."""
+
+    argument: str
+    value: int
+    output: int
+
+
+@record
+class Changes:
+    """What a chain makes of an input, and how one layer changed would make what was asked for instead."""
+
+    question: str
+    layers: tuple[str, ...]
+    input: Shape
+    output: Shape
+    gives: Shape | None
+    fault: str | None
+    """Why the layers cannot take the input, where they cannot."""
+    changes: tuple[Change, ...]
+
+    @property
+    def found(self) -> bool:
+        """Whether the layers as they are give the output."""
+        return self.gives == self.output
+
+
+@record
+class Padded:
+    """Explicit padding. `layer` and `pad` are source code; `own` is the layer's own padding where that can say it."""
+
+    pads: Pads
+    output: Shape | None
+    own: Shape | None
+    layer: str
+    pad: str
+
+
+@record
+class Remainder:
+    """TensorFlow's padding along an axis for input lengths with a remainder, by the stride, from `first` to `last`."""
+
+    axis: str
+    stride: int
+    first: int
+    last: int
+    pads: tuple[int, int]
+
+
+@record
+class Same:
+    """The padding 'same' of a layer in both conventions; TensorFlow's depends on the input's lengths.
+
+    `shift` says, for every axis where the conventions differ, how many positions later TensorFlow's windows start.
+    """
+
+    question: str
+    layer: str
+    input: Shape | None
+    torch: Padded
+    tensorflow: Padded | None
+    remainders: tuple[Remainder, ...]
+    shift: Mapping[str, int]
+    notes: tuple[str, ...]
+    found: bool = True
+
+
+@record
+class Sizes:
+    """What a transposed layer's output may measure along one axis.
+
+    `by_output_padding` while the layer's output_padding is anything legal, `by_output_size` as forward's argument.
+    """
+
+    number: int
+    layer: str
+    axis: str
+    input: int
+    output: int
+    output_padding: Ranges
+    by_output_padding: Ranges
+    by_output_size: Ranges
+
+
+@record
+class AllSizes:
+    """The sizes of every transposed layer of a chain."""
+
+    question: str
+    sizes: tuple[Sizes, ...]
+    found: bool = True
+
+
+Answer = Inputs | Changes | Same | AllSizes

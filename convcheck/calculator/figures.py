@@ -1,0 +1,85 @@
+"""What is calculated without torch: values that travel upwards beside the results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from convcheck.records import record
+from convcheck.sizes.patterns import Shape, Shapes
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+BYTES: Mapping[str, int] = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+"""Of one value, by dtype."""
+
+FLOPS = (
+    "FLOPs = 2 * MACs: a multiplication and an addition each; the bias is not counted, as in torch's FlopCounterMode"
+)
+
+
+@record
+class LayerShape:
+    """One layer of the shape calculator. `dropped`: trailing input positions never read, one number an axis, or None
+    where lengths are formulas that do not tell.
+
+    `input` is one shape, or the shapes of all inputs where there are several. `params` are `weight` and `bias`, and
+    `activation` is the output in bytes. `receptive_field` and `jump` count positions of the chain's input, one number
+    an axis: see `convcheck.calculator.reach.Reach`. `name` is the layer's path in a print of a model, `layers` are
+    those of a case's chain, and `explained` the formulas of the output, where they were asked for.
+    """
+
+    case: str | None
+    layer: str
+    input: Shape | Shapes
+    output: Shape
+    params: int
+    macs: int
+    dropped: Shape | None
+    weight: int = 0
+    bias: int = 0
+    flops: int = 0
+    activation: int = 0
+    receptive_field: tuple[int | None, ...] = ()
+    jump: tuple[Fraction | None, ...] = ()
+    name: str | None = None
+    layers: tuple[LayerShape, ...] = ()
+    explained: tuple[str, ...] = ()
+
+
+@record
+class Total:
+    """A chain of layers as a whole. `largest_activation` is the largest output of a layer, in bytes.
+
+    It is None where lengths are formulas of which none is the largest for every value of the names in them. The other
+    fields are those of `LayerShape`.
+    """
+
+    params: int
+    weight: int
+    bias: int
+    macs: int
+    flops: int
+    largest_activation: int | None
+    dropped: Shape | None
+    receptive_field: tuple[int | None, ...]
+    jump: tuple[Fraction | None, ...]
+
+
+@record
+class Parameter:
+    """One parameter. The fans are torch.nn.init's, which has none for fewer than two axes.
+
+    `init` is how torch fills it when the layer is made: `uniform` between -`bound` and `bound`, `normal` around 0 with
+    `std`, `ones` or `zeros`; None where that is left to whoever wrote the module.
+    """
+
+    name: str
+    shape: Shape
+    count: int
+    fan_in: int | None
+    fan_out: int | None
+    init: str | None
+    bound: float | None
+    std: float | None = None

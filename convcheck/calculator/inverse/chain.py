@@ -1,0 +1,65 @@
+"""A chain of layers backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from convcheck.calculator.inverse import pointwise, reshaping  # noqa: F401  # they register their kinds
+from convcheck.calculator.inverse.known_dims import Forms, forms_of
+from convcheck.calculator.inverse.ranges import MOST, TooManyError
+from convcheck.calculator.inverse.windowed import Box, NoInputError, inputs_of
+from convcheck.errors import UsageError
+from convcheck.layers.base import Layer
+from convcheck.layers.kinds.sequential import Sequential
+
+
+def layers_of(layers: Iterable[Layer]) -> Iterator[Layer]:
+    """Yield the layers of a chain one by one, those of every Sequential too.
+
+    Raises:
+        UsageError: one takes several inputs.
+    """
+    for layer in layers:
+        if 1 not in layer.TAKES:
+            raise UsageError(f"{layer} takes {layer.TAKES[0]} inputs; only layers of one input can be asked about")
+        if isinstance(layer, Sequential):
+            yield from layers_of(layer.layers)
+        else:
+            yield layer
+
+
+def through(
+    layers: Sequence[Layer], boxes: Sequence[Box], rank: int | None = None
+) -> tuple[list[list[Box]], list[str]]:
+    """Return the inputs of every layer from which the chain's output is in `boxes`, and the reasons why others fail.
+
+    The first of the lists is the chain's own input, of `rank` axes where that is known; the last is `boxes`. They are
+    empty from the first layer on, counted from the end, that leaves nothing.
+
+    Raises:
+        UsageError, TooManyError: as `inputs_of` does.
+    """
+    known: list[Forms | None] = [None if rank is None else ((None,) * rank,)]
+    for layer in layers:
+        known.append(forms_of(layer, known[-1]))
+    found: list[list[Box]] = [list(boxes)]
+    reasons: list[str] = []
+    for layer, form in zip(reversed(layers), reversed(known[:-1]), strict=True):
+        inputs, why = before(layer, found[0], form)
+        found.insert(0, inputs)
+        reasons = why or reasons
+    return found, reasons
+
+
+def before(layer: Layer, boxes: Iterable[Box], form: Forms | None = None) -> tuple[list[Box], list[str]]:
+    """Return every input of one layer whose output is in one of the boxes, and why there is none for some of them."""
+    inputs: dict[Box, None] = {}
+    reasons: dict[str, None] = {}
+    for box in boxes:
+        try:
+            inputs |= dict.fromkeys(inputs_of(layer, box, form))
+        except NoInputError as none:
+            reasons[str(none)] = None
+        if len(inputs) > MOST:
+            raise TooManyError
+    return list(inputs), list(reasons)

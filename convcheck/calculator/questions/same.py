@@ -1,0 +1,166 @@
+"""The padding 'same' written out, for any stride, as torch and as TensorFlow have it.
+
+torch pads by `d*(k-1)` in all, whatever the stride, and refuses 'same' where the stride is not 1. TensorFlow pads so
+that the output has `ceil(n / s)` positions and nothing more: by `(ceil(n / s) - 1)*s + d*(k-1) + 1 - n`, if that is
+above 0 (tf.nn.convolution, "Notes on padding"). Of an odd number, both put one more behind. Both outputs have the same
+size; where the padding before differs, the windows start elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from convcheck.calculator.answers import Padded, Remainder, Same
+from convcheck.calculator.inverse import layers_of
+from convcheck.calculator.questions.writing import as_given, pasted
+from convcheck.errors import ShapeError, UsageError
+from convcheck.layers import Conv, Layer, MaxPool, Pool, accept
+from convcheck.sizes.patterns import SPACE_AXES, Shape
+from convcheck.sizes.windows import Window, span
+
+Pairs = Sequence[tuple[int, int]]
+
+_MOST_REMAINDERS = 1000
+"""More lines than anybody reads."""
+
+_MODULES = {
+    "zeros": "ZeroPad",
+    "reflect": "ReflectionPad",
+    "replicate": "ReplicationPad",
+    "circular": "CircularPad",
+}
+
+
+def same_for(layers: Sequence[Layer], input: Shape | None) -> Same:
+    """Return the explicit padding of a convolution or pool, for an input or for every remainder of its lengths.
+
+    Raises:
+        UsageError: it is no convolution or pool, or more than one layer; or the remainders are too many to be listed.
+        ShapeError: the layer cannot take an input of this shape, whatever its padding.
+    """
+    each = list(layers_of(layers))
+    if len(each) != 1 or not isinstance(each[0], (Conv, Pool)):
+        raise UsageError(f"--same is about one convolution or pool, and not about {', '.join(map(str, each))}")
+    layer = each[0]
+    totals = [span(window.kernel, window.dilation) - 1 for window in layer.windows]
+    plain = [_halves(total) for total in totals]
+    torch = _padded(layer, plain, input)
+    if input is None:
+        remainders = tuple(_remainders(layer))
+        return Same("same", str(layer), None, torch, None, remainders, {}, tuple(_notes(layer, plain)))
+    lengths = input[-layer.dims :]
+    theirs = [tensorflow(window, length) for window, length in zip(layer.windows, lengths, strict=True)]
+    shift = {
+        axis: ours[0] - others[0]
+        for axis, ours, others in zip(SPACE_AXES[layer.dims], plain, theirs, strict=True)
+        if ours[0] != others[0]
+    }
+    notes = tuple(_notes(layer, [*plain, *theirs]))
+    return Same("same", str(layer), input, torch, _padded(layer, theirs, input), (), shift, notes)
+
+
+def tensorflow(window: Window, length: int) -> tuple[int, int]:
+    """Return TensorFlow's padding (before, after) along an axis."""
+    outputs = -(-length // window.stride)
+    return _halves(max(0, (outputs - 1) * window.stride + span(window.kernel, window.dilation) - length))
+
+
+def _halves(total: int) -> tuple[int, int]:
+    return total // 2, total - total // 2
+
+
+def _remainders(layer: Conv | Pool) -> list[Remainder]:
+    """Return TensorFlow's padding for every remainder of a length by the stride; neighbours that agree are one."""
+    many = sum(min(window.stride, span(window.kernel, window.dilation) + 1) for window in layer.windows)
+    if many > _MOST_REMAINDERS:
+        raise UsageError(
+            f"--same lists a padding for every remainder of a length by the stride, and of {layer} these are {many}; "
+            f"{_MOST_REMAINDERS} at most, so add -i with the input's shape"
+        )
+    found: list[Remainder] = []
+    for axis, window in zip(SPACE_AXES[layer.dims], layer.windows, strict=True):
+        stride, reach = window.stride, span(window.kernel, window.dilation)
+        # All remainders from the kernel's reach on need no padding.
+        for rest in range(min(stride, reach + 1)):
+            last = stride - 1 if rest == reach else rest
+            pads = _halves(max(0, reach - (rest or stride)))
+            if found and found[-1].axis == axis and found[-1].pads == pads:
+                found[-1] = replace(found[-1], last=last)
+            else:
+                found.append(Remainder(axis, stride, rest, last, pads))
+    return found
+
+
+def _padded(layer: Conv | Pool, pads: Pairs, input: Shape | None) -> Padded:
+    named = dict(zip(SPACE_AXES[layer.dims], pads, strict=True))
+    bare = _with(layer, (0,) * layer.dims, "zeros")
+    output = None
+    if input is not None:
+        total = [length + before + after for length, (before, after) in zip(input[-layer.dims :], pads, strict=True)]
+        output = accept(bare, ((*input[: -layer.dims], *total),))
+    own = _with(layer, tuple(after for _, after in pads), None)
+    if input is not None and isinstance(layer, Conv):
+        # What padding_mode copies has to be there.
+        accept(own, (input,))
+    if all(before == after for before, after in pads) and _runs(own, input):
+        return Padded(named, output, tuple(after for _, after in pads), pasted(own), _functional(layer, pads))
+    if input is not None and isinstance(layer, Pool) and not any(before for before, _ in pads):
+        # What is beyond the end counts neither for a maximum nor for an average.
+        rounded = replace(layer, padding=as_given((0,) * layer.dims, layer.padding), ceil_mode=True)
+        if _runs(rounded, input) and accept(rounded, (input,)) == output:
+            return Padded(named, output, None, pasted(rounded), _functional(layer, pads))
+    written = f"nn.Sequential({_module(layer, pads)}, {pasted(bare)})"
+    return Padded(named, output, None, written, _functional(layer, pads))
+
+
+def _runs(layer: Conv | Pool, input: Shape | None) -> bool:
+    """Tell whether torch takes the layer's arguments and the input."""
+    if any(layer.inconsistencies()):
+        return False
+    try:
+        return input is None or bool(accept(layer, (input,)))
+    except ShapeError:
+        return False
+
+
+def _with(layer: Conv | Pool, padding: Shape, mode: str | None) -> Conv | Pool:
+    """Return the layer with other padding, and outputs counted as torch counts them for 'same'."""
+    if isinstance(layer, Conv):
+        return replace(layer, padding=padding, padding_mode=mode or layer.padding_mode)
+    return replace(layer, padding=as_given(padding, layer.padding), ceil_mode=False)
+
+
+def _sides(pads: Pairs) -> str:
+    """Return the padding in torch's order: the last axis first."""
+    return ", ".join(f"{before}, {after}" for before, after in reversed(pads))
+
+
+def _mode(layer: Conv | Pool) -> str:
+    return layer.padding_mode if isinstance(layer, Conv) else "zeros"
+
+
+def _module(layer: Conv | Pool, pads: Pairs) -> str:
+    if isinstance(layer, MaxPool):
+        return f'nn.ConstantPad{layer.dims}d(({_sides(pads)}), float("-inf"))'
+    return f"nn.{_MODULES[_mode(layer)]}{layer.dims}d(({_sides(pads)}))"
+
+
+def _functional(layer: Conv | Pool, pads: Pairs) -> str:
+    mode = _mode(layer)
+    more = "" if mode == "zeros" else f", mode={mode!r}"
+    if isinstance(layer, MaxPool):
+        more = ', value=float("-inf")'
+    return f"F.pad(x, ({_sides(pads)}){more})"
+
+
+def _notes(layer: Conv | Pool, pads: Pairs) -> list[str]:
+    notes = []
+    if isinstance(layer, Pool) and layer.ceil_mode:
+        notes.append("ceil_mode is left out: 'same' pads for the last window")
+    if isinstance(layer, Pool) and not isinstance(layer, MaxPool) and any(map(any, pads)):
+        notes.append(
+            "zeros of F.pad or ZeroPad count in an average, and TensorFlow leaves them out; of torch's layers, only "
+            "padding with count_include_pad=False does so"
+        )
+    return notes

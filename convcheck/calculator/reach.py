@@ -1,0 +1,64 @@
+"""Receptive fields through chains of layers, along every spatial axis of the chain's input.
+
+An output position is all channels at one place, so what mixes channels mixes whatever was moved into them. Which axes
+of the input are spatial is said by the first layer that has such axes; for attention it is the sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+from convcheck.calculator.receptive_field import field, jump
+from convcheck.layers.base import Layer
+from convcheck.records import record
+from convcheck.sizes.axis_origins import Tracks
+from convcheck.sizes.patterns import Shape, Shapes
+
+
+@record
+class Reach:
+    """Along one axis of the input: how many positions an output reads, and how far apart those of neighbours begin.
+
+    `field` counts from the first to the last one, for an output far from the borders. Where every output reads all
+    positions that are read at all, `field` is the axis' length, and `jump` is None; both are None where the axes were
+    moved so that it cannot be told.
+    """
+
+    field: int | None
+    jump: Fraction | None
+
+
+def reaches(layers: Sequence[Layer], inputs: Sequence[Shapes]) -> Iterator[tuple[Reach, ...]]:
+    """Yield, for every layer of a chain, the reach of its outputs along each spatial axis of the chain's input.
+
+    `inputs` are the shapes of the inputs of every layer. Of several inputs of attention, the axis is that of the keys;
+    for products of matrices, nothing is yielded along any axis.
+    """
+    start = inputs[0][1 if len(inputs[0]) > 1 else 0]
+    spatial = _spatial(layers, inputs, len(start))
+    tracks = Tracks([((axis, ()),) for axis in range(len(start))], spatial)
+    for layer, shapes in zip(layers, inputs, strict=True):
+        for leaf, taken in layer.within(*shapes):
+            leaf.track(tracks, *taken)
+        yield tuple(_reach(tracks, axis, start) for axis in sorted(spatial))
+
+
+def _spatial(layers: Sequence[Layer], inputs: Sequence[Shapes], rank: int) -> frozenset[int]:
+    tracks = Tracks([((axis, ()),) for axis in range(rank)])
+    for layer, shapes in zip(layers, inputs, strict=True):
+        for leaf, taken in layer.within(*shapes):
+            axes = leaf.space(*taken)
+            if axes:
+                return frozenset(origin for axis in axes for origin, _ in tracks.axes[axis])
+            leaf.track(tracks, *taken)
+    return frozenset()
+
+
+def _reach(tracks: Tracks, origin: int, start: Shape) -> Reach:
+    paths = [path for axis in tracks.axes for track, path in axis if track == origin]
+    if origin in tracks.unknown:
+        return Reach(None, None)
+    if origin in tracks.whole or len(paths) != 1:
+        return Reach(start[origin], None)
+    return Reach(field(paths[0]), jump(paths[0]))

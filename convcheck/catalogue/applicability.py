@@ -1,0 +1,44 @@
+"""What the catalogue says of itself, and what it has for one layer. Imports no torch."""
+
+from __future__ import annotations
+
+from convcheck.catalogue.catalogue import catalogue, find
+from convcheck.layers import Layer, parse_layer, write_shapes
+from convcheck.results import Offer, RewriteFacts
+from convcheck.rewriting.transplant import Move
+from convcheck.sizes.patterns import Shapes
+
+
+def facts(name: str, *, code: bool = True) -> RewriteFacts:
+    """Return one rewrite in words, and as code if that is wanted. Raises UsageError if there is none of this name."""
+    rewrite = find(name)
+    example = parse_layer(rewrite.example)
+    order = rewrite.spelt_order(example.dims) if rewrite.order else None
+    shapes = rewrite.example_inputs or example.typical_inputs()
+    moves = rewrite.transplant(example, shapes).moves
+    return RewriteFacts(
+        name=name,
+        claim=rewrite.claim,
+        reference=rewrite.reference,
+        holds_when=rewrite.holds_when,
+        formula=rewrite.formula,
+        source=rewrite.source,
+        one_to_one=not rewrite.training,
+        training=rewrite.training,
+        order=order,
+        example=f"{example} {write_shapes(shapes)}",
+        weights=tuple(
+            f"{move.target}: {move.sources[0]} {move}" if isinstance(move, Move) else f"{move.target}: {move}"
+            for move in moves
+        ),
+        code=rewrite.code(example, shapes) if code else "",
+    )
+
+
+def offers(layer: Layer, shapes: Shapes) -> list[Offer]:
+    """Return for every rewrite whether it holds for `layer` on inputs of `shapes`, those that hold first."""
+    found = []
+    for name, rewrite in catalogue().items():
+        reasons = tuple(str(refusal) for refusal in rewrite.refuse(layer, shapes))
+        found.append(Offer(name, not reasons, reasons or (rewrite.claim,)))
+    return sorted(found, key=lambda offer: not offer.holds)

@@ -1,0 +1,93 @@
+"""A claim: one case with one rewrite. Cases become claims here, before anything is built. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from convcheck.catalogue.catalogue import applicable, catalogue
+from convcheck.config.case import Case
+from convcheck.records import record
+from convcheck.rewriting.rewrite import Rewrite
+from convcheck.rewriting.transplant import Transplant
+
+COSTLY = 8
+CHEAP = 2_000_000_000
+"""Multiplications, at the pace of a matrix product, that a rewrite may take to be tried without being named: as many as
+take a few seconds, or as the layer itself takes, eight times over."""
+
+NONE_APPLIES = "all"
+"""What stands in place of a rewrite's name where all that hold were asked for, and none does."""
+
+
+@record
+class Claim:
+    """That `rewrite` computes what the case's layer computes. `refusals` says why it cannot even be tried."""
+
+    case: Case
+    name: str
+    rewrite: Rewrite | None
+    refusals: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """What `-k` is matched with and `--list` prints."""
+        return f"{self.case.name}[{self.name}]"
+
+    def transplant(self) -> Transplant:
+        """Return how the weights move: the catalogue's way, or the one that the case puts to the test."""
+        assert self.rewrite is not None
+        usual = self.rewrite.transplant(self.case.layer, self.case.inputs, self.case.order)
+        return usual.replaced(self.case.transplant, self.case.layer.axis_sizes())
+
+
+def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
+    """Yield the claims of every case, in order; a case with no rewrite that holds makes one refused claim.
+
+    Where all rewrites are asked for, those that would take far more work than the layer are left out; see `costly`.
+    """
+    for case in cases:
+        if case.rewrites is not None:
+            for name in case.rewrites:
+                rewrite = catalogue()[name]
+                yield Claim(case, name, rewrite, _refusals(case, rewrite))
+            continue
+        left_out = costly(case)
+        held = [
+            name
+            for name in applicable(case.layer, case.inputs)
+            if not catalogue()[name].refuse_order(case.layer, case.order) and name not in left_out
+        ]
+        for name in held:
+            yield Claim(case, name, catalogue()[name], ())
+        if not held:
+            reasons = tuple(
+                f"{name}: {_reasons(case, rewrite)[0]}"
+                for name, rewrite in catalogue().items()
+                if isinstance(case.layer, rewrite.families)
+            )
+            yield Claim(case, NONE_APPLIES, None, reasons or (f"no rewrite is known for {case.layer.kind}",))
+
+
+def costly(case: Case) -> dict[str, int]:
+    """Return the rewrites that hold for a case but are left out unless named, and how many times as long they take."""
+    own = case.layer.macs(*case.inputs)
+    work = {
+        name: catalogue()[name].macs(case.layer, *case.inputs) * catalogue()[name].pace
+        for name in applicable(case.layer, case.inputs)
+        if not catalogue()[name].refuse_order(case.layer, case.order)
+    }
+    costly = [name for name in sorted(work, key=lambda name: work[name]) if work[name] > max(CHEAP, COSTLY * own)]
+    # One at least is tried, whatever it takes: the one that takes least.
+    left_out = costly if len(costly) < len(work) else costly[1:]
+    return {name: round(work[name] / own) for name in work if name in left_out}
+
+
+def _reasons(case: Case, rewrite: Rewrite) -> tuple[str, ...]:
+    refused = rewrite.refuse(case.layer, case.inputs) or rewrite.refuse_order(case.layer, case.order)
+    return tuple(str(refusal) for refusal in refused)
+
+
+def _refusals(case: Case, rewrite: Rewrite) -> tuple[str, ...]:
+    reasons = _reasons(case, rewrite)
+    others = applicable(case.layer, case.inputs) if reasons else ()
+    return (*reasons, *((f"what holds: {', '.join(others)}",) if others else ()))

@@ -1,0 +1,118 @@
+"""What `convcheck shape` is asked beyond a table of shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convcheck.calculator.formulas import has_names
+from convcheck.cli import console, options, targets
+from convcheck.errors import UsageError
+
+if TYPE_CHECKING:
+    from convcheck.calculator.answers import Answer
+    from convcheck.layers import Layer
+    from convcheck.sizes.patterns import Shape
+
+NONE_FOUND = 1
+
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        metavar="SHAPE",
+        help="Answer backwards: all inputs that give this output; with -i, which padding or stride would. "
+        "Exit code 1 if none does, or if -i gives another output.",
+        show_default=False,
+    ),
+]
+Same = Annotated[
+    bool,
+    typer.Option(
+        "--same",
+        help="Write padding 'same' out for a convolution or pool of any stride, as torch and TensorFlow have it.",
+    ),
+]
+Sizes = Annotated[
+    bool, typer.Option("--sizes", help="All output sizes that may be asked of transposed layers, with -i.")
+]
+
+
+def answer(
+    words: Sequence[str] | None,
+    inputs: Sequence[str] | None,
+    output: str | None,
+    *,
+    same: bool,
+    sizes: bool,
+    format: options.Format,
+) -> None:
+    """Print the answer to the one question that is asked.
+
+    Raises:
+        UsageError: several are asked, or about something else than layers.
+        typer.Exit: with code 1, if the answer is that there is none.
+    """
+    found = _answer(words, inputs, output, same=same, sizes=sizes)
+    if format == "json":
+        from convcheck.report.formats import json
+
+        console.write(json.answered(found))
+    else:
+        from convcheck.report.tables.answer_table import answered
+
+        out = console.stdout()
+        console.show(out, answered(found, out))
+    if not found.found:
+        raise typer.Exit(NONE_FOUND)
+
+
+def _answer(
+    words: Sequence[str] | None, inputs: Sequence[str] | None, output: str | None, *, same: bool, sizes: bool
+) -> Answer:
+    asked = [name for name, it in (("--output", output is not None), ("--same", same), ("--sizes", sizes)) if it]
+    if len(asked) > 1:
+        raise UsageError(f"{' and '.join(asked)} are questions of their own; ask one at a time")
+    layers, shape = _layers(words, asked[0]), _input(inputs)
+    if output is not None:
+        return _backwards(layers, shape, output)
+    if same:
+        from convcheck.calculator.questions.same import same_for
+
+        return same_for(layers, shape)
+    if shape is None:
+        raise UsageError("--sizes depends on the input's shape; add -i")
+    from convcheck.calculator.questions.transposed_sizes import sizes_for
+
+    return sizes_for(layers, shape)
+
+
+def _backwards(layers: Sequence[Layer], shape: Shape | None, output: str) -> Answer:
+    from convcheck.layers import parse_shape
+
+    wanted = parse_shape(output)
+    if shape is None:
+        from convcheck.calculator.questions.inputs import inputs_for
+
+        return inputs_for(layers, wanted)
+    from convcheck.calculator.questions.changes import changes_for
+
+    return changes_for(layers, shape, wanted)
+
+
+def _layers(words: Sequence[str] | None, option: str) -> Sequence[Layer]:
+    found = targets.sort_out(words)
+    if found.files:
+        raise UsageError(f"{option} asks about layers on the command line, such as 'Conv2d(3, 64, 7, stride=2)'")
+    return found.chain()[0]
+
+
+def _input(inputs: Sequence[str] | None) -> Shape | None:
+    if inputs and any(map(has_names, inputs)):
+        raise UsageError("this question takes an input of numbers; names such as H are for a table of shapes")
+    shapes = targets.given(inputs)
+    if shapes is not None and len(shapes) > 1:
+        raise UsageError("only layers of one input can be asked about; give -i once")
+    return shapes[0] if shapes else None

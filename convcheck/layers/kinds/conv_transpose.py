@@ -1,0 +1,141 @@
+"""Transposed convolutions as numbers: torch.nn.ConvTranspose1d, ConvTranspose2d, ConvTranspose3d."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from convcheck.errors import ShapeError
+from convcheck.layers.base import Layer, Roundings, batch_of, check_channels
+from convcheck.layers.text import arguments as read
+from convcheck.layers.text.arguments import Argument
+from convcheck.layers.text.notation import compact, indivisible, label, per_axis
+from convcheck.records import record
+from convcheck.sizes.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
+from convcheck.sizes.windows import Spread
+
+
+@record
+class ConvTranspose(Layer):
+    """`y[o, m] = b[o] + sum over i, n, k with s*n + d*k - p = m of W[i, o, k] * x[i, n]`."""
+
+    in_channels: int
+    out_channels: int
+    kernel_size: Shape
+    stride: Shape
+    padding: Shape
+    output_padding: Shape
+    groups: int
+    bias: bool
+    dilation: Shape
+    padding_mode: str
+
+    KINDS = {"ConvTranspose1d": 1, "ConvTranspose2d": 2, "ConvTranspose3d": 3}
+    MIXES = True
+    SIGNATURE = (
+        Argument("in_channels", read.whole(1)),
+        Argument("out_channels", read.whole(1)),
+        Argument("kernel_size", read.per_axis(1)),
+        Argument("stride", read.per_axis(1, short=True), 1),
+        Argument("padding", read.per_axis(0, short=True), 0),
+        Argument("output_padding", read.per_axis(0, short=True), 0),
+        Argument("groups", read.whole(1), 1),
+        Argument("bias", read.flag, True),
+        Argument("dilation", read.per_axis(1, short=True), 1),
+        Argument("padding_mode", read.only_zeros, "zeros"),
+    )
+
+    def inconsistencies(self) -> Iterator[tuple[str, str]]:
+        yield from indivisible(self.in_channels, self.out_channels, self.groups)
+        # torch checks this when the layer runs, and not at all on the meta device.
+        axes = zip(SPACE_AXES[self.dims], self.output_padding, self.stride, self.dilation, strict=True)
+        for axis, extra, stride, dilation in axes:
+            if extra >= max(stride, dilation):
+                yield (
+                    "output_padding",
+                    f"output_padding is {extra} on axis {axis}; it must be smaller than stride ({stride}) "
+                    f"or dilation ({dilation}), so {max(stride, dilation) - 1} at most",
+                )
+
+    @property
+    def spreads(self) -> tuple[Spread, ...]:
+        """The spread of every spatial axis."""
+        axes = zip(self.kernel_size, self.stride, self.dilation, self.padding, self.output_padding, strict=True)
+        return tuple(Spread(*numbers) for numbers in axes)
+
+    def parameters(self) -> dict[str, Shape]:
+        weight = (self.in_channels, self.out_channels // self.groups, *self.kernel_size)
+        return {"weight": weight, **({"bias": (self.out_channels,)} if self.bias else {})}
+
+    def axis_sizes(self) -> dict[str, int]:
+        return {"g": self.groups, **self.kernel_axes()}
+
+    def kernel_axes(self) -> dict[str, int]:
+        """Return the kernel's length along every axis, as `{"kh": 16, "kw": 16}`."""
+        return dict(zip(KERNEL_AXES[self.dims], self.kernel_size, strict=True))
+
+    def output_shape(self, shape: Shape) -> Shape:
+        check_channels(shape, self.dims, self.in_channels, self.kind)
+        outputs = []
+        for axis, length, spread in zip(SPACE_AXES[self.dims], shape[-self.dims :], self.spreads, strict=True):
+            outputs.append(spread.outputs(length))
+            if outputs[-1] < 1:
+                need = length + math.ceil((1 - outputs[-1]) / spread.stride)
+                raise ShapeError(
+                    f"axis {axis} of length {length} would grow to {outputs[-1]}: padding {spread.padding} cuts "
+                    f"{2 * spread.padding} positions away; {axis} must be at least {need}"
+                )
+        return (*shape[: -self.dims - 1], self.out_channels, *outputs)
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output = self.output_shape(shape)
+        yield f"o: out_channels = {self.out_channels}"
+        axes = zip(self.spreads, shape[-self.dims :], strict=True)
+        yield from per_axis([spread.formula(length) for spread, length in axes], output)
+
+    def steps(self, shape: Shape) -> tuple[Spread, ...]:
+        return self.spreads
+
+    def macs(self, shape: Shape) -> int:
+        self.output_shape(shape)
+        positions = batch_of(shape, self.dims + 1) * math.prod(shape[-self.dims :])
+        return positions * math.prod(self.parameters()["weight"])
+
+    def dropped(self, shape: Shape) -> Shape:
+        outputs = self.output_shape(shape)[-self.dims :]
+        axes = zip(shape[-self.dims :], outputs, self.spreads, strict=True)
+        return tuple(spread.dropped(length, outputs) for length, outputs, spread in axes)
+
+    def unfolded(self, shape: Shape) -> int:
+        return self.macs(shape) * self.groups // self.in_channels
+
+    def typical_inputs(self) -> Shapes:
+        space = [3 + math.ceil(2 * spread.padding / spread.stride) for spread in self.spreads]
+        return ((2, self.in_channels, *space),)
+
+    def roundings(self) -> Roundings:
+        # torch's CPU kernel rounds each tap's product to the dtype, adds the taps up in that dtype, and the bias last.
+        return Roundings(math.prod(spread.overlap() for spread in self.spreads), bias_apart=self.bias)
+
+    def __str__(self) -> str:
+        return compact(
+            self.kind,
+            [self.in_channels, self.out_channels],
+            {
+                "kernel_size": (self.kernel_size, None),
+                "stride": (self.stride, None),
+                "padding": (self.padding, (0,) * self.dims),
+                "dilation": (self.dilation, (1,) * self.dims),
+                "output_padding": (self.output_padding, (0,) * self.dims),
+                "groups": (self.groups, 1),
+                "bias": (self.bias, True),
+            },
+        )
+
+    def label(self) -> str:
+        ones, zeros = (1,) * self.dims, (0,) * self.dims
+        return label(
+            [self.kind, self.in_channels, self.out_channels, ("k", self.kernel_size, None), ("s", self.stride, ones)]
+            + [("p", self.padding, zeros), ("op", self.output_padding, zeros), ("d", self.dilation, ones)]
+            + [("g", self.groups, 1), ("", "" if self.bias else "nobias", "")]
+        )

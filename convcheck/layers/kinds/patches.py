@@ -1,0 +1,248 @@
+"""convcheck's own channels-last layers: Patchify, a strided convolution, and Unpatchify, a transposed one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from convcheck.errors import ShapeError
+from convcheck.layers.base import Layer, Roundings
+from convcheck.layers.kinds.conv import Conv
+from convcheck.layers.kinds.conv_transpose import ConvTranspose
+from convcheck.layers.text import arguments as read
+from convcheck.layers.text.arguments import Argument
+from convcheck.layers.text.notation import compact, label, per_axis
+from convcheck.records import record
+from convcheck.sizes.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
+from convcheck.sizes.windows import Spread, Window
+
+if TYPE_CHECKING:
+    from convcheck.sizes.axis_origins import Tracks
+
+INITIALISATIONS = ("default", "zeros", "fan_in")
+
+_SIGNATURE = (
+    Argument("in_features", read.whole(1)),
+    Argument("out_features", read.whole(1)),
+    Argument("data_dim", read.one_of(1, 2, 3)),
+    Argument("patch_size", read.few(1)),
+    Argument("stride", read.optional(read.few(1)), None),
+    Argument("bias", read.flag, True),
+    Argument("weight_init", read.one_of(*INITIALISATIONS), "default"),
+)
+
+
+@record
+class _Patches(Layer):
+    """What both have in common."""
+
+    in_features: int
+    out_features: int
+    data_dim: int
+    patch_size: int | Shape
+    stride: int | Shape | None
+    bias: bool
+    weight_init: str
+
+    @property
+    def dims(self) -> int:
+        return self.data_dim
+
+    def inconsistencies(self) -> Iterator[tuple[str, str]]:
+        for name in ("patch_size", "stride"):
+            value = getattr(self, name)
+            if isinstance(value, tuple) and len(value) != self.data_dim:
+                legal = f"it must be one number{f' or {self.data_dim} of them' * (self.data_dim > 1)}"
+                yield name, f"{name} is {value}, {len(value)} numbers, and data_dim is {self.data_dim}; {legal}"
+
+    @property
+    def patch(self) -> Shape:
+        """The patch's length along every axis."""
+        return self._each(self.patch_size)
+
+    @property
+    def strides(self) -> Shape:
+        """The stride along every axis."""
+        return self._each(self.patch_size if self.stride is None else self.stride)
+
+    def _each(self, value: int | Shape) -> Shape:
+        return value if isinstance(value, tuple) else (value,) * self.data_dim
+
+    def axis_sizes(self) -> dict[str, int]:
+        return dict(zip(KERNEL_AXES[self.dims], self.patch, strict=True))
+
+    def channels_first(self, shape: Shape) -> Shape:
+        """Return the shape with channels before the spatial axes.
+
+        Raises:
+            ShapeError: the rank or the channels are not the layer's.
+        """
+        if len(shape) not in (self.dims + 1, self.dims + 2) or shape[-1] != self.in_features:
+            space = ", ".join(axis.upper() for axis in SPACE_AXES[self.dims])
+            raise ShapeError(
+                f"{self.kind} takes channels last, [batch, {space}, {self.in_features}] or "
+                f"[{space}, {self.in_features}]; this is {list(shape)}"
+            )
+        return (*shape[: -self.dims - 1], shape[-1], *shape[-self.dims - 1 : -1])
+
+    def _channels_last(self, shape: Shape) -> Shape:
+        return (*shape[: -self.dims - 1], *shape[-self.dims :], shape[-self.dims - 1])
+
+    def space(self, shape: Shape) -> range:
+        return range(len(shape) - self.dims - 1, len(shape) - 1)
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        tracks.steps(len(shape) - 1, self.steps(shape))
+        tracks.mix(len(shape) - 1)
+
+    def _written(self, more: dict[str, tuple[object, object]]) -> str:
+        usual = {"stride": (self.stride, None), "bias": (self.bias, True), "weight_init": (self.weight_init, "default")}
+        named = {"data_dim": (self.data_dim, ""), "patch_size": (self.patch_size, "")}
+        kept = {name: pair for name, pair in {**usual, **more}.items() if pair[0] != pair[1]}
+        return compact(self.kind, [self.in_features, self.out_features], {**named, **kept})
+
+    def __str__(self) -> str:
+        return self._written({})
+
+    def label(self) -> str:
+        stride = self.stride if self.stride is not None else self.patch_size
+        return label(
+            [f"{self.kind}{self.dims}d", self.in_features, self.out_features, ("p", self.patch_size, None)]
+            + [("s", stride, self.patch_size), ("", "" if self.bias else "nobias", "")]
+        )
+
+
+@record
+class Patchify(_Patches):
+    """`[b, *space, i] -> [b, *grid, o]`: a convolution without padding, channels last."""
+
+    KINDS = {"Patchify": 0}
+    SIGNATURE = _SIGNATURE
+
+    def conv(self) -> Conv:
+        """Return the convolution that it wraps, on channels first."""
+        ones, zeros = (1,) * self.dims, (0,) * self.dims
+        channels = (self.in_features, self.out_features)
+        return Conv(f"Conv{self.dims}d", *channels, self.patch, self.strides, zeros, ones, 1, self.bias, "zeros")
+
+    def parameters(self) -> dict[str, Shape]:
+        return {f"conv.{name}": shape for name, shape in self.conv().parameters().items()}
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return self._channels_last(self.conv().output_shape(self.channels_first(shape)))
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output = self.output_shape(shape)
+        axes = zip(self.conv().windows, shape[-self.dims - 1 : -1], strict=True)
+        yield from per_axis([window.formula(length) for window, length in axes], output[:-1])
+        yield f"o: out_features = {self.out_features}"
+
+    def steps(self, shape: Shape) -> tuple[Window, ...]:
+        return self.conv().windows
+
+    def macs(self, shape: Shape) -> int:
+        return self.conv().macs(self.channels_first(shape))
+
+    def dropped(self, shape: Shape) -> Shape:
+        return self.conv().dropped(self.channels_first(shape))
+
+    def unfolded(self, shape: Shape) -> int:
+        return self.conv().unfolded(self.channels_first(shape))
+
+    def typical_inputs(self) -> Shapes:
+        return (self._channels_last(self.conv().typical_inputs()[0]),)
+
+    def roundings(self) -> Roundings:
+        return self.conv().roundings()
+
+
+@record
+class Unpatchify(_Patches):
+    """`[b, *grid, i] -> [b, *space, o]`: a transposed convolution without padding, channels last.
+
+    Several sizes share one grid, since a convolution drops the remainder; `output_spatial_shape` asks for one of them.
+    """
+
+    output_spatial_shape: int | Shape | None
+
+    KINDS = {"Unpatchify": 0}
+    SIGNATURE = (*_SIGNATURE, Argument("output_spatial_shape", read.optional(read.few(1)), None))
+
+    def inconsistencies(self) -> Iterator[tuple[str, str]]:
+        yield from super().inconsistencies()
+        asked = self.output_spatial_shape
+        if isinstance(asked, tuple) and len(asked) != self.data_dim:
+            legal = f"it must be one number{f' or {self.data_dim} of them' * (self.data_dim > 1)}"
+            yield "output_spatial_shape", f"output_spatial_shape is {asked}, and data_dim is {self.data_dim}; {legal}"
+
+    def conv(self, shape: Shape) -> ConvTranspose:
+        """Return the transposed convolution that it is, on channels first, for an input of `shape`.
+
+        Raises:
+            ShapeError: the output cannot have the size that is asked for.
+        """
+        ones, zeros = (1,) * self.dims, (0,) * self.dims
+        channels = (self.in_features, self.out_features)
+        kind = f"ConvTranspose{self.dims}d"
+        plain = ConvTranspose(kind, *channels, self.patch, self.strides, zeros, zeros, 1, self.bias, ones, "zeros")
+        if self.output_spatial_shape is None:
+            return plain
+        least = plain.output_shape(self.channels_first(shape))[-self.dims :]
+        asked = self._each(self.output_spatial_shape)
+        for axis, wanted, low, step in zip(SPACE_AXES[self.dims], asked, least, self.strides, strict=True):
+            if not low <= wanted < low + step:
+                raise ShapeError(
+                    f"output_spatial_shape asks for {wanted} on axis {axis}, and a grid of "
+                    f"{list(shape[-self.dims - 1 : -1])} has {low} to {low + step - 1} there"
+                )
+        more = tuple(wanted - low for wanted, low in zip(asked, least, strict=True))
+        return ConvTranspose(kind, *channels, self.patch, self.strides, zeros, more, 1, self.bias, ones, "zeros")
+
+    def parameters(self) -> dict[str, Shape]:
+        weight = {"conv.weight": (self.in_features, self.out_features, *self.patch)}
+        return {**weight, **({"conv.bias": (self.out_features,)} if self.bias else {})}
+
+    def output_shape(self, shape: Shape) -> Shape:
+        first = self.channels_first(shape)
+        return self._channels_last(self.conv(shape).output_shape(first))
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output = self.output_shape(shape)
+        axes = zip(self.conv(shape).spreads, shape[-self.dims - 1 : -1], strict=True)
+        yield from per_axis([spread.formula(length) for spread, length in axes], output[:-1])
+        yield f"o: out_features = {self.out_features}"
+
+    def steps(self, shape: Shape) -> tuple[Spread, ...]:
+        return self.conv(shape).spreads
+
+    def macs(self, shape: Shape) -> int:
+        first = self.channels_first(shape)
+        return self.conv(shape).macs(first)
+
+    def dropped(self, shape: Shape) -> Shape:
+        first = self.channels_first(shape)
+        return self.conv(shape).dropped(first)
+
+    def unfolded(self, shape: Shape) -> int:
+        first = self.channels_first(shape)
+        return self.conv(shape).unfolded(first)
+
+    def typical_inputs(self) -> Shapes:
+        if self.output_spatial_shape is None:
+            return ((2, *(3,) * self.dims, self.in_features),)
+        axes = zip(self._each(self.output_spatial_shape), self.patch, self.strides, strict=True)
+        return ((2, *(max(1, (size - patch) // step + 1) for size, patch, step in axes), self.in_features),)
+
+    def roundings(self) -> Roundings:
+        # As of the transposed convolution, whatever its output's size.
+        conv = ConvTranspose(
+            f"ConvTranspose{self.dims}d", 1, 1, self.patch, self.strides, *((0,) * self.dims,) * 2, 1, self.bias,
+            (1,) * self.dims, "zeros",
+        )  # fmt: skip
+        return conv.roundings()
+
+    def label(self) -> str:
+        return label([super().label(), ("to", self.output_spatial_shape, None)])
+
+    def __str__(self) -> str:
+        return self._written({"output_spatial_shape": (self.output_spatial_shape, None)})

@@ -1,0 +1,117 @@
+"""Depth to space and back, as numbers: torch.nn.PixelShuffle, PixelUnshuffle."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from convcheck.errors import ShapeError, multiples
+from convcheck.layers.base import Weightless, say_rank
+from convcheck.layers.text import arguments as read
+from convcheck.layers.text.arguments import LARGEST, Argument
+from convcheck.layers.text.notation import label, per_axis, put
+from convcheck.records import record
+from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
+from convcheck.sizes.windows import Spread, Window
+
+
+@record
+class PixelShuffle(Weightless):
+    """`y[..., c, r*h + i, r*w + j] = x[..., r*r*c + r*i + j, h, w]`, with any number of leading axes."""
+
+    upscale_factor: int
+
+    KINDS = {"PixelShuffle": 2}
+    MIXES = True
+    SIGNATURE = (Argument("upscale_factor", read.whole(1)),)
+
+    def inconsistencies(self) -> Iterator[tuple[str, str]]:
+        yield from _too_large("upscale_factor", self.upscale_factor)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        area = self.upscale_factor**2
+        _check_rank(shape, self.kind)
+        *batch, channels, height, width = shape
+        if channels % area:
+            raise ShapeError(
+                f"{self.kind} takes channels in multiples of upscale_factor^2, which is {area}; "
+                f"{list(shape)} has {channels}; {multiples(channels, area)}"
+            )
+        return (*batch, channels // area, self.upscale_factor * height, self.upscale_factor * width)
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output, factor = self.output_shape(shape), self.upscale_factor
+        yield f"o: {put(shape[-3])} / {factor}**2 = {output[-3]}"
+        yield from per_axis([f"{put(length)} * {factor}" for length in shape[-2:]], output)
+
+    def steps(self, shape: Shape) -> list[Spread]:
+        return [Spread(self.upscale_factor, self.upscale_factor, 1, 0, 0)] * 2
+
+    def dropped(self, shape: Shape) -> Shape:
+        self.output_shape(shape)
+        return (0, 0)
+
+    def typical_inputs(self) -> Shapes:
+        return ((2, 2 * self.upscale_factor**2, 3, 4),)
+
+    def __str__(self) -> str:
+        return f"PixelShuffle(upscale_factor={self.upscale_factor})"
+
+    def label(self) -> str:
+        return label([self.kind, self.upscale_factor])
+
+
+@record
+class PixelUnshuffle(Weightless):
+    """`y[..., r*r*c + r*i + j, h, w] = x[..., c, r*h + i, r*w + j]`, with any number of leading axes."""
+
+    downscale_factor: int
+
+    KINDS = {"PixelUnshuffle": 2}
+    SIGNATURE = (Argument("downscale_factor", read.whole(1)),)
+
+    def inconsistencies(self) -> Iterator[tuple[str, str]]:
+        yield from _too_large("downscale_factor", self.downscale_factor)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        factor = self.downscale_factor
+        _check_rank(shape, self.kind)
+        for axis, length in zip(SPACE_AXES[2], shape[-2:], strict=True):
+            if length % factor:
+                raise ShapeError(
+                    f"axis {axis} of length {length} is not a multiple of downscale_factor, which is {factor}; "
+                    f"{multiples(length, factor)}"
+                )
+        *batch, channels, height, width = shape
+        return (*batch, channels * factor**2, height // factor, width // factor)
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output, factor = self.output_shape(shape), self.downscale_factor
+        yield f"o: {put(shape[-3])} * {factor}**2 = {output[-3]}"
+        yield from per_axis([f"{put(length)} / {factor}" for length in shape[-2:]], output)
+
+    def steps(self, shape: Shape) -> list[Window]:
+        return [Window(self.downscale_factor, self.downscale_factor, 1, 0, 0)] * 2
+
+    def dropped(self, shape: Shape) -> Shape:
+        self.output_shape(shape)
+        return (0, 0)
+
+    def typical_inputs(self) -> Shapes:
+        return ((2, 3, 2 * self.downscale_factor, 3 * self.downscale_factor),)
+
+    def __str__(self) -> str:
+        return f"PixelUnshuffle(downscale_factor={self.downscale_factor})"
+
+    def label(self) -> str:
+        return label([self.kind, self.downscale_factor])
+
+
+def _too_large(name: str, factor: int) -> Iterator[tuple[str, str]]:
+    if factor**2 > LARGEST:
+        yield name, f"{name} is {factor} and torch squares it, in 64 bits; it must be at most {math.isqrt(LARGEST)}"
+
+
+def _check_rank(shape: Shape, kind: str) -> None:
+    if len(shape) < 3:
+        raise ShapeError(f"{kind} takes [..., channels, H, W]; {say_rank(shape)}")

@@ -1,0 +1,162 @@
+"""Layers one after the other: torch.nn.Sequential."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import takewhile
+
+from convcheck.errors import ShapeError, cut
+from convcheck.layers.base import Layer, Roundings, Statistic
+from convcheck.records import record
+from convcheck.sizes.lengths import UndecidedError
+from convcheck.sizes.patterns import Shape, Shapes
+from convcheck.sizes.unread import Passage, unread
+
+_WIDEST = 64
+"""Positions by which a made-up input is lengthened before it is given up to find one that fits."""
+
+
+@record
+class Sequential(Layer):
+    """`y = f_n(... f_2(f_1(x)))`. Parameters are named as torch does without names: `0.weight`, `1.bias`."""
+
+    layers: tuple[Layer, ...]
+
+    KINDS = {"Sequential": 0}
+    SIGNATURE = ()
+    NESTS = True
+
+    def inconsistencies(self) -> Iterator[tuple[str, str]]:
+        if not self.layers:
+            yield "layers", "a Sequential needs at least one layer"
+        for number, layer in enumerate(self.layers):
+            if getattr(layer, "return_indices", False):
+                yield (
+                    "layers",
+                    f"layer {number} is {layer}, which makes two outputs; the next layer takes one, so return_indices "
+                    "must be False",
+                )
+            if 1 not in layer.TAKES:
+                yield (
+                    "layers",
+                    f"layer {number} is {layer}, which takes {layer.TAKES[0]} inputs; in a chain there is one",
+                )
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        for number, (layer, taken) in enumerate(zip(self.layers, self.through(shape), strict=False)):
+            yield from (f"{number}.{line}" for line in layer.explain(taken))
+
+    def parameters(self) -> dict[str, Shape]:
+        return {
+            f"{number}.{name}": shape
+            for number, layer in enumerate(self.layers)
+            for name, shape in layer.parameters().items()
+        }
+
+    def statistics(self) -> dict[str, Statistic]:
+        return {
+            f"{number}.{name}": statistic
+            for number, layer in enumerate(self.layers)
+            for name, statistic in layer.statistics().items()
+        }
+
+    def leaves(self) -> Iterator[Layer]:
+        for layer in self.layers:
+            yield from layer.leaves()
+
+    def within(self, shape: Shape) -> Iterator[tuple[Layer, Shapes]]:
+        for layer, taken in zip(self.layers, self.through(shape), strict=False):
+            yield from layer.within(taken)
+
+    def through(self, shape: Shape) -> Shapes:
+        """Return the input of every layer, and the last one's output.
+
+        Raises:
+            ShapeError: a layer cannot take what it gets; the message says which.
+        """
+        shapes = [shape]
+        for number, layer in enumerate(self.layers):
+            try:
+                shapes.append(layer.output_shape(shapes[-1]))
+            except ShapeError as error:
+                raise ShapeError(f"layer {number}, {cut(str(layer), 120)}, gets {list(shapes[-1])}: {error}") from None
+        return tuple(shapes)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return self.through(shape)[-1]
+
+    def macs(self, shape: Shape) -> int:
+        return sum(layer.macs(each) for layer, each in zip(self.layers, self.through(shape)[:-1], strict=True))
+
+    def dropped(self, shape: Shape) -> Shape:
+        """Return what of the input no output ever reads, through all layers.
+
+        Raises:
+            UndecidedError: positions are moved, and some of what was moved is not read.
+        """
+        inputs = [(layer, taken) for layer, (taken,) in self.within(shape) if not layer.ANY_SHAPE]
+        if not inputs:
+            return ()
+        first, taken = inputs[0]
+        space = first.space(taken)
+        followed = list(takewhile(lambda each: each[0].space(each[1]) == space and each[0].steps(each[1]), inputs))
+        rest = inputs[len(followed) or 1 :]
+        if any(any(layer.dropped(each)) for layer, each in rest):
+            raise UndecidedError(f"which positions are never read is not known behind {inputs[len(followed)][0].kind}")
+        if not followed:
+            return first.dropped(taken)
+        return tuple(unread(passages) for passages in zip(*map(_passages, followed), strict=True))
+
+    def typical_inputs(self) -> Shapes:
+        first = _leaf(self)
+        shape = first.typical_inputs()[0]
+        for more in range(_WIDEST):
+            kept = len(shape) - first.dims
+            longer = (*shape[:kept], *(length + more for length in shape[kept:]))
+            try:
+                self.output_shape(longer)
+            except ShapeError:
+                continue
+            return (longer,)
+        return (shape,)
+
+    def roundings(self) -> Roundings:
+        rounding = [layer.roundings() for layer in self.layers if layer.roundings().sums]
+        if len(rounding) == 1:
+            return rounding[0]
+        return Roundings(sum(each.sums + int(each.bias_apart) for each in rounding))
+
+    def degree(self) -> int | None:
+        total = 1
+        for layer in self.layers:
+            degree = layer.degree()
+            if degree is None:
+                return None
+            # Each layer is linear in its input, and multiplies it with so many factors of its own.
+            total += degree - 1
+        return total
+
+    def unfolded(self, shape: Shape) -> int:
+        return max(layer.unfolded(each) for layer, each in zip(self.layers, self.through(shape)[:-1], strict=True))
+
+    def __str__(self) -> str:
+        # torch breaks this into lines; on one line it can stand in a table and on a command line.
+        return f"Sequential({', '.join(map(str, self.layers))})"
+
+    def label(self) -> str:
+        return "+".join(layer.label() for layer in self.layers)
+
+
+def _leaf(layer: Layer) -> Layer:
+    """Return the first layer of a chain that is no chain itself; one that takes any shape only where all do."""
+    leaves = list(layer.leaves())
+    return next((leaf for leaf in leaves if not leaf.ANY_SHAPE), leaves[0])
+
+
+def _passages(entry: tuple[Layer, Shape]) -> list[Passage]:
+    """Return a layer along each of its axes, with the input that it gets."""
+    layer, shape = entry
+    space, outputs = layer.space(shape), layer.output_shape(shape)
+    mode = getattr(layer, "padding_mode", "zeros")
+    steps = layer.steps(shape)
+    return [Passage(step, mode, shape[axis], outputs[axis]) for axis, step in zip(space, steps, strict=True)]

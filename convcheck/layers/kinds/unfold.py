@@ -1,0 +1,187 @@
+"""im2col and its transpose as numbers: torch.nn.Unfold, Fold. Both take images, so there are two spatial axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from convcheck.errors import ShapeError, multiples
+from convcheck.layers.base import Roundings, Weightless, check_rank, say_rank, too_short
+from convcheck.layers.text import arguments as read
+from convcheck.layers.text.arguments import Argument
+from convcheck.layers.text.notation import compact, label, per_axis, put, times
+from convcheck.records import record
+from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
+from convcheck.sizes.windows import Spread, Window, along, span
+
+if TYPE_CHECKING:
+    from convcheck.sizes.axis_origins import Tracks
+
+Size = int | Shape
+"""As it was given: one number for both axes, or two."""
+
+_WINDOW = (
+    Argument("kernel_size", read.as_given(1, short=False)),
+    Argument("dilation", read.as_given(1, short=False), 1),
+    Argument("padding", read.as_given(0, short=False), 0),
+    Argument("stride", read.as_given(1, short=False), 1),
+)
+
+
+@record
+class _Columns(Weightless):
+    """What Unfold and Fold have in common: windows of an image, each written out as one column."""
+
+    kernel_size: Size
+    dilation: Size
+    padding: Size
+    stride: Size
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The window of either axis of the image."""
+        sizes = (along(size, 2) for size in (self.kernel_size, self.stride, self.dilation, self.padding))
+        return tuple(
+            Window(kernel, stride, dilation, pad, pad) for kernel, stride, dilation, pad in zip(*sizes, strict=True)
+        )
+
+    @property
+    def taps(self) -> int:
+        """The number of positions in a window."""
+        return math.prod(window.kernel for window in self.windows)
+
+    def _named(self) -> dict[str, tuple[object, object]]:
+        names = ("kernel_size", "dilation", "padding", "stride")
+        return {name: (getattr(self, name), None) for name in names}
+
+    def _words(self) -> list[object]:
+        kernel, stride, dilation, padding = (
+            along(size, 2) for size in (self.kernel_size, self.stride, self.dilation, self.padding)
+        )
+        return [("k", kernel, None), ("s", stride, (1, 1)), ("p", padding, (0, 0)), ("d", dilation, (1, 1))]
+
+
+@record
+class Unfold(_Columns):
+    """`y[(i, kh, kw), (h, w)] = x[i, s*h + d*kh - p, s*w + d*kw - p]`: every window becomes a column."""
+
+    KINDS = {"Unfold": 2}
+    SIGNATURE = _WINDOW
+
+    def output_shape(self, shape: Shape) -> Shape:
+        check_rank(shape, 2, "channels", self.kind)
+        *batch, channels, height, width = shape
+        columns = 1
+        for axis, length, window in zip(SPACE_AXES[2], (height, width), self.windows, strict=True):
+            outputs = window.outputs(length)
+            if outputs < 1:
+                raise too_short(axis, length, window)
+            columns *= outputs
+        return (*batch, channels * self.taps, columns)
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output = self.output_shape(shape)
+        axes = list(zip(self.windows, shape[-2:], strict=True))
+        counts = [window.outputs(length) for window, length in axes]
+        kernel = along(self.kernel_size, 2)
+        yield f"axis {len(shape) - 3}: {times([shape[-3], *kernel])} = {output[-2]}"
+        # Places of windows, which the output has as one axis.
+        yield from per_axis([window.formula(length) for window, length in axes], counts)
+        yield f"axis {len(shape) - 2}: {times(counts)} = {output[-1]}"
+
+    def space(self, shape: Shape) -> range:
+        return range(len(shape) - 2, len(shape))
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        tracks.steps(len(shape), self.windows)
+        tracks.axes[-2:] = [tracks.joined(tracks.axes[-2:])]
+
+    def dropped(self, shape: Shape) -> Shape:
+        self.output_shape(shape)
+        axes = zip(shape[-2:], self.windows, strict=True)
+        return tuple(window.dropped(length, window.outputs(length), "zeros") for length, window in axes)
+
+    def typical_inputs(self) -> Shapes:
+        return ((2, 3, *(window.several() for window in self.windows)),)
+
+    def __str__(self) -> str:
+        return compact(self.kind, [], self._named())
+
+    def label(self) -> str:
+        return label([self.kind, *self._words()])
+
+
+@record
+class Fold(_Columns):
+    """`y[i, m, n] = sum of x[(i, kh, kw), (h, w)] over all with s*h + d*kh - p = m and s*w + d*kw - p = n`.
+
+    It is Unfold's transpose, and not its inverse where windows overlap.
+    """
+
+    output_size: Size
+
+    KINDS = {"Fold": 2}
+    SIGNATURE = (Argument("output_size", read.as_given(1, short=False)), *_WINDOW)
+
+    def inconsistencies(self) -> Iterator[tuple[str, str]]:
+        for axis, length, window in zip(SPACE_AXES[2], along(self.output_size, 2), self.windows, strict=True):
+            if window.outputs(length) < 1:
+                reach, pads = span(window.kernel, window.dilation), window.before + window.after
+                yield (
+                    "output_size",
+                    f"output_size is {length} on axis {axis}, where no kernel fits that reaches over {reach} positions"
+                    + (f", with {pads} of padding" if pads else "")
+                    + f"; it must be at least {reach - pads}",
+                )
+
+    @property
+    def columns(self) -> int:
+        """The number of columns: as many as there are windows in the output."""
+        sizes = zip(along(self.output_size, 2), self.windows, strict=True)
+        return math.prod(window.outputs(length) for length, window in sizes)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if len(shape) not in (2, 3):
+            legal = f"channels*{self.taps}, {self.columns}"
+            raise ShapeError(f"{self.kind} takes [batch, {legal}] or [{legal}]; {say_rank(shape)}")
+        *batch, rows, columns = shape
+        if rows % self.taps:
+            raise ShapeError(
+                f"{self.kind} takes rows in multiples of the kernel's {self.taps} positions; "
+                f"{list(shape)} has {rows} on axis {len(shape) - 2}; {multiples(rows, self.taps)}"
+            )
+        if columns != self.columns:
+            windows = " * ".join(
+                str(window.outputs(length))
+                for length, window in zip(along(self.output_size, 2), self.windows, strict=True)
+            )
+            raise ShapeError(
+                f"{self.kind} takes {self.columns} columns, one for each of the {windows} windows in an output of "
+                f"{list(along(self.output_size, 2))}; {list(shape)} has {columns}"
+            )
+        return (*batch, rows // self.taps, *along(self.output_size, 2))
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output = self.output_shape(shape)
+        yield f"o: {put(shape[-2])} / ({times(along(self.kernel_size, 2))}) = {output[-3]}"
+        yield from per_axis(["output_size"] * 2, output)
+
+    def track(self, tracks: Tracks, shape: Shape) -> None:
+        # Of the columns' places, those of rows and columns of the image could be told apart, but are not.
+        tracks.forget(len(shape) - 1)
+        tracks.axes.append(())
+
+    def typical_inputs(self) -> Shapes:
+        return ((2, 3 * self.taps, self.columns),)
+
+    def roundings(self) -> Roundings:
+        # torch's CPU kernel adds the taps up in the dtype; the first of them, to zero, needs no rounding.
+        spreads = (Spread(window.kernel, window.stride, window.dilation, 0, 0) for window in self.windows)
+        return Roundings(sums=math.prod(spread.overlap() for spread in spreads) - 1)
+
+    def __str__(self) -> str:
+        return compact(self.kind, [], {"output_size": (self.output_size, None), **self._named()})
+
+    def label(self) -> str:
+        return label([self.kind, ("", along(self.output_size, 2), None), *self._words()])

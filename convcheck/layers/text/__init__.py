@@ -1,0 +1,1 @@
+"""Layers and shapes as text: read, and printed as torch prints them."""

@@ -1,0 +1,184 @@
+"""A layer as text, read as a literal call and taken apart. Which kinds there are is not known here."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from convcheck.errors import LayerError, shown
+from convcheck.layers.text.notation import syntax_tree
+from convcheck.layers.text.printed import printed
+from convcheck.records import record
+
+
+@record
+class Call:
+    """A kind and its arguments, not bound yet, so that the faults of layers within layers can be told together."""
+
+    kind: str
+    positional: Sequence[object]
+    named: Mapping[str, object]
+
+    def __repr__(self) -> str:
+        return f"{self.kind}(...)"
+
+
+_PASTE = "paste what print(model) prints, or layers one a line"
+
+LONGEST_TEXT = 1_000_000
+"""Characters in the print of a model."""
+
+DEEPEST = 100
+"""Levels of Python's syntax; a printed submodule takes two."""
+
+LONGEST = 10_000
+"""Characters in one layer; a longer text is a file in the wrong place."""
+
+# How names are qualified in one's own code.
+_PREFIXES = ("", "nn", "torch.nn", "torch", "F", "nn.functional", "torch.nn.functional", "einops", "convcheck")
+
+# What torch prints before a submodule: `(proj): Conv2d(...)`.
+_MODULE_NAME = re.compile(r"^\s*\([^()]*\):\s*")
+
+# What stands around a layer in one's own code: `self.proj = nn.Conv2d(...)`, or the comma behind it in a list.
+_ASSIGNMENT = re.compile(r"^\s*[A-Za-z_][\w.]*\s*=\s*(?=[A-Za-z_])")
+
+
+def read_call(text: str, known: Collection[str]) -> Call:
+    """Take `nn.Conv2d(3, 8, stride=2)` apart into a kind, positional and named values; `known` are kinds to suggest.
+
+    Raises:
+        LayerError: it is no call, or one with values that are not plain.
+    """
+    if len(text) > LONGEST:
+        raise LayerError([(None, f"a layer of {len(text)} characters; {LONGEST} at most are read")])
+    source = text
+    try:
+        source = printed(_ASSIGNMENT.sub("", _MODULE_NAME.sub("", text))).strip().removesuffix(",")
+        # Brackets let a pasted layer run over several lines.
+        tree: ast.expr = syntax_tree(f"(\n{source}\n)", "eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        why = f" ({error.msg})" if isinstance(error, SyntaxError) else ""
+        raise LayerError(
+            [
+                (
+                    None,
+                    f"{shown(text)} is not a layer{why}; write it as torch prints it, "
+                    "such as Conv2d(3, 768, kernel_size=(16, 16), stride=(16, 16))",
+                )
+            ]
+        ) from None
+    _check_depth(tree)
+    if not isinstance(tree, ast.Call):
+        known = f"; did you mean {source}(...)?" if source in known else ", such as Conv2d(3, 8, kernel_size=2)"
+        raise LayerError([(None, f"{shown(text)} is not a layer: write a call{known}")])
+    return _apart(tree)
+
+
+def read_calls(text: str, known: Collection[str]) -> Iterator[tuple[str, Call]]:
+    """Yield every call of a longer text with its name, if it has one: what print(model) prints, or one's own code.
+
+    Raises:
+        LayerError: some of it is neither.
+    """
+    if len(text) > LONGEST_TEXT:
+        raise LayerError([(None, f"{len(text)} characters; {LONGEST_TEXT} at most are read")])
+    # Within brackets indentation says nothing, and what is cut from a print may begin anywhere in a line.
+    lines = "\n".join(line.strip() for line in printed(text).splitlines())
+    try:
+        tree: ast.Module = syntax_tree(lines, "exec")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        at = shown(error.text.strip()) if isinstance(error, SyntaxError) and error.text else "it"
+        why = f" ({error.msg})" if isinstance(error, SyntaxError) else ""
+        raise LayerError([(None, f"{at} cannot be read{why}; {_PASTE}")]) from None
+    _check_depth(tree)
+    for statement in tree.body:
+        value = statement.value if isinstance(statement, (ast.Expr, ast.Assign)) else None
+        for node in value.elts if isinstance(value, (ast.Tuple, ast.List)) and not _has_name(value) else [value]:
+            yield _named_call(node, known)
+
+
+def _check_depth(tree: ast.AST) -> None:
+    """Refuse what is nested so deeply that to walk through it would take all of Python's stack."""
+    level = [tree]
+    for _ in range(DEEPEST):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return
+    raise LayerError([(None, f"nested more than {DEEPEST} deep, which is no layer; {_PASTE}")])
+
+
+def _has_name(node: ast.expr | None) -> bool:
+    pair = node.elts if isinstance(node, ast.Tuple) else []
+    return len(pair) == 2 and isinstance(pair[0], ast.Constant) and isinstance(pair[1], ast.Call)
+
+
+def _named_call(node: ast.expr | None, known: Collection[str]) -> tuple[str, Call]:
+    name = ""
+    if isinstance(node, ast.Tuple) and _has_name(node):
+        name, node = ast.literal_eval(node.elts[0]), node.elts[1]
+    if isinstance(node, ast.Call):
+        return name, _apart(node)
+    source = ast.unparse(node) if node is not None else "a statement"
+    like = f"did you mean {source}(...)?" if source in known else _PASTE
+    raise LayerError([(None, f"{shown(source)} is not a layer; {like}")])
+
+
+def _apart(call: ast.Call) -> Call:
+    kind = _kind(call.func)
+    named: dict[str, object] = {}
+    for keyword in call.keywords:
+        if keyword.arg is None:
+            raise LayerError([(None, "** cannot be read here; write the arguments out")], kind=kind)
+        if keyword.arg in named:
+            raise LayerError([(keyword.arg, f"{keyword.arg} is given twice")], kind=kind)
+        named[keyword.arg] = _value(keyword.value, kind)
+    return Call(kind, [_value(node, kind) for node in call.args], named)
+
+
+def _value(node: ast.expr, kind: str) -> object:
+    """Return a literal, a layer, or a list of them."""
+    if isinstance(node, ast.Call):
+        inner = _apart(node)
+        if inner.kind == "Size":
+            # torch prints sizes so where they were given as such.
+            return inner.positional[0] if inner.positional else ()
+        if inner.kind == "OrderedDict":
+            return [*inner.named.items()] or (inner.positional[0] if inner.positional else [])
+        return inner
+    if isinstance(node, ast.Starred):
+        return _value(node.value, kind)
+    if isinstance(node, (ast.List, ast.Tuple)) and any(isinstance(each, ast.Call) for each in ast.walk(node)):
+        return [_value(each, kind) for each in node.elts]
+    return _literal(node, kind)
+
+
+def _kind(node: ast.expr) -> str:
+    dotted = ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
+    prefix, _, kind = dotted.rpartition(".")
+    if dotted == "collections.OrderedDict":
+        return kind
+    if prefix not in _PREFIXES:
+        raise LayerError(
+            [(None, f"unknown layer {shown(dotted)}; layers of torch are written Conv2d, nn.Conv2d or torch.nn.Conv2d")]
+        )
+    if kind == "NonDynamicallyQuantizableLinear":
+        # What torch calls the last Linear of its attention, which differs in nothing that is computed.
+        return "Linear"
+    if not kind:
+        raise LayerError([(None, f"{shown(ast.unparse(node))} is not the name of a layer")])
+    return kind
+
+
+def _literal(node: ast.expr, kind: str) -> object:
+    """Return a constant, a tuple of constants, or a bare word as torch prints it (`padding=same`)."""
+    if isinstance(node, ast.Name):
+        return node.id
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        text = shown(ast.unparse(node))
+        raise LayerError(
+            [(None, f"{text} is not a plain value; nothing is computed here, write the number")], kind=kind
+        ) from None

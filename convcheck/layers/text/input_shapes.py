@@ -1,0 +1,57 @@
+"""Input shapes as a user writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from convcheck.errors import ShapeError, shown
+from convcheck.layers.text.arguments import LARGEST, MOST_AXES
+from convcheck.sizes.patterns import Shape, Shapes
+
+LONGEST = 1000
+"""Characters of a shape."""
+
+_LENGTHS = r"\s*(\d+(?:\s*[,x]\s*\d+)*)\s*,?\s*"
+_WRITTEN = re.compile(rf"\s*(?:{_LENGTHS}|\[{_LENGTHS}\]|\({_LENGTHS}\))\s*", re.ASCII)
+
+
+def parse_shapes(value: object) -> Shapes:
+    """Read one shape, or a list of shapes for an operation with several inputs.
+
+    Raises:
+        ShapeError: as parse_shape does, for the first that is no shape.
+    """
+    listed = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+    if listed and all(isinstance(each, Sequence) for each in listed):
+        return tuple(parse_shape(each) for each in listed)
+    return (parse_shape(value),)
+
+
+def write_shapes(shapes: Shapes) -> str:
+    """Write shapes as options of a command line: `-i 2,3 -i 3,4`."""
+    return " ".join(f"-i {','.join(map(str, shape))}" for shape in shapes)
+
+
+def parse_shape(value: object) -> Shape:
+    """Read `1,3,224,224`, `1x3x224x224`, `[1, 3, 224, 224]` or a list of numbers.
+
+    Raises:
+        ShapeError: it is no shape, or a length is not between 1 and 2^63 - 1.
+    """
+    if isinstance(value, str):
+        # No regular expression is let loose on a text of a megabyte.
+        match = _WRITTEN.fullmatch(value) if len(value) <= LONGEST else None
+        if match is None:
+            raise ShapeError(f"{shown(value)} is not a shape; write whole numbers of at least 1, such as 1,3,224,224")
+        value = [int(word) for word in re.split(r"[,x]", next(filter(None, match.groups())))]
+    if not isinstance(value, Sequence) or not value:
+        raise ShapeError(f"{shown(value)} is not a shape; write whole numbers such as [1, 3, 224, 224]")
+    if len(value) > MOST_AXES:
+        raise ShapeError(f"{shown(value)} is a shape of {len(value)} axes; {MOST_AXES} at most are read")
+    for length in value:
+        if not isinstance(length, int) or isinstance(length, bool):
+            raise ShapeError(f"{shown(length)} in {shown(value)} is not a whole number")
+        if not 1 <= length <= LARGEST:
+            raise ShapeError(f"a length of {shown(length)} cannot be; lengths are between 1 and {LARGEST}")
+    return tuple(value)

@@ -1,0 +1,123 @@
+"""From text or a mapping to a layer. The text is read as a literal call, and never run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from convcheck.errors import LayerError, did_you_mean, shown
+from convcheck.layers.base import Layer
+from convcheck.layers.families import family_of, kind_names
+from convcheck.layers.text.arguments import REQUIRED, BadValueError
+from convcheck.layers.text.call import Call, read_call
+
+# torch has these two on every layer; they say where the numbers live, not which function is computed.
+_ELSEWHERE = {"device": "--device", "dtype": "--dtype"}
+
+
+def parse_layer(value: object) -> Layer:
+    """Read a layer, from `Conv2d(3, 8, kernel_size=2)` or from `{op: Conv2d, in_channels: 3, ...}`.
+
+    Raises:
+        LayerError: with every fault that the text has.
+    """
+    if isinstance(value, Layer):
+        return value
+    if isinstance(value, Call):
+        return bind(value.kind, value.positional, value.named)
+    if isinstance(value, str):
+        return parse_layer(read_call(value, kind_names()))
+    if isinstance(value, Mapping):
+        arguments = {str(key): entry for key, entry in value.items()}
+        op = arguments.pop("op", None)
+        if not isinstance(op, str):
+            raise LayerError([("op", "a layer as a mapping needs its kind, such as op: Conv2d")])
+        return bind(op, [], arguments)
+    raise LayerError([(None, f"{shown(value)} is not a layer; write it as torch prints it, such as Conv2d(3, 8, 2)")])
+
+
+def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -> Layer:
+    """Match arguments with torch's signature for `kind` and read every value.
+
+    Raises:
+        LayerError: with all faults: unknown kinds and arguments, missing ones, impossible values.
+    """
+    family = family_of(kind)
+    if family is None:
+        raise LayerError([(None, f"unknown layer {shown(kind)}; {did_you_mean(kind, kind_names())}")])
+    if family.NESTS:
+        return _nested(family, kind, positional, named)
+    dims, signature = family.KINDS[kind], family.SIGNATURE
+    names = [argument.name for argument in signature]
+    positions = [argument.name for argument in signature if not argument.by_name]
+    faults: list[tuple[str | None, str]] = []
+    if len(positional) > len(positions):
+        by_name = " by position" if len(positions) < len(names) else ""
+        faults.append((None, f"takes {len(positions)} arguments{by_name}, and {len(positional)} were given"))
+    given = dict(zip(positions, positional, strict=False))
+    keywords: dict[str, object] = {}
+    for name, value in named.items():
+        if name in given:
+            faults.append((name, f"{name} is given twice"))
+        elif name in names:
+            given[name] = value
+        elif family.KEYWORDS is not None:
+            keywords[name] = value
+        elif name in _ELSEWHERE:
+            faults.append((name, f"{name} is not part of the layer; use the option {_ELSEWHERE[name]}"))
+        else:
+            faults.append((name, f"unknown argument {shown(name)}; {did_you_mean(name, names, say_known='torch has')}"))
+    if family.KEYWORDS is not None:
+        signature = (*signature, family.KEYWORDS)
+        given[family.KEYWORDS.name] = keywords
+    read: dict[str, object] = {}
+    for argument in signature:
+        value = given.get(argument.name, argument.default)
+        if value is REQUIRED:
+            faults.append((argument.name, f"{argument.name} is missing"))
+            continue
+        try:
+            read[argument.name] = argument.read(value, dims)
+        except BadValueError as legal:
+            faults.append((argument.name, f"{argument.name} is {shown(value)}; it must be {legal}"))
+    if faults:
+        raise LayerError(faults, kind=kind)
+    layer = family(kind, **family.completed(read))
+    impossible = list(layer.inconsistencies())
+    if impossible:
+        raise LayerError(impossible, kind=kind)
+    return layer
+
+
+def _nested(family: type[Layer], kind: str, positional: Sequence[object], named: Mapping[str, object]) -> Layer:
+    """Make a layer of layers, and report the faults of all of them together."""
+    inner = list(positional)
+    if set(named) - {"layers"} or (named and positional):
+        raise LayerError([(None, "takes layers, one after the other, and nothing else")], kind=kind)
+    if "layers" in named:
+        inner = [named["layers"]]
+    if len(inner) == 1 and isinstance(inner[0], (tuple, list)) and not _is_named(inner[0]):
+        # A list, as in *[...] or a mapping of YAML, or an OrderedDict.
+        inner = list(inner[0])
+    layers, faults = [], []
+    each: Any
+    for number, each in enumerate(inner):
+        if _is_named(each):
+            # Names are not kept: parameters are counted through, as torch does without names.
+            each = each[1]
+        try:
+            layers.append(parse_layer(each))
+        except LayerError as error:
+            faults.append((None, f"layer {number}: {error}"))
+    if faults:
+        raise LayerError(faults, kind=kind)
+    layer = family(kind, tuple(layers))  # type: ignore[call-arg]  # the field of those that nest
+    impossible = list(layer.inconsistencies())
+    if impossible:
+        raise LayerError(impossible, kind=kind)
+    return layer
+
+
+def _is_named(value: Any) -> bool:
+    """Tell whether a value is a name and its layer; a list of two layers as text is not."""
+    return isinstance(value, (tuple, list)) and len(value) == 2 and isinstance(value[1], Call)

@@ -1,0 +1,1 @@
+"""Torch modules: of a layer, Patchify and Unpatchify, small parts of candidates."""

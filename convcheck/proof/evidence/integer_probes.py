@@ -1,0 +1,87 @@
+"""All that integer probes can say of a pair: outputs, gradients, and how strong the probes were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from convcheck.proof.evidence import differences, exact, gradients, integers, samples, strength
+from convcheck.proof.evidence.pair import Pair
+from convcheck.results import Agreement, Exact, Gradients
+
+HALF = 0.5
+
+
+@dataclass(frozen=True)
+class Logic:
+    """`terms` is the most products in the sum of one output, 1 where there is none; `faults` are sentences.
+
+    `seen` says of outputs that differ how they do, as far as that can be seen.
+    """
+
+    exact: Exact
+    gradients: Gradients
+    terms: int
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+    seen: tuple[str, ...] = ()
+
+
+def examine(pair: Pair, seed: int) -> Logic:
+    """Probe a pair until a wrong one would have been found, or the first probe finds it."""
+    degree = pair.layer.degree()
+    if degree is None:
+        note = f"exact: not applicable, {pair.layer.kind} is no sum of products; float64 stands in for it"
+        return Logic(Exact(), Gradients(), 1, (), (note, *_weaknesses_on_normals(pair, seed)))
+    plan = integers.plan(pair, degree)
+    found, fault, probes = None, None, 0
+    notes: dict[str, None] = {}
+    seen: tuple[str, ...] = ()
+    if plan.error >= HALF:
+        return Logic(Exact(), Gradients(), plan.terms, (), (f"exact: no integers are small enough ({plan.error:.2g})",))
+    if plan.error:
+        notes[f"exact: rounded to integers, next to which a transform lands within {plan.error:.1e} < 1/2"] = None
+    if any(statistic.eps is not None for statistic in pair.layer.statistics().values()):
+        powers = " or ".join(f"{scale:g}" for scale in samples.SCALES)
+        notes[f"exact: running variances are chosen so that variance + eps is {powers}, whose roots are exact"] = None
+    for probe in integers.draw(pair, plan, seed):
+        probes += 1
+        fault = exact.compare(probe)
+        pulled = gradients.pull(probe)
+        compared = gradients.compare(pulled)
+        found = gradients.merge(found, compared) if found else compared
+        if probes == 1:
+            slopes = {name: each.reference for name, each in pulled.items()}
+            weak = strength.weaknesses(pair.layer, pair.shapes, probe.reference.detach(), slopes)
+            notes |= dict.fromkeys(weak)
+        if fault is not None:
+            seen = _seen(pair, probe)
+            break
+    found = found or Gradients()
+    faults = [fault] if fault is not None else []
+    if found.status is Agreement.DIFFERENT:
+        faults.append(f"the gradients of {' and '.join(gradients.differing(found))} differ on integers")
+    outcome = Exact(Agreement.DIFFERENT, probes) if fault else Exact(Agreement.IDENTICAL, probes, plan.false_accept)
+    return Logic(outcome, found, plan.terms, tuple(faults), tuple(notes), seen)
+
+
+def _weaknesses_on_normals(pair: Pair, seed: int) -> Iterator[str]:
+    """Yield what a case leaves untested that no integers can probe."""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = samples.normals(pair.layer, pair.shapes, {}, torch.float64, generator)
+    point = drawn.mapped(lambda each: each if each.dtype == torch.bool else each.requires_grad_())
+    output = pair.run_reference(point)
+    variables = point.variables()
+    cotangent = torch.randn(output.shape, generator=generator, dtype=torch.float64)
+    pulled = integers.pull_back(output, list(variables.values()), cotangent)
+    yield from strength.weaknesses(pair.layer, pair.shapes, output.detach(), dict(zip(variables, pulled, strict=True)))
+
+
+def _seen(pair: Pair, probe: integers.Probe) -> tuple[str, ...]:
+    reference, candidate = probe.reference.detach(), probe.whole(probe.candidate.detach())
+    if reference.shape != candidate.shape:
+        return ()
+    parameters = {name: each.detach() for name, each in probe.point.parameters.items()}
+    return tuple(differences.describe(pair.layer, parameters, reference, candidate))

@@ -1,0 +1,73 @@
+"""How far the products of a sum repeat one another, for then their rounding errors do, too.
+
+Adding the same number again makes the same error again, as long as the sum stays within one binade. The errors of n
+equal products are n times one error, not about sqrt(n) times; so in a bound for independent errors,
+
+    F2 = sum over groups of equal products of (their number)^2
+
+takes the place of K, which it is where all products differ; where all are equal it is K^2, and the bound is the one
+that assumes nothing. F2 is a second frequency moment: with a random sign for every value, the square of the sum of the
+signs has it as its mean (N. Alon, Y. Matias and M. Szegedy, The Space Complexity of Approximating the Frequency
+Moments, 1996, section 2.2). The signs of the factors give that of a product, so the reference itself adds them up.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from convcheck.proof.evidence.pair import Pair
+from convcheck.proof.evidence.samples import Point
+
+SHORT = 256
+"""Sums of fewer products are within the bound for independent errors, however alike these are."""
+
+RUNS = 6
+CHANCE = 8.0
+"""A moment so many times that of products that all differ may have come about by chance."""
+
+_ODD = (0x7F51AFD7ED558CD, 0x1F83D9ABFB41BD6B, 0x632BE59BD9B4E019)
+_SHIFTS = (33, 29, 32)
+
+
+def moment(pair: Pair, exactly: Point, terms: int, unit: float) -> float:
+    """Return F2 of the output in which products repeat most, with u_acc in `unit`; K where that may be chance.
+
+    Products repeat where their errors do: where they agree to about K * u_acc.
+    """
+    if terms < SHORT:
+        return float(terms)
+    bits = max(1, min(52, math.floor(-math.log2(terms * unit))))
+    squares = [_signed_sums(pair, exactly, bits, run).square() for run in range(RUNS)]
+    found = float(torch.stack(squares).mean(0).max())
+    return min(found, float(terms) ** 2) if found > CHANCE * terms else float(terms)
+
+
+def _signed_sums(pair: Pair, exactly: Point, bits: int, run: int) -> Tensor:
+    inputs = tuple(_signs(each, bits, 101 * run + number) for number, each in enumerate(exactly.inputs))
+    parameters = {
+        name: _signs(each, bits, 101 * run + 50 + number)
+        for number, (name, each) in enumerate(exactly.parameters.items())
+    }
+    for name, statistic in pair.layer.statistics().items():
+        if statistic.eps is not None:
+            # A variance scales whole channels, by 1 here.
+            parameters[name] = torch.full_like(parameters[name], 1 - statistic.eps)
+    return pair.run_reference(Point(inputs, parameters))
+
+
+def _signs(values: Tensor, bits: int, seed: int) -> Tensor:
+    """Return a sign for every value, at random but the same for values that agree to `bits` bits; opposite ones differ.
+
+    What is 0 stays 0: it adds nothing and errs by nothing.
+    """
+    if values.dtype == torch.bool:
+        return values
+    significand, exponent = torch.frexp(values.abs())
+    mixed = (significand * 2.0**bits).round().long() * _ODD[1] + exponent.long() * _ODD[2] + seed * _ODD[0] % 2**62
+    for shift in _SHIFTS:
+        # An arithmetic shift of int64 brings ones in; they are cut away.
+        mixed = (mixed ^ ((mixed >> shift) & ((1 << (64 - shift)) - 1))) * _ODD[0]
+    return torch.where(((mixed >> 40) & 1) == 1, 1.0, -1.0).to(values.dtype) * values.sign()

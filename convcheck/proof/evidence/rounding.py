@@ -1,0 +1,139 @@
+"""How far two correct computations may be apart in a floating-point dtype, and how far they are.
+
+Entry by entry, with K products in a sum, `mag = |W| * |x| + |b|`, u_acc the unit roundoff of the accumulator and u_out
+that of the output's dtype:
+
+    |error| <= 2 * c * (min(K, lambda * sqrt(F2)) * u_acc * mag + K * u_acc * norm)
+               + what each side's roundings to the dtype add
+
+The first term is N. J. Higham and T. Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019, theorem 3.1,
+with lambda = 6, for each of the two sums; F2 is K, or more where products repeat one another, see `repetition`, and K
+alone is the bound that assumes nothing. In a chain of c sums, of K1, K2, ... products, the error of each reaches the
+output through the magnitudes of the others, and none is longer than K = K1 * K2 * ...: hence the factor c.
+
+The theorem takes errors to be independent on average. They are not where one product, or the bias, outweighs the others
+so far that these are lost when they are added to it, all in one direction: then up to K additions lose u_acc times that
+one each. It is no larger than norm = sqrt(|W|^2 * |x|^2 + |b|^2); of products of one size that is sqrt(K) times less
+than mag, so that the second term hardly matters there.
+
+A rounding of a value v to the dtype adds u_out * |v|, or half the smallest positive number s where v is below the
+normal range. So a side adds
+
+    u_out * |y|                  where one accumulation does it all,
+    u_out * (|y - b| + |y|)      where the product is stored, and the bias added to it,
+    u_out * R * mag              where R partial sums are stored, since mag bounds every one of them,
+
+and s/2 for every rounding, for every product that is stored, and for what is lost on the way. Where factors are rounded
+to f > u_acc before they are multiplied (TF32), each product of d factors is off by d * f of itself, and each side by as
+much of mag.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from convcheck.layers import Roundings
+from convcheck.proof.evidence.precision import Arithmetic
+from convcheck.results import Deviation, Sides, Worst
+from convcheck.sizes.patterns import Shape
+
+LAMBDA = 6.0
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The reference in float64: its output, what of that is bias, and the sum and the norm of its products."""
+
+    output: Tensor
+    bias: Tensor
+    magnitude: Tensor
+    norm: Tensor
+
+
+def bound(
+    unit: Arithmetic,
+    terms: int,
+    sums: int,
+    truth: Truth,
+    outputs: Sides[Tensor],
+    roundings: Sides[Roundings],
+    lost: Sides[Tensor | float],
+    moment: float,
+) -> Sides[Tensor]:
+    """Return how far rounding may take each side from the truth, entry by entry. All tensors are float64, of one shape.
+
+    `sums` is how many sums are chained; `terms` the most products in one output; `lost` how often half of the smallest
+    positive number is lost before the output, see `underflow`; `moment` is F2.
+    """
+    additions = max(LAMBDA * math.sqrt(terms), min(terms, LAMBDA * math.sqrt(moment)))
+    relative = sums * additions * unit.accumulator + (sums + 1) * unit.factor
+    accumulated = relative * truth.magnitude + sums * terms * unit.accumulator * truth.norm
+
+    def side(output: Tensor, rounded: Roundings, lost: Tensor | float) -> Tensor:
+        times = rounded.sums + int(rounded.bias_apart)
+        if rounded.sums > 1:
+            size = times * truth.magnitude
+        else:
+            size = rounded.sums * torch.maximum(output.abs(), truth.output.abs())
+            if rounded.bias_apart:
+                size = size + (truth.output - truth.bias).abs()
+        return accumulated + unit.output * size + (times + terms * rounded.products_apart + lost) * unit.smallest / 2
+
+    return Sides(
+        side(outputs.reference, roundings.reference, lost.reference),
+        side(outputs.candidate, roundings.candidate, lost.candidate),
+    )
+
+
+def deviation(outputs: Sides[Tensor], limit: Tensor, unit: Arithmetic) -> Deviation:
+    """Measure how far the outputs are apart, against `limit` entry by entry. All tensors are float64, of one shape."""
+    reference, candidate = outputs.reference, outputs.candidate
+    error = (reference - candidate).abs()
+    # NaN first: argmax takes it for the largest, which is where a reader should look.
+    at = torch.unravel_index(error.argmax(), error.shape)
+    seen = float(reference[at])
+    ratio = torch.where(error == 0, 0.0, error / limit)
+    worst = torch.unravel_index(ratio.argmax(), ratio.shape)
+    relative = torch.where(error == 0, 0.0, error / reference.abs())
+    return Deviation(
+        max_abs=finite(error[at]),
+        at=_index(at),
+        max_rel=finite(relative.max()),
+        bound=finite(limit[at]),
+        ratio=finite(ratio.max()),
+        ulp=finite(error[at] / spacing(seen, unit)) if math.isfinite(seen) else None,
+        worst=Worst(_index(worst), Sides(finite(reference[worst]), finite(candidate[worst])), finite(limit[worst])),
+    )
+
+
+def _index(at: tuple[Tensor, ...]) -> Shape:
+    return tuple(int(i) for i in at)
+
+
+def within(outputs: Sides[Tensor], limit: Tensor) -> bool:
+    """Tell whether every entry is within its limit. NaN is not, and neither is infinity, even against itself."""
+    error = (outputs.reference - outputs.candidate).abs()
+    return bool((error <= limit).all())
+
+
+def spacing(value: float, unit: Arithmetic) -> float:
+    """Return the distance from |value| to the next larger number of the dtype: one unit in the last place."""
+    if value == 0:
+        return unit.smallest
+    _, exponent = math.frexp(value)
+    return max(math.ldexp(2 * unit.output, exponent - 1), unit.smallest)
+
+
+def rms(output: Tensor, truth: Tensor) -> float:
+    """Return the root mean square of `output - truth`."""
+    return float((output - truth).square().mean().sqrt())
+
+
+def finite(value: Tensor | float) -> float | None:
+    """Return a number that JSON can hold, or None for NaN and infinity."""
+    number = float(value)
+    return number if math.isfinite(number) else None

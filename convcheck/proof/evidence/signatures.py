@@ -1,0 +1,89 @@
+"""Where every weight belongs, read off the two sides: the gradient of an entry on an integer probe is its signature.
+
+In a layer that is linear in its weights, the gradient of a weight depends on the input and the cotangent only. So the
+same probe gives an entry of the reference's weight and the entry of the candidate's that has its place the same number,
+whatever the weights are; and where one is copied to several places, the sum of theirs. Entries that never meet an input
+have signature 0, and all places are alike to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from convcheck.proof.evidence import samples
+from convcheck.proof.evidence.integers import pull_back
+from convcheck.proof.evidence.pair import Pair, torch_may_refuse
+from convcheck.rewriting.transplant import Move
+
+PROBES = 4
+MAGNITUDE, SMALL = 2**15, 2**9
+"""Sums of up to 2^23 products of two such integers are exact in float64; a transform lands next to those of small ones
+only."""
+
+# Odd, so that no bit of a signature is lost; sums of hashes, which wrap around, are hashes of sums.
+_MULTIPLIER = 0x9E3779B97F4A7C15 - 2**64
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """A hash of every entry's gradients, by parameter, of both sides: int64 tensors of the parameters' shapes."""
+
+    reference: Mapping[str, Tensor]
+    candidate: Mapping[str, Tensor]
+
+
+def signatures(pair: Pair, seed: int) -> Signatures | None:
+    """Return the signatures of a pair, or None where both sides do not show them: they must be linear in their weights,
+    and give outputs of one shape.
+
+    Raises:
+        CannotRunError: torch cannot run one of the sides.
+    """
+    if pair.layer.degree() != 2 or not pair.layer.parameters():
+        return None
+    magnitude = SMALL if pair.gain else MAGNITUDE
+    has = {name: tuple(parameter.shape) for name, parameter in pair.candidate.named_parameters()}
+    found: list[dict[str, Tensor]] = [{}, {}]
+    for index in range(PROBES):
+        generator = torch.Generator().manual_seed((seed * 1_000_003 + 500_009 + index) % 2**63)
+        point = samples.integers(pair.layer, pair.shapes, magnitude, generator)
+        own = {name: point.parameters[name] for name in pair.layer.parameters()}
+        other = {name: samples.whole_numbers(shape, 1, generator).requires_grad_() for name, shape in has.items()}
+        outputs = [_run(pair.reference, own, point.inputs), _run(pair.candidate, other, point.inputs)]
+        if outputs[0].shape != outputs[1].shape:
+            return None
+        cotangent = samples.whole_numbers(tuple(outputs[0].shape), magnitude, generator)
+        for side, output, parameters in zip(found, outputs, (own, other), strict=True):
+            gradients = pull_back(output, list(parameters.values()), cotangent)
+            for name, gradient in zip(parameters, gradients, strict=True):
+                hashed = side.get(name, torch.zeros_like(gradient, dtype=torch.int64))
+                side[name] = hashed * _MULTIPLIER + gradient.round().long()
+    return Signatures(*found)
+
+
+def _run(module: nn.Module, parameters: Mapping[str, Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
+    with torch_may_refuse():
+        output: Tensor = functional_call(module, dict(parameters), inputs)
+    return output
+
+
+def agrees(move: Move, own: Tensor, other: Tensor) -> bool:
+    """Tell whether a move takes the entries with signatures `own` to places with signatures `other`.
+
+    The signatures go the other way, as gradients do; entries that the move leaves to others are not looked at.
+    """
+    places = torch.arange(own.numel()).reshape(own.shape)
+    if move.result() != tuple(other.shape):
+        return False
+    # From 1 on, so that 0 stands for the zeros that some moves put in.
+    sources = move.forward({move.source: (places + 1).double()}).long().flatten()
+    filled = sources > 0
+    back = torch.zeros(own.numel(), dtype=torch.int64).index_add_(0, sources[filled] - 1, other.flatten()[filled])
+    moved = torch.zeros(own.numel(), dtype=torch.bool)
+    moved[sources[filled] - 1] = True
+    return torch.equal(back[moved], own.flatten()[moved])

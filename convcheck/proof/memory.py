@@ -1,0 +1,86 @@
+"""How much memory a proof needs, known before anything is allocated. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from convcheck.catalogue.claims import Claim
+from convcheck.errors import UsageError
+from convcheck.layers import Layer, Sequential
+from convcheck.rewriting.rewrite import parameter_count
+
+_FLOAT64 = 8
+
+# Tensors of each size that are alive at once where most are: parameters and inputs in a probe's backward pass, with
+# gradients on both sides and what torch lays aside for im2col; outputs where they are compared with the bound.
+_PARAMETERS, _TRANSPLANTED, _INPUTS, _OUTPUTS, _COLUMNS = 3, 2, 5, 11, 2
+
+MOST = 2**50
+"""Bytes, a pebibyte: more than any machine has."""
+
+_MERGED = 2
+"""Weights are merged without groups: once, and once more for the gradient."""
+
+
+def needed(claim: Claim) -> int:
+    """Return about how many bytes the proof of a claim takes at its peak."""
+    layer, shapes = claim.case.layer, claim.case.inputs
+    parameters = layer.parameter_count()
+    transplanted = parameters
+    merged = 0
+    if claim.rewrite is not None and not claim.refusals:
+        way = claim.transplant()
+        transplanted = parameter_count(way.shapes())
+        merged = _dense(layer) if way.merges() else 0
+    values = (
+        _PARAMETERS * parameters
+        + _TRANSPLANTED * transplanted
+        + _MERGED * merged
+        + _INPUTS * sum(map(math.prod, shapes))
+        + _OUTPUTS * math.prod(layer.output_shape(*shapes))
+        + _COLUMNS * layer.unfolded(*shapes)
+    )
+    return _FLOAT64 * values
+
+
+def _dense(layer: Layer) -> int:
+    """Return how many values the weights of a chain have without groups."""
+    if isinstance(layer, Sequential):
+        return sum(map(_dense, layer.layers))
+    groups: int = getattr(layer, "groups", 1)
+    return groups * layer.parameter_count()
+
+
+def check_possible(claims: Iterable[Claim]) -> None:
+    """Refuse what no machine could prove, before anything that takes time.
+
+    Raises:
+        UsageError: with a line for every claim that needs more than that.
+    """
+    sizes = [(claim, needed(claim)) for claim in claims]
+    wrong = [
+        f"{claim.id}: the proof needs about {write_bytes(size)} of memory, which no machine has; "
+        "fewer channels or a smaller input would do"
+        for claim, size in sizes
+        if size > MOST
+    ]
+    if wrong:
+        raise UsageError("\n".join(wrong))
+
+
+def available() -> int:
+    """Return the bytes of memory that can be had on this machine without swapping."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def write_bytes(count: int) -> str:
+    """Write a number of bytes with the unit that leaves one to three digits before the point."""
+    size = float(count)
+    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} EiB"

@@ -1,0 +1,53 @@
+"""The command line that repeats one result."""
+
+from __future__ import annotations
+
+import shlex
+
+from convcheck.catalogue.claims import NONE_APPLIES, Claim
+from convcheck.config.case import Expect
+from convcheck.config.selection import quoted
+from convcheck.layers import write_shapes
+from convcheck.sizes.patterns import Shapes
+
+
+def command(claim: Claim) -> str:
+    """Return a command that proves this claim alone.
+
+    A claim that options can express is written with them, so it runs from any folder. One that brings its own order,
+    transplant, weights, tolerance or expectation names its config; if it came from Python, it goes back there.
+    """
+    case = claim.case
+    options = ["-r", claim.name] if claim.name != NONE_APPLIES else []
+    options += ["--dtype", case.dtype, "--seed", str(case.seed)]
+    if case.device != "cpu" or case.config is not None:
+        # A config may name another device than the one that an option chose.
+        options += ["--device", case.device]
+    if case.strict:
+        options += ["--strict"]
+    if not (case.order or case.transplant or case.weights or case.tolerance or case.expect != Expect()):
+        return shlex.join(["convcheck", "verify", str(case.layer), *write_shapes(case.inputs).split(), *options])
+    if case.config is None:
+        return shlex.join(["python", "-c", _python(claim)])
+    config = [case.config] if case.config else []
+    return shlex.join(["convcheck", "verify", *config, "-k", quoted(case.name), *options])
+
+
+def _python(claim: Claim) -> str:
+    case = claim.case
+    arguments: dict[str, object] = {"dtype": case.dtype, "device": case.device, "seed": case.seed}
+    if case.order:
+        arguments["order"] = " ".join(case.order)
+    if case.transplant:
+        arguments["transplant"] = {name: str(pattern) for name, pattern in case.transplant.items()}
+    if case.tolerance:
+        arguments["tolerance"] = {"atol": case.tolerance.atol, "rtol": case.tolerance.rtol}
+    if case.strict:
+        arguments["strict"] = True
+    written = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    call = f"convcheck.verify({str(case.layer)!r}, {_input(case.inputs)}, {claim.name!r}, {written})"
+    return f"import convcheck; print({call})"
+
+
+def _input(shapes: Shapes) -> list[object]:
+    return list(shapes[0]) if len(shapes) == 1 else [list(shape) for shape in shapes]

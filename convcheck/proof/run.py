@@ -1,0 +1,49 @@
+"""Many claims to one report."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+
+import torch
+
+from convcheck.catalogue.claims import Claim
+from convcheck.proof.real_weights import of_case
+from convcheck.proof.verification import verify
+from convcheck.results import Report, Result, Tool
+from convcheck.version import __version__
+
+
+def run(
+    claims: Sequence[Claim],
+    *,
+    max_failures: int | None = None,
+    begin: Callable[[str], None] = lambda _name: None,
+    rescue: Callable[[Report], None] = lambda _report: None,
+) -> Report:
+    """Verify the claims in order, telling the name of each before it begins.
+
+    The run ends with the last of `max_failures` that are not as expected. If the user interrupts, the report holds what
+    was finished. Where something else goes wrong, `rescue` is handed that before the exception goes on.
+    """
+    results: list[Result] = []
+    failures = 0
+
+    def report(*, interrupted: bool) -> Report:
+        devices = ", ".join(dict.fromkeys(claim.case.device for claim in claims))
+        tool = Tool(__version__, torch.__version__, platform.python_version(), devices, torch.get_num_threads())
+        return Report(tool, tuple(results), interrupted, len(claims) - len(results))
+
+    try:
+        for claim in claims:
+            begin(claim.id)
+            results.append(verify(claim, *(of_case(claim.case) or ())))
+            failures += not results[-1].ok
+            if failures == max_failures:
+                break
+    except KeyboardInterrupt:
+        return report(interrupted=True)
+    except Exception:
+        rescue(report(interrupted=True))
+        raise
+    return report(interrupted=False)

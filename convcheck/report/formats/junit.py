@@ -1,0 +1,69 @@
+"""Results as JUnit XML, which test reports of most CI systems read: one testcase a result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from junitparser import Error, Failure, JUnitXml, Properties, Property, Skipped, SystemOut, TestCase, TestSuite
+
+from convcheck.report.format_values import number
+from convcheck.report.plain import inert_line
+from convcheck.report.result_rows import cut_short, evidence, made_with, place, reasons, title, total_text
+from convcheck.results import Report, Result, Verdict
+
+COMMAND_LINE = "convcheck"
+"""The class of a layer on the command line, which stands in no config."""
+
+UNTRIED = "not tried"
+"""The name of what stands for all claims that were not tried."""
+
+
+def verified(report: Report) -> str:
+    """Return an XML document. What is as expected passes, refusals included; an `error` verdict is an error.
+
+    Of a run that was cut short, one more testcase says how much is missing: skipped, if the run stopped itself as it
+    was told to; else an error, since all that is there may have passed.
+    """
+    suite = TestSuite(COMMAND_LINE)
+    suite.add_property("made with", made_with(report))
+    suite.add_property("summary", total_text(report))
+    suite.add_testcases([_testcase(result) for result in report.results])
+    if said := cut_short(report):
+        rest = TestCase(UNTRIED, COMMAND_LINE)
+        rest.append((Error if report.interrupted else Skipped)(said, UNTRIED))
+        suite.add_testcase(rest)
+    document = JUnitXml(COMMAND_LINE)
+    document.add_testsuite(suite)
+    # Letters beyond ASCII become references, so it reads the same in whatever encoding it is stored.
+    text = document.tostring().decode("utf-8").encode("ascii", "xmlcharrefreplace").decode("ascii")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'
+
+
+def _testcase(result: Result) -> TestCase:
+    where = place(result)
+    case = TestCase(title(result), where[0] if where else COMMAND_LINE, round(result.seconds, 6))
+    properties = Properties()
+    for name, value in _properties(result):
+        properties.add_property(Property(name, inert_line(value)))
+    case.append(properties)
+    if not result.ok:
+        case.append(_outcome(result))
+    case.append(SystemOut("\n".join(f"{subject:<12}{text}" for subject, text in evidence(result))))
+    return case
+
+
+def _properties(result: Result) -> Iterator[tuple[str, str]]:
+    yield "verdict", result.verdict
+    yield "expected", result.expected
+    if result.source:
+        yield "source", result.source
+    yield "ratio", number(result.error.ratio)
+    yield "bound", number(result.error.bound)
+    yield "reproduce", result.reproduce
+
+
+def _outcome(result: Result) -> Error | Failure:
+    said = reasons(result) or [f"expected {result.expected}, got {result.verdict}"]
+    outcome = (Error if result.verdict is Verdict.ERROR else Failure)("; ".join(said), result.verdict)
+    outcome.text = "\n".join([*said, f"again: {inert_line(result.reproduce)}"])
+    return outcome

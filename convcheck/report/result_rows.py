@@ -1,0 +1,136 @@
+"""What every picture of results says: columns, cells, remarks, evidence and the sum. A format only lays it out.
+
+All texts are inert and of one line, whatever is in the names that come from configs; a format escapes its own markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from convcheck.report.format_values import both, inputs, number, shape
+from convcheck.report.plain import inert_line
+from convcheck.results import Report, Result, Verdict
+
+HEADERS = ("case", "rewrite", "output", "params", "max abs error", "bound", "exact", "gradients", "verdict")
+"""One for every cell of a row."""
+
+NUMBERS = frozenset({"max abs error", "bound"})
+"""The headers of measured numbers, which stand right."""
+
+
+def cells(result: Result) -> tuple[str, ...]:
+    """Return the row of a result."""
+    return (
+        inert_line(result.case),
+        result.rewrite,
+        shape(result.output_shape.reference),
+        both(result.params),
+        number(result.error.max_abs),
+        number(result.error.bound),
+        result.exact.status,
+        result.gradients.status,
+        result.verdict,
+    )
+
+
+def title(result: Result) -> str:
+    """Return what `--list` calls a result."""
+    return f"{inert_line(result.case)}[{result.rewrite}]"
+
+
+def place(result: Result) -> tuple[str, int] | None:
+    """Return the config and the line where the case stands; None for a layer on the command line."""
+    file, _, line = inert_line(result.source or "").rpartition(":")
+    return (file, int(line)) if file else None
+
+
+def reasons(result: Result) -> list[str]:
+    """Return why a verdict is as it is, one reason each."""
+    return inert_line(result.reason).split("; ") if result.reason else []
+
+
+def remarks(result: Result) -> Iterator[str]:
+    """Yield what a reader must know besides the row."""
+    if not result.ok or result.verdict is not Verdict.EQUAL:
+        yield from reasons(result)
+    yield from (f"note: {inert_line(note)}" for note in result.notes)
+    if not result.ok:
+        yield f"again: {inert_line(result.reproduce)}"
+
+
+def evidence(result: Result) -> Iterator[tuple[str, str]]:
+    """Yield everything that was found out, each with what it is about."""
+    return ((subject, inert_line(text)) for subject, text in _evidence(result))
+
+
+def _evidence(result: Result) -> Iterator[tuple[str, str]]:
+    yield "layer", result.layer
+    yield "input", f"{inputs(result.input)}  {result.dtype} on {result.device}, seed {result.seed}"
+    for name, pattern in result.transplant.items():
+        yield "weights", f"{name}: {pattern}"
+    if result.macs.reference is not None:
+        yield "MACs", both(result.macs)
+    if result.exact.probes:
+        chance = result.exact.false_accept
+        odds = f"; a wrong rewrite would pass with a probability of at most {chance:.1e}" if chance is not None else ""
+        yield "exact", f"{result.exact.status} on {result.exact.probes} probes{odds}"
+        gradients = result.gradients
+        yield "gradients", f"input {gradients.input}, weight {gradients.weight}, bias {gradients.bias}"
+    if result.error.at is not None:
+        error = result.error
+        yield (
+            "error",
+            f"{number(error.max_abs)} at {shape(error.at)}, bound there {number(error.bound)}; largest "
+            f"error / bound {number(error.ratio)}; {number(error.ulp)} ulp; relative {number(error.max_rel)}",
+        )
+    if result.referee.reference is not None:
+        yield (
+            "referee",
+            f"rms error against float64: reference {number(result.referee.reference)}, "
+            f"candidate {number(result.referee.candidate)}",
+        )
+    yield from (("because", reason) for reason in reasons(result))
+    yield from (("note", note) for note in result.notes)
+    yield "again", result.reproduce
+
+
+def total(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield the sum in pieces, each with the verdict that colours it, if one does."""
+    counts = report.count()
+    for verdict in Verdict:
+        if counts[verdict]:
+            yield f"{counts[verdict]} {verdict}", verdict
+            yield ", ", ""
+    seconds = sum(result.seconds for result in report.results)
+    yield f"{counts['total']} in all, {seconds:.1f} s; ", ""
+    if stopped := cut_short(report):
+        yield f"{stopped}; ", Verdict.DIFFERENT
+    if report.ok:
+        yield all_well(report), Verdict.EQUAL
+    else:
+        yield f"{counts['unexpected']} not as expected", Verdict.DIFFERENT
+
+
+def total_text(report: Report) -> str:
+    """Return the sum as one line of text."""
+    return "".join(text for text, _ in total(report))
+
+
+def cut_short(report: Report) -> str:
+    """Return how a run ended before its end, and how much of it is missing; nothing of one that was finished."""
+    how = "interrupted" if report.interrupted else "stopped" if report.untried else ""
+    return how and f"{how}, {report.untried} not tried"
+
+
+def all_well(report: Report) -> str:
+    """Return the sum of a run in which nothing is amiss."""
+    return "every verdict as expected" if report.results else "nothing to try"
+
+
+def made_with(report: Report) -> str:
+    """Return the versions and the machine that the results were obtained with."""
+    tool = report.tool
+    threads = f"{tool.threads} thread{'' if tool.threads == 1 else 's'}"
+    # A run of nothing is on no device.
+    where = (f"on {tool.device}",) if tool.device else ()
+    return ", ".join((f"convcheck {tool.convcheck}", f"torch {tool.torch}", f"Python {tool.python}", *where, threads))

@@ -1,0 +1,1 @@
+"""Tables of what the calculator and the catalogue answer."""

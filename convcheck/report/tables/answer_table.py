@@ -1,0 +1,167 @@
+"""Answers of the shape calculator for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import singledispatch
+from itertools import pairwise
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from convcheck.calculator.answers import (
+    AllSizes,
+    Answer,
+    AxisChange,
+    Change,
+    Changes,
+    Inputs,
+    Made,
+    OpenRanges,
+    Padded,
+    Same,
+)
+from convcheck.report.format_values import shape
+from convcheck.report.grid import Column, grid
+
+
+def ranges(lengths: OpenRanges) -> str:
+    """Write a set of lengths: `223 to 224`, `6, 9`, `2 to 62 in steps of 4`, `13 or more`."""
+    steps = {after[0] - before[0] for before, after in pairwise(lengths)}
+    if len(lengths) > 3 and len(steps) == 1 and all(first == last for first, last in lengths):
+        return f"{lengths[0][0]} to {lengths[-1][0]} in steps of {steps.pop()}"
+    return ", ".join(
+        f"{first} or more" if last is None else str(first) if first == last else f"{first} to {last}"
+        for first, last in lengths
+    )
+
+
+@singledispatch
+def answered(answer: Answer, console: Console) -> Iterator[RenderableType]:
+    """Yield what a terminal shows for an answer."""
+    # Every kind has a function of its own below; one without it is a fault of ours, and no empty table.
+    raise NotImplementedError(type(answer))
+
+
+@answered.register
+def _(answer: Inputs, console: Console) -> Iterator[RenderableType]:
+    if answer.inputs:
+        # All inputs of a layer have the same axes, but for the batch, which may be missing.
+        names = max((tuple(each) for each in answer.inputs), key=len)
+        rows = [(shape(answer.output), *(ranges(each.get(name, ())) for name in names)) for each in answer.inputs]
+        yield grid([Column("output"), *map(Column, names)], rows, console)
+        return
+    if not answer.nearest:
+        yield Text(f"no input gives {shape(answer.output)}: {'; '.join(answer.reasons)}")
+    for near in answer.nearest:
+        known = [_made(made, near.axis) for made in (near.below, near.above) if made is not None]
+        end = "" if near.below and near.above else ", and nothing less" if near.below is None else ", and nothing more"
+        yield Text(f"no input gives {near.axis} = {near.asked}; {', '.join(known)}{end}")
+
+
+def _made(made: Made, axis: str) -> str:
+    if made.input is None:
+        return f"there is {made.output}"
+    where = "" if made.axis == axis else f"{made.axis} = "
+    return f"{where}{ranges(made.input)} gives {made.output}"
+
+
+@answered.register
+def _(answer: Changes, console: Console) -> Iterator[RenderableType]:
+    asked = shape(answer.output)
+    if answer.gives == answer.output:
+        yield Text(f"{shape(answer.input)} gives {asked}")
+        return
+    told = f"cannot be taken: {answer.fault}" if answer.fault else f"gives {shape(answer.gives)}, and not {asked}"
+    yield Text(f"{shape(answer.input)} {told}")
+    if not any(change.layer for change in answer.changes):
+        yield Text(f"no padding or stride of one layer gives {asked}")
+    if answer.changes:
+        yield Text("")
+        names = ["layer"] * (len(answer.layers) > 1) + [*answer.changes[0].axes]
+        # A chain may mix layers of one, two and three axes.
+        names += [axis for change in answer.changes for axis in change.axes if axis not in names]
+        rows = []
+        for change in dict.fromkeys((change.number, tuple(change.axes.items())) for change in answer.changes):
+            axes = dict(change[1])
+            rows.append([str(change[0]) if name == "layer" else _axis(axes.get(name)) for name in dict.fromkeys(names)])
+        yield grid([*map(Column, dict.fromkeys(names))], rows, console)
+    yield from (line for change in answer.changes for line in _written(change, several=len(answer.layers) > 1))
+
+
+def _axis(change: AxisChange | None) -> str:
+    if change is None:
+        return ""
+    if change.padding:
+        return f"padding {ranges(change.padding)}"
+    if change.pairs:
+        return ", ".join(f"padding {pad} output_padding {extra}" for pad, extra in change.pairs)
+    if change.output_size:
+        return f"output_spatial_shape {ranges(change.output_size)}"
+    if change.stride:
+        return f"stride {ranges(change.stride)}"
+    return ", ".join(("none", *(f"{near.argument} {near.value} gives {near.output}" for near in change.nearest)))
+
+
+def _written(change: Change, *, several: bool) -> Iterator[Text]:
+    if change.layer is None:
+        return
+    yield Text("")
+    yield Text(f"layer {change.number}: {change.layer}" if several else change.layer)
+    if change.output_size is not None:
+        yield Text(f"or, with the layer as it is, forward(x, output_size={list(change.output_size)})")
+
+
+@answered.register
+def _(answer: Same, console: Console) -> Iterator[RenderableType]:
+    both = {"torch": answer.torch, "tensorflow": answer.tensorflow}
+    known = {name: padded for name, padded in both.items() if padded is not None}
+    axes = list(answer.torch.pads)
+    columns = [Column("convention"), *(Column(f"{axis} before, after") for axis in axes), Column("padding=")]
+    rows = [[name, *(str(padded.pads[axis]) for axis in axes), _own(padded)] for name, padded in known.items()]
+    if answer.input is not None:
+        columns.append(Column("output"))
+        rows = [[*row, shape(padded.output)] for row, padded in zip(rows, known.values(), strict=True)]
+    yield grid(columns, rows, console)
+    for name, padded in known.items():
+        yield Text("")
+        yield Text(f"{name:<12}{padded.layer}")
+        yield Text(f"{'':<12}{padded.pad} for a layer without padding")
+    if answer.remainders:
+        yield Text("")
+        yield Text("tensorflow's depends on the input's length; -i gives it as a layer")
+        cells = [
+            (each.axis, f"{each.axis} % {each.stride}", ranges(((each.first, each.last),)), str(each.pads))
+            for each in answer.remainders
+        ]
+        columns = [Column("axis"), Column("remainder"), Column("is"), Column("before, after")]
+        yield grid(columns, cells, console)
+    if answer.shift:
+        words = (f"{abs(by)} {'later' if by > 0 else 'earlier'} on {axis}" for axis, by in answer.shift.items())
+        yield Text("")
+        yield Text(f"tensorflow's windows start {', '.join(words)}: outputs of the same size, of other positions")
+    yield from (Text(f"note: {note}") for note in answer.notes)
+
+
+def _own(padded: Padded) -> str:
+    return "cannot say it" if padded.own is None else str(padded.own)
+
+
+_SIZES = ("axis", "input", "output", "output_padding", "sizes by it", "sizes by output_size")
+
+
+@answered.register
+def _(answer: AllSizes, console: Console) -> Iterator[RenderableType]:
+    rows = [
+        (
+            f"{each.number}: {each.layer}",
+            each.axis,
+            str(each.input),
+            str(each.output),
+            ranges(each.output_padding) or "-",
+            ranges(each.by_output_padding) or "-",
+            ranges(each.by_output_size) or "-",
+        )
+        for each in answer.sizes
+    ]
+    yield grid([Column("layer"), *map(Column, _SIZES)], rows, console)

@@ -1,0 +1,107 @@
+"""The shape calculator's rows as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from convcheck.calculator.figures import FLOPS, LayerShape, Total
+from convcheck.report.format_values import NOTHING, count, inputs, reach, shape, size, steps
+from convcheck.report.grid import Column, grid
+from convcheck.report.plain import inert
+from convcheck.sizes.patterns import Shape
+
+_LAYER = Column("layer", wraps=True)
+_INPUT = Column("input")
+_COUNTS = tuple(Column(header, number=True) for header in ("params", "MACs"))
+_ALL_COUNTS = tuple(
+    Column(header, number=True) for header in ("params", "weight", "bias", "MACs", "FLOPs", "activation")
+)
+_READ = (Column("field"), Column("dropped"))
+_ALL_READ = (Column("field"), Column("jump"), Column("dropped"))
+
+# Which columns share a cell where the width is short.
+_STACKS = (
+    ("case", "name", "layer"),
+    ("input", "output", "activation", "dropped"),
+    ("params", "weight", "bias", "MACs", "FLOPs"),
+    ("field", "jump"),
+)
+
+_FIELD = (
+    "field: positions of the input from the first to the last that an output depends on; jump: how far apart those of "
+    "neighbouring outputs begin"
+)
+
+
+def shaped(
+    rows: Sequence[LayerShape],
+    total: Total | None,
+    console: Console,
+    *,
+    verbose: bool,
+    conditions: Sequence[str] = (),
+) -> Iterator[RenderableType]:
+    """Yield the table of the shape calculator, and the formulas, where they were asked for.
+
+    `dropped` counts trailing input positions that are never read.
+    """
+    labels = [row.case or row.name or "" for row in rows]
+    label = (Column("case" if rows[0].case else "name"),) if any(labels) else ()
+    ends = (Column("output"),) if total else (_INPUT, Column("output"))
+    counts, read = (_ALL_COUNTS, _ALL_READ) if verbose else (_COUNTS, _READ)
+    columns = (*label, _LAYER, *ends, *counts, *read)
+    cells = [
+        [*[name][: len(label)], row.layer, *_cells(row, total, verbose)] for name, row in zip(labels, rows, strict=True)
+    ]
+    if total is not None:
+        nameless = [""] * len(label)
+        blank = [""] * (len(columns) - len(label) - 2)
+        cells.insert(0, [*nameless, "input", inputs(rows[0].input), *blank])
+        cells.append([*nameless, "total", *_sums(rows, total, verbose)])
+    places = {column.header: index for index, column in enumerate(columns)}
+    stacks = [[places[name] for name in stack if name in places] for stack in _STACKS]
+    yield grid(columns, cells, console, stacks)
+    if conditions:
+        yield Text("")
+        yield Text(f"for {', '.join(map(inert, conditions))}")
+    if verbose:
+        yield Text("")
+        yield Text(FLOPS)
+        yield Text(_FIELD)
+    for row in rows:
+        if row.explained:
+            yield Text("")
+            yield Text(inert(row.layer), style="bold")
+            yield from (Text(f"  {line}") for line in row.explained)
+
+
+def _cells(row: LayerShape, total: Total | None, verbose: bool) -> list[str]:
+    # In a chain, the input is the output of the row above.
+    ends = [shape(row.output)] if total else [inputs(row.input), shape(row.output)]
+    return [*ends, *_numbers(row, size(row.activation), verbose)]
+
+
+def _sums(rows: Sequence[LayerShape], total: Total, verbose: bool) -> list[str]:
+    return [shape(rows[-1].output), *_numbers(total, f"largest {size(total.largest_activation)}", verbose)]
+
+
+def _numbers(row: LayerShape | Total, activation: str, verbose: bool) -> list[str]:
+    field, lost = reach(row.receptive_field, row.jump), dropped(row.dropped)
+    if not verbose:
+        return [count(row.params), count(row.macs), field, lost]
+    counts = [count(each) for each in (row.params, row.weight, row.bias, row.macs, row.flops)]
+    return [*counts, activation, field, steps(row.jump), lost]
+
+
+def dropped(lengths: Shape | None) -> str:
+    """Say in words what a layer never reads, such as `6 rows, 6 columns`, or `none`; - where it cannot be told."""
+    if lengths is None:
+        return NOTHING
+    names = {1: ("position",), 2: ("row", "column"), 3: ("frame", "row", "column")}.get(len(lengths), ())
+    # By their text, since a formula is not asked whether it is zero.
+    lost = [(str(length), name) for length, name in zip(lengths, names, strict=True)]
+    words = [f"{length} {name}{'' if length == '1' else 's'}" for length, name in lost if length != "0"]
+    return ", ".join(words) or "none"

@@ -1,0 +1,39 @@
+"""Layers that only move numbers, as einops patterns. Imports no torch."""
+
+from __future__ import annotations
+
+from convcheck.layers import Flatten, Layer, PixelShuffle, PixelUnshuffle, Rearrange, Unflatten
+from convcheck.sizes.patterns import Pattern, Shape, parse
+
+LAYOUTS: tuple[type[Layer], ...] = (Flatten, PixelShuffle, PixelUnshuffle, Rearrange, Unflatten)
+
+
+def as_pattern(layer: Layer, shape: Shape) -> tuple[Pattern, dict[str, int]]:
+    """Return what a layer of LAYOUTS does to an input of `shape`, and the length of every axis of the pattern.
+
+    Raises:
+        ShapeError: the layer cannot take an input of this shape.
+    """
+    output = layer.output_shape(shape)
+    known: dict[str, int] = {}
+    if isinstance(layer, Rearrange):
+        pattern, known = layer.for_rank(len(shape)), dict(layer.lengths)
+    elif isinstance(layer, (PixelShuffle, PixelUnshuffle)):
+        # PixelShuffle is channel-major: the sub-pixels of one channel stand together.
+        batch = " ".join(f"b{number}" for number in range(len(shape) - 3))
+        deep, wide = f"{batch} (c ph pw) h w", f"{batch} c (h ph) (w pw)"
+        shuffles = isinstance(layer, PixelShuffle)
+        factor = layer.upscale_factor if isinstance(layer, PixelShuffle) else layer.downscale_factor
+        pattern = parse(f"{deep} -> {wide}" if shuffles else f"{wide} -> {deep}")
+        known = {"ph": factor, "pw": factor}
+    else:
+        assert isinstance(layer, (Flatten, Unflatten))
+        # Flatten joins axes, and Unflatten splits one: the longer of both shapes has the axes one by one.
+        many = max(shape, output, key=len)
+        axes = [f"a{number}" for number in range(len(many))]
+        start = (layer.dim if isinstance(layer, Unflatten) else layer.start_dim) % len(shape)
+        joined = abs(len(shape) - len(output)) + 1
+        few = [*axes[:start], f"({' '.join(axes[start : start + joined])})", *axes[start + joined :]]
+        left, right = (axes, few) if len(shape) >= len(output) else (few, axes)
+        pattern, known = parse(f"{' '.join(left)} -> {' '.join(right)}"), dict(zip(axes, many, strict=True))
+    return pattern, pattern.sizes(shape, known)

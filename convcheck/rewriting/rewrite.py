@@ -1,0 +1,182 @@
+"""A rewrite is a value: what it accepts, which module it builds, and how weights move.
+
+Everything else (proofs, shapes, counts, documentation, commands) is derived from it by code that knows no
+particular rewrite. The record is light; torch is imported when a candidate is built.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from convcheck.layers import Layer, Roundings
+from convcheck.records import record
+from convcheck.rewriting.specialise import specialise
+from convcheck.rewriting.steps import Rearrange, Step
+from convcheck.rewriting.transplant import Merge, Move, Transplant
+from convcheck.sizes.patterns import Group, Shape, Shapes, parse, spell
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@record
+class Transform:
+    """How far a candidate that goes through a transform may be off, since its sums are not those of the reference.
+
+    Both are a-priori bounds of |error| / u, with u the unit roundoff of the arithmetic.
+    """
+
+    gain: Callable[..., float]
+    """For a layer and its inputs' shapes: of any output or gradient, by M^2, where all numbers are at most M."""
+    rows: Callable[[Any, Tensor, Mapping[str, Tensor]], Tensor]
+    """For a layer, its input and parameters: of the outputs, of a shape that broadcasts to theirs."""
+
+
+Recipe = tuple[str, *tuple[str | Step, ...]]
+"""A parameter of the reference, and the steps that it takes; a text is the template of an einops pattern."""
+
+
+@record
+class Refusal:
+    """One reason why a rewrite does not hold for a layer: the field, what it is, and what it would have to be.
+
+    A vacuous one is not about values: there is nothing to rewrite, or the layer is not of the kind, or not of the size,
+    that the rewrite is made for.
+    """
+
+    field: str
+    value: object
+    need: str
+    vacuous: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.field} is {self.value}, and {self.need}"
+
+
+def _same_macs(layer: Any, *shapes: Shape) -> int:
+    macs = layer.macs(*shapes)
+    assert isinstance(macs, int)
+    return macs
+
+
+@record
+class Rewrite:
+    """A claim that two modules compute the same function.
+
+    Its name is that of its file. Functions get the layer they rewrite, of one of the `families`, and the shapes of its
+    inputs, one argument each.
+    """
+
+    claim: str
+    """One sentence: what equals what. It is the docstring of the rewrite's file."""
+    reference: str
+    """The layers it rewrites, in words."""
+    holds_when: str
+    """The precondition, in words."""
+    formula: str
+    source: str
+    """Where the identity is stated."""
+    families: tuple[type[Layer], ...]
+    example: str
+    """A layer for which it holds, to show it with."""
+    refusals: Callable[..., Iterator[Refusal]]
+    """Yields, for a layer and its inputs' shapes, every reason why it does not hold; nothing when it holds."""
+    candidate: Callable[..., nn.Module]
+    """Builds the candidate for a layer and its inputs' shapes; a rewrite with an order is handed that, too."""
+    weights: Mapping[str, Recipe | Merge] | Callable[..., Mapping[str, Recipe | Merge]]
+    """For each of the candidate's parameters, its recipe; a function where the recipe depends on the layer."""
+    example_inputs: Shapes | None = None
+    """The example's inputs, where it does not hold for the layer's typical ones."""
+    order: str | None = None
+    """The usual order of the axes within a patch, where any order would do; it stands for `{order}` in templates."""
+    macs: Callable[..., int] = _same_macs
+    """Multiply-accumulates of the candidate for a layer and its inputs' shapes."""
+    pace: float = 1.0
+    """How many times longer a multiplication takes here than in a matrix product, roughly, as measured on a CPU."""
+    roundings: Callable[[Any], Roundings] = lambda _layer: Roundings()
+    """How the candidate rounds on the way to one output entry."""
+    transform: Transform | None = None
+    """Set where the candidate is no sum of products of its inputs, and so only lands next to the integers."""
+    analysis: Callable[..., Tensor] | None = None
+    """Set where the layer is no polynomial: how far both sides may be apart, entry by entry. It gets the layer, its
+    inputs and parameters in float64, and the unit roundoffs: an object with `accumulator`, `output` and `smallest`."""
+    training: str = ""
+    """What it means for training where the transplant is not one-to-one."""
+
+    def refuse(self, layer: Layer, shapes: Shapes) -> tuple[Refusal, ...]:
+        """Return all reasons why the rewrite does not hold for `layer` on inputs of `shapes`; empty when it does."""
+        if not isinstance(layer, self.families):
+            return (Refusal("layer", layer.kind, f"needs to be {self.reference}"),)
+        return tuple(self.refusals(layer, *shapes))
+
+    def build(self, layer: Layer, shapes: Shapes, order: Group | None = None) -> nn.Module:
+        """Return the candidate. Importing torch is up to the function that builds it."""
+        ordered = (self.spelt_order(layer.dims, order),) if self.order else ()
+        return self.candidate(layer, *shapes, *ordered)
+
+    def spelt_order(self, dims: int, order: Group | None = None) -> str:
+        """Return the patch order as pattern text: the one asked for, or the usual one."""
+        return " ".join(order) if order else spell(self.order or "", dims)
+
+    def refuse_order(self, layer: Layer, order: Group | None) -> tuple[Refusal, ...]:
+        """Return why patches cannot be laid out in the order asked for; empty when they can, or none is asked for."""
+        if order is None:
+            return ()
+        asked = f"'{' '.join(order)}'"
+        if self.order is None:
+            return (Refusal("order", asked, "patches are laid out in one order only here"),)
+        axes = spell(self.order, layer.dims)
+        if sorted(order) != sorted(axes.split()):
+            return (Refusal("order", asked, f"needs to name each of '{axes}' once"),)
+        return ()
+
+    def transplant(self, layer: Layer, shapes: Shapes, order: Group | None = None) -> Transplant:
+        """Return how the weights of `layer` move to the candidate."""
+        has, known = layer.parameters(), layer.axis_sizes()
+        recipes = self.weights(layer, *shapes) if callable(self.weights) else self.weights
+
+        def step(written: str | Step) -> Step:
+            if isinstance(written, Step):
+                return written
+            text = written.replace("{order}", self.spelt_order(layer.dims, order))
+            pattern = parse(spell(text, layer.dims))
+            # Patterns are told without groups where there are none.
+            return Rearrange(pattern if known.get("g", 1) > 1 else pattern.without("g"), known)
+
+        def move(target: str, recipe: Recipe | Merge) -> Iterator[Move | Merge]:
+            if isinstance(recipe, Merge):
+                yield replace(recipe, target=target)
+            elif recipe[0] in has:
+                yield Move(recipe[0], target, has[recipe[0]], tuple(step(each) for each in recipe[1:]))
+
+        return Transplant(tuple(each for item in recipes.items() for each in move(*item)))
+
+    def makes_parameters(self) -> bool:
+        """Tell whether the candidate's class holds parameters itself, not only in layers of torch."""
+        return any("Parameter" in code.co_names for code in _codes(self.candidate.__code__))
+
+    def code(self, layer: Layer, shapes: Shapes, order: Group | None = None) -> str:
+        """Return the candidate for a layer as source that runs as it is, and binds it to the name `candidate`."""
+        ordered = (self.spelt_order(layer.dims, order),) if self.order else ()
+        bound = inspect.signature(self.candidate).bind(layer, *shapes, *ordered)
+        # That there are no more inputs is known, too.
+        bound.apply_defaults()
+        return specialise(self.candidate, bound.arguments)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """Yield the code of a function, and of all functions and classes in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def parameter_count(shapes: Mapping[str, Shape]) -> int:
+    """Return how many values tensors of these shapes hold."""
+    return sum(math.prod(shape) for shape in shapes.values())

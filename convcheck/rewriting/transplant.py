@@ -1,0 +1,154 @@
+"""How weights move from a reference to a candidate, and back.
+
+A parameter goes through a few steps, each of which knows its way back: most are one einops pattern. Going back checks
+what was added on the way, such as copies that must agree and zeros that must still be zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from convcheck.records import record
+from convcheck.rewriting.steps import NoWayBackError, Rearrange, Step
+from convcheck.sizes.patterns import Pattern, Shape
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Parameters = Mapping[str, "Tensor"]
+
+
+@record
+class Move:
+    """The steps by which a parameter of the reference, of a given shape, or a part of it, becomes the candidate's."""
+
+    source: str
+    target: str
+    shape: Shape
+    steps: tuple[Step, ...]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The parameters of the reference that it needs."""
+        return (self.source,)
+
+    def shapes(self) -> list[Shape]:
+        """Return the shape before the first step and after each. Raises PatternError if a pattern does not fit."""
+        shapes = [self.shape]
+        for step in self.steps:
+            shapes.append(step.shape(shapes[-1]))
+        return shapes
+
+    def result(self) -> Shape:
+        """Return the shape of the candidate's parameter. Raises PatternError if a pattern does not fit."""
+        return self.shapes()[-1]
+
+    def forward(self, parameters: Parameters) -> Tensor:
+        """Return the candidate's parameter from the reference's. Differentiable."""
+        tensor = parameters[self.source]
+        for step in self.steps:
+            tensor = step.forward(tensor)
+        # A parameter is contiguous; of some views torch's kernels cannot write the gradient.
+        return tensor.contiguous()
+
+    def backward(self, tensor: Tensor) -> Tensor:
+        """Return the reference's parameter; raises NoWayBackError as its steps do."""
+        for step, shape in reversed(list(zip(self.steps, self.shapes(), strict=False))):
+            try:
+                tensor = step.backward(tensor, shape)
+            except NoWayBackError as error:
+                raise NoWayBackError(f"{self.target}{error}") from None
+        return tensor
+
+    def __str__(self) -> str:
+        return ", then ".join(str(step) for step in self.steps) or "as it is"
+
+
+@record
+class Merge:
+    """Several tensors of the reference that become one parameter of the candidate. `compute` is differentiable."""
+
+    sources: tuple[str, ...]
+    shape: Shape
+    """That of the candidate's parameter."""
+    compute: Callable[..., Tensor]
+    """Takes the tensors in the order of `sources`."""
+    told: str
+    """The formula, for a reader."""
+    target: str = ""
+    """The candidate's parameter; a recipe leaves it to the name that it stands under."""
+
+    def result(self) -> Shape:
+        return self.shape
+
+    def forward(self, parameters: Parameters) -> Tensor:
+        sources = [parameters[source] for source in self.sources]
+        # In float64, so that a merged parameter is rounded once, and nothing on the way under- or overflows.
+        return self.compute(*(each.double() for each in sources)).to(sources[0].dtype)
+
+    def backward(self, _tensor: Tensor) -> Tensor:
+        raise NoWayBackError(
+            f"{self.target} is {self.told}: {' and '.join(self.sources)} are merged, and cannot be told apart again"
+        )
+
+    def __str__(self) -> str:
+        return self.told
+
+
+@record
+class Transplant:
+    """How all parameters move."""
+
+    moves: tuple[Move | Merge, ...]
+
+    def forward(self, parameters: Parameters) -> dict[str, Tensor]:
+        """Return the candidate's parameters from the reference's, and its statistics. Differentiable."""
+        return {move.target: move.forward(parameters) for move in self.moves}
+
+    def backward(self, parameters: Parameters) -> dict[str, Tensor]:
+        """Return the reference's parameters from the candidate's. Raises NoWayBackError as the moves do."""
+        found: dict[str, Tensor] = {}
+        for move in self.moves:
+            tensor = move.backward(parameters[move.target])
+            source = move.sources[0]
+            found[source] = found[source] + tensor if source in found else tensor
+        return found
+
+    def shapes(self) -> dict[str, Shape]:
+        """Return the shapes of the candidate's parameters."""
+        return {move.target: move.result() for move in self.moves}
+
+    def merges(self) -> bool:
+        """Tell whether some of the reference's parameters cannot be told apart in the candidate."""
+        return any(isinstance(move, Merge) for move in self.moves)
+
+    def one_to_one(self) -> bool:
+        """Tell whether this is a bijection of parameters, so that training both sides stays equal, too.
+
+        It is, where every value moves to just one place, and nothing is added or merged.
+        """
+        moved: Counter[str] = Counter()
+        for move in self.moves:
+            moved[move.sources[0]] += math.prod(move.result())
+        return not self.merges() and all(
+            moved[move.source] == math.prod(move.shape) for move in self.moves if isinstance(move, Move)
+        )
+
+    def describe(self) -> dict[str, str]:
+        """Return the steps for each of the candidate's parameters, in words and patterns."""
+        return {move.target: str(move) for move in self.moves}
+
+    def replaced(self, patterns: Mapping[str, Pattern], known: Mapping[str, int]) -> Transplant:
+        """Return this transplant with the given patterns, by reference parameter, in place of its own steps."""
+        return Transplant(
+            tuple(
+                replace(move, steps=(Rearrange(patterns[move.source], known),))
+                if isinstance(move, Move) and move.source in patterns
+                else move
+                for move in self.moves
+            )
+        )

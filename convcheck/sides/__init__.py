@@ -1,0 +1,1 @@
+"""A torch module as a side of a claim: read by its attributes, with its weights."""

@@ -1,0 +1,127 @@
+"""From a torch module to the description of a layer, by the module's attributes: its print leaves some of them out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+from einops.layers.torch import Rearrange
+from torch import nn
+
+from convcheck.errors import LayerError
+from convcheck.layers import Layer, Patchify, Unpatchify, kind_names, parse_layer
+from convcheck.modules import operations, patchify
+from convcheck.sides.attributes import contradictions, read
+from convcheck.sides.overrides import unfaithful, unheard
+
+_KINDS: Mapping[type[nn.Module], str] = {
+    **{getattr(nn, kind): kind for kind in kind_names() if hasattr(nn, kind)},
+    operations.AttentionOutput: "MultiheadAttention",
+    operations.ScaledDotProductAttention: "scaled_dot_product_attention",
+    patchify.Patchify: "Patchify",
+    patchify.Unpatchify: "Unpatchify",
+    Rearrange: "rearrange",
+}
+
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+
+_HANDS_ON = (nn.Identity, *DROPOUTS)
+
+_KNOWN = (*_KINDS, operations.Operation)
+
+
+def describe(module: nn.Module) -> Layer:
+    """Return the layer that `module` is in eval mode. Dropout and Identity in a Sequential are left out.
+
+    Raises:
+        LayerError: with every reason why it cannot be described: a class that is not known, a forward of its own,
+            hooks, attributes that do not go together.
+    """
+    layer = _described(module, "")
+    if layer is None:
+        raise LayerError([(None, "hands its input on as it is, so there is nothing to prove")], kind=_where("", module))
+    first: dict[int, str] = {}
+    for path, parameter in module.named_parameters(remove_duplicate=False):
+        other = first.setdefault(id(parameter), path)
+        if other != path:
+            told = f"{path} is {other} once more; give each layer its own, since shared weights cannot be described"
+            raise LayerError([(None, told)], kind=_where("", module))
+    return layer
+
+
+def kept(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the (name, module) pairs of a Sequential that are part of its description, in order."""
+    for name, child in module._modules.items():
+        if child is not None and not _hands_on(child):
+            yield name, child
+
+
+def _hands_on(module: nn.Module) -> bool:
+    if isinstance(module, nn.Sequential):
+        return not list(kept(module))
+    return isinstance(module, _HANDS_ON)
+
+
+def _where(path: str, module: nn.Module) -> str:
+    name = type(module).__name__
+    return f"{path} ({name})" if path else name
+
+
+def _described(module: nn.Module, path: str) -> Layer | None:
+    """Return the layer, None for one that hands its input on. Raises LayerError as `describe` does."""
+    base = next((each for each in type(module).__mro__ if each in _KNOWN), None)
+    faults = _unreadable(module) if base is None else list(unfaithful(module, base))
+    if isinstance(module, nn.MultiheadAttention):
+        faults += [f"its out_proj {each}" for each in unheard(module.out_proj)]
+    if faults or base is None:
+        raise LayerError([(None, each) for each in faults], kind=_where(path, module))
+    if isinstance(module, nn.Sequential):
+        return _sequential(module, path)
+    if isinstance(module, _HANDS_ON):
+        return None
+    try:
+        layer = read(module, module.name if isinstance(module, operations.Operation) else _KINDS[base])
+    except LayerError as error:
+        raise LayerError(error.faults, kind=_where(path, module)) from None
+    faults = [*contradictions(module, layer), *_unwrapped(module, layer, path)]
+    if faults:
+        raise LayerError([(None, each) for each in faults], kind=_where(path, module))
+    return layer
+
+
+def _unreadable(module: nn.Module) -> list[str]:
+    inside = next((name for name, _ in module.named_children()), None)
+    parts = f"; it holds other modules, which may be passed one by one, such as .{inside}" if inside else ""
+    return [f"cannot be read as a layer{parts}; there are: {', '.join(dict.fromkeys(_KINDS.values()))}"]
+
+
+def _sequential(module: nn.Sequential, path: str) -> Layer | None:
+    layers: list[Layer] = []
+    faults: list[str] = []
+    for name, child in module._modules.items():
+        assert child is not None
+        inner = f"{path}.{name}" if path else name
+        try:
+            layer = _described(child, inner)
+            layers += [layer] if layer is not None else []
+        except LayerError as error:
+            faults.append(str(error))
+        if isinstance(child, nn.MultiheadAttention) and not isinstance(child, operations.AttentionOutput):
+            faults.append(f"{_where(inner, child)}: takes three inputs and makes two outputs; in a chain there is one")
+    if faults:
+        raise LayerError([(None, each) for each in faults])
+    return parse_layer({"op": "Sequential", "layers": layers}) if layers else None
+
+
+def _unwrapped(module: nn.Module, layer: Layer, path: str) -> Iterator[str]:
+    """Yield how the convolution inside our own modules is not the one that the layer says."""
+    if not isinstance(module, (patchify.Patchify, patchify.Unpatchify)):
+        return
+    assert isinstance(layer, (Patchify, Unpatchify))
+    if isinstance(layer, Patchify):
+        due: Layer = layer.conv()
+    else:
+        due = dataclasses.replace(layer, output_spatial_shape=None).conv(())
+    conv = _described(module.conv, f"{path}.conv".strip("."))
+    if conv != due:
+        yield f"its conv is {conv}, and that of {layer} is {due}"

@@ -1,0 +1,58 @@
+"""Whether a module still computes what its class says: forward is its class's own, and nothing is hooked into it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
+
+from convcheck.sides.effective_tensors import REFRESHING
+
+# What runs when one of the modules that can be described is called, in all of their classes.
+_RUNS = (
+    *("__call__", "_wrapped_call_impl", "_call_impl", "__getattr__", "__getattribute__", "forward"),
+    *("_conv_forward", "_output_padding", "_check_input_dim", "merge_masks", "__iter__"),
+    *("_channels_first", "_channels_last", "_output_size"),
+)
+
+_HOOKS = {
+    "_forward_pre_hooks": "forward pre-hook",
+    "_forward_hooks": "forward hook",
+    "_backward_pre_hooks": "backward pre-hook",
+    "_backward_hooks": "backward hook",
+}
+
+
+def unfaithful(module: nn.Module, base: type[nn.Module]) -> Iterator[str]:
+    """Yield why `module` may compute something else than a `base` with the same attributes does, or may backwards."""
+    if isinstance(module, LazyModuleMixin):
+        yield "has no weights yet, since it learns its sizes from its first input; call it once"
+        return
+    for name in _RUNS:
+        # On a module itself, libraries that move weights between devices put a `forward` of theirs.
+        if inspect.getattr_static(module, name, None) is not inspect.getattr_static(base, name, None):
+            yield (
+                f"has a {name} of its own, so what it computes is not what {base.__name__} says; "
+                f"pass a plain {base.__name__}, or say as layers what it computes"
+            )
+    for kind, hook in _hooks(module):
+        if not isinstance(hook, REFRESHING):
+            yield f"has a {kind}, {_name(hook)}, which may change what it computes; pass it without that hook"
+
+
+def unheard(module: nn.Module) -> Iterator[str]:
+    """Yield why a module is not what it seems whose weights its parent takes without ever calling it."""
+    for kind, hook in _hooks(module):
+        yield f"has a {kind}, {_name(hook)}, which never runs, since its parent takes its weights and calls it never"
+
+
+def _hooks(module: nn.Module) -> Iterator[tuple[str, object]]:
+    for attribute, kind in _HOOKS.items():
+        for hook in getattr(module, attribute).values():
+            yield kind, hook
+
+
+def _name(hook: object) -> str:
+    return str(getattr(hook, "__name__", type(hook).__name__))

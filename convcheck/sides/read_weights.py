@@ -1,0 +1,101 @@
+"""The weights that a torch module computes with, under the names of the layer that it is described as."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from convcheck.errors import LayerError
+from convcheck.layers import Layer, Sequential
+from convcheck.sides.describe import DROPOUTS, describe, kept
+from convcheck.sides.effective_tensors import current, iterates, made_by
+
+
+@dataclass(frozen=True)
+class Materialised:
+    """A module's layer, the tensors that it computes with in eval mode, and what is to be said of them."""
+
+    layer: Layer
+    tensors: dict[str, Tensor]
+    """Parameters and statistics by the layer's names, detached, on the module's device and in its dtype."""
+    notes: tuple[str, ...]
+
+
+def materialise(module: nn.Module) -> Materialised:
+    """Read a module: its layer, and its weights, computed once where torch computes them before every call.
+
+    The module is not run, and stays as it is.
+
+    Raises:
+        LayerError: it cannot be described, or its weights are no plain tensors of real floating-point numbers.
+    """
+    layer = describe(module)
+    tensors: dict[str, Tensor] = {}
+    notes: list[str] = []
+    faults: list[str] = []
+    for part, inside, name, path in _leaves(layer, module):
+        for each in (*part.parameters(), *part.statistics()):
+            prefix, _, attribute = each.rpartition(".")
+            owner = inside.get_submodule(prefix)
+            tensor = current(owner, attribute)
+            assert tensor is not None
+            faults += [f"{path}{each} {fault}" for fault in _unplain(tensor)]
+            tensors[name + each] = tensor.detach()
+            by = made_by(owner, attribute)
+            if by is not None:
+                notes.append(
+                    f"{path}{each} is computed by {type(owner).__name__}'s {by}; it is materialised, as it is now"
+                )
+    if faults:
+        raise LayerError([(None, fault) for fault in faults], kind=type(module).__name__)
+    return Materialised(layer, tensors, (*notes, *_modes(module)))
+
+
+def _leaves(
+    layer: Layer, module: nn.Module, name: str = "", path: str = ""
+) -> Iterator[tuple[Layer, nn.Module, str, str]]:
+    """Yield every layer of a chain with its module, and what stands before its parameters' names, here and in torch."""
+    if not isinstance(layer, Sequential):
+        yield layer, module, name, path
+        return
+    for number, (each, (key, child)) in enumerate(zip(layer.layers, kept(module), strict=True)):
+        yield from _leaves(each, child, f"{name}{number}.", f"{path}{key}.")
+
+
+def _unplain(tensor: Tensor) -> Iterator[str]:
+    """Yield why a tensor is no array of real numbers."""
+    if tensor.is_meta:
+        yield "is on the meta device, where there are no numbers; load the weights first"
+    elif tensor.layout is not torch.strided:
+        yield f"is laid out as {tensor.layout}; it must be dense"
+    elif not tensor.is_floating_point():
+        yield f"is {tensor.dtype}; it must be of real floating-point numbers"
+    elif type(tensor).__torch_dispatch__ is not Tensor.__torch_dispatch__:
+        yield f"is a {type(tensor).__name__}, which computes in its own way; it must be a plain tensor"
+
+
+def _modes(module: nn.Module) -> Iterator[str]:
+    """Yield what is left out of the description, and what would be otherwise in train mode, if the module is in it."""
+    training = []
+    for path, each in module.named_modules():
+        where = f"{path} ({type(each).__name__})" if path else type(each).__name__
+        if isinstance(each, DROPOUTS):
+            yield f"{where} is left out: in eval mode it hands its input on as it is"
+        if each.training and (effect := _in_training(each)):
+            training.append(f"{where} {effect}")
+    if training:
+        yield f"train mode: {', '.join(training)}; the verdict is for eval mode; call .eval()"
+
+
+def _in_training(module: nn.Module) -> str | None:
+    """Return what a module does in train mode alone."""
+    if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
+        return "normalises with the batch's statistics"
+    if isinstance(module, DROPOUTS) and module.p > 0:
+        return "drops values at random"
+    if isinstance(module, nn.MultiheadAttention) and module.dropout > 0:
+        return "drops attention at random"
+    return "takes a step of its power iteration at every call" if iterates(module) else None

@@ -1,0 +1,1 @@
+"""Lengths as numbers and symbols: windows, floors, patterns. Imports no torch."""

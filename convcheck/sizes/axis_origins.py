@@ -1,0 +1,69 @@
+"""Where the positions along a tensor's axes come from in the input of a chain of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from convcheck.calculator.receptive_field import Step
+from convcheck.sizes.windows import Spread
+
+Track = tuple[int, tuple[Step, ...]]
+"""An axis of the chain's input, and the steps by which its positions became those of another axis."""
+
+Axis = tuple[Track, ...]
+"""Of what the positions along one axis are positions: of no axis of the input where it holds features, of several where
+axes were joined."""
+
+
+@dataclass
+class Tracks:
+    """Where every axis comes from, and of which axes of the input every output position reads all.
+
+    `spatial` are the axes of the input that hold positions, and `unknown` those that were lost track of.
+    """
+
+    axes: list[Axis]
+    spatial: frozenset[int] = frozenset()
+    whole: set[int] = field(default_factory=set)
+    unknown: set[int] = field(default_factory=set)
+
+    def steps(self, end: int, steps: Sequence[Step]) -> None:
+        """Take a step along each of the axes that end before `end`."""
+        for axis, step in zip(range(end - len(steps), end), steps, strict=True):
+            self.step(axis, step)
+
+    def step(self, axis: int, step: Step) -> None:
+        """Let the positions along an axis become what a layer makes of them along it."""
+        shift = step.padding if isinstance(step, Spread) else step.before
+        if step.kernel == step.stride == 1 and not shift:
+            return
+        if len(self.axes[axis]) > 1:
+            # Neighbours along joined axes need not be neighbours along any of them.
+            self.forget(axis)
+        self.axes[axis] = tuple((origin, (*path, step)) for origin, path in self.axes[axis])
+
+    def read_all(self, axis: int) -> None:
+        """Let every output read all positions along an axis."""
+        self.whole |= {origin for origin, _ in self.axes[axis]}
+
+    def mix(self, axis: int) -> None:
+        """Let every output read all positions along an axis, which then holds features."""
+        self.read_all(axis)
+        self.axes[axis] = ()
+
+    def forget(self, axis: int) -> None:
+        """Give up what the positions along an axis are."""
+        self.unknown |= {origin for origin, _ in self.axes[axis]}
+        self.axes[axis] = ()
+
+    def joined(self, parts: Iterable[Axis]) -> Axis:
+        """Return the axis that several become: one of positions where each of them is, else one of features."""
+        axes = list(parts)
+        if len(axes) == 1:
+            return axes[0]
+        tracks = tuple(track for axis in axes for track in axis)
+        if all(any(origin in self.spatial for origin, _ in axis) for axis in axes):
+            return tracks
+        self.whole |= {origin for origin, _ in tracks if origin in self.spatial}
+        return tuple(track for track in tracks if track[0] not in self.spatial)

@@ -1,0 +1,293 @@
+"""Lengths that are formulas: `(H - 1)//2` in place of a number, through the very code that computes with numbers.
+
+A formula is a sum of products of names and floors, kept in lowest terms:
+
+    floor((n*q + r) / n) = q + floor(r / n)                        what is divisible leaves the floor
+    floor((g*x + r) / (g*n)) = floor((x + floor(r / g)) / n)
+    floor((floor(x / m) + r) / n) = floor((x + m*r) / (m*n))       so a chain of layers is one floor
+
+for whole n, m, g above 0 and whole q, r, x (R. L. Graham, D. E. Knuth and O. Patashnik, Concrete Mathematics, 2nd
+edition, 1994, section 3.2). Names stand for whole numbers of at least 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from convcheck.errors import ShapeError
+from convcheck.layers.text.notation import factors
+from convcheck.records import record
+from convcheck.sizes.conditions import assume, at_least
+
+
+@record
+class Floor:
+    """`inside // by`."""
+
+    inside: Length
+    by: int
+
+    def __str__(self) -> str:
+        text = str(self.inside)
+        return f"{text}//{self.by}" if self.inside.is_name() else f"({text})//{self.by}"
+
+
+@record
+class Factor:
+    """A sum that is a factor of a product, and stays one."""
+
+    inside: Length
+
+    def __str__(self) -> str:
+        return f"({self.inside})"
+
+
+Atom = str | Floor | Factor
+Term = tuple[Atom, ...]
+
+
+def as_formula(value: object) -> Length | None:
+    """Return a length that is a formula, and None for a number: formulas go where the types say `int`."""
+    return value if isinstance(value, Length) else None
+
+
+def name(text: str) -> Length:
+    """Return the length that a name stands for."""
+    return Length({(text,): 1})
+
+
+class UndecidedError(ShapeError):
+    """Which of two formulas is larger depends on what names stand for."""
+
+
+class Length:
+    """A whole number as a formula; `terms` gives the coefficient of every product, the empty one being 1."""
+
+    __slots__ = ("terms",)
+
+    def __init__(self, terms: Mapping[Term, int]) -> None:
+        self.terms = _absorbed(_reduced(terms))
+
+    @property
+    def constant(self) -> int:
+        """What is added to the products."""
+        return self.terms.get((), 0)
+
+    def is_name(self) -> bool:
+        """Tell whether it is one name, without a factor."""
+        return [*self.terms.values()] == [1] and all(len(term) == 1 and isinstance(term[0], str) for term in self.terms)
+
+    def at(self, values: Mapping[str, int]) -> int:
+        """Return the number where every name has a value."""
+
+        def worth(atom: Atom) -> int:
+            if isinstance(atom, str):
+                return values[atom]
+            inside = atom.inside.at(values)
+            return inside // atom.by if isinstance(atom, Floor) else inside
+
+        return sum(count * math.prod(map(worth, term)) for term, count in self.terms.items())
+
+    def names(self) -> set[str]:
+        """Return the names in it."""
+        found: set[str] = set()
+        for term in self.terms:
+            for atom in term:
+                found |= {atom} if isinstance(atom, str) else atom.inside.names()
+        return found
+
+    def rises(self) -> bool | None:
+        """Tell whether it grows (or, if not, falls) with every name in it; None if neither is sure."""
+        signs = {count > 0 for term, count in self.terms.items() if term}
+        return signs.pop() if len(signs) == 1 else None
+
+    def _at_least(self, least: int) -> str:
+        """Return the condition that it is at least so much, given that it rises."""
+        return at_least(str(self), self.names(), self.at, least)
+
+    def __add__(self, other: int | Length) -> Length:
+        terms = _reduced(self.terms)
+        for term, count in _reduced(_of(other).terms).items():
+            terms[term] = terms.get(term, 0) + count
+        return Length(terms)
+
+    def __neg__(self) -> Length:
+        return Length({term: -count for term, count in _reduced(self.terms).items()})
+
+    def __sub__(self, other: int | Length) -> Length:
+        return self + -_of(other)
+
+    def __rsub__(self, other: int) -> Length:
+        return -self + other
+
+    def __mul__(self, other: int | Length) -> Length:
+        other = _of(other)
+        if not self.terms or not other.terms:
+            return Length({})
+        (ours, one), (theirs, another) = _product(self), _product(other)
+        if not ours or not theirs:
+            whole, by = (other, one) if not ours else (self, another)
+            return Length({term: count * by for term, count in _reduced(whole.terms).items()})
+        return Length({tuple(sorted((*ours, *theirs), key=_order)): one * another})
+
+    def __floordiv__(self, by: int) -> Length:
+        if not isinstance(by, int):
+            raise ShapeError(f"{self} cannot be divided by {by} as a formula; give it a number")
+        # What is divisible leaves the floor, and the rest is in lowest terms.
+        terms = _reduced(self.terms)
+        constant = terms.pop((), 0)
+        whole = Length({term: count // by for term, count in terms.items() if not count % by})
+        rest = {term: count for term, count in terms.items() if count % by}
+        if not rest:
+            return whole + constant // by
+        common = math.gcd(by, *rest.values())
+        inside = Length({**{term: count // common for term, count in rest.items()}, (): constant // common})
+        return whole + _floor(inside, by // common)
+
+    def __mod__(self, by: int) -> Length:
+        rest = self - self // by * by
+        # Whole multiples do not matter to what is left.
+        least = Length({term: count % by for term, count in _reduced(self.terms).items()})
+        return Remainder(rest.terms, least, by) if any(rest.terms) else rest
+
+    def __bool__(self) -> bool:
+        """Tell whether it is not zero."""
+        return bool(self.terms)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (int, Length)) and self.terms == _of(other).terms
+
+    def __ne__(self, other: object) -> bool:
+        """Tell whether they differ; where that is open, they are taken to be equal."""
+        if not isinstance(other, (int, Length)):
+            return True
+        gap = self - other
+        if any(gap.terms):
+            assume(f"{self} = {other}")
+            return False
+        return bool(gap)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.terms.items()))
+
+    def __lt__(self, other: int | Length) -> bool:
+        """Compare as for names that are large enough."""
+        gap = _of(other) - self
+        if not any(gap.terms):
+            return gap.constant > 0
+        less = gap.rises()
+        if less is None:
+            raise UndecidedError(f"it depends on whether {self} < {other}; give one of them a number")
+        assume(gap._at_least(1) if less else (-gap)._at_least(0))
+        return less
+
+    def __gt__(self, other: int | Length) -> bool:
+        return -self < -_of(other)
+
+    def __le__(self, other: int | Length) -> bool:
+        return not self > other
+
+    def __ge__(self, other: int | Length) -> bool:
+        return not self < other
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __str__(self) -> str:
+        parts = []
+        for term, count in sorted(
+            self.terms.items(), key=lambda item: (not item[0], [_order(atom) for atom in item[0]])
+        ):
+            number = [str(abs(count))] if abs(count) != 1 or not term else []
+            text = "*".join([*number, *factors(map(str, term), alone=len(term) == 1 and count == 1)])
+            parts.append((" - " if count < 0 else " + ") + text)
+        written = "".join(parts) or "0"
+        return "-" + written[3:] if written.startswith(" - ") else written.removeprefix(" + ")
+
+    def __format__(self, _format: str) -> str:
+        return str(self)
+
+    __repr__ = __str__
+
+
+class Remainder(Length):
+    """What is left of a division; where a layer asks whether there is a rest, there is taken to be none."""
+
+    __slots__ = ("by", "of")
+
+    def __init__(self, terms: Mapping[Term, int], of: Length, by: int) -> None:
+        super().__init__(terms)
+        self.of, self.by = of, by
+
+    def __bool__(self) -> bool:
+        assume(f"{self.of} is a multiple of {self.by}")
+        return False
+
+    def __str__(self) -> str:
+        common = math.gcd(self.by, *self.of.terms.values())
+        of = Length({term: count // common for term, count in self.of.terms.items()})
+        text = f"{of} % {self.by // common}" if of.is_name() else f"({of}) % {self.by // common}"
+        return text if common == 1 else f"{common}*({text})"
+
+    __repr__ = __str__
+
+
+def _of(value: int | Length) -> Length:
+    return value if isinstance(value, Length) else Length({(): value})
+
+
+def _floor(inside: Length, by: int) -> Length:
+    """Return `inside // by`, of what has no divisible part."""
+    if by == 1:
+        return inside
+    if len(inside.terms) == 1:
+        [(term, count)] = inside.terms.items()
+        if count == 1 and len(term) == 1 and isinstance(term[0], Floor):
+            return term[0].inside // (term[0].by * by)
+    return Length({(Floor(inside, by),): 1})
+
+
+def _reduced(terms: Mapping[Term, int]) -> dict[Term, int]:
+    """Return the terms with each floor's constant between 0 and its divisor, and none that is 0."""
+    found: dict[Term, int] = {}
+
+    def add(term: Term, count: int) -> None:
+        found[term] = found.get(term, 0) + count
+
+    for term, count in terms.items():
+        if len(term) == 1 and isinstance(term[0], Floor):
+            inside, by = term[0].inside, term[0].by
+            whole = inside.constant // by
+            add((Floor(inside - whole * by, by) if whole else term[0],), count)
+            add((), count * whole)
+        elif len(term) == 1 and isinstance(term[0], Factor):
+            for inner, times in _reduced(term[0].inside.terms).items():
+                add(inner, count * times)
+        else:
+            add(term, count)
+    return {term: count for term, count in found.items() if count}
+
+
+def _absorbed(terms: dict[Term, int]) -> dict[Term, int]:
+    """Put a constant beside a single floor into it."""
+    products = [term for term in terms if term]
+    if () in terms and len(products) == 1 and terms[products[0]] == 1 and len(products[0]) == 1:
+        [floor] = products[0]
+        if isinstance(floor, Floor):
+            return {(Floor(floor.inside + terms[()] * floor.by, floor.by),): 1}
+    return terms
+
+
+def _product(value: Length) -> tuple[Term, int]:
+    """Return a length as one product and its coefficient; a sum becomes a factor."""
+    if len(value.terms) == 1:
+        [(term, count)] = value.terms.items()
+        return term, count
+    common = math.gcd(*value.terms.values())
+    return (Factor(Length({term: count // common for term, count in value.terms.items()})),), common
+
+
+def _order(atom: Atom) -> tuple[bool, bool, str]:
+    """Sort small letters, such as the batch's, before capitals, and floors last."""
+    return not isinstance(atom, str), not str(atom).islower(), str(atom)

@@ -1,0 +1,1 @@
+"""The calculator's answers."""

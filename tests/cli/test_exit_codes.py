@@ -1,0 +1,222 @@
+"""Every exit code in every format: what is printed never changes how the program ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import convcheck.proof.run as runs
+from convcheck.cli import console, paths, reports
+from convcheck.cli import main as program
+from convcheck.errors import UsageError
+from convcheck.proof.verification import verify
+from convcheck.report.formats import jsonl
+from convcheck.results import Report
+
+FORMATS = ("table", *reports.MODULES)
+
+GOOD = 'cases:\n  - {name: first, layer: "Conv2d(3, 4, 2, stride=2)", rewrite: patchify-linear}\n'
+PADDED = '  - {name: second, layer: "Conv2d(3, 4, 2, stride=2, padding=1)", rewrite: patchify-linear}\n'
+ALSO = '  - {name: third, layer: "Conv2d(3, 8, 2, stride=2)", rewrite: patchify-linear}\n'
+
+
+def raising(error: BaseException) -> Callable[..., object]:
+    """Return a verify that raises in the second claim."""
+
+    def stopped(claim: object, *given: object) -> object:
+        if claim.case.name == "second":  # type: ignore[attr-defined]
+            raise error
+        return verify(claim, *given)  # type: ignore[arg-type]
+
+    return stopped
+
+
+CODES = {
+    "every verdict as expected": (["good.yaml"], None, 0),
+    "a verdict that is not": (["bad.yaml"], None, 1),
+    "a config that cannot be read": (["broken.yaml"], None, 2),
+    "a fault of ours": (["bad.yaml"], ZeroDivisionError("planted"), 3),
+    "an interrupt": (["bad.yaml"], KeyboardInterrupt(), 130),
+}
+
+
+@pytest.fixture
+def ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
+    """Run the whole program in this process, and return its exit code."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "bad.yaml").write_text(GOOD + PADDED + ALSO)
+    (tmp_path / "broken.yaml").write_text("cases: 3\n")
+
+    def run(*words: str) -> object:
+        monkeypatch.setattr(sys, "argv", ["convcheck", "verify", *words])
+        with pytest.raises(SystemExit) as stop:
+            program.main()
+        return stop.value.code
+
+    return run
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(("words", "error", "code"), CODES.values(), ids=CODES.keys())
+def test_the_exit_code_does_not_depend_on_the_format(
+    ends: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    error: BaseException | None,
+    code: int,
+    format: str,
+) -> None:
+    if error is not None:
+        monkeypatch.setattr(runs, "verify", raising(error))
+    assert ends(*words, "-f", format) == code
+    printed = capsys.readouterr()
+    # What was finished is printed, and where nothing can be said of the layers, nothing is.
+    assert bool(printed.out) is (code in (0, 1, 130))
+    assert ("third" in printed.out) is (code == 1 and format != "github")
+    assert ("Traceback" in printed.err) is (code == 3)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(("words", "error", "code"), CODES.values(), ids=CODES.keys())
+def test_the_exit_code_does_not_depend_on_reports_and_they_hold_what_was_finished(
+    ends: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    words: list[str],
+    error: BaseException | None,
+    code: int,
+    format: str,
+) -> None:
+    if error is not None:
+        monkeypatch.setattr(runs, "verify", raising(error))
+    assert ends(*words, "--report", f"{format}=report.txt") == code
+    file = tmp_path / "report.txt"
+    assert file.exists() is (code != 2)
+    if code != 2:
+        assert file.read_text().strip()
+    assert sorted(each.name for each in tmp_path.iterdir() if each.name.startswith(".")) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ZeroDivisionError()], ids=["an interrupt", "a fault of ours"])
+def test_a_report_of_a_run_that_was_cut_short_never_says_that_all_is_well(
+    ends: Callable[..., object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: BaseException
+) -> None:
+    monkeypatch.setattr(runs, "verify", raising(error))
+    ends("bad.yaml", *(word for format in FORMATS for word in ("--report", f"{format}={format}.txt")))
+    said = {format: (tmp_path / f"{format}.txt").read_text() for format in FORMATS}
+    found = json.loads(said["json"])
+    assert (found["ok"], found["interrupted"], found["untried"]) == (False, True, 2)
+    assert [each["case"] for each in found["results"]] == ["first"]
+    assert [json.loads(line) for line in said["jsonl"].splitlines()] == found["results"]
+    first, rest = ET.fromstring(said["junit"]).iter("testcase")
+    assert (first.get("classname"), rest.get("name")) == ("bad.yaml", "not tried")
+    assert [(each.tag, each.get("message")) for each in rest] == [("error", "interrupted, 2 not tried")]
+    for format in set(FORMATS) - {"json", "jsonl"}:
+        assert "interrupted, 2 not tried" in said[format]
+        assert "every verdict as expected" not in said[format]
+
+
+def test_junit_says_without_an_error_how_much_a_run_left_out_that_stopped_itself(
+    ends: Callable[..., object], tmp_path: Path
+) -> None:
+    assert ends("bad.yaml", "-x", "--report", "junit=junit.txt", "--report", "json=json.txt") == 1
+    assert json.loads((tmp_path / "json.txt").read_text())["untried"] == 1
+    (suite,) = ET.parse(tmp_path / "junit.txt").getroot()
+    *_, rest = suite.iter("testcase")
+    assert [(each.tag, each.get("message")) for each in rest] == [("skipped", "stopped, 1 not tried")]
+    assert {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "3", "failures": "1", "errors": "0", "skipped": "1",
+    }  # fmt: skip
+
+
+VERDICTS_FIRST = {
+    "every verdict as expected": ("good.yaml", None, 2),
+    "a verdict that is not": ("bad.yaml", None, 1),
+    "an interrupt": ("bad.yaml", KeyboardInterrupt(), 130),
+    "a fault of ours": ("bad.yaml", ZeroDivisionError("planted"), 3),
+}
+
+
+def full(path: Path, _content: str) -> None:
+    if path.name == "a.json":
+        raise OSError(28, "No space left on device")
+    path.write_text(_content)
+
+
+@pytest.mark.parametrize(("config", "error", "code"), VERDICTS_FIRST.values(), ids=VERDICTS_FIRST.keys())
+def test_a_file_that_cannot_be_written_is_said_and_hides_nothing_that_is_worse(
+    ends: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    config: str,
+    error: BaseException | None,
+    code: int,
+) -> None:
+    monkeypatch.setattr(paths, "write", full)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    if error is not None:
+        monkeypatch.setattr(runs, "verify", raising(error))
+    assert ends(config, "--report", "json=a.json", "--report", "jsonl=b.jsonl", "-f", "github") == code
+    printed = capsys.readouterr()
+    assert "error: the report 'a.json' cannot be written: No space left on device\n" in printed.err
+    assert json.loads((tmp_path / "b.jsonl").read_text().splitlines()[0])["case"] == "first"
+    assert ("planted" in printed.err) is (code == 3)
+    if code != 3:
+        assert "::notice title=convcheck::" in printed.out
+        assert "first" in (tmp_path / "summary.md").read_text()
+
+
+@pytest.mark.parametrize(("config", "code"), [("good.yaml", 2), ("bad.yaml", 1)])
+def test_standard_output_that_cannot_be_written_to_takes_nothing_from_the_files_and_hides_no_mismatch(
+    ends: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    config: str,
+    code: int,
+) -> None:
+    def no_room(_text: str, **_named: object) -> None:
+        raise UsageError("cannot write to standard output: No space left on device")
+
+    monkeypatch.setattr(console, "write", no_room)
+    monkeypatch.setattr(paths, "write", full)
+    assert ends(config, "--report", "json=a.json", "--report", "jsonl=b.jsonl", "-f", "jsonl") == code
+    said = capsys.readouterr().err
+    assert "cannot write to standard output" in said
+    assert "'a.json' cannot be written" in said
+    assert (tmp_path / "b.jsonl").read_text()
+
+
+def test_a_fault_of_ours_in_one_format_takes_nothing_from_the_others(
+    ends: Callable[..., object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def planted(_report: Report) -> str:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(jsonl, "verified", planted)
+    assert ends("good.yaml", "-f", "jsonl", "--report", "jsonl=b.jsonl", "--report", "json=c.json") == 3
+    assert "planted" in capsys.readouterr().err
+    assert json.loads((tmp_path / "c.json").read_text())["ok"] is True
+
+
+def test_a_run_that_breaks_hands_over_what_was_finished(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from convcheck.cli import targets
+
+    (tmp_path / "bad.yaml").write_text(GOOD + PADDED)
+    monkeypatch.setattr(runs, "verify", raising(ZeroDivisionError()))
+    claims = targets.chosen(targets.cases_of([str(tmp_path / "bad.yaml")], None), None, None)
+    kept: list[Report] = []
+    with pytest.raises(ZeroDivisionError):
+        runs.run(claims, rescue=kept.append)
+    (report,) = kept
+    assert [result.case for result in report.results] == ["first"]
+    assert report.untried == 1
+    assert not report.ok

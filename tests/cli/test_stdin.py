@@ -1,0 +1,222 @@
+"""A print of a model, pasted on standard input, is read as the layers that it shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+from torch import nn
+from typer.testing import CliRunner, Result
+
+from convcheck.cli.main import app
+from convcheck.errors import LayerError
+from convcheck.layers import Layer, parse_layer
+from convcheck.layers.text.pasted import parse_pasted
+from convcheck.layers.text.printed import MOST
+
+Paste = Callable[..., Result]
+
+
+@pytest.fixture
+def paste() -> Paste:
+    """Run the program in this process with a text, or bytes, on standard input."""
+    runner = CliRunner()
+    return lambda text, *words: runner.invoke(app, list(words), input=text)
+
+
+class Block(nn.Module):
+    """A module of one's own, with words of its own in its print."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+        self.act = nn.SiLU(inplace=True)
+
+    def extra_repr(self) -> str:
+        return "width=4, residual"
+
+
+class Net(nn.Module):
+    """A model whose forward nobody sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.GELU(), nn.Dropout2d(0.1))
+        self.blocks = nn.ModuleList([Block(4), Block(4), Block(4)])
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(4 * 4 * 4, 10), nn.Softmax(dim=1))
+
+
+def leaves(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    return [(name, each) for name, each in module.named_modules() if not list(each.children())]
+
+
+def test_layers_and_names_are_those_of_the_model_in_order() -> None:
+    net = Net()
+    found = parse_pasted(str(net))
+    assert list(found.names) == [name for name, _ in leaves(net)]
+    assert [type(each).__name__ for _, each in leaves(net)] == [layer.kind for layer in found.layers]
+    shapes = [shape for layer in found.layers for shape in layer.parameters().values()]
+    assert shapes == [tuple(parameter.shape) for parameter in net.parameters()]
+    assert found.containers == ("Net", "ModuleList", "Block")
+
+
+def test_what_prints_alike_is_counted_out() -> None:
+    """A ModuleList of three equal blocks is printed as `(0-2): 3 x`, also where they hold others that are alike."""
+    inner = [nn.ModuleList([nn.Linear(2, 2) for _ in range(4)]) for _ in range(3)]
+    module = nn.ModuleList(inner)
+    assert "(0-2): 3 x ModuleList(" in str(module)
+    assert "(0-3): 4 x Linear(" in str(module)
+    found = parse_pasted(str(module))
+    assert list(found.names) == [name for name, _ in leaves(module)]
+    assert set(found.layers) == {parse_layer("Linear(2, 2)")}
+
+
+PLAIN = ["Conv2d(3, 8, 3)", "ReLU()"]
+WORKS: dict[str, tuple[str, list[str], Sequence[str], Sequence[str]]] = {
+    "one layer": (str(nn.Conv2d(3, 8, 3)), PLAIN[:1], [""], []),
+    "layers one a line": ("\n".join(PLAIN), PLAIN, ["", ""], []),
+    "lines of code": (
+        "self.conv = nn.Conv2d(3, 8, 3)\n        self.act = nn.ReLU()",
+        PLAIN,
+        ["", ""],
+        [],
+    ),
+    "entries of a list": ("nn.Conv2d(3, 8, 3),\nnn.ReLU(),", PLAIN, ["", ""], []),
+    "a whole list": ("[nn.Conv2d(3, 8, 3), nn.ReLU()]", PLAIN, ["", ""], []),
+    "a chain": (str(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())), PLAIN, ["0", "1"], []),
+    "lines cut from a print": ("(4): Conv2d(3, 8, 3)\n    (5): ReLU()\n", PLAIN, ["4", "5"], []),
+    "a chain in a model": (f"(stem): {nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())}", PLAIN, ["stem.0", "stem.1"], []),
+    "a chain without names": ("Sequential(Conv2d(3, 8, 3), ReLU())", PLAIN, ["0", "1"], []),
+    "an empty chain in a chain": (str(nn.Sequential(nn.Sequential(), nn.ReLU())), PLAIN[1:], ["1"], []),
+    "a model": ("Net(\n  (a): Conv2d(3, 8, 3)\n  (b): ReLU()\n)", PLAIN, ["a", "b"], ["Net"]),
+    "a model with words of its own": ("Net(\n  width=3\n  (a): Conv2d(3, 8, 3)\n)", PLAIN[:1], ["a"], ["Net"]),
+}
+
+
+@pytest.mark.parametrize(("text", "layers", "names", "containers"), WORKS.values(), ids=WORKS)
+def test_reads(text: str, layers: list[str], names: Sequence[str], containers: Sequence[str]) -> None:
+    found = parse_pasted(text)
+    wanted: list[Layer] = [parse_layer(each) for each in layers]
+    assert (list(found.layers), list(found.names), list(found.containers)) == (wanted, list(names), list(containers))
+
+
+REFUSES = {
+    "no layer": ("hello", "'hello' is not a layer; paste what print(model) prints, or layers one a line"),
+    "a name": ("Conv2d", "did you mean Conv2d(...)?"),
+    "no expression": ("import torch", "a statement' is not a layer"),
+    "half a print": ("Net(\n  (a): ReLU()\n", "'Net(' cannot be read ('(' was never closed)"),
+    "a bracket too many": ("(a): ReLU()\n)", "')' cannot be read (unmatched ')')"),
+    "an empty chain": ("Sequential()", "'Sequential()' holds no layers"),
+    "all lines that are no layers": (
+        "Net(\n  (a): Foo()\n  (b): Conv2d(3)\n  (c): ReLU()\n)",
+        "a: unknown layer 'Foo'",
+    ),
+    "what a print does not tell": (
+        str(nn.MultiheadAttention(4, 2)),
+        "MultiheadAttention is printed without the arguments that it was made with",
+    ),
+    "too many": (f"Net(\n(0-{MOST}): {MOST + 1} x ReLU()\n)", f"stands for more than {MOST} lines"),
+    "too many of many": (
+        "Net(\n" + "(0-999): 1000 x Sequential(\n" * 9 + "(0): ReLU()\n" + ")\n" * 9 + ")",
+        f"more than {MOST} lines",
+    ),
+    "far too long": ("ReLU()\n" * 200_000, "1400000 characters; 1000000 at most are read"),
+    "deep nesting": ("(" * 5000, "too many nested parentheses"),
+    "a null byte": ("a\0b", "null bytes"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSES.values(), ids=REFUSES)
+def test_refuses(text: str, message: str) -> None:
+    with pytest.raises(LayerError) as error:
+        parse_pasted(text)
+    assert message in str(error.value)
+
+
+def test_a_pasted_model_goes_through_shape_with_a_hint(paste: Paste) -> None:
+    result = paste(str(Net()), "shape", "-", "-i", "1,3,8,8", "-f", "json")
+    assert result.exit_code == 0
+    report = json.loads(result.stdout)
+    net = Net().eval()
+    chain = nn.Sequential(*(each for _, each in leaves(net)))
+    shape = (1, 3, 8, 8)
+    for row, layer in zip(report["layers"], chain, strict=True):
+        assert tuple(row["input"]) == shape
+        shape = tuple(layer(torch.zeros(shape)).shape)
+        assert tuple(row["output"]) == shape
+    assert report["total"]["params"] == sum(parameter.numel() for parameter in net.parameters())
+    assert result.stderr.startswith(
+        "note: Net, ModuleList, Block are no Sequential: layers are taken in the order prin"
+    )
+    assert "branches, skip connections" in result.stderr
+
+
+def test_a_pasted_chain_needs_no_hint_and_is_named_where_it_does_not_fit(paste: Paste) -> None:
+    text = "Sequential(\n  (a): Conv2d(3, 8, 3)\n  (b): Conv2d(4, 8, 3)\n)"
+    result = paste(text, "shape", "-", "-i", "1,3,8,8")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(
+        "error: layer 2 (b), Conv2d(4, 8, kernel_size=(3, 3), stride=(1, 1)): Conv2d takes 4"
+    )
+    fitting = paste(text.replace("(4", "(8"), "shape", "-", "-i", "1,3,8,8")
+    assert (fitting.exit_code, fitting.stderr) == (0, "")
+    assert "[1, 8, 4, 4]" in fitting.stdout
+
+
+def test_a_pasted_model_is_one_of_several_targets(paste: Paste) -> None:
+    result = paste("ReLU()", "shape", "Conv2d(3, 8, 3)", "-", "Flatten()", "-i", "1,3,8,8", "--list")
+    assert result.stdout.splitlines() == [
+        "Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1))",
+        "ReLU()",
+        "Flatten(start_dim=1, end_dim=-1)",
+    ]
+
+
+def test_parameters_of_a_pasted_model_are_listed_with_their_sum(paste: Paste) -> None:
+    report = json.loads(paste(str(Net()), "params", "-", "-f", "json").stdout)
+    assert report["total"]["params"] == sum(parameter.numel() for parameter in Net().parameters())
+    assert report["total"]["bytes"]["bfloat16"] == 2 * report["total"]["params"]
+    assert report["results"][0]["case"] == "stem.0"
+
+
+def test_a_pasted_chain_or_layer_is_verified_and_a_model_is_not(paste: Paste) -> None:
+    fitting = paste("Sequential(\n  (a): Conv2d(3, 4, 1)\n  (b): BatchNorm2d(4)\n)", "verify", "-")
+    assert fitting.exit_code == 0
+    assert "fold-batchnorm" in fitting.stdout
+    assert paste("(proj): Conv2d(3, 4, 2, stride=2)", "verify", "-", "-r", "patchify-linear").exit_code == 0
+    refused = paste("Net(\n  (a): Conv2d(3, 4, 1)\n  (b): BatchNorm2d(4)\n)", "verify", "-")
+    assert refused.exit_code == 2
+    assert "error: Net is no Sequential, and what its forward does cannot be seen" in refused.stderr
+
+
+FAULTS = {
+    "nothing": ("", "standard input is empty"),
+    "white space": (" \n\n", "standard input is empty"),
+    "no text": (b"\xff\xfe\x00", "standard input cannot be read as text"),
+    "no layer": ("hello", "standard input: 'hello' is not a layer"),
+}
+
+
+@pytest.mark.parametrize("command", ["shape", "params", "verify"])
+@pytest.mark.parametrize(("text", "message"), FAULTS.values(), ids=FAULTS)
+def test_what_cannot_be_read_is_told_once(paste: Paste, command: str, text: str | bytes, message: str) -> None:
+    result = paste(text, command, "-", *(["-i", "1,3,8,8"] if command == "shape" else []))
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: {message}")
+
+
+def test_standard_input_is_read_once(paste: Paste) -> None:
+    result = paste("ReLU()", "shape", "-", "-", "-i", "1,3,8,8")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == ["error: standard input, -, can be read only once"]
+
+
+def test_an_input_that_would_fit_is_proposed(paste: Paste) -> None:
+    result = paste("Sequential(\n  (0): ReLU()\n  (1): Conv2d(3, 8, 5)\n)", "shape", "-")
+    assert result.exit_code == 2
+    proposed = result.stderr.strip().rpartition("for example ")[2].split()
+    assert paste("Conv2d(3, 8, 5)", "shape", "-", *proposed).exit_code == 0

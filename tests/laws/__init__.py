@@ -1,0 +1,1 @@
+"""What holds for every rewrite and every case that is drawn."""

@@ -1,0 +1,188 @@
+"""No correct case is called different; a small run of the benchmark, which sees a bound that is broken."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from benchmarks import comparing, false_alarms, ratios
+from benchmarks.correct_cases import Trial, trials
+from benchmarks.drawn_numbers import DECADES, Kind, Numbers
+from benchmarks.outcomes import Outcome, run, run_all
+from convcheck.catalogue.catalogue import catalogue
+from convcheck.config.case import Case
+from convcheck.config.checks import DTYPES
+from convcheck.layers import parse_layer
+from convcheck.proof.evidence import floating_point, rounding
+from convcheck.proof.evidence.pair import build_pair
+from convcheck.results import Sides, Verdict
+
+CASES = 200
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[Trial]:
+    return list(trials(catalogue(), CASES, seed=0))
+
+
+@pytest.fixture(scope="module")
+def outcomes(drawn: list[Trial]) -> list[Outcome]:
+    """Run all on one thread: several only wait for each other where other tests run, too."""
+    return list(run_all(dataclasses.replace(each, threads=1) for each in drawn))
+
+
+def test_no_correct_case_is_called_different(outcomes: list[Outcome]) -> None:
+    assert [f"{each.trial}: {each.reason}" for each in outcomes if each.failure] == []
+    assert len(outcomes) == CASES
+
+
+def test_the_bound_is_not_idle(outcomes: list[Outcome]) -> None:
+    """In half precision one rounding is most of the error, and the bound knows it to within a factor of a few."""
+    half = [each for each in outcomes if each.trial.case.dtype in ("bfloat16", "float16")]
+    assert 0.1 < max(ratios.ratios_of(half)) <= 1
+
+
+def test_cases_are_of_every_rewrite_dtype_scale_length_and_kind(drawn: list[Trial]) -> None:
+    assert {each.rewrite for each in drawn} == set(catalogue())
+    assert {each.case.dtype for each in drawn} == set(DTYPES)
+    assert {each.numbers.kind for each in drawn} == set(Kind)
+    assert len({each.threads for each in drawn}) > 1
+    powers = [power for each in drawn for power in each.numbers.powers]
+    assert -DECADES <= min(powers) < 1 - DECADES
+    assert DECADES - 1 < max(powers) <= DECADES
+    terms = [each.terms() for each in drawn]
+    assert min(terms) == 0
+    assert 10_000 < max(terms) <= 200_000
+
+
+def test_the_same_seed_draws_the_same_cases_and_another_one_others() -> None:
+    names = ["fft", "windows-sum", "merge-convs"]
+    once, again, other = ([str(each) for each in trials(names, 20, seed)] for seed in (1, 1, 2))
+    assert once == again
+    assert once != other
+    assert len(once) == 20
+
+
+def test_no_rewrite_has_more_cases_than_another(drawn: list[Trial]) -> None:
+    counts = Counter(each.rewrite for each in drawn)
+    assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_every_case_is_run_on_its_number_of_threads(drawn: list[Trial], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int]] = []
+    monkeypatch.setattr("benchmarks.outcomes.run", lambda each: seen.append((each.threads, torch.get_num_threads())))
+    before = torch.get_num_threads()
+    list(run_all(drawn))
+    assert torch.get_num_threads() == before
+    assert len(seen) == CASES
+    assert all(asked == had for asked, had in seen)
+
+
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.correct_cases.THREADS", (1,))
+
+
+@pytest.fixture
+def too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the bound a thousandth of itself."""
+    right: Callable[..., Sides[torch.Tensor]] = rounding.bound
+
+    def wrong(*known: object) -> Sides[torch.Tensor]:
+        sides = right(*known)
+        return Sides(sides.reference / 1000, sides.candidate / 1000)
+
+    monkeypatch.setattr(rounding, "bound", wrong)
+
+
+@pytest.mark.usefixtures("too_small", "one_thread")
+def test_a_bound_that_is_too_small_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    assert false_alarms.main(["--cases", "20", "--rewrite", "windows-sum", "--format", "markdown"]) == 1
+    told = capsys.readouterr().out
+    assert "different, ratio " in told
+    assert ": windows-sum: Conv" in told
+    assert "times what rounding explains" in told
+    total = next(line for line in told.splitlines() if line.startswith("| total"))
+    assert int(total.split("|")[3]) == told.count("\ndifferent, ratio ") > 0
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_without_a_false_alarm_the_program_is_content(capsys: pytest.CaptureFixture[str]) -> None:
+    assert false_alarms.main(["--cases", "6", "--rewrite", "fft", "--dtype", "float32", "--dtype", "float64"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("different") == 1
+    assert "bfloat16" not in told
+
+
+def test_an_unknown_rewrite_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        false_alarms.main(["--rewrite", "fftt"])
+    assert "unknown rewrite fftt; known are " in capsys.readouterr().err
+
+
+def conv_trial(numbers: Numbers, dtype: str = "float32") -> Trial:
+    layer = parse_layer("Conv2d(3, 4, 2)")
+    case = Case("case", layer, ((2, 3, 4, 4),), ("unfold-matmul",), dtype=dtype)  # type: ignore[arg-type]
+    return Trial("unfold-matmul", case, numbers, 1)
+
+
+def test_numbers_beyond_a_dtype_are_an_overflow_and_no_failure() -> None:
+    outcome = run(conv_trial(Numbers(Kind.NORMAL, (6.0, 0.0, 0.0)), "float16"))
+    assert outcome.verdict is Verdict.ERROR
+    assert outcome.overflow
+    assert not outcome.failure
+    assert not dataclasses.replace(outcome, reason="could not be run: no such kernel").overflow
+
+
+def test_what_torch_says_is_of_the_very_numbers_that_were_compared() -> None:
+    """A difference of the whole number is nothing to torch's absolute tolerance where numbers are small."""
+    one, other = torch.tensor([1e-9]), torch.tensor([2e-9])
+    assert comparing.let_through(one, other) == comparing.COMPARISONS
+    assert comparing.let_through(one * 1e9, other * 1e9) == ()
+    trial = conv_trial(Numbers(Kind.NORMAL, (6.0, 6.0, 0.0)))
+    reference, candidate = comparing.in_dtype(
+        trial.claim(), trial.changed(floating_point.draw(build_pair(trial.claim()), trial.case))
+    )
+    assert float(reference.abs().max()) > 1e10
+    assert run(trial).passed == comparing.let_through(reference, candidate)
+
+
+def outcome(ratio: float | None, verdict: Verdict = Verdict.EQUAL, reason: str = "") -> Outcome:
+    return Outcome(conv_trial(Numbers(Kind.NORMAL, (0.0, 0.0, 0.0))), verdict, ratio, reason, comparing.COMPARISONS[:1])
+
+
+def test_a_row_counts_what_it_says() -> None:
+    found = [
+        *(outcome(0.0) for _ in range(3)),
+        *(outcome(ratio) for ratio in (0.1, 0.2, 0.3)),
+        outcome(2.5, Verdict.DIFFERENT),
+        outcome(None, Verdict.DIFFERENT),
+        outcome(None, Verdict.ERROR, "could not be run: overflow: float16 holds numbers up to 6.55e+04, and"),
+        outcome(None, Verdict.ERROR, "could not be run: no such kernel"),
+    ]
+    assert dict(zip(ratios.HEAD, ratios.row("all", found), strict=True)) == {
+        "dtype": "all",
+        "cases": "10",
+        "different": "2",
+        "overflow": "1",
+        "error": "1",
+        "ratio 0": "38%",
+        "median": "0.3",
+        "90 %": "inf",
+        "99 %": "inf",
+        "99.9 %": "inf",
+        "max": "inf",
+        "torch.allclose rejects": "0",
+        "torch.testing.assert_close rejects": "8",
+    }
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.5, 50), (0.9, 90), (0.999, 100), (1.0, 100)])
+def test_a_quantile_is_the_smallest_number_that_is_enough(share: float, expected: int) -> None:
+    assert ratios.quantile(range(1, 101), share) == expected
+    assert ratios.quantile([math.pi], share) == math.pi

@@ -1,0 +1,1 @@
+"""Layers as numbers and text."""

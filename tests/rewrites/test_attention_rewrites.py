@@ -1,0 +1,218 @@
+"""The rewrites of attention hold in every dtype, within a bound that is of use: faults leave it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+import convcheck
+from convcheck.catalogue.catalogue import catalogue
+from convcheck.catalogue.claims import Claim
+from convcheck.config.case import Case
+from convcheck.config.checks import DType
+from convcheck.layers import DotProductAttention, Layer, parse_layer
+from convcheck.modules.parts import dot_products as products
+from convcheck.proof.evidence import floating_point, samples
+from convcheck.proof.evidence.pair import build_pair
+from convcheck.proof.evidence.precision import arithmetic
+from convcheck.proof.verification import verify
+from convcheck.results import Agreement, Verdict
+from convcheck.rewriting import running_error
+from convcheck.rewriting.rewrite import Rewrite
+from convcheck.sizes.patterns import Shapes
+from tests.strategies.attentions import dot_products, drawn_point, multiheads
+
+either = st.one_of(dot_products(), multiheads())
+seeds = st.integers(0, 99)
+
+
+def claim(layer: Layer, shapes: Shapes, rewrite: Rewrite | None = None, **options: object) -> Claim:
+    name = "attention-sum" if isinstance(layer, DotProductAttention) else "multihead-sum"
+    case = dataclasses.replace(Case("drawn", layer, shapes, (name,)), **options)
+    return Claim(case, name, rewrite or catalogue()[name], ())
+
+
+@given(either, st.sampled_from(get_args(DType)), seeds)
+def test_rewrites_are_equal_in_every_dtype(drawn: tuple[Layer, Shapes], dtype: DType, seed: int) -> None:
+    result = verify(claim(*drawn, dtype=dtype, seed=seed))
+    assert result.verdict is Verdict.EQUAL, result.reason
+    assert result.exact.status is Agreement.NOT_APPLICABLE
+    assert result.gradients.status is Agreement.NOT_APPLICABLE
+    assert result.error.ratio is not None
+    assert result.error.ratio <= 1
+
+
+@given(either, seeds)
+def test_gradients_are_those_of_torch(drawn: tuple[Layer, Shapes], seed: int) -> None:
+    """No exact argument covers them, so that they flow at all is tested here."""
+    layer, shapes = drawn
+    pair, point = build_pair(claim(layer, shapes, dtype="float64")), drawn_point(layer, shapes, seed)
+    for each in (*point.inputs, *point.parameters.values()):
+        each.requires_grad_(each.is_floating_point())
+    wanted, found = (torch.autograd.grad(y.square().sum(), [*point.variables().values()]) for y in pair.run(point))
+    torch.testing.assert_close(wanted, found)
+
+
+@given(multiheads())
+def test_the_transplant_goes_there_and_back(drawn: tuple[Layer, Shapes]) -> None:
+    layer, shapes = drawn
+    transplant = claim(layer, shapes).transplant()
+    assert transplant.one_to_one()
+    parameters = {name: torch.randn(size) for name, size in layer.parameters().items()}
+    back = transplant.backward(transplant.forward(parameters))
+    assert parameters.keys() == back.keys()
+    assert all(torch.equal(parameters[name], back[name]) for name in parameters)
+
+
+def test_a_query_that_sees_no_key_makes_zeros_on_both_sides() -> None:
+    layer = parse_layer("scaled_dot_product_attention(attn_mask=bool)")
+    pair = build_pair(claim(layer, layer.typical_inputs()))
+    point = drawn_point(layer, layer.typical_inputs(), dtype=torch.float32)
+    point.inputs[3][2] = False
+    for output in pair.run(point):
+        assert not output[..., 2, :].any()
+        assert output[..., 1, :].all()
+
+
+@given(st.data())
+def test_products_made_in_parts_are_those_made_at_once(data: st.DataObject) -> None:
+    lead, rows, others, terms = data.draw(st.tuples(*[st.integers(1, 4)] * 4))
+    generator = torch.Generator().manual_seed(data.draw(seeds))
+    a = samples.whole_numbers((lead, rows, terms), 9, generator)
+    b = samples.whole_numbers((others, terms), 9, generator)
+    assert torch.equal(products(a, b, at_once=data.draw(st.integers(1, 200))), a @ b.mT)
+
+
+@given(st.integers(1, 6), st.floats(1e-12, 3), seeds)
+def test_no_change_of_the_scores_within_their_error_leaves_the_bound_of_a_softmax(
+    keys: int, error: float, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    scores = 4 * torch.randn(keys, generator=generator, dtype=torch.float64)
+    unknown = error * torch.rand(keys, generator=generator, dtype=torch.float64)
+    bound = running_error.softmax(running_error.Computed(scores, unknown), UNIT).error
+    signs = torch.randint(2, (50, keys), generator=generator) * 2 - 1
+    changes = torch.softmax(scores + signs * unknown, -1) - torch.softmax(scores, -1)
+    assert (changes.abs() <= bound).all()
+
+
+UNIT = arithmetic(torch.float64, torch.device("cpu"))
+
+
+def test_a_softmax_of_scores_that_are_not_known_is_not_known() -> None:
+    scores = torch.tensor([0.0, -1e6], dtype=torch.float64)
+    bound = running_error.softmax(running_error.Computed(scores, torch.tensor([0.0, 1e7])), UNIT).error
+    assert (bound >= 1).all()
+    assert bound.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", get_args(DType))
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [
+        ("scaled_dot_product_attention()", ((1, 3, 197, 64),) * 3),
+        ("scaled_dot_product_attention(is_causal=True)", ((2, 2, 600, 16),) * 3),
+        ("MultiheadAttention(192, 3, batch_first=True)", ((2, 65, 192),)),
+        ("MultiheadAttention(64, 4)", ((50, 2, 64),)),
+    ],
+)
+def test_the_bound_is_less_than_ten_thousand_times_the_error(text: str, shapes: Shapes, dtype: DType) -> None:
+    ratio = verify(claim(parse_layer(text), shapes, dtype=dtype)).error.ratio
+    assert ratio is not None
+    assert 1e-4 < ratio < 1
+
+
+FAULTS = {
+    "no scale": ("attention_sum", "", "attention.factor(shapes[0])", "1.0"),
+    "a scale for another length": ("attention_sum", "", "factor(shapes[0])", "factor(shapes[2][:-1])"),
+    "scale left out where it is given": ("attention_sum", "scale=0.5", "query * scale", "query"),
+    "no mask": ("attention_sum", "attn_mask=bool", "~masks[0]", "masks[0] ^ masks[0]"),
+    "the mask of what may not be seen": ("attention_sum", "attn_mask=bool", "~masks[0]", "masks[0]"),
+    "no mask of numbers": ("attention_sum", "attn_mask=float", "scores + masks[0]", "scores"),
+    "causal, off by one": ("attention_sum", "is_causal=True", ".tril()", ".tril(1)"),
+    "causal from the last key": ("attention_sum", "is_causal=True", ".tril()", ".tril(2)"),
+    "not causal": ("attention_sum", "is_causal=True", ".tril()", ""),
+    "softmax over the queries": ("attention_sum", "", "torch.softmax(scores, -1)", "torch.softmax(scores, -2)"),
+    "no softmax": ("attention_sum", "", "torch.softmax(scores, -1)", "scores"),
+    "heads grouped in turns": (
+        "attention_sum",
+        "enable_gqa=True",
+        "x.repeat_interleave(query.shape[-3] // x.shape[-3], -3)",
+        "x.repeat(1, query.shape[-3] // x.shape[-3], 1, 1)",
+    ),
+    "heads mixed up": (
+        "attention_sum",
+        "",
+        "dot_products(weights, value.mT)",
+        "dot_products(weights, value.mT.flip(1))",
+    ),
+    "no scale in the heads": ("multihead_sum", "8, 2", "q / math.sqrt(width // heads)", "q"),
+    "the scale of all heads": ("multihead_sum", "8, 2", "width // heads", "width"),
+    "heads split the other way": ("multihead_sum", "8, 2", '"l b (h d)"', '"l b (d h)"'),
+    "query and key projected in each other's place": ("multihead_sum", "8, 2", '"qkv"):', '"kqv"):'),
+    "key and value projected in each other's place": ("multihead_sum", "8, 2", '"qkv"):', '"qvk"):'),
+    "biases in another order than weights": (
+        "multihead_sum",
+        "8, 2",
+        '("in_proj_bias", part)',
+        '("in_proj_bias", Part(2 - index, 3))',
+    ),
+    "softmax over the queries of a head": ("multihead_sum", "8, 2", "softmax(scores, -1)", "softmax(scores, -2)"),
+    "no added position": ("multihead_sum", "8, 2, add_zero_attn=True", "(0, 0, 0, 1)", "(0, 0, 0, 0)"),
+    "added positions in each other's place": (
+        "multihead_sum",
+        "8, 2, add_bias_kv=True",
+        "(k, self.bias_k, heads), with_position(v, self.bias_v, heads)",
+        "(k, self.bias_v, heads), with_position(v, self.bias_k, heads)",
+    ),
+    "batch for sequence": ("multihead_sum", "8, 2, batch_first=True", '"b l (h d)"', '"l b (h d)"'),
+}
+
+
+def rewritten(module: str, old: str, new: str) -> Rewrite:
+    """Return a rewrite of the catalogue with other code in its candidate or weights; the bound stays as it is."""
+    path = Path(convcheck.__file__).parent / "rewrites" / f"{module}.py"
+    whole = path.read_text(encoding="utf-8")
+    assert old in whole
+    namespace: dict[str, Any] = {"__name__": module}
+    exec(compile(whole.replace(old, new), str(path), "exec"), namespace)
+    found: Rewrite = namespace["REWRITE"]
+    return dataclasses.replace(found, analysis=catalogue()[module.replace("_", "-")].analysis)
+
+
+@pytest.mark.parametrize(("module", "arguments", "old", "new"), FAULTS.values(), ids=FAULTS.keys())
+def test_a_planted_fault_is_found(module: str, arguments: str, old: str, new: str) -> None:
+    kind = "scaled_dot_product_attention" if module == "attention_sum" else "MultiheadAttention"
+    layer = parse_layer(f"{kind}({arguments})")
+    result = verify(claim(layer, layer.typical_inputs(), rewritten(module, old, new), dtype="float64"))
+    assert result.verdict is Verdict.DIFFERENT
+    assert "times what rounding explains" in (result.reason or "")
+
+
+@pytest.mark.parametrize("text", ["scaled_dot_product_attention()", "MultiheadAttention(8, 2)"])
+def test_one_part_in_a_billion_leaves_the_bound_of_float64(text: str) -> None:
+    layer = parse_layer(text)
+    asked = claim(layer, layer.typical_inputs(), dtype="float64")
+    pair = build_pair(asked)
+
+    class Off(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = pair.candidate
+
+        def forward(self, *inputs: Tensor) -> Tensor:
+            output: Tensor = self.inner(*inputs)
+            return output * (1 + 1e-9)
+
+    moves = tuple(dataclasses.replace(move, target=f"inner.{move.target}") for move in pair.transplant.moves)
+    off = dataclasses.replace(pair, candidate=Off(), transplant=dataclasses.replace(pair.transplant, moves=moves))
+    assert asked.rewrite is not None
+    assert not floating_point.measure(pair, asked.case, floating_point.draw(pair, asked.case), 1, asked.rewrite).faults
+    assert floating_point.measure(off, asked.case, floating_point.draw(off, asked.case), 1, asked.rewrite).faults

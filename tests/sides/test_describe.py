@@ -1,0 +1,284 @@
+"""A torch module is described by its attributes, and its description computes what it computes."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations, prune
+
+import convcheck
+from convcheck.errors import LayerError
+from convcheck.layers import Dropout, MultiheadAttention, parse_layer
+from convcheck.modules.build import build
+from convcheck.modules.operations import Operation
+from convcheck.sides.describe import describe
+from convcheck.sides.read_weights import materialise
+from convcheck.sizes.patterns import Shapes
+from tests.strategies.attentions import dot_products, multiheads
+from tests.strategies.chains import CHAINS, Drawn, layouts, patches, products, rearrangements
+from tests.strategies.layers import FAMILIES, shapes
+from tests.strategies.modules import assert_described, inputs_for, old_weight_norm, runnable, tell
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@given(data=st.data())
+def test_a_module_is_described_as_it_was_built_and_computes_the_same(family: str, data: st.DataObject) -> None:
+    # What hands its input on is left out of a description.
+    layer = data.draw(FAMILIES[family].filter(lambda each: each.kind != "Identity" and not isinstance(each, Dropout)))
+    lengths = data.draw(shapes(layer))
+    runnable(layer, lengths)
+    assert assert_described(tell(build(layer)), inputs_for(layer, lengths)) == layer
+
+
+OTHERS: dict[str, st.SearchStrategy[Drawn]] = {
+    **CHAINS,
+    "products": products(),
+    "layouts": layouts(),
+    "rearrangements": rearrangements(),
+    "Patchify": patches("Patchify"),
+    "Unpatchify": patches("Unpatchify"),
+    "dot products": dot_products(),
+    "attention": multiheads(),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@given(data=st.data())
+def test_chains_operations_and_modules_of_ours_compute_the_same(kind: str, data: st.DataObject) -> None:
+    layer, lengths = data.draw(OTHERS[kind])
+    runnable(layer, lengths)
+    inputs = inputs_for(layer, lengths)
+    described = assert_described(tell(build(layer)), inputs)
+    assert (described.parameters(), described.statistics()) == (layer.parameters(), layer.statistics())
+
+
+@given(multiheads())
+def test_attention_of_torch_itself_is_described_with_its_heads(drawn: tuple[MultiheadAttention, Shapes]) -> None:
+    layer, lengths = drawn
+    module = nn.MultiheadAttention(**layer.arguments())  # type: ignore[arg-type]
+    for parameter in module.parameters():
+        nn.init.normal_(parameter)
+
+    def call(*inputs: Tensor) -> Tensor:
+        query, key, value = inputs[:3] if len(inputs) > 1 else inputs * 3
+        mask = inputs[3] if len(inputs) > 3 else None
+        output: Tensor = module(query, key, value, need_weights=False, attn_mask=mask)[0]
+        return output
+
+    described = assert_described(module, inputs_for(layer, lengths), call)
+    assert isinstance(described, MultiheadAttention)
+    assert (described.num_heads, described.dropout) == (layer.num_heads, layer.dropout)
+
+
+class Halved(nn.Conv2d):
+    """A convolution that is none."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) / 2
+
+
+class Named(nn.Conv2d):
+    """A convolution that only brings something along."""
+
+    note = "mine"
+
+
+class Odd(nn.Sequential):
+    """A chain that runs backwards."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        for module in reversed(self):
+            x = module(x)
+        return x
+
+
+class NoDropout(nn.Dropout):
+    """A dropout that is none."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 1
+
+
+def conv(**changed: object) -> nn.Conv2d:
+    module = nn.Conv2d(3, 8, 2)
+    for name, value in changed.items():
+        setattr(module, name, value)
+    return module
+
+
+def hooked(register: str, inside: str = "") -> nn.Module:
+    def spy(*_: object) -> None:
+        pass
+
+    module = nn.MultiheadAttention(4, 2) if inside else nn.Conv2d(3, 8, 2)
+    getattr(module.get_submodule(inside), register)(spy)
+    return module
+
+
+def wrapped(**changed: object) -> nn.Module:
+    module = convcheck.Patchify(3, 8, data_dim=2, patch_size=2)
+    module.conv = nn.Conv2d(3, 8, 2, **changed)  # type: ignore[arg-type]
+    return module
+
+
+def shared() -> nn.Module:
+    one = nn.Conv2d(3, 3, 2)
+    return nn.Sequential(one, one)
+
+
+def norm(**changed: object) -> nn.Module:
+    module = nn.BatchNorm2d(3)
+    for name, value in changed.items():
+        setattr(module, name, value)
+    return module
+
+
+def other_padding() -> nn.Module:
+    module = nn.Conv2d(3, 8, 2, padding=1, padding_mode="circular")
+    module.padding = (0, 0)
+    return module
+
+
+def pruned_norm() -> nn.Module:
+    module = old_weight_norm(nn.Conv2d(3, 8, 2))
+    prune.random_unstructured(module, "weight_v", amount=0.5)
+    return module
+
+
+REFUSES: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "a class that is not known": (nn.PReLU, "PReLU: cannot be read as a layer; there are: Conv1d, Conv2d"),
+    "one in a chain, named by its path": (
+        lambda: nn.Sequential(OrderedDict(stem=nn.Sequential(nn.Conv2d(3, 8, 2), nn.PReLU()))),
+        "stem.1 (PReLU): cannot be read",
+    ),
+    "all that are wrong in a chain": (
+        lambda: nn.Sequential(nn.PReLU(), Halved(3, 8, 2)),
+        "; 1 (Halved): has a forward of its own",
+    ),
+    "what holds other modules": (
+        lambda: nn.TransformerEncoderLayer(4, 2),
+        "it holds other modules, which may be passed one by one, such as .self_attn",
+    ),
+    "a class with a forward of its own": (
+        lambda: Halved(3, 8, 2),
+        "Halved: has a forward of its own, so what it computes is not what Conv2d says; pass a plain Conv2d",
+    ),
+    "a chain with a forward of its own": (lambda: Odd(nn.Conv2d(3, 3, 1)), "Odd: has a forward of its own"),
+    "a dropout with a forward of its own": (
+        lambda: nn.Sequential(nn.Conv2d(3, 3, 1), NoDropout()),
+        "1 (NoDropout): has a forward of its own",
+    ),
+    "a forward put on the module itself": (lambda: conv(forward=abs), "Conv2d: has a forward of its own"),
+    "a part of forward put on the module itself": (
+        lambda: conv(_conv_forward=abs),
+        "Conv2d: has a _conv_forward of its own",
+    ),
+    "a forward hook": (
+        lambda: hooked("register_forward_hook"),
+        "Conv2d: has a forward hook, spy, which may change what it computes; pass it without that hook",
+    ),
+    "a forward pre-hook": (lambda: hooked("register_forward_pre_hook"), "has a forward pre-hook, spy"),
+    "a backward hook": (lambda: hooked("register_full_backward_hook"), "has a backward hook, spy"),
+    "a backward pre-hook": (lambda: hooked("register_full_backward_pre_hook"), "has a backward pre-hook, spy"),
+    "a hook within attention, which never runs": (
+        lambda: hooked("register_forward_pre_hook", "out_proj"),
+        "its out_proj has a forward pre-hook, spy, which never runs",
+    ),
+    "a lazy module": (lambda: nn.LazyConv2d(8, 2), "LazyConv2d: has no weights yet"),
+    "a module that only hands on": (nn.Identity, "Identity: hands its input on as it is"),
+    "a chain that only hands on": (
+        lambda: nn.Sequential(nn.Identity(), nn.Dropout()),
+        "Sequential: hands its input on",
+    ),
+    "shared weights": (shared, "Sequential: 1.weight is 0.weight once more"),
+    "attention in a chain": (
+        lambda: nn.Sequential(nn.MultiheadAttention(4, 2)),
+        "0 (MultiheadAttention): takes three inputs and makes two outputs",
+    ),
+    "a weight that was cut down": (
+        lambda: conv(weight=nn.Parameter(torch.zeros(6, 3, 2, 2))),
+        "its weight is [6, 3, 2, 2], and that of Conv2d(3, 8, kernel_size=(2, 2), stride=(1, 1)) is [8, 3, 2, 2]",
+    ),
+    "an attribute that cannot be": (lambda: conv(stride=(0, 1)), "Conv2d: stride is (0, 1); it must be a whole number"),
+    "a padding that was changed where it is used in another form": (
+        other_padding,
+        "pads by [1, 1, 1, 1], from the last axis on, and its padding (0, 0) is [0, 0, 0, 0]",
+    ),
+    "a bias without a weight": (lambda: norm(weight=None), "has a bias and no weight"),
+    "a mean without a variance": (lambda: norm(running_var=None), "has only one of running_mean and running_var"),
+    "a variance without a mean": (lambda: norm(running_mean=None), "has only one of running_mean and running_var"),
+    "a convolution of another stride in Patchify": (
+        lambda: wrapped(stride=1),
+        "its conv is Conv2d(3, 8, kernel_size=(2, 2), stride=(1, 1)), and that of Patchify",
+    ),
+    "a hook upon a hook": (pruned_norm, "its weight_v is computed by a hook of torch's, and then something else"),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), REFUSES.values(), ids=REFUSES.keys())
+def test_refuses(make: Callable[[], nn.Module], message: str) -> None:
+    with pytest.raises(LayerError, match=re.escape(message)):
+        describe(make())
+
+
+WORKS: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "a class that overrides nothing": (lambda: Named(3, 8, 2), "Conv2d(3, 8, 2)"),
+    "a parametrized class": (lambda: parametrizations.weight_norm(nn.Linear(3, 4)), "Linear(3, 4)"),
+    "a lazy module after its first call": (
+        lambda: (module := nn.LazyConv2d(8, 2), module(torch.ones(1, 3, 4, 4)))[0],
+        "Conv2d(3, 8, 2)",
+    ),
+    "Dropout, Identity and chains of them, left out": (
+        lambda: nn.Sequential(
+            nn.Identity(), nn.Conv2d(3, 8, 2), nn.Sequential(nn.Dropout2d(0.1), nn.Identity()), nn.Conv2d(8, 4, 1)
+        ),
+        "Sequential(Conv2d(3, 8, 2), Conv2d(8, 4, 1))",
+    ),
+    "a layer without weights twice": (
+        lambda: nn.Sequential(*[nn.PixelShuffle(2)] * 2),
+        "Sequential(PixelShuffle(2), PixelShuffle(2))",
+    ),
+    "a chain in a chain": (
+        lambda: nn.Sequential(nn.Sequential(nn.Linear(2, 3)), nn.Linear(3, 4)),
+        "Sequential(Sequential(Linear(2, 3)), Linear(3, 4))",
+    ),
+    "what torch does not print": (
+        lambda: nn.AvgPool2d(3, ceil_mode=True, count_include_pad=False, divisor_override=2),
+        "AvgPool2d(3, ceil_mode=True, count_include_pad=False, divisor_override=2)",
+    ),
+    "attention's output as a Linear": (lambda: nn.MultiheadAttention(4, 2).out_proj, "Linear(4, 4)"),
+    "a norm whose flag was changed, and whose statistics torch uses all the same": (
+        lambda: norm(track_running_stats=False),
+        "BatchNorm2d(3)",
+    ),
+    "a padding mode that was changed": (
+        lambda: conv(padding_mode="circular"),
+        "Conv2d(3, 8, 2, padding_mode='circular')",
+    ),
+    "sizes of torch's and numpy's kinds": (
+        lambda: conv(kernel_size=torch.Size([2, 2]), in_channels=torch.ones(3).sum().to(int)),
+        "Conv2d(3, 8, 2)",
+    ),
+    "an operation": (lambda: Operation("matmul"), "matmul()"),
+}
+
+
+@pytest.mark.parametrize(("make", "text"), WORKS.values(), ids=WORKS.keys())
+def test_is_described(make: Callable[[], nn.Module], text: str) -> None:
+    assert describe(make()) == parse_layer(text)
+
+
+def test_a_norm_in_a_chain_keeps_the_names_that_torch_counts_without_what_is_left_out() -> None:
+    module = nn.Sequential(OrderedDict(drop=nn.Dropout(), conv=nn.Conv2d(3, 8, 2), norm=nn.BatchNorm2d(8)))
+    found = materialise(tell(module))
+    assert list(found.tensors) == [
+        "0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean", "1.running_var"
+    ]  # fmt: skip
+    assert torch.equal(found.tensors["1.running_var"], module.norm.running_var)  # type: ignore[arg-type,union-attr]

@@ -1,0 +1,217 @@
+"""Lengths that are formulas say what numbers would have said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from typer.testing import Result
+
+from convcheck.calculator.formulas import has_names, parse_formulas
+from convcheck.errors import ShapeError
+from convcheck.layers import Layer, Sequential, parse_layer
+from convcheck.sizes.conditions import collecting, strongest
+from convcheck.sizes.lengths import Length, UndecidedError, name
+from convcheck.sizes.patterns import Shape
+from tests.strategies.chains import chain
+from tests.strategies.layers import FAMILIES, convs, pools, shapes, transposed
+
+NAMES = ("b", "H", "W")
+
+Both = tuple[Length, Any]
+
+
+@st.composite
+def formulas(draw: st.DrawFn, values: dict[str, int]) -> Both:
+    """Draw a formula together with its value, made by the same steps from numbers."""
+    text = draw(st.sampled_from(NAMES))
+    length, value = name(text), values[text]
+    for _ in range(draw(st.integers(0, 6))):
+        step, number = draw(st.sampled_from("+-*/%")), draw(st.integers(1, 12))
+        other = name(draw(st.sampled_from(NAMES)))
+        match step:
+            case "+":
+                length, value = length + number, value + number
+            case "-":
+                length, value = length - other, value - other.at(values)
+            case "*":
+                by: Any = draw(st.sampled_from([number, other]))
+                length, value = length * by, value * (by if isinstance(by, int) else by.at(values))
+            case "/":
+                length, value = length // number, value // number
+            case "%":
+                length, value = length % number, value % number
+    return length, value
+
+
+drawn_values = st.fixed_dictionaries({each: st.integers(1, 100) for each in NAMES})
+
+
+@given(data=st.data(), values=drawn_values)
+def test_a_formula_is_worth_what_its_steps_are(data: st.DataObject, values: dict[str, int]) -> None:
+    length, value = data.draw(formulas(values))
+    assert length.at(values) == value
+
+
+@given(data=st.data(), values=drawn_values)
+def test_a_formula_as_it_is_written_is_worth_the_same(data: st.DataObject, values: dict[str, int]) -> None:
+    length, value = data.draw(formulas(values))
+    assert eval(str(length), {}, dict(values)) == value
+
+
+SIMPLE = {
+    "(H - 16)//16 + 1": "H//16",
+    "(16*h - 16)//16 + 1": "h",
+    "(H + 2 - 3)//2 + 1": "(H + 1)//2",
+    "((H - 1)//2 + 1 - 1)//2 + 1": "(H + 3)//4",
+    "(6*H + 4)//4": "(3*H + 2)//2",
+    "(4*H + 3)//2": "2*H + 1",
+    "H - H": "0",
+    "2*(H + 1) - 2": "2*H",
+    "H//2 + 3": "(H + 6)//2",
+    "3*H//3": "H",
+    "(H + 3)*(W - 1)*2": "2*(H + 3)*(W - 1)",
+}
+
+
+@pytest.mark.parametrize(("text", "simple"), SIMPLE.items())
+def test_formulas_are_in_lowest_terms(text: str, simple: str) -> None:
+    assert str(eval(text, {each: name(each) for each in ("H", "W", "h")})) == simple
+
+
+def by_name(shape: Shape) -> tuple[Shape, dict[str, int]]:
+    """Return the shape with a name in place of every length, and what the names stand for."""
+    values = {f"n{axis}": length for axis, length in enumerate(shape)}
+    return cast("Shape", tuple(name(each) for each in values)), values
+
+
+def numbers_of(layer: Layer, shape: Shape) -> tuple[Shape, int] | None:
+    try:
+        return layer.output_shape(shape), layer.macs(shape)
+    except ShapeError:
+        return None
+
+
+def holds(condition: str, values: dict[str, int]) -> bool:
+    multiple = re.fullmatch(r"(.*) is a multiple of (\d+)", condition)
+    if multiple:
+        return bool(eval(multiple[1], {}, dict(values)) % int(multiple[2]) == 0)
+    return bool(eval(condition.replace(" = ", " == "), {}, dict(values)))
+
+
+@given(data=st.data())
+def test_a_layer_says_the_same_of_names_as_of_numbers(data: st.DataObject) -> None:
+    """Both give the same output and MACs where the conditions hold; where they do not, numbers are refused."""
+    layer = data.draw(st.one_of([*FAMILIES.values(), chains()]))
+    [shape] = data.draw(shapes(layer.layers[0] if isinstance(layer, Sequential) else layer))
+    named, values = by_name(shape)
+    with collecting() as conditions:
+        try:
+            output, macs = layer.output_shape(named), cast("Any", layer.macs(named))
+        except UndecidedError:
+            assume(False)
+        except ShapeError:
+            assert numbers_of(layer, shape) is None
+            return
+    given_numbers = numbers_of(layer, shape)
+    assert all(holds(each, values) for each in conditions) == (given_numbers is not None), (list(conditions), output)
+    if given_numbers:
+        worth = tuple(each.at(values) if isinstance(each, Length) else each for each in cast("Any", output))
+        assert (worth, macs.at(values) if isinstance(macs, Length) else macs) == given_numbers
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> Sequential:
+    """Draw two or three layers of one number of axes, each taking the channels that the one before makes."""
+    first = draw(st.one_of(convs(), transposed()))
+    pool = draw(pools().filter(lambda pool: pool.dims == first.dims))
+    second = draw(convs().filter(lambda conv: conv.dims == first.dims))
+    wide = {**second.arguments(), "op": second.kind, "in_channels": first.out_channels, "groups": 1}
+    return chain(first, *([pool] if draw(st.booleans()) else []), parse_layer(wide))
+
+
+@given(data=st.data())
+def test_positions_never_read_are_the_same_where_a_formula_tells_them(data: st.DataObject) -> None:
+    layer = data.draw(st.one_of(convs(), transposed(), pools(), chains()))
+    [shape] = data.draw(shapes(layer.layers[0] if isinstance(layer, Sequential) else layer))
+    assume(numbers_of(layer, shape) is not None)
+    named, values = by_name(shape)
+    try:
+        dropped = cast("Any", layer.dropped(named))
+    except UndecidedError:
+        return
+    worth = tuple(each.at(values) if isinstance(each, Length) else each for each in dropped)
+    assert worth == layer.dropped(shape)
+
+
+READ = {
+    "b,3,H,W": "[b, 3, H, W]",
+    "[1, 3, H, 224]": "[1, 3, H, 224]",
+    "b, 3, 16*h, w + 2": "[b, 3, 16*h, w + 2]",
+    "b,3,H=16*h,H": "[b, 3, 16*h, 16*h]",
+    "n,(H + 1)//2": "[n, (H + 1)//2]",
+}
+
+
+@pytest.mark.parametrize(("text", "read"), READ.items())
+def test_shapes_with_names_are_read(text: str, read: str) -> None:
+    assert has_names(text)
+    assert str(list(parse_formulas(text))) == read
+
+
+REFUSED = {
+    "b,3,H,": "'' in 'b,3,H,' is no length",
+    "b,3,H-": "'H-' in 'b,3,H-' is no length",
+    "b,3,H/2": "'H/2' is no length; write a number, a name, or a formula such as 16*h or H + 1",
+    "b,3,H//0": "'H//0' is no length",
+    "b,0,H": "'0' in 'b,0,H' is 0; lengths are between 1 and",
+    "b,H=2,H=3": "says twice what H is",
+    "b,f(H)": "'f(H)' is no length",
+    "b,__import__('os')": "is no length",
+    "b," + "(" * 60 + "H" + ")" * 60 + "+1" * 60: "is too long",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSED.items(), ids=range(len(REFUSED)))
+def test_what_is_no_shape_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ShapeError, match=re.escape(message)):
+        parse_formulas(text)
+
+
+@pytest.mark.parametrize("text", ["1,3,224,224", "1x3x224x224", "[1, 3]", "1 x 3"])
+def test_numbers_have_no_names(text: str) -> None:
+    assert not has_names(text)
+
+
+def test_of_several_lower_bounds_the_highest_is_said() -> None:
+    told = ["H >= 3", "C = 4", "H >= 7", "W >= 2", "H >= 5", "H - W >= 3"]
+    assert strongest(told) == ["C = 4", "H - W >= 3", "H >= 7", "W >= 2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "printed"),
+    [
+        (["Conv2d(3, 8, 4, stride=4)", "-i", "b,3,H=2*h,h"], "2*(h % 2) rows, h % 4 columns"),
+        (["Conv2d(3, 8, 5)", "-i", "1,3,H,H"], "600*(H - 4)**2"),
+        (["Conv2d(3, 8, 4, stride=4)", "-i", "b,3,H,H"], "384*b*(H//4)**2"),
+    ],
+)
+def test_formulas_are_printed_in_lowest_terms(convcheck: Callable[..., Result], words: list[str], printed: str) -> None:
+    assert printed in convcheck("shape", *words).stdout
+
+
+def test_conditions_that_cannot_hold_together_are_an_error(convcheck: Callable[..., Result]) -> None:
+    result = convcheck("shape", "Conv2d(3, 8, 4, stride=4)", "-i", "H,H,H,H")
+    assert result.exit_code == 2
+    assert "no H would do: it must be 3, and at least 4" in result.stderr
+
+
+@pytest.mark.parametrize("question", [["--same"], ["--sizes"], ["--output", "1,8,3,3"]])
+def test_questions_are_about_numbers(convcheck: Callable[..., Result], question: list[str]) -> None:
+    result = convcheck("shape", "Conv2d(3, 8, 3, stride=2)", "-i", "1,3,H,W", *question)
+    assert result.exit_code == 2
+    assert "takes an input of numbers; names such as H are for a table of shapes" in result.stderr
