@@ -8,7 +8,6 @@ from dataclasses import field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from convcheck.calculator.figures import Parameter
 from convcheck.records import record
 from convcheck.sizes.patterns import Shape, Shapes
 
@@ -159,53 +158,3 @@ class Report:
         seen = Counter(result.verdict for result in self.results)
         verdicts = {str(verdict): seen[verdict] for verdict in Verdict}
         return {"total": len(self.results), **verdicts, "unexpected": sum(not r.ok for r in self.results)}
-
-
-@record
-class Weights:
-    """Parameters of both sides of one claim; the candidate's are None where it was refused, `reason` says why."""
-
-    case: str
-    layer: str
-    rewrite: str | None
-    params: Sides[int | None]
-    weights: Sides[Mapping[str, Shape] | None]
-    one_to_one: bool
-    transplant: Mapping[str, str]
-    reason: str | None = None
-    bytes: Sides[Mapping[str, int] | None] = Sides(None, None)
-    """By dtype."""
-    parameters: Sides[tuple[Parameter, ...] | None] = Sides(None, None)
-    same_start: bool | None = None
-    """Whether both sides, as torch makes them, are drawn from one distribution of functions; None if one is not torch's
-    to fill, or there is nothing to draw."""
-
-
-@record
-class RewriteFacts:
-    """One rewrite in words. `one_to_one` is whether that holds for every layer it takes.
-
-    `code` is the candidate for the example, as source that runs as it is; empty where it is not asked for.
-    """
-
-    name: str
-    claim: str
-    reference: str
-    holds_when: str
-    formula: str
-    source: str
-    one_to_one: bool
-    training: str
-    order: str | None
-    example: str
-    weights: tuple[str, ...]
-    code: str
-
-
-@record
-class Offer:
-    """Whether a rewrite holds for a layer, and if not, why."""
-
-    rewrite: str
-    holds: bool
-    reasons: tuple[str, ...]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from convcheck.calculator.figures import BYTES, Parameter
+from convcheck.calculator.figures import BYTES, Parameter, Weights
 from convcheck.calculator.torch_init import Init, fans, initial, named
 from convcheck.catalogue.claims import NONE_APPLIES, Claim
 from convcheck.layers import Layer, Sequential
-from convcheck.results import Sides, Weights
+from convcheck.results import Sides
 from convcheck.rewriting.rewrite import parameter_count
 from convcheck.rewriting.transplant import Transplant
 from convcheck.sizes.patterns import Shape

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from convcheck.records import record
+from convcheck.results import Sides
 from convcheck.sizes.patterns import Shape, Shapes
 
 if TYPE_CHECKING:
@@ -83,3 +84,23 @@ class Parameter:
     init: str | None
     bound: float | None
     std: float | None = None
+
+
+@record
+class Weights:
+    """Parameters of both sides of one claim; the candidate's are None where it was refused, `reason` says why."""
+
+    case: str
+    layer: str
+    rewrite: str | None
+    params: Sides[int | None]
+    weights: Sides[Mapping[str, Shape] | None]
+    one_to_one: bool
+    transplant: Mapping[str, str]
+    reason: str | None = None
+    bytes: Sides[Mapping[str, int] | None] = Sides(None, None)
+    """By dtype."""
+    parameters: Sides[tuple[Parameter, ...] | None] = Sides(None, None)
+    same_start: bool | None = None
+    """Whether both sides, as torch makes them, are drawn from one distribution of functions; None if one is not torch's
+    to fill, or there is nothing to draw."""

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
-from convcheck.sizes.windows import Spread, Window, span
+from convcheck.sizes.windows import Spread, Step, Window, span
 
 _MOST_PHASES = 512
 """Output positions that are looked at one by one. After so many, most chains repeat themselves."""
@@ -19,7 +19,6 @@ _MOST_PHASES = 512
 _MOST_PARTS = 50_000
 """Runs of positions that are followed before a bound has to do."""
 
-Step = Window | Spread
 Run = tuple[int, int]
 """From the first to the last of neighbouring positions."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from convcheck.catalogue.catalogue import catalogue, find
+from convcheck.catalogue.facts import Offer, RewriteFacts
 from convcheck.layers import Layer, parse_layer, write_shapes
-from convcheck.results import Offer, RewriteFacts
 from convcheck.rewriting.transplant import Move
 from convcheck.sizes.patterns import Shapes
 

@@ -12,7 +12,7 @@ from convcheck.config.selection import matcher
 from convcheck.errors import UsageError, shown
 
 if TYPE_CHECKING:
-    from convcheck.results import Weights
+    from convcheck.calculator.figures import Weights
 
 
 def params(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from convcheck.calculator.receptive_field import Step
-from convcheck.sizes.windows import Spread
+from convcheck.sizes.windows import Spread, Step
 
 Track = tuple[int, tuple[Step, ...]]
 """An axis of the chain's input, and the steps by which its positions became those of another axis."""

@@ -16,9 +16,9 @@ import math
 from collections.abc import Mapping
 
 from convcheck.errors import ShapeError
-from convcheck.layers.text.notation import factors
 from convcheck.records import record
 from convcheck.sizes.conditions import assume, at_least
+from convcheck.sizes.terms import factors
 
 
 @record

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from typing import cast
 
-from convcheck.layers.text.notation import put
 from convcheck.records import record
 from convcheck.sizes.lengths import Length, UndecidedError, as_formula
 from convcheck.sizes.residues import Residues, first_up_to, least
+from convcheck.sizes.terms import parenthesize
 
 
 def span(kernel: int, dilation: int) -> int:
@@ -56,12 +56,12 @@ class Window:
 
     def formula_rounded_up(self, length: int) -> str:
         """Write `outputs_rounded_up` with the numbers put in."""
-        begin = f"ceil(({put(length)} + {self.before}) / {self.stride})"
+        begin = f"ceil(({parenthesize(length)} + {self.before}) / {self.stride})"
         return f"min(ceil({self._room(length)} / {self.stride}) + 1, {begin})"
 
     def _room(self, length: int) -> str:
         pads = f"2*{self.before}" if self.before == self.after else f"{self.before} + {self.after}"
-        return f"({put(length)} + {pads} - {self.dilation}*({self.kernel} - 1) - 1)"
+        return f"({parenthesize(length)} + {pads} - {self.dilation}*({self.kernel} - 1) - 1)"
 
     def several(self) -> int:
         """Return a length with three windows, and a remainder that the stride does not use up; at least 1."""
@@ -146,7 +146,7 @@ class Spread:
     def formula(self, length: int) -> str:
         """Write `outputs` with the numbers put in."""
         return (
-            f"({put(length)} - 1)*{self.stride} - 2*{self.padding} + {self.dilation}*({self.kernel} - 1) "
+            f"({parenthesize(length)} - 1)*{self.stride} - 2*{self.padding} + {self.dilation}*({self.kernel} - 1) "
             f"+ {self.output_padding} + 1"
         )
 
@@ -173,3 +173,7 @@ class Spread:
         after = Residues(-self.dilation, end - (own + 1) * self.dilation, self.stride)
         tap = first_up_to(after, outputs - 1, more)
         return length if tap is None else length - 1 - after.at(tap) // self.stride
+
+
+Step = Window | Spread
+"""What a layer does along one axis."""

@@ -12,14 +12,13 @@ from torch import nn
 from torch.nn import init
 
 from convcheck.calculator.counts import alone, weights_of
-from convcheck.calculator.figures import Parameter
+from convcheck.calculator.figures import Parameter, Weights
 from convcheck.calculator.torch_init import fans, initial
 from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import claims_of
 from convcheck.config.case import Case
 from convcheck.layers import ConvTranspose, Layer, MultiheadAttention, parse_layer
 from convcheck.modules.build import build
-from convcheck.results import Weights
 from tests.strategies.chains import patches
 from tests.strategies.layers import FAMILIES
 

@@ -7,6 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
+from convcheck.calculator.figures import Weights
 from convcheck.calculator.shapes import shapes_of
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer
@@ -15,7 +16,7 @@ from convcheck.report.formats import table
 from convcheck.report.grid import Column, grid
 from convcheck.report.tables.parameter_table import counted
 from convcheck.report.tables.shape_table import dropped
-from convcheck.results import Agreement, Deviation, Exact, Gradients, Report, Result, Sides, Tool, Verdict, Weights
+from convcheck.results import Agreement, Deviation, Exact, Gradients, Report, Result, Sides, Tool, Verdict
 
 RESULT = Result(
     case="a-rather-long-name-of-a-case-k2x2x2-s2x2x2",

@@ -10,9 +10,10 @@ from convcheck.errors import ShapeError, multiples
 from convcheck.layers.base import Weightless, say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
-from convcheck.layers.text.notation import label, put, times
+from convcheck.layers.text.notation import label
 from convcheck.records import record
 from convcheck.sizes.patterns import Shape, Shapes
+from convcheck.sizes.terms import parenthesize, times
 
 if TYPE_CHECKING:
     from convcheck.sizes.axis_origins import Tracks
@@ -112,7 +113,7 @@ class Unflatten(Weightless):
         output, dim = self.output_shape(shape), self.dim % len(shape)
         for axis, length in enumerate(self.unflattened_size, start=dim):
             rest = [each for each in self.unflattened_size if each != -1] or [1]
-            split = f"{put(shape[dim])} / ({times(rest)})" if length == -1 else str(length)
+            split = f"{parenthesize(shape[dim])} / ({times(rest)})" if length == -1 else str(length)
             yield f"axis {axis}: {split} = {output[axis]}"
 
     def track(self, tracks: Tracks, shape: Shape) -> None:

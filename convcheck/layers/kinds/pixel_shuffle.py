@@ -9,9 +9,10 @@ from convcheck.errors import ShapeError, multiples
 from convcheck.layers.base import Weightless, say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import LARGEST, Argument
-from convcheck.layers.text.notation import label, per_axis, put
+from convcheck.layers.text.notation import label, per_axis
 from convcheck.records import record
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
+from convcheck.sizes.terms import parenthesize
 from convcheck.sizes.windows import Spread, Window
 
 
@@ -41,8 +42,8 @@ class PixelShuffle(Weightless):
 
     def explain(self, shape: Shape) -> Iterator[str]:
         output, factor = self.output_shape(shape), self.upscale_factor
-        yield f"o: {put(shape[-3])} / {factor}**2 = {output[-3]}"
-        yield from per_axis([f"{put(length)} * {factor}" for length in shape[-2:]], output)
+        yield f"o: {parenthesize(shape[-3])} / {factor}**2 = {output[-3]}"
+        yield from per_axis([f"{parenthesize(length)} * {factor}" for length in shape[-2:]], output)
 
     def steps(self, shape: Shape) -> list[Spread]:
         return [Spread(self.upscale_factor, self.upscale_factor, 1, 0, 0)] * 2
@@ -87,8 +88,8 @@ class PixelUnshuffle(Weightless):
 
     def explain(self, shape: Shape) -> Iterator[str]:
         output, factor = self.output_shape(shape), self.downscale_factor
-        yield f"o: {put(shape[-3])} * {factor}**2 = {output[-3]}"
-        yield from per_axis([f"{put(length)} / {factor}" for length in shape[-2:]], output)
+        yield f"o: {parenthesize(shape[-3])} * {factor}**2 = {output[-3]}"
+        yield from per_axis([f"{parenthesize(length)} / {factor}" for length in shape[-2:]], output)
 
     def steps(self, shape: Shape) -> list[Window]:
         return [Window(self.downscale_factor, self.downscale_factor, 1, 0, 0)] * 2

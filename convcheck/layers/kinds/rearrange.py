@@ -10,9 +10,9 @@ from convcheck.errors import PatternError, ShapeError
 from convcheck.layers.base import Layer, Roundings
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument, BadValueError
-from convcheck.layers.text.notation import times
 from convcheck.records import record
 from convcheck.sizes.patterns import Pattern, Shape, Shapes, parse
+from convcheck.sizes.terms import times
 from convcheck.sizes.windows import Spread, Window
 
 if TYPE_CHECKING:

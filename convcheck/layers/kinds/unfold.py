@@ -10,9 +10,10 @@ from convcheck.errors import ShapeError, multiples
 from convcheck.layers.base import Roundings, Weightless, check_rank, say_rank, too_short
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
-from convcheck.layers.text.notation import compact, label, per_axis, put, times
+from convcheck.layers.text.notation import compact, label, per_axis
 from convcheck.records import record
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
+from convcheck.sizes.terms import parenthesize, times
 from convcheck.sizes.windows import Spread, Window, along, span
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class Fold(_Columns):
 
     def explain(self, shape: Shape) -> Iterator[str]:
         output = self.output_shape(shape)
-        yield f"o: {put(shape[-2])} / ({times(along(self.kernel_size, 2))}) = {output[-3]}"
+        yield f"o: {parenthesize(shape[-2])} / ({times(along(self.kernel_size, 2))}) = {output[-3]}"
         yield from per_axis(["output_size"] * 2, output)
 
     def track(self, tracks: Tracks, shape: Shape) -> None:

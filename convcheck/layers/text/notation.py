@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from convcheck.sizes.patterns import SPACE_AXES
@@ -71,35 +70,8 @@ def divisors(number: int) -> str:
     return ", ".join(map(str, few)) + (f", ... {number}" if few[-1] != number else "")
 
 
-def put(length: int) -> str:
-    """Write a length into a formula; one that is a formula itself stands in brackets."""
-    text = str(length)
-    return text if text.isalnum() else f"({text})"
-
-
-def times(lengths: Iterable[int]) -> str:
-    """Write a product of lengths."""
-    return " * ".join(map(put, lengths))
-
-
 def per_axis(formulas: Sequence[str], lengths: Sequence[int]) -> Iterator[str]:
     """Yield `axis: formula = length` for each of the spatial axes, `lengths` being those of the last ones."""
     dims = len(formulas)
     for axis, formula, length in zip(SPACE_AXES[dims], formulas, lengths[-dims:], strict=True):
         yield f"{axis}: {formula} = {length}"
-
-
-def factors(texts: Iterable[str], *, alone: bool) -> list[str]:
-    """Return the factors of a product; one that is there several times as a power.
-
-    Beside others, or behind a sign, a floor such as `H//2` stands in brackets, since they would go into it.
-    """
-    return [
-        (f"({text})" if _is_open(text) and not alone else text) + (f"**{times}" if times > 1 else "")
-        for text, times in Counter(texts).items()
-    ]
-
-
-def _is_open(text: str) -> bool:
-    """Tell whether a floor as text is not in brackets of its own."""
-    return "//" in text and not text.endswith(")")

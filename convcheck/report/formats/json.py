@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convcheck.calculator.answers import Answer
-from convcheck.calculator.figures import BYTES, FLOPS, LayerShape, Total
+from convcheck.calculator.figures import BYTES, FLOPS, LayerShape, Total, Weights
+from convcheck.catalogue.facts import Offer, RewriteFacts
 from convcheck.report.plain import written
-from convcheck.results import Offer, Report, RewriteFacts, Weights
+from convcheck.results import Report
 
 SCHEMA = 1
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from convcheck.calculator.figures import BYTES, Parameter
+from convcheck.calculator.figures import BYTES, Parameter, Weights
 from convcheck.report.format_values import NOTHING, both, count, number, shape, shapes, size
 from convcheck.report.grid import Column, grid
 from convcheck.report.plain import inert
-from convcheck.results import Weights
 
 _PAIRS = (
     Column("case"),

@@ -8,8 +8,8 @@ from rich.console import Console, RenderableType
 from rich.syntax import Syntax
 from rich.text import Text
 
+from convcheck.catalogue.facts import Offer, RewriteFacts
 from convcheck.report.grid import Column, grid
-from convcheck.results import Offer, RewriteFacts
 
 
 def listed(rewrites: Sequence[RewriteFacts], console: Console) -> Iterator[RenderableType]:

@@ -1,0 +1,35 @@
+"""What the catalogue says of a rewrite, and whether one holds for a layer."""
+
+from __future__ import annotations
+
+from convcheck.records import record
+
+
+@record
+class RewriteFacts:
+    """One rewrite in words. `one_to_one` is whether that holds for every layer it takes.
+
+    `code` is the candidate for the example, as source that runs as it is; empty where it is not asked for.
+    """
+
+    name: str
+    claim: str
+    reference: str
+    holds_when: str
+    formula: str
+    source: str
+    one_to_one: bool
+    training: str
+    order: str | None
+    example: str
+    weights: tuple[str, ...]
+    code: str
+
+
+@record
+class Offer:
+    """Whether a rewrite holds for a layer, and if not, why."""
+
+    rewrite: str
+    holds: bool
+    reasons: tuple[str, ...]
