@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from convcheck.records import record
 from convcheck.sizes.patterns import Shape, Shapes
 
 T = TypeVar("T")
@@ -31,7 +30,7 @@ class Agreement(StrEnum):
     NOT_APPLICABLE = "not-applicable"
 
 
-@record
+@dataclass(frozen=True)
 class Sides(Generic[T]):
     """The same fact about the reference and about the candidate."""
 
@@ -39,7 +38,7 @@ class Sides(Generic[T]):
     candidate: T
 
 
-@record
+@dataclass(frozen=True)
 class Exact:
     """Agreement of the outputs on integer probes.
 
@@ -51,7 +50,7 @@ class Exact:
     false_accept: float | None = None
 
 
-@record
+@dataclass(frozen=True)
 class Gradients:
     """Agreement of the gradients on the same probes, each in the reference's own layout."""
 
@@ -68,7 +67,7 @@ class Gradients:
         return Agreement.IDENTICAL if Agreement.IDENTICAL in found else Agreement.NOT_APPLICABLE
 
 
-@record
+@dataclass(frozen=True)
 class Worst:
     """The entry where error / bound is largest: its index, both values, and the bound there."""
 
@@ -77,7 +76,7 @@ class Worst:
     bound: float | None
 
 
-@record
+@dataclass(frozen=True)
 class Deviation:
     """How far the outputs are apart in the asked dtype. A number that would be infinite or NaN is None.
 
@@ -95,7 +94,7 @@ class Deviation:
     worst: Worst | None = None
 
 
-@record
+@dataclass(frozen=True)
 class Result:
     """What was found out about one case and one rewrite. Fields that could not be had are None."""
 
@@ -126,7 +125,7 @@ class Result:
     notes: tuple[str, ...] = ()
 
 
-@record
+@dataclass(frozen=True)
 class Tool:
     """What the results were obtained with."""
 
@@ -137,7 +136,7 @@ class Tool:
     threads: int
 
 
-@record
+@dataclass(frozen=True)
 class Report:
     """All results of one run."""
 

@@ -6,8 +6,8 @@ Ranges are pairs `(first, last)`, both included, as in `convcheck.calculator.inv
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from convcheck.records import record
 from convcheck.sizes.patterns import Shape, Shapes
 
 Ranges = tuple[tuple[int, int], ...]
@@ -19,7 +19,7 @@ Pads = Mapping[str, tuple[int, int]]
 """(before, after) for every axis."""
 
 
-@record
+@dataclass(frozen=True)
 class Made:
     """A length of the output, and the lengths of an axis of the input that give it; null if no length matters."""
 
@@ -28,7 +28,7 @@ class Made:
     input: Ranges | None
 
 
-@record
+@dataclass(frozen=True)
 class Nearest:
     """An axis of the output for which no input gives the length asked for, and the nearest that there are."""
 
@@ -38,7 +38,7 @@ class Nearest:
     above: Made | None
 
 
-@record
+@dataclass(frozen=True)
 class Inputs:
     """Every input shape that gives an output: each of `inputs` has the possible lengths of every axis, by name."""
 
@@ -55,7 +55,7 @@ class Inputs:
         return bool(self.inputs)
 
 
-@record
+@dataclass(frozen=True)
 class Change:
     """One layer, changed so that the whole gives another output. Each axis has what would do, all of it.
 
@@ -72,7 +72,7 @@ class Change:
     """What forward's `output_size` may be instead, where the layer itself need not be changed."""
 
 
-@record
+@dataclass(frozen=True)
 class AxisChange:
     """What may be changed along one axis; an empty answer is none."""
 
@@ -83,7 +83,7 @@ class AxisChange:
     nearest: tuple[Near, ...] = ()
 
 
-@record
+@dataclass(frozen=True)
 class Near:
     """An argument's value, and the length of the output that it gives."""
 
@@ -92,7 +92,7 @@ class Near:
     output: int
 
 
-@record
+@dataclass(frozen=True)
 class Changes:
     """What a chain makes of an input, and how one layer changed would make what was asked for instead."""
 
@@ -111,7 +111,7 @@ class Changes:
         return self.gives == self.output
 
 
-@record
+@dataclass(frozen=True)
 class Padded:
     """Explicit padding. `layer` and `pad` are source code; `own` is the layer's own padding where that can say it."""
 
@@ -122,7 +122,7 @@ class Padded:
     pad: str
 
 
-@record
+@dataclass(frozen=True)
 class Remainder:
     """TensorFlow's padding along an axis for input lengths with a remainder, by the stride, from `first` to `last`."""
 
@@ -133,7 +133,7 @@ class Remainder:
     pads: tuple[int, int]
 
 
-@record
+@dataclass(frozen=True)
 class Same:
     """The padding 'same' of a layer in both conventions; TensorFlow's depends on the input's lengths.
 
@@ -151,7 +151,7 @@ class Same:
     found: bool = True
 
 
-@record
+@dataclass(frozen=True)
 class Sizes:
     """What a transposed layer's output may measure along one axis.
 
@@ -168,7 +168,7 @@ class Sizes:
     by_output_size: Ranges
 
 
-@record
+@dataclass(frozen=True)
 class AllSizes:
     """The sizes of every transposed layer of a chain."""
 

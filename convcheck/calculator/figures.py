@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from convcheck.records import record
 from convcheck.results import Sides
 from convcheck.sizes.patterns import Shape, Shapes
 
@@ -20,7 +20,7 @@ FLOPS = (
 )
 
 
-@record
+@dataclass(frozen=True)
 class LayerShape:
     """One layer of the shape calculator. `dropped`: trailing input positions never read, one number an axis, or None
     where lengths are formulas that do not tell.
@@ -49,7 +49,7 @@ class LayerShape:
     explained: tuple[str, ...] = ()
 
 
-@record
+@dataclass(frozen=True)
 class Total:
     """A chain of layers as a whole. `largest_activation` is the largest output of a layer, in bytes.
 
@@ -68,7 +68,7 @@ class Total:
     jump: tuple[Fraction | None, ...]
 
 
-@record
+@dataclass(frozen=True)
 class Parameter:
     """One parameter. The fans are torch.nn.init's, which has none for fewer than two axes.
 
@@ -86,7 +86,7 @@ class Parameter:
     std: float | None = None
 
 
-@record
+@dataclass(frozen=True)
 class Weights:
     """Parameters of both sides of one claim; the candidate's are None where it was refused, `reason` says why."""
 

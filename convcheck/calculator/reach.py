@@ -7,16 +7,16 @@ of the input are spatial is said by the first layer that has such axes; for atte
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from convcheck.calculator.receptive_field import field, jump
 from convcheck.layers.base import Layer
-from convcheck.records import record
 from convcheck.sizes.axis_origins import Tracks
 from convcheck.sizes.patterns import Shape, Shapes
 
 
-@record
+@dataclass(frozen=True)
 class Reach:
     """Along one axis of the input: how many positions an output reads, and how far apart those of neighbours begin.
 

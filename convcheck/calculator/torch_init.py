@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from convcheck.layers.base import Layer
 from convcheck.layers.kinds.batchnorm import BatchNorm
 from convcheck.layers.kinds.multihead import MultiheadAttention
 from convcheck.layers.kinds.patches import Patchify, Unpatchify
 from convcheck.layers.kinds.sequential import Sequential
-from convcheck.records import record
 from convcheck.sizes.patterns import Shape
 
 
-@record
+@dataclass(frozen=True)
 class Init:
     """A distribution: `uniform` between -bound and bound, `normal` around 0 with `std`, `ones`, or `zeros`."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from convcheck.catalogue.catalogue import applicable, catalogue
 from convcheck.config.case import Case
-from convcheck.records import record
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.rewriting.transplant import Transplant
 
@@ -19,7 +19,7 @@ NONE_APPLIES = "all"
 """What stands in place of a rewrite's name where all that hold were asked for, and none does."""
 
 
-@record
+@dataclass(frozen=True)
 class Claim:
     """That `rewrite` computes what the case's layer computes. `refusals` says why it cannot even be tried."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from convcheck.records import record
+from dataclasses import dataclass
 
 
-@record
+@dataclass(frozen=True)
 class RewriteFacts:
     """One rewrite in words. `one_to_one` is whether that holds for every layer it takes.
 
@@ -26,7 +26,7 @@ class RewriteFacts:
     code: str
 
 
-@record
+@dataclass(frozen=True)
 class Offer:
     """Whether a rewrite holds for a layer, and if not, why."""
 

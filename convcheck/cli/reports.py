@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from convcheck.cli import console, paths, step_summary
 from convcheck.errors import ConvcheckError, UsageError, did_you_mean
-from convcheck.records import record
 
 if TYPE_CHECKING:
     from convcheck.config.case import Case
@@ -32,7 +32,7 @@ NEEDS = {"junit": "junitparser"}
 """What a format takes that convcheck does not bring along, in an extra of the format's name."""
 
 
-@record
+@dataclass(frozen=True)
 class File:
     """A file to write: its format, where it goes, and how it was named."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import UsageError, shown
-from convcheck.records import record
 
 # The command line reads a shard long before there are claims, and without the catalogue.
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ PER_WEIGHT = 100
 _SHARD = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 
 
-@record
+@dataclass(frozen=True)
 class Shard:
     """One part of `of`, counted from 1."""
 

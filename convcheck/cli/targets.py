@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from convcheck.calculator.formulas import has_names, parse_formulas
 from convcheck.config.config_files import ENDINGS, configs_in
 from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, inert_line, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape
-from convcheck.records import record
 from convcheck.sizes.patterns import Shapes
 
 # A layer on the command line is answered at once; what only configs and rewrites need is imported where it is used.
@@ -37,7 +36,7 @@ def shipped() -> Path:
     return inside if inside.is_file() else package.parent / "configs" / DEFAULT
 
 
-@record
+@dataclass(frozen=True)
 class Targets:
     """What the command line named: files, and layers of its own."""
 

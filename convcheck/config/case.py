@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from convcheck.config.checks import DType
 from convcheck.layers import Layer
-from convcheck.records import record
 from convcheck.results import Sides, Verdict
 from convcheck.sizes.patterns import Group, Pattern, Shape, Shapes
 
 
-@record
+@dataclass(frozen=True)
 class Tolerance:
     """A tolerance of the user's own: `|error| <= atol + rtol * |reference|`."""
 
@@ -20,7 +19,7 @@ class Tolerance:
     rtol: float
 
 
-@record
+@dataclass(frozen=True)
 class WeightFile:
     """Real tensors for the numeric part: by the layer's name for each, its key in a safetensors file."""
 
@@ -30,7 +29,7 @@ class WeightFile:
     keys: Mapping[str, str]
 
 
-@record
+@dataclass(frozen=True)
 class Expect:
     """What must come out for a case to count as fulfilled."""
 
@@ -39,7 +38,7 @@ class Expect:
     params: Sides[int | None] = Sides(None, None)
 
 
-@record
+@dataclass(frozen=True)
 class Case:
     """One validated case. `rewrites` is None where all that apply are asked for."""
 
@@ -69,7 +68,7 @@ def laid_over(case: Case, **options: object) -> Case:
     return replace(case, **given)  # type: ignore[arg-type]  # the keys are fields, by their callers
 
 
-@record
+@dataclass(frozen=True)
 class Vocabulary:
     """The rewrites a config may name. It is handed in, so that the config knows no rewrite itself."""
 

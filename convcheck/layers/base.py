@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from convcheck.errors import ShapeError
 from convcheck.layers.text.arguments import Argument
-from convcheck.records import record
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.sizes.windows import Spread, Window, span
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from convcheck.sizes.axis_origins import Tracks
 
 
-@record
+@dataclass(frozen=True)
 class Roundings:
     """How often one output entry is rounded to the tensor's dtype on its way.
 
@@ -32,7 +31,7 @@ class Roundings:
     products_apart: bool = False
 
 
-@record
+@dataclass(frozen=True)
 class Statistic:
     """Numbers that a layer has seen in training and keeps, such as a running mean; no gradient reaches them.
 
@@ -43,7 +42,7 @@ class Statistic:
     eps: float | None = None
 
 
-@record
+@dataclass(frozen=True)
 class Layer(ABC):
     """A layer as torch prints it. Its fields are torch's own arguments, completed and normalised.
 
@@ -201,7 +200,7 @@ class Layer(ABC):
         return sum(math.prod(shape) for shape in self.parameters().values())
 
 
-@record
+@dataclass(frozen=True)
 class Weightless(Layer):
     """A layer that has no parameters and multiplies nothing. Most of them move every entry to its place."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.text import Text
 
-from convcheck.records import record
 from convcheck.report.plain import inert, inert_line
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _TIE = "\ufffc"
 """What stands for a space at which no line is broken."""
 
 
-@record
+@dataclass(frozen=True)
 class Column:
     """A header, and whether the cells are numbers, which stand right and are never broken.
 

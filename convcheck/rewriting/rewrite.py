@@ -9,12 +9,11 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Layer, Roundings
-from convcheck.records import record
 from convcheck.rewriting.specialise import specialise
 from convcheck.rewriting.steps import Rearrange, Step
 from convcheck.rewriting.transplant import Merge, Move, Transplant
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-@record
+@dataclass(frozen=True)
 class Transform:
     """How far a candidate that goes through a transform may be off, since its sums are not those of the reference.
 
@@ -41,7 +40,7 @@ Recipe = tuple[str, *tuple[str | Step, ...]]
 """A parameter of the reference, and the steps that it takes; a text is the template of an einops pattern."""
 
 
-@record
+@dataclass(frozen=True)
 class Refusal:
     """One reason why a rewrite does not hold for a layer: the field, what it is, and what it would have to be.
 
@@ -64,7 +63,7 @@ def _same_macs(layer: Any, *shapes: Shape) -> int:
     return macs
 
 
-@record
+@dataclass(frozen=True)
 class Rewrite:
     """A claim that two modules compute the same function.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from convcheck.records import record
 from convcheck.sizes.patterns import Pattern, Shape
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Step(ABC):
         return found
 
 
-@record
+@dataclass(frozen=True)
 class Rearrange(Step):
     """An einops pattern; axes that only its right side has are repeated. `known` gives lengths of axes."""
 
@@ -78,7 +78,7 @@ def _last(slices: list[slice]) -> Any:
     return (..., *slices)
 
 
-@record
+@dataclass(frozen=True)
 class ZeroPad(Step):
     """Zeros before and after the last axes, one (before, after) for each of them."""
 
@@ -102,7 +102,7 @@ class ZeroPad(Step):
         return tensor[_last([slice(before, before + length) for (before, _), length in inner])]
 
 
-@record
+@dataclass(frozen=True)
 class Dilate(Step):
     """Zeros between the entries along the last axes: `factor - 1` of them, one factor an axis."""
 
@@ -125,7 +125,7 @@ class Dilate(Step):
         return tensor[_last([slice(None, None, factor) for factor in self.factors])]
 
 
-@record
+@dataclass(frozen=True)
 class Flip(Step):
     """Some axes read from the end."""
 
@@ -150,7 +150,7 @@ class Flip(Step):
         return self.forward(tensor)
 
 
-@record
+@dataclass(frozen=True)
 class BlockDiagonal(Step):
     """`[(g o), i, ...] -> [(g o), (g i), ...]`: each group keeps its own block, zeros stand everywhere else."""
 
@@ -181,7 +181,7 @@ class BlockDiagonal(Step):
         return torch.cat(blocks)
 
 
-@record
+@dataclass(frozen=True)
 class Part(Step):
     """One of several equal parts along the first axis, counted from 0. All parts together are the way back."""
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from convcheck.records import record
 from convcheck.rewriting.steps import NoWayBackError, Rearrange, Step
 from convcheck.sizes.patterns import Pattern, Shape
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 Parameters = Mapping[str, "Tensor"]
 
 
-@record
+@dataclass(frozen=True)
 class Move:
     """The steps by which a parameter of the reference, of a given shape, or a part of it, becomes the candidate's."""
 
@@ -68,7 +67,7 @@ class Move:
         return ", then ".join(str(step) for step in self.steps) or "as it is"
 
 
-@record
+@dataclass(frozen=True)
 class Merge:
     """Several tensors of the reference that become one parameter of the candidate. `compute` is differentiable."""
 
@@ -99,7 +98,7 @@ class Merge:
         return self.told
 
 
-@record
+@dataclass(frozen=True)
 class Transplant:
     """How all parameters move."""
 

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
-from convcheck.records import record
 from convcheck.sizes.conditions import assume, at_least
 from convcheck.sizes.terms import factors
 
 
-@record
+@dataclass(frozen=True)
 class Floor:
     """`inside // by`."""
 
@@ -33,7 +33,7 @@ class Floor:
         return f"{text}//{self.by}" if self.inside.is_name() else f"({text})//{self.by}"
 
 
-@record
+@dataclass(frozen=True)
 class Factor:
     """A sum that is a factor of a product, and stays one."""
 

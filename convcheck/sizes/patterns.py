@@ -10,10 +10,10 @@ import keyword
 import math
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 from convcheck.errors import PatternError, multiples, shown
-from convcheck.records import record
 
 Shape = tuple[int, ...]
 Shapes = tuple[Shape, ...]
@@ -31,7 +31,7 @@ LONGEST = 1000
 _RESERVED = frozenset(("axis", "pattern", "reduction", "tensor"))
 
 
-@record
+@dataclass(frozen=True)
 class Pattern:
     """`source -> target`, each a row of groups; a group is the axes in one pair of parentheses.
 

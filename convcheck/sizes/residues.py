@@ -7,10 +7,10 @@ Mathematics, 2nd edition, 1994, section 3.5). Halving finds the least remainder,
 
 from __future__ import annotations
 
-from convcheck.records import record
+from dataclasses import dataclass
 
 
-@record
+@dataclass(frozen=True)
 class Residues:
     """`(a*x + b) mod m` for x = 0, 1, 2 and so on; m is at least 1."""
 

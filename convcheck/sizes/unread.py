@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import cast
 
-from convcheck.records import record
 from convcheck.sizes.lengths import Length, UndecidedError, as_formula
 from convcheck.sizes.windows import Spread, Window
 
@@ -32,7 +32,7 @@ class _Effort:
             yield each
 
 
-@record
+@dataclass(frozen=True)
 class Passage:
     """One layer along one axis, with the lengths of its input and output; `mode` is how it pads."""
 

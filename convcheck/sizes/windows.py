@@ -7,9 +7,9 @@ Formulas: torch.nn.Conv2d, torch.nn.ConvTranspose2d and torch.nn.MaxPool2d, sect
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import cast
 
-from convcheck.records import record
 from convcheck.sizes.lengths import Length, UndecidedError, as_formula
 from convcheck.sizes.residues import Residues, first_up_to, least
 from convcheck.sizes.terms import parenthesize
@@ -26,7 +26,7 @@ def along(value: int | tuple[int, ...], dims: int) -> tuple[int, ...]:
     return values * dims if len(values) == 1 else values
 
 
-@record
+@dataclass(frozen=True)
 class Window:
     """A convolution along one axis; `before` and `after` are the padding on either side."""
 
@@ -129,7 +129,7 @@ class Window:
         return max(found)
 
 
-@record
+@dataclass(frozen=True)
 class Spread:
     """A transposed convolution along one axis: every input position is spread over `kernel` outputs."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from convcheck.calculator.inverse.ranges import Lengths, Ranges, joined
 from convcheck.layers.text.arguments import LARGEST
-from convcheck.records import record
 
 
-@record
+@dataclass(frozen=True)
 class Monotone:
     """A function of whole numbers from `least` to `most` that never falls; or, where `falls`, never rises."""
 

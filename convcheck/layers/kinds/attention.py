@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers.base import Layer, Roundings
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument, BadValueError
 from convcheck.layers.text.notation import compact, divisors, label
-from convcheck.records import record
 from convcheck.sizes.patterns import Shape, Shapes
 
 
@@ -42,7 +42,7 @@ SCORES_AT_ONCE = 7
 """How often the scores are in memory, as `Layer.unfolded` counts: behind scale, mask and softmax, with their errors."""
 
 
-@record
+@dataclass(frozen=True)
 class DotProductAttention(Layer):
     """`o[l, v] = sum over s of P[l, s] * value[s, v]`, with `P[l] = softmax(scale * query[l] . key[s] + mask[l, s])`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
@@ -10,7 +11,6 @@ from convcheck.layers.base import Layer, Roundings, Statistic, say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import label
-from convcheck.records import record
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.sizes.windows import Window
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from convcheck.sizes.axis_origins import Tracks
 
 
-@record
+@dataclass(frozen=True)
 class BatchNorm(Layer):
     """`y[c] = (x[c] - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c]`.
 

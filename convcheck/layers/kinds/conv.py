@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers.base import Layer, Roundings, batch_of, check_channels, too_short
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, indivisible, label, per_axis
-from convcheck.records import record
 from convcheck.sizes.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
 from convcheck.sizes.windows import Window, span
 
 
-@record
+@dataclass(frozen=True)
 class Conv(Layer):
     """`y[o, n] = b[o] + sum over i, k of W[o, i, k] * x[i, s*n + d*k - p]`."""
 

@@ -7,6 +7,7 @@ out, too, and how many operations an exponential takes is the processor's matter
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from convcheck.errors import ShapeError
@@ -14,7 +15,6 @@ from convcheck.layers.base import Roundings, Weightless, say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument, BadValueError
 from convcheck.layers.text.notation import compact, label
-from convcheck.records import record
 from convcheck.sizes.patterns import Shape, Shapes
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def _none(*kinds: str) -> dict[str, int]:
     return dict.fromkeys(kinds, 0)
 
 
-@record
+@dataclass(frozen=True)
 class Elementwise(Weightless):
     """`y[n] = f(x[n])` for every entry by itself. This class holds those that have no argument."""
 
@@ -76,7 +76,7 @@ class Elementwise(Weightless):
         return label([self.kind, *words])
 
 
-@record
+@dataclass(frozen=True)
 class InPlace(Elementwise):
     """Activations that may overwrite their input, which changes memory and not what is computed."""
 
@@ -86,7 +86,7 @@ class InPlace(Elementwise):
     SIGNATURE = (_INPLACE,)
 
 
-@record
+@dataclass(frozen=True)
 class LeakyReLU(Elementwise):
     """`max(x, 0) + negative_slope * min(x, 0)`."""
 
@@ -97,7 +97,7 @@ class LeakyReLU(Elementwise):
     SIGNATURE = (Argument("negative_slope", read.number(), 0.01), _INPLACE)
 
 
-@record
+@dataclass(frozen=True)
 class ELU(Elementwise):
     """`x` above 0, else `alpha * (exp(x) - 1)`, or with `x / alpha` for CELU."""
 
@@ -112,7 +112,7 @@ class ELU(Elementwise):
             yield "alpha", "alpha is 0, and CELU divides by it; it must be another number"
 
 
-@record
+@dataclass(frozen=True)
 class Hardtanh(Elementwise):
     """`min(max(x, min_val), max_val)`."""
 
@@ -128,7 +128,7 @@ class Hardtanh(Elementwise):
             yield "max_val", f"max_val is {self.max_val}; it must be above min_val, which is {self.min_val}"
 
 
-@record
+@dataclass(frozen=True)
 class GELU(Elementwise):
     """`x` times the normal distribution's cumulative one at `x`, or what tanh makes of that."""
 
@@ -142,7 +142,7 @@ class GELU(Elementwise):
         return {"approximate": (repr(self.approximate), None)}
 
 
-@record
+@dataclass(frozen=True)
 class Softplus(Elementwise):
     """`log(1 + exp(beta * x)) / beta`, and `x` where `beta * x` is above the threshold."""
 
@@ -153,7 +153,7 @@ class Softplus(Elementwise):
     SIGNATURE = (Argument("beta", read.number(), 1.0), Argument("threshold", read.number(), 20.0))
 
 
-@record
+@dataclass(frozen=True)
 class Dropout(Elementwise):
     """In eval mode, as everything here is: its input."""
 
@@ -182,7 +182,7 @@ class Dropout(Elementwise):
         return {"p": (self.p, None), "inplace": (self.inplace, None)}
 
 
-@record
+@dataclass(frozen=True)
 class Softmax(Weightless):
     """`exp(x[n]) / sum over m of exp(x[m])` along one axis, or the logarithm of that.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError, multiples
@@ -11,7 +12,6 @@ from convcheck.layers.base import Weightless, say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import label
-from convcheck.records import record
 from convcheck.sizes.patterns import Shape, Shapes
 from convcheck.sizes.terms import parenthesize, times
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _USUAL_RANK = 4
 
 
-@record
+@dataclass(frozen=True)
 class Flatten(Weightless):
     """`b i h w -> b (i h w)`: the axes from `start_dim` to `end_dim`, both included, become one."""
 
@@ -82,7 +82,7 @@ class Flatten(Weightless):
         return label([self.kind, ("from", self.start_dim, 1), ("to", self.end_dim, -1)])
 
 
-@record
+@dataclass(frozen=True)
 class Unflatten(Weightless):
     """`b (i h w) -> b i h w`: the axis `dim` becomes several; the length of one of them, if -1, is what is left."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
@@ -10,14 +11,13 @@ from convcheck.layers.base import Layer, Roundings, batch_of
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import label
-from convcheck.records import record
 from convcheck.sizes.patterns import Shape, Shapes
 
 if TYPE_CHECKING:
     from convcheck.sizes.axis_origins import Tracks
 
 
-@record
+@dataclass(frozen=True)
 class Linear(Layer):
     """`y[..., o] = b[o] + sum over i of W[o, i] * x[..., i]`."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers.base import Layer, Roundings
-from convcheck.records import record
 from convcheck.sizes.patterns import Shape, Shapes
 
 
-@record
+@dataclass(frozen=True)
 class MatMul(Layer):
     """`y[..., m, p] = sum over n of a[..., m, n] * b[..., n, p]`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
@@ -12,7 +13,6 @@ from convcheck.layers.kinds.elementwise import probability
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, divisors, label
-from convcheck.records import record
 from convcheck.sizes.patterns import Shape, Shapes
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def _features(value: object, dims: int) -> object:
     return None if value is None else read.whole(1)(value, dims)
 
 
-@record
+@dataclass(frozen=True)
 class MultiheadAttention(Layer):
     """`out_proj(concat over heads h of attention(W_q[h] query, W_k[h] key, W_v[h] value))`.
 

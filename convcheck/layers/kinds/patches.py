@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
@@ -12,7 +13,6 @@ from convcheck.layers.kinds.conv_transpose import ConvTranspose
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, label, per_axis
-from convcheck.records import record
 from convcheck.sizes.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
 from convcheck.sizes.windows import Spread, Window
 
@@ -32,7 +32,7 @@ _SIGNATURE = (
 )
 
 
-@record
+@dataclass(frozen=True)
 class _Patches(Layer):
     """What both have in common."""
 
@@ -112,7 +112,7 @@ class _Patches(Layer):
         )
 
 
-@record
+@dataclass(frozen=True)
 class Patchify(_Patches):
     """`[b, *space, i] -> [b, *grid, o]`: a convolution without padding, channels last."""
 
@@ -156,7 +156,7 @@ class Patchify(_Patches):
         return self.conv().roundings()
 
 
-@record
+@dataclass(frozen=True)
 class Unpatchify(_Patches):
     """`[b, *grid, i] -> [b, *space, o]`: a transposed convolution without padding, channels last.
 

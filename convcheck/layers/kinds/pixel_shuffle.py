@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from convcheck.errors import ShapeError, multiples
 from convcheck.layers.base import Weightless, say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import LARGEST, Argument
 from convcheck.layers.text.notation import label, per_axis
-from convcheck.records import record
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.sizes.terms import parenthesize
 from convcheck.sizes.windows import Spread, Window
 
 
-@record
+@dataclass(frozen=True)
 class PixelShuffle(Weightless):
     """`y[..., c, r*h + i, r*w + j] = x[..., r*r*c + r*i + j, h, w]`, with any number of leading axes."""
 
@@ -62,7 +62,7 @@ class PixelShuffle(Weightless):
         return label([self.kind, self.upscale_factor])
 
 
-@record
+@dataclass(frozen=True)
 class PixelUnshuffle(Weightless):
     """`y[..., r*r*c + r*i + j, h, w] = x[..., c, r*h + i, r*w + j]`, with any number of leading axes."""
 

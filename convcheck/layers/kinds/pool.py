@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers.base import Roundings, Weightless, check_rank, too_short
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, label, per_axis
-from convcheck.records import record
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.sizes.windows import Window, along
 
@@ -17,7 +17,7 @@ Size = int | Shape
 """As it was given, since so torch prints it: one number for all axes, one in a tuple, or one for every axis."""
 
 
-@record
+@dataclass(frozen=True)
 class Pool(Weightless):
     """Every channel by itself: windows of an input of any number of channels, batched or not."""
 
@@ -84,7 +84,7 @@ class Pool(Weightless):
         return [self.kind, *words, ("d", self.dilations(), (1,) * self.dims), ("", "ceil" * self.ceil_mode, "")]
 
 
-@record
+@dataclass(frozen=True)
 class MaxPool(Pool):
     """`y[n] = max over k of x[s*n + d*k - p]`, where padding is less than any number."""
 
@@ -118,7 +118,7 @@ class MaxPool(Pool):
         return label([*self._words(), ("", "indices" * self.return_indices, "")])
 
 
-@record
+@dataclass(frozen=True)
 class _Average(Pool):
     """`y[n] = sum over k of x[s*n + k - p], divided by the number of positions in the window`.
 
@@ -144,7 +144,7 @@ class _Average(Pool):
         return label([*self._words(), ("", "" if self.count_include_pad else "nopad", "")])
 
 
-@record
+@dataclass(frozen=True)
 class AvgPool1d(_Average):
     """Averages along one axis. torch turns its sizes into tuples, and prints them so."""
 
@@ -158,7 +158,7 @@ class AvgPool1d(_Average):
     )
 
 
-@record
+@dataclass(frozen=True)
 class AvgPool(_Average):
     """Averages along two or three axes, where a divisor may be given in place of the number of positions."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import PatternError, ShapeError
 from convcheck.layers.base import Layer, Roundings
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument, BadValueError
-from convcheck.records import record
 from convcheck.sizes.patterns import Pattern, Shape, Shapes, parse
 from convcheck.sizes.terms import times
 from convcheck.sizes.windows import Spread, Window
@@ -38,7 +38,7 @@ def _lengths(value: object, dims: int) -> object:
     return tuple((name, read.whole(1)(length, dims)) for name, length in value.items())
 
 
-@record
+@dataclass(frozen=True)
 class Rearrange(Layer):
     """`rearrange("b c (h p) -> b (c p) h", p=2)`: every output is one input."""
 

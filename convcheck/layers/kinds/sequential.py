@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import takewhile
 
 from convcheck.errors import ShapeError, cut
 from convcheck.layers.base import Layer, Roundings, Statistic
-from convcheck.records import record
 from convcheck.sizes.lengths import UndecidedError
 from convcheck.sizes.patterns import Shape, Shapes
 from convcheck.sizes.unread import Passage, unread
@@ -16,7 +16,7 @@ _WIDEST = 64
 """Positions by which a made-up input is lengthened before it is given up to find one that fits."""
 
 
-@record
+@dataclass(frozen=True)
 class Sequential(Layer):
     """`y = f_n(... f_2(f_1(x)))`. Parameters are named as torch does without names: `0.weight`, `1.bias`."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError, multiples
@@ -11,7 +12,6 @@ from convcheck.layers.base import Roundings, Weightless, check_rank, say_rank, t
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, label, per_axis
-from convcheck.records import record
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.sizes.terms import parenthesize, times
 from convcheck.sizes.windows import Spread, Window, along, span
@@ -30,7 +30,7 @@ _WINDOW = (
 )
 
 
-@record
+@dataclass(frozen=True)
 class _Columns(Weightless):
     """What Unfold and Fold have in common: windows of an image, each written out as one column."""
 
@@ -63,7 +63,7 @@ class _Columns(Weightless):
         return [("k", kernel, None), ("s", stride, (1, 1)), ("p", padding, (0, 0)), ("d", dilation, (1, 1))]
 
 
-@record
+@dataclass(frozen=True)
 class Unfold(_Columns):
     """`y[(i, kh, kw), (h, w)] = x[i, s*h + d*kh - p, s*w + d*kw - p]`: every window becomes a column."""
 
@@ -113,7 +113,7 @@ class Unfold(_Columns):
         return label([self.kind, *self._words()])
 
 
-@record
+@dataclass(frozen=True)
 class Fold(_Columns):
     """`y[i, m, n] = sum of x[(i, kh, kw), (h, w)] over all with s*h + d*kh - p = m and s*w + d*kw - p = n`.
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-
-from convcheck.records import record
+from dataclasses import dataclass
 
 LARGEST = 2**63 - 1
 """torch's sizes are 64-bit; a larger number is a slip of the finger, not a layer."""
@@ -25,7 +24,7 @@ class BadValueError(ValueError):
 Reader = Callable[[object, int], object]
 
 
-@record
+@dataclass(frozen=True)
 class Argument:
     """A name, the reader of its value (which is told the number of spatial axes), and torch's default.
 

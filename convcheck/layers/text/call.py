@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from convcheck.errors import LayerError, shown
 from convcheck.layers.text.notation import syntax_tree
 from convcheck.layers.text.printed import printed
-from convcheck.records import record
 
 
-@record
+@dataclass(frozen=True)
 class Call:
     """A kind and its arguments, not bound yet, so that the faults of layers within layers can be told together."""
 

@@ -12,12 +12,11 @@ from convcheck.layers.kinds.sequential import Sequential
 from convcheck.layers.text.call import Call, read_calls
 from convcheck.layers.text.parse import parse_layer
 from convcheck.layers.text.printed import MOST
-from convcheck.records import record
 
 _CHAIN = "Sequential"
 
 
-@record
+@dataclass(frozen=True)
 class Pasted:
     """What was pasted. A print shows which modules there are, and which kind holds them, but no `forward`."""
 
