@@ -90,7 +90,7 @@ def layer_of_words(random: Random, depth: int = 3) -> str:
     """Draw a layer with arguments of its kind, and values that may be anything."""
     kind = random.choice([*kind_names(), "Sequential", "Sequential"])
     family = family_of(kind)
-    if depth and family is not None and family.NESTS:
+    if depth and family is not None and family.IS_CONTAINER:
         return f"{kind}({', '.join(layer_of_words(random, depth - 1) for _ in range(random.randint(0, 4)))})"
     names = [argument.name for argument in family.SIGNATURE] if family else []
     needed = sum(argument.default is REQUIRED for argument in family.SIGNATURE) if family else 0
@@ -150,9 +150,9 @@ def take_layer(text: str) -> None:
 def _ask(layer: Layer) -> None:
     parse_layer(str(layer))
     layer.label(), layer.parameters(), layer.statistics(), layer.parameter_count(), layer.roundings(), layer.degree()
-    shapes = layer.typical_inputs()
+    shapes = layer.example_inputs()
     accept(layer, shapes)
-    layer.macs(*shapes), list(layer.explain(*shapes)), layer.dropped(*shapes), layer.unfolded(*shapes)
+    layer.macs(*shapes), list(layer.explain(*shapes)), layer.dropped(*shapes), layer.im2col_size(*shapes)
 
 
 def take_shape(text: str) -> None:

@@ -72,10 +72,10 @@ def one_run(layer: Layer, shapes: Shapes, name: str, backward: bool) -> int:
 def measure(text: str, shapes: Shapes, name: str, backward: bool) -> int:
     """Return what `one_run` does, once all that torch loads at first use is loaded."""
     layer = parse_layer(text)
-    small, its_inputs = layer, layer.typical_inputs()
+    small, its_inputs = layer, layer.example_inputs()
     if name != LAYER_ITSELF:
         small = parse_layer(catalogue()[name].example)
-        its_inputs = catalogue()[name].example_inputs or small.typical_inputs()
+        its_inputs = catalogue()[name].example_inputs or small.example_inputs()
     one_run(small, its_inputs, name, backward)
     return one_run(layer, shapes, name, backward)
 
@@ -114,7 +114,7 @@ def main() -> int:
     if options.layer:
         try:
             layer = parse_layer(options.layer)
-            shapes = parse_shapes(options.input) if options.input else layer.typical_inputs()
+            shapes = parse_shapes(options.input) if options.input else layer.example_inputs()
             accept(layer, shapes)
         except ConvcheckError as error:
             parser.error(str(error))

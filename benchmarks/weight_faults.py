@@ -15,7 +15,7 @@ from benchmarks.changes import Change
 from benchmarks.planting import Fault, in_weights, stages
 from convcheck.catalogue.claims import Claim
 from convcheck.layers import Layer, MultiheadAttention, Sequential
-from convcheck.rewriting.steps import BlockDiagonal, Part, Rearrange, Step, ZeroPad
+from convcheck.rewriting.steps import BlockDiagonal, EinopsStep, Part, Step, ZeroPad
 from convcheck.rewriting.transplant import Merge, Move
 from convcheck.sizes.patterns import Group, Pattern, Shape
 
@@ -84,7 +84,7 @@ def of_entries(shape: Shape, random: Random) -> Found:
 
 def of_step(step: Step, before: Shape, after: Shape) -> Found:
     """Yield faults in a step, each as a change of what the step makes."""
-    if isinstance(step, Rearrange):
+    if isinstance(step, EinopsStep):
         yield from of_pattern(step, before, after)
     if isinstance(step, ZeroPad):
         for number, (front, behind) in enumerate(step.pads):
@@ -97,11 +97,11 @@ def of_step(step: Step, before: Shape, after: Shape) -> Found:
         yield kinds.GROUPS, "blocks beside the diagonal", partial(changes.rolled, axis=1, by=before[1])
 
 
-def of_pattern(step: Rearrange, before: Shape, after: Shape) -> Found:
+def of_pattern(step: EinopsStep, before: Shape, after: Shape) -> Found:
     """Yield an einops pattern with two axes swapped on a side, or channels on the wrong side of a patch."""
     sizes = step.pattern.sizes(before, step.known)
     for kind, target in _wrong_orders(step.pattern, sizes):
-        wrong = Rearrange(Pattern(step.pattern.source, target), sizes)
+        wrong = EinopsStep(Pattern(step.pattern.source, target), sizes)
         if wrong.shape(before) == after:
             yield kind, f"as '{wrong}'", _replaced(step, wrong, before)
 

@@ -65,7 +65,7 @@ def verify(
     from convcheck.proof.verification import verify as prove
 
     parsed, change, notes = _own(layer) if _is_module(layer) else (parse_layer(layer), as_drawn, ())
-    shapes = parse_shapes(input) if input is not None else parsed.typical_inputs()
+    shapes = parse_shapes(input) if input is not None else parsed.example_inputs()
     accept(parsed, shapes)
     if rewrite != "all":
         find(rewrite)
@@ -108,9 +108,9 @@ def _read(layer: LayerLike) -> Layer:
 def _own(module: nn.Module) -> tuple[Layer, Callable[[Point], Point], tuple[str, ...]]:
     """Return the layer that a module is, what puts its weights into a run, and what is to be said of them."""
     from convcheck.proof.real_weights import replacing
-    from convcheck.sides.read_weights import materialise
+    from convcheck.sides.read_weights import read_weights
 
-    found = materialise(module)
+    found = read_weights(module)
     told = ("weights: the module's own; the command that repeats this draws random ones",) if found.tensors else ()
     return found.layer, replacing(found.tensors), (*told, *found.notes)
 

@@ -48,7 +48,7 @@ class Fault(NamedTuple):
     def __str__(self) -> str:
         told = f"{self.path}: {self.message}" if self.path else self.message
         # A name of a file or of a key may hold line breaks; a fault is one line.
-        return inert_line(f"{self.file}:{self.line}:{self.column}: {told}")
+        return escape_line(f"{self.file}:{self.line}:{self.column}: {told}")
 
 
 class ConfigError(ConvcheckError):
@@ -59,7 +59,7 @@ class ConfigError(ConvcheckError):
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
-def inert_line(text: str) -> str:
+def escape_line(text: str) -> str:
     """Return text on one line in which nothing moves the cursor or changes colours: what would is spelt out."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 

@@ -91,7 +91,7 @@ class ConfigFile(pytest.File):
         from convcheck.catalogue.claims import claims_of
         from convcheck.config.load import load
         from convcheck.errors import ConvcheckError
-        from convcheck.report.plain import inert
+        from convcheck.report.plain import escape_controls
 
         here = self.config.invocation_params.dir
         # Commands are to be copied from where pytest was started.
@@ -99,11 +99,11 @@ class ConfigFile(pytest.File):
         try:
             for claim in claims_of(load(self.path, str(shown), vocabulary())):
                 # Two colons part the names of an id.
-                name = inert(claim.id).replace("::", ":")
+                name = escape_controls(claim.id).replace("::", ":")
                 # Left alone, pytest 9.2 takes the brackets for a part of the name, and --lf then never finds it again.
                 yield ClaimItem.from_parent(self, name=name, nodeid=f"{self.nodeid}::{name}", claim=claim)
         except ConvcheckError as error:
-            raise self.CollectError(inert(str(error))) from None
+            raise self.CollectError(escape_controls(str(error))) from None
 
 
 class _NotAsExpectedError(Exception):
@@ -153,7 +153,7 @@ class ClaimItem(pytest.Item):
 def _told(result: Result) -> str:
     """Return what needs saying about a result, with the command that repeats it, and its row of the table."""
     from convcheck.report.formats.table import summary
-    from convcheck.report.plain import inert
+    from convcheck.report.plain import escape_controls
     from convcheck.report.plain_console import printed
     from convcheck.report.result_rows import remarks
 
@@ -162,4 +162,4 @@ def _told(result: Result) -> str:
     table = printed(lambda paper: [summary([result], paper)], WIDTH)
     rows = (line.rstrip() for line in table.splitlines())
     # The last line is one that editors make a link of.
-    return "\n".join([said, "", *rows, "", f"{inert(result.source or '')}: {result.verdict}"])
+    return "\n".join([said, "", *rows, "", f"{escape_controls(result.source or '')}: {result.verdict}"])

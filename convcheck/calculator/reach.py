@@ -12,12 +12,12 @@ from fractions import Fraction
 
 from convcheck.calculator.receptive_field import field, jump
 from convcheck.layers.base import Layer
-from convcheck.sizes.axis_origins import Tracks
+from convcheck.sizes.axis_origins import AxisOrigins
 from convcheck.sizes.patterns import Shape, Shapes
 
 
 @dataclass(frozen=True)
-class Reach:
+class ReceptiveField:
     """Along one axis of the input: how many positions an output reads, and how far apart those of neighbours begin.
 
     `field` counts from the first to the last one, for an output far from the borders. Where every output reads all
@@ -29,7 +29,7 @@ class Reach:
     jump: Fraction | None
 
 
-def reaches(layers: Sequence[Layer], inputs: Sequence[Shapes]) -> Iterator[tuple[Reach, ...]]:
+def reaches(layers: Sequence[Layer], inputs: Sequence[Shapes]) -> Iterator[tuple[ReceptiveField, ...]]:
     """Yield, for every layer of a chain, the reach of its outputs along each spatial axis of the chain's input.
 
     `inputs` are the shapes of the inputs of every layer. Of several inputs of attention, the axis is that of the keys;
@@ -37,28 +37,28 @@ def reaches(layers: Sequence[Layer], inputs: Sequence[Shapes]) -> Iterator[tuple
     """
     start = inputs[0][1 if len(inputs[0]) > 1 else 0]
     spatial = _spatial(layers, inputs, len(start))
-    tracks = Tracks([((axis, ()),) for axis in range(len(start))], spatial)
+    origins = AxisOrigins([((axis, ()),) for axis in range(len(start))], spatial)
     for layer, shapes in zip(layers, inputs, strict=True):
-        for leaf, taken in layer.within(*shapes):
-            leaf.track(tracks, *taken)
-        yield tuple(_reach(tracks, axis, start) for axis in sorted(spatial))
+        for leaf, taken in layer.leaves_with_inputs(*shapes):
+            leaf.trace_axes(origins, *taken)
+        yield tuple(_reach(origins, axis, start) for axis in sorted(spatial))
 
 
 def _spatial(layers: Sequence[Layer], inputs: Sequence[Shapes], rank: int) -> frozenset[int]:
-    tracks = Tracks([((axis, ()),) for axis in range(rank)])
+    origins = AxisOrigins([((axis, ()),) for axis in range(rank)])
     for layer, shapes in zip(layers, inputs, strict=True):
-        for leaf, taken in layer.within(*shapes):
+        for leaf, taken in layer.leaves_with_inputs(*shapes):
             axes = leaf.space(*taken)
             if axes:
-                return frozenset(origin for axis in axes for origin, _ in tracks.axes[axis])
-            leaf.track(tracks, *taken)
+                return frozenset(origin for axis in axes for origin, _ in origins.axes[axis])
+            leaf.trace_axes(origins, *taken)
     return frozenset()
 
 
-def _reach(tracks: Tracks, origin: int, start: Shape) -> Reach:
-    paths = [path for axis in tracks.axes for track, path in axis if track == origin]
-    if origin in tracks.unknown:
-        return Reach(None, None)
-    if origin in tracks.whole or len(paths) != 1:
-        return Reach(start[origin], None)
-    return Reach(field(paths[0]), jump(paths[0]))
+def _reach(origins: AxisOrigins, origin: int, start: Shape) -> ReceptiveField:
+    paths = [path for axis in origins.axes for track, path in axis if track == origin]
+    if origin in origins.unknown:
+        return ReceptiveField(None, None)
+    if origin in origins.whole or len(paths) != 1:
+        return ReceptiveField(start[origin], None)
+    return ReceptiveField(field(paths[0]), jump(paths[0]))

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
-from convcheck.sizes.windows import Spread, Step, Window, span
+from convcheck.sizes.windows import Step, TransposedWindow, Window, span
 
 _MOST_PHASES = 512
 """Output positions that are looked at one by one. After so many, most chains repeat themselves."""
@@ -31,7 +31,7 @@ def jump(path: Iterable[Step]) -> Fraction:
     """Return how far apart, in positions of the input, the windows of two neighbouring outputs begin."""
     found = Fraction(1)
     for step in path:
-        found *= Fraction(1, step.stride) if isinstance(step, Spread) else step.stride
+        found *= Fraction(1, step.stride) if isinstance(step, TransposedWindow) else step.stride
     return found
 
 
@@ -57,7 +57,7 @@ def _period(steps: Sequence[Step]) -> int:
     """Return after how many outputs the inputs that are read have the same pattern again."""
     period, distance = 1, Fraction(1)
     for step in reversed(steps):
-        distance *= Fraction(1, step.stride) if isinstance(step, Spread) else step.stride
+        distance *= Fraction(1, step.stride) if isinstance(step, TransposedWindow) else step.stride
         period = math.lcm(period, distance.denominator)
     return period
 
@@ -68,7 +68,9 @@ def _read(steps: Sequence[Step], output: int, parts: list[int]) -> int:
     for step in reversed(steps):
         inputs: list[Run] = []
         for run in runs:
-            for found in _through_spread(step, run) if isinstance(step, Spread) else _through_window(step, run):
+            for found in (
+                _through_spread(step, run) if isinstance(step, TransposedWindow) else _through_window(step, run)
+            ):
                 inputs.append(found)
                 parts[0] += 1
                 if parts[0] > _MOST_PARTS:
@@ -88,7 +90,7 @@ def _through_window(step: Window, run: Run) -> Iterator[Run]:
         yield from ((at + tap, at + tap) for at in range(first, last + 1, step.stride) for tap in _taps(step))
 
 
-def _through_spread(step: Spread, run: Run) -> Iterator[Run]:
+def _through_spread(step: TransposedWindow, run: Run) -> Iterator[Run]:
     """Yield the inputs that neighbouring outputs read: output m reads all n with s*n + d*k - p = m."""
     if step.dilation == 1:
         ends = [(run[0] + step.padding - step.kernel + 1, run[1] + step.padding)]

@@ -131,5 +131,5 @@ def _case(case: Case, dtype: DType, explained: bool) -> LayerShape:
     row = shape_of(case.layer, case.inputs, case.name, dtype=dtype, explained=explained)
     within = chain([case.layer], case.inputs, dtype=dtype)
     fields, jumps = within[-1].receptive_field, within[-1].jump
-    layers = tuple(within) if case.layer.NESTS else ()
+    layers = tuple(within) if case.layer.IS_CONTAINER else ()
     return replace(row, receptive_field=fields, jump=jumps, layers=layers)

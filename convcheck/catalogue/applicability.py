@@ -14,7 +14,7 @@ def facts(name: str, *, code: bool = True) -> RewriteFacts:
     rewrite = find(name)
     example = parse_layer(rewrite.example)
     order = rewrite.spelt_order(example.dims) if rewrite.order else None
-    shapes = rewrite.example_inputs or example.typical_inputs()
+    shapes = rewrite.example_inputs or example.example_inputs()
     moves = rewrite.transplant(example, shapes).moves
     return RewriteFacts(
         name=name,

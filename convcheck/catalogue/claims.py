@@ -10,8 +10,8 @@ from convcheck.config.case import Case
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.rewriting.transplant import Transplant
 
-COSTLY = 8
-CHEAP = 2_000_000_000
+MAX_COST_RATIO = 8
+ALWAYS_CHEAP_MACS = 2_000_000_000
 """Multiplications, at the pace of a matrix product, that a rewrite may take to be tried without being named: as many as
 take a few seconds, or as the layer itself takes, eight times over."""
 
@@ -43,7 +43,7 @@ class Claim:
 def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
     """Yield the claims of every case, in order; a case with no rewrite that holds makes one refused claim.
 
-    Where all rewrites are asked for, those that would take far more work than the layer are left out; see `costly`.
+    Where all rewrites are asked for, those that would take far more work than the layer are left out; see `too_costly`.
     """
     for case in cases:
         if case.rewrites is not None:
@@ -51,7 +51,7 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
                 rewrite = catalogue()[name]
                 yield Claim(case, name, rewrite, _refusals(case, rewrite))
             continue
-        left_out = costly(case)
+        left_out = too_costly(case)
         held = [
             name
             for name in applicable(case.layer, case.inputs)
@@ -68,15 +68,19 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
             yield Claim(case, NONE_APPLIES, None, reasons or (f"no rewrite is known for {case.layer.kind}",))
 
 
-def costly(case: Case) -> dict[str, int]:
+def too_costly(case: Case) -> dict[str, int]:
     """Return the rewrites that hold for a case but are left out unless named, and how many times as long they take."""
     own = case.layer.macs(*case.inputs)
     work = {
-        name: catalogue()[name].macs(case.layer, *case.inputs) * catalogue()[name].pace
+        name: catalogue()[name].macs(case.layer, *case.inputs) * catalogue()[name].relative_cost
         for name in applicable(case.layer, case.inputs)
         if not catalogue()[name].refuse_order(case.layer, case.order)
     }
-    costly = [name for name in sorted(work, key=lambda name: work[name]) if work[name] > max(CHEAP, COSTLY * own)]
+    costly = [
+        name
+        for name in sorted(work, key=lambda name: work[name])
+        if work[name] > max(ALWAYS_CHEAP_MACS, MAX_COST_RATIO * own)
+    ]
     # One at least is tried, whatever it takes: the one that takes least.
     left_out = costly if len(costly) < len(work) else costly[1:]
     return {name: round(work[name] / own) for name in work if name in left_out}

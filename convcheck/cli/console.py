@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from convcheck.errors import ConvcheckError, UsageError, cut, inert_line
+from convcheck.errors import ConvcheckError, UsageError, cut, escape_line
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -115,14 +115,14 @@ def _writing() -> Iterator[None]:
 def listed(names: Iterable[str]) -> None:
     """Print names, one a line."""
     for name in names:
-        write(inert_line(name))
+        write(escape_line(name))
 
 
 def complain(error: ConvcheckError) -> None:
     """Print what is wrong with the input on standard error, one fault a line, and no more lines than are of use."""
     lines = str(error).split("\n")
     for line in lines[:MOST_FAULTS]:
-        sys.stderr.write(_read_only(f"error: {cut(inert_line(line), LONGEST)}\n"))
+        sys.stderr.write(_read_only(f"error: {cut(escape_line(line), LONGEST)}\n"))
     more = f", of which the first {MOST_FAULTS} are shown" if len(lines) > MOST_FAULTS else ""
     if len(lines) > 1:
         sys.stderr.write(f"{len(lines)} faults{more}; nothing was run\n")
@@ -130,4 +130,4 @@ def complain(error: ConvcheckError) -> None:
 
 def hint(text: str) -> None:
     """Print a remark on standard error."""
-    sys.stderr.write(_read_only(f"note: {inert_line(text)}\n"))
+    sys.stderr.write(_read_only(f"note: {escape_line(text)}\n"))

@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from convcheck.cli import console
 from convcheck.cli.command import page, told
-from convcheck.errors import ConvcheckError, cut, inert_line
+from convcheck.errors import ConvcheckError, cut, escape_line
 from convcheck.version import __version__, torch_version
 
 BAD_INPUT, OUR_FAULT, INTERRUPTED = 2, 3, 130
@@ -38,7 +38,7 @@ def _inert() -> Iterator[None]:
         # Without any word, click raises the help itself.
         is_help = type(error).__name__ == "NoArgsIsHelpError"
         if isinstance(message := getattr(error, "message", None), str) and not is_help:
-            error.message = cut(inert_line(message), console.LONGEST)  # type: ignore[attr-defined]
+            error.message = cut(escape_line(message), console.LONGEST)  # type: ignore[attr-defined]
         raise
 
 

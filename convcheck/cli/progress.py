@@ -58,13 +58,13 @@ def _bar() -> Progress:
     from rich.text import Text
 
     from convcheck.cli import console
-    from convcheck.report.plain import inert
+    from convcheck.report.plain import escape_controls
 
     class Name(ProgressColumn):
         """The case at work, cut where the terminal ends; the tables have it whole."""
 
         def render(self, task: Task) -> Text:
-            return Text(inert(task.description), overflow="ellipsis", no_wrap=True)
+            return Text(escape_controls(task.description), overflow="ellipsis", no_wrap=True)
 
     class Rate(ProgressColumn):
         """Cases a second, or seconds a case."""

@@ -36,13 +36,13 @@ def arranged(claims: Sequence[Claim], shard: Shard | None, *, failed_first: bool
 
 def hint(cases: Iterable[Case], *, made_up: bool) -> None:
     """Say what was chosen for the user: an input that was not given, and rewrites that were left out."""
-    from convcheck.catalogue.claims import costly
+    from convcheck.catalogue.claims import too_costly
     from convcheck.layers import write_shapes
 
     for case in cases:
         if case.source is None and made_up:
             console.hint(f"no -i given for {case.name}, so this is taken: {write_shapes(case.inputs)}")
-        left_out = costly(case) if case.rewrites is None else {}
+        left_out = too_costly(case) if case.rewrites is None else {}
         if left_out:
             times = " to ".join(map(str, sorted({min(left_out.values()), max(left_out.values())})))
             console.hint(

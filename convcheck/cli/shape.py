@@ -84,8 +84,8 @@ def _rows(
     if shapes is None:
         from convcheck.layers import Sequential
 
-        first = layers[0] if layers[0].TAKES != (1,) else Sequential("Sequential", layers)
-        like = write_shapes(first.typical_inputs())
+        first = layers[0] if layers[0].INPUT_COUNTS != (1,) else Sequential("Sequential", layers)
+        like = write_shapes(first.example_inputs())
         raise UsageError(f"an input's shape is needed; add -i, for example {like}")
     rows = chain(layers, shapes, names, dtype=dtype or "float32", explained=explained)
     return rows, total_of(layers, shapes, rows) if len(rows) > 1 else None, True

@@ -56,7 +56,7 @@ def cost(claim: Claim) -> int:
     if rewrite is None or claim.refusals:
         return OVERHEAD
     # Whole numbers are added up alike on every machine, and no layer is too large for them.
-    work = rewrite.macs(case.layer, *case.inputs) * round(100 * rewrite.pace) // 100
+    work = rewrite.macs(case.layer, *case.inputs) * round(100 * rewrite.relative_cost) // 100
     return OVERHEAD + PER_WEIGHT * case.layer.parameter_count() + case.layer.macs(*case.inputs) + work
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from convcheck.calculator.formulas import has_names, parse_formulas
 from convcheck.config.config_files import ENDINGS, configs_in
-from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, inert_line, shown
+from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, escape_line, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape
 from convcheck.sizes.patterns import Shapes
 
@@ -165,7 +165,7 @@ def layer_case(layer: Layer, shapes: Shapes | None) -> Case:
     """
     from convcheck.config.case import Case
 
-    case = Case(name=layer.label(), layer=layer, inputs=shapes or layer.typical_inputs())
+    case = Case(name=layer.label(), layer=layer, inputs=shapes or layer.example_inputs())
     try:
         accept(layer, case.inputs)
     except ShapeError as error:
@@ -213,6 +213,6 @@ def chosen(cases: Sequence[Case], rewrites: Sequence[str] | None, expression: st
     wanted = matcher(expression)
     found = [claim for claim in claims if wanted(claim.id)]
     if not found:
-        names = ", ".join(inert_line(claim.id) for claim in claims[:8]) + (", ..." if len(claims) > 8 else "")
+        names = ", ".join(escape_line(claim.id) for claim in claims[:8]) + (", ..." if len(claims) > 8 else "")
         raise UsageError(f"-k {shown(expression)} selects nothing; there are: {names}")
     return found

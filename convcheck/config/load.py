@@ -204,7 +204,7 @@ def _from_model(model: CaseModel) -> Case:
     return Case(
         name=model.name or "-".join([model.layer.label(), *(rewrites or ())]),
         layer=model.layer,
-        inputs=model.input or model.layer.typical_inputs(),
+        inputs=model.input or model.layer.example_inputs(),
         rewrites=rewrites,
         order=model.order,
         transplant=model.transplant,

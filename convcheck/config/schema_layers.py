@@ -45,7 +45,7 @@ def _op(names: Any) -> Schema:
 def _arguments(family: Any, names: list[str]) -> Schema:
     """Return what a mapping of one of these kinds may hold besides its kind."""
     title = " or ".join(names)
-    if family.NESTS:
+    if family.IS_CONTAINER:
         layer = {"$ref": "#/$defs/layer"}
         layers = {"anyOf": [{"type": "array", "minItems": 1, "items": layer}, layer]}
         known: Schema = {"layers": {"description": f"The layers of {title}, in order.", **layers}}

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from convcheck.errors import ShapeError
 from convcheck.layers.text.arguments import Argument
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
-from convcheck.sizes.windows import Spread, Window, span
+from convcheck.sizes.windows import TransposedWindow, Window, span
 
 if TYPE_CHECKING:
-    from convcheck.sizes.axis_origins import Tracks
+    from convcheck.sizes.axis_origins import AxisOrigins
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,16 @@ class Layer(ABC):
     SIGNATURE: ClassVar[tuple[Argument, ...]]
     """torch's own arguments, in torch's order."""
 
-    TAKES: ClassVar[tuple[int, ...]] = (1,)
+    INPUT_COUNTS: ClassVar[tuple[int, ...]] = (1,)
     """How many inputs it takes."""
 
     ANY_SHAPE: ClassVar[bool] = False
     """Whether it takes inputs of any shape, and keeps it."""
 
-    MIXES: ClassVar[bool] = False
+    MIXES_CHANNELS: ClassVar[bool] = False
     """Whether an output is made of several channels; they stand before the axes of `space`."""
 
-    NESTS: ClassVar[bool] = False
+    IS_CONTAINER: ClassVar[bool] = False
     """Whether its arguments are other layers, its field `layers`."""
 
     KEYWORDS: ClassVar[Argument | None] = None
@@ -109,7 +109,7 @@ class Layer(ABC):
 
     @abstractmethod
     def output_shape(self, *shapes: Any, **_: Any) -> Shape:
-        """Return the output's shape for inputs of these shapes, as many as `TAKES` says.
+        """Return the output's shape for inputs of these shapes, as many as `INPUT_COUNTS` says.
 
         Raises:
             ShapeError: torch would not take inputs of these shapes, or the output would be empty.
@@ -137,39 +137,39 @@ class Layer(ABC):
         self.output_shape(*shapes)
         yield from ()
 
-    def steps(self, *_shapes: Any) -> Sequence[Window | Spread]:
+    def axis_windows(self, *_shapes: Any) -> Sequence[Window | TransposedWindow]:
         """Return what an output reads along each axis of `space`; nothing where that is no matter of positions."""
         return ()
 
     def space(self, *shapes: Any) -> range:
         """Return the axes that hold positions, of the first input; of several inputs of attention, of the keys."""
-        return range(len(shapes[0]) - len(self.steps(*shapes)), len(shapes[0]))
+        return range(len(shapes[0]) - len(self.axis_windows(*shapes)), len(shapes[0]))
 
-    def track(self, tracks: Tracks, *shapes: Any) -> None:
+    def trace_axes(self, origins: AxisOrigins, *shapes: Any) -> None:
         """Let the tracks of the input's axes become those of the output's.
 
         Where no steps are known, every output reads all positions along all axes, as of one of several inputs.
         """
-        steps, space = self.steps(*shapes), self.space(*shapes)
+        steps, space = self.axis_windows(*shapes), self.space(*shapes)
         if steps:
-            tracks.steps(space.stop, steps)
-            if self.MIXES:
-                tracks.mix(space.start - 1)
+            origins.step_along(space.stop, steps)
+            if self.MIXES_CHANNELS:
+                origins.mix(space.start - 1)
             return
-        for axis in range(len(tracks.axes)):
-            tracks.mix(axis)
-        tracks.axes = [()] * len(self.output_shape(*shapes))
+        for axis in range(len(origins.axes)):
+            origins.mix(axis)
+        origins.axes = [()] * len(self.output_shape(*shapes))
 
     def leaves(self) -> Iterator[Layer]:
         """Yield the layers that are no chains themselves, in order."""
         yield self
 
-    def within(self, *shapes: Any) -> Iterator[tuple[Layer, Shapes]]:
+    def leaves_with_inputs(self, *shapes: Any) -> Iterator[tuple[Layer, Shapes]]:
         """Yield the same layers, each with the shapes of its inputs."""
         yield self, shapes
 
     @abstractmethod
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         """Return small inputs for which no axis is trivial: several images, windows and left-over positions."""
 
     @abstractmethod
@@ -187,7 +187,7 @@ class Layer(ABC):
         """Return which inputs, counted from 0, are masks of True and False."""
         return frozenset()
 
-    def unfolded(self, *_shapes: Any, **_: Any) -> int:
+    def im2col_size(self, *_shapes: Any, **_: Any) -> int:
         """Return how many values torch writes out beside input and output at most, as im2col does."""
         return 0
 
@@ -226,10 +226,10 @@ def accept(layer: Layer, shapes: Shapes) -> Shape:
     Raises:
         ShapeError: there are too many or too few of them, or the layer cannot take them.
     """
-    if len(shapes) not in layer.TAKES:
-        needed = " or ".join(map(str, layer.TAKES))
+    if len(shapes) not in layer.INPUT_COUNTS:
+        needed = " or ".join(map(str, layer.INPUT_COUNTS))
         raise ShapeError(
-            f"{layer.kind} takes {needed} input{'s' if layer.TAKES != (1,) else ''}, and {len(shapes)} "
+            f"{layer.kind} takes {needed} input{'s' if layer.INPUT_COUNTS != (1,) else ''}, and {len(shapes)} "
             f"{'was' if len(shapes) == 1 else 'were'} given: {', '.join(str(list(shape)) for shape in shapes)}"
         )
     return layer.output_shape(*shapes)

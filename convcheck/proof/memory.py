@@ -39,7 +39,7 @@ def needed(claim: Claim) -> int:
         + _MERGED * merged
         + _INPUTS * sum(map(math.prod, shapes))
         + _OUTPUTS * math.prod(layer.output_shape(*shapes))
-        + _COLUMNS * layer.unfolded(*shapes)
+        + _COLUMNS * layer.im2col_size(*shapes)
     )
     return _FLOAT64 * values
 

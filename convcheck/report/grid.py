@@ -16,7 +16,7 @@ from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.text import Text
 
-from convcheck.report.plain import inert, inert_line
+from convcheck.report.plain import escape_controls, escape_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -59,7 +59,7 @@ def grid(
     taken, each of which says which columns share a cell.
     """
     # Only lines that are broken here are lines; one that stands in a name is spelt out.
-    rows = [[inert_line(text) for text in row] for row in rows]
+    rows = [[escape_line(text) for text in row] for row in rows]
     each = [[index] for index in range(len(columns))]
     wraps = any(column.wraps for column in columns)
     for layout in (each, *stacked):
@@ -89,7 +89,7 @@ def _broken(text: str, length: int) -> str:
 
 def cell(text: str) -> Text:
     """Return a cell: never read as markup, coloured where the word judges."""
-    return Text(inert(text), style=STYLES.get(text, ""))
+    return Text(escape_controls(text), style=STYLES.get(text, ""))
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], stacks: Sequence[Sequence[int]]) -> Table:

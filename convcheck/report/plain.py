@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from convcheck.errors import inert_line as inert_line
+from convcheck.errors import escape_line as escape_line
 from convcheck.sizes.lengths import Length
 
 
@@ -34,7 +34,7 @@ def plain(value: object) -> object:
 
 def written(value: object, indent: int | None = None) -> str:
     """Return JSON text, on one line if there is no indent; letters of all scripts are kept, and controls spelt out."""
-    # Tables need this module for `inert` alone, and are printed sooner than json is loaded.
+    # Tables need this module for `escape_controls` alone, and are printed sooner than json is loaded.
     import json
 
     text = json.dumps(plain(value), indent=indent, allow_nan=False, ensure_ascii=False)
@@ -48,6 +48,6 @@ def _spelt(letter: str) -> str:
     return letter if letter.isprintable() else json.dumps(letter)[1:-1]
 
 
-def inert(text: str) -> str:
+def escape_controls(text: str) -> str:
     """Return text in which nothing moves the cursor or changes colours: control characters are spelt out."""
-    return "\n".join(map(inert_line, text.split("\n")))
+    return "\n".join(map(escape_line, text.split("\n")))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convcheck.report.format_values import both, inputs, number, shape
-from convcheck.report.plain import inert_line
+from convcheck.report.plain import escape_line
 from convcheck.results import Report, Result, Verdict
 
 HEADERS = ("case", "rewrite", "output", "params", "max abs error", "bound", "exact", "gradients", "verdict")
@@ -21,7 +21,7 @@ NUMBERS = frozenset({"max abs error", "bound"})
 def cells(result: Result) -> tuple[str, ...]:
     """Return the row of a result."""
     return (
-        inert_line(result.case),
+        escape_line(result.case),
         result.rewrite,
         shape(result.output_shape.reference),
         both(result.params),
@@ -35,32 +35,32 @@ def cells(result: Result) -> tuple[str, ...]:
 
 def title(result: Result) -> str:
     """Return what `--list` calls a result."""
-    return f"{inert_line(result.case)}[{result.rewrite}]"
+    return f"{escape_line(result.case)}[{result.rewrite}]"
 
 
 def place(result: Result) -> tuple[str, int] | None:
     """Return the config and the line where the case stands; None for a layer on the command line."""
-    file, _, line = inert_line(result.source or "").rpartition(":")
+    file, _, line = escape_line(result.source or "").rpartition(":")
     return (file, int(line)) if file else None
 
 
 def reasons(result: Result) -> list[str]:
     """Return why a verdict is as it is, one reason each."""
-    return inert_line(result.reason).split("; ") if result.reason else []
+    return escape_line(result.reason).split("; ") if result.reason else []
 
 
 def remarks(result: Result) -> Iterator[str]:
     """Yield what a reader must know besides the row."""
     if not result.ok or result.verdict is not Verdict.EQUAL:
         yield from reasons(result)
-    yield from (f"note: {inert_line(note)}" for note in result.notes)
+    yield from (f"note: {escape_line(note)}" for note in result.notes)
     if not result.ok:
-        yield f"again: {inert_line(result.reproduce)}"
+        yield f"again: {escape_line(result.reproduce)}"
 
 
 def evidence(result: Result) -> Iterator[tuple[str, str]]:
     """Yield everything that was found out, each with what it is about."""
-    return ((subject, inert_line(text)) for subject, text in _evidence(result))
+    return ((subject, escape_line(text)) for subject, text in _evidence(result))
 
 
 def _evidence(result: Result) -> Iterator[tuple[str, str]]:

@@ -86,6 +86,6 @@ REWRITE = Rewrite(
     refusals=refusals,
     candidate=candidate,
     weights=weights,
-    pace=40,
+    relative_cost=40,
     analysis=analysis,
 )

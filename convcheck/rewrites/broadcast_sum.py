@@ -76,6 +76,6 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights=weights,
     # Every product is stored in the dtype, which errs by no more than one partial sum would; then their sum is.
-    pace=40,
+    relative_cost=40,
     roundings=lambda layer: Roundings(2, bias_apart=isinstance(layer, Linear) and layer.bias, products_apart=True),
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from convcheck.layers import ConvTranspose
 from convcheck.rewriting.preconditions import no_holes
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
-from convcheck.rewriting.steps import Flip, Rearrange, ZeroPad
+from convcheck.rewriting.steps import EinopsStep, Flip, ZeroPad
 from convcheck.sizes.patterns import Shape, parse, spell
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def weights(conv: ConvTranspose, shape: Shape) -> dict[str, Recipe]:
     zeros = ZeroPad(tuple((0, count * step - kernel) for count, step, kernel in axes))
     dealt = parse(spell("(g i) o {blocks} -> (g o {k}) i {space}", conv.dims))
     known = {"g": conv.groups, **phases(conv)}
-    to_phases = Rearrange(dealt if conv.groups > 1 else dealt.without("g"), known)
-    copies = Rearrange(parse(spell("o -> (o {k})", conv.dims)), known)
+    to_phases = EinopsStep(dealt if conv.groups > 1 else dealt.without("g"), known)
+    copies = EinopsStep(parse(spell("o -> (o {k})", conv.dims)), known)
     return {"conv.weight": ("weight", zeros, to_phases, Flip.kernel(conv.dims)), "conv.bias": ("bias", copies)}
 
 

@@ -193,7 +193,7 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights=weights,
     macs=macs,
-    pace=4,
+    relative_cost=4,
     roundings=lambda layer: Roundings(bias_apart=layer.bias),
     transform=Transform(gain, rows),
 )

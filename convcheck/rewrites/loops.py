@@ -76,6 +76,6 @@ REWRITE = Rewrite(
     refusals=refusals,
     candidate=candidate,
     weights={"weight": ("weight", "o i {k} -> o i {k}"), "bias": ("bias", "o -> o")},
-    pace=25,
+    relative_cost=25,
     roundings=lambda conv: Roundings(bias_apart=conv.bias),
 )

@@ -168,6 +168,6 @@ REWRITE = Rewrite(
     refusals=refusals,
     candidate=candidate,
     weights=weights,
-    pace=10,
+    relative_cost=10,
     analysis=analysis,
 )

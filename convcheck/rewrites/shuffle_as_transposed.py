@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from convcheck.layers import Conv, PixelShuffle, Roundings, Sequential
 from convcheck.rewriting.preconditions import chained
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
-from convcheck.rewriting.steps import BlockDiagonal, Flip, Rearrange
+from convcheck.rewriting.steps import BlockDiagonal, EinopsStep, Flip
 from convcheck.rewriting.transplant import Merge
 from convcheck.sizes.patterns import Shape, parse
 
@@ -84,11 +84,11 @@ def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
     conv, upscale = cast(Conv, chain.layers[0]), cast(PixelShuffle, chain.layers[1]).upscale_factor
     groups = kept_groups(conv, upscale)
     known = {"g": groups, "ph": upscale, "pw": upscale}
-    spread = Rearrange(parse("(g o ph pw) i kh kw -> (g i) o (kh ph) (kw pw)"), known)
+    spread = EinopsStep(parse("(g o ph pw) i kh kw -> (g i) o (kh ph) (kw pw)"), known)
     dense: Recipe = ("0.weight", BlockDiagonal(conv.groups), Flip.kernel(2), spread)
     return {
         "transposed.weight": ("0.weight", Flip.kernel(2), spread) if groups == conv.groups else dense,
-        "bias": ("0.bias", Rearrange(parse("(o ph pw) -> o ph pw"), known)),
+        "bias": ("0.bias", EinopsStep(parse("(o ph pw) -> o ph pw"), known)),
     }
 
 

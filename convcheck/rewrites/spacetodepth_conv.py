@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from convcheck.layers import Conv
 from convcheck.rewriting.preconditions import no_holes, ungrouped
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
-from convcheck.rewriting.steps import Rearrange, ZeroPad
+from convcheck.rewriting.steps import EinopsStep, ZeroPad
 from convcheck.sizes.patterns import Shape, parse, spell
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def weights(conv: Conv, shape: Shape) -> Mapping[str, Recipe]:
     reach = zip(blocks(conv), conv.stride, conv.kernel_size, strict=True)
     zeros = ZeroPad(tuple((0, count * step - taps) for count, step, taps in reach))
     to_depth = parse(spell("o i {blocks} -> o (i {k}) {space}", conv.dims))
-    return {"conv.weight": ("weight", zeros, Rearrange(to_depth, phases(conv))), "conv.bias": ("bias", "o -> o")}
+    return {"conv.weight": ("weight", zeros, EinopsStep(to_depth, phases(conv))), "conv.bias": ("bias", "o -> o")}
 
 
 def macs(conv: Conv, shape: Shape) -> int:

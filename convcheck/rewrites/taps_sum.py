@@ -68,6 +68,6 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights={"weight": ("weight", "o i {k} -> {k} o i {ones}"), "bias": ("bias", "o -> o")},
     # Every tap's sum over the channels is stored, and so is every sum over the taps so far; the bias is in the first.
-    pace=50,
+    relative_cost=50,
     roundings=lambda conv: Roundings(math.prod(conv.kernel_size)),
 )

@@ -86,6 +86,6 @@ REWRITE = Rewrite(
     refusals=refusals,
     candidate=candidate,
     weights={"weight": ("weight", "o i {k} -> o i {k}"), "bias": ("bias", "o -> o")},
-    pace=40,
+    relative_cost=40,
     roundings=roundings,
 )

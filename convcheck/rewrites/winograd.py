@@ -178,7 +178,7 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights={"weight": ("weight",), "bias": ("bias",)},
     macs=macs,
-    pace=5,
+    relative_cost=5,
     roundings=lambda conv: Roundings(bias_apart=conv.bias),
     transform=Transform(gain, rows),
 )

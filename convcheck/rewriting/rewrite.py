@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Layer, Roundings
 from convcheck.rewriting.specialise import specialise
-from convcheck.rewriting.steps import Rearrange, Step
+from convcheck.rewriting.steps import EinopsStep, Step
 from convcheck.rewriting.transplant import Merge, Move, Transplant
 from convcheck.sizes.patterns import Group, Shape, Shapes, parse, spell
 
@@ -95,7 +95,7 @@ class Rewrite:
     """The usual order of the axes within a patch, where any order would do; it stands for `{order}` in templates."""
     macs: Callable[..., int] = _same_macs
     """Multiply-accumulates of the candidate for a layer and its inputs' shapes."""
-    pace: float = 1.0
+    relative_cost: float = 1.0
     """How many times longer a multiplication takes here than in a matrix product, roughly, as measured on a CPU."""
     roundings: Callable[[Any], Roundings] = lambda _layer: Roundings()
     """How the candidate rounds on the way to one output entry."""
@@ -145,7 +145,7 @@ class Rewrite:
             text = written.replace("{order}", self.spelt_order(layer.dims, order))
             pattern = parse(spell(text, layer.dims))
             # Patterns are told without groups where there are none.
-            return Rearrange(pattern if known.get("g", 1) > 1 else pattern.without("g"), known)
+            return EinopsStep(pattern if known.get("g", 1) > 1 else pattern.without("g"), known)
 
         def move(target: str, recipe: Recipe | Merge) -> Iterator[Move | Merge]:
             if isinstance(recipe, Merge):

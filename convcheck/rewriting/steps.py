@@ -49,7 +49,7 @@ class Step(ABC):
 
 
 @dataclass(frozen=True)
-class Rearrange(Step):
+class EinopsStep(Step):
     """An einops pattern; axes that only its right side has are repeated. `known` gives lengths of axes."""
 
     pattern: Pattern
@@ -130,7 +130,7 @@ class Flip(Step):
     """Some axes read from the end."""
 
     axes: Shape
-    told: str
+    text: str
 
     @classmethod
     def kernel(cls, dims: int) -> Flip:
@@ -138,7 +138,7 @@ class Flip(Step):
         return cls(tuple(range(-dims, 0)), "kernel flipped")
 
     def __str__(self) -> str:
-        return self.told
+        return self.text
 
     def shape(self, shape: Shape) -> Shape:
         return shape

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from convcheck.rewriting.steps import NoWayBackError, Rearrange, Step
+from convcheck.rewriting.steps import EinopsStep, NoWayBackError, Step
 from convcheck.sizes.patterns import Pattern, Shape
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Merge:
     """That of the candidate's parameter."""
     compute: Callable[..., Tensor]
     """Takes the tensors in the order of `sources`."""
-    told: str
+    formula: str
     """The formula, for a reader."""
     target: str = ""
     """The candidate's parameter; a recipe leaves it to the name that it stands under."""
@@ -91,11 +91,11 @@ class Merge:
 
     def backward(self, _tensor: Tensor) -> Tensor:
         raise NoWayBackError(
-            f"{self.target} is {self.told}: {' and '.join(self.sources)} are merged, and cannot be told apart again"
+            f"{self.target} is {self.formula}: {' and '.join(self.sources)} are merged, and cannot be told apart again"
         )
 
     def __str__(self) -> str:
-        return self.told
+        return self.formula
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Transplant:
         """Return this transplant with the given patterns, by reference parameter, in place of its own steps."""
         return Transplant(
             tuple(
-                replace(move, steps=(Rearrange(patterns[move.source], known),))
+                replace(move, steps=(EinopsStep(patterns[move.source], known),))
                 if isinstance(move, Move) and move.source in patterns
                 else move
                 for move in self.moves

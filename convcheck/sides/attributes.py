@@ -23,7 +23,7 @@ from convcheck.layers import (
     parse_layer,
 )
 from convcheck.layers.families import family_of
-from convcheck.sides.effective_tensors import current, refreshed
+from convcheck.sides.effective_tensors import effective_tensor, hook_computed
 
 
 def read(module: nn.Module, kind: str) -> Layer:
@@ -50,7 +50,7 @@ def _plain(value: object) -> object:
 
 def _has(module: nn.Module, name: str) -> bool:
     # Not by `module.bias is not None`, which in train mode may change what computes the bias.
-    return current(module, name) is not None
+    return effective_tensor(module, name) is not None
 
 
 def _biased(module: Any) -> dict[str, object]:
@@ -107,12 +107,12 @@ def _misfits(module: nn.Module, layer: Layer) -> Iterator[str]:
     for path, shape in shapes.items():
         owner, _, name = path.rpartition(".")
         owners.setdefault(owner, set()).add(name)
-        tensor = current(module.get_submodule(owner), name)
+        tensor = effective_tensor(module.get_submodule(owner), name)
         if tensor is None or tensor.shape != shape:
             found = "missing" if tensor is None else list(tensor.shape)
             yield f"its {path} is {found}, and that of {layer} is {list(shape)}"
     for owner, names in owners.items():
-        made = Counter(name for name, _, _ in refreshed(module.get_submodule(owner)))
+        made = Counter(name for name, _, _ in hook_computed(module.get_submodule(owner)))
         for name, times in made.items():
             if name not in names or times > 1:
                 yield f"its {name} is computed by a hook of torch's, and then something else from that; remove the hook"

@@ -12,7 +12,7 @@ from convcheck.errors import LayerError
 from convcheck.layers import Layer, Patchify, Unpatchify, kind_names, parse_layer
 from convcheck.modules import operations, patchify
 from convcheck.sides.attributes import contradictions, read
-from convcheck.sides.overrides import unfaithful, unheard
+from convcheck.sides.overrides import overrides, uncalled_hooks
 
 _KINDS: Mapping[type[nn.Module], str] = {
     **{getattr(nn, kind): kind for kind in kind_names() if hasattr(nn, kind)},
@@ -70,9 +70,9 @@ def _where(path: str, module: nn.Module) -> str:
 def _described(module: nn.Module, path: str) -> Layer | None:
     """Return the layer, None for one that hands its input on. Raises LayerError as `describe` does."""
     base = next((each for each in type(module).__mro__ if each in _KNOWN), None)
-    faults = _unreadable(module) if base is None else list(unfaithful(module, base))
+    faults = _unreadable(module) if base is None else list(overrides(module, base))
     if isinstance(module, nn.MultiheadAttention):
-        faults += [f"its out_proj {each}" for each in unheard(module.out_proj)]
+        faults += [f"its out_proj {each}" for each in uncalled_hooks(module.out_proj)]
     if faults or base is None:
         raise LayerError([(None, each) for each in faults], kind=_where(path, module))
     if isinstance(module, nn.Sequential):

@@ -22,7 +22,7 @@ _FUNCTIONS = {"_WeightNorm": "weight_norm", "_SpectralNorm": "spectral_norm", "_
 _Refreshed = tuple[str, str, Callable[[], Tensor]]
 
 
-def refreshed(module: nn.Module) -> Iterator[_Refreshed]:
+def hook_computed(module: nn.Module) -> Iterator[_Refreshed]:
     """Yield (name, by what, how) of the tensors that torch's hooks compute before every call of `module`."""
     for hook in module._forward_pre_hooks.values():
         if isinstance(hook, WeightNorm):
@@ -34,10 +34,10 @@ def refreshed(module: nn.Module) -> Iterator[_Refreshed]:
             yield hook._tensor_name, "pruning", partial(hook.apply_mask, module)
 
 
-def current(module: nn.Module, name: str) -> Tensor | None:
+def effective_tensor(module: nn.Module, name: str) -> Tensor | None:
     """Return a tensor of `module` by its name, as a call in eval mode would use it. The module stays as it is."""
     with torch.no_grad(), _evaluating(module):
-        for each, _, compute in refreshed(module):
+        for each, _, compute in hook_computed(module):
             if each == name:
                 return compute()
         found = getattr(module, name, None)
@@ -49,7 +49,7 @@ def made_by(module: nn.Module, name: str) -> str | None:
     if is_parametrized(module, name):
         steps = module.parametrizations[name]  # type: ignore[index]  # a ModuleDict, by is_parametrized
         return " and ".join(_FUNCTIONS.get(type(step).__name__, type(step).__name__) for step in steps)
-    return next((by for each, by, _ in refreshed(module) if each == name), None)
+    return next((by for each, by, _ in hook_computed(module) if each == name), None)
 
 
 def iterates(module: nn.Module) -> bool:

@@ -25,7 +25,7 @@ _HOOKS = {
 }
 
 
-def unfaithful(module: nn.Module, base: type[nn.Module]) -> Iterator[str]:
+def overrides(module: nn.Module, base: type[nn.Module]) -> Iterator[str]:
     """Yield why `module` may compute something else than a `base` with the same attributes does, or may backwards."""
     if isinstance(module, LazyModuleMixin):
         yield "has no weights yet, since it learns its sizes from its first input; call it once"
@@ -42,7 +42,7 @@ def unfaithful(module: nn.Module, base: type[nn.Module]) -> Iterator[str]:
             yield f"has a {kind}, {_name(hook)}, which may change what it computes; pass it without that hook"
 
 
-def unheard(module: nn.Module) -> Iterator[str]:
+def uncalled_hooks(module: nn.Module) -> Iterator[str]:
     """Yield why a module is not what it seems whose weights its parent takes without ever calling it."""
     for kind, hook in _hooks(module):
         yield f"has a {kind}, {_name(hook)}, which never runs, since its parent takes its weights and calls it never"

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from convcheck.errors import LayerError
 from convcheck.layers import Layer, Sequential
 from convcheck.sides.describe import DROPOUTS, describe, kept
-from convcheck.sides.effective_tensors import current, iterates, made_by
+from convcheck.sides.effective_tensors import effective_tensor, iterates, made_by
 
 
 @dataclass(frozen=True)
-class Materialised:
+class ModuleWeights:
     """A module's layer, the tensors that it computes with in eval mode, and what is to be said of them."""
 
     layer: Layer
@@ -24,7 +24,7 @@ class Materialised:
     notes: tuple[str, ...]
 
 
-def materialise(module: nn.Module) -> Materialised:
+def read_weights(module: nn.Module) -> ModuleWeights:
     """Read a module: its layer, and its weights, computed once where torch computes them before every call.
 
     The module is not run, and stays as it is.
@@ -40,7 +40,7 @@ def materialise(module: nn.Module) -> Materialised:
         for each in (*part.parameters(), *part.statistics()):
             prefix, _, attribute = each.rpartition(".")
             owner = inside.get_submodule(prefix)
-            tensor = current(owner, attribute)
+            tensor = effective_tensor(owner, attribute)
             assert tensor is not None
             faults += [f"{path}{each} {fault}" for fault in _unplain(tensor)]
             tensors[name + each] = tensor.detach()
@@ -51,7 +51,7 @@ def materialise(module: nn.Module) -> Materialised:
                 )
     if faults:
         raise LayerError([(None, fault) for fault in faults], kind=type(module).__name__)
-    return Materialised(layer, tensors, (*notes, *_modes(module)))
+    return ModuleWeights(layer, tensors, (*notes, *_modes(module)))
 
 
 def _leaves(

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from convcheck.sizes.windows import Spread, Step
+from convcheck.sizes.windows import Step, TransposedWindow
 
-Track = tuple[int, tuple[Step, ...]]
+AxisOrigin = tuple[int, tuple[Step, ...]]
 """An axis of the chain's input, and the steps by which its positions became those of another axis."""
 
-Axis = tuple[Track, ...]
+Axis = tuple[AxisOrigin, ...]
 """Of what the positions along one axis are positions: of no axis of the input where it holds features, of several where
 axes were joined."""
 
 
 @dataclass
-class Tracks:
+class AxisOrigins:
     """Where every axis comes from, and of which axes of the input every output position reads all.
 
-    `spatial` are the axes of the input that hold positions, and `unknown` those that were lost track of.
+    `spatial` are the axes of the input that hold positions, and `unknown` those that were lost origin of.
     """
 
     axes: list[Axis]
@@ -27,14 +27,14 @@ class Tracks:
     whole: set[int] = field(default_factory=set)
     unknown: set[int] = field(default_factory=set)
 
-    def steps(self, end: int, steps: Sequence[Step]) -> None:
+    def step_along(self, end: int, steps: Sequence[Step]) -> None:
         """Take a step along each of the axes that end before `end`."""
         for axis, step in zip(range(end - len(steps), end), steps, strict=True):
             self.step(axis, step)
 
     def step(self, axis: int, step: Step) -> None:
         """Let the positions along an axis become what a layer makes of them along it."""
-        shift = step.padding if isinstance(step, Spread) else step.before
+        shift = step.padding if isinstance(step, TransposedWindow) else step.before
         if step.kernel == step.stride == 1 and not shift:
             return
         if len(self.axes[axis]) > 1:
@@ -61,8 +61,8 @@ class Tracks:
         axes = list(parts)
         if len(axes) == 1:
             return axes[0]
-        tracks = tuple(track for axis in axes for track in axis)
+        joined = tuple(origin for axis in axes for origin in axis)
         if all(any(origin in self.spatial for origin, _ in axis) for axis in axes):
-            return tracks
-        self.whole |= {origin for origin, _ in tracks if origin in self.spatial}
-        return tuple(track for track in tracks if track[0] not in self.spatial)
+            return joined
+        self.whole |= {origin for origin, _ in joined if origin in self.spatial}
+        return tuple(origin for origin in joined if origin[0] not in self.spatial)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from convcheck.sizes.lengths import Length, UndecidedError, as_formula
-from convcheck.sizes.windows import Spread, Window
+from convcheck.sizes.windows import TransposedWindow, Window
 
 _MOST = 200_000
 """Positions that are looked at, of all layers, before it is given up."""
@@ -36,14 +36,14 @@ class _Effort:
 class Passage:
     """One layer along one axis, with the lengths of its input and output; `mode` is how it pads."""
 
-    step: Window | Spread
+    step: Window | TransposedWindow
     mode: str
     length: int
     outputs: int
 
     def readers(self, at: int, effort: _Effort) -> Iterator[int]:
         """Yield the outputs that read a position of the input; some of them twice."""
-        if isinstance(self.step, Spread):
+        if isinstance(self.step, TransposedWindow):
             first, dilation = self.step.stride * at - self.step.padding, self.step.dilation
             # A remainder of Python is never negative, so a first output before the start moves on by whole taps.
             start, stop = first if first >= 0 else first % dilation, first + dilation * self.step.kernel
@@ -119,7 +119,7 @@ def _by_formula(passages: Sequence[Passage]) -> int:
     lost: int = 0
     for each in reversed(passages):
         step = each.step
-        if isinstance(step, Spread):
+        if isinstance(step, TransposedWindow):
             if lost or step.padding or step.output_padding or step.dilation > 1:
                 raise UndecidedError(f"how many positions are never read depends on {each.length}")
             continue

@@ -63,7 +63,7 @@ class Window:
         pads = f"2*{self.before}" if self.before == self.after else f"{self.before} + {self.after}"
         return f"({parenthesize(length)} + {pads} - {self.dilation}*({self.kernel} - 1) - 1)"
 
-    def several(self) -> int:
+    def example_length(self) -> int:
         """Return a length with three windows, and a remainder that the stride does not use up; at least 1."""
         reach = span(self.kernel, self.dilation) + 2 * self.stride + min(1, self.stride - 1)
         return max(1, reach - self.before - self.after)
@@ -130,7 +130,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Spread:
+class TransposedWindow:
     """A transposed convolution along one axis: every input position is spread over `kernel` outputs."""
 
     kernel: int
@@ -175,5 +175,5 @@ class Spread:
         return length if tap is None else length - 1 - after.at(tap) // self.stride
 
 
-Step = Window | Spread
+Step = Window | TransposedWindow
 """What a layer does along one axis."""

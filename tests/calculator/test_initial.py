@@ -114,7 +114,7 @@ def test_fan_in_of_a_transposed_layer_is_not_the_number_of_inputs_of_an_output()
 
 def pair(layer: str, rewrite: str, shape: tuple[int, ...] | None = None) -> Weights:
     parsed = parse_layer(layer)
-    inputs = (shape,) if shape else catalogue()[rewrite].example_inputs or parsed.typical_inputs()
+    inputs = (shape,) if shape else catalogue()[rewrite].example_inputs or parsed.example_inputs()
     (found,) = weights_of(claims_of([Case("case", parsed, inputs, (rewrite,))]))
     assert found.reason is None
     return found
@@ -124,7 +124,7 @@ def pair(layer: str, rewrite: str, shape: tuple[int, ...] | None = None) -> Weig
 def test_what_torch_fills_in_a_candidate_is_known_without_building_it(name: str) -> None:
     rewrite = catalogue()[name]
     layer = parse_layer(rewrite.example)
-    module = rewrite.build(layer, rewrite.example_inputs or layer.typical_inputs())
+    module = rewrite.build(layer, rewrite.example_inputs or layer.example_inputs())
     torchs = (nn.modules.conv._ConvNd, nn.Linear)
     told = pair(rewrite.example, name).parameters.candidate or ()
     assert {each.name for each in told} == {path for path, _ in module.named_parameters()}
@@ -183,7 +183,7 @@ def test_moved_weights_have_the_spread_of_the_candidates_own_only_if_the_start_i
 ) -> None:
     torch.manual_seed(0)
     parsed, found = parse_layer(layer), pair(layer, rewrite)
-    shapes = parsed.typical_inputs()
+    shapes = parsed.example_inputs()
     way = catalogue()[rewrite].transplant(parsed, shapes)
     moved: dict[str, list[torch.Tensor]] = {}
     drawn: dict[str, list[torch.Tensor]] = {}

@@ -10,12 +10,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
 
-from convcheck.calculator.reach import Reach, reaches
+from convcheck.calculator.reach import ReceptiveField, reaches
 from convcheck.calculator.receptive_field import field, jump
 from convcheck.errors import ShapeError
 from convcheck.layers import ConvTranspose, Layer, Sequential, parse_layer
 from convcheck.modules.build import build
-from convcheck.sizes.windows import Spread, Window
+from convcheck.sizes.windows import TransposedWindow, Window
 
 LENGTH = 160
 MOST = 60
@@ -85,7 +85,7 @@ def test_an_output_reads_as_far_as_is_said_and_its_neighbours_begin_a_jump_apart
             assert later[0] - ends[0] == period * reach.jump
 
 
-def rows(shape: tuple[int, ...] | tuple[tuple[int, ...], ...], *texts: str) -> list[tuple[Reach, ...]]:
+def rows(shape: tuple[int, ...] | tuple[tuple[int, ...], ...], *texts: str) -> list[tuple[ReceptiveField, ...]]:
     layers = [parse_layer(text) for text in texts]
     inputs: list[tuple[tuple[int, ...], ...]] = [shape if isinstance(shape[0], tuple) else (shape,)]  # type: ignore[list-item]
     for layer in layers:
@@ -93,8 +93,8 @@ def rows(shape: tuple[int, ...] | tuple[tuple[int, ...], ...], *texts: str) -> l
     return list(reaches(layers, inputs[:-1]))
 
 
-def same(axes: int, size: int | None, step: Fraction | int | None) -> tuple[Reach, ...]:
-    return (Reach(size, None if step is None else Fraction(step)),) * axes
+def same(axes: int, size: int | None, step: Fraction | int | None) -> tuple[ReceptiveField, ...]:
+    return (ReceptiveField(size, None if step is None else Fraction(step)),) * axes
 
 
 VIT = "Conv2d(3, 8, 4, stride=4)"
@@ -110,7 +110,7 @@ KNOWN = {
     ),
     "axes of their own": (
         ((3, 9, 64, 64), "Conv3d(3, 4, (3, 7, 1), stride=(1, 2, 4))"),
-        [(Reach(3, Fraction(1)), Reach(7, Fraction(2)), Reach(1, Fraction(4)))],
+        [(ReceptiveField(3, Fraction(1)), ReceptiveField(7, Fraction(2)), ReceptiveField(1, Fraction(4)))],
     ),
     "sub-pixels, and back": (
         ((1, 4, 8, 8), "PixelShuffle(2)", "Conv2d(1, 1, 2)", "Conv2d(1, 1, 2)", "PixelUnshuffle(2)"),
@@ -157,7 +157,7 @@ KNOWN = {
     ),
     "a softmax over rows": (
         ((2, 3, 9, 8), "Conv2d(3, 3, 3)", "Softmax(2)"),
-        [same(2, 3, 1), (Reach(9, None), Reach(3, Fraction(1)))],
+        [same(2, 3, 1), (ReceptiveField(9, None), ReceptiveField(3, Fraction(1)))],
     ),
     "a chain within a chain": (
         ((1, 3, 32, 32), "Sequential(Conv2d(3, 4, 3), MaxPool2d(2))", "Conv2d(4, 4, 3)"),
@@ -168,13 +168,13 @@ KNOWN = {
 
 
 @pytest.mark.parametrize(("written", "expected"), KNOWN.values(), ids=KNOWN)
-def test_reach(written: tuple[tuple[int, ...], *tuple[str, ...]], expected: list[tuple[Reach, ...]]) -> None:
+def test_reach(written: tuple[tuple[int, ...], *tuple[str, ...]], expected: list[tuple[ReceptiveField, ...]]) -> None:
     assert rows(*written) == expected
 
 
 def test_strides_without_end_take_no_time() -> None:
     """Nothing counts taps or outputs one by one: these would run for hours."""
     huge = 10**9
-    assert field([Window(huge, huge, 1, 0, 0), Spread(huge, huge, 1, 0, 0)]) == huge
-    assert field([Spread(huge, huge, huge - 1, 0, 0), Window(2, huge, 1, 0, 0)]) >= 2
-    assert jump([Window(1, 2, 1, 0, 0), Spread(1, 3, 1, 0, 0)]) == Fraction(2, 3)
+    assert field([Window(huge, huge, 1, 0, 0), TransposedWindow(huge, huge, 1, 0, 0)]) == huge
+    assert field([TransposedWindow(huge, huge, huge - 1, 0, 0), Window(2, huge, 1, 0, 0)]) >= 2
+    assert jump([Window(1, 2, 1, 0, 0), TransposedWindow(1, 3, 1, 0, 0)]) == Fraction(2, 3)

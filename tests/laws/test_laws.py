@@ -224,7 +224,7 @@ def test_copies_that_differ_have_no_way_back_and_the_first_is_named() -> None:
     from convcheck.layers import parse_layer
 
     layer = parse_layer("ConvTranspose1d(2, 3, 2, stride=2)")
-    transplant = rewrite.transplant(layer, layer.typical_inputs())
+    transplant = rewrite.transplant(layer, layer.example_inputs())
     there = transplant.forward({name: torch.randn(size) for name, size in layer.parameters().items()})
     there["project.bias"][3] += 1
     with pytest.raises(NoWayBackError, match=r"project\.bias\[3\]"):

@@ -30,7 +30,7 @@ EACH = 5
 
 def claim(name: str, text: str, *shapes: tuple[int, ...]) -> Claim:
     layer = parse_layer(text)
-    return Claim(Case("case", layer, shapes or layer.typical_inputs(), (name,)), name, catalogue()[name], ())
+    return Claim(Case("case", layer, shapes or layer.example_inputs(), (name,)), name, catalogue()[name], ())
 
 
 @pytest.fixture(scope="module", autouse=True)

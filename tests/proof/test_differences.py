@@ -166,7 +166,7 @@ def test_the_command_line_says_what_was_seen_of_a_wrong_rewrite() -> None:
         return nn.Sequential(OrderedDict(module.named_children(), after=Shifted()))
 
     wrong = dataclasses.replace(right, candidate=one_phase_on)
-    result = verify(Claim(Case("case", layer, layer.typical_inputs()), "subsampled-conv", wrong, ()))
+    result = verify(Claim(Case("case", layer, layer.example_inputs()), "subsampled-conv", wrong, ()))
     assert (result.reason or "").startswith("the candidate is the reference, shifted by 1 along h: a crop or padding")
     assert result.suggestion is None
 

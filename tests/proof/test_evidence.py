@@ -230,7 +230,7 @@ def test_a_fault_that_rounding_to_integers_hides_is_found_in_float64(name: str) 
         return {f"inner.{target}": recipe for target, recipe in recipes.items()}
 
     wrong = dataclasses.replace(rewrite, candidate=off, weights=weights)  # type: ignore[arg-type]
-    case = Case("case", layer, layer.typical_inputs(), (name,), dtype="bfloat16")
+    case = Case("case", layer, layer.example_inputs(), (name,), dtype="bfloat16")
     assert verify(Claim(case, name, rewrite, ())).verdict is Verdict.EQUAL
     result = verify(Claim(case, name, wrong, ()))
     assert result.exact.status is Agreement.IDENTICAL

@@ -23,7 +23,7 @@ from convcheck.layers import parse_layer
 from convcheck.proof.evidence import integer_probes, layout
 from convcheck.proof.evidence.pair import build_pair
 from convcheck.results import Agreement
-from convcheck.rewriting.steps import Flip, Rearrange, Step
+from convcheck.rewriting.steps import EinopsStep, Flip, Step
 from convcheck.rewriting.transplant import Move, Transplant
 from convcheck.sizes.patterns import KERNEL_AXES, Shape, parse
 from tests.strategies.catalogued import accepted
@@ -208,7 +208,7 @@ def test_any_order_of_axes_and_any_flip_is_found_from_signatures_alone(name: str
     flipped = tuple(axis for axis in kernel if data.draw(st.booleans()))
     pattern = parse(f"{' '.join(axes)} -> {' '.join(order)}")
     wanted = dataclasses.replace(
-        first, steps=(Flip(flipped, "flipped"), Rearrange(pattern, dict(zip(axes, first.shape, strict=True))))
+        first, steps=(Flip(flipped, "flipped"), EinopsStep(pattern, dict(zip(axes, first.shape, strict=True))))
     )
     claimed = dataclasses.replace(first, target=flat(first.target), steps=(AsItLies(wanted.result()),))
     moves = (claimed, *(dataclasses.replace(move, target=flat(move.target)) for move in others))
@@ -223,7 +223,7 @@ def test_any_order_of_axes_and_any_flip_is_found_from_signatures_alone(name: str
 def test_a_fault_that_is_no_layout_gets_no_suggestion() -> None:
     right = catalogue()["patchify-linear"]
     layer = parse_layer("Conv2d(3, 4, 2, stride=2)")
-    pair = build_pair(Claim(Case("drawn", layer, layer.typical_inputs()), "patchify-linear", right, ()))
+    pair = build_pair(Claim(Case("drawn", layer, layer.example_inputs()), "patchify-linear", right, ()))
     wrong = dataclasses.replace(
         pair, candidate=nn.Sequential(OrderedDict(pair.candidate.named_children(), x=nn.ReLU()))
     )

@@ -29,7 +29,7 @@ NAME = "patchify-linear"
 
 def claim(dtype: DType = "float32", layer: str = "Conv2d(3, 8, 2, stride=2)", name: str = NAME) -> Claim:
     parsed = parse_layer(layer)
-    return Claim(Case("case", parsed, parsed.typical_inputs(), (name,), dtype=dtype), name, catalogue()[name], ())
+    return Claim(Case("case", parsed, parsed.example_inputs(), (name,), dtype=dtype), name, catalogue()[name], ())
 
 
 class FaultyIn(nn.Module):

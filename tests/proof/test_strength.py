@@ -126,7 +126,7 @@ def test_a_symmetric_square_weight_is_weak_where_nothing_else_is_probed() -> Non
     from convcheck.proof.verification import verify
 
     layer = parse_layer("MultiheadAttention(8, 2)")
-    [claim] = claims_of([Case("case", layer, layer.typical_inputs())])
+    [claim] = claims_of([Case("case", layer, layer.example_inputs())])
 
     def symmetric(point: Point) -> Point:
         weight = point.parameters["out_proj.weight"]

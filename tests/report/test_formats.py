@@ -18,7 +18,7 @@ from markdown_it.token import Token
 from convcheck.cli import reports
 from convcheck.report import result_rows
 from convcheck.report.formats import github, markdown
-from convcheck.report.plain import inert_line
+from convcheck.report.plain import escape_line
 from convcheck.results import Agreement, Deviation, Exact, Gradients, Report, Result, Sides, Tool, Verdict
 
 TOOL = Tool("0.1", "2.13", "3.11", "cpu", 2)
@@ -347,14 +347,14 @@ def test_a_name_is_only_a_name_in_xml(name: str) -> None:
     document = ET.fromstring(text)
     assert [each.tag for each in document.iter()] == [each.tag for each in ET.fromstring(harmless).iter()]
     names = [each.get("name") for each in document.iter("testcase")]
-    assert names == [f"{inert_line(each.case)}[{each.rewrite}]" for each in hostile(name).results]
+    assert names == [f"{escape_line(each.case)}[{each.rewrite}]" for each in hostile(name).results]
 
 
 def test_a_name_is_only_a_name_in_a_command_for_github(name: str) -> None:
     found, harmless = (annotations(reports.text("github", hostile(each))) for each in (name, "x"))
     assert [(kind, told.keys()) for kind, told, _ in found] == [(kind, told.keys()) for kind, told, _ in harmless]
     titles = {told["title"] for _, told, _ in found}
-    assert inert_line(f"{name}[patchify-linear]: different") in titles
+    assert escape_line(f"{name}[patchify-linear]: different") in titles
     # The runner looks for its older commands where a line is none of the newer.
     assert all(line.startswith("::") for line in reports.text("github", hostile(name)).splitlines())
 
@@ -362,7 +362,7 @@ def test_a_name_is_only_a_name_in_a_command_for_github(name: str) -> None:
 def test_a_name_is_only_a_name_in_markdown(name: str) -> None:
     (_, *rows), kinds = markdown_tables(reports.text("markdown", hostile(name)))
     assert [len(row) for row in rows] == [len(result_rows.HEADERS)] * len(hostile(name).results)
-    assert [row[0] for row in rows] == [inert_line(each.case) for each in hostile(name).results]
+    assert [row[0] for row in rows] == [escape_line(each.case) for each in hostile(name).results]
     assert not {"link_open", "image", "s_open", "em_open", "html_block", "blockquote_open"} & set(kinds)
     _, harmless = markdown_tables(reports.text("markdown", hostile("x")))
     assert [kinds.count(kind) for kind in ("heading_open", "fence", "table_open", "strong_open")] == [
@@ -381,7 +381,7 @@ def test_a_name_is_only_a_name_in_the_page(name: str) -> None:
     page, harmless = Page(text), Page(reports.text("html", hostile("x")))
     assert [(tag, values.keys()) for tag, values in page.tags] == [(tag, each.keys()) for tag, each in harmless.tags]
     assert page.comments == []
-    assert page.texts.count(inert_line(name)) == harmless.texts.count("x")
+    assert page.texts.count(escape_line(name)) == harmless.texts.count("x")
 
 
 def test_what_a_case_is_called_may_be_as_long_as_it_likes() -> None:

@@ -73,8 +73,8 @@ def test_the_transplant_goes_there_and_back(drawn: tuple[Layer, Shapes]) -> None
 
 def test_a_query_that_sees_no_key_makes_zeros_on_both_sides() -> None:
     layer = parse_layer("scaled_dot_product_attention(attn_mask=bool)")
-    pair = build_pair(claim(layer, layer.typical_inputs()))
-    point = drawn_point(layer, layer.typical_inputs(), dtype=torch.float32)
+    pair = build_pair(claim(layer, layer.example_inputs()))
+    point = drawn_point(layer, layer.example_inputs(), dtype=torch.float32)
     point.inputs[3][2] = False
     for output in pair.run(point):
         assert not output[..., 2, :].any()
@@ -191,7 +191,7 @@ def rewritten(module: str, old: str, new: str) -> Rewrite:
 def test_a_planted_fault_is_found(module: str, arguments: str, old: str, new: str) -> None:
     kind = "scaled_dot_product_attention" if module == "attention_sum" else "MultiheadAttention"
     layer = parse_layer(f"{kind}({arguments})")
-    result = verify(claim(layer, layer.typical_inputs(), rewritten(module, old, new), dtype="float64"))
+    result = verify(claim(layer, layer.example_inputs(), rewritten(module, old, new), dtype="float64"))
     assert result.verdict is Verdict.DIFFERENT
     assert "times what rounding explains" in (result.reason or "")
 
@@ -199,7 +199,7 @@ def test_a_planted_fault_is_found(module: str, arguments: str, old: str, new: st
 @pytest.mark.parametrize("text", ["scaled_dot_product_attention()", "MultiheadAttention(8, 2)"])
 def test_one_part_in_a_billion_leaves_the_bound_of_float64(text: str) -> None:
     layer = parse_layer(text)
-    asked = claim(layer, layer.typical_inputs(), dtype="float64")
+    asked = claim(layer, layer.example_inputs(), dtype="float64")
     pair = build_pair(asked)
 
     class Off(torch.nn.Module):

@@ -26,7 +26,7 @@ SEPARABLE = "Sequential(Conv2d(3, 6, 3, groups=3), Conv2d(6, 4, 1))"
 
 def pair_of(name: str, text: str) -> Pair:
     layer = parse_layer(text)
-    return build_pair(Claim(Case("case", layer, layer.typical_inputs(), (name,)), name, catalogue()[name], ()))
+    return build_pair(Claim(Case("case", layer, layer.example_inputs(), (name,)), name, catalogue()[name], ()))
 
 
 def recomputed(pair: Pair, target: str, compute: Callable[..., Tensor]) -> Pair:
@@ -101,7 +101,7 @@ def test_from_a_merge_there_is_no_way_back_and_what_merged_is_named() -> None:
 
 def test_parts_of_one_weight_are_put_together_again() -> None:
     layer = parse_layer("MultiheadAttention(6, 2, batch_first=True)")
-    transplant = catalogue()["multihead-sum"].transplant(layer, layer.typical_inputs())
+    transplant = catalogue()["multihead-sum"].transplant(layer, layer.example_inputs())
     own = {name: torch.randn(shape) for name, shape in layer.parameters().items()}
     there = transplant.forward(own)
     assert transplant.one_to_one()
@@ -112,7 +112,7 @@ def test_parts_of_one_weight_are_put_together_again() -> None:
 
 def test_a_zero_that_was_trained_has_no_way_back_and_is_named() -> None:
     layer = parse_layer("Sequential(Conv2d(4, 8, 3, groups=4), PixelShuffle(2))")
-    transplant = catalogue()["shuffle-as-transposed"].transplant(layer, layer.typical_inputs())
+    transplant = catalogue()["shuffle-as-transposed"].transplant(layer, layer.example_inputs())
     there = transplant.forward({name: torch.randn(shape) for name, shape in layer.parameters().items()})
     assert not transplant.one_to_one()
     weight = there["transposed.weight"]

@@ -19,7 +19,7 @@ from convcheck.layers import Dropout, MultiheadAttention, parse_layer
 from convcheck.modules.build import build
 from convcheck.modules.operations import Operation
 from convcheck.sides.describe import describe
-from convcheck.sides.read_weights import materialise
+from convcheck.sides.read_weights import read_weights
 from convcheck.sizes.patterns import Shapes
 from tests.strategies.attentions import dot_products, multiheads
 from tests.strategies.chains import CHAINS, Drawn, layouts, patches, products, rearrangements
@@ -277,7 +277,7 @@ def test_is_described(make: Callable[[], nn.Module], text: str) -> None:
 
 def test_a_norm_in_a_chain_keeps_the_names_that_torch_counts_without_what_is_left_out() -> None:
     module = nn.Sequential(OrderedDict(drop=nn.Dropout(), conv=nn.Conv2d(3, 8, 2), norm=nn.BatchNorm2d(8)))
-    found = materialise(tell(module))
+    found = read_weights(tell(module))
     assert list(found.tensors) == [
         "0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean", "1.running_var"
     ]  # fmt: skip

@@ -18,7 +18,7 @@ from convcheck.config.checks import DType
 from convcheck.errors import LayerError
 from convcheck.proof.evidence.pair import Pair
 from convcheck.proof.evidence.samples import Point
-from convcheck.sides.read_weights import materialise
+from convcheck.sides.read_weights import read_weights
 from tests.strategies.modules import (
     assert_described,
     counted,
@@ -48,7 +48,7 @@ def test_a_weight_that_is_computed_is_materialised(
 ) -> None:
     module = within(change(nn.Conv2d(3, 8, 2, stride=2)))
     before = copy.deepcopy(module.state_dict())
-    found = materialise(module)
+    found = read_weights(module)
     # Reading must not take a step of a power iteration, which torch does in train mode.
     assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
     assert all(part.training for part in module.modules())
@@ -82,12 +82,12 @@ def test_weights_must_be_dense_and_plain() -> None:
     sparse = nn.Linear(3, 4)
     sparse.weight = nn.Parameter(torch.ones(4, 3).to_sparse())
     with pytest.raises(LayerError, match=re.escape("weight is laid out as torch.sparse_coo; it must be dense")):
-        materialise(sparse)
+        read_weights(sparse)
 
     with FakeTensorMode():
         fake = nn.Linear(3, 4, bias=False)
     with pytest.raises(LayerError, match="weight is a FakeTensor, which computes in its own way"):
-        materialise(fake)
+        read_weights(fake)
 
 
 TRAIN: dict[str, tuple[Callable[[], nn.Module], tuple[str, ...]]] = {
@@ -133,13 +133,13 @@ TRAIN: dict[str, tuple[Callable[[], nn.Module], tuple[str, ...]]] = {
 
 @pytest.mark.parametrize(("make", "notes"), TRAIN.values(), ids=TRAIN.keys())
 def test_notes_say_what_is_otherwise_in_train_mode(make: Callable[[], nn.Module], notes: tuple[str, ...]) -> None:
-    assert materialise(make()).notes == notes
-    evaluated = materialise(make().eval()).notes
+    assert read_weights(make()).notes == notes
+    evaluated = read_weights(make().eval()).notes
     assert evaluated == tuple(note for note in notes if not note.startswith("train mode"))
 
 
 def test_a_new_spectral_norm_in_train_mode_is_noted() -> None:
-    notes = materialise(parametrizations.spectral_norm(nn.Linear(2, 2))).notes
+    notes = read_weights(parametrizations.spectral_norm(nn.Linear(2, 2))).notes
     assert "(_SpectralNorm) takes a step of its power iteration at every call" in notes[-1]
 
 

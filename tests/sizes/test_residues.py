@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcheck.sizes.residues import Residues, first_up_to, floors, least
-from convcheck.sizes.windows import Spread, Window
+from convcheck.sizes.windows import TransposedWindow, Window
 
 numbers = st.integers(-60, 60)
 counts = st.integers(1, 40)
@@ -56,7 +56,7 @@ def test_positions_that_windows_drop_are_those_that_no_tap_stands_on(
 def test_positions_that_are_not_spread_are_those_that_no_tap_carries_into_the_outputs(
     kernel: int, stride: int, dilation: int, padding: int, length: int, outputs: int
 ) -> None:
-    spread = Spread(kernel, stride, dilation, padding, 0)
+    spread = TransposedWindow(kernel, stride, dilation, padding, 0)
     taps = range(0, kernel * dilation, dilation)
     reach = [at for at in range(length) if any(0 <= at * stride + tap - padding < outputs for tap in taps)]
     assert spread.dropped(length, outputs) == length - 1 - max(reach, default=-1)

@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize, prune
 from convcheck.errors import ShapeError
 from convcheck.layers import Layer
 from convcheck.modules.build import build
-from convcheck.sides.read_weights import materialise
+from convcheck.sides.read_weights import read_weights
 from convcheck.sizes.patterns import Shapes
 
 
@@ -34,7 +34,7 @@ def tell(module: nn.Module) -> nn.Module:
 @torch.no_grad()
 def assert_described(module: nn.Module, inputs: list[Tensor], call: Callable[..., object] | None = None) -> Layer:
     """Check that the module's description, built anew and given the module's weights, has its very outputs."""
-    found = materialise(module)
+    found = read_weights(module)
     module.eval()
     due = (call or module)(*inputs)
     # torch multiplies by another kernel where a weight asks for a gradient, even if none is taken.

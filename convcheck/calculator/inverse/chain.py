@@ -20,8 +20,10 @@ def layers_of(layers: Iterable[Layer]) -> Iterator[Layer]:
         UsageError: one takes several inputs.
     """
     for layer in layers:
-        if 1 not in layer.TAKES:
-            raise UsageError(f"{layer} takes {layer.TAKES[0]} inputs; only layers of one input can be asked about")
+        if 1 not in layer.INPUT_COUNTS:
+            raise UsageError(
+                f"{layer} takes {layer.INPUT_COUNTS[0]} inputs; only layers of one input can be asked about"
+            )
         if isinstance(layer, Sequential):
             yield from layers_of(layer.layers)
         else:

@@ -20,7 +20,7 @@ from convcheck.layers.kinds.pixel_shuffle import PixelShuffle, PixelUnshuffle
 from convcheck.layers.kinds.pool import AvgPool, Pool
 from convcheck.layers.kinds.unfold import Fold, Unfold
 from convcheck.sizes.patterns import SPACE_AXES
-from convcheck.sizes.windows import Spread
+from convcheck.sizes.windows import TransposedWindow
 
 Box = tuple[Lengths, ...]
 
@@ -132,7 +132,7 @@ def _(layer: Unpatchify, box: Box, _before: Forms | None) -> list[Box]:
     turned, back = _first(box, layer.dims), fixed(layer.out_features, layer.in_features)
     asked = layer.output_spatial_shape
     if asked is None:
-        functions = [Monotone(Spread(patch, step, 1, 0, 0).outputs) for patch, step in _patches(layer)]
+        functions = [Monotone(TransposedWindow(patch, step, 1, 0, 0).outputs) for patch, step in _patches(layer)]
     else:
         sizes = asked if isinstance(asked, tuple) else (asked,) * layer.dims
         # The one grid whose last patch ends less than a step before the size that is asked for.

@@ -13,7 +13,7 @@ from convcheck.calculator.questions.writing import as_given, pasted
 from convcheck.errors import ShapeError
 from convcheck.layers import Conv, ConvTranspose, Layer, Pool, Unpatchify
 from convcheck.sizes.patterns import SPACE_AXES, Shape
-from convcheck.sizes.windows import Spread, Window, span
+from convcheck.sizes.windows import TransposedWindow, Window, span
 
 _FARTHEST = 2**62
 """A padding or stride beyond which none is looked for."""
@@ -133,7 +133,7 @@ def _near(argument: str, function: Monotone, wanted: Ranges) -> tuple[Near, ...]
     return tuple(Near(argument, value, function.of(value)) for value in beside if function.of(value) >= 1)
 
 
-def _of_spread(spread: Spread, length: int, wanted: Ranges) -> AxisChange:
+def _of_spread(spread: TransposedWindow, length: int, wanted: Ranges) -> AxisChange:
     """Return every legal padding with output_padding, or else every stride, that gives a length that is wanted."""
     limit = max(spread.stride, spread.dilation)
     # Of the pairs, one in two has the right parity, whatever the length.

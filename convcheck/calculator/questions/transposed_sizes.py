@@ -10,7 +10,7 @@ from convcheck.calculator.inverse.ranges import joined
 from convcheck.errors import ShapeError, UsageError
 from convcheck.layers import ConvTranspose, Layer, Unpatchify
 from convcheck.sizes.patterns import SPACE_AXES, Shape
-from convcheck.sizes.windows import Spread
+from convcheck.sizes.windows import TransposedWindow
 
 
 def sizes_for(layers: Sequence[Layer], input: Shape) -> AllSizes:
@@ -41,7 +41,9 @@ def _sizes(number: int, layer: ConvTranspose | Unpatchify, shape: Shape, output:
     if isinstance(layer, Unpatchify):
         # Its forward takes the size itself; there is no output_padding.
         space, made = shape[-dims - 1 : -1], output[-dims - 1 : -1]
-        spreads = [Spread(patch, step, 1, 0, 0) for patch, step in zip(layer.patch, layer.strides, strict=True)]
+        spreads = [
+            TransposedWindow(patch, step, 1, 0, 0) for patch, step in zip(layer.patch, layer.strides, strict=True)
+        ]
     else:
         space, made, spreads = shape[-dims:], output[-dims:], list(layer.spreads)
     found = []
@@ -54,7 +56,7 @@ def _sizes(number: int, layer: ConvTranspose | Unpatchify, shape: Shape, output:
     return found
 
 
-def size_ranges(spread: Spread, length: int) -> tuple[Ranges, Ranges]:
+def size_ranges(spread: TransposedWindow, length: int) -> tuple[Ranges, Ranges]:
     """Return the output lengths that output_padding can give, and those that forward's `output_size` takes.
 
     output_padding is less than stride or dilation. `output_size` is from the length without output_padding on, and less

@@ -65,7 +65,7 @@ class DotProductAttention(Layer):
         Argument("scale", _scale, None),
         Argument("enable_gqa", read.flag, False),
     )
-    TAKES = (3, 4)
+    INPUT_COUNTS = (3, 4)
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
         if self.is_causal and self.attn_mask is not None:
@@ -148,11 +148,11 @@ class DotProductAttention(Layer):
         scores, output = self._scores(query, *others), self.output_shape(query, *others)
         return math.prod(scores) * query[-1] + math.prod(output) * scores[-1]
 
-    def unfolded(self, query: Shape, *others: Shape) -> int:
+    def im2col_size(self, query: Shape, *others: Shape) -> int:
         scores = math.prod((*self.output_shape(query, *others)[:-1], others[0][-2]))
         return SCORES_AT_ONCE * scores
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         heads = 2 if self.enable_gqa else 4
         mask = ((5, 7),) if self.attn_mask else ()
         return ((2, 4, 5, 8), (2, heads, 7, 8), (2, heads, 7, 8), *mask)

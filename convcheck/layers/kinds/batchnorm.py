@@ -15,7 +15,7 @@ from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.sizes.windows import Window
 
 if TYPE_CHECKING:
-    from convcheck.sizes.axis_origins import Tracks
+    from convcheck.sizes.axis_origins import AxisOrigins
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ class BatchNorm(Layer):
     def space(self, shape: Shape) -> range:
         return range(2, len(shape))
 
-    def steps(self, shape: Shape) -> list[Window]:
+    def axis_windows(self, shape: Shape) -> list[Window]:
         # The statistics of the batch depend on every position.
         return [Window(1, 1, 1, 0, 0)] * (len(shape) - 2) if self.track_running_stats else []
 
-    def track(self, tracks: Tracks, shape: Shape) -> None:
+    def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
         if self.track_running_stats:
             return
         for axis in range(len(shape)):
-            tracks.read_all(axis)
+            origins.read_all(axis)
 
     def macs(self, shape: Shape) -> int:
         """Return one multiply-accumulate per entry in eval mode: `x * scale + shift`, both known beforehand.
@@ -102,7 +102,7 @@ class BatchNorm(Layer):
     def dropped(self, shape: Shape) -> Shape:
         return (0,) * len(self.output_shape(shape)[2:])
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         return ((2, self.num_features, *(3, 4, 5)[: self.dims]),)
 
     def roundings(self) -> Roundings:

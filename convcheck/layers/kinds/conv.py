@@ -30,7 +30,7 @@ class Conv(Layer):
     padding_mode: str
 
     KINDS = {"Conv1d": 1, "Conv2d": 2, "Conv3d": 3}
-    MIXES = True
+    MIXES_CHANNELS = True
     SIGNATURE = (
         Argument("in_channels", read.whole(1)),
         Argument("out_channels", read.whole(1)),
@@ -119,7 +119,7 @@ class Conv(Layer):
         axes = zip(self.windows, shape[-self.dims :], strict=True)
         yield from per_axis([window.formula(length) for window, length in axes], output)
 
-    def steps(self, shape: Shape) -> tuple[Window, ...]:
+    def axis_windows(self, shape: Shape) -> tuple[Window, ...]:
         return self.windows
 
     def macs(self, shape: Shape) -> int:
@@ -132,15 +132,15 @@ class Conv(Layer):
         axes = zip(shape[-self.dims :], outputs, self.windows, strict=True)
         return tuple(window.dropped(length, outputs, self.padding_mode) for length, outputs, window in axes)
 
-    def unfolded(self, shape: Shape) -> int:
+    def im2col_size(self, shape: Shape) -> int:
         # Every factor once for each of the out_channels / groups sums that it enters.
         return self.macs(shape) * self.groups // self.out_channels
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         space = []
         for window in self.windows:
             needed = {"reflect": window.after + 1, "circular": window.after}.get(self.padding_mode, 1)
-            space.append(max(window.several(), needed))
+            space.append(max(window.example_length(), needed))
         return ((2, self.in_channels, *space),)
 
     def roundings(self) -> Roundings:

@@ -12,7 +12,7 @@ from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, indivisible, label, per_axis
 from convcheck.sizes.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
-from convcheck.sizes.windows import Spread
+from convcheck.sizes.windows import TransposedWindow
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ConvTranspose(Layer):
     padding_mode: str
 
     KINDS = {"ConvTranspose1d": 1, "ConvTranspose2d": 2, "ConvTranspose3d": 3}
-    MIXES = True
+    MIXES_CHANNELS = True
     SIGNATURE = (
         Argument("in_channels", read.whole(1)),
         Argument("out_channels", read.whole(1)),
@@ -58,10 +58,10 @@ class ConvTranspose(Layer):
                 )
 
     @property
-    def spreads(self) -> tuple[Spread, ...]:
+    def spreads(self) -> tuple[TransposedWindow, ...]:
         """The spread of every spatial axis."""
         axes = zip(self.kernel_size, self.stride, self.dilation, self.padding, self.output_padding, strict=True)
-        return tuple(Spread(*numbers) for numbers in axes)
+        return tuple(TransposedWindow(*numbers) for numbers in axes)
 
     def parameters(self) -> dict[str, Shape]:
         weight = (self.in_channels, self.out_channels // self.groups, *self.kernel_size)
@@ -93,7 +93,7 @@ class ConvTranspose(Layer):
         axes = zip(self.spreads, shape[-self.dims :], strict=True)
         yield from per_axis([spread.formula(length) for spread, length in axes], output)
 
-    def steps(self, shape: Shape) -> tuple[Spread, ...]:
+    def axis_windows(self, shape: Shape) -> tuple[TransposedWindow, ...]:
         return self.spreads
 
     def macs(self, shape: Shape) -> int:
@@ -106,10 +106,10 @@ class ConvTranspose(Layer):
         axes = zip(shape[-self.dims :], outputs, self.spreads, strict=True)
         return tuple(spread.dropped(length, outputs) for length, outputs, spread in axes)
 
-    def unfolded(self, shape: Shape) -> int:
+    def im2col_size(self, shape: Shape) -> int:
         return self.macs(shape) * self.groups // self.in_channels
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         space = [3 + math.ceil(2 * spread.padding / spread.stride) for spread in self.spreads]
         return ((2, self.in_channels, *space),)
 

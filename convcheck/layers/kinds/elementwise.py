@@ -18,7 +18,7 @@ from convcheck.layers.text.notation import compact, label
 from convcheck.sizes.patterns import Shape, Shapes
 
 if TYPE_CHECKING:
-    from convcheck.sizes.axis_origins import Tracks
+    from convcheck.sizes.axis_origins import AxisOrigins
 
 _INPLACE = Argument("inplace", read.flag, False)
 _EXACT = ("Identity", "ReLU", "ReLU6", "Hardtanh")
@@ -47,10 +47,10 @@ class Elementwise(Weightless):
     def output_shape(self, shape: Shape) -> Shape:
         return shape
 
-    def track(self, tracks: Tracks, shape: Shape) -> None:
+    def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
         """Leave them: every output reads the input of its own place."""
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         return ((2, 3, 4, 5),)
 
     def roundings(self) -> Roundings:
@@ -169,8 +169,8 @@ class Dropout(Elementwise):
             raise ShapeError(f"Dropout1d takes [batch, channels, L] or [channels, L]; {say_rank(shape)}")
         return shape
 
-    def typical_inputs(self) -> Shapes:
-        return {"Dropout1d": ((2, 3, 4),), "Dropout3d": ((2, 3, 4, 5, 6),)}.get(self.kind, super().typical_inputs())
+    def example_inputs(self) -> Shapes:
+        return {"Dropout1d": ((2, 3, 4),), "Dropout3d": ((2, 3, 4, 5, 6),)}.get(self.kind, super().example_inputs())
 
     def roundings(self) -> Roundings:
         return Roundings(sums=0)
@@ -209,11 +209,11 @@ class Softmax(Weightless):
             )
         return shape
 
-    def track(self, tracks: Tracks, shape: Shape) -> None:
+    def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
         if shape:
-            tracks.read_all(self.axis(len(shape)))
+            origins.read_all(self.axis(len(shape)))
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         axes = 2 if self.dim is None else max(2, self.dim + 1 if self.dim >= 0 else -self.dim)
         return ((*(1,) * (axes - 2), 2, 3),)
 

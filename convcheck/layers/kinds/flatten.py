@@ -16,7 +16,7 @@ from convcheck.sizes.patterns import Shape, Shapes
 from convcheck.sizes.terms import parenthesize, times
 
 if TYPE_CHECKING:
-    from convcheck.sizes.axis_origins import Tracks
+    from convcheck.sizes.axis_origins import AxisOrigins
 
 _USUAL_RANK = 4
 
@@ -55,9 +55,9 @@ class Flatten(Weightless):
         output, merged = self.output_shape(shape), self._merged(shape)
         yield f"axis {merged.start}: {times(shape[merged])} = {output[merged.start]}"
 
-    def track(self, tracks: Tracks, shape: Shape) -> None:
+    def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
         merged = self._merged(shape)
-        tracks.axes[merged] = [tracks.joined(tracks.axes[merged])]
+        origins.axes[merged] = [origins.joined(origins.axes[merged])]
 
     def _merged(self, shape: Shape) -> slice:
         return slice(self.start_dim % len(shape), self.end_dim % len(shape) + 1)
@@ -68,7 +68,7 @@ class Flatten(Weightless):
             return f"it takes {self.end_dim - self.start_dim} axes at most"
         return f"it takes {self.start_dim - self.end_dim} axes or more"
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         if self.start_dim < 0 <= self.end_dim:
             # With more axes than this, the first would come after the last.
             return (_lengths(min(_USUAL_RANK, self.end_dim - self.start_dim), self.start_dim, self.end_dim),)
@@ -116,13 +116,13 @@ class Unflatten(Weightless):
             split = f"{parenthesize(shape[dim])} / ({times(rest)})" if length == -1 else str(length)
             yield f"axis {axis}: {split} = {output[axis]}"
 
-    def track(self, tracks: Tracks, shape: Shape) -> None:
+    def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
         dim, parts = self.dim % len(shape), len(self.unflattened_size)
         if parts > 1:
-            tracks.forget(dim)
-        tracks.axes[dim : dim + 1] = [tracks.axes[dim]] if parts == 1 else [()] * parts
+            origins.forget(dim)
+        origins.axes[dim : dim + 1] = [origins.axes[dim]] if parts == 1 else [()] * parts
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         lengths = list(_lengths(2, self.dim))
         lengths[self.dim] = self.told * (2 if -1 in self.unflattened_size else 1)
         return (tuple(lengths),)

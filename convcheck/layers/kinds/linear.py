@@ -14,7 +14,7 @@ from convcheck.layers.text.notation import label
 from convcheck.sizes.patterns import Shape, Shapes
 
 if TYPE_CHECKING:
-    from convcheck.sizes.axis_origins import Tracks
+    from convcheck.sizes.axis_origins import AxisOrigins
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class Linear(Layer):
         self.output_shape(shape)
         yield f"o: out_features = {self.out_features}"
 
-    def track(self, tracks: Tracks, shape: Shape) -> None:
-        tracks.mix(len(shape) - 1)
+    def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
+        origins.mix(len(shape) - 1)
 
     def macs(self, shape: Shape) -> int:
         self.output_shape(shape)
         return batch_of(shape, 1) * self.in_features * self.out_features
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         return ((2, 3, self.in_features),)
 
     def roundings(self) -> Roundings:

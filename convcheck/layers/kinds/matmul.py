@@ -20,7 +20,7 @@ class MatMul(Layer):
 
     KINDS = {"matmul": 0, "bmm": 0, "mm": 0}
     SIGNATURE = ()
-    TAKES = (2,)
+    INPUT_COUNTS = (2,)
 
     def parameters(self) -> dict[str, Shape]:
         return {}
@@ -70,7 +70,7 @@ class MatMul(Layer):
         _, _, leading, sizes = self.as_matrices(left, right)
         return math.prod(leading) * math.prod(sizes)
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         return {"mm": ((3, 4), (4, 5)), "bmm": ((2, 3, 4), (2, 4, 5)), "matmul": ((2, 1, 3, 4), (2, 4, 5))}[self.kind]
 
     def roundings(self) -> Roundings:

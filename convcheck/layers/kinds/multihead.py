@@ -16,7 +16,7 @@ from convcheck.layers.text.notation import compact, divisors, label
 from convcheck.sizes.patterns import Shape, Shapes
 
 if TYPE_CHECKING:
-    from convcheck.sizes.axis_origins import Tracks
+    from convcheck.sizes.axis_origins import AxisOrigins
 
 
 def _features(value: object, dims: int) -> object:
@@ -56,7 +56,7 @@ class MultiheadAttention(Layer):
         Argument("vdim", _features, None),
         Argument("batch_first", read.flag, False),
     )
-    TAKES = (1, 3, 4)
+    INPUT_COUNTS = (1, 3, 4)
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
         if self.embed_dim % self.num_heads:
@@ -133,12 +133,12 @@ class MultiheadAttention(Layer):
         sequence = self._sequence(query)
         return range(sequence, sequence + 1)
 
-    def track(self, tracks: Tracks, *shapes: Shape) -> None:
+    def trace_axes(self, origins: AxisOrigins, *shapes: Shape) -> None:
         if len(shapes) > 1:
-            super().track(tracks, *shapes)
+            super().trace_axes(origins, *shapes)
             return
-        tracks.mix(self._sequence(shapes[0]))
-        tracks.mix(len(shapes[0]) - 1)
+        origins.mix(self._sequence(shapes[0]))
+        origins.mix(len(shapes[0]) - 1)
 
     def _sequence(self, shape: Shape) -> int:
         return int(self.batch_first and len(shape) == 3)
@@ -158,14 +158,14 @@ class MultiheadAttention(Layer):
         projected = 2 * length * width + positions * (self.key_features + self.value_features)
         return batch * width * (projected + 2 * length * (positions + self.added))
 
-    def unfolded(self, *shapes: Shape) -> int:
+    def im2col_size(self, *shapes: Shape) -> int:
         self.output_shape(*shapes)
         query, key, _ = self.roles(*shapes)
         (batch, length), (_, positions) = self._sizes(query), self._sizes(key)
         projections = batch * self.embed_dim * (length + 2 * positions)
         return projections + SCORES_AT_ONCE * batch * self.num_heads * length * (positions + self.added)
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         def tokens(length: int, features: int) -> Shape:
             return (2, length, features) if self.batch_first else (length, 2, features)
 

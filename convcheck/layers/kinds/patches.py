@@ -14,10 +14,10 @@ from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, label, per_axis
 from convcheck.sizes.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
-from convcheck.sizes.windows import Spread, Window
+from convcheck.sizes.windows import TransposedWindow, Window
 
 if TYPE_CHECKING:
-    from convcheck.sizes.axis_origins import Tracks
+    from convcheck.sizes.axis_origins import AxisOrigins
 
 INITIALISATIONS = ("default", "zeros", "fan_in")
 
@@ -91,9 +91,9 @@ class _Patches(Layer):
     def space(self, shape: Shape) -> range:
         return range(len(shape) - self.dims - 1, len(shape) - 1)
 
-    def track(self, tracks: Tracks, shape: Shape) -> None:
-        tracks.steps(len(shape) - 1, self.steps(shape))
-        tracks.mix(len(shape) - 1)
+    def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
+        origins.step_along(len(shape) - 1, self.axis_windows(shape))
+        origins.mix(len(shape) - 1)
 
     def _written(self, more: dict[str, tuple[object, object]]) -> str:
         usual = {"stride": (self.stride, None), "bias": (self.bias, True), "weight_init": (self.weight_init, "default")}
@@ -137,7 +137,7 @@ class Patchify(_Patches):
         yield from per_axis([window.formula(length) for window, length in axes], output[:-1])
         yield f"o: out_features = {self.out_features}"
 
-    def steps(self, shape: Shape) -> tuple[Window, ...]:
+    def axis_windows(self, shape: Shape) -> tuple[Window, ...]:
         return self.conv().windows
 
     def macs(self, shape: Shape) -> int:
@@ -146,11 +146,11 @@ class Patchify(_Patches):
     def dropped(self, shape: Shape) -> Shape:
         return self.conv().dropped(self.channels_first(shape))
 
-    def unfolded(self, shape: Shape) -> int:
-        return self.conv().unfolded(self.channels_first(shape))
+    def im2col_size(self, shape: Shape) -> int:
+        return self.conv().im2col_size(self.channels_first(shape))
 
-    def typical_inputs(self) -> Shapes:
-        return (self._channels_last(self.conv().typical_inputs()[0]),)
+    def example_inputs(self) -> Shapes:
+        return (self._channels_last(self.conv().example_inputs()[0]),)
 
     def roundings(self) -> Roundings:
         return self.conv().roundings()
@@ -212,7 +212,7 @@ class Unpatchify(_Patches):
         yield from per_axis([spread.formula(length) for spread, length in axes], output[:-1])
         yield f"o: out_features = {self.out_features}"
 
-    def steps(self, shape: Shape) -> tuple[Spread, ...]:
+    def axis_windows(self, shape: Shape) -> tuple[TransposedWindow, ...]:
         return self.conv(shape).spreads
 
     def macs(self, shape: Shape) -> int:
@@ -223,11 +223,11 @@ class Unpatchify(_Patches):
         first = self.channels_first(shape)
         return self.conv(shape).dropped(first)
 
-    def unfolded(self, shape: Shape) -> int:
+    def im2col_size(self, shape: Shape) -> int:
         first = self.channels_first(shape)
-        return self.conv(shape).unfolded(first)
+        return self.conv(shape).im2col_size(first)
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         if self.output_spatial_shape is None:
             return ((2, *(3,) * self.dims, self.in_features),)
         axes = zip(self._each(self.output_spatial_shape), self.patch, self.strides, strict=True)

@@ -13,7 +13,7 @@ from convcheck.layers.text.arguments import LARGEST, Argument
 from convcheck.layers.text.notation import label, per_axis
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.sizes.terms import parenthesize
-from convcheck.sizes.windows import Spread, Window
+from convcheck.sizes.windows import TransposedWindow, Window
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class PixelShuffle(Weightless):
     upscale_factor: int
 
     KINDS = {"PixelShuffle": 2}
-    MIXES = True
+    MIXES_CHANNELS = True
     SIGNATURE = (Argument("upscale_factor", read.whole(1)),)
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
@@ -45,14 +45,14 @@ class PixelShuffle(Weightless):
         yield f"o: {parenthesize(shape[-3])} / {factor}**2 = {output[-3]}"
         yield from per_axis([f"{parenthesize(length)} * {factor}" for length in shape[-2:]], output)
 
-    def steps(self, shape: Shape) -> list[Spread]:
-        return [Spread(self.upscale_factor, self.upscale_factor, 1, 0, 0)] * 2
+    def axis_windows(self, shape: Shape) -> list[TransposedWindow]:
+        return [TransposedWindow(self.upscale_factor, self.upscale_factor, 1, 0, 0)] * 2
 
     def dropped(self, shape: Shape) -> Shape:
         self.output_shape(shape)
         return (0, 0)
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         return ((2, 2 * self.upscale_factor**2, 3, 4),)
 
     def __str__(self) -> str:
@@ -91,14 +91,14 @@ class PixelUnshuffle(Weightless):
         yield f"o: {parenthesize(shape[-3])} * {factor}**2 = {output[-3]}"
         yield from per_axis([f"{parenthesize(length)} / {factor}" for length in shape[-2:]], output)
 
-    def steps(self, shape: Shape) -> list[Window]:
+    def axis_windows(self, shape: Shape) -> list[Window]:
         return [Window(self.downscale_factor, self.downscale_factor, 1, 0, 0)] * 2
 
     def dropped(self, shape: Shape) -> Shape:
         self.output_shape(shape)
         return (0, 0)
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         return ((2, 3, 2 * self.downscale_factor, 3 * self.downscale_factor),)
 
     def __str__(self) -> str:

@@ -66,7 +66,7 @@ class Pool(Weightless):
         axes = zip(self.windows, shape[-self.dims :], strict=True)
         yield from per_axis([write(window, length) for window, length in axes], output)
 
-    def steps(self, shape: Shape) -> tuple[Window, ...]:
+    def axis_windows(self, shape: Shape) -> tuple[Window, ...]:
         return self.windows
 
     def dropped(self, shape: Shape) -> Shape:
@@ -75,8 +75,8 @@ class Pool(Weightless):
         # Padding is zeros, or less than any number: no copies of the input.
         return tuple(window.dropped(length, outputs, "zeros") for length, outputs, window in axes)
 
-    def typical_inputs(self) -> Shapes:
-        return ((2, 3, *(window.several() for window in self.windows)),)
+    def example_inputs(self) -> Shapes:
+        return ((2, 3, *(window.example_length() for window in self.windows)),)
 
     def _words(self) -> list[object]:
         kernels, strides, pads = (along(size, self.dims) for size in (self.kernel_size, self.stride, self.padding))
@@ -185,8 +185,8 @@ class AvgPool(_Average):
                 )
         return super().output_shape(shape)
 
-    def typical_inputs(self) -> Shapes:
-        shape = super().typical_inputs()[0]
+    def example_inputs(self) -> Shapes:
+        shape = super().example_inputs()[0]
         kernels = along(self.kernel_size, self.dims)
         return ((*shape[:2], *map(max, shape[2:], kernels)),)
 

@@ -13,10 +13,10 @@ from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument, BadValueError
 from convcheck.sizes.patterns import Pattern, Shape, Shapes, parse
 from convcheck.sizes.terms import times
-from convcheck.sizes.windows import Spread, Window
+from convcheck.sizes.windows import TransposedWindow, Window
 
 if TYPE_CHECKING:
-    from convcheck.sizes.axis_origins import Axis, Tracks
+    from convcheck.sizes.axis_origins import Axis, AxisOrigins
 
 _ELLIPSIS = "..."
 
@@ -82,10 +82,10 @@ class Rearrange(Layer):
             if len(group) > 1:
                 yield f"({' '.join(group)}): {times(sizes[axis] for axis in group)} = {length}"
 
-    def track(self, tracks: Tracks, shape: Shape) -> None:
-        tracks.axes = list(self._moved(tracks, shape))
+    def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
+        origins.axes = list(self._moved(origins, shape))
 
-    def _moved(self, tracks: Tracks, shape: Shape) -> Iterator[Axis]:
+    def _moved(self, origins: AxisOrigins, shape: Shape) -> Iterator[Axis]:
         """Yield where the axes of the output come from.
 
         `(h p)` on the left are blocks: h holds the places of blocks of p positions, and p what is within them. `(h p)`
@@ -99,21 +99,21 @@ class Rearrange(Layer):
         for number, group in enumerate(pattern.source):
             if len(group) > 1:
                 block = math.prod(sizes[axis] for axis in group[1:])
-                tracks.step(number, Window(block, block, 1, 0, 0))
+                origins.step(number, Window(block, block, 1, 0, 0))
                 inner |= dict.fromkeys(group[1:], group[0])
-            places |= {axis: tracks.axes[number] if axis == group[0] else () for axis in group}
+            places |= {axis: origins.axes[number] if axis == group[0] else () for axis in group}
         for group in pattern.target:
             first, rest = group[:1], group[1:]
             if any(inner.get(axis) in group and places[inner[axis]] for axis in group):
                 # What is within blocks is put beside the blocks again, in whatever order.
-                tracks.unknown |= {origin for axis in group for origin, _ in places[axis]}
+                origins.unknown |= {origin for axis in group for origin, _ in places[axis]}
                 yield ()
             elif rest and all(axis in parts and not places[axis] for axis in rest) and len(places[first[0]]) == 1:
                 block = math.prod(sizes[axis] for axis in rest)
                 ((origin, path),) = places[first[0]]
-                yield ((origin, (*path, Spread(block, block, 1, 0, 0))),)
+                yield ((origin, (*path, TransposedWindow(block, block, 1, 0, 0))),)
             else:
-                yield tracks.joined([places[axis] for axis in group]) if group else ()
+                yield origins.joined([places[axis] for axis in group]) if group else ()
 
     def parameters(self) -> dict[str, Shape]:
         return {}
@@ -123,7 +123,7 @@ class Rearrange(Layer):
         self.output_shape(shape)
         return 0
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         known, lengths = dict(self.lengths), iter((2, 3, 4, 5, 6, 7, 8, 9) * 8)
         shape = []
         for group in parse(self.pattern.replace(_ELLIPSIS, "ellipsis")).source:

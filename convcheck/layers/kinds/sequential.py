@@ -24,7 +24,7 @@ class Sequential(Layer):
 
     KINDS = {"Sequential": 0}
     SIGNATURE = ()
-    NESTS = True
+    IS_CONTAINER = True
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
         if not self.layers:
@@ -36,10 +36,10 @@ class Sequential(Layer):
                     f"layer {number} is {layer}, which makes two outputs; the next layer takes one, so return_indices "
                     "must be False",
                 )
-            if 1 not in layer.TAKES:
+            if 1 not in layer.INPUT_COUNTS:
                 yield (
                     "layers",
-                    f"layer {number} is {layer}, which takes {layer.TAKES[0]} inputs; in a chain there is one",
+                    f"layer {number} is {layer}, which takes {layer.INPUT_COUNTS[0]} inputs; in a chain there is one",
                 )
 
     def explain(self, shape: Shape) -> Iterator[str]:
@@ -64,9 +64,9 @@ class Sequential(Layer):
         for layer in self.layers:
             yield from layer.leaves()
 
-    def within(self, shape: Shape) -> Iterator[tuple[Layer, Shapes]]:
+    def leaves_with_inputs(self, shape: Shape) -> Iterator[tuple[Layer, Shapes]]:
         for layer, taken in zip(self.layers, self.through(shape), strict=False):
-            yield from layer.within(taken)
+            yield from layer.leaves_with_inputs(taken)
 
     def through(self, shape: Shape) -> Shapes:
         """Return the input of every layer, and the last one's output.
@@ -94,12 +94,14 @@ class Sequential(Layer):
         Raises:
             UndecidedError: positions are moved, and some of what was moved is not read.
         """
-        inputs = [(layer, taken) for layer, (taken,) in self.within(shape) if not layer.ANY_SHAPE]
+        inputs = [(layer, taken) for layer, (taken,) in self.leaves_with_inputs(shape) if not layer.ANY_SHAPE]
         if not inputs:
             return ()
         first, taken = inputs[0]
         space = first.space(taken)
-        followed = list(takewhile(lambda each: each[0].space(each[1]) == space and each[0].steps(each[1]), inputs))
+        followed = list(
+            takewhile(lambda each: each[0].space(each[1]) == space and each[0].axis_windows(each[1]), inputs)
+        )
         rest = inputs[len(followed) or 1 :]
         if any(any(layer.dropped(each)) for layer, each in rest):
             raise UndecidedError(f"which positions are never read is not known behind {inputs[len(followed)][0].kind}")
@@ -107,9 +109,9 @@ class Sequential(Layer):
             return first.dropped(taken)
         return tuple(unread(passages) for passages in zip(*map(_passages, followed), strict=True))
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         first = _leaf(self)
-        shape = first.typical_inputs()[0]
+        shape = first.example_inputs()[0]
         for more in range(_WIDEST):
             kept = len(shape) - first.dims
             longer = (*shape[:kept], *(length + more for length in shape[kept:]))
@@ -136,8 +138,8 @@ class Sequential(Layer):
             total += degree - 1
         return total
 
-    def unfolded(self, shape: Shape) -> int:
-        return max(layer.unfolded(each) for layer, each in zip(self.layers, self.through(shape)[:-1], strict=True))
+    def im2col_size(self, shape: Shape) -> int:
+        return max(layer.im2col_size(each) for layer, each in zip(self.layers, self.through(shape)[:-1], strict=True))
 
     def __str__(self) -> str:
         # torch breaks this into lines; on one line it can stand in a table and on a command line.
@@ -158,5 +160,5 @@ def _passages(entry: tuple[Layer, Shape]) -> list[Passage]:
     layer, shape = entry
     space, outputs = layer.space(shape), layer.output_shape(shape)
     mode = getattr(layer, "padding_mode", "zeros")
-    steps = layer.steps(shape)
+    steps = layer.axis_windows(shape)
     return [Passage(step, mode, shape[axis], outputs[axis]) for axis, step in zip(space, steps, strict=True)]

@@ -14,10 +14,10 @@ from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, label, per_axis
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.sizes.terms import parenthesize, times
-from convcheck.sizes.windows import Spread, Window, along, span
+from convcheck.sizes.windows import TransposedWindow, Window, along, span
 
 if TYPE_CHECKING:
-    from convcheck.sizes.axis_origins import Tracks
+    from convcheck.sizes.axis_origins import AxisOrigins
 
 Size = int | Shape
 """As it was given: one number for both axes, or two."""
@@ -94,17 +94,17 @@ class Unfold(_Columns):
     def space(self, shape: Shape) -> range:
         return range(len(shape) - 2, len(shape))
 
-    def track(self, tracks: Tracks, shape: Shape) -> None:
-        tracks.steps(len(shape), self.windows)
-        tracks.axes[-2:] = [tracks.joined(tracks.axes[-2:])]
+    def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
+        origins.step_along(len(shape), self.windows)
+        origins.axes[-2:] = [origins.joined(origins.axes[-2:])]
 
     def dropped(self, shape: Shape) -> Shape:
         self.output_shape(shape)
         axes = zip(shape[-2:], self.windows, strict=True)
         return tuple(window.dropped(length, window.outputs(length), "zeros") for length, window in axes)
 
-    def typical_inputs(self) -> Shapes:
-        return ((2, 3, *(window.several() for window in self.windows)),)
+    def example_inputs(self) -> Shapes:
+        return ((2, 3, *(window.example_length() for window in self.windows)),)
 
     def __str__(self) -> str:
         return compact(self.kind, [], self._named())
@@ -168,17 +168,17 @@ class Fold(_Columns):
         yield f"o: {parenthesize(shape[-2])} / ({times(along(self.kernel_size, 2))}) = {output[-3]}"
         yield from per_axis(["output_size"] * 2, output)
 
-    def track(self, tracks: Tracks, shape: Shape) -> None:
+    def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
         # Of the columns' places, those of rows and columns of the image could be told apart, but are not.
-        tracks.forget(len(shape) - 1)
-        tracks.axes.append(())
+        origins.forget(len(shape) - 1)
+        origins.axes.append(())
 
-    def typical_inputs(self) -> Shapes:
+    def example_inputs(self) -> Shapes:
         return ((2, 3 * self.taps, self.columns),)
 
     def roundings(self) -> Roundings:
         # torch's CPU kernel adds the taps up in the dtype; the first of them, to zero, needs no rounding.
-        spreads = (Spread(window.kernel, window.stride, window.dilation, 0, 0) for window in self.windows)
+        spreads = (TransposedWindow(window.kernel, window.stride, window.dilation, 0, 0) for window in self.windows)
         return Roundings(sums=math.prod(spread.overlap() for spread in spreads) - 1)
 
     def __str__(self) -> str:

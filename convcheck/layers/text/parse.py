@@ -45,7 +45,7 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
     family = family_of(kind)
     if family is None:
         raise LayerError([(None, f"unknown layer {shown(kind)}; {did_you_mean(kind, kind_names())}")])
-    if family.NESTS:
+    if family.IS_CONTAINER:
         return _nested(family, kind, positional, named)
     dims, signature = family.KINDS[kind], family.SIGNATURE
     names = [argument.name for argument in signature]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from convcheck.rewriting.steps import Flip, Rearrange, Step
+from convcheck.rewriting.steps import EinopsStep, Flip, Step
 from convcheck.sizes.patterns import KERNEL_AXES, Group, Pattern, Shape
 
 ATTEMPTS = 8
@@ -40,7 +40,7 @@ def arrange(source: Sequence[Group], sizes: Mapping[str, int], own: Tensor, othe
             continue
         if _matches(_flip(own, source, sizes, flipped), atoms, order, sizes, other):
             target = _with_units(groups, source, sizes)
-            step = Rearrange(Pattern(tuple(source), target), dict(sizes))
+            step = EinopsStep(Pattern(tuple(source), target), dict(sizes))
             return (*_flip_step(source, flipped, flippable), step)
     return None
 

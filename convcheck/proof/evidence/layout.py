@@ -14,7 +14,7 @@ from convcheck.proof.evidence.arrangements import arrange
 from convcheck.proof.evidence.pair import CannotRunError, Pair
 from convcheck.proof.evidence.signatures import agrees, signatures
 from convcheck.results import Agreement
-from convcheck.rewriting.steps import Rearrange
+from convcheck.rewriting.steps import EinopsStep
 from convcheck.rewriting.transplant import Merge, Move, Transplant
 from convcheck.sizes.patterns import KERNEL_AXES, Group, Pattern, Shape
 
@@ -87,7 +87,7 @@ def _spellings(layer: Layer, *moves: Move | Merge | None) -> Iterator[Sequence[G
     for move in moves:
         if isinstance(move, Move):
             shape = move.shape
-            yield from (step.pattern.source for step in move.steps[:1] if isinstance(step, Rearrange))
+            yield from (step.pattern.source for step in move.steps[:1] if isinstance(step, EinopsStep))
     groups = layer.axis_sizes().get("g", 1)
     kernel = tuple((axis,) for axis in KERNEL_AXES[layer.dims])
     if len(shape) == 1:

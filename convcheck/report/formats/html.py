@@ -11,7 +11,7 @@ from pathlib import Path
 
 from convcheck.report import result_rows
 from convcheck.report.format_values import number
-from convcheck.report.plain import inert_line
+from convcheck.report.plain import escape_line
 from convcheck.results import Report, Result, Verdict
 
 _MARKS = {Verdict.EQUAL: "=", Verdict.DIFFERENT: "\N{NOT EQUAL TO}", Verdict.REFUSED: "-", Verdict.ERROR: "!"}
@@ -56,7 +56,7 @@ def _policy(style: str, script: str) -> str:
 
 def _text(text: str) -> str:
     """Return text as it is to be read, on one line."""
-    return escape(inert_line(text))
+    return escape(escape_line(text))
 
 
 def _headline(report: Report) -> str:

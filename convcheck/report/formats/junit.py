@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from junitparser import Error, Failure, JUnitXml, Properties, Property, Skipped, SystemOut, TestCase, TestSuite
 
 from convcheck.report.format_values import number
-from convcheck.report.plain import inert_line
+from convcheck.report.plain import escape_line
 from convcheck.report.result_rows import cut_short, evidence, made_with, place, reasons, title, total_text
 from convcheck.results import Report, Result, Verdict
 
@@ -44,7 +44,7 @@ def _testcase(result: Result) -> TestCase:
     case = TestCase(title(result), where[0] if where else COMMAND_LINE, round(result.seconds, 6))
     properties = Properties()
     for name, value in _properties(result):
-        properties.add_property(Property(name, inert_line(value)))
+        properties.add_property(Property(name, escape_line(value)))
     case.append(properties)
     if not result.ok:
         case.append(_outcome(result))
@@ -65,5 +65,5 @@ def _properties(result: Result) -> Iterator[tuple[str, str]]:
 def _outcome(result: Result) -> Error | Failure:
     said = reasons(result) or [f"expected {result.expected}, got {result.verdict}"]
     outcome = (Error if result.verdict is Verdict.ERROR else Failure)("; ".join(said), result.verdict)
-    outcome.text = "\n".join([*said, f"again: {inert_line(result.reproduce)}"])
+    outcome.text = "\n".join([*said, f"again: {escape_line(result.reproduce)}"])
     return outcome

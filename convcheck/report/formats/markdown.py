@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from convcheck.report import result_rows
-from convcheck.report.plain import inert_line
+from convcheck.report.plain import escape_line
 from convcheck.results import Report, Result
 
 _CODE = frozenset({"case", "rewrite", "output"})
@@ -76,7 +76,7 @@ def _remarks(result: Result) -> str:
 
 def code(text: str) -> str:
     """Return text as inline code that a cell of a table may hold, whatever is in it."""
-    text = inert_line(text)
+    text = escape_line(text)
     if text.strip() != text or not text or re.search("[`|]", text):
         # Where cells end is looked for before code is, and each renderer escapes within code in a way of its own.
         return f"<code>{_entities(text)}</code>"

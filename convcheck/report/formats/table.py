@@ -9,7 +9,7 @@ from rich.text import Text
 
 from convcheck.report import result_rows
 from convcheck.report.grid import STYLES, Column, cell, grid
-from convcheck.report.plain import inert_line
+from convcheck.report.plain import escape_line
 from convcheck.report.plain_console import printed
 from convcheck.results import Report, Result
 
@@ -31,8 +31,8 @@ def verified(report: Report, console: Console, *, verbose: bool, quiet: bool) ->
         said = list(_evidence(result) if verbose else result_rows.remarks(result))
         if said:
             yield Text("")
-            where = f"  {inert_line(result.source)}" if result.source else ""
-            heading = (f"{inert_line(result.case)} ", "bold"), f"[{result.rewrite}]  ", cell(result.verdict), where
+            where = f"  {escape_line(result.source)}" if result.source else ""
+            heading = (f"{escape_line(result.case)} ", "bold"), f"[{result.rewrite}]  ", cell(result.verdict), where
             yield Text.assemble(*heading)
             yield from (Text(f"  {line}") for line in said)
     if results or not quiet or report.interrupted:

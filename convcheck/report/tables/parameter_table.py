@@ -10,7 +10,7 @@ from rich.text import Text
 from convcheck.calculator.figures import BYTES, Parameter, Weights
 from convcheck.report.format_values import NOTHING, both, count, number, shape, shapes, size
 from convcheck.report.grid import Column, grid
-from convcheck.report.plain import inert
+from convcheck.report.plain import escape_controls
 
 _PAIRS = (
     Column("case"),
@@ -59,8 +59,8 @@ def counted(rows: Sequence[Weights], console: Console, *, dtype: str, verbose: b
     for row in rows:
         if row.reason:
             yield Text("")
-            yield Text(inert(row.case), style="bold")
-            yield from (Text(f"  {inert(line)}") for line in row.reason.split("; "))
+            yield Text(escape_controls(row.case), style="bold")
+            yield from (Text(f"  {escape_controls(line)}") for line in row.reason.split("; "))
     if verbose or len(rows) == 1:
         yield Text("")
         yield from _every(rows, console, dtype)

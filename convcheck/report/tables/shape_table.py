@@ -10,7 +10,7 @@ from rich.text import Text
 from convcheck.calculator.figures import FLOPS, LayerShape, Total
 from convcheck.report.format_values import NOTHING, count, inputs, reach, shape, size, steps
 from convcheck.report.grid import Column, grid
-from convcheck.report.plain import inert
+from convcheck.report.plain import escape_controls
 from convcheck.sizes.patterns import Shape
 
 _LAYER = Column("layer", wraps=True)
@@ -66,7 +66,7 @@ def shaped(
     yield grid(columns, cells, console, stacks)
     if conditions:
         yield Text("")
-        yield Text(f"for {', '.join(map(inert, conditions))}")
+        yield Text(f"for {', '.join(map(escape_controls, conditions))}")
     if verbose:
         yield Text("")
         yield Text(FLOPS)
@@ -74,7 +74,7 @@ def shaped(
     for row in rows:
         if row.explained:
             yield Text("")
-            yield Text(inert(row.layer), style="bold")
+            yield Text(escape_controls(row.layer), style="bold")
             yield from (Text(f"  {line}") for line in row.explained)
 
 
