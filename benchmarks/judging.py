@@ -14,7 +14,6 @@ from convcheck.catalogue.claims import Claim
 from convcheck.proof.evidence import bookkeeping, samples
 from convcheck.proof.evidence.pair import build_pair
 from convcheck.proof.evidence.samples import Point
-from convcheck.proof.evidence.strength import is_weak
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Result, Verdict
 
@@ -84,7 +83,7 @@ def judge(claim: Claim, fault: Fault) -> Outcome:
     argument = equivalence.shown(claim, fault)
     if argument is not None:
         return Outcome(claim, fault, Fate.EQUIVALENT, argument)
-    weak = "; ".join(note for note in result.notes if is_weak(note) and excuses(note, fault))
+    weak = "; ".join(str(note) for note in result.weaknesses if excuses(str(note), fault))
     return Outcome(claim, fault, Fate.WEAK if weak else Fate.SURVIVED, weak or "nothing differed", passed)
 
 

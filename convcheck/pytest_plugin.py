@@ -127,7 +127,11 @@ class ClaimItem(pytest.Item):
             # pytest shows what torch warns of; no filter of the project's may turn it into a verdict.
             warnings.simplefilter("default")
             result = self._verified()
-        found = {"verdict": result.verdict.value, "ratio": result.error.ratio, "notes": "; ".join(result.notes)}
+        found = {
+            "verdict": result.verdict.value,
+            "ratio": result.error.ratio,
+            "notes": "; ".join(map(str, result.notes)),
+        }
         self.user_properties += [(key, value) for key, value in found.items() if value not in (None, "")]
         if not result.ok:
             raise _NotAsExpectedError(result)

@@ -30,6 +30,49 @@ class Agreement(StrEnum):
     NOT_APPLICABLE = "not-applicable"
 
 
+class Kind(StrEnum):
+    """What a finding is about."""
+
+    REFUSAL = "refusal"
+    """A precondition of the rewrite that does not hold."""
+    CANNOT_RUN = "cannot-run"
+    """Torch or this machine cannot do what the proof needs."""
+    LAYOUT = "layout"
+    """The layout of a weight that would match, proved to."""
+    DIFFERENCE = "difference"
+    """How outputs that differ do so, such as a shift or a wrong order of channels."""
+    EXACT = "exact"
+    GRADIENTS = "gradients"
+    ROUNDING = "rounding"
+    PLATFORM = "platform"
+    """A side that is farther from float64 than its roundings explain."""
+    BOOKKEEPING = "bookkeeping"
+    """Shapes, counts, and the way of the weights back."""
+    EXPECTATION = "expectation"
+    """What the case expects, and what came out instead."""
+    MAPPING = "mapping"
+    """How weights move, and what that means for training."""
+    WEIGHTS = "weights"
+    """Where the weights of the run come from, and what is left out of a module."""
+    STRENGTH = "strength"
+    """What the case leaves untested."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found out: a reason for a verdict, or a note on it.
+
+    A `weak` one says what the case could not have told.
+    """
+
+    kind: Kind
+    text: str
+    weak: bool = False
+
+    def __str__(self) -> str:
+        return f"weak: {self.text}" if self.weak else self.text
+
+
 @dataclass(frozen=True)
 class Sides(Generic[T]):
     """The same fact about the reference and about the candidate."""
@@ -111,7 +154,7 @@ class Result:
     ok: bool
     reproduce: str
     seconds: float = 0.0
-    reason: str | None = None
+    reasons: tuple[Finding, ...] = ()
     suggestion: str | None = None
     output_shape: Sides[Shape | None] = Sides(None, None)
     params: Sides[int | None] = Sides(None, None)
@@ -122,7 +165,17 @@ class Result:
     error: Deviation = Deviation()
     referee: Sides[float | None] = Sides(None, None)
     transplant: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Finding, ...] = ()
+
+    @property
+    def reason(self) -> str | None:
+        """All reasons as one text; None where there is none."""
+        return "; ".join(map(str, self.reasons)) or None
+
+    @property
+    def weaknesses(self) -> tuple[Finding, ...]:
+        """The notes that say what the case could not have told."""
+        return tuple(note for note in self.notes if note.weak)
 
 
 @dataclass(frozen=True)

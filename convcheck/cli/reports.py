@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from convcheck.results import Report
 
 MODULES = {
-    "json": "as_json",
+    "json": "json",
     "jsonl": "jsonl",
     "junit": "junit",
     "github": "github",
@@ -81,7 +81,7 @@ def text(format: str, report: Report) -> str:
         return table.text(report)
     if format == "github":
         report = step_summary.from_root(report)
-    return str(import_module(f"convcheck.report.{MODULES[format]}").verified(report))
+    return str(import_module(f"convcheck.report.formats.{MODULES[format]}").verified(report))
 
 
 def deliver(report: Report, format: str, wanted: Sequence[File], *, verbose: bool, quiet: bool) -> bool:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from convcheck.catalogue.claims import Claim
 from convcheck.proof import memory
 from convcheck.proof.evidence import bookkeeping, floating_point, integer_probes, layout
 from convcheck.proof.evidence.pair import CannotRunError, Pair, build_pair
 from convcheck.proof.evidence.samples import Point
-from convcheck.proof.evidence.strength import is_weak
 from convcheck.proof.reproduce import command
-from convcheck.results import Agreement, Result, Sides, Verdict
+from convcheck.results import Agreement, Finding, Kind, Result, Sides, Verdict
 from convcheck.rewriting.rewrite import parameter_count
 
 _DRIFT = "the claimed transplant copies values, and training lets the copies drift apart"
@@ -33,15 +32,21 @@ def verify(claim: Claim, at: Callable[[Point], Point] = as_drawn, notes: Sequenc
     start = time.perf_counter()
     result = _known(claim)
     if claim.refusals:
-        result = dataclasses.replace(result, verdict=Verdict.REFUSED, reason="; ".join(claim.refusals))
+        result = dataclasses.replace(result, verdict=Verdict.REFUSED, reasons=_findings(Kind.REFUSAL, claim.refusals))
     elif too_large := _too_large(claim):
         # That this machine is too small says nothing of the claim.
-        result = dataclasses.replace(result, verdict=Verdict.ERROR, reason=f"could not be run: {too_large}")
+        result = dataclasses.replace(
+            result, verdict=Verdict.ERROR, reasons=_findings(Kind.CANNOT_RUN, [f"could not be run: {too_large}"])
+        )
     else:
         try:
-            result = _prove(claim, dataclasses.replace(result, notes=(*result.notes, *notes)), at)
+            result = _prove(
+                claim, dataclasses.replace(result, notes=(*result.notes, *_findings(Kind.WEIGHTS, notes))), at
+            )
         except CannotRunError as error:
-            result = dataclasses.replace(result, verdict=Verdict.ERROR, reason=f"could not be run: {error}")
+            result = dataclasses.replace(
+                result, verdict=Verdict.ERROR, reasons=_findings(Kind.CANNOT_RUN, [f"could not be run: {error}"])
+            )
     return dataclasses.replace(_judged(claim, result), seconds=time.perf_counter() - start)
 
 
@@ -87,7 +92,7 @@ def _known(claim: Claim) -> Result:
         macs=Sides(layer.macs(*case.inputs), rewrite.macs(layer, *case.inputs)),
         one_to_one=one_to_one,
         transplant=transplant.describe(),
-        notes=() if one_to_one else (f"not one-to-one: {rewrite.training or _DRIFT}",),
+        notes=() if one_to_one else (Finding(Kind.MAPPING, f"not one-to-one: {rewrite.training or _DRIFT}"),),
     )
 
 
@@ -101,13 +106,17 @@ def _prove(claim: Claim, known: Result, at: Callable[[Point], Point]) -> Result:
         return dataclasses.replace(
             known,
             verdict=Verdict.DIFFERENT,
-            reason="; ".join([*misfits, *map(str, right)]),
+            reasons=(*_findings(Kind.BOOKKEEPING, misfits), *_findings(Kind.LAYOUT, right)),
             suggestion=right[0].right if right else None,
         )
     said = integer_probes.examine(pair, case.seed)
     point = at(floating_point.draw(pair, case))
     seen = floating_point.measure(pair, case, point, said.terms, rewrite)
-    faults = [*said.faults, *seen.faults, *bookkeeping.faults(pair, known, seen.shapes)]
+    faults = [
+        *said.faults,
+        *_findings(Kind.ROUNDING, seen.faults),
+        *_findings(Kind.BOOKKEEPING, bookkeeping.faults(pair, known, seen.shapes)),
+    ]
     same = said.exact.status is Agreement.IDENTICAL
     narrow = case.dtype != "float64"
     if narrow and (case.layer.degree() is None or rewrite.transform is not None):
@@ -115,18 +124,19 @@ def _prove(claim: Claim, known: Result, at: Callable[[Point], Point]) -> Result:
         # faults do not survive, it finds these.
         wide = dataclasses.replace(case, dtype="float64")
         wider = floating_point.measure(pair, wide, at(floating_point.draw(pair, wide)), said.terms, rewrite).faults
-        faults += wider
+        faults += _findings(Kind.ROUNDING, wider)
         same = not wider and said.exact.status is not Agreement.DIFFERENT
     if same and seen.off:
         told = "on integers" if said.exact.status is Agreement.IDENTICAL else "in float64"
-        faults += [*seen.off, f"both agree {told}, so the rewrite is right, and the arithmetic of this platform is off"]
+        agree = f"both agree {told}, so the rewrite is right, and the arithmetic of this platform is off"
+        faults += _findings(Kind.PLATFORM, [*seen.off, agree])
     right = _corrections(claim, pair) if said.exact.status is Agreement.DIFFERENT else ()
     # What mends it is all that a reader needs; without that, what can be seen.
-    faults = [*map(str, right), *faults] if right else [*said.seen, *faults]
+    first = _findings(Kind.LAYOUT, right) if right else _findings(Kind.DIFFERENCE, said.seen)
     return dataclasses.replace(
         known,
         verdict=Verdict.DIFFERENT if faults else Verdict.EQUAL,
-        reason="; ".join(faults) or None,
+        reasons=(*first, *faults),
         suggestion=right[0].right if right else None,
         output_shape=seen.shapes,
         exact=said.exact,
@@ -155,9 +165,13 @@ def _judged(claim: Claim, result: Result) -> Result:
         if wanted is not None and counted is not None and wanted != counted:
             missed.append(f"expected {wanted} parameters in the {side}, got {counted}")
     as_expected = result.verdict is expect.verdict
-    if claim.case.strict and result.verdict is Verdict.EQUAL and any(map(is_weak, result.notes)):
+    if claim.case.strict and result.verdict is Verdict.EQUAL and result.weaknesses:
         missed.append("the case is weak, and strict asks for one that could tell a wrong rewrite")
     if not as_expected and expect.verdict is not Verdict.EQUAL:
         missed.insert(0, f"expected {expect.verdict}, got {result.verdict}")
-    reason = "; ".join([*([result.reason] if result.reason else []), *missed]) or None
-    return dataclasses.replace(result, ok=as_expected and not missed, reason=reason)
+    reasons = (*result.reasons, *_findings(Kind.EXPECTATION, missed))
+    return dataclasses.replace(result, ok=as_expected and not missed, reasons=reasons)
+
+
+def _findings(kind: Kind, texts: Iterable[object]) -> tuple[Finding, ...]:
+    return tuple(Finding(kind, str(text)) for text in texts)

@@ -9,11 +9,16 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from convcheck.errors import escape_line as escape_line
+from convcheck.results import Finding, Result
 from convcheck.sizes.lengths import Length
 
 
 def plain(value: object) -> object:
     """Return a value as JSON has it; numbers that JSON cannot hold are null."""
+    if isinstance(value, Finding):
+        return plain(str(value))
+    if isinstance(value, Result):
+        return _result(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -30,6 +35,16 @@ def plain(value: object) -> object:
         # Half of a pair, as in the name of a file that is not UTF-8, is no letter, and strict readers refuse it.
         return value.encode("utf-8", "backslashreplace").decode()
     return value
+
+
+def _result(result: Result) -> dict[str, object]:
+    """Return a result as JSON has it: all reasons as one text stand before the reasons one by one."""
+    found: dict[str, object] = {}
+    for field in dataclasses.fields(result):
+        if field.name == "reasons":
+            found["reason"] = plain(result.reason)
+        found[field.name] = plain(getattr(result, field.name))
+    return found
 
 
 def written(value: object, indent: int | None = None) -> str:

@@ -46,14 +46,14 @@ def place(result: Result) -> tuple[str, int] | None:
 
 def reasons(result: Result) -> list[str]:
     """Return why a verdict is as it is, one reason each."""
-    return escape_line(result.reason).split("; ") if result.reason else []
+    return [escape_line(str(reason)) for reason in result.reasons]
 
 
 def remarks(result: Result) -> Iterator[str]:
     """Yield what a reader must know besides the row."""
     if not result.ok or result.verdict is not Verdict.EQUAL:
         yield from reasons(result)
-    yield from (f"note: {escape_line(note)}" for note in result.notes)
+    yield from (f"note: {escape_line(str(note))}" for note in result.notes)
     if not result.ok:
         yield f"again: {escape_line(result.reproduce)}"
 
@@ -90,7 +90,7 @@ def _evidence(result: Result) -> Iterator[tuple[str, str]]:
             f"candidate {number(result.referee.candidate)}",
         )
     yield from (("because", reason) for reason in reasons(result))
-    yield from (("note", note) for note in result.notes)
+    yield from (("note", str(note)) for note in result.notes)
     yield "again", result.reproduce
 
 

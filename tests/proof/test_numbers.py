@@ -136,7 +136,7 @@ def test_nan_and_infinity_in_weights_are_placed_and_equal_nothing(dtype: DType, 
     assert result.verdict is Verdict.DIFFERENT
     assert f"weight[2, 1, 0, 1] is {value}, the first of 2 such of 96 numbers" in (result.reason or "")
     assert result.error.max_abs is None
-    assert any("not finite: max_abs" in note for note in result.notes)
+    assert any("not finite: max_abs" in str(note) for note in result.notes)
 
 
 SETTINGS = [
@@ -218,7 +218,7 @@ def test_a_mode_stands_in_the_notes_of_a_result_and_widens_its_bound(settings: C
     settings("backends.mkldnn.matmul.fp32_precision", "bf16")
     after = verify(claim())
     assert after.verdict is Verdict.EQUAL
-    assert any("torch.backends.mkldnn.matmul.fp32_precision is bf16" in note for note in after.notes)
+    assert any("torch.backends.mkldnn.matmul.fp32_precision is bf16" in str(note) for note in after.notes)
     assert (after.error.bound or 0) > 1000 * (before.error.bound or 0)
 
 

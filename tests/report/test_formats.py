@@ -17,9 +17,21 @@ from markdown_it.token import Token
 
 from convcheck.cli import reports
 from convcheck.report import result_rows
-from convcheck.report.formats import github, markdown
+from convcheck.report.formats import github, html, markdown
 from convcheck.report.plain import escape_line
-from convcheck.results import Agreement, Deviation, Exact, Gradients, Report, Result, Sides, Tool, Verdict
+from convcheck.results import (
+    Agreement,
+    Deviation,
+    Exact,
+    Finding,
+    Gradients,
+    Kind,
+    Report,
+    Result,
+    Sides,
+    Tool,
+    Verdict,
+)
 
 TOOL = Tool("0.1", "2.13", "3.11", "cpu", 2)
 
@@ -28,7 +40,8 @@ def result(case: str = "stem", verdict: Verdict = Verdict.EQUAL, *, ok: bool = T
     if verdict in (Verdict.REFUSED, Verdict.ERROR):
         return Result(
             case, "configs/a.yaml:7", "Conv2d(3, 4, 2)", "fft", ((1, 3, 8, 8),), "float32", "cpu", 0, verdict,
-            verdict if ok else Verdict.EQUAL, ok, f"convcheck verify -k '{case}'", 0.5, f"cannot be: {case}; and 2",
+            verdict if ok else Verdict.EQUAL, ok, f"convcheck verify -k '{case}'", 0.5,
+            (Finding(Kind.REFUSAL, f"cannot be: {case}"), Finding(Kind.REFUSAL, "and 2")),
         )  # fmt: skip
     same = Agreement.IDENTICAL if verdict is Verdict.EQUAL else Agreement.DIFFERENT
     return Result(
@@ -45,7 +58,9 @@ def result(case: str = "stem", verdict: Verdict = Verdict.EQUAL, *, ok: bool = T
         ok=ok,
         reproduce=f"convcheck verify -k '{case}'",
         seconds=0.25,
-        reason=None if ok and verdict is Verdict.EQUAL else f"weight of {case} is off; 3 of 4 differ",
+        reasons=()
+        if ok and verdict is Verdict.EQUAL
+        else (Finding(Kind.ROUNDING, f"weight of {case} is off; torch says so"), Finding(Kind.EXACT, "3 of 4 differ")),
         output_shape=Sides((1, 4, 4, 4), (1, 4, 4, 4)),
         params=Sides(1234, 1234),
         macs=Sides(9, 9),
@@ -53,7 +68,7 @@ def result(case: str = "stem", verdict: Verdict = Verdict.EQUAL, *, ok: bool = T
         gradients=Gradients(same, same, same),
         error=Deviation(1e-6, (0, 0, 0, 1), 0.5, 4e-6, ratio, 3.0),
         transplant={"project.weight": "o i kh kw -> o (i kh kw)"},
-        notes=(f"weak: {case} is small",),
+        notes=(Finding(Kind.STRENGTH, f"{case} is small", weak=True),),
     )
 
 
@@ -257,7 +272,7 @@ def test_markdown_that_is_too_long_leaves_out_what_is_expected_and_says_so(most:
 
 def test_what_is_said_of_a_result_cannot_leave_its_block() -> None:
     said = ["``` x", "````", "~~~", "<b>", "# heading", "| a | b |"]
-    odd = dataclasses.replace(result(ok=False), reason="; ".join(said), notes=())
+    odd = dataclasses.replace(result(ok=False), reasons=tuple(Finding(Kind.EXACT, text) for text in said), notes=())
     tokens = MarkdownIt("commonmark", {"html": True}).parse(markdown.verified(Report(TOOL, (odd,))))
     (block,) = [token.content for token in tokens if token.type == "fence"]
     assert block.splitlines() == [*said, f"again: {odd.reproduce}"]
@@ -299,7 +314,7 @@ def test_the_page_allows_its_own_script_and_style_and_no_other() -> None:
 
 @pytest.mark.parametrize("name", ["page.css", "page.js"])
 def test_what_the_page_is_made_of_is_ascii_so_that_its_digest_is_that_of_what_is_written(name: str) -> None:
-    assert Path(result_rows.__file__).with_name(name).read_bytes().isascii()
+    assert Path(html.__file__).with_name(name).read_bytes().isascii()
 
 
 def test_the_page_says_in_words_what_was_not_as_expected_of_a_verdict_that_was() -> None:

@@ -154,7 +154,7 @@ def test_a_proof_of_a_module_runs_on_its_own_weights() -> None:
     assert (still.verdict, still.error.max_abs) == ("equal", 0)
     assert still.exact == drawn.exact
     told = "weights: the module's own; the command that repeats this draws random ones"
-    assert told in still.notes
+    assert told in map(str, still.notes)
     assert "Conv2d(3, 8, kernel_size=(2, 2), stride=(2, 2))" in still.reproduce
 
 
@@ -185,7 +185,7 @@ def test_a_module_without_weights_has_no_note_on_them() -> None:
 def test_batch_norm_is_proved_with_its_own_statistics(frozen: bool) -> None:
     module = tell(nn.Sequential(nn.Conv2d(3, 8, 2), nn.BatchNorm2d(8))).train(not frozen)
     result = convcheck.assert_equal(module, (2, 3, 5, 5), "fold-batchnorm")
-    assert any(note.startswith("train mode: 1 (BatchNorm2d)") for note in result.notes) is not frozen
+    assert any(note.text.startswith("train mode: 1 (BatchNorm2d)") for note in result.notes) is not frozen
 
 
 def test_assert_equal_fails_for_a_module_as_for_text() -> None:

@@ -243,7 +243,7 @@ def used(case: Case, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Point], tupl
     monkeypatch.setattr(Pair, "run", spy)
     report = run(list(claims_of([case])))
     assert report.ok
-    return [point for point in seen if point.inputs[0].frac().any()], report.results[0].notes
+    return [point for point in seen if point.inputs[0].frac().any()], [*map(str, report.results[0].notes)]
 
 
 WORKS: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {

@@ -13,7 +13,7 @@ from convcheck.proof.evidence import finite, repetition, rounding, samples, stre
 from convcheck.proof.evidence.pair import CannotRunError, Pair, drawn_in, torch_may_refuse
 from convcheck.proof.evidence.precision import Arithmetic, arithmetic
 from convcheck.proof.evidence.samples import Point
-from convcheck.results import Deviation, Sides
+from convcheck.results import Deviation, Finding, Kind, Sides
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape
 
@@ -30,7 +30,7 @@ class Numbers:
     shapes: Sides[Shape | None]
     faults: tuple[str, ...] = ()
     off: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Finding, ...] = ()
 
 
 def draw(pair: Pair, case: Case) -> Point:
@@ -64,14 +64,17 @@ def measure(pair: Pair, case: Case, drawn: Point, terms: int, rewrite: Rewrite) 
         finite.check_range(case.dtype, unit, exactly, pair, outputs)
     sides = _derived(pair, rewrite, exactly, unit, terms, truth, outputs)
     limit = derived = sides.reference + sides.candidate
-    notes = [*unit.notes, *(strength.symmetries(drawn.parameters) if pair.layer.degree() is None else ())]
+    notes = [
+        *(Finding(Kind.ROUNDING, note) for note in unit.notes),
+        *(strength.symmetries(drawn.parameters) if pair.layer.degree() is None else ()),
+    ]
     if case.tolerance is not None:
         limit = case.tolerance.atol + case.tolerance.rtol * outputs.reference.abs()
-        notes.append(_note(case.tolerance, limit, derived))
+        notes.append(Finding(Kind.ROUNDING, _note(case.tolerance, limit, derived)))
     deviation = rounding.deviation(outputs, limit, unit)
     unknown = [name for name in ("max_abs", "max_rel", "bound", "ratio", "ulp") if getattr(deviation, name) is None]
     if unknown:
-        notes.append(f"not finite: {', '.join(unknown)}")
+        notes.append(Finding(Kind.ROUNDING, f"not finite: {', '.join(unknown)}"))
     referee: Sides[float | None] = Sides(None, None)
     if dtype != torch.float64:
         referee = Sides(rounding.rms(outputs.reference, truth.output), rounding.rms(outputs.candidate, truth.output))

@@ -9,7 +9,7 @@ import torch
 
 from convcheck.proof.evidence import differences, exact, gradients, integers, samples, strength
 from convcheck.proof.evidence.pair import Pair
-from convcheck.results import Agreement, Exact, Gradients
+from convcheck.results import Agreement, Exact, Finding, Gradients, Kind
 
 HALF = 0.5
 
@@ -24,8 +24,8 @@ class Logic:
     exact: Exact
     gradients: Gradients
     terms: int
-    faults: tuple[str, ...]
-    notes: tuple[str, ...]
+    faults: tuple[Finding, ...]
+    notes: tuple[Finding, ...]
     seen: tuple[str, ...] = ()
 
 
@@ -33,19 +33,21 @@ def examine(pair: Pair, seed: int) -> Logic:
     """Probe a pair until a wrong one would have been found, or the first probe finds it."""
     degree = pair.layer.degree()
     if degree is None:
-        note = f"exact: not applicable, {pair.layer.kind} is no sum of products; float64 stands in for it"
+        note = _exact(f"not applicable, {pair.layer.kind} is no sum of products; float64 stands in for it")
         return Logic(Exact(), Gradients(), 1, (), (note, *_weaknesses_on_normals(pair, seed)))
     plan = integers.plan(pair, degree)
     found, fault, probes = None, None, 0
-    notes: dict[str, None] = {}
+    notes: dict[Finding, None] = {}
     seen: tuple[str, ...] = ()
     if plan.error >= HALF:
-        return Logic(Exact(), Gradients(), plan.terms, (), (f"exact: no integers are small enough ({plan.error:.2g})",))
+        return Logic(
+            Exact(), Gradients(), plan.terms, (), (_exact(f"no integers are small enough ({plan.error:.2g})"),)
+        )
     if plan.error:
-        notes[f"exact: rounded to integers, next to which a transform lands within {plan.error:.1e} < 1/2"] = None
+        notes[_exact(f"rounded to integers, next to which a transform lands within {plan.error:.1e} < 1/2")] = None
     if any(statistic.eps is not None for statistic in pair.layer.statistics().values()):
         powers = " or ".join(f"{scale:g}" for scale in samples.SCALES)
-        notes[f"exact: running variances are chosen so that variance + eps is {powers}, whose roots are exact"] = None
+        notes[_exact(f"running variances are chosen so that variance + eps is {powers}, whose roots are exact")] = None
     for probe in integers.draw(pair, plan, seed):
         probes += 1
         fault = exact.compare(probe)
@@ -60,14 +62,19 @@ def examine(pair: Pair, seed: int) -> Logic:
             seen = _seen(pair, probe)
             break
     found = found or Gradients()
-    faults = [fault] if fault is not None else []
+    faults = [Finding(Kind.EXACT, fault)] if fault is not None else []
     if found.status is Agreement.DIFFERENT:
-        faults.append(f"the gradients of {' and '.join(gradients.differing(found))} differ on integers")
+        differing = " and ".join(gradients.differing(found))
+        faults.append(Finding(Kind.GRADIENTS, f"the gradients of {differing} differ on integers"))
     outcome = Exact(Agreement.DIFFERENT, probes) if fault else Exact(Agreement.IDENTICAL, probes, plan.false_accept)
     return Logic(outcome, found, plan.terms, tuple(faults), tuple(notes), seen)
 
 
-def _weaknesses_on_normals(pair: Pair, seed: int) -> Iterator[str]:
+def _exact(note: str) -> Finding:
+    return Finding(Kind.EXACT, f"exact: {note}")
+
+
+def _weaknesses_on_normals(pair: Pair, seed: int) -> Iterator[Finding]:
     """Yield what a case leaves untested that no integers can probe."""
     generator = torch.Generator().manual_seed(seed)
     drawn = samples.normals(pair.layer, pair.shapes, {}, torch.float64, generator)

@@ -26,12 +26,11 @@ from convcheck.layers import (
     Unfold,
     Unpatchify,
 )
+from convcheck.results import Finding, Kind
 from convcheck.sizes.patterns import KERNEL_AXES, Shapes
 
-PREFIX = "weak: "
 
-
-def weaknesses(layer: Layer, shapes: Shapes, output: Tensor, gradients: Mapping[str, Tensor]) -> Iterator[str]:
+def weaknesses(layer: Layer, shapes: Shapes, output: Tensor, gradients: Mapping[str, Tensor]) -> Iterator[Finding]:
     """Yield, as notes, what a case leaves untested.
 
     `output` is the reference's, on a probe, and `gradients` are those of its inputs and parameters, by name.
@@ -44,22 +43,21 @@ def weaknesses(layer: Layer, shapes: Shapes, output: Tensor, gradients: Mapping[
         elif not gradient.any() and output.any():
             # As the query and the key of one position, since a softmax over one score is 1.
             found.append(f"{name} makes no difference to any output")
-    yield from (f"{PREFIX}{each}" for each in found)
+    yield from map(_weak, found)
 
 
-def symmetries(parameters: Mapping[str, Tensor]) -> Iterator[str]:
+def symmetries(parameters: Mapping[str, Tensor]) -> Iterator[Finding]:
     """Yield, as notes, weights whose inputs and outputs could be swapped without a difference.
 
     Integer probes draw weights of their own; this is for runs that rest on the weights that are there.
     """
     for name, each in parameters.items():
         if each.ndim > 1 and each.shape[0] == each.shape[1] > 1 and each.equal(each.transpose(0, 1)):
-            yield f"{PREFIX}{name} is symmetric, so its inputs and outputs could be swapped without a difference"
+            yield _weak(f"{name} is symmetric, so its inputs and outputs could be swapped without a difference")
 
 
-def is_weak(note: str) -> bool:
-    """Tell whether a note says that a case could not tell."""
-    return note.startswith(PREFIX)
+def _weak(text: str) -> Finding:
+    return Finding(Kind.STRENGTH, text, weak=True)
 
 
 def _of_kind(layer: Layer, shapes: Shapes, where: str = "") -> Iterator[str]:
