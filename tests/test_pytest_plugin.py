@@ -229,7 +229,7 @@ def test_where_there_is_no_config_only_the_plugin_is_imported(tmp_path: Path, fi
         (tmp_path / name).write_text("def test_one(): pass\n")
     heavy = {"torch", "numpy", "pydantic", "yaml", "einops", "typer", "rich"}
     ours = {
-        "convcheck.config",
+        "convcheck.config.load",
         "convcheck.results",
         "convcheck.catalogue.catalogue",
         "convcheck.layers",
