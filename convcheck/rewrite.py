@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from convcheck.layers import Layer, Roundings
 from convcheck.patterns import Group, Shape, Shapes, parse, spell
 from convcheck.records import record
-from convcheck.specialise import specialise
+from convcheck.specialise.source import specialise
 from convcheck.steps import Rearrange, Step
 from convcheck.transplant import Merge, Move, Transplant
 
