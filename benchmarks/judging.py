@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from benchmarks import equivalence, kinds
-from benchmarks.comparing import in_dtype, let_through
+from benchmarks.comparing import Recorded, in_dtype, let_through
 from benchmarks.planting import Fault
 from convcheck.catalogue.claims import Claim
-from convcheck.proof.evidence import bookkeeping, samples
-from convcheck.proof.evidence.pair import build_pair
-from convcheck.proof.evidence.samples import Point
+from convcheck.proof.evidence.weight_shapes import misfits
+from convcheck.proof.pair import build_pair
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Result, Verdict
+from convcheck.sides import samples
 
 
 class Fate(StrEnum):
@@ -64,19 +64,14 @@ def judge(claim: Claim, fault: Fault) -> Outcome:
     reason = unbuilt(planted)
     if reason is not None:
         return Outcome(claim, fault, Fate.UNBUILT, reason)
-    drawn: list[Point] = []
-
-    def seen(point: Point) -> Point:
-        drawn.append(point)
-        return point
-
+    numbers = Recorded()
     try:
-        result = verify(planted, seen)
+        result = verify(numbers.of(planted))
     except Exception as error:  # that nothing falls over a fault is part of what is tested
         return Outcome(claim, fault, Fate.CRASHED, f"{type(error).__name__}: {error}")
     if result.verdict is Verdict.ERROR:
         return Outcome(claim, fault, Fate.UNBUILT, str(result.reason))
-    passed = let_through(*in_dtype(planted, drawn[0]))
+    passed = let_through(*in_dtype(planted, numbers.samples[0]))
     if result.verdict is not Verdict.EQUAL:
         fate = Fate.ACCUSED if equivalence.unchanged(fault) else Fate.KILLED
         return Outcome(claim, fault, fate, found_by(result), passed)
@@ -103,12 +98,12 @@ def unbuilt(claim: Claim) -> str | None:
     layer, shapes = claim.case.layer, claim.case.inputs
     try:
         pair = build_pair(claim)
-        misfits = "; ".join(bookkeeping.layout_faults(pair))
-        output = None if misfits else pair.run_candidate(samples.ones(layer, shapes))
+        faults = "; ".join(misfits(pair))
+        output = None if faults else pair.run_candidate(samples.ones(pair.reference))
     except Exception as error:  # whatever it is that a faulty module raises
         return f"{type(error).__name__}: {error}"
     if output is None:
-        return misfits
+        return faults
     wanted = layer.output_shape(*shapes)
     return None if tuple(output.shape) == wanted else f"its output is {list(output.shape)}, not {list(wanted)}"
 

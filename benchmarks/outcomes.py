@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmarks.comparing import in_dtype, let_through
+from benchmarks.comparing import Recorded, in_dtype, let_through
 from benchmarks.correct_cases import THREADS, Trial
-from convcheck.proof.evidence.samples import Point
 from convcheck.proof.verification import verify
 from convcheck.results import Verdict
 
@@ -48,18 +47,13 @@ class Outcome:
 
 def run(trial: Trial) -> Outcome:
     """Verify one trial."""
-    drawn: list[Point] = []
-
-    def at(point: Point) -> Point:
-        drawn.append(trial.changed(point))
-        return drawn[-1]
-
-    result = verify(trial.claim(), at)
+    numbers = Recorded(trial.changed)
+    result = verify(numbers.of(trial.claim()))
     outcome = Outcome(trial, result.verdict, result.error.ratio, result.reason or "")
-    if not outcome.compared or not drawn:
+    if not outcome.compared or not numbers.samples:
         return outcome
     # The first run is the one in the asked dtype.
-    passed = let_through(*in_dtype(trial.claim(), drawn[0]))
+    passed = let_through(*in_dtype(trial.claim(), numbers.samples[0]))
     return Outcome(trial, result.verdict, result.error.ratio, result.reason or "", passed)
 
 

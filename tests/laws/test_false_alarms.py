@@ -19,7 +19,7 @@ from convcheck.config.case import Case
 from convcheck.config.checks import DTYPES
 from convcheck.layers import parse_layer
 from convcheck.proof.evidence import floating_point, rounding
-from convcheck.proof.evidence.pair import build_pair
+from convcheck.proof.pair import build_pair
 from convcheck.results import Sides, Verdict
 
 CASES = 200

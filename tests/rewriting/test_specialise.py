@@ -22,11 +22,11 @@ from convcheck.catalogue.catalogue import catalogue
 from convcheck.cli.console import show
 from convcheck.layers import Layer, parse_layer
 from convcheck.modules.build import build
-from convcheck.proof.evidence import samples
 from convcheck.report.plain_console import UNLIMITED
 from convcheck.report.tables.rewrite_table import explained
 from convcheck.rewriting.specialise.source import specialise
 from convcheck.rewriting.specialise.syntax import literal
+from convcheck.sides import samples
 from convcheck.sizes.patterns import Shapes
 from tests.laws.test_laws import NAMES, accepted, every_rewrite, orders
 from tests.strategies.attentions import drawn_point

@@ -16,9 +16,9 @@ from torch.nn.utils import parametrizations
 import convcheck
 from convcheck.config.checks import DType
 from convcheck.errors import LayerError
-from convcheck.proof.evidence.pair import Pair
-from convcheck.proof.evidence.samples import Point
+from convcheck.proof.pair import Pair
 from convcheck.sides.read_weights import read_weights
+from convcheck.sides.samples import Sample
 from tests.strategies.modules import (
     assert_described,
     counted,
@@ -164,7 +164,7 @@ def test_weights_are_rounded_to_the_asked_dtype_and_no_other(
 ) -> None:
     run, seen = Pair.run, []
 
-    def spy(pair: Pair, point: Point) -> tuple[Tensor, Tensor]:
+    def spy(pair: Pair, point: Sample) -> tuple[Tensor, Tensor]:
         seen.append(point)
         return run(pair, point)
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from convcheck.proof.evidence.integers import Probe
+from convcheck.proof.evidence.probes import Probe
 
 
 def compare(probe: Probe) -> str | None:
@@ -15,19 +15,18 @@ def compare(probe: Probe) -> str | None:
 
     Return None if they are identical, else a sentence on where they differ.
     """
-    reference, candidate = probe.reference.detach(), probe.whole(probe.candidate.detach())
+    reference, candidate = probe.outputs()
     if reference.shape != candidate.shape:
-        shapes = f"{list(reference.shape)}, and the candidate's {list(candidate.shape)}"
-        return f"the reference's output is {shapes}"
+        return f"the reference's output is {list(reference.shape)}, and the candidate's {list(candidate.shape)}"
     if torch.equal(reference, candidate):
         return None
     gap = (reference - candidate).abs()
     # NaN is the largest to argmax: nothing is farther from a number.
-    at = torch.unravel_index(gap.argmax(), gap.shape)
+    worst = torch.unravel_index(gap.argmax(), gap.shape)
     count = int((gap != 0).sum())
     return (
         f"on integers, where nothing is rounded, {count} of {gap.numel()} output values differ; the most at "
-        f"{[int(i) for i in at]}: {_written(reference[at])} against {_written(candidate[at])}"
+        f"{[int(place) for place in worst]}: {_written(reference[worst])} against {_written(candidate[worst])}"
     )
 
 
