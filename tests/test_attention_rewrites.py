@@ -30,6 +30,8 @@ from convcheck.verification import verify
 
 from .attentions import dot_products, drawn_point, multiheads
 
+pytestmark = pytest.mark.kernels
+
 either = st.one_of(dot_products(), multiheads())
 seeds = st.integers(0, 99)
 

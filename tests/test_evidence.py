@@ -21,6 +21,8 @@ from convcheck.verification import verify
 
 from .by_hand import one_in_the_last_place_apart
 
+pytestmark = pytest.mark.kernels
+
 LAYER = parse_layer("Conv2d(3, 8, kernel_size=(2, 3), stride=(2, 3))")
 SHAPE = (2, 3, 7, 9)
 

@@ -24,6 +24,8 @@ from convcheck.results import Sides, Verdict
 
 from .by_hand import one_in_the_last_place_apart
 
+pytestmark = pytest.mark.kernels
+
 CASES = 200
 
 

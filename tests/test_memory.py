@@ -25,6 +25,8 @@ from convcheck.verification import verify
 
 from .strategies import accepting
 
+pytestmark = pytest.mark.kernels
+
 IN_PARTS = ("broadcast-sum", "fft", "windows-sum")
 
 LAYERS = {

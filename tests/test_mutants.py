@@ -24,6 +24,8 @@ from convcheck.layers import parse_layer
 from convcheck.results import Result, Verdict
 from convcheck.verification import verify
 
+pytestmark = pytest.mark.kernels
+
 NAMES = list(catalogue())
 EACH = 5
 

@@ -25,6 +25,8 @@ from convcheck.layers import parse_layer
 from convcheck.results import Agreement, Result, Verdict
 from convcheck.verification import verify
 
+pytestmark = pytest.mark.kernels
+
 NAME = "patchify-linear"
 
 

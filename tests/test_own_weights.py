@@ -22,6 +22,8 @@ from convcheck.materialise import materialise
 
 from .modules import assert_described, counted, old_spectral_norm, old_weight_norm, pruned, registered, tell
 
+pytestmark = pytest.mark.kernels
+
 COMPUTED: dict[str, tuple[Callable[[nn.Module], nn.Module], str]] = {
     "weight_norm": (parametrizations.weight_norm, "weight is computed by ParametrizedConv2d's weight_norm;"),
     "spectral_norm": (parametrizations.spectral_norm, "weight is computed by ParametrizedConv2d's spectral_norm;"),

@@ -15,6 +15,8 @@ from typer.testing import Result
 
 from .shown import comparable, contradictions
 
+pytestmark = pytest.mark.kernels
+
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 PAGES = (README, *sorted((README.parent / "docs").glob("*.md")))

@@ -26,6 +26,8 @@ from .strategies import convs, pools
 from .test_answers import words
 from .test_inputs import chain
 
+pytestmark = pytest.mark.kernels
+
 Run = Callable[..., Result]
 
 
