@@ -58,6 +58,7 @@ def test_outputs_and_gradients_are_identical_on_integers(name: str, data: st.Dat
         assert getattr(result.gradients, kind) is (Agreement.IDENTICAL if has else Agreement.NOT_APPLICABLE)
 
 
+@pytest.mark.kernels
 @every_rewrite
 @given(data=st.data())
 def test_every_dtype_stays_within_its_bound(name: str, data: st.DataObject) -> None:

@@ -23,6 +23,8 @@ from convcheck.layers import parse_layer
 from convcheck.proof.verification import verify
 from convcheck.results import Result, Verdict
 
+pytestmark = pytest.mark.kernels
+
 NAMES = list(catalogue())
 EACH = 5
 

@@ -68,6 +68,7 @@ def test_the_code_of_the_example_runs_in_an_empty_file_and_is_the_rewrite(name: 
     check(name, layer, shapes)
 
 
+@pytest.mark.kernels
 @every_rewrite
 @given(data=st.data())
 def test_so_does_the_code_of_any_layer(name: str, data: st.DataObject) -> None:

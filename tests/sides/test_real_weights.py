@@ -27,6 +27,8 @@ from convcheck.proof.run import run
 from convcheck.sides.samples import Sample
 from tests.cli.test_light import imported
 
+pytestmark = pytest.mark.kernels
+
 LAYER = "layer: Conv2d(3, 8, kernel_size=2, stride=2)"
 CHAIN = "layer: Sequential(Conv2d(3, 8, 3), BatchNorm2d(8))"
 

@@ -33,22 +33,23 @@ def probe(pair: Pair, seed: int) -> Evidence:
         too_large = Finding(Kind.EXACT, f"exact: no integers are small enough ({plan.error:.2g})")
         return Evidence(Agreement.NOT_APPLICABLE, notes=(too_large,))
     notes = tuple(_notes(pair, plan.error))
-    compared, fault, probes = Gradients(), None, 0
-    while fault is None and probes < plan.probes:
+    compared, probes = Gradients(), 0
+    faults: tuple[str, ...] = ()
+    while not faults and probes < plan.probes:
         drawn = draw_probe(pair, plan, seed, probes)
-        fault, pulled = exact.compare(drawn), gradients.gradients_of(drawn)
+        faults, pulled = exact.compare(drawn), gradients.gradients_of(drawn)
         compared = gradients.merge(compared, gradients.compare(pulled))
         if probes == 0:
             slopes = {name: both.reference for name, both in pulled.items()}
             weak = strength.weaknesses(reference, drawn.reference.detach(), slopes)
             notes = tuple(dict.fromkeys((*notes, *weak)))
         probes += 1
-    findings = [Finding(Kind.EXACT, fault)] if fault is not None else []
+    findings = [Finding(Kind.EXACT, text) for text in faults]
     if differing := gradients.differing(compared):
         findings.append(Finding(Kind.GRADIENTS, f"the gradients of {' and '.join(differing)} differ on integers"))
-    status = Agreement.DIFFERENT if fault is not None else Agreement.IDENTICAL
+    status = Agreement.DIFFERENT if faults else Agreement.IDENTICAL
     details = {
-        "exact": Exact(status, probes, None if fault is not None else plan.false_accept),
+        "exact": Exact(status, probes, None if faults else plan.false_accept),
         "gradients": compared,
     }
     return Evidence(status, tuple(findings), notes, details)
