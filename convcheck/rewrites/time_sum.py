@@ -38,10 +38,10 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             x = pad(x, conv.pads, conv.padding_mode).movedim(-3, -4)
             y = self.conv2d(x, 0, self.bias)
             for tap in range(1, taps):
-                y = y + self.conv2d(x, tap)
+                y = y + self.conv2d(x, tap, None)
             return y.movedim(-4, -3)
 
-        def conv2d(self, x: Tensor, tap: int, bias: Tensor | None = None) -> Tensor:
+        def conv2d(self, x: Tensor, tap: int, bias: Tensor | None) -> Tensor:
             """`[..., t, i, h, w]` to `[..., t, o, h, w]`, on the frames that one frame of the kernel reads."""
             frames = x[..., gap * tap : x.shape[-4] - gap * (taps - 1 - tap) : step, :, :, :]
             y = functional.conv2d(

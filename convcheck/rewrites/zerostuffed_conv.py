@@ -29,9 +29,8 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from torch import nn
 
     dense: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
-    names = ("stride", "padding", "groups", "bias", "padding_mode")
-    kept = {name: getattr(conv, name) for name in names}
-    module: nn.Module = dense(conv.in_channels, conv.out_channels, reach(conv), **kept)
+    options = {name: getattr(conv, name) for name in ("stride", "padding", "groups", "bias", "padding_mode")}
+    module: nn.Module = dense(conv.in_channels, conv.out_channels, reach(conv), **options)
     return module
 
 
