@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import DotProductAttention
-from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-
-def refusals(attention: DotProductAttention, query: Shape, *others: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
@@ -51,10 +47,6 @@ def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
     return AttentionSum()
 
 
-def weights(attention: DotProductAttention, query: Shape, *others: Shape) -> Mapping[str, Recipe]:
-    return {}
-
-
 def analysis(
     attention: DotProductAttention, inputs: tuple[Tensor, ...], parameters: Mapping[str, Tensor], unit: Any
 ) -> Tensor:
@@ -83,9 +75,7 @@ REWRITE = Rewrite(
     source="A. Vaswani et al., Attention Is All You Need, 2017, equation 1",
     families=(DotProductAttention,),
     example="scaled_dot_product_attention(is_causal=True)",
-    refusals=refusals,
     candidate=candidate,
-    weights=weights,
     relative_cost=40,
     analysis=analysis,
 )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv, ConvTranspose, Roundings
-from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite, Transform
+from convcheck.rewriting.rewrite import Rewrite, Transform
 from convcheck.rewriting.transplant import Parameters
 from convcheck.sizes.patterns import Shape, spell
 
@@ -18,10 +18,6 @@ Windowed = Conv | ConvTranspose
 
 BYTES_AT_ONCE = 2**25
 """So many bytes of spectra are in memory at once, or those of one product; torch copies them two or three times."""
-
-
-def refusals(layer: Windowed, shape: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def lengths(layer: Windowed, shape: Shape) -> Shape:
@@ -167,10 +163,6 @@ def rows(layer: Windowed, x: Tensor, parameters: Parameters) -> Tensor:
     return factor(layer, tuple(x.shape), layer.in_channels // groups) * norms.reshape(*norms.shape, *[1] * dims)
 
 
-def weights(layer: Windowed, shape: Shape) -> Mapping[str, Recipe]:
-    return {"weight": ("weight",), "bias": ("bias",)}
-
-
 def macs(layer: Windowed, shape: Shape) -> int:
     """Count real multiplications: n log2 n for a real transform of n points, four a product of half spectra."""
     n = lengths(layer, shape)
@@ -189,9 +181,8 @@ REWRITE = Rewrite(
     source="A. V. Oppenheim and R. W. Schafer, Discrete-Time Signal Processing, on linear convolution by the DFT",
     families=(Conv, ConvTranspose),
     example="Conv2d(4, 8, kernel_size=5, padding=2, groups=2)",
-    refusals=refusals,
     candidate=candidate,
-    weights=weights,
+    weights={"weight": ("weight",), "bias": ("bias",)},
     macs=macs,
     relative_cost=4,
     roundings=lambda layer: Roundings(bias_apart=layer.bias),

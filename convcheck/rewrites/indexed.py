@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Layer, Roundings
 from convcheck.rewriting.layouts import LAYOUTS, as_pattern
-from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Group, Shape
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def refusals(layer: Layer, shape: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def steps(groups: tuple[Group, ...], sizes: dict[str, int]) -> dict[str, int]:
@@ -57,8 +52,6 @@ REWRITE = Rewrite(
     source="the definition of strides: torch.Tensor.stride",
     families=LAYOUTS,
     example="PixelShuffle(2)",
-    refusals=refusals,
     candidate=candidate,
-    weights={},
     roundings=lambda _layer: Roundings(sums=0),
 )

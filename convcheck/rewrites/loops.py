@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_POSITIONS = 1024
 
 
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+def few_positions(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     output = conv.output_shape(shape)
     positions = math.prod(output) // conv.out_channels
     if positions > MOST_POSITIONS:
@@ -73,7 +73,7 @@ REWRITE = Rewrite(
     source="torch.nn.Conv2d, whose definition this is, in any number of dimensions",
     families=(Conv,),
     example="Conv2d(4, 8, kernel_size=3, stride=2, padding=1, groups=2)",
-    refusals=refusals,
+    preconditions=(few_positions,),
     candidate=candidate,
     weights={"weight": ("weight", "o i {k} -> o i {k}"), "bias": ("bias", "o -> o")},
     relative_cost=25,

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import MultiheadAttention
-from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.rewrite import Recipe, Rewrite
 from convcheck.rewriting.steps import Part
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-
-def refusals(attention: MultiheadAttention, query: Shape, *others: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def layouts(attention: MultiheadAttention, query: Shape) -> tuple[str, str]:
@@ -165,7 +161,6 @@ REWRITE = Rewrite(
     source="A. Vaswani et al., Attention Is All You Need, 2017, section 3.2.2",
     families=(MultiheadAttention,),
     example="MultiheadAttention(embed_dim=16, num_heads=4, batch_first=True)",
-    refusals=refusals,
     candidate=candidate,
     weights=weights,
     relative_cost=10,

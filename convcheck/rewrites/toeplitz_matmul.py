@@ -41,7 +41,7 @@ def what_fits(layer: Conv | ConvTranspose, shape: Shape) -> str:
     return f"an input of {' x '.join(map(str, (layer.in_channels, *[longest] * layer.dims)))} would fit"
 
 
-def refusals(layer: Conv | ConvTranspose, shape: Shape) -> Iterator[Refusal]:
+def small_matrix(layer: Conv | ConvTranspose, shape: Shape) -> Iterator[Refusal]:
     rows, columns = matrix_shape(layer, shape)
     if rows * columns > MOST_ENTRIES:
         need = f"the matrix needs to have {MOST_ENTRIES:,} entries at most, and would have {rows * columns:,}; "
@@ -127,7 +127,7 @@ REWRITE = Rewrite(
     "(convolution as a matrix operation)",
     families=(Conv, ConvTranspose),
     example="Conv2d(3, 4, kernel_size=3, stride=2, padding=1)",
-    refusals=refusals,
+    preconditions=(small_matrix,),
     candidate=candidate,
     weights=weights,
     macs=macs,

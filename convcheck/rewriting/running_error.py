@@ -38,6 +38,7 @@ import torch
 from torch import Tensor
 
 LAMBDA = 6.0
+"""Of Higham and Mary, theorem 3.1: a sum of n terms exceeds its bound in at most 2 n exp(-lambda^2 / 2)."""
 
 EXPONENTIAL_ULPS = 20
 
