@@ -32,8 +32,8 @@ def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
             # [l, 1, e] * [1, s, e], summed over e
             scores = dot_products(query * scale, key)
             if attention.is_causal:
-                seen = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-                scores = scores.masked_fill(~seen, -math.inf)
+                visible = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+                scores = scores.masked_fill(~visible, -math.inf)
             if attention.attn_mask == "bool":
                 scores = scores.masked_fill(~masks[0], -math.inf)
             if attention.attn_mask == "float":
@@ -63,7 +63,7 @@ def analysis(
         mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril()
     q, k, v = map(running_error.exactly, (query, key, value))
     weights = running_error.attention_weights(q, k, attention.factor(tuple(query.shape)), mask, unit)
-    return 2 * running_error.dot_products(weights, v.mapped(lambda each: each.mT), unit).error
+    return 2 * running_error.dot_products(weights, v.mapped(lambda x: x.mT), unit).error
 
 
 REWRITE = Rewrite(

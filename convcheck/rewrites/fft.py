@@ -34,11 +34,11 @@ def outputs(layer: Windowed, space: Shape) -> tuple[slice, ...]:
     """Return which points of the transform are outputs, along every axis."""
     if isinstance(layer, Conv):
         read = zip(layer.windows, space, strict=True)
-        kept = (slice(0, (each.outputs(n) - 1) * each.stride + 1, each.stride) for each, n in read)
+        points = (slice(0, (w.outputs(n) - 1) * w.stride + 1, w.stride) for w, n in read)
     else:
         written = zip(layer.spreads, space, strict=True)
-        kept = (slice(each.padding, each.padding + each.outputs(n)) for each, n in written)
-    return tuple(kept)
+        points = (slice(w.padding, w.padding + w.outputs(n)) for w, n in written)
+    return tuple(points)
 
 
 def spectra(x: Tensor, taps: Tensor) -> int:
@@ -76,7 +76,7 @@ def candidate(layer: Windowed, shape: Shape) -> nn.Module:
 
     dims, groups, transposed = layer.dims, layer.groups, isinstance(layer, ConvTranspose)
     axes, channel = tuple(range(-dims, 0)), -dims - 1
-    n, kept = lengths(layer, shape), outputs(layer, shape[-dims:])
+    n, cropped = lengths(layer, shape), outputs(layer, shape[-dims:])
     summed = spell("b i {space}, o i {space} -> b o {space}", dims)
 
     class FFT(nn.Module):
@@ -109,7 +109,7 @@ def candidate(layer: Windowed, shape: Shape) -> nn.Module:
                 kernel = kernel.conj()
             product = einsum(inputs, kernel, summed)
             # A copy, so that what is cropped away is not kept.
-            y: Tensor = torch.fft.irfftn(product, n, axes)[(..., *kept)].clone()
+            y: Tensor = torch.fft.irfftn(product, n, axes)[(..., *cropped)].clone()
             return y
 
         def transform(self, x: Tensor, factors: Sequence[int]) -> Tensor:

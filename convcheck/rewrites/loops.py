@@ -50,12 +50,12 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             return torch.stack([self.image(image) for image in x])
 
         def image(self, x: Tensor) -> Tensor:
-            y = [self.output(x, at) for at in product(*map(range, outputs))]
+            y = [self.output(x, position) for position in product(*map(range, outputs))]
             return torch.stack(y, dim=-1).reshape(conv.out_channels, *outputs)
 
-        def output(self, x: Tensor, at: tuple[int, ...]) -> Tensor:
+        def output(self, x: Tensor, position: tuple[int, ...]) -> Tensor:
             """Return all output channels at one position, `[o]`."""
-            axes = zip(at, conv.kernel_size, conv.stride, conv.dilation, strict=True)
+            axes = zip(position, conv.kernel_size, conv.stride, conv.dilation, strict=True)
             under: Any = (..., *(slice(s * n, s * n + d * (k - 1) + 1, d) for n, k, s, d in axes))
             inputs = rearrange(x[under], spell("(g i) {k} -> g (i {k})", dims), g=groups)
             weights = rearrange(self.weight, spell("(g o) i {k} -> g o (i {k})", dims), g=groups)

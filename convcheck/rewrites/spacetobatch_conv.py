@@ -49,10 +49,10 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             axes = zip(batched.shape[-dims:], conv.kernel_size, reaches, conv.stride, counts, steps, strict=True)
             for length, kernel, reach, stride, count, step in axes:
                 outputs.append((length - reach) // stride + 1)
-                each = math.ceil(outputs[-1] / count)
-                reads.append(step * (each - 1) + kernel)
+                per_phase = math.ceil(outputs[-1] / count)
+                reads.append(step * (per_phase - 1) + kernel)
                 # As many windows on every phase; some may be dropped again. A negative pad is a crop.
-                fit.append((0, stride * (each * count - 1) + reach - length))
+                fit.append((0, stride * (per_phase * count - 1) + reach - length))
             split = windows(pad(batched, fit), reads, conv.stride, conv.dilation)
             y: Tensor = self.conv(rearrange(split, to_batch))
             y = rearrange(y, to_space, **dict(zip(conv.kernel_axes(), counts, strict=True)))

@@ -80,8 +80,8 @@ def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
             taps = rearrange(self.weight, spell("(g o) i {k} -> g o i 1 ({k})", dims), g=groups)
             empty = taps.new_zeros(*taps.shape[:3], len(places), 1 + math.prod(read))
             # Copies in the padding can put several taps in one place, where they add up.
-            at = places.expand(*taps.shape[:3], *places.shape)
-            matrix = empty.scatter_add(-1, at, taps.expand(at.shape))[..., 1:]
+            columns = places.expand(*taps.shape[:3], *places.shape)
+            matrix = empty.scatter_add(-1, columns, taps.expand(columns.shape))[..., 1:]
             blocks = rearrange(matrix, "g o i n m -> g (o n) (i m)")
             whole: Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]  # torch has no types for it
             return whole

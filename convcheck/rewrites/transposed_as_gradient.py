@@ -65,8 +65,8 @@ def candidate(layer: ConvTranspose | Unpatchify, shape: Shape) -> nn.Module:
 
 
 def weights(layer: ConvTranspose | Unpatchify, shape: Shape) -> Mapping[str, Recipe]:
-    own = "conv." if isinstance(layer, Unpatchify) else ""
-    return {"weight": (f"{own}weight", "i o {k} -> i o {k}"), "bias": (f"{own}bias", "o -> o")}
+    prefix = "conv." if isinstance(layer, Unpatchify) else ""
+    return {"weight": (f"{prefix}weight", "i o {k} -> i o {k}"), "bias": (f"{prefix}bias", "o -> o")}
 
 
 def macs(layer: ConvTranspose | Unpatchify, shape: Shape) -> int:
