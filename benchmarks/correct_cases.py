@@ -63,6 +63,8 @@ class Trial:
 
 def catalogued(name: str, count: int, random: Random) -> list[tuple[Layer, Shapes]]:
     """Draw small layers of every setting, as the tests do; the same ones again where there are not so many."""
+    if not count:
+        return []
     found: list[tuple[Layer, Shapes]] = []
 
     @seed(random.getrandbits(32))
@@ -77,10 +79,9 @@ def catalogued(name: str, count: int, random: Random) -> list[tuple[Layer, Shape
     def keep(drawn: tuple[Layer, Shapes]) -> None:
         found.append(drawn)
 
-    if count:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            keep()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        keep()
     return list(islice(cycle(found), count))
 
 

@@ -45,7 +45,7 @@ TILES: Mapping[int, tuple[Rows, Rows, Rows]] = {
 }
 
 
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+def three_neighbouring_taps(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     if set(conv.kernel_size) != {3}:
         yield Refusal("kernel_size", conv.kernel_size, "needs to be 3: the tiles are made for three taps")
     if set(conv.stride) != {1}:
@@ -167,7 +167,7 @@ REWRITE = Rewrite(
     source="A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016, section 4",
     families=(Conv,),
     example="Conv2d(4, 8, kernel_size=3, padding=1)",
-    refusals=refusals,
+    preconditions=(three_neighbouring_taps,),
     candidate=candidate,
     weights={"weight": ("weight",), "bias": ("bias",)},
     macs=macs,

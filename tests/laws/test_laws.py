@@ -42,10 +42,13 @@ def claim(name: str, layer: Layer, shapes: Shapes, **options: object) -> Claim:
 
 @every_rewrite
 @given(data=st.data())
-def test_outputs_and_gradients_are_identical_on_integers(name: str, data: st.DataObject) -> None:
+def test_integers_are_identical_and_every_dtype_stays_within_its_bound(name: str, data: st.DataObject) -> None:
     layer, shapes = data.draw(accepted(name))
-    result = verify(claim(name, layer, shapes, order=data.draw(orders(name, layer))))
+    options = {"order": data.draw(orders(name, layer)), "dtype": data.draw(st.sampled_from(get_args(DType)))}
+    result = verify(claim(name, layer, shapes, seed=data.draw(st.integers(0, 99)), **options))
     assert result.verdict is Verdict.EQUAL, result.reason
+    assert result.error.ratio is not None
+    assert result.error.ratio <= 1
     if layer.degree() is None:
         # A softmax is no polynomial, and convcheck does not pretend that it is.
         assert result.exact.status is result.gradients.status is Agreement.NOT_APPLICABLE
@@ -60,17 +63,6 @@ def test_outputs_and_gradients_are_identical_on_integers(name: str, data: st.Dat
 
 
 @pytest.mark.kernels
-@every_rewrite
-@given(data=st.data())
-def test_every_dtype_stays_within_its_bound(name: str, data: st.DataObject) -> None:
-    layer, shapes = data.draw(accepted(name))
-    dtype = data.draw(st.sampled_from(get_args(DType)))
-    result = verify(claim(name, layer, shapes, dtype=dtype, seed=data.draw(st.integers(0, 99))))
-    assert result.verdict is Verdict.EQUAL, result.reason
-    assert result.error.ratio is not None
-    assert result.error.ratio <= 1
-
-
 @every_rewrite
 @given(data=st.data())
 def test_shapes_counts_and_the_way_back_are_as_declared(name: str, data: st.DataObject) -> None:

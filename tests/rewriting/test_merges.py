@@ -99,17 +99,6 @@ def test_from_a_merge_there_is_no_way_back_and_what_merged_is_named() -> None:
         transplant.backward({"3.weight": torch.zeros(5, 3, 3, 3), "3.bias": torch.zeros(5)})
 
 
-def test_parts_of_one_weight_are_put_together_again() -> None:
-    layer = parse_layer("MultiheadAttention(6, 2, batch_first=True)")
-    transplant = catalogue()["multihead-sum"].transplant(layer, layer.example_inputs())
-    own = {name: torch.randn(shape) for name, shape in layer.parameters().items()}
-    there = transplant.forward(own)
-    assert transplant.one_to_one()
-    assert sum(tensor.numel() for tensor in there.values()) == layer.parameter_count()
-    back = transplant.backward(there)
-    assert all(torch.equal(back[name], own[name]) for name in own)
-
-
 def test_a_zero_that_was_trained_has_no_way_back_and_is_named() -> None:
     layer = parse_layer("Sequential(Conv2d(4, 8, 3, groups=4), PixelShuffle(2))")
     transplant = catalogue()["shuffle-as-transposed"].transplant(layer, layer.example_inputs())
