@@ -146,12 +146,14 @@ def test_a_new_spectral_norm_in_train_mode_is_noted() -> None:
 def test_a_proof_of_a_module_runs_on_its_own_weights() -> None:
     module = nn.Conv2d(3, 8, 2, stride=2)
     drawn = convcheck.verify(module, rewrite="patchify-linear")
-    assert drawn.error.max_abs is not None
-    assert drawn.error.max_abs > 0
+    assert drawn.error.bound is not None
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
     still = convcheck.verify(module, rewrite="patchify-linear")
     assert (still.verdict, still.error.max_abs) == ("equal", 0)
+    # What may be off grows with the weights, whatever the kernel makes of them.
+    assert still.error.bound is not None
+    assert still.error.bound < drawn.error.bound
     assert still.exact == drawn.exact
     told = "weights: the module's own; the command that repeats this draws random ones"
     assert told in map(str, still.notes)
