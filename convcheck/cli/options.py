@@ -109,9 +109,6 @@ ShardOption = Annotated[
         show_default=False,
     ),
 ]
-FailedFirst = Annotated[
-    bool, typer.Option("--failed-first", help="Begin with what was not as expected when it was last tried.")
-]
 List = Annotated[bool, typer.Option("--list", help="Print the names that would be used, and stop.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="A weak case, which could not tell a wrong rewrite, is not as expected.")

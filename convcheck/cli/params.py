@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from convcheck.cli import console, options, targets
+from convcheck.cli import console, exit_codes, options, targets
 from convcheck.config.selection import matcher
 from convcheck.errors import UsageError, shown
 
@@ -60,7 +60,7 @@ def params(
         out, kind = console.stdout(), dtype or "float32"
         table = parameter_table.listed(rows, out, dtype=kind) if chained else None
         console.show(out, table or parameter_table.counted(rows, out, dtype=kind, verbose=verbose))
-    raise typer.Exit(1 if missed else 0)
+    raise typer.Exit(exit_codes.UNEXPECTED if missed else exit_codes.EXPECTED)
 
 
 def _alone(found: targets.Targets, input: Sequence[str] | None, choose: str | None) -> tuple[list[Weights], list[str]]:

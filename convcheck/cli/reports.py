@@ -92,9 +92,9 @@ def deliver(report: Report, format: str, wanted: Sequence[File], *, verbose: boo
     return _each([told, *_writing(report, wanted), *summary])
 
 
-def save(report: Report, wanted: Sequence[File]) -> bool:
-    """Write every file; return whether that could be done."""
-    return _each(_writing(report, wanted))
+def save(report: Report, wanted: Sequence[File]) -> None:
+    """Write every file, as far as that can be done."""
+    _each(_writing(report, wanted))
 
 
 def _each(steps: Sequence[Callable[[], None]]) -> bool:

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convcheck.calculator.formulas import has_names
-from convcheck.cli import console, options, targets
+from convcheck.cli import console, exit_codes, options, targets
 from convcheck.errors import UsageError
 
 if TYPE_CHECKING:
     from convcheck.calculator.answers import Answer
     from convcheck.layers import Layer
     from convcheck.sizes.patterns import Shape
-
-NONE_FOUND = 1
 
 Output = Annotated[
     str | None,
@@ -66,7 +64,7 @@ def answer(
         out = console.stdout()
         console.show(out, answered(found, out))
     if not found.found:
-        raise typer.Exit(NONE_FOUND)
+        raise typer.Exit(exit_codes.UNEXPECTED)
 
 
 def _answer(
