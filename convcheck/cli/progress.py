@@ -52,7 +52,7 @@ def _bar() -> Progress:
     from rich.text import Text
 
     from convcheck.cli import console
-    from convcheck.report.plain import escape_controls
+    from convcheck.report.format_values import escape_controls
 
     class Name(ProgressColumn):
         """The case at work, cut where the terminal ends; the tables have it whole."""

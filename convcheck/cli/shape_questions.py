@@ -55,14 +55,14 @@ def answer(
     """
     found = _answer(words, inputs, output, same=same, sizes=sizes)
     if format == "json":
-        from convcheck.report.formats import json
+        from convcheck.report.json_text import json_object
 
-        console.write(json.answered(found))
+        console.write(json_object(**{"question": found.question, "found": found.found, **vars(found)}))
     else:
-        from convcheck.report.tables.answer_table import answered
+        from convcheck.report.tables.answer_table import answer_tables
 
         out = console.stdout()
-        console.show(out, answered(found, out))
+        console.show(out, answer_tables(found, out))
     if not found.found:
         raise typer.Exit(exit_codes.UNEXPECTED)
 

@@ -37,13 +37,15 @@ def verify(
       convcheck verify
       convcheck verify "Conv2d(3, 768, kernel_size=16, stride=16)" -i 1,3,224,224
     """
-    from convcheck.cli import reports, run_claims
+    from convcheck.cli import report_files, reports, run_claims
     from convcheck.config.case import laid_over
     from convcheck.proof.memory import check_possible
+    from convcheck.report.formats import load_format
 
     given = {"dtype": dtype, "device": device, "seed": seed, "strict": strict or None}
     cases = [laid_over(case, **given) for case in targets.cases_of(target, input)]
-    files = reports.files(report, format, cases)
+    files = report_files.parse_files(report or (), [case.config for case in cases])
+    load_format(format)
     claims = targets.chosen(cases, rewrite, choose)
     if shard:
         from convcheck.cli.sharding import of_shard

@@ -247,12 +247,19 @@ def test_help_fits_the_terminal(convcheck: Run, monkeypatch: pytest.MonkeyPatch,
         (["shape", "Convv2d(3, 8, 2)"], "'Conv2d'"),
         (["shape", "Conv2d(3, 8, kernelsize=2)"], "'kernel_size'"),
         (["verify", "--dtype", "floot32"], "'float32'"),
+        (["verify", "-f", "jnuit"], "'junit'"),
+        (["verify", "--report", "jnuit=report.xml"], "'junit'"),
     ],
 )
 def test_what_is_misspelt_is_answered_with_the_nearest(convcheck: Run, words: list[str], meant: str) -> None:
     result = convcheck(*words)
     assert result.exit_code == 2
     assert meant in result.stderr
+
+
+def test_formats_are_completed() -> None:
+    assert completion.formats("js") == ["json", "jsonl"]
+    assert completion.report_files("ht") == ["html="]
 
 
 def test_rewrites_are_completed() -> None:
