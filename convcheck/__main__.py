@@ -2,7 +2,7 @@
 
 import sys
 
-INTERRUPTED = 130
+from convcheck.cli.exit_codes import INTERRUPTED
 
 
 def run() -> None:

@@ -91,7 +91,7 @@ class ConfigFile(pytest.File):
         from convcheck.catalogue.claims import claims_of
         from convcheck.config.load import load
         from convcheck.errors import ConvcheckError
-        from convcheck.report.plain import escape_controls
+        from convcheck.report.format_values import escape_controls
 
         here = self.config.invocation_params.dir
         # Commands are to be copied from where pytest was started.
@@ -155,14 +155,14 @@ class ClaimItem(pytest.Item):
 
 def _told(result: Result) -> str:
     """Return what needs saying about a result, with the command that repeats it, and its row of the table."""
-    from convcheck.report.formats.table import summary
-    from convcheck.report.plain import escape_controls
-    from convcheck.report.plain_console import printed
+    from convcheck.report.format_values import escape_controls
+    from convcheck.report.formats.table import result_table
+    from convcheck.report.plain_console import print_to_text
     from convcheck.report.result_rows import remarks
 
     # The first line stands in pytest's short summary.
     said = f"{result.verdict}: " + "\n  ".join(remarks(result))
-    table = printed(lambda paper: [summary([result], paper)], WIDTH)
+    table = print_to_text(lambda console: [result_table([result], console)], WIDTH)
     rows = (line.rstrip() for line in table.splitlines())
     # The last line is one that editors make a link of.
     return "\n".join([said, "", *rows, "", f"{escape_controls(result.source or '')}: {result.verdict}"])

@@ -1,7 +1,7 @@
 """Hypothesis profiles: the same 25 examples a law by default, 200 new ones with HYPOTHESIS_PROFILE=nightly."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,14 +19,6 @@ _SHARED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=25, derandomize=True, **_SHARED)
 settings.register_profile("nightly", max_examples=200, **_SHARED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _no_cache_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep what fails here out of the user's cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CONVCHECK_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ def weights_of(claims: Iterable[Claim]) -> Iterator[Weights]:
         layer = claim.case.layer
         if claim.rewrite is None or claim.refusals:
             rewrite = None if claim.name == NONE_APPLIES else claim.name
-            yield _alone(layer, claim.case.name, rewrite, "; ".join(claim.refusals))
+            yield _alone(layer, claim.case.name, rewrite, claim.refusals)
             continue
         own, ours = layer.parameters(), initial(layer)
         way = claim.transplant()
@@ -49,13 +49,13 @@ def weights_of(claims: Iterable[Claim]) -> Iterator[Weights]:
 def alone(layers: Sequence[Layer], names: Sequence[str | None]) -> list[Weights]:
     """Return the parameters of layers by themselves, of chains one by one; names are those in a print, or None."""
     return [
-        _alone(leaf, name or leaf.label(), None, None)
+        _alone(leaf, name or leaf.label(), None)
         for layer, name in zip(layers, names, strict=True)
         for leaf in (layer.leaves() if isinstance(layer, Sequential) else (layer,))
     ]
 
 
-def _alone(layer: Layer, case: str, rewrite: str | None, reason: str | None) -> Weights:
+def _alone(layer: Layer, case: str, rewrite: str | None, reasons: tuple[str, ...] = ()) -> Weights:
     own = layer.parameters()
     return Weights(
         case=case,
@@ -65,7 +65,7 @@ def _alone(layer: Layer, case: str, rewrite: str | None, reason: str | None) -> 
         weights=Sides(own, None),
         one_to_one=False,
         transplant={},
-        reason=reason,
+        reasons=reasons,
         bytes=Sides(_bytes(own), None),
         parameters=Sides(_parameters(own, initial(layer)), None),
     )

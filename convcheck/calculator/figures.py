@@ -88,7 +88,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Weights:
-    """Parameters of both sides of one claim; the candidate's are None where it was refused, `reason` says why."""
+    """Parameters of both sides of one claim; the candidate's are None where it was refused, `reasons` say why."""
 
     case: str
     layer: str
@@ -97,10 +97,15 @@ class Weights:
     weights: Sides[Mapping[str, Shape] | None]
     one_to_one: bool
     transplant: Mapping[str, str]
-    reason: str | None = None
+    reasons: tuple[str, ...] = ()
     bytes: Sides[Mapping[str, int] | None] = Sides(None, None)
     """By dtype."""
     parameters: Sides[tuple[Parameter, ...] | None] = Sides(None, None)
     same_start: bool | None = None
     """Whether both sides, as torch makes them, are drawn from one distribution of functions; None if one is not torch's
     to fill, or there is nothing to draw."""
+
+    @property
+    def reason(self) -> str | None:
+        """All reasons as one text; None where there is none."""
+        return "; ".join(self.reasons) or None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from convcheck.config.config_files import ENDINGS
+from convcheck.report.formats import format_names
 
 
 def rewrite_names(incomplete: str) -> list[str]:
@@ -16,6 +17,16 @@ def rewrite_names(incomplete: str) -> list[str]:
 
     names = sorted(each.name.replace("_", "-") for each in pkgutil.iter_modules(rewrites.__path__))
     return [name for name in names if name.startswith(incomplete)]
+
+
+def formats(incomplete: str) -> list[str]:
+    """Return the formats of results whose name begins so."""
+    return [name for name in format_names() if name.startswith(incomplete)]
+
+
+def report_files(incomplete: str) -> list[str]:
+    """Return what `--report` begins with."""
+    return [f"{name}=" for name in formats(incomplete)]
 
 
 def targets(incomplete: str) -> list[str]:

@@ -46,10 +46,10 @@ def colours() -> bool | None:
 
 def stdout() -> Console:
     """Return the console for results."""
-    from convcheck.report.plain_console import UNLIMITED, Paper
+    from convcheck.report.plain_console import UNLIMITED, PlainConsole
 
     asked = colours()
-    return Paper(
+    return PlainConsole(
         width=None if sys.stdout.isatty() else UNLIMITED,
         # Rich would look for FORCE_COLOR itself.
         force_terminal=sys.stdout.isatty() if asked is None else asked,
@@ -62,15 +62,15 @@ def stdout() -> Console:
 
 def show(console: Console, renderables: Iterable[RenderableType]) -> None:
     """Print renderables one by one."""
-    from convcheck.report.plain_console import lay
+    from convcheck.report.plain_console import print_all
 
     with _writing():
         if _in_workflow():
-            with console.capture() as laid_out:
-                lay(console, renderables)
-            sys.stdout.write(_read_only(laid_out.get()))
+            with console.capture() as captured:
+                print_all(console, renderables)
+            sys.stdout.write(_read_only(captured.get()))
         else:
-            lay(console, renderables)
+            print_all(console, renderables)
         sys.stdout.flush()
 
 

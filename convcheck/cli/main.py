@@ -16,12 +16,10 @@ from typing import Annotated, Any, TextIO
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from convcheck.cli import console
+from convcheck.cli import console, exit_codes
 from convcheck.cli.command import page, told
 from convcheck.errors import ConvcheckError, cut, escape_line
 from convcheck.version import __version__, torch_version
-
-BAD_INPUT, OUR_FAULT, INTERRUPTED = 2, 3, 130
 
 COMMANDS = ("verify", "params", "shape", "rewrites", "schema")
 """The commands, each of which is a function of a module, both of its name."""
@@ -128,7 +126,7 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **kwargs)
         except ConvcheckError as error:
             console.complain(error)
-            raise typer.Exit(BAD_INPUT) from None
+            raise typer.Exit(exit_codes.BAD_INPUT) from None
 
     return run
 
@@ -149,11 +147,11 @@ def main() -> None:
     try:
         app(prog_name="convcheck")
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(exit_codes.INTERRUPTED)
     except Exception:
         sys.stderr.write(traceback.format_exc())
         sys.stderr.write(
             "error: this is a fault of convcheck itself, and says nothing about your layers; please "
             "report it with the lines above\n"
         )
-        sys.exit(OUR_FAULT)
+        sys.exit(exit_codes.OUR_FAULT)

@@ -11,10 +11,10 @@ from convcheck.cli import completion, console
 from convcheck.cli.sharding import Shard, parse_shard
 from convcheck.config.checks import DType, check_device, check_seed
 from convcheck.errors import UsageError
+from convcheck.report.formats import check_format, format_names
 
 Format = Literal["table", "json"]
-AnyFormat = Literal["table", "json", "jsonl", "junit", "github", "markdown", "html"]
-"""Formats of results; other answers have the first two."""
+"""Formats of what is no result; those of results are the files of convcheck.report.formats."""
 
 
 def _checked(check: Callable[[Any], object]) -> Callable[[object], object]:
@@ -109,15 +109,22 @@ ShardOption = Annotated[
         show_default=False,
     ),
 ]
-FailedFirst = Annotated[
-    bool, typer.Option("--failed-first", help="Begin with what was not as expected when it was last tried.")
-]
 List = Annotated[bool, typer.Option("--list", help="Print the names that would be used, and stop.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="A weak case, which could not tell a wrong rewrite, is not as expected.")
 ]
 FormatOption = Annotated[Format, typer.Option("-f", "--format", help="What to print on standard output.")]
-AnyFormatOption = Annotated[AnyFormat, typer.Option("-f", "--format", help="What to print on standard output.")]
+AnyFormatOption = Annotated[
+    str,
+    typer.Option(
+        "-f",
+        "--format",
+        metavar="FORMAT",
+        parser=_checked(check_format),
+        help=f"What to print on standard output: {', '.join(format_names())}.",
+        autocompletion=completion.formats,
+    ),
+]
 Reports = Annotated[
     list[str] | None,
     typer.Option(
@@ -125,6 +132,7 @@ Reports = Annotated[
         metavar="FORMAT=PATH",
         help="Write a report to a file as well, as in junit=report.xml or html=report.html; may be repeated.",
         show_default=False,
+        autocompletion=completion.report_files,
     ),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only what is not as expected (in the table).")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from convcheck.cli import console, options, targets
+from convcheck.cli import console, exit_codes, options, targets
 from convcheck.config.selection import matcher
 from convcheck.errors import UsageError, shown
 
@@ -51,16 +51,19 @@ def params(
         console.listed(names)
         return
     if format == "json":
-        from convcheck.report.formats import json
+        from convcheck.calculator.figures import BYTES
+        from convcheck.report.json_text import json_object
 
-        console.write(json.counted(rows, chained=chained))
+        count = sum(row.params.reference or 0 for row in rows)
+        total = {"params": count, "bytes": {name: count * size for name, size in BYTES.items()}} if chained else None
+        console.write(json_object(results=rows, total=total))
     else:
         from convcheck.report.tables import parameter_table
 
         out, kind = console.stdout(), dtype or "float32"
-        table = parameter_table.listed(rows, out, dtype=kind) if chained else None
-        console.show(out, table or parameter_table.counted(rows, out, dtype=kind, verbose=verbose))
-    raise typer.Exit(1 if missed else 0)
+        table = parameter_table.layer_tables(rows, out, dtype=kind) if chained else None
+        console.show(out, table or parameter_table.side_tables(rows, out, dtype=kind, verbose=verbose))
+    raise typer.Exit(exit_codes.UNEXPECTED if missed else exit_codes.EXPECTED)
 
 
 def _alone(found: targets.Targets, input: Sequence[str] | None, choose: str | None) -> tuple[list[Weights], list[str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Lock, Timer
+from itertools import count
+from threading import Timer
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,36 +20,29 @@ Begin = Callable[[str], None]
 
 
 @contextmanager
-def watching(total: int, *, shown: bool = True) -> Iterator[Begin]:
+def show_progress(total: int, *, shown: bool = True) -> Iterator[Begin]:
     """Show which of `total` cases is at work, how many are done a second, and how long the rest may take."""
     if not shown or not sys.stderr.isatty():
         yield lambda _name: None
         return
     bar = _bar()
     task = bar.add_task("starting", total=total, start=True)
-    lock, over, begun = Lock(), [False], [0]
-
-    def show() -> None:
-        # A run may end while the timer rings.
-        with lock:
-            if not over[0]:
-                bar.start()
+    numbers = count()
 
     def begin(name: str) -> None:
-        bar.update(task, completed=begun[0], description=name)
-        begun[0] += 1
+        bar.update(task, completed=next(numbers), description=name)
 
-    timer = Timer(AFTER, show)
+    timer = Timer(AFTER, bar.start)
     timer.daemon = True
     timer.start()
     try:
         yield begin
     finally:
         timer.cancel()
-        with lock:
-            over[0] = True
-            if bar.live.is_started:
-                bar.stop()
+        # The bar may just be starting.
+        timer.join()
+        if bar.live.is_started:
+            bar.stop()
 
 
 def _bar() -> Progress:
@@ -58,7 +52,7 @@ def _bar() -> Progress:
     from rich.text import Text
 
     from convcheck.cli import console
-    from convcheck.report.plain import escape_controls
+    from convcheck.report.format_values import escape_controls
 
     class Name(ProgressColumn):
         """The case at work, cut where the terminal ends; the tables have it whole."""

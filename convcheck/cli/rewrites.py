@@ -44,23 +44,24 @@ def rewrites(
             console.hint(f"no -i given, so this is taken: {write_shapes(shapes)}; some rewrites depend on it")
         found = offers(layer, shapes)
         if format == "json":
-            from convcheck.report.formats import json
+            from convcheck.report.json_text import json_object
 
-            console.write(json.offered(str(layer), found))
+            console.write(json_object(layer=str(layer), rewrites=found))
         else:
             from convcheck.report.tables import rewrite_table
 
-            console.show(out, rewrite_table.offered(found, out))
+            console.show(out, rewrite_table.applicability_tables(found, out))
         return
     if input:
         raise UsageError("-i goes with a layer: convcheck rewrites LAYER -i SHAPE")
     coded = subject is not None or format == "json"
     described = [facts(name, code=coded) for name in ([subject] if subject else catalogue())]
     if format == "json":
-        from convcheck.report.formats import json
+        from convcheck.report.json_text import json_object
 
-        console.write(json.listed(described))
+        console.write(json_object(rewrites=described))
     else:
         from convcheck.report.tables import rewrite_table
 
-        console.show(out, rewrite_table.explained(described[0]) if subject else rewrite_table.listed(described, out))
+        pages = rewrite_table.rewrite_page(described[0]) if subject else rewrite_table.catalogue_tables(described, out)
+        console.show(out, pages)

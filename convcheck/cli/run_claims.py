@@ -1,4 +1,4 @@
-"""From the claims that were chosen to the report: their order, what is said beforehand, the run, and what is kept."""
+"""From the chosen claims to their report: what is said beforehand, progress, and interrupts."""
 
 from __future__ import annotations
 
@@ -6,41 +6,21 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from convcheck.cli import console
-from convcheck.cli.progress import watching
+from convcheck.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from convcheck.catalogue.claims import Claim
-    from convcheck.cli.sharding import Shard
     from convcheck.config.case import Case
     from convcheck.results import Report
 
 
-def arranged(claims: Sequence[Claim], shard: Shard | None, *, failed_first: bool, quiet: bool) -> Sequence[Claim]:
-    """Return the claims of this run in the order in which they are tried, and say what is not to be seen from them."""
-    said = []
-    if shard:
-        from convcheck.cli.sharding import of_shard
-
-        whole = len(claims)
-        claims = of_shard(claims, shard)
-        said += [] if claims else [f"shard {shard} is empty; {whole} in all are shared out"]
-    if failed_first:
-        from convcheck.cli import last_run
-
-        claims, failed = last_run.failed_first(claims)
-        said += [f"{failed} of {len(claims)} were not as expected when last tried, and come first"]
-    for text in said if not quiet else ():
-        console.hint(text)
-    return claims
-
-
-def hint(cases: Iterable[Case], *, made_up: bool) -> None:
+def hint_choices(cases: Iterable[Case], *, default_input: bool) -> None:
     """Say what was chosen for the user: an input that was not given, and rewrites that were left out."""
     from convcheck.catalogue.claims import too_costly
     from convcheck.layers import write_shapes
 
     for case in cases:
-        if case.source is None and made_up:
+        if case.source is None and default_input:
             console.hint(f"no -i given for {case.name}, so this is taken: {write_shapes(case.inputs)}")
         left_out = too_costly(case) if case.rewrites is None else {}
         if left_out:
@@ -51,43 +31,20 @@ def hint(cases: Iterable[Case], *, made_up: bool) -> None:
             )
 
 
-def tried(
-    claims: Sequence[Claim],
-    *,
-    max_failures: int | None,
-    failed_first: bool,
-    quiet: bool,
-    save: Callable[[Report], object],
+def run_claims(
+    claims: Sequence[Claim], *, max_failures: int | None, quiet: bool, save: Callable[[Report], None]
 ) -> Report:
-    """Return the report of the claims, and note for the next time which were not as expected.
-
-    Where something goes wrong, what was finished is noted, too, and saved, since nobody is left to whom to return it.
-    """
-    from convcheck.cli.last_run import OWN_FOLDER, remember
-
-    def note(report: Report) -> None:
-        seen = zip(claims, (result.ok for result in report.results), strict=False)
-        if not remember(seen) and failed_first and not quiet:
-            console.hint(
-                f"what was not as expected cannot be kept for the next time; {OWN_FOLDER} names a folder for it"
-            )
-
-    def rescue(report: Report) -> None:
-        save(report)
-        note(report)
-
-    with watching(len(claims), shown=not quiet) as begin:
+    """Return the report of the claims. If a fault of ours ends the run, `save` gets what was finished before."""
+    with show_progress(len(claims), shown=not quiet) as begin:
         try:
             # This imports torch, which takes its time.
             from convcheck.proof.run import run
         except KeyboardInterrupt:
-            return _untried(claims)
-        found = run(claims, max_failures=max_failures, begin=begin, rescue=rescue)
-    note(found)
-    return found
+            return _interrupted_report(claims)
+        return run(claims, max_failures=max_failures, begin=begin, rescue=save)
 
 
-def _untried(claims: Sequence[Claim]) -> Report:
+def _interrupted_report(claims: Sequence[Claim]) -> Report:
     """Return the report of a run that was interrupted before it began."""
     import platform
 

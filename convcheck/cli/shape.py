@@ -54,14 +54,17 @@ def shape(
     if list_only:
         console.listed(row.case or row.name or row.layer for row in rows)
     elif format == "json":
-        from convcheck.report.formats import json
+        from convcheck.calculator.figures import FLOPS
+        from convcheck.report.json_text import json_object
 
-        console.write(json.shaped(rows, total, chained=chained, conditions=strongest(conditions)))
+        ends = {"input": rows[0].input, "output": rows[-1].output} if chained else {"input": None, "output": None}
+        known = {"total": total, "conditions": strongest(conditions), "conventions": {"flops": FLOPS}}
+        console.write(json_object(layers=rows, **ends, **known))
     else:
         from convcheck.report.tables import shape_table
 
         out = console.stdout()
-        console.show(out, shape_table.shaped(rows, total, out, verbose=verbose, conditions=strongest(conditions)))
+        console.show(out, shape_table.shape_tables(rows, total, out, verbose=verbose, conditions=strongest(conditions)))
 
 
 def _rows(

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convcheck.calculator.formulas import has_names
-from convcheck.cli import console, options, targets
+from convcheck.cli import console, exit_codes, options, targets
 from convcheck.errors import UsageError
 
 if TYPE_CHECKING:
     from convcheck.calculator.answers import Answer
     from convcheck.layers import Layer
     from convcheck.sizes.patterns import Shape
-
-NONE_FOUND = 1
 
 Output = Annotated[
     str | None,
@@ -57,16 +55,16 @@ def answer(
     """
     found = _answer(words, inputs, output, same=same, sizes=sizes)
     if format == "json":
-        from convcheck.report.formats import json
+        from convcheck.report.json_text import json_object
 
-        console.write(json.answered(found))
+        console.write(json_object(**{"question": found.question, "found": found.found, **vars(found)}))
     else:
-        from convcheck.report.tables.answer_table import answered
+        from convcheck.report.tables.answer_table import answer_tables
 
         out = console.stdout()
-        console.show(out, answered(found, out))
+        console.show(out, answer_tables(found, out))
     if not found.found:
-        raise typer.Exit(NONE_FOUND)
+        raise typer.Exit(exit_codes.UNEXPECTED)
 
 
 def _answer(

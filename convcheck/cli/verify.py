@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from convcheck.cli import console, options, targets
+from convcheck.cli import console, exit_codes, options, targets
 
 if TYPE_CHECKING:
     from convcheck.results import Report
@@ -23,7 +23,6 @@ def verify(
     fail_fast: options.FailFast = False,
     max_failures: options.MaxFailures = None,
     shard: options.ShardOption = None,
-    failed_first: options.FailedFirst = False,
     strict: options.Strict = False,
     list_only: options.List = False,
     format: options.AnyFormatOption = "table",
@@ -38,34 +37,42 @@ def verify(
       convcheck verify
       convcheck verify "Conv2d(3, 768, kernel_size=16, stride=16)" -i 1,3,224,224
     """
-    from convcheck.cli import reports, run_claims
+    from convcheck.cli import report_files, reports, run_claims
     from convcheck.config.case import laid_over
     from convcheck.proof.memory import check_possible
+    from convcheck.report.formats import load_format
 
     given = {"dtype": dtype, "device": device, "seed": seed, "strict": strict or None}
     cases = [laid_over(case, **given) for case in targets.cases_of(target, input)]
-    files = reports.files(report, format, cases)
-    chosen = targets.chosen(cases, rewrite, choose)
-    claims = run_claims.arranged(chosen, shard, failed_first=failed_first, quiet=quiet)
+    files = report_files.parse_files(report or (), [case.config for case in cases])
+    load_format(format)
+    claims = targets.chosen(cases, rewrite, choose)
+    if shard:
+        from convcheck.cli.sharding import of_shard
+
+        chosen, claims = claims, of_shard(claims, shard)
+        if not claims and not quiet:
+            console.hint(f"shard {shard} is empty; {len(chosen)} in all are shared out")
     if list_only:
         console.listed(claim.id for claim in claims)
         return
     check_possible(claims)
     if not quiet:
-        run_claims.hint({claim.case.name: claim.case for claim in claims}.values(), made_up=not input)
-    found = run_claims.tried(
+        run_claims.hint_choices({claim.case.name: claim.case for claim in claims}.values(), default_input=not input)
+    results = run_claims.run_claims(
         claims,
         max_failures=1 if fail_fast else max_failures,
-        failed_first=failed_first,
         quiet=quiet,
-        save=lambda partly: reports.save(partly, files),
+        save=lambda finished: reports.save(finished, files),
     )
-    delivered = reports.deliver(found, format, files, verbose=verbose, quiet=quiet)
-    raise typer.Exit(exit_code(found, delivered=delivered))
+    delivered = reports.deliver(results, format, files, verbose=verbose, quiet=quiet)
+    raise typer.Exit(_exit_code(results, delivered=delivered))
 
 
-def exit_code(report: Report, *, delivered: bool) -> int:
-    """Return how the program ends: by the verdicts first, and by whether all who wait for the report have it."""
+def _exit_code(report: Report, *, delivered: bool) -> int:
+    """Return how the program ends: by the verdicts first, then by whether the report arrived where it was wanted."""
     if report.interrupted:
-        return 130
-    return 1 if not report.ok else 0 if delivered else 2
+        return exit_codes.INTERRUPTED
+    if not report.ok:
+        return exit_codes.UNEXPECTED
+    return exit_codes.EXPECTED if delivered else exit_codes.BAD_INPUT

@@ -1,1 +1,1 @@
-"""Results to text. These modules compute nothing; siblings do not know each other, save for the grid they share."""
+"""Values to text; nothing is computed here. Formats and tables know no other, and share rows, grids and words."""

@@ -16,7 +16,8 @@ from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.text import Text
 
-from convcheck.report.plain import escape_controls, escape_line
+from convcheck.errors import escape_line
+from convcheck.report.format_values import escape_controls
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""Consoles that show what they are given and nothing else, and text laid out as on one of them."""
+"""Consoles that print what they are given and nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNLIMITED = 100_000
 """The width of what is no terminal: a pipe has no edge at which to break or cut a line."""
 
 
-class Paper(Console):
+class PlainConsole(Console):
     """A console on which nothing is coloured by guesswork or read as markup; broken pipes are the caller's matter."""
 
     def __init__(self, **settings: Any) -> None:
@@ -23,15 +23,15 @@ class Paper(Console):
         raise BrokenPipeError
 
 
-def lay(paper: Console, renderables: Iterable[RenderableType]) -> None:
+def print_all(console: Console, renderables: Iterable[RenderableType]) -> None:
     """Print renderables one by one. Lines of text are folded by the terminal, not by us: a copied command stays one."""
     for renderable in renderables:
-        paper.print(renderable, soft_wrap=isinstance(renderable, Text))
+        console.print(renderable, soft_wrap=isinstance(renderable, Text))
 
 
-def printed(laid_out: Callable[[Console], Iterable[RenderableType]], width: int = UNLIMITED) -> str:
-    """Return what is laid out for a console of this width as text, without colours and without a line end."""
-    kept = io.StringIO()
-    paper = Paper(file=kept, width=width, color_system=None)
-    lay(paper, laid_out(paper))
-    return kept.getvalue().rstrip("\n")
+def print_to_text(layout: Callable[[Console], Iterable[RenderableType]], width: int = UNLIMITED) -> str:
+    """Return as text what `layout` yields for a console of this width, without colours and without a line end."""
+    file = io.StringIO()
+    console = PlainConsole(file=file, width=width, color_system=None)
+    print_all(console, layout(console))
+    return file.getvalue().rstrip("\n")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from convcheck.report.format_values import both, inputs, number, shape
-from convcheck.report.plain import escape_line
+from convcheck.errors import escape_line
+from convcheck.report.format_values import format_inputs, format_number, format_shape, format_sides
 from convcheck.results import Report, Result, Verdict
 
 HEADERS = ("case", "rewrite", "output", "params", "max abs error", "bound", "exact", "gradients", "verdict")
@@ -23,10 +23,10 @@ def cells(result: Result) -> tuple[str, ...]:
     return (
         escape_line(result.case),
         result.rewrite,
-        shape(result.output_shape.reference),
-        both(result.params),
-        number(result.error.max_abs),
-        number(result.error.bound),
+        format_shape(result.output_shape.reference),
+        format_sides(result.params),
+        format_number(result.error.max_abs),
+        format_number(result.error.bound),
         result.exact.status,
         result.gradients.status,
         result.verdict,
@@ -38,7 +38,7 @@ def title(result: Result) -> str:
     return f"{escape_line(result.case)}[{result.rewrite}]"
 
 
-def place(result: Result) -> tuple[str, int] | None:
+def source_line(result: Result) -> tuple[str, int] | None:
     """Return the config and the line where the case stands; None for a layer on the command line."""
     file, _, line = escape_line(result.source or "").rpartition(":")
     return (file, int(line)) if file else None
@@ -65,11 +65,11 @@ def evidence(result: Result) -> Iterator[tuple[str, str]]:
 
 def _evidence(result: Result) -> Iterator[tuple[str, str]]:
     yield "layer", result.layer
-    yield "input", f"{inputs(result.input)}  {result.dtype} on {result.device}, seed {result.seed}"
+    yield "input", f"{format_inputs(result.input)}  {result.dtype} on {result.device}, seed {result.seed}"
     for name, pattern in result.transplant.items():
         yield "weights", f"{name}: {pattern}"
     if result.macs.reference is not None:
-        yield "MACs", both(result.macs)
+        yield "MACs", format_sides(result.macs)
     if result.exact.probes:
         chance = result.exact.false_accept
         odds = f"; a wrong rewrite would pass with a probability of at most {chance:.1e}" if chance is not None else ""
@@ -80,14 +80,15 @@ def _evidence(result: Result) -> Iterator[tuple[str, str]]:
         error = result.error
         yield (
             "error",
-            f"{number(error.max_abs)} at {shape(error.at)}, bound there {number(error.bound)}; largest "
-            f"error / bound {number(error.ratio)}; {number(error.ulp)} ulp; relative {number(error.max_rel)}",
+            f"{format_number(error.max_abs)} at {format_shape(error.at)}, bound there {format_number(error.bound)}; "
+            f"largest error / bound {format_number(error.ratio)}; {format_number(error.ulp)} ulp; "
+            f"relative {format_number(error.max_rel)}",
         )
     if result.referee.reference is not None:
         yield (
             "referee",
-            f"rms error against float64: reference {number(result.referee.reference)}, "
-            f"candidate {number(result.referee.candidate)}",
+            f"rms error against float64: reference {format_number(result.referee.reference)}, "
+            f"candidate {format_number(result.referee.candidate)}",
         )
     yield from (("because", reason) for reason in reasons(result))
     yield from (("note", str(note)) for note in result.notes)

@@ -34,12 +34,12 @@ def rendered(width: int, *, verbose: bool, texts: list[str]) -> str:
     out = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, highlight=False)
     rows = chain(layers, (IMAGES,), explained=True)
     total = total_of(layers, (IMAGES,), rows) if len(rows) > 1 else None
-    for renderable in report.shaped(rows, total, out, verbose=verbose):
+    for renderable in report.shape_tables(rows, total, out, verbose=verbose):
         out.print(renderable, soft_wrap=True)
     claims = claims_of([Case("case", layers[0], (IMAGES,))])
-    for renderable in parameter_table.counted(list(weights_of(claims)), out, dtype="float32", verbose=verbose):
+    for renderable in parameter_table.side_tables(list(weights_of(claims)), out, dtype="float32", verbose=verbose):
         out.print(renderable, soft_wrap=True)
-    for renderable in parameter_table.listed(alone(layers, [None] * len(layers)), out, dtype="float32"):
+    for renderable in parameter_table.layer_tables(alone(layers, [None] * len(layers)), out, dtype="float32"):
         out.print(renderable, soft_wrap=True)
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()

@@ -20,7 +20,7 @@ from convcheck.config.checks import DTYPES
 from convcheck.errors import ShapeError
 from convcheck.layers import Layer, Sequential, parse_layer
 from convcheck.modules.build import build
-from convcheck.report.formats import json as as_json
+from convcheck.report.json_text import json_text
 from convcheck.sizes.lengths import Length, name
 from tests.strategies.chains import IMAGES, STEM
 from tests.strategies.layers import FAMILIES, shapes
@@ -165,7 +165,7 @@ def test_rows_of_lengths_that_are_formulas_are_formulas_and_json_writes_them_as_
     total = total_of(layers, (images,), rows)  # type: ignore[arg-type]
     numbers = {"b": 5, "H": 21}
     known = chain(layers, ((5, 3, 21, 32),))
-    found = json.loads(as_json.shaped(rows, total, chained=True))
+    found = json.loads(json_text({"layers": rows, "output": rows[-1].output}))
     for row, number, written in zip(rows, known, found["layers"], strict=True):
         assert [value_at(each, numbers) for each in row.output] == list(number.output)
         assert value_at(row.macs, numbers) == number.macs

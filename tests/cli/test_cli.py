@@ -223,7 +223,7 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
     "an unknown dtype": (["verify", "--dtype", "float31"], 2, ["'float31' is not one of"]),
     "an unknown device": (["verify", "--device", "gpu"], 2, ["'gpu' is no device"]),
     "a negative seed": (["verify", "--seed", "-1"], 2, ["-1 is no seed; it must be a whole number from 0"]),
-    "an unknown format": (["verify", "-f", "xml"], 2, ["'xml' is not one of"]),
+    "an unknown format": (["verify", "-f", "xml"], 2, ["unknown format 'xml'; there are: table, "]),
     "an unknown option": (["verify", "--sed", "3"], 2, ["No such option: --sed"]),
     "an unknown command": (["verfy"], 2, ["Did you mean 'verify'?"]),
 }

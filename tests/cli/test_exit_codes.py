@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 import convcheck.proof.run as runs
-from convcheck.cli import console, paths, reports
+from convcheck.cli import console, report_files
 from convcheck.cli import main as program
 from convcheck.errors import UsageError
 from convcheck.proof.verification import verify
-from convcheck.report.formats import jsonl
+from convcheck.report.formats import format_names, jsonl
 from convcheck.results import Report
 
-FORMATS = ("table", *reports.MODULES)
+FORMATS = format_names()
 
 GOOD = 'cases:\n  - {name: first, layer: "Conv2d(3, 4, 2, stride=2)", rewrite: patchify-linear}\n'
 PADDED = '  - {name: second, layer: "Conv2d(3, 4, 2, stride=2, padding=1)", rewrite: patchify-linear}\n'
@@ -144,10 +144,10 @@ VERDICTS_FIRST = {
 }
 
 
-def full(path: Path, _content: str) -> None:
+def full(path: Path, data: bytes) -> None:
     if path.name == "a.json":
         raise OSError(28, "No space left on device")
-    path.write_text(_content)
+    path.write_bytes(data)
 
 
 @pytest.mark.parametrize(("config", "error", "code"), VERDICTS_FIRST.values(), ids=VERDICTS_FIRST.keys())
@@ -160,7 +160,7 @@ def test_a_file_that_cannot_be_written_is_said_and_hides_nothing_that_is_worse(
     error: BaseException | None,
     code: int,
 ) -> None:
-    monkeypatch.setattr(paths, "write", full)
+    monkeypatch.setattr(report_files, "_replace", full)
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     if error is not None:
         monkeypatch.setattr(runs, "verify", raising(error))
@@ -187,7 +187,7 @@ def test_standard_output_that_cannot_be_written_to_takes_nothing_from_the_files_
         raise UsageError("cannot write to standard output: No space left on device")
 
     monkeypatch.setattr(console, "write", no_room)
-    monkeypatch.setattr(paths, "write", full)
+    monkeypatch.setattr(report_files, "_replace", full)
     assert ends(config, "--report", "json=a.json", "--report", "jsonl=b.jsonl", "-f", "jsonl") == code
     said = capsys.readouterr().err
     assert "cannot write to standard output" in said
@@ -201,7 +201,7 @@ def test_a_fault_of_ours_in_one_format_takes_nothing_from_the_others(
     def planted(_report: Report) -> str:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr(jsonl, "verified", planted)
+    monkeypatch.setattr(jsonl, "render", planted)
     assert ends("good.yaml", "-f", "jsonl", "--report", "jsonl=b.jsonl", "--report", "json=c.json") == 3
     assert "planted" in capsys.readouterr().err
     assert json.loads((tmp_path / "c.json").read_text())["ok"] is True

@@ -53,7 +53,6 @@ COMMANDS = {
     "the schema of configs": (["schema"], 0, NEVER),
     "a list of names": (["verify", "--list"], 0, NEVER),
     "a shard of them": (["verify", "--list", "--shard", "1/2"], 0, NEVER),
-    "what failed first": (["verify", "--list", "--failed-first"], 0, NEVER),
     "a shard that does not exist": (["verify", "--shard", "3/2"], 2, NEVER | {"pydantic", "yaml", "einops"}),
     "a broken config": (["verify", "broken.yaml"], 2, NEVER),
     "a missing file": (["verify", "none.yaml"], 2, NEVER),

@@ -111,7 +111,7 @@ def test_a_run_that_ends_before_the_time_shows_nothing(monkeypatch: pytest.Monke
     monkeypatch.setattr(sys, "stderr", terminal)
     # A second may pass anywhere, on a busy machine.
     monkeypatch.setattr(progress, "AFTER", threading.TIMEOUT_MAX)
-    with progress.watching(2) as begin:
+    with progress.show_progress(2) as begin:
         begin("one")
         begin("two")
     assert terminal.getvalue() == ""
@@ -124,7 +124,7 @@ def test_a_longer_run_shows_the_case_how_many_are_done_and_what_is_left(monkeypa
     monkeypatch.setenv("COLUMNS", "100")
     drawn = threading.Event()
     monkeypatch.setattr(terminal, "flush", lambda: "third[\\x1b[31m" in terminal.getvalue() and drawn.set())
-    with progress.watching(5) as begin:
+    with progress.show_progress(5) as begin:
         for name in ("first", "second", "third[\x1b[31m"):
             begin(name)
         assert drawn.wait(AT_LAST)
@@ -140,7 +140,7 @@ def test_no_progress_in_a_pipe_or_if_quiet(monkeypatch: pytest.MonkeyPatch, quie
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(progress, "AFTER", 0.0)
     before = threading.active_count()
-    with progress.watching(1, shown=not quiet) as begin:
+    with progress.show_progress(1, shown=not quiet) as begin:
         begin("one")
         assert threading.active_count() == before
     assert stream.getvalue() == ""
@@ -247,12 +247,19 @@ def test_help_fits_the_terminal(convcheck: Run, monkeypatch: pytest.MonkeyPatch,
         (["shape", "Convv2d(3, 8, 2)"], "'Conv2d'"),
         (["shape", "Conv2d(3, 8, kernelsize=2)"], "'kernel_size'"),
         (["verify", "--dtype", "floot32"], "'float32'"),
+        (["verify", "-f", "jnuit"], "'junit'"),
+        (["verify", "--report", "jnuit=report.xml"], "'junit'"),
     ],
 )
 def test_what_is_misspelt_is_answered_with_the_nearest(convcheck: Run, words: list[str], meant: str) -> None:
     result = convcheck(*words)
     assert result.exit_code == 2
     assert meant in result.stderr
+
+
+def test_formats_are_completed() -> None:
+    assert completion.formats("js") == ["json", "jsonl"]
+    assert completion.report_files("ht") == ["html="]
 
 
 def test_rewrites_are_completed() -> None:

@@ -23,7 +23,7 @@ from convcheck.cli.console import show
 from convcheck.layers import Layer, parse_layer
 from convcheck.modules.build import build
 from convcheck.report.plain_console import UNLIMITED
-from convcheck.report.tables.rewrite_table import explained
+from convcheck.report.tables.rewrite_table import rewrite_page
 from convcheck.rewriting.specialise.source import specialise
 from convcheck.rewriting.specialise.syntax import literal
 from convcheck.sides import samples
@@ -83,7 +83,7 @@ def test_code_is_printed_whole_at_every_width(width: int, terminal: bool) -> Non
     for name in NAMES:
         out = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, markup=False)
         described = facts(name)
-        show(out, explained(described))
+        show(out, rewrite_page(described))
         assert isinstance(out.file, io.StringIO)
         assert out.file.getvalue().endswith(f"as code to copy:\n\n{described.code}")
 

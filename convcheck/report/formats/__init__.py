@@ -1,1 +1,51 @@
-"""One format of results a file, found by the name of the file."""
+"""One format of results a file: its name is the option's value, and its `render` writes a report.
+
+What a format imports beyond convcheck's dependencies is in an extra of the format's name.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from convcheck.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from convcheck.results import Report
+
+DEFAULT = "table"
+
+
+def format_names() -> list[str]:
+    """Return the names of all formats, the default first. Files are listed and not imported, since --help waits."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(names, key=lambda name: name != DEFAULT)
+
+
+def check_format(name: str) -> str:
+    """Return the name of a format.
+
+    Raises:
+        UsageError: there is no such format.
+    """
+    if name not in format_names():
+        raise UsageError(f"unknown format {name!r}; {did_you_mean(name, format_names())}")
+    return name
+
+
+def load_format(name: str) -> Callable[[Report], str]:
+    """Return the function that writes a report in this format, without a line end.
+
+    Raises:
+        UsageError: a library that the format needs is not installed.
+    """
+    try:
+        module = import_module(f"{__name__}.{name}")
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"{name} needs {error.name}, which is not installed; pip install 'convcheck[{name}]'"
+        ) from None
+    render: Callable[[Report], str] = module.render
+    return render

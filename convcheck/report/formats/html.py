@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
+from convcheck.errors import escape_line
 from convcheck.report import result_rows
-from convcheck.report.format_values import number
-from convcheck.report.plain import escape_line
+from convcheck.report.format_values import format_number
 from convcheck.results import Report, Result, Verdict
 
 _MARKS = {Verdict.EQUAL: "=", Verdict.DIFFERENT: "\N{NOT EQUAL TO}", Verdict.REFUSED: "-", Verdict.ERROR: "!"}
@@ -20,7 +20,7 @@ _MARKS = {Verdict.EQUAL: "=", Verdict.DIFFERENT: "\N{NOT EQUAL TO}", Verdict.REF
 _CODE = frozenset({"case", "rewrite", "output", "params", "max abs error", "bound"})
 
 
-def verified(report: Report) -> str:
+def render(report: Report) -> str:
     """Return the page: the sum, the versions, and a row a result with all its evidence to unfold."""
     style, script = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     page = "\n".join(
@@ -144,8 +144,8 @@ def _bar(result: Result) -> str:
     length = min(max(1 + math.log10(ratio) / 6, 0), 1.1) * 60 if ratio > 0 else 0
     over = " over" if ratio > 1 else ""
     return (
-        f'<svg class="bar{over}" viewBox="0 0 66 4" role="img" aria-label="error / bound {number(ratio)}">'
-        f"<title>largest error / bound {number(ratio)}, from 1e-6 to the mark at 1</title>"
+        f'<svg class="bar{over}" viewBox="0 0 66 4" role="img" aria-label="error / bound {format_number(ratio)}">'
+        f"<title>largest error / bound {format_number(ratio)}, from 1e-6 to the mark at 1</title>"
         f'<rect class="track" width="66" height="4" rx="2"/><rect class="fill" width="{length:.1f}" height="4" rx="2"/>'
         '<rect class="mark" x="59.5" width="1" height="4"/></svg>'
     )

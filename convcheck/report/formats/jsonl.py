@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from convcheck.report.plain import written
+from convcheck.report.json_text import json_text
 from convcheck.results import Report
 
 
-def verified(report: Report) -> str:
-    """Return the lines that `verify -f jsonl` prints: the entries of `results` in the JSON object, one by one."""
-    return "\n".join(written(result) for result in report.results)
+def render(report: Report) -> str:
+    """Return the entries of `results` in the JSON object, one a line."""
+    return "\n".join(json_text(result) for result in report.results)

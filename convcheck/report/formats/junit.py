@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from junitparser import Error, Failure, JUnitXml, Properties, Property, Skipped, SystemOut, TestCase, TestSuite
 
-from convcheck.report.format_values import number
-from convcheck.report.plain import escape_line
-from convcheck.report.result_rows import cut_short, evidence, made_with, place, reasons, title, total_text
+from convcheck.errors import escape_line
+from convcheck.report.format_values import format_number
+from convcheck.report.result_rows import cut_short, evidence, made_with, reasons, source_line, title, total_text
 from convcheck.results import Report, Result, Verdict
 
 COMMAND_LINE = "convcheck"
@@ -18,7 +18,7 @@ UNTRIED = "not tried"
 """The name of what stands for all claims that were not tried."""
 
 
-def verified(report: Report) -> str:
+def render(report: Report) -> str:
     """Return an XML document. What is as expected passes, refusals included; an `error` verdict is an error.
 
     Of a run that was cut short, one more testcase says how much is missing: skipped, if the run stopped itself as it
@@ -40,7 +40,7 @@ def verified(report: Report) -> str:
 
 
 def _testcase(result: Result) -> TestCase:
-    where = place(result)
+    where = source_line(result)
     case = TestCase(title(result), where[0] if where else COMMAND_LINE, round(result.seconds, 6))
     properties = Properties()
     for name, value in _properties(result):
@@ -57,8 +57,8 @@ def _properties(result: Result) -> Iterator[tuple[str, str]]:
     yield "expected", result.expected
     if result.source:
         yield "source", result.source
-    yield "ratio", number(result.error.ratio)
-    yield "bound", number(result.error.bound)
+    yield "ratio", format_number(result.error.ratio)
+    yield "bound", format_number(result.error.bound)
     yield "reproduce", result.reproduce
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from convcheck.errors import escape_line
 from convcheck.report import result_rows
-from convcheck.report.plain import escape_line
 from convcheck.results import Report, Result
 
 _CODE = frozenset({"case", "rewrite", "output"})
@@ -15,7 +15,7 @@ _CODE = frozenset({"case", "rewrite", "output"})
 _LEFT_OUT = "*The rest is left out here, since it is too long.*"
 
 
-def verified(report: Report, most: int | None = None) -> str:
+def render(report: Report, most: int | None = None) -> str:
     """Return the table of results, the sum above it, and below it what needs saying.
 
     With `most`, the text takes no more bytes than that as UTF-8: what is not as expected then comes first, remarks are

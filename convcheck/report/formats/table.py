@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from convcheck.errors import escape_line
 from convcheck.report import result_rows
 from convcheck.report.grid import STYLES, Column, cell, grid
-from convcheck.report.plain import escape_line
-from convcheck.report.plain_console import printed
+from convcheck.report.plain_console import print_to_text
 from convcheck.results import Report, Result
 
 _COLUMNS = tuple(Column(header, number=header in result_rows.NUMBERS) for header in result_rows.HEADERS)
@@ -22,11 +22,11 @@ _STACKS = (
 """Columns that share a cell, from the widest layout to the narrowest."""
 
 
-def verified(report: Report, console: Console, *, verbose: bool, quiet: bool) -> Iterator[RenderableType]:
+def lay_out(report: Report, console: Console, *, verbose: bool, quiet: bool) -> Iterator[RenderableType]:
     """Yield the table of results, what needs saying about them, and the sum; if quiet, only what was not expected."""
     results = [result for result in report.results if not (quiet and result.ok)]
     if results:
-        yield summary(results, console)
+        yield result_table(results, console)
     for result in results:
         said = list(_evidence(result) if verbose else result_rows.remarks(result))
         if said:
@@ -40,12 +40,12 @@ def verified(report: Report, console: Console, *, verbose: bool, quiet: bool) ->
         yield Text.assemble(*((text, STYLES.get(verdict, "")) for text, verdict in result_rows.total(report)))
 
 
-def text(report: Report) -> str:
+def render(report: Report) -> str:
     """Return the table as it goes into a file, which has no edge and no colours."""
-    return printed(lambda paper: verified(report, paper, verbose=False, quiet=False))
+    return print_to_text(lambda console: lay_out(report, console, verbose=False, quiet=False))
 
 
-def summary(results: Sequence[Result], console: Console) -> RenderableType:
+def result_table(results: Sequence[Result], console: Console) -> RenderableType:
     """Return the table, with a row for every result."""
     return grid(_COLUMNS, [result_rows.cells(result) for result in results], console, *_STACKS)
 

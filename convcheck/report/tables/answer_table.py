@@ -21,7 +21,7 @@ from convcheck.calculator.answers import (
     Padded,
     Same,
 )
-from convcheck.report.format_values import shape
+from convcheck.report.format_values import format_shape
 from convcheck.report.grid import Column, grid
 
 
@@ -37,22 +37,23 @@ def ranges(lengths: OpenRanges) -> str:
 
 
 @singledispatch
-def answered(answer: Answer, console: Console) -> Iterator[RenderableType]:
+def answer_tables(answer: Answer, console: Console) -> Iterator[RenderableType]:
     """Yield what a terminal shows for an answer."""
     # Every kind has a function of its own below; one without it is a fault of ours, and no empty table.
     raise NotImplementedError(type(answer))
 
 
-@answered.register
+@answer_tables.register
 def _(answer: Inputs, console: Console) -> Iterator[RenderableType]:
     if answer.inputs:
         # All inputs of a layer have the same axes, but for the batch, which may be missing.
         names = max((tuple(each) for each in answer.inputs), key=len)
-        rows = [(shape(answer.output), *(ranges(each.get(name, ())) for name in names)) for each in answer.inputs]
+        output = format_shape(answer.output)
+        rows = [(output, *(ranges(lengths.get(name, ())) for name in names)) for lengths in answer.inputs]
         yield grid([Column("output"), *map(Column, names)], rows, console)
         return
     if not answer.nearest:
-        yield Text(f"no input gives {shape(answer.output)}: {'; '.join(answer.reasons)}")
+        yield Text(f"no input gives {format_shape(answer.output)}: {'; '.join(answer.reasons)}")
     for near in answer.nearest:
         known = [_made(made, near.axis) for made in (near.below, near.above) if made is not None]
         end = "" if near.below and near.above else ", and nothing less" if near.below is None else ", and nothing more"
@@ -66,14 +67,14 @@ def _made(made: Made, axis: str) -> str:
     return f"{where}{ranges(made.input)} gives {made.output}"
 
 
-@answered.register
+@answer_tables.register
 def _(answer: Changes, console: Console) -> Iterator[RenderableType]:
-    asked = shape(answer.output)
+    asked = format_shape(answer.output)
     if answer.gives == answer.output:
-        yield Text(f"{shape(answer.input)} gives {asked}")
+        yield Text(f"{format_shape(answer.input)} gives {asked}")
         return
-    told = f"cannot be taken: {answer.fault}" if answer.fault else f"gives {shape(answer.gives)}, and not {asked}"
-    yield Text(f"{shape(answer.input)} {told}")
+    outcome = f"gives {format_shape(answer.gives)}, and not {asked}"
+    yield Text(f"{format_shape(answer.input)} {f'cannot be taken: {answer.fault}' if answer.fault else outcome}")
     if not any(change.layer for change in answer.changes):
         yield Text(f"no padding or stride of one layer gives {asked}")
     if answer.changes:
@@ -112,7 +113,7 @@ def _written(change: Change, *, several: bool) -> Iterator[Text]:
         yield Text(f"or, with the layer as it is, forward(x, output_size={list(change.output_size)})")
 
 
-@answered.register
+@answer_tables.register
 def _(answer: Same, console: Console) -> Iterator[RenderableType]:
     both = {"torch": answer.torch, "tensorflow": answer.tensorflow}
     known = {name: padded for name, padded in both.items() if padded is not None}
@@ -121,7 +122,7 @@ def _(answer: Same, console: Console) -> Iterator[RenderableType]:
     rows = [[name, *(str(padded.pads[axis]) for axis in axes), _own(padded)] for name, padded in known.items()]
     if answer.input is not None:
         columns.append(Column("output"))
-        rows = [[*row, shape(padded.output)] for row, padded in zip(rows, known.values(), strict=True)]
+        rows = [[*row, format_shape(padded.output)] for row, padded in zip(rows, known.values(), strict=True)]
     yield grid(columns, rows, console)
     for name, padded in known.items():
         yield Text("")
@@ -150,7 +151,7 @@ def _own(padded: Padded) -> str:
 _SIZES = ("axis", "input", "output", "output_padding", "sizes by it", "sizes by output_size")
 
 
-@answered.register
+@answer_tables.register
 def _(answer: AllSizes, console: Console) -> Iterator[RenderableType]:
     rows = [
         (

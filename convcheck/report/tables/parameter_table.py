@@ -8,9 +8,17 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from convcheck.calculator.figures import BYTES, Parameter, Weights
-from convcheck.report.format_values import NOTHING, both, count, number, shape, shapes, size
+from convcheck.report.format_values import (
+    NOTHING,
+    escape_controls,
+    format_bytes,
+    format_count,
+    format_number,
+    format_parameters,
+    format_shape,
+    format_sides,
+)
 from convcheck.report.grid import Column, grid
-from convcheck.report.plain import escape_controls
 
 _PAIRS = (
     Column("case"),
@@ -41,26 +49,26 @@ _FANS = (
 )
 
 
-def counted(rows: Sequence[Weights], console: Console, *, dtype: str, verbose: bool) -> Iterator[RenderableType]:
+def side_tables(rows: Sequence[Weights], console: Console, *, dtype: str, verbose: bool) -> Iterator[RenderableType]:
     """Yield the table of both sides, and why a candidate is missing; every parameter, if verbose or of one pair."""
     cells = [
         (
             row.case,
             row.rewrite or NOTHING,
-            shapes(row.weights.reference),
-            "refused" if row.reason else shapes(row.weights.candidate),
-            both(row.params),
-            NOTHING if row.reason else "yes" if row.one_to_one else "no",
+            format_parameters(row.weights.reference),
+            "refused" if row.reasons else format_parameters(row.weights.candidate),
+            format_sides(row.params),
+            NOTHING if row.reasons else "yes" if row.one_to_one else "no",
             {None: NOTHING, True: "yes", False: "no"}[row.same_start],
         )
         for row in rows
     ]
     yield grid(_PAIRS, cells, console, ((0, 1), (2, 3), (4, 5, 6)))
     for row in rows:
-        if row.reason:
+        if row.reasons:
             yield Text("")
             yield Text(escape_controls(row.case), style="bold")
-            yield from (Text(f"  {escape_controls(line)}") for line in row.reason.split("; "))
+            yield from (Text(f"  {escape_controls(line)}") for line in row.reasons)
     if verbose or len(rows) == 1:
         yield Text("")
         yield from _every(rows, console, dtype)
@@ -81,7 +89,7 @@ def _every(rows: Sequence[Weights], console: Console, dtype: str) -> Iterator[Re
         yield from map(Text, (_START, _FANS) if any(row.same_start is not None for row in rows) else (_FANS,))
 
 
-def listed(rows: Sequence[Weights], console: Console, *, dtype: str) -> Iterator[RenderableType]:
+def layer_tables(rows: Sequence[Weights], console: Console, *, dtype: str) -> Iterator[RenderableType]:
     """Yield the parameters of layers by themselves, one a line, and their sum."""
     cells: list[list[str]] = []
     for row in rows:
@@ -92,7 +100,7 @@ def listed(rows: Sequence[Weights], console: Console, *, dtype: str) -> Iterator
         if first[1]:
             cells.append([*first, NOTHING, NOTHING, "0", "0 B", NOTHING, NOTHING, NOTHING])
     sums = sum(row.params.reference or 0 for row in rows)
-    cells.append(["", "total", "", "", count(sums), size(sums * BYTES[dtype]), "", "", ""])
+    cells.append(["", "total", "", "", format_count(sums), format_bytes(sums * BYTES[dtype]), "", "", ""])
     columns = (Column("name"), Column("layer", wraps=True), *_SINGLE)
     yield grid(columns, cells, console, ((0, 1), (2, 3, 8), (4, 5), (6, 7)))
     yield Text("")
@@ -102,11 +110,11 @@ def listed(rows: Sequence[Weights], console: Console, *, dtype: str) -> Iterator
 def _cells(parameter: Parameter, dtype: str) -> list[str]:
     return [
         parameter.name,
-        shape(parameter.shape),
-        count(parameter.count),
-        size(parameter.count * BYTES[dtype]),
-        count(parameter.fan_in),
-        count(parameter.fan_out),
+        format_shape(parameter.shape),
+        format_count(parameter.count),
+        format_bytes(parameter.count * BYTES[dtype]),
+        format_count(parameter.fan_in),
+        format_count(parameter.fan_out),
         _start(parameter),
     ]
 
@@ -116,5 +124,5 @@ def _start(parameter: Parameter) -> str:
     if parameter.init is None:
         return "none of torch's"
     if parameter.init == "uniform":
-        return f"U(-{number(parameter.bound)}, {number(parameter.bound)})"
-    return f"N(0, {number(parameter.std)}^2)" if parameter.init == "normal" else parameter.init
+        return f"U(-{format_number(parameter.bound)}, {format_number(parameter.bound)})"
+    return f"N(0, {format_number(parameter.std)}^2)" if parameter.init == "normal" else parameter.init

@@ -12,14 +12,14 @@ from convcheck.catalogue.facts import Offer, RewriteFacts
 from convcheck.report.grid import Column, grid
 
 
-def listed(rewrites: Sequence[RewriteFacts], console: Console) -> Iterator[RenderableType]:
+def catalogue_tables(rewrites: Sequence[RewriteFacts], console: Console) -> Iterator[RenderableType]:
     """Yield the whole catalogue as a table."""
     columns = (Column("rewrite"), Column("reference"), Column("one-to-one"), Column("claim"))
     rows = [(r.name, r.reference, "yes" if r.one_to_one else "no", r.claim) for r in rewrites]
     yield grid(columns, rows, console)
 
 
-def explained(rewrite: RewriteFacts) -> Iterator[RenderableType]:
+def rewrite_page(rewrite: RewriteFacts) -> Iterator[RenderableType]:
     """Yield one rewrite: its claim, when it holds, how weights move, and the candidate as code."""
     yield Text(rewrite.name, style="bold")
     yield Text(rewrite.claim)
@@ -44,7 +44,7 @@ def explained(rewrite: RewriteFacts) -> Iterator[RenderableType]:
     yield code
 
 
-def offered(offers: Sequence[Offer], console: Console) -> Iterator[RenderableType]:
+def applicability_tables(offers: Sequence[Offer], console: Console) -> Iterator[RenderableType]:
     """Yield which rewrites hold for a layer, and why the others do not."""
     columns = (Column("rewrite"), Column("holds"), Column("because"))
     yield grid(columns, [(o.rewrite, "yes" if o.holds else "no", "; ".join(o.reasons)) for o in offers], console)

@@ -8,9 +8,17 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from convcheck.calculator.figures import FLOPS, LayerShape, Total
-from convcheck.report.format_values import NOTHING, count, inputs, reach, shape, size, steps
+from convcheck.report.format_values import (
+    NOTHING,
+    escape_controls,
+    format_bytes,
+    format_count,
+    format_inputs,
+    format_jumps,
+    format_receptive_field,
+    format_shape,
+)
 from convcheck.report.grid import Column, grid
-from convcheck.report.plain import escape_controls
 from convcheck.sizes.patterns import Shape
 
 _LAYER = Column("layer", wraps=True)
@@ -36,7 +44,7 @@ _FIELD = (
 )
 
 
-def shaped(
+def shape_tables(
     rows: Sequence[LayerShape],
     total: Total | None,
     console: Console,
@@ -59,7 +67,7 @@ def shaped(
     if total is not None:
         nameless = [""] * len(label)
         blank = [""] * (len(columns) - len(label) - 2)
-        cells.insert(0, [*nameless, "input", inputs(rows[0].input), *blank])
+        cells.insert(0, [*nameless, "input", format_inputs(rows[0].input), *blank])
         cells.append([*nameless, "total", *_sums(rows, total, verbose)])
     places = {column.header: index for index, column in enumerate(columns)}
     stacks = [[places[name] for name in stack if name in places] for stack in _STACKS]
@@ -80,20 +88,23 @@ def shaped(
 
 def _cells(row: LayerShape, total: Total | None, verbose: bool) -> list[str]:
     # In a chain, the input is the output of the row above.
-    ends = [shape(row.output)] if total else [inputs(row.input), shape(row.output)]
-    return [*ends, *_numbers(row, size(row.activation), verbose)]
+    ends = [format_shape(row.output)] if total else [format_inputs(row.input), format_shape(row.output)]
+    return [*ends, *_numbers(row, format_bytes(row.activation), verbose)]
 
 
 def _sums(rows: Sequence[LayerShape], total: Total, verbose: bool) -> list[str]:
-    return [shape(rows[-1].output), *_numbers(total, f"largest {size(total.largest_activation)}", verbose)]
+    return [
+        format_shape(rows[-1].output),
+        *_numbers(total, f"largest {format_bytes(total.largest_activation)}", verbose),
+    ]
 
 
 def _numbers(row: LayerShape | Total, activation: str, verbose: bool) -> list[str]:
-    field, lost = reach(row.receptive_field, row.jump), dropped(row.dropped)
+    field, lost = format_receptive_field(row.receptive_field, row.jump), dropped(row.dropped)
     if not verbose:
-        return [count(row.params), count(row.macs), field, lost]
-    counts = [count(each) for each in (row.params, row.weight, row.bias, row.macs, row.flops)]
-    return [*counts, activation, field, steps(row.jump), lost]
+        return [format_count(row.params), format_count(row.macs), field, lost]
+    counts = [format_count(each) for each in (row.params, row.weight, row.bias, row.macs, row.flops)]
+    return [*counts, activation, field, format_jumps(row.jump), lost]
 
 
 def dropped(lengths: Shape | None) -> str:

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from convcheck.cli import reports, step_summary
-from convcheck.results import Report
+from convcheck.report.formats import format_names
 
 Run = Callable[..., Result]
 
@@ -107,6 +106,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(
 def test_a_library_that_is_missing_is_named_with_the_extra(
     convcheck: Run, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
+    monkeypatch.delitem(sys.modules, "convcheck.report.formats.junit", raising=False)
     # So importlib has it where a module was looked for and is not there.
     monkeypatch.setitem(sys.modules, "junitparser", None)
     result = convcheck(*LAYER, *words)
@@ -115,19 +115,19 @@ def test_a_library_that_is_missing_is_named_with_the_extra(
 
 
 def test_all_formats_at_once_tell_the_same_run(convcheck: Run, folder: Path) -> None:
-    words = [word for format in ("table", *reports.MODULES) for word in ("--report", f"{format}={format}.out")]
+    words = [word for format in format_names() for word in ("--report", f"{format}={format}.out")]
     result = convcheck(*LAYER, *words, "-f", "json")
     assert result.exit_code == 0
     assert (folder / "json.out").read_text() == result.stdout
     (line,) = (folder / "jsonl.out").read_text().splitlines()
     assert [json.loads(line)] == json.loads(result.stdout)["results"]
-    for format in ("table", *reports.MODULES):
+    for format in format_names():
         text = (folder / f"{format}.out").read_text()
         assert text.endswith("\n")
         assert not text.endswith("\n\n")
 
 
-@pytest.mark.parametrize("format", reports.MODULES)
+@pytest.mark.parametrize("format", format_names())
 def test_a_file_holds_what_is_printed(convcheck: Run, folder: Path, format: str) -> None:
     result = convcheck(*LAYER, "-f", format, "--report", f"{format}=file.out")
     assert (folder / "file.out").read_text() == result.stdout
@@ -230,105 +230,6 @@ def test_the_file_to_which_standard_output_goes_is_not_replaced(folder: Path, na
         )
     assert done.returncode == 2
     assert "is where standard output goes" in done.stderr
-
-
-@pytest.mark.parametrize("words", [["-f", "github"], ["--report", "github=a.txt"]], ids=["printed", "in a file"])
-def test_the_summary_of_a_step_gets_the_table_below_what_is_there(
-    convcheck: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
-) -> None:
-    (folder / "bad.yaml").write_text(BAD)
-    summary = folder / "summary.md"
-    summary.write_text("# Before")
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
-    assert convcheck("verify", "bad.yaml", *words, "--report", "markdown=a.md").exit_code == 1
-    first, _, rest = summary.read_text().partition("\n")
-    assert first == "# Before"
-    assert rest == (folder / "a.md").read_text()
-
-
-def test_other_formats_leave_the_summary_of_a_step_alone(
-    convcheck: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "summary.md"))
-    convcheck(*LAYER, "-f", "markdown")
-    assert not (folder / "summary.md").exists()
-
-
-@pytest.mark.parametrize("taken", range(0, 200, 3))
-def test_a_summary_is_filled_up_to_what_github_takes(folder: Path, monkeypatch: pytest.MonkeyPatch, taken: int) -> None:
-    from tests.report.test_formats import TOOL, result
-
-    summary = folder / "summary.md"
-    summary.write_text("x" * taken)
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
-    monkeypatch.setattr(step_summary, "LARGEST_SUMMARY", 2000)
-    step_summary.summarise(Report(TOOL, tuple(result(f"case-{index}") for index in range(20))))
-    assert taken < summary.stat().st_size <= 2000
-    assert "left out" in summary.read_text()
-
-
-def test_a_summary_that_is_full_is_left_as_it_is(convcheck: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    summary = folder / "summary.md"
-    summary.write_text("x" * (step_summary.LARGEST_SUMMARY - 10))
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
-    result = convcheck(*LAYER, "-f", "github")
-    assert result.exit_code == 0
-    assert "is full" in result.stderr
-    assert summary.stat().st_size == step_summary.LARGEST_SUMMARY - 10
-
-
-def test_a_summary_that_cannot_be_written_is_said_and_changes_no_exit_code(
-    convcheck: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder))
-    result = convcheck(*LAYER, "-f", "github")
-    assert result.exit_code == 0
-    assert "GITHUB_STEP_SUMMARY cannot be written to: Is a directory" in result.stderr
-
-
-@pytest.mark.parametrize(("root", "expected"), [(".", "below/bad.yaml"), ("below", "bad.yaml"), ("link", "bad.yaml")])
-@pytest.mark.parametrize("absolute", [False, True])
-def test_an_annotation_names_the_file_from_the_root_of_the_repository(
-    convcheck: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, root: str, expected: str, absolute: bool
-) -> None:
-    (folder / "below").mkdir()
-    (folder / "link").symlink_to("below")
-    (folder / "below" / "bad.yaml").write_text(BAD)
-    monkeypatch.setenv("GITHUB_WORKSPACE", str(folder / root))
-    name = "below/bad.yaml"
-    printed = convcheck("verify", folder / name if absolute else name, "-f", "github").stdout
-    assert f"::error file={expected},line=2," in printed
-
-
-@pytest.mark.parametrize("root", [None, "", "elsewhere"])
-def test_an_annotation_names_a_file_that_is_in_no_repository_as_it_was_named(
-    convcheck: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, root: str | None
-) -> None:
-    (folder / "bad.yaml").write_text(BAD)
-    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
-    if root is not None:
-        monkeypatch.setenv("GITHUB_WORKSPACE", root and str(folder / root))
-    assert "::error file=./bad.yaml,line=2," in convcheck("verify", "./bad.yaml", "-f", "github").stdout
-
-
-def test_an_annotation_is_right_from_a_folder_below_the_root(
-    convcheck: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (folder / "below").mkdir()
-    (folder / "bad.yaml").write_text(BAD)
-    (folder / "below" / "bad.yaml").write_text(BAD)
-    monkeypatch.setenv("GITHUB_WORKSPACE", str(folder))
-    monkeypatch.chdir(folder / "below")
-    printed = convcheck("verify", "bad.yaml", "../bad.yaml", "-f", "github").stdout
-    assert "::error file=below/bad.yaml,line=2," in printed
-    assert "::error file=bad.yaml,line=2," in printed
-
-
-def test_annotations_are_commands_in_a_workflow(convcheck: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "bad.yaml").write_text(BAD)
-    monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    lines = convcheck("verify", "bad.yaml", "-f", "github").stdout.splitlines()
-    assert [line.split(" ")[0] for line in lines] == ["::error", "::notice"]
 
 
 @pytest.mark.parametrize("command", ["params", "shape", "rewrites"])

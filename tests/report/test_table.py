@@ -11,10 +11,10 @@ from convcheck.calculator.figures import Weights
 from convcheck.calculator.shapes import shapes_of
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer
-from convcheck.report.format_values import both, number
+from convcheck.report.format_values import format_number, format_sides
 from convcheck.report.formats import table
 from convcheck.report.grid import Column, grid
-from convcheck.report.tables.parameter_table import counted
+from convcheck.report.tables.parameter_table import side_tables
 from convcheck.report.tables.shape_table import dropped
 from convcheck.results import Agreement, Deviation, Exact, Gradients, Report, Result, Sides, Tool, Verdict
 
@@ -43,7 +43,7 @@ def printed(width: int, *, terminal: bool = True) -> str:
     out = Console(
         file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, markup=False, highlight=False
     )
-    for renderable in table.verified(Report(Tool("0", "0", "0", "cpu", 1), (RESULT,)), out, verbose=False, quiet=False):
+    for renderable in table.lay_out(Report(Tool("0", "0", "0", "cpu", 1), (RESULT,)), out, verbose=False, quiet=False):
         out.print(renderable)
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()
@@ -93,13 +93,13 @@ def test_text_that_looks_like_markup_or_moves_the_cursor_is_inert() -> None:
     [(0.0, "0"), (None, "-"), (1.07288e-6, "1.073e-06"), (0.25, "0.25"), (3.07654, "3.077"), (1234567.0, "1.235e+06")],
 )
 def test_numbers_are_written_with_four_digits(value: float | None, text: str) -> None:
-    assert number(value) == text
+    assert format_number(value) == text
 
 
 def test_counts_of_both_sides_say_whether_they_agree() -> None:
-    assert both(Sides(24_576, 24_576)) == "24,576 = 24,576"
-    assert both(Sides(132, 144)) == "132 / 144"
-    assert both(Sides(132, None)) == "132"
+    assert format_sides(Sides(24_576, 24_576)) == "24,576 = 24,576"
+    assert format_sides(Sides(132, 144)) == "132 / 144"
+    assert format_sides(Sides(132, None)) == "132"
 
 
 def test_dropped_positions_are_said_in_words() -> None:
@@ -112,13 +112,20 @@ def test_dropped_positions_are_said_in_words() -> None:
 def test_a_refused_candidate_is_said_in_the_table_of_parameters() -> None:
     out = Console(file=io.StringIO(), width=100_000)
     row = Weights(
-        "a", "L", "patchify-linear", Sides(3, None), Sides({"weight": (3, 1)}, None), None, {}, "padding is 1"
+        "a",
+        "L",
+        "patchify-linear",
+        Sides(3, None),
+        Sides({"weight": (3, 1)}, None),
+        None,
+        {},
+        ("padding is 1", "torch says: 2; or 3"),
     )
-    for renderable in counted([row], out, dtype="float32", verbose=True):
+    for renderable in side_tables([row], out, dtype="float32", verbose=True):
         out.print(renderable)
     assert isinstance(out.file, io.StringIO)
     assert "refused" in out.file.getvalue()
-    assert "padding is 1" in out.file.getvalue()
+    assert "  padding is 1\n  torch says: 2; or 3\n" in out.file.getvalue()
 
 
 def test_verdicts_stand_under_the_names_before_a_row_becomes_a_block() -> None:
