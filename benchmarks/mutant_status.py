@@ -10,13 +10,13 @@ from enum import StrEnum
 from benchmarks import equivalence
 from benchmarks.fault_kinds import FaultKind
 from benchmarks.planting import Fault
-from benchmarks.torch_comparisons import in_dtype, let_through
+from benchmarks.torch_comparisons import Recorded, in_dtype, let_through
 from convcheck.catalogue.claims import Claim
-from convcheck.proof.evidence import bookkeeping, samples
-from convcheck.proof.evidence.pair import build_pair
-from convcheck.proof.evidence.samples import Point
+from convcheck.proof.evidence.weight_shapes import misfits
+from convcheck.proof.pair import build_pair
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Result, Verdict
+from convcheck.sides import samples
 
 
 class Status(StrEnum):
@@ -65,19 +65,14 @@ def judge(claim: Claim, fault: Fault) -> MutantResult:
     reason = unbuilt(planted)
     if reason is not None:
         return MutantResult(claim, fault, Status.UNBUILT, reason)
-    drawn: list[Point] = []
-
-    def seen(point: Point) -> Point:
-        drawn.append(point)
-        return point
-
+    numbers = Recorded()
     try:
-        result = verify(planted, seen)
+        result = verify(numbers.of(planted))
     except Exception as error:  # that nothing falls over a fault is part of what is tested
         return MutantResult(claim, fault, Status.CRASHED, f"{type(error).__name__}: {error}")
     if result.verdict is Verdict.ERROR:
         return MutantResult(claim, fault, Status.UNBUILT, str(result.reason))
-    passed = let_through(*in_dtype(planted, drawn[0]))
+    passed = let_through(*in_dtype(planted, numbers.samples[0]))
     if result.verdict is not Verdict.EQUAL:
         status = Status.ACCUSED if equivalence.unchanged(fault) else Status.KILLED
         return MutantResult(claim, fault, status, found_by(result), passed)
@@ -104,12 +99,12 @@ def unbuilt(claim: Claim) -> str | None:
     layer, shapes = claim.case.layer, claim.case.inputs
     try:
         pair = build_pair(claim)
-        misfits = "; ".join(bookkeeping.layout_faults(pair))
-        output = None if misfits else pair.run_candidate(samples.ones(layer, shapes))
+        faults = "; ".join(misfits(pair))
+        output = None if faults else pair.run_candidate(samples.ones(pair.reference))
     except Exception as error:  # whatever it is that a faulty module raises
         return f"{type(error).__name__}: {error}"
     if output is None:
-        return misfits
+        return faults
     wanted = layer.output_shape(*shapes)
     return None if tuple(output.shape) == wanted else f"its output is {list(output.shape)}, not {list(wanted)}"
 

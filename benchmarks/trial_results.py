@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from benchmarks.correct_cases import THREADS, Trial
-from benchmarks.torch_comparisons import in_dtype, let_through
-from convcheck.proof.evidence.samples import Point
+from benchmarks.torch_comparisons import Recorded, in_dtype, let_through
 from convcheck.proof.verification import verify
 from convcheck.results import Verdict
 
@@ -48,18 +47,13 @@ class TrialResult:
 
 def run(trial: Trial) -> TrialResult:
     """Verify one trial."""
-    drawn: list[Point] = []
-
-    def at(point: Point) -> Point:
-        drawn.append(trial.changed(point))
-        return drawn[-1]
-
-    result = verify(trial.claim(), at)
+    numbers = Recorded(trial.changed)
+    result = verify(numbers.of(trial.claim()))
     outcome = TrialResult(trial, result.verdict, result.error.ratio, result.reason or "")
-    if not outcome.compared or not drawn:
+    if not outcome.compared or not numbers.samples:
         return outcome
     # The first run is the one in the asked dtype.
-    passed = let_through(*in_dtype(trial.claim(), drawn[0]))
+    passed = let_through(*in_dtype(trial.claim(), numbers.samples[0]))
     return TrialResult(trial, result.verdict, result.error.ratio, result.reason or "", passed)
 
 

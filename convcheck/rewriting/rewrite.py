@@ -14,7 +14,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Layer, Roundings
-from convcheck.rewriting.specialise import specialise
+from convcheck.rewriting.specialise.source import specialise
 from convcheck.rewriting.steps import EinopsStep, Step
 from convcheck.rewriting.transplant import Merge, Move, Transplant
 from convcheck.sizes.patterns import Group, Shape, Shapes, parse, spell

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.kernels
+
 CASES = (
     ("down", "Conv2d(3, 16, kernel_size=4, stride=4)", [2, 3, 18, 17], "float32"),
     ("wide", "Conv1d(96, 8, kernel_size=5, padding=2)", [1, 96, 40], "bfloat16"),

@@ -7,6 +7,7 @@ from typing import get_args
 
 import pytest
 import torch
+from convcheck.proof.evidence.samples import ones
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.func import functional_call
@@ -17,8 +18,7 @@ from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.config.checks import DType
 from convcheck.layers import Layer, parse_layer
-from convcheck.proof.evidence.pair import build_pair
-from convcheck.proof.evidence.samples import ones
+from convcheck.proof.pair import build_pair
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Verdict
 from convcheck.rewriting.steps import NoWayBackError
@@ -61,13 +61,14 @@ def test_integers_are_identical_and_every_dtype_stays_within_its_bound(name: str
         assert getattr(result.gradients, kind) is (Agreement.IDENTICAL if has else Agreement.NOT_APPLICABLE)
 
 
+@pytest.mark.kernels
 @every_rewrite
 @given(data=st.data())
 def test_shapes_counts_and_the_way_back_are_as_declared(name: str, data: st.DataObject) -> None:
     layer, shapes = data.draw(accepted(name))
     case = claim(name, layer, shapes, order=data.draw(orders(name, layer)))
     pair, transplant = build_pair(case), case.transplant()
-    real = {name: tuple(p.shape) for name, p in pair.candidate.named_parameters()}
+    real = {name: tuple(p.shape) for name, p in pair.candidate.module.named_parameters()}
     assert transplant.shapes() == real
     drawn = drawn_point(layer, shapes, dtype=torch.float32)
     own = {name: drawn.parameters[name] for name in layer.parameters()}
@@ -130,9 +131,9 @@ def test_macs_are_half_of_torchs_flops_where_torch_counts(name: str, data: st.Da
     layer, shapes = data.draw(accepted(name))
     pair = build_pair(claim(name, layer, shapes))
     at = ones(layer, shapes).mapped(torch.Tensor.detach)
-    weights = pair.transplant.forward(at.parameters)
+    weights = pair.mapping.forward(at.parameters)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        functional_call(pair.candidate, weights, at.inputs)
+        functional_call(pair.candidate.module, weights, at.inputs)
     if name not in UNCOUNTED:
         assert 2 * catalogue()[name].macs(layer, *shapes) == counter.get_total_flops()
 

@@ -86,6 +86,7 @@ class RoundTrip(nn.Module):
 BACKEND = "inductor" if any(map(shutil.which, ("c++", "g++", "clang++"))) else "aot_eager"
 
 
+@pytest.mark.kernels
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 def test_compiled_in_one_graph_for_all_sizes_both_passes_agree() -> None:
     module = RoundTrip()
@@ -99,6 +100,7 @@ def test_compiled_in_one_graph_for_all_sizes_both_passes_agree() -> None:
         torch.testing.assert_close(*gradients)
 
 
+@pytest.mark.kernels
 def test_an_exported_model_keeps_the_original_size() -> None:
     module, auto = RoundTrip(), torch.export.Dim.AUTO
     example = torch.randn(2, 17, 18, 3, dtype=torch.float64)
