@@ -7,7 +7,6 @@ from typing import get_args
 
 import pytest
 import torch
-from convcheck.proof.evidence.samples import ones
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.func import functional_call
@@ -22,6 +21,8 @@ from convcheck.proof.pair import build_pair
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Verdict
 from convcheck.rewriting.steps import NoWayBackError
+from convcheck.sides.samples import ones
+from convcheck.sides.side import side_of_layer
 from convcheck.sizes.patterns import Shapes
 from tests.strategies.attentions import drawn_point
 from tests.strategies.catalogued import accepted, drawn_for, orders, telling
@@ -130,7 +131,7 @@ def test_macs_are_half_of_torchs_flops_where_torch_counts(name: str, data: st.Da
     """Torch counts convolutions and matrix products; sums written out, loops and transforms are not in its books."""
     layer, shapes = data.draw(accepted(name))
     pair = build_pair(claim(name, layer, shapes))
-    at = ones(layer, shapes).mapped(torch.Tensor.detach)
+    at = ones(side_of_layer(layer, shapes)).mapped(torch.Tensor.detach)
     weights = pair.mapping.forward(at.parameters)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         functional_call(pair.candidate.module, weights, at.inputs)

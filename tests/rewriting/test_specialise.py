@@ -27,6 +27,7 @@ from convcheck.report.tables.rewrite_table import explained
 from convcheck.rewriting.specialise.source import specialise
 from convcheck.rewriting.specialise.syntax import literal
 from convcheck.sides import samples
+from convcheck.sides.side import side_of_layer
 from convcheck.sizes.patterns import Shapes
 from tests.laws.test_laws import NAMES, accepted, every_rewrite, orders
 from tests.strategies.attentions import drawn_point
@@ -48,7 +49,7 @@ def check(name: str, layer: Layer, shapes: Shapes, order: tuple[str, ...] | None
     if layer.degree() is None:
         at = drawn_point(layer, shapes)
     else:
-        at = samples.integers(layer, shapes, MAGNITUDE, generator).mapped(torch.Tensor.detach)
+        at = samples.integers(side_of_layer(layer, shapes), MAGNITUDE, generator).mapped(torch.Tensor.detach)
     candidate.load_state_dict(rewrite.transplant(layer, shapes, order).forward(at.parameters))
     with torch.no_grad():
         y, expected = candidate(*at.inputs), functional_call(reference, dict(at.parameters), at.inputs)
