@@ -49,7 +49,7 @@ def check(name: str, layer: Layer, shapes: Shapes, order: tuple[str, ...] | None
     if layer.degree() is None:
         at = drawn_point(layer, shapes)
     else:
-        at = samples.integers(side_of_layer(layer, shapes, reference), MAGNITUDE, generator).mapped(torch.Tensor.detach)
+        at = samples.integers(side_of_layer(layer, shapes), MAGNITUDE, generator).mapped(torch.Tensor.detach)
     candidate.load_state_dict(rewrite.transplant(layer, shapes, order).forward(at.parameters))
     with torch.no_grad():
         y, expected = candidate(*at.inputs), functional_call(reference, dict(at.parameters), at.inputs)
