@@ -144,6 +144,9 @@ def read(text: str, file: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        if (error.context or "").startswith("while increasing "):
+            # Newer versions of libyaml count levels themselves, while they read ahead of the composer.
+            raise _too_much(file, (line, column), deep=True) from None
         raise ConfigError([Fault(file, line, column, "", f"not YAML: {_say(error, text)}")]) from None
     except yaml.YAMLError as error:
         raise ConfigError([Fault(file, 1, 1, "", f"not YAML: {' '.join(str(error).split())}")]) from None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
+import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from typer.testing import Result
@@ -14,6 +16,7 @@ from typer.testing import Result
 from convcheck.calculator.formulas import has_names, parse_formulas
 from convcheck.errors import ShapeError
 from convcheck.layers import Layer, Sequential, parse_layer
+from convcheck.modules.build import build
 from convcheck.sizes.conditions import collecting, strongest
 from convcheck.sizes.lengths import Length, UndecidedError, name
 from convcheck.sizes.patterns import Shape
@@ -122,6 +125,28 @@ def test_a_layer_says_the_same_of_names_as_of_numbers(data: st.DataObject) -> No
     if given_numbers:
         worth = tuple(each.at(values) if isinstance(each, Length) else each for each in cast("Any", output))
         assert (worth, macs.at(values) if isinstance(macs, Length) else macs) == given_numbers
+
+
+CHANNELS_OF_A_NORMALISATION = {
+    "neither weight nor statistics": ("affine=False, track_running_stats=False", {"a >= 2"}),
+    "a weight": ("track_running_stats=False", {"b = 2", "a >= 2"}),
+    "statistics": ("affine=False", {"b = 2"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"), CHANNELS_OF_A_NORMALISATION.values(), ids=CHANNELS_OF_A_NORMALISATION.keys()
+)
+def test_a_normalisation_asks_for_its_channels_where_torch_does(arguments: str, asked: set[str]) -> None:
+    layer = parse_layer(f"BatchNorm1d(2, {arguments})")
+    named = cast("Shape", (name("a"), name("b")))
+    with collecting() as conditions:
+        assert layer.output_shape(named) == named
+    assert conditions.keys() == asked
+    wrong = (3, 5)
+    assert (numbers_of(layer, wrong) is None) == ("b = 2" in asked)
+    with contextlib.nullcontext() if "b = 2" not in asked else pytest.raises(RuntimeError):
+        build(layer).eval()(torch.ones(wrong))
 
 
 @st.composite

@@ -69,8 +69,9 @@ class BatchNorm(Layer):
             legal = f"[batch, {self.num_features}, {', '.join(SPACE_AXES[self.dims]).upper()}]"
             flat = f" or [batch, {self.num_features}]" if self.dims == 1 else ""
             raise ShapeError(f"{self.kind} takes {legal}{flat}; {say_rank(shape)}")
-        # With neither weight nor running statistics, torch has nothing to compare the channels with.
-        if shape[1] != self.num_features and (self.affine or self.track_running_stats):
+        # With neither weight nor running statistics, torch has nothing to compare the channels with; comparing a name
+        # with a number would ask for it.
+        if (self.affine or self.track_running_stats) and shape[1] != self.num_features:
             raise ShapeError(f"{self.kind} takes {self.num_features} channels, on axis 1; {list(shape)} has {shape[1]}")
         if not self.track_running_stats and math.prod((shape[0], *shape[2:])) < 2:
             raise ShapeError(
