@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from convcheck.config.case import Vocabulary
-from convcheck.config.model import OWN, CaseModel
+from convcheck.config.model import DEFINITION, CaseModel
 from convcheck.config.schema_layers import LAYER
 from convcheck.layers.text.arguments import LARGEST, MOST_AXES
 
@@ -147,7 +147,7 @@ def _opened(schema: Schema) -> Schema:
             made[name] = [_opened(each) for each in entry]
         elif name == "then":
             made[name] = _opened(entry)
-        elif name == OWN:
+        elif name == DEFINITION:
             made["$ref"] = f"#/$defs/{entry}"
         elif name != "title" and entry is not None:
             # Titles are pydantic's, and say what the key says.

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path as FilePath
 
 from convcheck.config.case import WeightFile
-from convcheck.config.expand import Problem
+from convcheck.config.nodes import Problem
 from convcheck.errors import ConvcheckError, cut, did_you_mean, shown
 from convcheck.layers import Layer
 from convcheck.sizes.patterns import Shape

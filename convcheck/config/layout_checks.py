@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convcheck.config.case import Case, Vocabulary
-from convcheck.config.expand import Problem
+from convcheck.config.nodes import Problem
 from convcheck.errors import PatternError, did_you_mean
 from convcheck.sizes.patterns import Group, spell
 
 
-def claim_problems(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
+def layout_problems(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
     """Yield what makes the case's `order` or `transplant` impossible to try out."""
     if case.order is not None:
         yield from _order_problems(case, case.order, vocabulary)
