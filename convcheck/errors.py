@@ -79,26 +79,20 @@ def cut(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
-LONGEST_WORD = 100
-
-
-_TELLING, _MOST_MEANT = 3, 4
-"""Letters after which a beginning says what is meant, and how many names are said to be."""
-
-
 def did_you_mean(word: str, known: Iterable[str], *, say_known: str = "there are", most: int | None = None) -> str:
     """Return `did you mean 'x'?` for names that begin so, or the nearest one.
 
     Where none is near, return the list of what there is, of `most` at most.
     """
     names = list(known)
-    # Case must not hide the nearest name: `conv2d` is Conv2d. No name is long, and comparing long words takes long.
-    lowered = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6) if len(word) <= LONGEST_WORD else []
-    begun = [name for name in lowered if len(word) >= _TELLING and name.startswith(word.lower())]
-    meant = [repr(lowered[name]) for name in (begun or near)[:_MOST_MEANT]]
-    if meant:
-        return f"did you mean {' or '.join(filter(None, (', '.join(meant[:-1]), meant[-1])))}?"
+    # Case must not hide the nearest name: `conv2d` is Conv2d.
+    lowered, word = {name.lower(): name for name in names}, word.lower()
+    begun = [name for name in lowered if len(word) >= 3 and name.startswith(word)]
+    # No name is long, and comparing long words takes long.
+    near = begun or difflib.get_close_matches(word[:100], lowered, n=1)
+    if near:
+        *others, last = [repr(lowered[name]) for name in near[:4]]
+        return f"did you mean {', '.join(others) + ' or ' if others else ''}{last}?"
     if not names:
         return "there is none to choose from"
     more = len(names) - (most or len(names))

@@ -12,7 +12,7 @@ from typing import Any
 from convcheck.config.case import Vocabulary
 from convcheck.config.model import DEFINITION, CaseModel
 from convcheck.config.schema_layers import LAYER
-from convcheck.layers.text.arguments import LARGEST, MOST_AXES
+from convcheck.sizes.limits import MAX_AXES, MAX_INT64
 
 Schema = dict[str, Any]
 
@@ -24,8 +24,8 @@ _SHAPE: Schema = {
         {
             "type": "array",
             "minItems": 1,
-            "maxItems": MOST_AXES,
-            "items": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": LARGEST}, _TEMPLATE]},
+            "maxItems": MAX_AXES,
+            "items": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_INT64}, _TEMPLATE]},
         },
         _TEMPLATE,
     ]

@@ -9,9 +9,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from pydantic_core import PydanticCustomError
 
 from convcheck.config.case import Vocabulary
-from convcheck.config.checks import DEVICE, LARGEST_SEED, DType, check_bound, check_device, check_dtype, check_seed
+from convcheck.config.checks import DEVICE, DType, check_bound, check_device, check_dtype, check_seed
 from convcheck.errors import ConvcheckError, LayerError, did_you_mean, shown
 from convcheck.layers import Layer, parse_layer, parse_shape, parse_shapes
+from convcheck.sizes.limits import MAX_INT64
 from convcheck.sizes.patterns import Group, Pattern, Shape, Shapes, parse, parse_order
 
 
@@ -74,7 +75,7 @@ def _defined(name: str) -> WithJsonSchema:
 _TEXT = WithJsonSchema({"type": "string"})
 _SHAPE = _defined("shape")
 _BOUND = WithJsonSchema({"type": "number", "minimum": 0, "maximum": sys.float_info.max})
-_SEED = WithJsonSchema({"type": "integer", "minimum": 0, "maximum": LARGEST_SEED})
+_SEED = WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_INT64})
 
 
 def _key(description: str, *examples: object, default: Any = None, **more: Any) -> Any:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from convcheck.errors import PatternError, multiples, shown
+from convcheck.sizes.limits import MAX_SHORT_TEXT
 
 Shape = tuple[int, ...]
 Shapes = tuple[Shape, ...]
@@ -22,10 +23,6 @@ Group = tuple[str, ...]
 
 SPACE_AXES: Mapping[int, Group] = {0: (), 1: ("l",), 2: ("h", "w"), 3: ("t", "h", "w")}
 KERNEL_AXES: Mapping[int, Group] = {0: (), 1: ("kl",), 2: ("kh", "kw"), 3: ("kt", "kh", "kw")}
-
-
-LONGEST = 1000
-"""Characters in a pattern."""
 
 # Names of einops' own arguments, beside which lengths are handed over by name.
 _RESERVED = frozenset(("axis", "pattern", "reduction", "tensor"))
@@ -98,8 +95,8 @@ def parse(text: object) -> Pattern:
     """
     if not isinstance(text, str):
         raise PatternError(f"{shown(text)} is no einops pattern; write a text such as 'o i kh kw -> o (i kh kw)'")
-    if len(text) > LONGEST:
-        raise PatternError(f"{shown(text)} is a pattern of {len(text)} characters; {LONGEST} at most are read")
+    if len(text) > MAX_SHORT_TEXT:
+        raise PatternError(f"{shown(text)} is a pattern of {len(text)} characters; {MAX_SHORT_TEXT} at most are read")
     return _parse(text)
 
 
@@ -119,8 +116,8 @@ def parse_order(text: object) -> Group:
     """Read a row of axis names such as `kh kw i`. Raises PatternError if it is anything else."""
     if not isinstance(text, str):
         raise PatternError(f"{shown(text)} is no order; write a row of axis names such as 'kh kw i'")
-    if len(text) > LONGEST:
-        raise PatternError(f"{shown(text)} is an order of {len(text)} characters; {LONGEST} at most are read")
+    if len(text) > MAX_SHORT_TEXT:
+        raise PatternError(f"{shown(text)} is an order of {len(text)} characters; {MAX_SHORT_TEXT} at most are read")
     groups = _read(text, text)
     if any(len(group) != 1 for group in groups):
         raise PatternError(f"{shown(text)} is not a row of axis names; write for example 'kh kw i'")

@@ -6,13 +6,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-LARGEST = 2**63 - 1
-"""torch's sizes are 64-bit; a larger number is a slip of the finger, not a layer."""
+from convcheck.sizes.limits import MAX_AXES, MAX_INT64
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
-
-MOST_AXES = 64
-"""More axes than the tensors of any model have; the same slip of the finger."""
 
 REQUIRED = object()
 
@@ -37,14 +33,14 @@ class Argument:
     by_name: bool = False
 
 
-def _is_whole(value: object, least: int, most: int = LARGEST) -> bool:
+def _is_whole(value: object, least: int, most: int = MAX_INT64) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def _wanted(value: object, least: int) -> str:
     each = value if isinstance(value, (tuple, list)) else (value,)
-    too_large = any(isinstance(number, int) and number > LARGEST for number in each)
-    return f"a whole number up to {LARGEST}" if too_large else f"a whole number at least {least}"
+    too_large = any(isinstance(number, int) and number > MAX_INT64 for number in each)
+    return f"a whole number up to {MAX_INT64}" if too_large else f"a whole number at least {least}"
 
 
 def whole(least: int) -> Reader:
@@ -143,9 +139,9 @@ def number(least: float | None = None) -> Reader:
 
 def axis(value: object, dims: int) -> object:
     """Read the number of an axis, counted from 0, or from -1 backwards."""
-    if not _is_whole(value, -MOST_AXES, MOST_AXES - 1):
+    if not _is_whole(value, -MAX_AXES, MAX_AXES - 1):
         named = "; axes have no names here" if isinstance(value, str) else ""
-        raise BadValueError(f"the number of an axis, from {-MOST_AXES} to {MOST_AXES - 1}{named}")
+        raise BadValueError(f"the number of an axis, from {-MAX_AXES} to {MAX_AXES - 1}{named}")
     return value
 
 
@@ -155,14 +151,14 @@ def sizes(value: object, dims: int) -> object:
     told = [each for each in values if each != -1]
     if not values or len(told) < len(values) - 1 or not all(_is_whole(each, 1) for each in told):
         raise BadValueError("a tuple of whole numbers at least 1, one of which may be -1")
-    if len(values) > MOST_AXES:
-        raise BadValueError(f"a tuple of {MOST_AXES} numbers at most")
+    if len(values) > MAX_AXES:
+        raise BadValueError(f"a tuple of {MAX_AXES} numbers at most")
     return values
 
 
 def divisor(value: object, dims: int) -> object:
     """Read a whole number that is not 0."""
-    if not _is_whole(value, -LARGEST) or value == 0:
+    if not _is_whole(value, -MAX_INT64) or value == 0:
         raise BadValueError("a whole number other than 0")
     return value
 

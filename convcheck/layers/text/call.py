@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from convcheck.errors import LayerError, shown
 from convcheck.layers.text.notation import syntax_tree
 from convcheck.layers.text.printed import printed
+from convcheck.sizes.limits import MAX_DEPTH, MAX_PRINT, MAX_TEXT
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,6 @@ class Call:
 
 
 _PASTE = "paste what print(model) prints, or layers one a line"
-
-LONGEST_TEXT = 1_000_000
-"""Characters in the print of a model."""
-
-DEEPEST = 100
-"""Levels of Python's syntax; a printed submodule takes two."""
-
-LONGEST = 10_000
-"""Characters in one layer; a longer text is a file in the wrong place."""
 
 # How names are qualified in one's own code.
 _PREFIXES = ("", "nn", "torch.nn", "torch", "F", "nn.functional", "torch.nn.functional", "einops", "convcheck")
@@ -51,8 +43,8 @@ def read_call(text: str, known: Collection[str]) -> Call:
     Raises:
         LayerError: it is no call, or one with values that are not plain.
     """
-    if len(text) > LONGEST:
-        raise LayerError([(None, f"a layer of {len(text)} characters; {LONGEST} at most are read")])
+    if len(text) > MAX_TEXT:
+        raise LayerError([(None, f"a layer of {len(text)} characters; {MAX_TEXT} at most are read")])
     source = text
     try:
         source = printed(_ASSIGNMENT.sub("", _MODULE_NAME.sub("", text))).strip().removesuffix(",")
@@ -82,8 +74,8 @@ def read_calls(text: str, known: Collection[str]) -> Iterator[tuple[str, Call]]:
     Raises:
         LayerError: some of it is neither.
     """
-    if len(text) > LONGEST_TEXT:
-        raise LayerError([(None, f"{len(text)} characters; {LONGEST_TEXT} at most are read")])
+    if len(text) > MAX_PRINT:
+        raise LayerError([(None, f"{len(text)} characters; {MAX_PRINT} at most are read")])
     # Within brackets indentation says nothing, and what is cut from a print may begin anywhere in a line.
     lines = "\n".join(line.strip() for line in printed(text).splitlines())
     try:
@@ -102,11 +94,11 @@ def read_calls(text: str, known: Collection[str]) -> Iterator[tuple[str, Call]]:
 def _check_depth(tree: ast.AST) -> None:
     """Refuse what is nested so deeply that to walk through it would take all of Python's stack."""
     level = [tree]
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         level = [child for node in level for child in ast.iter_child_nodes(node)]
         if not level:
             return
-    raise LayerError([(None, f"nested more than {DEEPEST} deep, which is no layer; {_PASTE}")])
+    raise LayerError([(None, f"nested more than {MAX_DEPTH} deep, which is no layer; {_PASTE}")])
 
 
 def _has_name(node: ast.expr | None) -> bool:

@@ -11,7 +11,6 @@ from convcheck.layers.families import kind_names
 from convcheck.layers.kinds.sequential import Sequential
 from convcheck.layers.text.call import Call, read_calls
 from convcheck.layers.text.parse import parse_layer
-from convcheck.layers.text.printed import MOST
 
 _CHAIN = "Sequential"
 
@@ -59,8 +58,6 @@ def parse_pasted(text: str) -> Pasted:
         _walk(name, call, found)
     if found.faults:
         raise LayerError(found.faults)
-    if len(found.layers) > MOST:
-        raise LayerError([(None, f"{len(found.layers)} layers; {MOST} at most are read")])
     if not found.layers:
         raise LayerError([(None, f"{shown(text.strip())} holds no layers")])
     return Pasted(tuple(found.layers), tuple(found.names), tuple(found.containers))

@@ -6,15 +6,13 @@ import re
 from collections.abc import Iterator
 
 from convcheck.errors import LayerError
+from convcheck.sizes.limits import MAX_LINES
 
 # `(proj): Conv2d(3, 8, ...)`, and `(0-3): 4 x Linear(...)` for submodules that print alike.
 _SUBMODULE = re.compile(r"\s*\((?P<name>[^()]*)\): ((?P<times>\d{1,9}) x )?(?P<layer>.*)")
 
 # `3, 8, kernel_size=(3, 3)` on a line of its own.
 _WORDS = re.compile(r"\s*[\w.-]+(=|,|\s*$).*[^,(]\s*")
-
-MOST = 10_000
-"""Lines that a text may stand for once what it repeats is counted out."""
 
 
 def printed(text: str) -> str:
@@ -53,8 +51,8 @@ def _block(lines: list[str], at: int, *, within: bool) -> tuple[list[str], int, 
         if opens:
             body, at, closed = _block(lines, at, within=True)
         names = list(_names(match["name"], int(match["times"] or 1)))
-        if len(found) + len(names) * (len(body) + 1) > MOST:
-            raise LayerError([(None, f"{line.strip()} and what is in it stand for more than {MOST} lines")])
+        if len(found) + len(names) * (len(body) + 1) > MAX_LINES:
+            raise LayerError([(None, f"{line.strip()} and what is in it stand for more than {MAX_LINES} lines")])
         for name in names:
             found.append(f"({name!r}, {match['layer']}" + ("" if opens else "),"))
             # A block that does not end is left open, to be told of as such.
@@ -64,8 +62,8 @@ def _block(lines: list[str], at: int, *, within: bool) -> tuple[list[str], int, 
 
 def _names(name: str, times: int) -> Iterator[str]:
     """Yield the names of submodules that print alike: `0-3` stands for 0, 1, 2 and 3."""
-    if times > MOST:
-        raise LayerError([(None, f"({name}): {times} x stands for more than {MOST} lines")])
+    if times > MAX_LINES:
+        raise LayerError([(None, f"({name}): {times} x stands for more than {MAX_LINES} lines")])
     first = name.partition("-")[0]
     for number in range(times):
         yield str(int(first) + number) if times > 1 and first.isdecimal() else name
