@@ -13,12 +13,13 @@ edition, 1994, section 3.2). Names stand for whole numbers of at least 1.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
-from convcheck.sizes.conditions import assume, at_least
-from convcheck.sizes.terms import factors
+from convcheck.sizes.conditions import Condition, assume
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ Term = tuple[Atom, ...]
 
 
 def as_formula(value: object) -> Length | None:
-    """Return a length that is a formula, and None for a number: formulas go where the types say `int`."""
+    """Return a length if it is a formula, else None."""
     return value if isinstance(value, Length) else None
 
 
@@ -62,7 +63,12 @@ class UndecidedError(ShapeError):
 
 
 class Length:
-    """A whole number as a formula; `terms` gives the coefficient of every product, the empty one being 1."""
+    """A whole number as a formula; `terms` gives the coefficient of every product, the empty one being 1.
+
+    A Length is duck-typed as int: it goes through code whose types say `int`. Where such code compares, the answer may
+    depend on the names. It is then the one that lets layers run: lengths are equal, divisible, and long enough, and
+    that they are is assumed, as a condition that `collecting` collects.
+    """
 
     __slots__ = ("terms",)
 
@@ -78,13 +84,13 @@ class Length:
         """Tell whether it is one name, without a factor."""
         return [*self.terms.values()] == [1] and all(len(term) == 1 and isinstance(term[0], str) for term in self.terms)
 
-    def at(self, values: Mapping[str, int]) -> int:
+    def evaluate(self, values: Mapping[str, int]) -> int:
         """Return the number where every name has a value."""
 
         def worth(atom: Atom) -> int:
             if isinstance(atom, str):
                 return values[atom]
-            inside = atom.inside.at(values)
+            inside = atom.inside.evaluate(values)
             return inside // atom.by if isinstance(atom, Floor) else inside
 
         return sum(count * math.prod(map(worth, term)) for term, count in self.terms.items())
@@ -102,9 +108,20 @@ class Length:
         signs = {count > 0 for term, count in self.terms.items() if term}
         return signs.pop() if len(signs) == 1 else None
 
-    def _at_least(self, least: int) -> str:
-        """Return the condition that it is at least so much, given that it rises."""
-        return at_least(str(self), self.names(), self.at, least)
+    def _assume_at_least(self, least: int) -> None:
+        """Assume that it is at least so much, given that it rises; of one name, in terms of that name."""
+        names = self.names()
+        if self.evaluate(dict.fromkeys(names, 1)) >= least:
+            return
+        if len(names) > 1:
+            assume(Condition(self, ">=", least))
+            return
+        [text] = names
+        high = 2
+        while self.evaluate({text: high}) < least:
+            high *= 2
+        smallest = bisect_left(range(high), least, lo=high // 2, key=lambda number: self.evaluate({text: number}))
+        assume(Condition(name(text), ">=", smallest))
 
     def __add__(self, other: int | Length) -> Length:
         terms = _reduced(self.terms)
@@ -164,7 +181,7 @@ class Length:
             return True
         gap = self - other
         if any(gap.terms):
-            assume(f"{self} = {other}")
+            assume(Condition(self, "=", other if isinstance(other, int) or any(other.terms) else other.constant))
             return False
         return bool(gap)
 
@@ -179,7 +196,7 @@ class Length:
         less = gap.rises()
         if less is None:
             raise UndecidedError(f"it depends on whether {self} < {other}; give one of them a number")
-        assume(gap._at_least(1) if less else (-gap)._at_least(0))
+        (gap if less else -gap)._assume_at_least(1 if less else 0)
         return less
 
     def __gt__(self, other: int | Length) -> bool:
@@ -200,7 +217,8 @@ class Length:
             self.terms.items(), key=lambda item: (not item[0], [_order(atom) for atom in item[0]])
         ):
             number = [str(abs(count))] if abs(count) != 1 or not term else []
-            text = "*".join([*number, *factors(map(str, term), alone=len(term) == 1 and count == 1)])
+            alone = len(term) == 1 and count == 1
+            text = "*".join([*number, *(_power(atom, times, alone) for atom, times in Counter(term).items())])
             parts.append((" - " if count < 0 else " + ") + text)
         written = "".join(parts) or "0"
         return "-" + written[3:] if written.startswith(" - ") else written.removeprefix(" + ")
@@ -221,7 +239,7 @@ class Remainder(Length):
         self.of, self.by = of, by
 
     def __bool__(self) -> bool:
-        assume(f"{self.of} is a multiple of {self.by}")
+        assume(Condition(self.of, "is a multiple of", self.by))
         return False
 
     def __str__(self) -> str:
@@ -235,6 +253,12 @@ class Remainder(Length):
 
 def _of(value: int | Length) -> Length:
     return value if isinstance(value, Length) else Length({(): value})
+
+
+def _power(atom: Atom, exponent: int, alone: bool) -> str:
+    # Beside others, or behind a sign, a floor such as `H//2` stands in brackets, since they would go into it.
+    text = f"({atom})" if isinstance(atom, Floor) and not alone else str(atom)
+    return text if exponent == 1 else f"{text}**{exponent}"
 
 
 def _floor(inside: Length, by: int) -> Length:
