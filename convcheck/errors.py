@@ -24,13 +24,14 @@ class PatternError(ConvcheckError):
 
 
 class LayerError(ConvcheckError):
-    """A layer that cannot be read, or that torch could not run. It carries every fault found.
+    """A layer that cannot be read, or that torch could not run. It carries all of its faults.
 
-    `faults` holds (argument, message) pairs; the argument is None where the fault is the whole layer's.
+    `faults` are (argument, message) pairs; the argument is None where the fault is the whole layer's, and one such
+    fault may be given by its message alone.
     """
 
-    def __init__(self, faults: Sequence[tuple[str | None, str]], *, kind: str | None = None) -> None:
-        self.faults = tuple(faults)
+    def __init__(self, faults: str | Sequence[tuple[str | None, str]], *, kind: str | None = None) -> None:
+        self.faults = ((None, faults),) if isinstance(faults, str) else tuple(faults)
         self.kind = kind
         lead = f"{kind}: " if kind else ""
         super().__init__(lead + "; ".join(message for _, message in self.faults))
@@ -46,9 +47,9 @@ class Fault(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        told = f"{self.path}: {self.message}" if self.path else self.message
+        path = f"{self.path}: " if self.path else ""
         # A name of a file or of a key may hold line breaks; a fault is one line.
-        return escape_line(f"{self.file}:{self.line}:{self.column}: {told}")
+        return escape_line(f"{self.file}:{self.line}:{self.column}: {path}{self.message}")
 
 
 class ConfigError(ConvcheckError):

@@ -20,8 +20,8 @@ def parse_shapes(value: object) -> Shapes:
         ShapeError: as parse_shape does, for the first that is no shape.
     """
     listed = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
-    if listed and all(isinstance(each, Sequence) for each in listed):
-        return tuple(parse_shape(each) for each in listed)
+    if listed and all(isinstance(shape, Sequence) for shape in listed):
+        return tuple(map(parse_shape, listed))
     return (parse_shape(value),)
 
 
