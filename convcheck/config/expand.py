@@ -49,8 +49,8 @@ def expand(index: int, case: Mapping[str, object], defaults: Mapping[str, object
     if isinstance(matrix, dict):
         problems = list(_matrix_problems(index, case, matrix, merged))
     else:
-        told = "must be a mapping from variables to lists, such as {p: [4, 8, 16]}"
-        problems, matrix = [(("cases", index, "matrix"), told)], {}
+        message = "must be a mapping from variables to lists, such as {p: [4, 8, 16]}"
+        problems, matrix = [(("cases", index, "matrix"), message)], {}
     if not problems:
         yield from _combinations(index, merged, matrix, inherited)
         return
@@ -93,8 +93,8 @@ def _matrix_problems(
         elif any(isinstance(value, float) and not math.isfinite(value) for value in values):
             yield ("cases", index, "matrix", name), "must not hold .inf or .nan"
         if name not in used and name not in CASE_KEYS:
-            told = f"this variable is used nowhere; write {{{name}}} in a string, or remove it"
-            yield ("cases", index, "matrix", name), told
+            hint = f"write {{{name}}} in a string, or remove it"
+            yield ("cases", index, "matrix", name), f"this variable is used nowhere; {hint}"
         if name in case and name in CASE_KEYS:
             yield ("cases", index, name), "the matrix sets this key, too; remove one of them"
     for name in sorted(used - set(matrix)):

@@ -30,8 +30,8 @@ def read_text(path: Path, written: str) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - data.rfind(b"\n", 0, error.start)
-        told = "UTF-16" if data.startswith(_UTF_16) else f"byte 0x{data[error.start]:02x} cannot be read"
-        raise ConfigError([Fault(written, line, column, "", f"not UTF-8 text: {told}; save it as UTF-8")]) from None
+        what = "UTF-16" if data.startswith(_UTF_16) else f"byte 0x{data[error.start]:02x} cannot be read"
+        raise ConfigError([Fault(written, line, column, "", f"not UTF-8 text: {what}; save it as UTF-8")]) from None
 
 
 def _bytes(path: Path) -> bytes:

@@ -105,9 +105,9 @@ def _size_problem(cases: Sequence[object], defaults: Mapping[str, object]) -> Pr
         total += size * count
         if total > MAX_ENTRIES:
             here = f"{shown(count)} cases of {size} entries each" if count > 1 else f"a case of {size} entries"
-            told = f"{here}, with what is before, make" if index else f"{here} make"
+            before = ", with what is before," if index else ""
             hint = f"{MAX_ENTRIES} at most, so split the file up, or write shorter cases"
-            return ("cases", index), f"{told} {shown(total)} entries; {hint}"
+            return ("cases", index), f"{here}{before} make {shown(total)} entries; {hint}"
     return None
 
 

@@ -198,15 +198,15 @@ def read(text: str, file: str) -> Document:
     if odd := _UNPRINTABLE.search(text):
         line = text.count("\n", 0, odd.start()) + 1
         column = odd.start() - text.rfind("\n", 0, odd.start())
-        told = f"not YAML: the control character U+{ord(odd[0]):04X}; take it out, or save the file as UTF-8 text"
-        raise ConfigError([Fault(file, line, column, "", told)])
+        message = f"not YAML: the control character U+{ord(odd[0]):04X}; take it out, or save the file as UTF-8 text"
+        raise ConfigError([Fault(file, line, column, "", message)])
     try:
         root: Any = _Composer(text, file).get_single_node()
     except yaml.MarkedYAMLError as error:
         # Newer versions of libyaml count levels themselves, while they read ahead of the composer.
         deep = (error.context or "").startswith("while increasing ")
-        told = _TOO_DEEP if deep else f"not YAML: {_say(error, text)}"
-        raise _refusal(file, error.problem_mark or error.context_mark, told) from None
+        message = _TOO_DEEP if deep else f"not YAML: {_say(error, text)}"
+        raise _refusal(file, error.problem_mark or error.context_mark, message) from None
     except yaml.YAMLError as error:
         raise _refusal(file, None, f"not YAML: {' '.join(str(error).split())}") from None
     if root is None:

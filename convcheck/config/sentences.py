@@ -39,9 +39,9 @@ _MUST_BE: Mapping[Path, str] = {
 def sentences(error: ValidationError) -> Iterator[Problem]:
     """Yield one (key path within the case, sentence) for everything that pydantic found, MAX_FAULTS at most."""
     errors = error.errors(include_url=False)[:MAX_FAULTS]
-    found = [problem for details in errors for problem in _sentences(details)]
-    within = {path[:length] for path, _ in found for length in range(1, len(path))}
-    for path, sentence in dict.fromkeys(found):
+    problems = [problem for details in errors for problem in _sentences(details)]
+    within = {path[:length] for path, _ in problems for length in range(1, len(path))}
+    for path, sentence in dict.fromkeys(problems):
         # Of a union, the branch that got furthest is the one that was meant.
         if path not in within:
             yield path, sentence

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.sizes.conditions import Condition, assume
+from convcheck.sizes.terms import parenthesize
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,7 @@ class Floor:
     by: int
 
     def __str__(self) -> str:
-        text = str(self.inside)
-        return f"{text}//{self.by}" if self.inside.is_name() else f"({text})//{self.by}"
+        return f"{parenthesize(self.inside)}//{self.by}"
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ class Remainder(Length):
     def __str__(self) -> str:
         common = math.gcd(self.by, *self.of.terms.values())
         of = Length({term: count // common for term, count in self.of.terms.items()})
-        text = f"{of} % {self.by // common}" if of.is_name() else f"({of}) % {self.by // common}"
+        text = f"{parenthesize(of)} % {self.by // common}"
         return text if common == 1 else f"{common}*({text})"
 
     __repr__ = __str__
