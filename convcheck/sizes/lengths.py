@@ -254,8 +254,6 @@ def _of(value: int | Length) -> Length:
 
 def _floor(inside: Length, by: int) -> Length:
     """Return `inside // by`, of what has no divisible part."""
-    if by == 1:
-        return inside
     match [*_absorbed(inside.terms).items()]:
         case [((Floor() as floor,), 1)]:
             return floor.inside // (floor.by * by)
