@@ -19,7 +19,7 @@ from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.config.checks import DTYPES, DType
 from convcheck.layers import Layer
-from convcheck.proof.evidence.samples import Point
+from convcheck.sides.samples import Sample
 from convcheck.sizes.patterns import Shapes
 from tests.strategies.catalogued import accepted
 
@@ -40,7 +40,7 @@ class Trial:
     def claim(self) -> Claim:
         return Claim(self.case, self.rewrite, catalogue()[self.rewrite], ())
 
-    def changed(self, point: Point) -> Point:
+    def changed(self, point: Sample) -> Sample:
         """Return the point with the numbers of this trial."""
         return self.numbers.at(self.case.layer, point)
 
@@ -63,6 +63,8 @@ class Trial:
 
 def catalogued(name: str, count: int, random: Random) -> list[tuple[Layer, Shapes]]:
     """Draw small layers of every setting, as the tests do; the same ones again where there are not so many."""
+    if not count:
+        return []
     found: list[tuple[Layer, Shapes]] = []
 
     @seed(random.getrandbits(32))
@@ -77,10 +79,9 @@ def catalogued(name: str, count: int, random: Random) -> list[tuple[Layer, Shape
     def keep(drawn: tuple[Layer, Shapes]) -> None:
         found.append(drawn)
 
-    if count:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            keep()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        keep()
     return list(islice(cycle(found), count))
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from convcheck.layers import Conv, ConvTranspose, Layer, Sequential
-from convcheck.proof.evidence.samples import Point
+from convcheck.sides.samples import Sample
 from convcheck.sizes.patterns import Shapes
 
 DECADES = 6.0
@@ -54,7 +54,7 @@ class Numbers:
     powers: tuple[float, ...]
     above: float = 0.0
 
-    def at(self, layer: Layer, drawn: Point) -> Point:
+    def at(self, layer: Layer, drawn: Sample) -> Sample:
         """Return the changed point; a mask of True and False stays."""
         factors = (10**power for power in self.powers)
         inputs = tuple(_real(self._input, each) for each in drawn.inputs)
@@ -65,7 +65,7 @@ class Numbers:
         }
         if self.kind is Kind.CHANNEL:
             inputs = (self._outweighed(inputs[0], channel_axis(layer)), *inputs[1:])
-        return Point(inputs, parameters)
+        return Sample(inputs, parameters)
 
     def _input(self, tensor: Tensor) -> Tensor:
         if self.kind in (Kind.INPUTS, Kind.BOTH):

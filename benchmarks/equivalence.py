@@ -21,8 +21,9 @@ from torch import Tensor
 from benchmarks.planting import Fault
 from convcheck.catalogue.claims import Claim
 from convcheck.layers import DotProductAttention, Layer, MultiheadAttention, Sequential
-from convcheck.proof.evidence.pair import CannotRunError, Pair, build_pair
-from convcheck.proof.evidence.samples import Point
+from convcheck.proof.pair import Pair, build_pair
+from convcheck.sides.samples import Sample
+from convcheck.sides.side import CannotRunError
 from convcheck.sizes.patterns import Shape, Shapes
 
 MOST_POINTS = 400_000
@@ -78,11 +79,11 @@ def shown(claim: Claim, fault: Fault) -> str | None:
     if fault.other is not None and fault.other.statistics() != claim.case.layer.statistics():
         return None  # another eps is not linear
     right, wrong = build_pair(claim), build_pair(Claim(claim.case, claim.name, fault.rewrite, ()))
-    if fault.parameter and transplants_agree(right, wrong):
+    if fault.parameter and transplants_agree(claim.case.layer, right, wrong):
         return "the weights arrive as they should, for every basis of the reference's"
     if claim.case.layer.degree() is None:
         return only_softmax(claim.case.layer, claim.case.inputs, fault)
-    if functions_agree(right, wrong, fault):
+    if functions_agree(claim.case.layer, right, wrong, fault):
         return "the outputs are those of the reference on every basis of inputs and weights"
     return None
 
@@ -100,37 +101,36 @@ def unchanged(fault: Fault) -> bool:
     return not block.where(lambda at: not torch.equal(change(at[""]), at[""])).chosen
 
 
-def transplants_agree(right: Pair, wrong: Pair) -> bool:
+def transplants_agree(layer: Layer, right: Pair, wrong: Pair) -> bool:
     """Tell whether two transplants move all parameters alike."""
-    blocks = parameter_blocks(right.layer)
+    blocks = parameter_blocks(layer)
     return agree(
         blocks,
-        lambda at: list(right.transplant.forward(at).values()),
-        lambda at: list(wrong.transplant.forward(at).values()),
+        lambda at: list(right.mapping.forward(at).values()),
+        lambda at: list(wrong.mapping.forward(at).values()),
     )
 
 
-def functions_agree(right: Pair, wrong: Pair, fault: Fault) -> bool:
+def functions_agree(layer: Layer, right: Pair, wrong: Pair, fault: Fault) -> bool:
     """Tell whether a mutant is the same function of inputs and parameters as the reference.
 
     `right` is the pair without the fault, which is known to be equal. Where the fault is linear, only such points are
     looked at as it changes: at all others the mutant is the right candidate, by the very same numbers.
     """
-    layer = right.layer
     if layer.boolean_inputs():
         return False
-    inputs, blocks = input_shapes(right.shapes), blocks_of(layer, right.shapes)
+    inputs, blocks = input_shapes(right.reference.inputs), blocks_of(layer, right.reference.inputs)
     change = fault.change
     if fault.parameter and len(parameter_blocks(layer)) == 1:
-        blocks[-1] = blocks[-1].where(lambda at: not _same(right.transplant.forward(at), wrong.transplant.forward(at)))
+        blocks[-1] = blocks[-1].where(lambda at: not _same(right.mapping.forward(at), wrong.mapping.forward(at)))
     elif fault.number is not None and change is not None:
         name = f"input {fault.number}"
         blocks[fault.number] = blocks[fault.number].where(lambda at: not torch.equal(change(at[name]), at[name]))
 
-    def side(run: Callable[[Point], Tensor]) -> Callable[[Variables], list[Tensor]]:
+    def side(run: Callable[[Sample], Tensor]) -> Callable[[Variables], list[Tensor]]:
         def at(variables: Variables) -> list[Tensor]:
             parameters = {name: each for name, each in variables.items() if name not in inputs}
-            return [run(Point(tuple(variables[name] for name in inputs), parameters))]
+            return [run(Sample(tuple(variables[name] for name in inputs), parameters))]
 
         return at
 

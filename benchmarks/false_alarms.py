@@ -30,16 +30,16 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.correct_cases import trials
-from benchmarks.outcomes import Outcome, run_all
-from benchmarks.ratios import by_dtype, details
-from benchmarks.writing import FORMATS, print_table
+from benchmarks.ratio_table import by_dtype, details
+from benchmarks.tables import FORMATS, print_table
+from benchmarks.trial_results import TrialResult, run_all
 from convcheck.catalogue.catalogue import catalogue
 from convcheck.config.checks import DTYPES
 
 CASES = 12_000
 
 
-def outcomes_of(names: Sequence[str], cases: int, seed: int, dtypes: Sequence[str]) -> list[Outcome]:
+def outcomes_of(names: Sequence[str], cases: int, seed: int, dtypes: Sequence[str]) -> list[TrialResult]:
     """Draw and run the cases, with a progress bar where someone looks."""
     console = Console(stderr=True)
     drawn = list(trials(names, cases, seed, tuple(dtypes)))
@@ -70,11 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--cases is {options.cases}; at least 1 is needed")
     warnings.filterwarnings("ignore", "Using padding='same' with even kernel lengths")
     start = time.perf_counter()
-    outcomes = outcomes_of(names, options.cases, options.seed, options.dtype or DTYPES)
-    for table in (by_dtype(outcomes), *details(outcomes)):
+    results = outcomes_of(names, options.cases, options.seed, options.dtype or DTYPES)
+    for table in (by_dtype(results), *details(results)):
         print_table(table, options.format)
         print()
-    failures = [each for each in outcomes if each.failure]
+    failures = [each for each in results if each.failure]
     for each in failures:
         ratio = "" if each.ratio is None else f", ratio {each.ratio:.3g}"
         print(f"{each.verdict}{ratio}: {each.trial}\n    {each.reason}")

@@ -25,9 +25,9 @@ if __name__ == "__main__":
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.fates import FATES, PROCESSES, Outcome, outcome_of
+from benchmarks.fuzz_outcome import PROCESSES, STATUSES, Outcome, outcome_of
 from benchmarks.hostile_inputs import KINDS
-from benchmarks.writing import FORMATS, Written, print_table
+from benchmarks.tables import FORMATS, Written, print_table
 
 CASES = 24_000
 EACH_PROCESS = 80
@@ -57,8 +57,8 @@ def throw(inputs: Sequence[tuple[str, int]], seed: int) -> Iterator[tuple[int, o
 
 def row(title: str, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """Return the cells for some outcomes."""
-    fates = [each.fate for each in outcomes]
-    return title, *(f"{number:,}" for number in (len(fates), *(fates.count(fate) for fate in FATES)))
+    statuses = [each.status for each in outcomes]
+    return title, *(f"{number:,}" for number in (len(statuses), *(statuses.count(status) for status in STATUSES)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,10 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for (kind, _), (number, value, outcome) in zip(bar, throw(inputs, options.seed), strict=True):
         found[kind].append(outcome)
         if options.only is not None:
-            print(f"{value!r}\n{outcome.fate}: {outcome.told}")
-        if outcome.fate == "fault":
+            print(f"{value!r}\n{outcome.status}: {outcome.message}")
+        if outcome.status == "fault":
             again = f'python benchmarks/fuzz.py --seed {options.seed} --kind "{kind}" --only {number}'
-            faults.append(f"{outcome.told}\n    {again}")
+            faults.append(f"{outcome.message}\n    {again}")
     rows = [row(kind, outcomes) for kind, outcomes in found.items()]
     head = ("input", "inputs", "accepted", "refused", "faults")
     print_table(Written(head, rows, row("total", [each for some in found.values() for each in some])), options.format)

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks.mutating import SIGNS, WORDS, changed_text, changed_value
+from benchmarks.random_edits import SIGNS, WORDS, changed_text, changed_value
 from convcheck.calculator.formulas import parse_formulas
 from convcheck.catalogue.catalogue import catalogue, vocabulary
 from convcheck.cli.main import COMMANDS

@@ -24,12 +24,12 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.drawing import layers_for
 from benchmarks.faults import faults
-from benchmarks.judging import FAILURES, Fate, Outcome, judge, mutant
+from benchmarks.mutant_layers import layers_for
+from benchmarks.mutant_status import FAILURES, MutantResult, Status, judge, mutant
+from benchmarks.mutant_table import print_report
 from benchmarks.planting import Fault
 from benchmarks.setting_faults import is_one
-from benchmarks.tabling import print_report
 from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
@@ -44,8 +44,8 @@ LAYERS = 30
 """Layers that are drawn for a rewrite; each gets a fault of every kind, again and again until there are enough."""
 
 
-def mutants(name: str, count: int, seed: int, layers: int = LAYERS) -> Iterator[Outcome]:
-    """Yield the outcomes of up to `count` distinct mutants of a rewrite, and of those that could not be built."""
+def mutants(name: str, count: int, seed: int, layers: int = LAYERS) -> Iterator[MutantResult]:
+    """Yield the results of up to `count` distinct mutants of a rewrite, and of those that could not be built."""
     random = Random(f"{seed} {name}")
     drawn = layers_for(name, layers, seed)
     random.shuffle(drawn)
@@ -62,9 +62,9 @@ def mutants(name: str, count: int, seed: int, layers: int = LAYERS) -> Iterator[
                     continue
                 seen.add(told)
                 fresh = True
-                outcome = judge(right, fault)
-                built += outcome.fate is not Fate.UNBUILT
-                yield outcome
+                result = judge(right, fault)
+                built += result.status is not Status.UNBUILT
+                yield result
                 if built == count:
                     return
 
@@ -104,13 +104,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)  # small tensors are not worth more
     warnings.filterwarnings("ignore", "Using padding='same' with even kernel lengths")
     start = time.perf_counter()
-    outcomes: list[Outcome] = []
+    results: list[MutantResult] = []
     console = Console(stderr=True)
     for name in track(names, "planting", console=console, transient=True, disable=not console.is_terminal):
-        outcomes += mutants(name, options.per_rewrite, options.seed)
-    print_report(outcomes, options.format)
+        results += mutants(name, options.per_rewrite, options.seed)
+    print_report(results, options.format)
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
-    return int(any(outcome.fate in FAILURES for outcome in outcomes))
+    return int(any(result.status in FAILURES for result in results))
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def instead(claim: Claim, compute: Callable[[tuple[Tensor, ...], Tensor], Tensor
     return _hooked(claim, {}, compute)
 
 
-def told_of(claim: Claim, other: Layer) -> Rewrite:
+def built_for(claim: Claim, other: Layer) -> Rewrite:
     """Return what the claim's rewrite makes of another layer, cropped or filled up with zeros to the right shape."""
     rewrite, shapes = claim.rewrite, claim.case.inputs
     assert rewrite is not None

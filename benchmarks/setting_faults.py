@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from itertools import combinations
 from random import Random
 
-from benchmarks import kinds
-from benchmarks.planting import Fault, told_of
+from benchmarks.fault_kinds import FaultKind
+from benchmarks.planting import Fault, built_for
 from convcheck.catalogue.claims import Claim
 from convcheck.errors import ConvcheckError
 from convcheck.layers import (
@@ -45,7 +45,7 @@ def faults(claim: Claim, _random: Random) -> Iterator[Fault]:
             other.output_shape(*shapes)
         except ConvcheckError:
             continue
-        yield Fault(kind, place, told_of(claim, other), other=other)
+        yield Fault(kind, place, built_for(claim, other), other=other)
 
 
 def is_one(claim: Claim, fault: Fault) -> bool:
@@ -76,44 +76,48 @@ def overlooked(layer: Layer) -> Others:
                 if isinstance(slow, Unpatchify):
                     # The output is smaller now, so the size that was asked for is out of reach.
                     slow = dataclasses.replace(slow, output_spatial_shape=None)
-                yield kinds.STRIDE, f"axis {axis}", slow
+                yield FaultKind.STRIDE, f"axis {axis}", slow
     if isinstance(layer, BatchNorm):
-        yield kinds.SETTING, "eps", dataclasses.replace(layer, eps=0.0)
+        yield FaultKind.SETTING, "eps", dataclasses.replace(layer, eps=0.0)
     if isinstance(layer, DotProductAttention):
         if layer.is_causal:
-            yield kinds.SETTING, "is_causal", dataclasses.replace(layer, is_causal=False)
+            yield FaultKind.SETTING, "is_causal", dataclasses.replace(layer, is_causal=False)
         if layer.attn_mask:
-            yield kinds.SETTING, "attn_mask", dataclasses.replace(layer, attn_mask=None)
+            yield FaultKind.SETTING, "attn_mask", dataclasses.replace(layer, attn_mask=None)
         if layer.scale is not None:
-            yield kinds.SETTING, "scale", dataclasses.replace(layer, scale=None)
+            yield FaultKind.SETTING, "scale", dataclasses.replace(layer, scale=None)
     if isinstance(layer, MultiheadAttention):
-        yield kinds.SETTING, "batch_first", dataclasses.replace(layer, batch_first=not layer.batch_first)
+        yield FaultKind.SETTING, "batch_first", dataclasses.replace(layer, batch_first=not layer.batch_first)
         if layer.add_zero_attn:
-            yield kinds.SETTING, "add_zero_attn", dataclasses.replace(layer, add_zero_attn=False)
+            yield FaultKind.SETTING, "add_zero_attn", dataclasses.replace(layer, add_zero_attn=False)
         if layer.num_heads > 1:
-            yield kinds.SETTING, "num_heads", dataclasses.replace(layer, num_heads=1)
+            yield FaultKind.SETTING, "num_heads", dataclasses.replace(layer, num_heads=1)
 
 
 def _without(layer: Conv | ConvTranspose) -> Others:
     for axis in range(layer.dims):
         if layer.stride[axis] > 1:
-            yield kinds.STRIDE, f"axis {axis}", dataclasses.replace(layer, stride=put(layer.stride, axis, 1))
+            yield FaultKind.STRIDE, f"axis {axis}", dataclasses.replace(layer, stride=put(layer.stride, axis, 1))
         if layer.dilation[axis] > 1 and layer.kernel_size[axis] > 1:
-            yield kinds.DILATION, f"axis {axis}", dataclasses.replace(layer, dilation=put(layer.dilation, axis, 1))
+            yield FaultKind.DILATION, f"axis {axis}", dataclasses.replace(layer, dilation=put(layer.dilation, axis, 1))
         if isinstance(layer.padding, tuple):
             for by in (1, -1):
                 if layer.padding[axis] + by >= 0:
                     padding = put(layer.padding, axis, layer.padding[axis] + by)
                     place = f"padding {padding[axis]} on axis {axis}"
-                    yield kinds.OFF_BY_ONE, place, dataclasses.replace(layer, padding=padding)
+                    yield FaultKind.OFF_BY_ONE, place, dataclasses.replace(layer, padding=padding)
         if isinstance(layer, ConvTranspose) and layer.output_padding[axis]:
             less = put(layer.output_padding, axis, layer.output_padding[axis] - 1)
-            yield kinds.OFF_BY_ONE, f"output_padding on axis {axis}", dataclasses.replace(layer, output_padding=less)
+            yield (
+                FaultKind.OFF_BY_ONE,
+                f"output_padding on axis {axis}",
+                dataclasses.replace(layer, output_padding=less),
+            )
     if isinstance(layer, Conv) and layer.padding_mode != "zeros" and any(map(any, layer.pads)):
-        yield kinds.SETTING, "padding_mode", dataclasses.replace(layer, padding_mode="zeros")
+        yield FaultKind.SETTING, "padding_mode", dataclasses.replace(layer, padding_mode="zeros")
     if layer.padding == "same" and any(map(any, layer.pads)):
         before = tuple(pad for pad, _ in layer.pads)
-        yield kinds.OFF_BY_ONE, "the first pad of 'same' on both sides", dataclasses.replace(layer, padding=before)
+        yield FaultKind.OFF_BY_ONE, "the first pad of 'same' on both sides", dataclasses.replace(layer, padding=before)
 
 
 def relaid(layer: Layer, shape: Shape) -> Others:
@@ -125,7 +129,7 @@ def relaid(layer: Layer, shape: Shape) -> Others:
         target = tuple(tuple(other.get(axis, axis) for axis in group) for group in pattern.target)
         wrong = Pattern(pattern.source, target)
         if wrong.shape(shape, sizes) == layer.output_shape(shape):
-            kind = kinds.CHANNELS if "c" in other else kinds.PATCH_AXES
+            kind = FaultKind.CHANNELS if "c" in other else FaultKind.PATCH_AXES
             yield kind, f"as '{wrong}'", parse_layer({"op": "rearrange", "pattern": str(wrong), **sizes})
 
 

@@ -10,8 +10,9 @@ from random import Random
 
 from torch import Tensor
 
-from benchmarks import changes, kinds
+from benchmarks import changes
 from benchmarks.changes import Change
+from benchmarks.fault_kinds import FaultKind
 from benchmarks.planting import Fault, in_weights, stages
 from convcheck.catalogue.claims import Claim
 from convcheck.layers import Layer, MultiheadAttention, Sequential
@@ -49,26 +50,26 @@ def of_layout(layer: Layer, move: Move | Merge, shape: Shape) -> Found:
     groups, bias = _groups(layer), "bias" in move.target.rpartition(".")[2]
     axis = len(shape) - 1 if bias else 0
     if groups > 1:
-        yield kinds.GROUPS, "by one group", partial(changes.rolled, axis=axis, by=shape[axis] // groups)
+        yield FaultKind.GROUPS, "by one group", partial(changes.rolled, axis=axis, by=shape[axis] // groups)
     if bias:
-        yield kinds.BIAS_OUT, "all of it", partial(changes.times, factor=0.0)
-        yield kinds.BIAS_TWICE, "all of it", partial(changes.times, factor=2.0)
+        yield FaultKind.BIAS_OUT, "all of it", partial(changes.times, factor=0.0)
+        yield FaultKind.BIAS_TWICE, "all of it", partial(changes.times, factor=2.0)
         return
     kernel = range(2, len(shape))
     for a, b in combinations(kernel, 2):
         if shape[a] == shape[b] > 1:
-            yield kinds.PATCH_AXES, f"axes {a} and {b}", partial(changes.swapped, axes=(a, b))
+            yield FaultKind.PATCH_AXES, f"axes {a} and {b}", partial(changes.swapped, axes=(a, b))
     for axis in kernel:
         if shape[axis] > 1:
-            yield kinds.FLIP, f"axis {axis}", partial(changes.flipped, axis=axis)
+            yield FaultKind.FLIP, f"axis {axis}", partial(changes.flipped, axis=axis)
     if shape[1] > 1 and math.prod(shape[2:]) > 1:
-        yield kinds.CHANNELS, "the patch before the channels", _patch_first
+        yield FaultKind.CHANNELS, "the patch before the channels", _patch_first
     if groups == 1 and shape[0] == shape[1] > 1:
-        yield kinds.IN_OUT, "all of it", partial(changes.swapped, axes=(0, 1))
+        yield FaultKind.IN_OUT, "all of it", partial(changes.swapped, axes=(0, 1))
     # Of a weight without a kernel, an input channel is what a tap is otherwise.
     taps = list(product(*map(range, shape[2:] or shape[1:])))
     for tap in taps if len(taps) > 1 else []:
-        for kind, factor in ((kinds.TAP_OUT, 0.0), (kinds.TAP_TWICE, 2.0)):
+        for kind, factor in ((FaultKind.TAP_OUT, 0.0), (FaultKind.TAP_TWICE, 2.0)):
             yield kind, f"tap {tap}", partial(changes.scaled_at, at=(..., *tap), factor=factor)
 
 
@@ -76,10 +77,14 @@ def of_entries(shape: Shape, random: Random) -> Found:
     """Yield faults of one entry, and of two."""
     count = math.prod(shape)
     at = random.randrange(count)
-    yield kinds.PART_IN_A_MILLION, f"entry {at}", partial(changes.scaled_entry, at=at, factor=changes.SLIGHTLY)
+    yield (
+        FaultKind.PART_IN_A_MILLION,
+        f"entry {at}",
+        partial(changes.scaled_entry, at=at, factor=changes.SLIGHTLY),
+    )
     if count > 1:
         pair = sorted(random.sample(range(count), 2))
-        yield kinds.ENTRIES, f"entries {pair[0]} and {pair[1]}", partial(changes.exchanged, pair=pair)
+        yield FaultKind.ENTRIES, f"entries {pair[0]} and {pair[1]}", partial(changes.exchanged, pair=pair)
 
 
 def of_step(step: Step, before: Shape, after: Shape) -> Found:
@@ -91,10 +96,10 @@ def of_step(step: Step, before: Shape, after: Shape) -> Found:
             for by in (1, -1):
                 if behind - by >= 0 and front + by >= 0:
                     pads = tuple((b + by, a - by) if n == number else (b, a) for n, (b, a) in enumerate(step.pads))
-                    yield kinds.OFF_BY_ONE, f"{ZeroPad(pads)}", _replaced(step, ZeroPad(pads), before)
+                    yield FaultKind.OFF_BY_ONE, f"{ZeroPad(pads)}", _replaced(step, ZeroPad(pads), before)
     if isinstance(step, BlockDiagonal):
         # Dense rows whose blocks all stand one block further.
-        yield kinds.GROUPS, "blocks beside the diagonal", partial(changes.rolled, axis=1, by=before[1])
+        yield FaultKind.GROUPS, "blocks beside the diagonal", partial(changes.rolled, axis=1, by=before[1])
 
 
 def of_pattern(step: EinopsStep, before: Shape, after: Shape) -> Found:
@@ -114,17 +119,17 @@ def _wrong_orders(pattern: Pattern, sizes: dict[str, int]) -> Iterator[tuple[str
         if {a, b} <= set(pattern.repeated):
             continue  # along both, all copies are alike
         if {a, b} & set(pattern.repeated):
-            yield kinds.BIAS_TILED, swapped
+            yield FaultKind.BIAS_TILED, swapped
         elif "g" in (a, b):
-            yield kinds.GROUPS, swapped
+            yield FaultKind.GROUPS, swapped
         elif {a, b} == {"i", "o"}:
-            yield kinds.IN_OUT, swapped
+            yield FaultKind.IN_OUT, swapped
         else:
-            yield (kinds.CHANNELS if {a, b} & {"i", "o"} else kinds.PATCH_AXES), swapped
+            yield (FaultKind.CHANNELS if {a, b} & {"i", "o"} else FaultKind.PATCH_AXES), swapped
     for number, group in enumerate(pattern.target):
         if len(group) > 2 and not pattern.repeated:
             turned = (*group[1:], group[0])
-            yield kinds.CHANNELS, (*pattern.target[:number], turned, *pattern.target[number + 1 :])
+            yield FaultKind.CHANNELS, (*pattern.target[:number], turned, *pattern.target[number + 1 :])
 
 
 def _replaced(right: Step, wrong: Step, shape: Shape) -> Change:

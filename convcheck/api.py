@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeGuard, cast
 
 from convcheck.errors import ConvcheckError, did_you_mean
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from convcheck.calculator.answers import Ranges
     from convcheck.config.case import Tolerance
     from convcheck.config.checks import DType
-    from convcheck.proof.evidence.samples import Point
+    from convcheck.proof.real_weights import ModuleTensors
     from convcheck.results import Result
 
     LayerLike = str | Mapping[str, object] | nn.Module
@@ -61,10 +61,9 @@ def verify(
     from convcheck.config.case import Case
     from convcheck.config.checks import check_device, check_dtype, check_seed
     from convcheck.config.layout_checks import layout_problems
-    from convcheck.proof.verification import as_drawn
     from convcheck.proof.verification import verify as prove
 
-    parsed, change, notes = _own(layer) if _is_module(layer) else (parse_layer(layer), as_drawn, ())
+    parsed, weights = _module_side(layer) if _is_module(layer) else (parse_layer(layer), None)
     shapes = parse_shapes(input) if input is not None else parsed.example_inputs()
     accept(parsed, shapes)
     if rewrite != "all":
@@ -79,6 +78,7 @@ def verify(
         dtype=cast("DType", check_dtype(dtype)),
         device=check_device(device),
         seed=check_seed(seed),
+        weights=weights,
         tolerance=_tolerance(tolerance),
         strict=strict,
     )
@@ -88,7 +88,7 @@ def verify(
     claims = list(claims_of([case]))
     if len(claims) > 1:
         raise ConvcheckError(f"several rewrites hold for {parsed}; name one: {', '.join(c.name for c in claims)}")
-    return prove(claims[0], change, notes)
+    return prove(claims[0])
 
 
 def _is_module(layer: object) -> TypeGuard[nn.Module]:
@@ -105,14 +105,15 @@ def _read(layer: LayerLike) -> Layer:
     return describe(layer)
 
 
-def _own(module: nn.Module) -> tuple[Layer, Callable[[Point], Point], tuple[str, ...]]:
-    """Return the layer that a module is, what puts its weights into a run, and what is to be said of them."""
-    from convcheck.proof.real_weights import replacing
+def _module_side(module: nn.Module) -> tuple[Layer, ModuleTensors]:
+    """Return the layer that a module is, and the weights that it computes with."""
+    from convcheck.proof.real_weights import ModuleTensors
     from convcheck.sides.read_weights import read_weights
 
-    found = read_weights(module)
-    told = ("weights: the module's own; the command that repeats this draws random ones",) if found.tensors else ()
-    return found.layer, replacing(found.tensors), (*told, *found.notes)
+    weights = read_weights(module)
+    origin = "weights: the module's own; the command that repeats this draws random ones"
+    notes = ((origin,) if weights.tensors else ()) + weights.notes
+    return weights.layer, ModuleTensors(weights.tensors, notes)
 
 
 def _tolerance(given: Mapping[str, float] | None) -> Tolerance | None:

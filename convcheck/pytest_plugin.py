@@ -137,10 +137,9 @@ class ClaimItem(pytest.Item):
             raise _NotAsExpectedError(result)
 
     def _verified(self) -> Result:
-        from convcheck.proof.real_weights import of_case
         from convcheck.proof.verification import verify
 
-        return verify(self.claim, *(of_case(self.claim.case) or ()))
+        return verify(self.claim)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> object:  # type: ignore[override]
         """Return what convcheck says; a traceback only where convcheck itself is at fault."""

@@ -31,12 +31,14 @@ class Agreement(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a finding is about."""
+    """What a finding is about; the reasons of a result stand in this order."""
 
     REFUSAL = "refusal"
     """A precondition of the rewrite that does not hold."""
     CANNOT_RUN = "cannot-run"
     """Torch or this machine cannot do what the proof needs."""
+    WEIGHT_SHAPES = "weight-shapes"
+    """Weights that do not fit the candidate."""
     LAYOUT = "layout"
     """The layout of a weight that would match, proved to."""
     DIFFERENCE = "difference"

@@ -9,7 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import Result
+
+from tests.strategies.shown import comparable, contradictions
+
+pytestmark = pytest.mark.kernels
 
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -20,18 +26,6 @@ BLOCKS = [
     for _, command, shown in re.findall(r"(`{3,})console\n\$ (.*)\n((?:.*\n)*?)\1\n", page.read_text("utf-8"))
 ]
 CONFIGS = re.findall(r"```yaml\n((?:.*\n)*?)```", TEXT)
-
-
-def comparable(text: str) -> str:
-    """Leave out what differs from machine to machine: seconds, versions, and the digits and places of errors."""
-    text = re.sub(r"\d+\.\d s", "N s", text)
-    text = re.sub(r"torch \S+, Python \S+, on cpu, \d+ threads?", "torch", text)
-    text = re.sub(r'("(?:torch|python)": )"[^"]*"', r"\1N", text)
-    text = re.sub(r'("threads": )\d+', r"\1N", text)
-    text = re.sub(r'(at |"at": )\[[\s\d,]+\]', r"\1[N]", text)
-    text = re.sub(r"\d+ ulp", "N ulp", text)
-    text = re.sub(r"-?\d+\.\d+(e[-+]\d\d)?", "N", text)
-    return "\n".join(re.sub(r" +", " ", line).rstrip() for line in text.splitlines()).strip()
 
 
 @pytest.mark.parametrize(
@@ -56,6 +50,69 @@ def test_what_is_shown_is_what_is_printed(
         page.write_text(page.read_text("utf-8").replace(f"$ {command}\n{shown}```", f"$ {command}\n{printed}```"))
     else:
         assert comparable(printed) == comparable(shown)
+        assert contradictions(printed) == []
+
+
+VERIFIED = [shown for _, command, shown in BLOCKS if command.startswith("convcheck verify")]
+OTHER_DIGITS = {
+    "an error of 0": lambda text: re.sub(r" +\d\.\d+e-07( +\d\.\d+e-05)", r"   0\1", text),
+    "a column that is wider": lambda text: re.sub(r"(error)( +.*\n)─", r"\1  \2───", text),
+    "seconds": lambda text: re.sub(r"\d\.\d s;", "1234.5 s;", text),
+    "errors without decimals": lambda text: re.sub(
+        r"((?:relative|error is|against|where|there) )-?\d+\.\d+(e.\d+)?", r"\g<1>7", text
+    ),
+    "another place": lambda text: re.sub(r"((?:error .*|the worst is) at )\[.*?\]", r"\1[0, 0, 0, 0]", text),
+}
+
+
+@pytest.mark.parametrize("other", OTHER_DIGITS.values(), ids=OTHER_DIGITS.keys())
+def test_digits_that_a_kernel_decides_are_no_difference(other: Callable[[str], str]) -> None:
+    changed = [(shown, other(shown)) for shown in VERIFIED if other(shown) != shown]
+    assert changed
+    assert [after for before, after in changed if comparable(after) != comparable(before)] == []
+
+
+@given(data=st.data())
+def test_a_word_that_is_wrong_and_a_line_that_is_missing_are_differences(data: st.DataObject) -> None:
+    _, _, shown = data.draw(st.sampled_from(BLOCKS))
+    words = list(re.finditer(r"(?<![\w.+])[A-Za-z]+(?!\w)", shown))
+    word = data.draw(st.sampled_from(words))
+    assert comparable(f"{shown[: word.start()]}wrong{shown[word.end() :]}") != comparable(shown)
+    lines = shown.splitlines()
+    missing = data.draw(st.sampled_from([place for place, line in enumerate(lines) if line]))
+    assert comparable("\n".join(lines[:missing] + lines[missing + 1 :])) != comparable(shown)
+
+
+OTHER_FACTS = {
+    "a shape": lambda text: re.sub(r"(\[1, 64), 8, 8\]|(\[4, 128), 3", r"\1\2, 7", text),
+    "a shape in JSON": lambda text: re.sub(r"\b64,(\s+)8,", r"64,\g<1>7,", text),
+    "parameters": lambda text: re.sub(r"= \d", "= 7", text),
+    "an integer that is exact": lambda text: re.sub(r"\d against -\d{6}", "0 against -100000", text),
+    "a number that is none": lambda text: re.sub(r"\b\d\.\d+e-0[5-7]", "-", text),
+    "a probability": lambda text: re.sub(r"(at most |accept\": )7\.1", r"\g<1>7.2", text),
+}
+
+
+@pytest.mark.parametrize("other", OTHER_FACTS.values(), ids=OTHER_FACTS.keys())
+def test_numbers_that_no_kernel_decides_are_differences(other: Callable[[str], str]) -> None:
+    changed = [(shown, other(shown)) for shown in VERIFIED if other(shown) != shown]
+    assert changed
+    assert [after for before, after in changed if comparable(after) == comparable(before)] == []
+
+
+BEYOND = {
+    "a table": lambda text: re.sub(r" \d\.\d+e-07( +(?:\| )?\d\.\d+e-05)", r" 1\1", text),
+    "JSON": lambda text: re.sub(r'("max_abs": )\d\.\d+e-07', r"\g<1>1", text),
+    "a ratio": lambda text: re.sub(r'("ratio": )\d\.\d+', r"\g<1>1.5", text),
+}
+
+
+@pytest.mark.parametrize("beyond", BEYOND.values(), ids=BEYOND.keys())
+def test_what_is_equal_beyond_its_bound_contradicts_itself(beyond: Callable[[str], str]) -> None:
+    changed = [(shown, beyond(shown)) for shown in VERIFIED if beyond(shown) != shown]
+    assert changed
+    assert [before for before, _ in changed if contradictions(before)] == []
+    assert [after for _, after in changed if not contradictions(after)] == []
 
 
 @pytest.mark.parametrize("text", CONFIGS, ids=range(len(CONFIGS)))

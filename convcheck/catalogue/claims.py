@@ -35,9 +35,12 @@ class Claim:
 
     def transplant(self) -> Transplant:
         """Return how the weights move: the catalogue's way, or the one that the case puts to the test."""
+        return self.usual_transplant().replaced(self.case.transplant, self.case.layer.axis_sizes())
+
+    def usual_transplant(self) -> Transplant:
+        """Return how the weights move the catalogue's way."""
         assert self.rewrite is not None
-        usual = self.rewrite.transplant(self.case.layer, self.case.inputs, self.case.order)
-        return usual.replaced(self.case.transplant, self.case.layer.axis_sizes())
+        return self.rewrite.transplant(self.case.layer, self.case.inputs, self.case.order)
 
 
 def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from convcheck.config.checks import DType
 from convcheck.layers import Layer
@@ -29,6 +30,19 @@ class WeightFile:
     keys: Mapping[str, str]
 
 
+class WeightSource(Protocol):
+    """Where the weights of a run come from, if they are not drawn."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of them."""
+        ...
+
+    def replace(self, sample: Any) -> Any:
+        """Return a sample of the layer's inputs and parameters with these weights in it."""
+        ...
+
+
 @dataclass(frozen=True)
 class Expect:
     """What must come out for a case to count as fulfilled."""
@@ -48,7 +62,7 @@ class Case:
     rewrites: tuple[str, ...] | None = None
     order: Group | None = None
     transplant: Mapping[str, Pattern] = field(default_factory=dict)
-    weights: WeightFile | None = None
+    weights: WeightFile | WeightSource | None = None
     dtype: DType = "float32"
     device: str = "cpu"
     seed: int = 0

@@ -21,7 +21,7 @@ _OURS: Mapping[str, Callable[..., nn.Module]] = {
 def build(layer: Layer, dtype: torch.dtype = torch.float32) -> nn.Module:
     """Return the torch module that `layer` describes, with torch's own initialisation in `dtype`."""
     if isinstance(layer, Sequential):
-        return nn.Sequential(*(build(each, dtype) for each in layer.layers))
+        return nn.Sequential(*(build(inner, dtype) for inner in layer.layers))
     if isinstance(layer, MatMul):
         return operations.Operation(layer.kind)
     if isinstance(layer, Rearrange):
@@ -30,7 +30,7 @@ def build(layer: Layer, dtype: torch.dtype = torch.float32) -> nn.Module:
         return einops.Rearrange(layer.pattern, **dict(layer.lengths))
     constructor = _OURS.get(layer.kind) or getattr(nn, layer.kind)
     # What holds no numbers has no dtype either.
-    own = {"dtype": dtype} if layer.parameters() or layer.statistics() else {}
-    module = constructor(**layer.arguments(), **own)
+    options = {"dtype": dtype} if layer.parameters() or layer.statistics() else {}
+    module = constructor(**layer.arguments(), **options)
     assert isinstance(module, nn.Module)
     return module

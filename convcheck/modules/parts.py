@@ -89,9 +89,8 @@ class PadToBlocks(nn.Module):
         dims = len(self.kernel)
         for axis, kernel, stride in zip(range(-dims, 0), self.kernel, self.stride, strict=True):
             touched = ((x.shape[axis] - kernel) // stride + math.ceil(kernel / stride)) * stride
-            kept = min(touched, x.shape[axis])
-            more = [0] * (-2 * axis - 1) + [touched - kept]
-            x = functional.pad(x.narrow(axis, 0, kept), more)
+            # A negative pad is a crop.
+            x = functional.pad(x, [0] * (-2 * axis - 1) + [touched - x.shape[axis]])
         return x
 
     def extra_repr(self) -> str:

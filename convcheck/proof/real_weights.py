@@ -2,42 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from convcheck.config.case import Case, WeightFile
-from convcheck.proof.evidence.pair import CannotRunError
-from convcheck.proof.evidence.samples import Point
-
-Change = Callable[[Point], Point]
-
-
-def replacing(tensors: Mapping[str, Tensor]) -> Change:
-    """Return the function that puts `tensors`, by the layer's names for them, into a point, in whatever dtype."""
-    return lambda point: Point(point.inputs, {**point.parameters, **tensors})
+from convcheck.config.case import Case, WeightFile, WeightSource
+from convcheck.layers import Layer
+from convcheck.sides.samples import Sample
+from convcheck.sides.side import CannotRunError
 
 
-def of_case(case: Case) -> tuple[Change, tuple[str, ...]] | None:
-    """Return what puts the weights of the case's file into a point, and what is to be said; None if it names none.
+@dataclass(frozen=True)
+class ModuleTensors:
+    """The tensors of a module, by the layer's names for them, and what is to be said of them."""
 
-    The function raises CannotRunError if the file cannot be read any more.
-    """
+    tensors: Mapping[str, Tensor]
+    notes: tuple[str, ...]
+
+    def replace(self, sample: Sample) -> Sample:
+        """Return the sample with these tensors in place of drawn ones, in whatever dtype."""
+        return Sample(sample.inputs, {**sample.parameters, **self.tensors})
+
+
+@dataclass(frozen=True)
+class FileTensors:
+    """The tensors of a file; it is read when they are wanted."""
+
+    file: WeightFile
+    layer: Layer
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which parameters come from the file, and which are drawn."""
+        names = (*self.layer.parameters(), *self.layer.statistics())
+        drawn = [name for name in names if name not in self.file.keys]
+        real = ", ".join(name for name in names if name in self.file.keys)
+        rest = f"; random, since no key is given: {', '.join(drawn)}" if drawn else ""
+        return (f"weights: {real} of {self.file.written}{rest}",)
+
+    def replace(self, sample: Sample) -> Sample:
+        """Return the sample with the file's tensors. Raises CannotRunError if they cannot be read any more."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.file.path, framework="pt") as file:
+                tensors = {name: file.get_tensor(key) for name, key in self.file.keys.items()}
+        except (OSError, SafetensorError) as error:
+            raise CannotRunError(f"{self.file.written} was read before, and cannot be now: {error}") from None
+        return ModuleTensors(tensors, ()).replace(sample)
+
+
+def weight_source(case: Case) -> WeightSource | None:
+    """Return where the weights of a case's run come from; None where they are drawn."""
     weights = case.weights
-    if weights is None:
-        return None
-    names = (*case.layer.parameters(), *case.layer.statistics())
-    drawn = [name for name in names if name not in weights.keys]
-    real = ", ".join(name for name in names if name in weights.keys)
-    rest = f"; random, since no key is given: {', '.join(drawn)}" if drawn else ""
-    return lambda point: replacing(_load(weights))(point), (f"weights: {real} of {weights.written}{rest}",)
+    return FileTensors(weights, case.layer) if isinstance(weights, WeightFile) else weights
 
 
-def _load(weights: WeightFile) -> dict[str, Tensor]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(weights.path, framework="pt") as file:
-            return {name: file.get_tensor(key) for name, key in weights.keys.items()}
-    except (OSError, SafetensorError) as error:
-        raise CannotRunError(f"{weights.written} was read before, and cannot be now: {error}") from None
+def with_real_weights(sample: Sample, case: Case) -> Sample:
+    """Return the sample with the weights that the case brings, if it brings any."""
+    source = weight_source(case)
+    return sample if source is None else source.replace(sample)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from convcheck.catalogue.claims import NONE_APPLIES, Claim
-from convcheck.config.case import Expect
+from convcheck.config.case import Expect, WeightFile
 from convcheck.config.selection import quoted
 from convcheck.layers import write_shapes
 from convcheck.sizes.patterns import Shapes
@@ -25,7 +25,13 @@ def command(claim: Claim) -> str:
         options += ["--device", case.device]
     if case.strict:
         options += ["--strict"]
-    if not (case.order or case.transplant or case.weights or case.tolerance or case.expect != Expect()):
+    if not (
+        case.order
+        or case.transplant
+        or isinstance(case.weights, WeightFile)
+        or case.tolerance
+        or case.expect != Expect()
+    ):
         return shlex.join(["convcheck", "verify", str(case.layer), *write_shapes(case.inputs).split(), *options])
     if case.config is None:
         return shlex.join(["python", "-c", _python(claim)])

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 import torch
 
 from convcheck.catalogue.claims import Claim
-from convcheck.proof.real_weights import of_case
 from convcheck.proof.verification import verify
 from convcheck.results import Report, Result, Tool
 from convcheck.version import __version__
@@ -37,7 +36,7 @@ def run(
     try:
         for claim in claims:
             begin(claim.id)
-            results.append(verify(claim, *(of_case(claim.case) or ())))
+            results.append(verify(claim))
             failures += not results[-1].ok
             if failures == max_failures:
                 break

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import DotProductAttention
-from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-
-def refusals(attention: DotProductAttention, query: Shape, *others: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
@@ -36,8 +32,8 @@ def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
             # [l, 1, e] * [1, s, e], summed over e
             scores = dot_products(query * scale, key)
             if attention.is_causal:
-                seen = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-                scores = scores.masked_fill(~seen, -math.inf)
+                visible = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+                scores = scores.masked_fill(~visible, -math.inf)
             if attention.attn_mask == "bool":
                 scores = scores.masked_fill(~masks[0], -math.inf)
             if attention.attn_mask == "float":
@@ -49,10 +45,6 @@ def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
             return dot_products(weights, value.mT)
 
     return AttentionSum()
-
-
-def weights(attention: DotProductAttention, query: Shape, *others: Shape) -> Mapping[str, Recipe]:
-    return {}
 
 
 def analysis(
@@ -71,7 +63,7 @@ def analysis(
         mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril()
     q, k, v = map(running_error.exactly, (query, key, value))
     weights = running_error.attention_weights(q, k, attention.factor(tuple(query.shape)), mask, unit)
-    return 2 * running_error.dot_products(weights, v.mapped(lambda each: each.mT), unit).error
+    return 2 * running_error.dot_products(weights, v.mapped(lambda x: x.mT), unit).error
 
 
 REWRITE = Rewrite(
@@ -83,9 +75,7 @@ REWRITE = Rewrite(
     source="A. Vaswani et al., Attention Is All You Need, 2017, equation 1",
     families=(DotProductAttention,),
     example="scaled_dot_product_attention(is_causal=True)",
-    refusals=refusals,
     candidate=candidate,
-    weights=weights,
     relative_cost=40,
     analysis=analysis,
 )

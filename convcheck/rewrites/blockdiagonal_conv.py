@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, ConvTranspose
-from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.preconditions import grouped
+from convcheck.rewriting.rewrite import Recipe, Rewrite
 from convcheck.rewriting.steps import BlockDiagonal
 from convcheck.sizes.patterns import Shape
 
@@ -14,15 +15,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(layer: Conv | ConvTranspose, shape: Shape) -> Iterator[Refusal]:
-    if layer.groups == 1:
-        yield Refusal("groups", 1, "there is nothing to rewrite: all channels are in it", vacuous=True)
-
-
 def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
     from torch import nn
 
-    arguments: dict[str, Any] = {**layer.arguments(), "groups": 1}
+    arguments = {**layer.arguments(), "groups": 1}
     dense: nn.Module = getattr(nn, layer.kind)(**arguments)
     return dense
 
@@ -41,7 +37,7 @@ REWRITE = Rewrite(
     source="torch.nn.Conv2d, argument groups: no input of one group is connected with an output of another",
     families=(Conv, ConvTranspose),
     example="Conv2d(4, 8, kernel_size=3, padding=1, groups=2)",
-    refusals=refusals,
+    preconditions=(grouped,),
     candidate=candidate,
     weights=weights,
     macs=lambda layer, shape: layer.macs(shape) * layer.groups,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Linear, MatMul, Roundings
-from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
@@ -14,10 +13,6 @@ if TYPE_CHECKING:
 
 BYTES_AT_ONCE = 2**26
 """Products that are in memory at once, if one output's are no more."""
-
-
-def refusals(layer: Linear | MatMul, *shapes: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
@@ -57,13 +52,6 @@ def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
     return product
 
 
-def weights(layer: Linear | MatMul, *shapes: Shape) -> Mapping[str, Recipe]:
-    return {
-        "weight": ("weight", "o i -> o i"),
-        "bias": ("bias", "o -> o"),
-    }
-
-
 REWRITE = Rewrite(
     claim=__doc__,
     reference="Linear, matmul(), bmm() or mm()",
@@ -72,9 +60,8 @@ REWRITE = Rewrite(
     source="torch.matmul and torch.nn.Linear, whose definitions this writes out",
     families=(Linear, MatMul),
     example="Linear(64, 32)",
-    refusals=refusals,
     candidate=candidate,
-    weights=weights,
+    weights={"weight": ("weight", "o i -> o i"), "bias": ("bias", "o -> o")},
     # Every product is stored in the dtype, which errs by no more than one partial sum would; then their sum is.
     relative_cost=40,
     roundings=lambda layer: Roundings(2, bias_apart=isinstance(layer, Linear) and layer.bias, products_apart=True),

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import ConvTranspose
 from convcheck.rewriting.preconditions import spreads_tile
-from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def refusals(conv: ConvTranspose, shape: Shape) -> Iterator[Refusal]:
-    yield from spreads_tile(conv)
 
 
 def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
@@ -44,7 +39,7 @@ REWRITE = Rewrite(
     source="W. Shi et al., Is the deconvolution layer the same as a convolutional layer?, 2016",
     families=(ConvTranspose,),
     example="ConvTranspose2d(64, 3, kernel_size=16, stride=16)",
-    refusals=refusals,
+    preconditions=(spreads_tile,),
     candidate=candidate,
     weights={
         "project.weight": ("weight", "(g i) o {k} -> (g o {k}) i {ones}"),

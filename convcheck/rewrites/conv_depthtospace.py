@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import ConvTranspose
+from convcheck.rewriting.kernels import phase_taps, phases
 from convcheck.rewriting.preconditions import no_holes
-from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.rewrite import Recipe, Rewrite
 from convcheck.rewriting.steps import EinopsStep, Flip, ZeroPad
 from convcheck.sizes.patterns import Shape, parse, spell
 
@@ -17,24 +17,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(conv: ConvTranspose, shape: Shape) -> Iterator[Refusal]:
-    yield from no_holes(conv)
-
-
-def taps(conv: ConvTranspose) -> Shape:
-    """Return how many taps a phase has, along every axis: the kernel's, dealt out to the phases in turn."""
-    return tuple(math.ceil(k / s) for k, s in zip(conv.kernel_size, conv.stride, strict=True))
-
-
-def phases(conv: ConvTranspose) -> dict[str, int]:
-    """Return the stride along every axis, under the names that the kernel's axes bear in patterns."""
-    return dict(zip(conv.kernel_axes(), conv.stride, strict=True))
-
-
 def borders(conv: ConvTranspose) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Return the zeros to add around the input and the positions to crop from the output, (before, after) an axis."""
     pads, crops = [], []
-    for spread, count in zip(conv.spreads, taps(conv), strict=True):
+    for spread, count in zip(conv.spreads, phase_taps(conv), strict=True):
         kernel, stride, cut, more = spread.kernel, spread.stride, spread.padding, spread.output_padding
         before = max(0, count - 1 - cut // stride)
         after = max(0, (kernel - 1 + more - cut) // stride)
@@ -54,7 +40,7 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
     return nn.Sequential(
         OrderedDict(
             pad=pad([width for axis in reversed(pads) for width in axis], 0),
-            conv=stride1(*channels, taps(conv), groups=conv.groups, bias=conv.bias),
+            conv=stride1(*channels, phase_taps(conv), groups=conv.groups, bias=conv.bias),
             # Channel-major, as PixelShuffle has it, so that the channels of one group stay together.
             depth_to_space=Layer(spell("... (o {k}) {space} -> ... o {blocks}", conv.dims), **phases(conv)),
             # A negative pad is a crop.
@@ -64,7 +50,7 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
 
 
 def weights(conv: ConvTranspose, shape: Shape) -> dict[str, Recipe]:
-    axes = zip(taps(conv), conv.stride, conv.kernel_size, strict=True)
+    axes = zip(phase_taps(conv), conv.stride, conv.kernel_size, strict=True)
     zeros = ZeroPad(tuple((0, count * step - kernel) for count, step, kernel in axes))
     dealt = parse(spell("(g i) o {blocks} -> (g o {k}) i {space}", conv.dims))
     known = {"g": conv.groups, **phases(conv)}
@@ -75,9 +61,10 @@ def weights(conv: ConvTranspose, shape: Shape) -> dict[str, Recipe]:
 
 def macs(conv: ConvTranspose, shape: Shape) -> int:
     conv.output_shape(shape)
-    space = zip(shape[-conv.dims :], borders(conv)[0], taps(conv), strict=True)
+    taps = phase_taps(conv)
+    space = zip(shape[-conv.dims :], borders(conv)[0], taps, strict=True)
     positions = math.prod(length + sum(pads) - count + 1 for length, pads, count in space)
-    products = conv.in_channels // conv.groups * conv.out_channels * math.prod(conv.stride) * math.prod(taps(conv))
+    products = conv.in_channels // conv.groups * conv.out_channels * math.prod(conv.stride) * math.prod(taps)
     return math.prod(shape[: -conv.dims - 1]) * positions * products
 
 
@@ -89,7 +76,7 @@ REWRITE = Rewrite(
     source="W. Shi et al., Is the deconvolution layer the same as a convolutional layer?, 2016",
     families=(ConvTranspose,),
     example="ConvTranspose2d(8, 4, kernel_size=4, stride=2, padding=1)",
-    refusals=refusals,
+    preconditions=(no_holes,),
     candidate=candidate,
     weights=weights,
     macs=macs,

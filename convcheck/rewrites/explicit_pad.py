@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv
+from convcheck.rewriting.preconditions import is_padded, written_padding
 from convcheck.rewriting.rewrite import Refusal, Rewrite
 from convcheck.sizes.patterns import Shape
 
@@ -13,10 +14,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
-    if not any(pad for pads in conv.pads for pad in pads):
-        padding = repr(conv.padding) if isinstance(conv.padding, str) else conv.padding
-        yield Refusal("padding", padding, "there is nothing to rewrite: no axis is padded", vacuous=True)
+def padded(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+    if not is_padded(conv):
+        yield Refusal("padding", written_padding(conv), "there is nothing to rewrite: no axis is padded", vacuous=True)
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
@@ -48,7 +48,7 @@ REWRITE = Rewrite(
     source="torch.nn.Conv2d, arguments padding and padding_mode; torch.nn.functional.pad",
     families=(Conv,),
     example="Conv2d(3, 8, kernel_size=4, padding='same', padding_mode='reflect')",
-    refusals=refusals,
+    preconditions=(padded,),
     candidate=candidate,
     weights={"conv.weight": ("weight", "o i {k} -> o i {k}"), "conv.bias": ("bias", "o -> o")},
 )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv, ConvTranspose, Roundings
-from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite, Transform
+from convcheck.rewriting.rewrite import Rewrite, Transform
 from convcheck.rewriting.transplant import Parameters
 from convcheck.sizes.patterns import Shape, spell
 
@@ -18,10 +18,6 @@ Windowed = Conv | ConvTranspose
 
 BYTES_AT_ONCE = 2**25
 """So many bytes of spectra are in memory at once, or those of one product; torch copies them two or three times."""
-
-
-def refusals(layer: Windowed, shape: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def lengths(layer: Windowed, shape: Shape) -> Shape:
@@ -38,11 +34,11 @@ def outputs(layer: Windowed, space: Shape) -> tuple[slice, ...]:
     """Return which points of the transform are outputs, along every axis."""
     if isinstance(layer, Conv):
         read = zip(layer.windows, space, strict=True)
-        kept = (slice(0, (each.outputs(n) - 1) * each.stride + 1, each.stride) for each, n in read)
+        points = (slice(0, (w.outputs(n) - 1) * w.stride + 1, w.stride) for w, n in read)
     else:
         written = zip(layer.spreads, space, strict=True)
-        kept = (slice(each.padding, each.padding + each.outputs(n)) for each, n in written)
-    return tuple(kept)
+        points = (slice(w.padding, w.padding + w.outputs(n)) for w, n in written)
+    return tuple(points)
 
 
 def spectra(x: Tensor, taps: Tensor) -> int:
@@ -80,7 +76,7 @@ def candidate(layer: Windowed, shape: Shape) -> nn.Module:
 
     dims, groups, transposed = layer.dims, layer.groups, isinstance(layer, ConvTranspose)
     axes, channel = tuple(range(-dims, 0)), -dims - 1
-    n, kept = lengths(layer, shape), outputs(layer, shape[-dims:])
+    n, cropped = lengths(layer, shape), outputs(layer, shape[-dims:])
     summed = spell("b i {space}, o i {space} -> b o {space}", dims)
 
     class FFT(nn.Module):
@@ -113,7 +109,7 @@ def candidate(layer: Windowed, shape: Shape) -> nn.Module:
                 kernel = kernel.conj()
             product = einsum(inputs, kernel, summed)
             # A copy, so that what is cropped away is not kept.
-            y: Tensor = torch.fft.irfftn(product, n, axes)[(..., *kept)].clone()
+            y: Tensor = torch.fft.irfftn(product, n, axes)[(..., *cropped)].clone()
             return y
 
         def transform(self, x: Tensor, factors: Sequence[int]) -> Tensor:
@@ -167,10 +163,6 @@ def rows(layer: Windowed, x: Tensor, parameters: Parameters) -> Tensor:
     return factor(layer, tuple(x.shape), layer.in_channels // groups) * norms.reshape(*norms.shape, *[1] * dims)
 
 
-def weights(layer: Windowed, shape: Shape) -> Mapping[str, Recipe]:
-    return {"weight": ("weight",), "bias": ("bias",)}
-
-
 def macs(layer: Windowed, shape: Shape) -> int:
     """Count real multiplications: n log2 n for a real transform of n points, four a product of half spectra."""
     n = lengths(layer, shape)
@@ -189,9 +181,8 @@ REWRITE = Rewrite(
     source="A. V. Oppenheim and R. W. Schafer, Discrete-Time Signal Processing, on linear convolution by the DFT",
     families=(Conv, ConvTranspose),
     example="Conv2d(4, 8, kernel_size=5, padding=2, groups=2)",
-    refusals=refusals,
     candidate=candidate,
-    weights=weights,
+    weights={"weight": ("weight",), "bias": ("bias",)},
     macs=macs,
     relative_cost=4,
     roundings=lambda layer: Roundings(bias_apart=layer.bias),

@@ -15,12 +15,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+def covers_input(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     # A kernel of this many taps has room for no dilation, and none for a second window.
     padded = tuple(sum(pads) + length for pads, length in zip(conv.pads, shape[-conv.dims :], strict=True))
     if conv.kernel_size != padded:
         yield Refusal("kernel_size", conv.kernel_size, f"needs to be {padded}: one tap for each padded input position")
-    yield from ungrouped(conv)
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
@@ -51,9 +50,9 @@ REWRITE = Rewrite(
     formula="y[o] = b[o] + sum over i, k of W[o, (i k)] * x[i, k - p]",
     source="J. Long et al., Fully Convolutional Networks for Semantic Segmentation, 2015, section 3.1",
     families=(Conv,),
-    example="Conv2d(512, 1000, kernel_size=7)",
-    example_inputs=((1, 512, 7, 7),),
-    refusals=refusals,
+    example="Conv2d(64, 100, kernel_size=7)",
+    example_inputs=((1, 64, 7, 7),),
+    preconditions=(covers_input, ungrouped),
     candidate=candidate,
     weights={"project.weight": ("weight", "o i {k} -> o (i {k})"), "project.bias": ("bias", "o -> o")},
     # torch adds the bias of a Linear apart where the input is a single vector, as without a batch.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from convcheck.layers import BatchNorm, Conv, ConvTranspose, Linear, Roundings, Sequential
-from convcheck.rewriting.preconditions import chained
+from convcheck.rewriting.chains import chain_refusal
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
 from convcheck.rewriting.transplant import Merge
 from convcheck.sizes.patterns import Shape
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def refusals(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
-    wrong = list(chained(chain, (Conv, ConvTranspose, Linear), (BatchNorm,)))
-    yield from wrong
-    if wrong:
+def foldable(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
+    if refusal := chain_refusal(chain, (Conv, ConvTranspose, Linear), (BatchNorm,)):
+        yield refusal
         return
     layer, norm = chain.layers
     if not cast(BatchNorm, norm).track_running_stats:
@@ -42,7 +41,7 @@ def candidate(chain: Sequential, shape: Shape) -> nn.Module:
 
 def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
     layer, norm = chain.layers[0], cast(BatchNorm, chain.layers[1])
-    own, eps = layer.parameters(), norm.eps
+    parameters, eps = layer.parameters(), norm.eps
     transposed = isinstance(layer, ConvTranspose)
     groups = layer.axis_sizes().get("g", 1)
     gamma = ("1.weight",) if norm.affine else ()
@@ -60,30 +59,21 @@ def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
         return (grouped * factors.reshape(groups, 1, -1, *[1] * (weight.dim() - 2))).reshape(weight.shape)
 
     def shifts(mean: Tensor, variance: Tensor, *others: Tensor) -> Tensor:
-        found = dict(zip(sources, others, strict=True))
-        centred = sum([found["0.bias"]] if "0.bias" in found else [], -mean)
-        return sum(
-            [found["1.bias"]] if norm.bias else [],
-            centred * scale(variance, tuple(found[name] for name in gamma)),
-        )
+        tensors = dict(zip(sources, others, strict=True))
+        centred = sum([tensors["0.bias"]] if "0.bias" in tensors else [], -mean)
+        scaled = centred * scale(variance, tuple(tensors[name] for name in gamma))
+        return sum([tensors["1.bias"]] if norm.bias else [], scaled)
 
-    sources = [*gamma, *(("1.bias",) if norm.bias else ()), *(("0.bias",) if "bias" in own else ())]
+    sources = [*gamma, *(("1.bias",) if norm.bias else ()), *(("0.bias",) if "bias" in parameters else ())]
     times, plus = (" * gamma[o]" if norm.affine else ""), (" + beta[o]" if norm.bias else "")
     root = "sqrt(variance[o] + eps)"
-    shifted = "(b[o] - mean[o])" if "bias" in own else "-mean[o]"
+    shifted = "(b[o] - mean[o])" if "bias" in parameters else "-mean[o]"
+    weight_formula, bias_formula = f"W[o, ...]{times} / {root}", f"{shifted}{times} / {root}{plus}"
+    statistics = ("1.running_mean", "1.running_var")
     return {
-        "weight": Merge(("0.weight", "1.running_var", *gamma), own["weight"], kernels, f"W[o, ...]{times} / {root}"),
-        "bias": Merge(
-            ("1.running_mean", "1.running_var", *sources),
-            (norm.num_features,),
-            shifts,
-            f"{shifted}{times} / {root}{plus}",
-        ),
+        "weight": Merge(("0.weight", "1.running_var", *gamma), parameters["weight"], kernels, weight_formula),
+        "bias": Merge((*statistics, *sources), (norm.num_features,), shifts, bias_formula),
     }
-
-
-def macs(chain: Sequential, shape: Shape) -> int:
-    return chain.layers[0].macs(shape)
 
 
 def roundings(chain: Sequential) -> Roundings:
@@ -101,10 +91,10 @@ REWRITE = Rewrite(
     source="torch.nn.BatchNorm2d in eval mode; torch.nn.utils.fusion.fuse_conv_bn_eval does the same",
     families=(Sequential,),
     example="Sequential(Conv2d(3, 8, 3, padding=1, bias=False), BatchNorm2d(8))",
-    refusals=refusals,
+    preconditions=(foldable,),
     candidate=candidate,
     weights=weights,
-    macs=macs,
+    macs=lambda chain, shape: chain.layers[0].macs(shape),
     roundings=roundings,
     training="the statistics are frozen into the weights, and gamma and beta cannot be told apart from them again; in "
     "train mode BatchNorm takes the batch's own statistics, so fold after training",

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Layer, Roundings
 from convcheck.rewriting.layouts import LAYOUTS, as_pattern
-from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Group, Shape
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(layer: Layer, shape: Shape) -> Iterator[Refusal]:
-    yield from ()
-
-
-def steps(groups: tuple[Group, ...], sizes: dict[str, int]) -> dict[str, int]:
+def contiguous_strides(groups: tuple[Group, ...], sizes: dict[str, int]) -> dict[str, int]:
     """Return how far apart neighbours along every axis are in a contiguous tensor: its strides, in entries."""
-    found, apart = {}, 1
+    strides, apart = {}, 1
     for axis in reversed([axis for group in groups for axis in group]):
-        found[axis] = apart
+        strides[axis] = apart
         apart *= sizes[axis]
-    return found
+    return strides
 
 
 def candidate(layer: Layer, shape: Shape) -> nn.Module:
@@ -33,7 +28,7 @@ def candidate(layer: Layer, shape: Shape) -> nn.Module:
     from torch import Tensor, nn
 
     pattern, sizes = as_pattern(layer, shape)
-    here, there = steps(pattern.source, sizes), steps(pattern.target, sizes)
+    here, there = contiguous_strides(pattern.source, sizes), contiguous_strides(pattern.target, sizes)
     # For every axis: its neighbours' distance in the output, its length, and their distance in the input.
     axes = [(there[axis], sizes[axis], here[axis]) for axis in sizes]
     output = tuple(math.prod(sizes[axis] for axis in group) for group in pattern.target)
@@ -57,8 +52,6 @@ REWRITE = Rewrite(
     source="the definition of strides: torch.Tensor.stride",
     families=LAYOUTS,
     example="PixelShuffle(2)",
-    refusals=refusals,
     candidate=candidate,
-    weights={},
     roundings=lambda _layer: Roundings(sums=0),
 )

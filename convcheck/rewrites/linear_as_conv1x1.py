@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Linear
-from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def refusals(linear: Linear, shape: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def candidate(linear: Linear, shape: Shape) -> nn.Module:
@@ -34,13 +29,6 @@ def candidate(linear: Linear, shape: Shape) -> nn.Module:
     return LinearAsConv1x1()
 
 
-def weights(linear: Linear, shape: Shape) -> Mapping[str, Recipe]:
-    return {
-        "conv.weight": ("weight", "o i -> o i 1"),
-        "conv.bias": ("bias", "o -> o"),
-    }
-
-
 REWRITE = Rewrite(
     claim=__doc__,
     reference="Linear",
@@ -49,7 +37,6 @@ REWRITE = Rewrite(
     source="M. Lin et al., Network In Network, 2013, section 3.2",
     families=(Linear,),
     example="Linear(768, 3072)",
-    refusals=refusals,
     candidate=candidate,
-    weights=weights,
+    weights={"conv.weight": ("weight", "o i -> o i 1"), "conv.bias": ("bias", "o -> o")},
 )

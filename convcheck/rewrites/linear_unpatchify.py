@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import ConvTranspose, Roundings
 from convcheck.rewriting.preconditions import spreads_tile, ungrouped
-from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def refusals(conv: ConvTranspose, shape: Shape) -> Iterator[Refusal]:
-    yield from spreads_tile(conv)
-    yield from ungrouped(conv)
 
 
 def candidate(conv: ConvTranspose, shape: Shape, order: str) -> nn.Module:
@@ -45,7 +39,7 @@ REWRITE = Rewrite(
     source="the heads of MAE (K. He et al., 2021) and DiT (W. Peebles and S. Xie, 2022), which use the order kh kw o",
     families=(ConvTranspose,),
     example="ConvTranspose2d(64, 3, kernel_size=16, stride=16)",
-    refusals=refusals,
+    preconditions=(spreads_tile, ungrouped),
     candidate=candidate,
     weights={
         "project.weight": ("weight", "i o {k} -> ({order}) i"),

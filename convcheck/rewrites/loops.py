@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_POSITIONS = 1024
 
 
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+def few_positions(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     output = conv.output_shape(shape)
     positions = math.prod(output) // conv.out_channels
     if positions > MOST_POSITIONS:
@@ -50,12 +50,12 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             return torch.stack([self.image(image) for image in x])
 
         def image(self, x: Tensor) -> Tensor:
-            y = [self.output(x, at) for at in product(*map(range, outputs))]
+            y = [self.output(x, position) for position in product(*map(range, outputs))]
             return torch.stack(y, dim=-1).reshape(conv.out_channels, *outputs)
 
-        def output(self, x: Tensor, at: tuple[int, ...]) -> Tensor:
+        def output(self, x: Tensor, position: tuple[int, ...]) -> Tensor:
             """Return all output channels at one position, `[o]`."""
-            axes = zip(at, conv.kernel_size, conv.stride, conv.dilation, strict=True)
+            axes = zip(position, conv.kernel_size, conv.stride, conv.dilation, strict=True)
             under: Any = (..., *(slice(s * n, s * n + d * (k - 1) + 1, d) for n, k, s, d in axes))
             inputs = rearrange(x[under], spell("(g i) {k} -> g (i {k})", dims), g=groups)
             weights = rearrange(self.weight, spell("(g o) i {k} -> g o (i {k})", dims), g=groups)
@@ -73,7 +73,7 @@ REWRITE = Rewrite(
     source="torch.nn.Conv2d, whose definition this is, in any number of dimensions",
     families=(Conv,),
     example="Conv2d(4, 8, kernel_size=3, stride=2, padding=1, groups=2)",
-    refusals=refusals,
+    preconditions=(few_positions,),
     candidate=candidate,
     weights={"weight": ("weight", "o i {k} -> o i {k}"), "bias": ("bias", "o -> o")},
     relative_cost=25,

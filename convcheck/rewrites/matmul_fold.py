@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import ConvTranspose, Roundings
-from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def refusals(conv: ConvTranspose, shape: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
@@ -64,7 +59,6 @@ REWRITE = Rewrite(
     source="torch.nn.Fold, which sums overlapping blocks, in any number of dimensions",
     families=(ConvTranspose,),
     example="ConvTranspose2d(4, 6, kernel_size=3, stride=2, padding=1, output_padding=1, groups=2)",
-    refusals=refusals,
     candidate=candidate,
     weights={"weight": ("weight", "(g i) o {k} -> g (o {k}) i"), "bias": ("bias", "o -> o")},
     # Every tap's product is stored, and so is every sum of taps that meet in one output.

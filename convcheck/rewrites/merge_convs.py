@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from convcheck.layers import Conv, Roundings, Sequential
-from convcheck.rewriting.preconditions import chained, pointwise
+from convcheck.rewriting.chains import chain_refusal, merged_bias
+from convcheck.rewriting.preconditions import is_padded, is_pointwise, written_padding
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
 from convcheck.rewriting.steps import BlockDiagonal
 from convcheck.rewriting.transplant import Merge
@@ -17,25 +18,19 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def padded(conv: Conv) -> bool:
-    return any(pad for pads in conv.pads for pad in pads)
-
-
-def refusals(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
-    wrong = list(chained(chain, (Conv,), (Conv,)))
-    yield from wrong
-    if wrong:
+def mergeable(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
+    if refusal := chain_refusal(chain, (Conv,), (Conv,)):
+        yield refusal
         return
     first, second = cast("tuple[Conv, Conv]", chain.layers)
-    if pointwise(second):
+    if is_pointwise(second):
         return
     if set(first.kernel_size) != {1}:
         need = f"needs to be 1, or that of layer 1, {second.kernel_size}, with no padding there"
         yield Refusal("kernel_size of layer 0", first.kernel_size, need)
-    elif padded(second) and first.bias and second.padding_mode == "zeros":
-        padding = repr(second.padding) if isinstance(second.padding, str) else second.padding
+    elif is_padded(second) and first.bias and second.padding_mode == "zeros":
         need = "needs to be 0, since layer 0 has a bias: where layer 1 sees zeros, one convolution would see the bias"
-        yield Refusal("padding of layer 1", padding, need)
+        yield Refusal("padding of layer 1", written_padding(second), need)
 
 
 def candidate(chain: Sequential, shape: Shape) -> nn.Module:
@@ -45,7 +40,7 @@ def candidate(chain: Sequential, shape: Shape) -> nn.Module:
 
     first, second = cast("tuple[Conv, Conv]", chain.layers)
     # The one that sees neighbours gives the windows; the other's stride is taken before, or after.
-    windows = first if pointwise(second) else second
+    windows = first if is_pointwise(second) else second
     strides = tuple(a * b for a, b in zip(first.stride, second.stride, strict=True))
     convolution: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[first.dims]
     merged = convolution(
@@ -66,7 +61,7 @@ def candidate(chain: Sequential, shape: Shape) -> nn.Module:
 
 def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
     first, second = cast("tuple[Conv, Conv]", chain.layers)
-    windows, last = (first, 1) if pointwise(second) else (second, 3)
+    windows, last = (first, 1) if is_pointwise(second) else (second, 3)
     size = (second.out_channels, first.in_channels, *windows.kernel_size)
 
     def kernels(outer: Tensor, inner: Tensor) -> Tensor:
@@ -75,23 +70,16 @@ def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
         merged: Tensor = outer.flatten(2).movedim(2, 0) @ inner.flatten(2).movedim(2, 0)
         return merged.movedim(0, 2).reshape(size)
 
-    def shifts(outer: Tensor, bias: Tensor, *own: Tensor) -> Tensor:
-        return sum(own, BlockDiagonal(second.groups).forward(outer).flatten(2).sum(2) @ bias)
-
-    told = "W[o, i, k] = sum over m of B[o, m, k] * A[m, i, k]"
-    found: dict[str, Recipe | Merge] = {f"{last}.weight": Merge(("1.weight", "0.weight"), size, kernels, told)}
-    if first.bias:
-        told = "b[o] = sum over m, k of B[o, m, k] * a[m]" + (" + c[o]" if second.bias else "")
-        sources = ("1.weight", "0.bias", *(("1.bias",) if second.bias else ()))
-        found[f"{last}.bias"] = Merge(sources, (second.out_channels,), shifts, told)
-    else:
-        found[f"{last}.bias"] = ("1.bias", "o -> o")
-    return found
+    formula = "W[o, i, k] = sum over m of B[o, m, k] * A[m, i, k]"
+    return {
+        f"{last}.weight": Merge(("1.weight", "0.weight"), size, kernels, formula),
+        f"{last}.bias": merged_bias(first, second, "b[o] = sum over m, k of B[o, m, k] * a[m]"),
+    }
 
 
 def macs(chain: Sequential, shape: Shape) -> int:
     first, second = cast("tuple[Conv, Conv]", chain.layers)
-    windows = first if pointwise(second) else second
+    windows = first if is_pointwise(second) else second
     return math.prod(chain.output_shape(shape)) * first.in_channels * math.prod(windows.kernel_size)
 
 
@@ -105,7 +93,7 @@ REWRITE = Rewrite(
     "section 3.2, transform III",
     families=(Sequential,),
     example="Sequential(Conv2d(3, 4, 1), Conv2d(4, 8, 3, stride=2))",
-    refusals=refusals,
+    preconditions=(mergeable,),
     candidate=candidate,
     weights=weights,
     macs=macs,

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from convcheck.layers import Conv, Roundings, Sequential
-from convcheck.rewriting.preconditions import chained, pointwise
+from convcheck.rewriting.chains import chain_refusal, merged_bias
+from convcheck.rewriting.preconditions import is_pointwise
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
 from convcheck.rewriting.steps import BlockDiagonal
 from convcheck.rewriting.transplant import Merge
@@ -17,16 +18,15 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def refusals(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
-    wrong = list(chained(chain, (Conv,), (Conv,)))
-    yield from wrong
-    if wrong:
+def separable(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
+    if refusal := chain_refusal(chain, (Conv,), (Conv,)):
+        yield refusal
         return
     depthwise, mix = cast("tuple[Conv, Conv]", chain.layers)
     if depthwise.groups != depthwise.in_channels:
         need = f"needs to be in_channels, {depthwise.in_channels}: try merge-convs"
         yield Refusal("groups of layer 0", depthwise.groups, need)
-    if not pointwise(mix):
+    if not is_pointwise(mix):
         yield Refusal("layer 1", mix, "needs to be 1x1 without padding: it would see neighbours, or the border")
 
 
@@ -59,18 +59,11 @@ def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
         taps = depth.reshape(inputs, mix.in_channels // inputs, -1)
         return (mixing * taps).sum(2).reshape(size)
 
-    def shifts(point: Tensor, bias: Tensor, *own: Tensor) -> Tensor:
-        return sum(own, BlockDiagonal(mix.groups).forward(point).flatten(1) @ bias)
-
-    told = "W[o, i, k] = sum over m of P[o, (i m)] * D[(i m), k]"
-    found: dict[str, Recipe | Merge] = {"1.weight": Merge(("1.weight", "0.weight"), size, kernels, told)}
-    if depthwise.bias:
-        told = "b[o] = sum over m of P[o, m] * a[m]" + (" + c[o]" if mix.bias else "")
-        sources = ("1.weight", "0.bias", *(("1.bias",) if mix.bias else ()))
-        found["1.bias"] = Merge(sources, (mix.out_channels,), shifts, told)
-    else:
-        found["1.bias"] = ("1.bias", "o -> o")
-    return found
+    formula = "W[o, i, k] = sum over m of P[o, (i m)] * D[(i m), k]"
+    return {
+        "1.weight": Merge(("1.weight", "0.weight"), size, kernels, formula),
+        "1.bias": merged_bias(depthwise, mix, "b[o] = sum over m of P[o, m] * a[m]"),
+    }
 
 
 def macs(chain: Sequential, shape: Shape) -> int:
@@ -86,7 +79,7 @@ REWRITE = Rewrite(
     source="F. Chollet, Xception, 2017: a depthwise convolution, then a 1x1 convolution, as a factored convolution",
     families=(Sequential,),
     example="Sequential(Conv2d(4, 4, 3, padding=1, groups=4), Conv2d(4, 8, 1))",
-    refusals=refusals,
+    preconditions=(separable,),
     candidate=candidate,
     weights=weights,
     macs=macs,

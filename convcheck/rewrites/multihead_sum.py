@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import MultiheadAttention
-from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.rewrite import Recipe, Rewrite
 from convcheck.rewriting.steps import Part
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-
-def refusals(attention: MultiheadAttention, query: Shape, *others: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def layouts(attention: MultiheadAttention, query: Shape) -> tuple[str, str]:
@@ -30,8 +26,8 @@ def with_position(x: Tensor, row: Tensor, heads: int) -> Tensor:
     import torch
     from einops import rearrange
 
-    own = rearrange(row, "1 1 (h d) -> h 1 d", h=heads)
-    return torch.cat([x, own.expand(*x.shape[:-2], 1, x.shape[-1])], -2)
+    position = rearrange(row, "1 1 (h d) -> h 1 d", h=heads)
+    return torch.cat([x, position.expand(*x.shape[:-2], 1, x.shape[-1])], -2)
 
 
 def candidate(attention: MultiheadAttention, *shapes: Shape) -> nn.Module:
@@ -122,12 +118,12 @@ def analysis(
         packed = attention.packed
         weight = parameters["in_proj_weight"].chunk(3)[index] if packed else parameters[f"{letter}_proj_weight"]
         bias = parameters["in_proj_bias"].chunk(3)[index] if attention.bias else None
-        found = running_error.linear(running_error.exactly(x), weight, bias, unit)
-        return found.mapped(lambda each: rearrange(each, f"{together} -> {apart}", h=heads))
+        projected = running_error.linear(running_error.exactly(x), weight, bias, unit)
+        return projected.mapped(lambda y: rearrange(y, f"{together} -> {apart}", h=heads))
 
     def lengthened(letter: str, x: Tensor) -> Computed:
         """Project key or value, and add the positions behind, which are known exactly."""
-        longer = project(letter, x).mapped(lambda each: functional.pad(each, (0, 0, 0, attention.added)))
+        longer = project(letter, x).mapped(lambda y: functional.pad(y, (0, 0, 0, attention.added)))
         if attention.add_bias_kv:
             row = rearrange(parameters[f"bias_{letter}"], "1 1 (h d) -> h d", h=heads)
             longer.value[..., -attention.added, :] = row
@@ -140,18 +136,18 @@ def analysis(
     v = lengthened("v", value)
     weights = running_error.attention_weights(project("q", query), lengthened("k", key), scale, mask, unit)
     known = running_error.exactly(weights.value)
-    y = running_error.dot_products(known, v.mapped(lambda each: each.mT), unit)
-    joined = y.mapped(lambda each: rearrange(each, f"{apart} -> {together}"))
+    y = running_error.dot_products(known, v.mapped(lambda x: x.mT), unit)
+    joined = y.mapped(lambda x: rearrange(x, f"{apart} -> {together}"))
     out = parameters["out_proj.weight"]
     one_side = running_error.linear(joined, out, parameters.get("out_proj.bias"), unit).error
     # What the weights of a head are off by changes all its features alike, and so goes through both products at once;
     # it is rounded on the way as the features themselves are.
     terms = weights.value.shape[-1] + attention.embed_dim
     rounded = 2 * running_error.LAMBDA * math.sqrt(terms) * unit.accumulator + 4 * unit.output
-    for head, own in enumerate(rearrange(out, "o (h d) -> h d o", h=heads)):
-        features, unsure = v.value[..., head, :, :], v.error[..., head, :, :]
-        seen = (features @ own).abs() + (unsure + rounded * (features.abs() + unsure)) @ own.abs()
-        change = weights.error[..., head, :, :] @ seen
+    for head, out_weight in enumerate(rearrange(out, "o (h d) -> h d o", h=heads)):
+        features, error = v.value[..., head, :, :], v.error[..., head, :, :]
+        effect = (features @ out_weight).abs() + (error + rounded * (features.abs() + error)) @ out_weight.abs()
+        change = weights.error[..., head, :, :] @ effect
         one_side = one_side + (change.transpose(0, 1) if together.startswith("l b") else change)
     return 2 * one_side
 
@@ -165,7 +161,6 @@ REWRITE = Rewrite(
     source="A. Vaswani et al., Attention Is All You Need, 2017, section 3.2.2",
     families=(MultiheadAttention,),
     example="MultiheadAttention(embed_dim=16, num_heads=4, batch_first=True)",
-    refusals=refusals,
     candidate=candidate,
     weights=weights,
     relative_cost=10,

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv
 from convcheck.rewriting.preconditions import windows_tile
-from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
-    yield from windows_tile(conv)
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
@@ -46,7 +41,7 @@ REWRITE = Rewrite(
     source="torch.nn.PixelUnshuffle, whose channel order this is, in any number of dimensions",
     families=(Conv,),
     example="Conv2d(3, 64, kernel_size=16, stride=16)",
-    refusals=refusals,
+    preconditions=(windows_tile,),
     candidate=candidate,
     weights={"project.weight": ("weight", "o i {k} -> o (i {k}) {ones}"), "project.bias": ("bias", "o -> o")},
 )

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
 from convcheck.rewriting.preconditions import ungrouped, windows_tile
-from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
-    yield from windows_tile(conv)
-    yield from ungrouped(conv)
 
 
 def candidate(conv: Conv, shape: Shape, order: str) -> nn.Module:
@@ -47,7 +41,7 @@ REWRITE = Rewrite(
     source="A. Dosovitskiy et al., An Image is Worth 16x16 Words, 2021, section 3.1 (the patch projection)",
     families=(Conv,),
     example="Conv2d(3, 64, kernel_size=16, stride=16)",
-    refusals=refusals,
+    preconditions=(windows_tile, ungrouped),
     candidate=candidate,
     weights={"project.weight": ("weight", "o i {k} -> o ({order})"), "project.bias": ("bias", "o -> o")},
     # torch adds the bias of a Linear apart where the tokens are not contiguous, as after a 1-wide patch.

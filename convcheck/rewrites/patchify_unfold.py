@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Patchify, Roundings
-from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def refusals(patchify: Patchify, shape: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def candidate(patchify: Patchify, shape: Shape) -> nn.Module:
@@ -50,7 +45,6 @@ REWRITE = Rewrite(
     source="torch.Tensor.unfold; A. Dosovitskiy et al., An Image is Worth 16x16 Words, 2021, section 3.1",
     families=(Patchify,),
     example="Patchify(3, 64, data_dim=2, patch_size=8, stride=4)",
-    refusals=refusals,
     candidate=candidate,
     weights={"project.weight": ("conv.weight", "o i {k} -> o (i {k})"), "project.bias": ("conv.bias", "o -> o")},
     roundings=lambda patchify: Roundings(bias_apart=patchify.bias),

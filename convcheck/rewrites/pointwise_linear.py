@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv, Roundings
-from convcheck.rewriting.preconditions import ungrouped
+from convcheck.rewriting.preconditions import is_padded, ungrouped, written_padding
 from convcheck.rewriting.rewrite import Refusal, Rewrite
 from convcheck.sizes.patterns import Shape, spell
 
@@ -14,13 +14,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
-    if any(k != 1 for k in conv.kernel_size):
+def pointwise(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+    if set(conv.kernel_size) != {1}:
         yield Refusal("kernel_size", conv.kernel_size, "needs to be 1: a Linear sees one position at a time")
-    if any(pad for pads in conv.pads for pad in pads):
-        padding = repr(conv.padding) if isinstance(conv.padding, str) else conv.padding
-        yield Refusal("padding", padding, "needs to be 0: it makes outputs that see no input")
-    yield from ungrouped(conv)
+    if is_padded(conv):
+        yield Refusal("padding", written_padding(conv), "needs to be 0: it makes outputs that see no input")
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
@@ -52,7 +50,7 @@ REWRITE = Rewrite(
     source="M. Lin et al., Network In Network, 2013, section 3.2",
     families=(Conv,),
     example="Conv2d(64, 128, kernel_size=1, stride=2)",
-    refusals=refusals,
+    preconditions=(pointwise, ungrouped),
     candidate=candidate,
     # Where the kernel is 1, `(i {k})` is the input channels alone.
     weights={"project.weight": ("weight", "o i {k} -> o (i {k})"), "project.bias": ("bias", "o -> o")},

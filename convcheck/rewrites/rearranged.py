@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Layer, Roundings
 from convcheck.rewriting.layouts import LAYOUTS, as_pattern
-from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def refusals(layer: Layer, shape: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def candidate(layer: Layer, shape: Shape) -> nn.Module:
@@ -50,8 +45,6 @@ REWRITE = Rewrite(
     source="A. Rogozhnikov, Einops: Clear and Reliable Tensor Manipulations with Einstein-like Notation, 2022",
     families=LAYOUTS,
     example="rearrange('b c (h p) (w q) -> b h w (p q c)', p=2, q=2)",
-    refusals=refusals,
     candidate=candidate,
-    weights={},
     roundings=lambda _layer: Roundings(sums=0),
 )

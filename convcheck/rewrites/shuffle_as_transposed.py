@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from convcheck.layers import Conv, PixelShuffle, Roundings, Sequential
-from convcheck.rewriting.preconditions import chained
+from convcheck.rewriting.chains import chain_refusal
+from convcheck.rewriting.preconditions import has_holes, is_padded
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
 from convcheck.rewriting.steps import BlockDiagonal, EinopsStep, Flip
 from convcheck.rewriting.transplant import Merge
@@ -17,18 +18,16 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
-    wrong = list(chained(chain, (Conv,), (PixelShuffle,)))
-    yield from wrong
-    if wrong:
+def spreadable(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
+    if refusal := chain_refusal(chain, (Conv,), (PixelShuffle,)):
+        yield refusal
         return
     conv = cast(Conv, chain.layers[0])
     if set(conv.stride) != {1}:
         yield Refusal("stride", conv.stride, "needs to be 1: every input has to be spread over the outputs")
-    if any(d != 1 and k != 1 for k, d in zip(conv.kernel_size, conv.dilation, strict=True)):
+    if has_holes(conv):
         yield Refusal("dilation", conv.dilation, "needs to be 1: taps must lie next to each other")
-    pads = [pad for pads in conv.pads for pad in pads]
-    if any(pads) and conv.padding_mode != "zeros":
+    if is_padded(conv) and conv.padding_mode != "zeros":
         yield Refusal("padding_mode", conv.padding_mode, "needs to be zeros: beyond the border nothing is spread")
     if any(max(pads) > k - 1 for pads, k in zip(conv.pads, conv.kernel_size, strict=True)):
         yield Refusal("padding", conv.padding, "needs to be below kernel_size: further out no input reaches")
@@ -109,7 +108,7 @@ REWRITE = Rewrite(
     source="W. Shi et al., Is the deconvolution layer the same as a convolutional layer?, 2016",
     families=(Sequential,),
     example="Sequential(Conv2d(8, 12, 3, padding=1), PixelShuffle(2))",
-    refusals=refusals,
+    preconditions=(spreadable,),
     candidate=candidate,
     weights=weights,
     macs=macs,

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv
+from convcheck.rewriting.kernels import dilated_size
 from convcheck.rewriting.preconditions import dilated
-from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
-    yield from dilated(conv)
-
-
-def phases(conv: Conv) -> Shape:
+def phase_counts(conv: Conv) -> Shape:
     """Return how many phases have outputs along every axis: windows `d / gcd(s, d)` apart begin in the same one.
 
     These are all d of them where stride and dilation have no common factor, and only one where d divides s.
@@ -33,11 +29,11 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 
     from convcheck.modules.parts import pad, windows
 
-    dims, counts = conv.dims, phases(conv)
+    dims, counts = conv.dims, phase_counts(conv)
     dense: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[dims]
     # On a phase, the windows that begin in it are this far apart.
     steps = tuple(s // math.gcd(s, d) for s, d in zip(conv.stride, conv.dilation, strict=True))
-    reaches = tuple(d * (k - 1) + 1 for k, d in zip(conv.kernel_size, conv.dilation, strict=True))
+    reaches = dilated_size(conv)
     options = {"stride": steps, "groups": conv.groups, "bias": conv.bias}
     to_batch = spell("b i {k} {space} -> (b {k}) i {space}", dims)
     to_space = spell("(b {k}) o {space} -> b o {blocks}", dims)
@@ -53,10 +49,10 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             axes = zip(batched.shape[-dims:], conv.kernel_size, reaches, conv.stride, counts, steps, strict=True)
             for length, kernel, reach, stride, count, step in axes:
                 outputs.append((length - reach) // stride + 1)
-                each = math.ceil(outputs[-1] / count)
-                reads.append(step * (each - 1) + kernel)
+                per_phase = math.ceil(outputs[-1] / count)
+                reads.append(step * (per_phase - 1) + kernel)
                 # As many windows on every phase; some may be dropped again. A negative pad is a crop.
-                fit.append((0, stride * (each * count - 1) + reach - length))
+                fit.append((0, stride * (per_phase * count - 1) + reach - length))
             split = windows(pad(batched, fit), reads, conv.stride, conv.dilation)
             y: Tensor = self.conv(rearrange(split, to_batch))
             y = rearrange(y, to_space, **dict(zip(conv.kernel_axes(), counts, strict=True)))
@@ -69,7 +65,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 
 def macs(conv: Conv, shape: Shape) -> int:
     outputs = conv.output_shape(shape)[-conv.dims :]
-    filled = math.prod(math.ceil(n / count) * count for n, count in zip(outputs, phases(conv), strict=True))
+    filled = math.prod(math.ceil(n / count) * count for n, count in zip(outputs, phase_counts(conv), strict=True))
     return conv.macs(shape) // math.prod(outputs) * filled
 
 
@@ -83,7 +79,7 @@ REWRITE = Rewrite(
     "and Fully Connected CRFs, 2016, section 3.1 (the second way)",
     families=(Conv,),
     example="Conv2d(4, 8, kernel_size=3, padding=2, dilation=2)",
-    refusals=refusals,
+    preconditions=(dilated,),
     candidate=candidate,
     weights={"conv.weight": ("weight", "o i {k} -> o i {k}"), "conv.bias": ("bias", "o -> o")},
     macs=macs,

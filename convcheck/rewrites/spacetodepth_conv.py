@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv
+from convcheck.rewriting.kernels import phase_taps, phases
 from convcheck.rewriting.preconditions import no_holes, ungrouped
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
 from convcheck.rewriting.steps import EinopsStep, ZeroPad
@@ -17,23 +18,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+def strided(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     if set(conv.stride) == {1}:
-        yield Refusal(
-            "stride", conv.stride, "there is nothing to rewrite: its blocks are single positions", vacuous=True
-        )
-    yield from no_holes(conv)
-    yield from ungrouped(conv)
-
-
-def blocks(conv: Conv) -> Shape:
-    """Return how many blocks of one stride the kernel reaches over, along every axis."""
-    return tuple(math.ceil(k / s) for k, s in zip(conv.kernel_size, conv.stride, strict=True))
-
-
-def phases(conv: Conv) -> dict[str, int]:
-    """Return the stride along every axis, under the names that the kernel's axes bear in patterns."""
-    return dict(zip(conv.kernel_axes(), conv.stride, strict=True))
+        need = "there is nothing to rewrite: its blocks are single positions"
+        yield Refusal("stride", conv.stride, need, vacuous=True)
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
@@ -49,20 +37,20 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             # The last window may reach into a block that the input only begins.
             pad=PadToBlocks(conv.pads, conv.kernel_size, conv.stride, conv.padding_mode),
             space_to_depth=Layer(spell("... i {blocks} -> ... (i {k}) {space}", conv.dims), **phases(conv)),
-            conv=stride1(channels, conv.out_channels, blocks(conv), bias=conv.bias),
+            conv=stride1(channels, conv.out_channels, phase_taps(conv), bias=conv.bias),
         )
     )
 
 
 def weights(conv: Conv, shape: Shape) -> Mapping[str, Recipe]:
-    reach = zip(blocks(conv), conv.stride, conv.kernel_size, strict=True)
+    reach = zip(phase_taps(conv), conv.stride, conv.kernel_size, strict=True)
     zeros = ZeroPad(tuple((0, count * step - taps) for count, step, taps in reach))
     to_depth = parse(spell("o i {blocks} -> o (i {k}) {space}", conv.dims))
     return {"conv.weight": ("weight", zeros, EinopsStep(to_depth, phases(conv))), "conv.bias": ("bias", "o -> o")}
 
 
 def macs(conv: Conv, shape: Shape) -> int:
-    return conv.macs(shape) // math.prod(conv.kernel_size) * math.prod(blocks(conv)) * math.prod(conv.stride)
+    return conv.macs(shape) // math.prod(conv.kernel_size) * math.prod(phase_taps(conv)) * math.prod(conv.stride)
 
 
 REWRITE = Rewrite(
@@ -73,7 +61,7 @@ REWRITE = Rewrite(
     source="P. P. Vaidyanathan, Multirate Systems and Filter Banks, 1993, section 4.3 (the polyphase representation)",
     families=(Conv,),
     example="Conv2d(3, 64, kernel_size=7, stride=2, padding=3)",
-    refusals=refusals,
+    preconditions=(strided, no_holes, ungrouped),
     candidate=candidate,
     weights=weights,
     macs=macs,

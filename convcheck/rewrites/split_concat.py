@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv, ConvTranspose
-from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.preconditions import grouped
+from convcheck.rewriting.rewrite import Recipe, Rewrite
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def refusals(layer: Conv | ConvTranspose, shape: Shape) -> Iterator[Refusal]:
-    if layer.groups == 1:
-        yield Refusal("groups", 1, "there is nothing to rewrite: all channels are in it", vacuous=True)
 
 
 def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
@@ -64,7 +60,7 @@ REWRITE = Rewrite(
     source="torch.nn.Conv2d, argument groups: with two, conv layers side by side on half the channels, concatenated",
     families=(Conv, ConvTranspose),
     example="Conv2d(4, 8, kernel_size=3, padding=1, groups=2)",
-    refusals=refusals,
+    preconditions=(grouped,),
     candidate=candidate,
     weights=weights,
     # The same kernels of torch on fewer channels.

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
-    if all(step == 1 for step in conv.stride):
+def strided(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+    if set(conv.stride) == {1}:
         yield Refusal("stride", conv.stride, "there is nothing to rewrite: no output is left out", vacuous=True)
 
 
@@ -57,7 +57,7 @@ REWRITE = Rewrite(
     source="torch.nn.Conv2d, whose stride is the step from window to window, in any number of dimensions",
     families=(Conv,),
     example="Conv2d(3, 8, kernel_size=3, stride=2, padding=1)",
-    refusals=refusals,
+    preconditions=(strided,),
     candidate=candidate,
     weights={"conv.weight": ("weight", "o i {k} -> o i {k}"), "conv.bias": ("bias", "o -> o")},
     macs=macs,

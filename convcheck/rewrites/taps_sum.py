@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
-from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
@@ -64,7 +59,6 @@ REWRITE = Rewrite(
     "Multiplication, 2017 (kn2row)",
     families=(Conv,),
     example="Conv2d(4, 8, kernel_size=3, stride=2, padding=1, groups=2)",
-    refusals=refusals,
     candidate=candidate,
     weights={"weight": ("weight", "o i {k} -> {k} o i {ones}"), "bias": ("bias", "o -> o")},
     # Every tap's sum over the channels is stored, and so is every sum over the taps so far; the bias is in the first.

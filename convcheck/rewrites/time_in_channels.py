@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv
+from convcheck.rewriting.preconditions import temporal, written_padding
 from convcheck.rewriting.rewrite import Refusal, Rewrite
 from convcheck.sizes.patterns import Shape
 
@@ -14,9 +15,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+def clips_tile(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     if conv.dims != 3:
-        yield Refusal("layer", conv.kind, "needs to be Conv3d: the others have no time", vacuous=True)
         return
     kernel, stride, dilation = conv.kernel_size[0], conv.stride[0], conv.dilation[0]
     if kernel != stride:
@@ -24,8 +24,7 @@ def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
         need = f"needs to begin as stride does, {conv.stride}: clips of {kernel} frames, {stride} apart, {what}"
         yield Refusal("kernel_size", conv.kernel_size, need)
     if any(conv.pads[0]):
-        padding = repr(conv.padding) if isinstance(conv.padding, str) else conv.padding
-        yield Refusal("padding", padding, "needs to be 0 in time: padding shifts every clip")
+        yield Refusal("padding", written_padding(conv), "needs to be 0 in time: padding shifts every clip")
     if dilation != 1 and kernel != 1:
         yield Refusal("dilation", conv.dilation, "needs to be 1 in time: a dilated kernel reads no contiguous clip")
 
@@ -71,7 +70,7 @@ REWRITE = Rewrite(
     source="torch.nn.Conv3d, whose sum over a kernel's frames joins that over channels",
     families=(Conv,),
     example="Conv3d(3, 64, kernel_size=(2, 16, 16), stride=(2, 16, 16))",
-    refusals=refusals,
+    preconditions=(temporal, clips_tile),
     candidate=candidate,
     weights={"conv.weight": ("weight", "o i kt kh kw -> o (i kt) kh kw"), "conv.bias": ("bias", "o -> o")},
 )

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
-from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.rewriting.preconditions import temporal
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
-    if conv.dims != 3:
-        yield Refusal("layer", conv.kind, "needs to be Conv3d: the others have no time", vacuous=True)
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
@@ -38,10 +33,10 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             x = pad(x, conv.pads, conv.padding_mode).movedim(-3, -4)
             y = self.conv2d(x, 0, self.bias)
             for tap in range(1, taps):
-                y = y + self.conv2d(x, tap)
+                y = y + self.conv2d(x, tap, None)
             return y.movedim(-4, -3)
 
-        def conv2d(self, x: Tensor, tap: int, bias: Tensor | None = None) -> Tensor:
+        def conv2d(self, x: Tensor, tap: int, bias: Tensor | None) -> Tensor:
             """`[..., t, i, h, w]` to `[..., t, o, h, w]`, on the frames that one frame of the kernel reads."""
             frames = x[..., gap * tap : x.shape[-4] - gap * (taps - 1 - tap) : step, :, :, :]
             y = functional.conv2d(
@@ -66,7 +61,7 @@ REWRITE = Rewrite(
     source="torch.nn.Conv3d, whose sum over a kernel's frames is taken last here",
     families=(Conv,),
     example="Conv3d(3, 8, kernel_size=3, padding=1)",
-    refusals=refusals,
+    preconditions=(temporal,),
     candidate=candidate,
     weights={"weight": ("weight", "o i kt kh kw -> kt o i kh kw"), "bias": ("bias", "o -> o")},
     # Every Conv2d's output is stored, and so is every sum over them so far; the bias is in the first.

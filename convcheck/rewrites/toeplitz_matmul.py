@@ -41,7 +41,7 @@ def what_fits(layer: Conv | ConvTranspose, shape: Shape) -> str:
     return f"an input of {' x '.join(map(str, (layer.in_channels, *[longest] * layer.dims)))} would fit"
 
 
-def refusals(layer: Conv | ConvTranspose, shape: Shape) -> Iterator[Refusal]:
+def small_matrix(layer: Conv | ConvTranspose, shape: Shape) -> Iterator[Refusal]:
     rows, columns = matrix_shape(layer, shape)
     if rows * columns > MOST_ENTRIES:
         need = f"the matrix needs to have {MOST_ENTRIES:,} entries at most, and would have {rows * columns:,}; "
@@ -80,8 +80,8 @@ def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
             taps = rearrange(self.weight, spell("(g o) i {k} -> g o i 1 ({k})", dims), g=groups)
             empty = taps.new_zeros(*taps.shape[:3], len(places), 1 + math.prod(read))
             # Copies in the padding can put several taps in one place, where they add up.
-            at = places.expand(*taps.shape[:3], *places.shape)
-            matrix = empty.scatter_add(-1, at, taps.expand(at.shape))[..., 1:]
+            columns = places.expand(*taps.shape[:3], *places.shape)
+            matrix = empty.scatter_add(-1, columns, taps.expand(columns.shape))[..., 1:]
             blocks = rearrange(matrix, "g o i n m -> g (o n) (i m)")
             whole: Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]  # torch has no types for it
             return whole
@@ -127,7 +127,7 @@ REWRITE = Rewrite(
     "(convolution as a matrix operation)",
     families=(Conv, ConvTranspose),
     example="Conv2d(3, 4, kernel_size=3, stride=2, padding=1)",
-    refusals=refusals,
+    preconditions=(small_matrix,),
     candidate=candidate,
     weights=weights,
     macs=macs,

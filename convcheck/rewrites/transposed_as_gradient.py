@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import ConvTranspose, Unpatchify
-from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.rewrite import Recipe, Rewrite
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def refusals(layer: ConvTranspose | Unpatchify, shape: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def transposed(layer: ConvTranspose | Unpatchify, shape: Shape) -> ConvTranspose:
@@ -69,8 +65,8 @@ def candidate(layer: ConvTranspose | Unpatchify, shape: Shape) -> nn.Module:
 
 
 def weights(layer: ConvTranspose | Unpatchify, shape: Shape) -> Mapping[str, Recipe]:
-    own = "conv." if isinstance(layer, Unpatchify) else ""
-    return {"weight": (f"{own}weight", "i o {k} -> i o {k}"), "bias": (f"{own}bias", "o -> o")}
+    prefix = "conv." if isinstance(layer, Unpatchify) else ""
+    return {"weight": (f"{prefix}weight", "i o {k} -> i o {k}"), "bias": (f"{prefix}bias", "o -> o")}
 
 
 def macs(layer: ConvTranspose | Unpatchify, shape: Shape) -> int:
@@ -89,7 +85,6 @@ REWRITE = Rewrite(
     source="torch.nn.ConvTranspose2d: it can be seen as the gradient of Conv2d with respect to its input",
     families=(ConvTranspose, Unpatchify),
     example="ConvTranspose2d(4, 6, kernel_size=3, stride=2, padding=1, output_padding=1, groups=2)",
-    refusals=refusals,
     candidate=candidate,
     weights=weights,
     macs=macs,

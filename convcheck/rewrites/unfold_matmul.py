@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
-from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
@@ -56,7 +51,6 @@ REWRITE = Rewrite(
     source="K. Chellapilla et al., High Performance Convolutional Neural Networks for Document Processing, 2006",
     families=(Conv,),
     example="Conv2d(4, 8, kernel_size=3, stride=2, padding=1, groups=2)",
-    refusals=refusals,
     candidate=candidate,
     weights={"weight": ("weight", "(g o) i {k} -> g o (i {k})"), "bias": ("bias", "o -> o")},
     roundings=lambda conv: Roundings(bias_apart=conv.bias),

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Roundings, Unpatchify
-from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def refusals(unpatchify: Unpatchify, shape: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def candidate(unpatchify: Unpatchify, shape: Shape) -> nn.Module:
@@ -57,7 +52,6 @@ REWRITE = Rewrite(
     source="torch.nn.Fold, which sums overlapping blocks, in any number of dimensions",
     families=(Unpatchify,),
     example="Unpatchify(64, 3, data_dim=2, patch_size=8, stride=4, output_spatial_shape=(18, 16))",
-    refusals=refusals,
     candidate=candidate,
     weights={"project.weight": ("conv.weight", "i o {k} -> (o {k}) i"), "bias": ("conv.bias", "o -> o")},
     # Every tap's product is stored, and so is every sum of taps that meet in one output.

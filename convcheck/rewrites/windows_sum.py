@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
-from convcheck.rewriting.rewrite import Refusal, Rewrite
+from convcheck.rewriting.kernels import dilated_size
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
@@ -20,10 +20,6 @@ Much smaller blocks would stay with the allocator, in pieces, where large ones g
 """
 
 
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
-    yield from ()
-
-
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
     import torch
     from torch import Tensor, nn
@@ -31,7 +27,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from convcheck.modules.parts import pad, windows
 
     dims, groups, channel = conv.dims, conv.groups, -conv.dims - 1
-    reaches = tuple(d * (k - 1) + 1 for k, d in zip(conv.kernel_size, conv.dilation, strict=True))
+    reaches = dilated_size(conv)
 
     class WindowsSum(nn.Module):
         def __init__(self) -> None:
@@ -83,7 +79,6 @@ REWRITE = Rewrite(
     source="torch.nn.Conv2d, whose definition this is, in any number of dimensions",
     families=(Conv,),
     example="Conv2d(4, 8, kernel_size=3, stride=2, padding=1, groups=2)",
-    refusals=refusals,
     candidate=candidate,
     weights={"weight": ("weight", "o i {k} -> o i {k}"), "bias": ("bias", "o -> o")},
     relative_cost=40,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv, Roundings
 from convcheck.rewriting.rewrite import Refusal, Rewrite, Transform
@@ -45,7 +45,7 @@ TILES: Mapping[int, tuple[Rows, Rows, Rows]] = {
 }
 
 
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
+def three_neighbouring_taps(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     if set(conv.kernel_size) != {3}:
         yield Refusal("kernel_size", conv.kernel_size, "needs to be 3: the tiles are made for three taps")
     if set(conv.stride) != {1}:
@@ -59,42 +59,14 @@ def tile(conv: Conv, shape: Shape) -> int:
     return 4 if min(conv.output_shape(shape)[-conv.dims :]) > 2 else 2
 
 
-def convolve(conv: Conv, x: Tensor, weight: Tensor, matrices: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """Convolve a padded input tile by tile with the given B^T, G and A^T."""
-    import torch
-    from einops import einsum, rearrange
-
-    from convcheck.modules.parts import windows
-
-    dims = conv.dims
-    into, taps, out = matrices
-
-    def along_every_axis(matrix: Tensor, tensor: Tensor) -> Tensor:
-        for axis in range(-dims, 0):
-            tensor = torch.tensordot(tensor, matrix, ([axis], [1])).movedim(-1, axis)
-        return tensor
-
-    m = out.shape[0]
-    outputs = [length - 2 for length in x.shape[-dims:]]
-    more = [width for length in reversed(outputs) for width in (0, -length % m)]
-    tiles = windows(torch.nn.functional.pad(x, more), (m + 2,) * dims, (m,) * dims, (1,) * dims)
-    inputs = rearrange(
-        along_every_axis(into, tiles), spell("... (g i) {space} {k} -> ... g i {space} {k}", dims), g=conv.groups
-    )
-    kernel = rearrange(along_every_axis(taps, weight), spell("(g o) i {k} -> g o i {k}", dims), g=conv.groups)
-    product = einsum(inputs, kernel, spell("... g i {space} {k}, g o i {k} -> ... g o {space} {k}", dims))
-    y = rearrange(along_every_axis(out, product), spell("... g o {space} {k} -> ... (g o) {blocks}", dims))
-    for axis, length in zip(range(-dims, 0), outputs, strict=True):
-        y = y.narrow(axis, 0, length)
-    return y
-
-
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
     import torch
+    from einops import einsum, rearrange
     from torch import nn
 
-    from convcheck.modules.parts import pad
+    from convcheck.modules.parts import pad, windows
 
+    dims, groups = conv.dims, conv.groups
     matrices = TILES[tile(conv, shape)]
 
     class Winograd(nn.Module):
@@ -107,10 +79,31 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             # The transforms lose several bits, so half precision is widened, and rounded once at the end.
             wide = torch.promote_types(x.dtype, torch.float32)
             constants = (torch.tensor(rows, dtype=wide, device=x.device) for rows in matrices)
-            into, taps, out = constants
             padded = pad(x, conv.pads, conv.padding_mode).to(wide)
-            y = convolve(conv, padded, self.weight.to(wide), (into, taps, out)).to(x.dtype)
-            return y if self.bias is None else y + self.bias.reshape(-1, *[1] * conv.dims)
+            y = self.convolve(padded, self.weight.to(wide), *constants).to(x.dtype)
+            return y if self.bias is None else y + self.bias.reshape(-1, *[1] * dims)
+
+        def convolve(self, x: Tensor, weight: Tensor, into: Tensor, taps: Tensor, out: Tensor) -> Tensor:
+            """Convolve a padded input tile by tile with the given B^T, G and A^T."""
+            m = out.shape[0]
+            outputs = [length - 2 for length in x.shape[-dims:]]
+            more = [width for length in reversed(outputs) for width in (0, -length % m)]
+            tiles = windows(torch.nn.functional.pad(x, more), (m + 2,) * dims, (m,) * dims, (1,) * dims)
+            inputs = self.along_every_axis(into, tiles)
+            inputs = rearrange(inputs, spell("... (g i) {space} {k} -> ... g i {space} {k}", dims), g=groups)
+            kernel = self.along_every_axis(taps, weight)
+            kernel = rearrange(kernel, spell("(g o) i {k} -> g o i {k}", dims), g=groups)
+            product = einsum(inputs, kernel, spell("... g i {space} {k}, g o i {k} -> ... g o {space} {k}", dims))
+            y = self.along_every_axis(out, product)
+            y = rearrange(y, spell("... g o {space} {k} -> ... (g o) {blocks}", dims))
+            for axis, length in enumerate(outputs, start=-dims):
+                y = y.narrow(axis, 0, length)
+            return y
+
+        def along_every_axis(self, matrix: Tensor, x: Tensor) -> Tensor:
+            for axis in range(-dims, 0):
+                x = torch.tensordot(x, matrix, ([axis], [1])).movedim(-1, axis)
+            return x
 
     return Winograd()
 
@@ -151,10 +144,10 @@ def rows(conv: Conv, x: Tensor, parameters: Parameters) -> Tensor:
     from convcheck.modules.parts import pad
 
     m = tile(conv, tuple(x.shape))
-    into, taps, out = (torch.tensor(rows, dtype=x.dtype).abs() for rows in TILES[m])
-    magnitudes = convolve(
-        conv, pad(x, conv.pads, conv.padding_mode).abs(), parameters["weight"].abs(), (into, taps, out)
-    )
+    matrices = (torch.tensor(rows, dtype=x.dtype).abs() for rows in TILES[m])
+    winograd: Any = candidate(conv, tuple(x.shape))
+    padded = pad(x, conv.pads, conv.padding_mode)
+    magnitudes: Tensor = winograd.convolve(padded.abs(), parameters["weight"].abs(), *matrices)
     return steps(conv, m, conv.in_channels // conv.groups) * magnitudes
 
 
@@ -174,7 +167,7 @@ REWRITE = Rewrite(
     source="A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016, section 4",
     families=(Conv,),
     example="Conv2d(4, 8, kernel_size=3, padding=1)",
-    refusals=refusals,
+    preconditions=(three_neighbouring_taps,),
     candidate=candidate,
     weights={"weight": ("weight",), "bias": ("bias",)},
     macs=macs,

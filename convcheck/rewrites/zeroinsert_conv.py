@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import ConvTranspose
-from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.rewrite import Recipe, Rewrite
 from convcheck.rewriting.steps import Flip
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def refusals(conv: ConvTranspose, shape: Shape) -> Iterator[Refusal]:
-    yield from ()
 
 
 def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
@@ -75,7 +70,6 @@ REWRITE = Rewrite(
     source="V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016, chapter 4",
     families=(ConvTranspose,),
     example="ConvTranspose2d(4, 6, kernel_size=3, stride=2, padding=1, output_padding=1)",
-    refusals=refusals,
     candidate=candidate,
     weights=weights,
     macs=macs,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv
+from convcheck.rewriting.kernels import dilated_size
 from convcheck.rewriting.preconditions import dilated
-from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
+from convcheck.rewriting.rewrite import Recipe, Rewrite
 from convcheck.rewriting.steps import Dilate
 from convcheck.sizes.patterns import Shape
 
@@ -16,22 +16,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def refusals(conv: Conv, shape: Shape) -> Iterator[Refusal]:
-    yield from dilated(conv)
-
-
-def reach(conv: Conv) -> Shape:
-    """Return how many positions the dilated kernel reaches over, along every axis."""
-    return tuple(d * (k - 1) + 1 for k, d in zip(conv.kernel_size, conv.dilation, strict=True))
-
-
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from torch import nn
 
     dense: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
-    names = ("stride", "padding", "groups", "bias", "padding_mode")
-    kept = {name: getattr(conv, name) for name in names}
-    module: nn.Module = dense(conv.in_channels, conv.out_channels, reach(conv), **kept)
+    options = {name: getattr(conv, name) for name in ("stride", "padding", "groups", "bias", "padding_mode")}
+    module: nn.Module = dense(conv.in_channels, conv.out_channels, dilated_size(conv), **options)
     return module
 
 
@@ -40,7 +30,7 @@ def weights(conv: Conv, shape: Shape) -> dict[str, Recipe]:
 
 
 def macs(conv: Conv, shape: Shape) -> int:
-    return conv.macs(shape) // math.prod(conv.kernel_size) * math.prod(reach(conv))
+    return conv.macs(shape) // math.prod(conv.kernel_size) * math.prod(dilated_size(conv))
 
 
 REWRITE = Rewrite(
@@ -53,7 +43,7 @@ REWRITE = Rewrite(
     "and Fully Connected CRFs, 2016, section 3.1 (the first way)",
     families=(Conv,),
     example="Conv2d(4, 8, kernel_size=3, padding=2, dilation=2)",
-    refusals=refusals,
+    preconditions=(dilated,),
     candidate=candidate,
     weights=weights,
     macs=macs,

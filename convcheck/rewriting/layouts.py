@@ -34,6 +34,7 @@ def as_pattern(layer: Layer, shape: Shape) -> tuple[Pattern, dict[str, int]]:
         start = (layer.dim if isinstance(layer, Unflatten) else layer.start_dim) % len(shape)
         joined = abs(len(shape) - len(output)) + 1
         few = [*axes[:start], f"({' '.join(axes[start : start + joined])})", *axes[start + joined :]]
-        left, right = (axes, few) if len(shape) >= len(output) else (few, axes)
-        pattern, known = parse(f"{' '.join(left)} -> {' '.join(right)}"), dict(zip(axes, many, strict=True))
+        source, target = (axes, few) if len(shape) >= len(output) else (few, axes)
+        pattern = parse(f"{' '.join(source)} -> {' '.join(target)}")
+        known = dict(zip(axes, many, strict=True))
     return pattern, pattern.sizes(shape, known)

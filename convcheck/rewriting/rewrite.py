@@ -9,12 +9,12 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Layer, Roundings
-from convcheck.rewriting.specialise import specialise
+from convcheck.rewriting.specialise.source import specialise
 from convcheck.rewriting.steps import EinopsStep, Step
 from convcheck.rewriting.transplant import Merge, Move, Transplant
 from convcheck.sizes.patterns import Group, Shape, Shapes, parse, spell
@@ -63,7 +63,7 @@ def _same_macs(layer: Any, *shapes: Shape) -> int:
     return macs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rewrite:
     """A claim that two modules compute the same function.
 
@@ -83,11 +83,11 @@ class Rewrite:
     families: tuple[type[Layer], ...]
     example: str
     """A layer for which it holds, to show it with."""
-    refusals: Callable[..., Iterator[Refusal]]
-    """Yields, for a layer and its inputs' shapes, every reason why it does not hold; nothing when it holds."""
+    preconditions: tuple[Callable[..., Iterator[Refusal]], ...] = ()
+    """Each yields, for a layer and its inputs' shapes, the reasons why it does not hold; nothing when it holds."""
     candidate: Callable[..., nn.Module]
     """Builds the candidate for a layer and its inputs' shapes; a rewrite with an order is handed that, too."""
-    weights: Mapping[str, Recipe | Merge] | Callable[..., Mapping[str, Recipe | Merge]]
+    weights: Mapping[str, Recipe | Merge] | Callable[..., Mapping[str, Recipe | Merge]] = field(default_factory=dict)
     """For each of the candidate's parameters, its recipe; a function where the recipe depends on the layer."""
     example_inputs: Shapes | None = None
     """The example's inputs, where it does not hold for the layer's typical ones."""
@@ -111,7 +111,7 @@ class Rewrite:
         """Return all reasons why the rewrite does not hold for `layer` on inputs of `shapes`; empty when it does."""
         if not isinstance(layer, self.families):
             return (Refusal("layer", layer.kind, f"needs to be {self.reference}"),)
-        return tuple(self.refusals(layer, *shapes))
+        return tuple(refusal for holds in self.preconditions for refusal in holds(layer, *shapes))
 
     def build(self, layer: Layer, shapes: Shapes, order: Group | None = None) -> nn.Module:
         """Return the candidate. Importing torch is up to the function that builds it."""

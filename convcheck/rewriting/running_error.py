@@ -38,6 +38,7 @@ import torch
 from torch import Tensor
 
 LAMBDA = 6.0
+"""Of Higham and Mary, theorem 3.1: a sum of n terms exceeds its bound in at most 2 n exp(-lambda^2 / 2)."""
 
 EXPONENTIAL_ULPS = 20
 
@@ -90,11 +91,11 @@ def exactly(value: Tensor) -> Computed:
     return Computed(value, torch.zeros_like(value), torch.zeros_like(value))
 
 
-def stored(found: Computed, unit: Unit) -> Computed:
+def stored(computed: Computed, unit: Unit) -> Computed:
     """Round to the dtype."""
-    own = unit.output * found.size() + unit.smallest / 2
-    sigma = None if found.sigma is None else torch.hypot(found.sigma, own)
-    return Computed(found.value, found.error + own, sigma)
+    rounding = unit.output * computed.size() + unit.smallest / 2
+    sigma = None if computed.sigma is None else torch.hypot(computed.sigma, rounding)
+    return Computed(computed.value, computed.error + rounding, sigma)
 
 
 def dot_products(rows: Computed, others: Computed, unit: Unit, *, stores_products: bool = True) -> Computed:
@@ -121,8 +122,8 @@ def _carried(factors: Computed, unsure: Computed) -> Tensor:
 
 def linear(tokens: Computed, weight: Tensor, bias: Tensor | None, unit: Unit) -> Computed:
     """Return `tokens @ weight.T + bias`; torch may store the product first, and then what the bias makes of it."""
-    found = dot_products(tokens, exactly(weight), unit, stores_products=False)
-    return found if bias is None else stored(Computed(found.value + bias, found.error, found.sigma), unit)
+    product = dot_products(tokens, exactly(weight), unit, stores_products=False)
+    return product if bias is None else stored(Computed(product.value + bias, product.error, product.sigma), unit)
 
 
 def masked(scores: Computed, mask: Tensor | None, unit: Unit) -> Computed:
@@ -149,8 +150,8 @@ def softmax(scores: Computed, unit: Unit) -> Computed:
     unknown = unknown.clamp(max=FARTHEST)
     relative = torch.expm1(unknown + torch.log1p((value * torch.expm1(unknown)).sum(-1, keepdim=True)))
     exponential = EXPONENTIAL_ULPS * 2 * unit.accumulator + unit.output
-    own = 2 * exponential + (LAMBDA * math.sqrt(terms) + 1) * unit.accumulator
-    error = (value * (relative + own * (1 + relative))).clamp(max=1)
+    rounding = 2 * exponential + (LAMBDA * math.sqrt(terms) + 1) * unit.accumulator
+    error = (value * (relative + rounding * (1 + relative))).clamp(max=1)
     return stored(Computed(value, torch.where(farthest < FARTHEST, error, 1.0)), unit)
 
 
@@ -161,8 +162,8 @@ def attention_weights(query: Computed, key: Computed, scale: float, mask: Tensor
     one of them rounds less often.
     """
     root = math.sqrt(abs(scale))
-    half = stored(query.mapped(lambda each: each * root), unit)
-    scores = dot_products(half, stored(key.mapped(lambda each: each * root), unit), unit)
+    scaled = stored(query.mapped(lambda x: x * root), unit)
+    scores = dot_products(scaled, stored(key.mapped(lambda x: x * root), unit), unit)
     # Both roots are rounded, too.
     error = scores.error + 2 * unit.accumulator * scores.size()
     return softmax(masked(Computed(scores.value * math.copysign(1, scale), error), mask, unit), unit)

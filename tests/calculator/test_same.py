@@ -25,6 +25,8 @@ from tests.calculator.test_answers import words
 from tests.calculator.test_inputs import chain
 from tests.strategies.layers import convs, pools
 
+pytestmark = pytest.mark.kernels
+
 Run = Callable[..., Result]
 
 

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.kernels
+
 CASES = (
-    ("down", "Conv2d(3, 16, kernel_size=4, stride=4)", [2, 3, 18, 17]),
-    ("wide", "Conv1d(96, 8, kernel_size=5, padding=2)", [1, 96, 40]),
-    ("up", "ConvTranspose2d(4, 3, kernel_size=3, stride=2, padding=1)", [2, 4, 6, 5]),
-    ("attention", "MultiheadAttention(16, 4)", [5, 2, 16]),
+    ("down", "Conv2d(3, 16, kernel_size=4, stride=4)", [2, 3, 18, 17], "float32"),
+    ("wide", "Conv1d(96, 8, kernel_size=5, padding=2)", [1, 96, 40], "bfloat16"),
+    ("up", "ConvTranspose2d(4, 3, kernel_size=3, stride=2, padding=1)", [2, 4, 6, 5], "bfloat16"),
+    ("attention", "MultiheadAttention(16, 4)", [5, 2, 16], "float32"),
 )
 WRONG = """
   - name: wrong
@@ -45,8 +47,8 @@ def ran(folder: Path, threads: int, turn: int) -> dict[str, Any]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("determinism")
     cases = [
-        f'  - {{name: "{name}-{{dtype}}", layer: "{layer}", input: {shape}, matrix: {{dtype: [float32, bfloat16]}}}}'
-        for name, layer, shape in CASES
+        f'  - {{name: "{name}", layer: "{layer}", input: {shape}, dtype: {dtype}}}'
+        for name, layer, shape, dtype in CASES
     ]
     (folder / "cases.yaml").write_text("\n".join(["cases:", *cases]) + WRONG)
     return folder

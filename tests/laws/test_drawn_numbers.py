@@ -12,11 +12,11 @@ from benchmarks.drawn_numbers import OUTWEIGHING, Kind, Numbers, channel_axis, k
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer
 from convcheck.proof.evidence import floating_point
-from convcheck.proof.evidence.pair import build_pair
-from convcheck.proof.evidence.samples import Point
+from convcheck.proof.pair import build_pair
+from convcheck.sides.samples import Sample
 
 
-def changed(kind: Kind, *powers: float, above: float = 0.0) -> tuple[Point, Point]:
+def changed(kind: Kind, *powers: float, above: float = 0.0) -> tuple[Sample, Sample]:
     """Return the numbers of a small convolution before and after they are changed."""
     layer = parse_layer("Conv2d(3, 4, 2)")
     case = Case("case", layer, ((2, 3, 4, 4),), ("unfold-matmul",))

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from benchmarks import fates, fuzz
-from benchmarks.fates import PROCESSES, Outcome, outcome_of
+from benchmarks import fuzz, fuzz_outcome
+from benchmarks.fuzz_outcome import PROCESSES, Outcome, outcome_of
 from benchmarks.hostile_inputs import KINDS
 from convcheck.errors import LayerError
 
@@ -23,8 +23,8 @@ def test_mutated_input_is_accepted_or_refused(kind: str, capsys: pytest.CaptureF
 
 
 def test_processes_end_as_documented() -> None:
-    assert outcome_of(PROCESSES, ["shape", "ReLU()", "-i", "1"]).fate == "accepted"
-    assert outcome_of(PROCESSES, ["shape", "ReLU(", "-i", "1"]).fate == "refused"
+    assert outcome_of(PROCESSES, ["shape", "ReLU()", "-i", "1"]).status == "accepted"
+    assert outcome_of(PROCESSES, ["shape", "ReLU(", "-i", "1"]).status == "refused"
 
 
 def test_the_same_seed_draws_the_same() -> None:
@@ -60,21 +60,21 @@ FAULTS: dict[str, tuple[Callable[[object], None], str]] = {
 }
 
 
-@pytest.mark.parametrize(("take", "told"), FAULTS.values(), ids=FAULTS.keys())
+@pytest.mark.parametrize(("take", "message"), FAULTS.values(), ids=FAULTS.keys())
 def test_a_fault_is_told_with_what_draws_it_again(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], take: Callable[[object], None], told: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], take: Callable[[object], None], message: str
 ) -> None:
     weight, draw, _ = KINDS[LAYERS]
     monkeypatch.setitem(KINDS, LAYERS, (weight, draw, take))  # type: ignore[arg-type]
-    monkeypatch.setattr(fates, "HANGS", 1)
+    monkeypatch.setattr(fuzz_outcome, "HANGS", 1)
     assert fuzz.main(["--seed", "5", "--kind", LAYERS, "--only", "2"]) == 1
     printed = capsys.readouterr().out
-    assert told in printed
+    assert message in printed
     assert f'python benchmarks/fuzz.py --seed 5 --kind "{LAYERS}" --only 2' in printed
 
 
 @pytest.mark.parametrize(
-    ("code", "stdout", "stderr", "fate"),
+    ("code", "stdout", "stderr", "status"),
     [
         (0, "fine\n", "", "accepted"),
         (1, "missed\n", "", "accepted"),
@@ -90,10 +90,10 @@ def test_a_fault_is_told_with_what_draws_it_again(
         (2, "", "Traceback (most recent call last):\nerror: no\n", "fault"),
     ],
 )
-def test_an_exit_is_judged(code: int, stdout: str, stderr: str, fate: str) -> None:
-    assert fates._of_exit(code, stdout, stderr).fate == fate
+def test_an_exit_is_judged(code: int, stdout: str, stderr: str, status: str) -> None:
+    assert fuzz_outcome._of_exit(code, stdout, stderr).status == status
 
 
-def test_rows_count_fates() -> None:
+def test_rows_count_what_became_of_the_inputs() -> None:
     outcomes = [Outcome("accepted"), Outcome("refused"), Outcome("refused")]
     assert fuzz.row("x", outcomes) == ("x", "3", "1", "2", "0")

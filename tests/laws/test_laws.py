@@ -17,11 +17,12 @@ from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.config.checks import DType
 from convcheck.layers import Layer, parse_layer
-from convcheck.proof.evidence.pair import build_pair
-from convcheck.proof.evidence.samples import ones
+from convcheck.proof.pair import build_pair
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Verdict
 from convcheck.rewriting.steps import NoWayBackError
+from convcheck.sides.samples import ones
+from convcheck.sides.side import side_of_layer
 from convcheck.sizes.patterns import Shapes
 from tests.strategies.attentions import drawn_point
 from tests.strategies.catalogued import accepted, drawn_for, orders, telling
@@ -41,10 +42,13 @@ def claim(name: str, layer: Layer, shapes: Shapes, **options: object) -> Claim:
 
 @every_rewrite
 @given(data=st.data())
-def test_outputs_and_gradients_are_identical_on_integers(name: str, data: st.DataObject) -> None:
+def test_integers_are_identical_and_every_dtype_stays_within_its_bound(name: str, data: st.DataObject) -> None:
     layer, shapes = data.draw(accepted(name))
-    result = verify(claim(name, layer, shapes, order=data.draw(orders(name, layer))))
+    options = {"order": data.draw(orders(name, layer)), "dtype": data.draw(st.sampled_from(get_args(DType)))}
+    result = verify(claim(name, layer, shapes, seed=data.draw(st.integers(0, 99)), **options))
     assert result.verdict is Verdict.EQUAL, result.reason
+    assert result.error.ratio is not None
+    assert result.error.ratio <= 1
     if layer.degree() is None:
         # A softmax is no polynomial, and convcheck does not pretend that it is.
         assert result.exact.status is result.gradients.status is Agreement.NOT_APPLICABLE
@@ -58,24 +62,14 @@ def test_outputs_and_gradients_are_identical_on_integers(name: str, data: st.Dat
         assert getattr(result.gradients, kind) is (Agreement.IDENTICAL if has else Agreement.NOT_APPLICABLE)
 
 
-@every_rewrite
-@given(data=st.data())
-def test_every_dtype_stays_within_its_bound(name: str, data: st.DataObject) -> None:
-    layer, shapes = data.draw(accepted(name))
-    dtype = data.draw(st.sampled_from(get_args(DType)))
-    result = verify(claim(name, layer, shapes, dtype=dtype, seed=data.draw(st.integers(0, 99))))
-    assert result.verdict is Verdict.EQUAL, result.reason
-    assert result.error.ratio is not None
-    assert result.error.ratio <= 1
-
-
+@pytest.mark.kernels
 @every_rewrite
 @given(data=st.data())
 def test_shapes_counts_and_the_way_back_are_as_declared(name: str, data: st.DataObject) -> None:
     layer, shapes = data.draw(accepted(name))
     case = claim(name, layer, shapes, order=data.draw(orders(name, layer)))
     pair, transplant = build_pair(case), case.transplant()
-    real = {name: tuple(p.shape) for name, p in pair.candidate.named_parameters()}
+    real = {name: tuple(p.shape) for name, p in pair.candidate.module.named_parameters()}
     assert transplant.shapes() == real
     drawn = drawn_point(layer, shapes, dtype=torch.float32)
     own = {name: drawn.parameters[name] for name in layer.parameters()}
@@ -137,10 +131,10 @@ def test_macs_are_half_of_torchs_flops_where_torch_counts(name: str, data: st.Da
     """Torch counts convolutions and matrix products; sums written out, loops and transforms are not in its books."""
     layer, shapes = data.draw(accepted(name))
     pair = build_pair(claim(name, layer, shapes))
-    at = ones(layer, shapes).mapped(torch.Tensor.detach)
-    weights = pair.transplant.forward(at.parameters)
+    at = ones(side_of_layer(layer, shapes)).mapped(torch.Tensor.detach)
+    weights = pair.mapping.forward(at.parameters)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        functional_call(pair.candidate, weights, at.inputs)
+        functional_call(pair.candidate.module, weights, at.inputs)
     if name not in UNCOUNTED:
         assert 2 * catalogue()[name].macs(layer, *shapes) == counter.get_total_flops()
 

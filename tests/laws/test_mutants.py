@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from random import Random
 
 import pytest
 import torch
 
-from benchmarks import changes, equivalence, judging, kinds, mutants, tabling
+from benchmarks import changes, equivalence, mutant_status, mutant_table, mutants
+from benchmarks.fault_kinds import FaultKind
 from benchmarks.faults import faults
-from benchmarks.judging import Fate, Outcome, judge
-from benchmarks.planting import Fault, around, in_weights, told_of
+from benchmarks.mutant_status import MutantResult, Status, judge
+from benchmarks.planting import Fault, around, built_for, in_weights
 from benchmarks.setting_faults import is_one
 from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer
-from convcheck.proof.evidence.samples import Point
 from convcheck.proof.verification import verify
 from convcheck.results import Result, Verdict
+
+pytestmark = pytest.mark.kernels
 
 NAMES = list(catalogue())
 EACH = 5
@@ -43,27 +45,27 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def outcomes() -> list[Outcome]:
-    return [outcome for name in NAMES for outcome in mutants.mutants(name, EACH, seed=0, layers=4)]
+def results() -> list[MutantResult]:
+    return [result for name in NAMES for result in mutants.mutants(name, EACH, seed=0, layers=4)]
 
 
-def test_no_planted_fault_is_missed(outcomes: list[Outcome]) -> None:
-    missed = [judging.mutant(each.claim, each.fault) for each in outcomes if each.fate in judging.FAILURES]
+def test_no_planted_fault_is_missed(results: list[MutantResult]) -> None:
+    missed = [mutant_status.mutant(each.claim, each.fault) for each in results if each.status in mutant_status.FAILURES]
     assert not missed
 
 
-def test_faults_are_planted_in_every_rewrite_and_most_are_found(outcomes: list[Outcome]) -> None:
-    built = [each for each in outcomes if each.fate is not Fate.UNBUILT]
+def test_faults_are_planted_in_every_rewrite_and_most_are_found(results: list[MutantResult]) -> None:
+    built = [each for each in results if each.status is not Status.UNBUILT]
     assert Counter(each.claim.name for each in built) == dict.fromkeys(NAMES, EACH)
-    assert len({judging.mutant(each.claim, each.fault) for each in built}) == len(built)
+    assert len({mutant_status.mutant(each.claim, each.fault) for each in built}) == len(built)
     assert {each.claim.case.dtype for each in built} == {"float64", "float32", "bfloat16", "float16"}
-    assert Counter(each.fate for each in built)[Fate.KILLED] > 0.9 * len(built)
+    assert Counter(each.status for each in built)[Status.KILLED] > 0.9 * len(built)
 
 
-def test_what_torch_would_have_said_stands_in_the_same_table(outcomes: list[Outcome]) -> None:
-    *_, allclose, assert_close = tabling.row("total", outcomes)
-    assert int(allclose) == sum("torch.allclose" in each.passed for each in outcomes) > 0
-    assert int(assert_close) == sum("torch.testing.assert_close" in each.passed for each in outcomes) > 0
+def test_what_torch_would_have_said_stands_in_the_same_table(results: list[MutantResult]) -> None:
+    *_, allclose, assert_close = mutant_table.row("total", results)
+    assert int(allclose) == sum("torch.allclose" in each.passed for each in results) > 0
+    assert int(assert_close) == sum("torch.testing.assert_close" in each.passed for each in results) > 0
 
 
 PATCHES = claim("patchify-linear", "Conv2d(3, 4, 2, stride=2)", (2, 3, 4, 6))
@@ -75,25 +77,27 @@ REFLECTED = claim("explicit-pad", "Conv2d(3, 4, 3, padding=1, padding_mode='refl
 
 def test_there_is_a_fault_of_every_kind() -> None:
     planted = [each for case in (PATCHES, GROUPED, TILED, SQUARE, REFLECTED) for each in faults(case, Random(0))]
-    assert {each.kind for each in planted} == set(kinds.KINDS)
+    assert {each.kind for each in planted} == set(FaultKind)
 
 
 @pytest.mark.parametrize("right", [PATCHES, GROUPED, TILED, SQUARE, REFLECTED], ids=lambda right: right.name)
 def test_every_fault_of_a_case_that_tells_is_found(right: Claim) -> None:
-    fates = {
-        judging.mutant(right, each): judge(right, each).fate for each in faults(right, Random(1)) if is_one(right, each)
+    statuses = {
+        mutant_status.mutant(right, each): judge(right, each).status
+        for each in faults(right, Random(1))
+        if is_one(right, each)
     }
-    assert set(fates.values()) <= {Fate.KILLED, Fate.UNBUILT}, fates
-    assert Counter(fates.values())[Fate.KILLED] > 20
+    assert set(statuses.values()) <= {Status.KILLED, Status.UNBUILT}, statuses
+    assert Counter(statuses.values())[Status.KILLED] > 20
 
 
 def test_a_fault_that_is_missed_is_told_and_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def blind(claim: Claim, at: Callable[[Point], Point]) -> Result:
-        return dataclasses.replace(verify(claim, at), verdict=Verdict.EQUAL, notes=())
+    def blind(claim: Claim) -> Result:
+        return dataclasses.replace(verify(claim), verdict=Verdict.EQUAL, notes=())
 
-    monkeypatch.setattr(judging, "verify", blind)
+    monkeypatch.setattr(mutant_status, "verify", blind)
     assert mutants.main(["--rewrite", "patchify-linear", "--per-rewrite", "6"]) == 1
     assert "survived (nothing differed): patchify-linear: Conv" in capsys.readouterr().out
 
@@ -116,14 +120,14 @@ def planted(right: Claim, target: str, change: changes.Change) -> Fault:
 
 def test_a_change_of_nothing_is_shown_to_be_none() -> None:
     fault = planted(PATCHES, "project.weight", partial(changes.times, factor=1.0))
-    assert judge(PATCHES, fault).fate is Fate.EQUIVALENT
+    assert judge(PATCHES, fault).status is Status.EQUIVALENT
     assert equivalence.unchanged(fault)
 
 
 def test_a_tap_that_meets_only_padding_is_shown_to_make_no_difference() -> None:
     right = claim("unfold-matmul", "Conv1d(2, 3, kernel_size=4, padding=3)", (1, 2, 1))
     first = planted(right, "weight", partial(changes.scaled_at, at=(..., 0), factor=0.0))
-    assert judge(right, first).fate is Fate.KILLED
+    assert judge(right, first).status is Status.KILLED
     alone = claim("unfold-matmul", "Conv1d(2, 3, kernel_size=3, padding=1)", (1, 2, 1))
     assert judge(alone, planted(alone, "weight", partial(changes.scaled_at, at=(..., 0), factor=0.0))).by == (
         "the outputs are those of the reference on every basis of inputs and weights"
@@ -133,9 +137,9 @@ def test_a_tap_that_meets_only_padding_is_shown_to_make_no_difference() -> None:
 def test_a_stride_that_nothing_reads_is_shown_to_make_no_difference() -> None:
     right = claim("loops", "Conv1d(2, 3, kernel_size=3, stride=2)", (1, 2, 4))
     other = dataclasses.replace(right.case.layer, stride=(1,))
-    assert equivalence.shown(right, Fault("planted", "", told_of(right, other), other=other))
+    assert equivalence.shown(right, Fault("planted", "", built_for(right, other), other=other))
     longer = claim("loops", "Conv1d(2, 3, kernel_size=3, stride=2)", (1, 2, 5))
-    assert not equivalence.shown(longer, Fault("planted", "", told_of(longer, other), other=other))
+    assert not equivalence.shown(longer, Fault("planted", "", built_for(longer, other), other=other))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +158,7 @@ def test_a_stride_that_nothing_reads_is_shown_to_make_no_difference() -> None:
 )
 def test_nothing_is_shown_of_a_fault_that_makes_a_difference(right: Claim) -> None:
     some = Random(2).sample(list(faults(right, Random(2))), 12)
-    found = [each for each in some if judge(right, each).fate is Fate.KILLED]
+    found = [each for each in some if judge(right, each).status is Status.KILLED]
     assert len(found) > 5
     assert not [each.place for each in found if equivalence.shown(right, each)]
 
@@ -162,28 +166,28 @@ def test_nothing_is_shown_of_a_fault_that_makes_a_difference(right: Claim) -> No
 def test_of_attention_only_what_a_softmax_cannot_see_is_excused() -> None:
     right = claim("multihead-sum", "MultiheadAttention(4, 2)", (3, 2, 4))
     twice = partial(changes.times, factor=2.0)
-    assert judge(right, planted(right, "to_k.bias", twice)).fate is Fate.EQUIVALENT
-    assert judge(right, planted(right, "to_q.bias", twice)).fate is Fate.KILLED
+    assert judge(right, planted(right, "to_k.bias", twice)).status is Status.EQUIVALENT
+    assert judge(right, planted(right, "to_q.bias", twice)).status is Status.KILLED
     longer = claim("multihead-sum", "MultiheadAttention(4, 2, add_zero_attn=True)", (3, 2, 4))
-    assert judge(longer, planted(longer, "to_k.bias", twice)).fate is Fate.KILLED
+    assert judge(longer, planted(longer, "to_k.bias", twice)).status is Status.KILLED
 
 
 def test_weakness_is_no_excuse_for_a_fault_that_is_about_something_else() -> None:
     fault = planted(PATCHES, "project.bias", partial(changes.times, factor=2.0))
-    assert not judging.excuses("weak: patch 1, so there is no patch order to get wrong", fault)
-    assert not judging.excuses("weak: only 3 of 4 entries of weight ever meet an input", fault)
-    assert not judging.excuses("weak: only 3 of 4 entries of input 1 ever meet an input", fault)
-    assert not judging.excuses("weak: input 1 makes no difference to any output", fault)
-    assert judging.excuses("weak: all outputs are zero", fault)
+    assert not mutant_status.excuses("weak: patch 1, so there is no patch order to get wrong", fault)
+    assert not mutant_status.excuses("weak: only 3 of 4 entries of weight ever meet an input", fault)
+    assert not mutant_status.excuses("weak: only 3 of 4 entries of input 1 ever meet an input", fault)
+    assert not mutant_status.excuses("weak: input 1 makes no difference to any output", fault)
+    assert mutant_status.excuses("weak: all outputs are zero", fault)
     key = dataclasses.replace(fault, parameter=None, number=1)
-    assert judging.excuses("weak: input 1 makes no difference to any output", key)
-    assert judging.excuses("weak: only 3 of 4 entries of input 1 ever meet an input", key)
-    assert not judging.excuses("weak: input makes no difference to any output", key)
-    order = dataclasses.replace(fault, kind=kinds.CHANNELS)
-    assert judging.excuses("weak: patch 1, so there is no patch order to get wrong", order)
+    assert mutant_status.excuses("weak: input 1 makes no difference to any output", key)
+    assert mutant_status.excuses("weak: only 3 of 4 entries of input 1 ever meet an input", key)
+    assert not mutant_status.excuses("weak: input makes no difference to any output", key)
+    order = dataclasses.replace(fault, kind=FaultKind.CHANNELS)
+    assert mutant_status.excuses("weak: patch 1, so there is no patch order to get wrong", order)
 
 
 def test_a_mutant_of_another_shape_is_none() -> None:
     cropped = Fault("planted", "", around(PATCHES, after=lambda y: y[..., :-1]))
-    outcome = judge(PATCHES, cropped)
-    assert (outcome.fate, outcome.by) == (Fate.UNBUILT, "its output is [2, 4, 2, 2], not [2, 4, 2, 3]")
+    result = judge(PATCHES, cropped)
+    assert (result.status, result.by) == (Status.UNBUILT, "its output is [2, 4, 2, 2], not [2, 4, 2, 3]")

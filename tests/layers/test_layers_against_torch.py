@@ -73,7 +73,7 @@ def test_parameters_and_statistics_are_torchs(layers: st.SearchStrategy[Layer], 
 
 
 # torch's counter knows products of matrices and convolutions, and no normalisation.
-@pytest.mark.parametrize("family", FAMILIES.keys() - {"batch norms"})
+@pytest.mark.parametrize("family", sorted(FAMILIES.keys() - {"batch norms"}))
 @given(st.data())
 def test_macs_are_half_of_torchs_flops(family: str, data: st.DataObject) -> None:
     layer = data.draw(FAMILIES[family])
@@ -146,6 +146,7 @@ def test_dropped_positions_are_those_that_change_nothing(layer: Layer, data: st.
             assert changes(axis, shape[axis] - trailing - 1)
 
 
+@pytest.mark.kernels
 @given(without_weights, st.data())
 def test_half_precision_is_rounded_as_often_as_is_said(layer: Layer, data: st.DataObject) -> None:
     (shape,) = data.draw(shapes(layer))
@@ -167,6 +168,7 @@ def test_half_precision_is_rounded_as_often_as_is_said(layer: Layer, data: st.Da
     assert bool(((seen - exact).abs() <= sums * unit * size + apart * largest.abs()).all())
 
 
+@pytest.mark.kernels
 @given(without_weights.filter(lambda layer: layer.degree() == 1), st.data())
 def test_of_degree_1_is_what_keeps_sums(layer: Layer, data: st.DataObject) -> None:
     (shape,) = data.draw(shapes(layer))

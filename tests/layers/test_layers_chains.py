@@ -15,7 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from convcheck.errors import LayerError, ShapeError
 from convcheck.layers import BatchNorm, Layer, MatMul, Sequential, accept, parse_layer
 from convcheck.modules.build import build
-from convcheck.proof.evidence.samples import ones
+from convcheck.sides.samples import ones
+from convcheck.sides.side import side_of_layer
 from convcheck.sizes.lengths import UndecidedError
 from tests.strategies.chains import CHAINS, Drawn, layouts, patches, products, rearrangements, separable, two_convs
 
@@ -37,7 +38,7 @@ def test_shape_parameters_and_macs_are_torchs(drawn: st.SearchStrategy[Drawn], d
     layer, shapes = data.draw(drawn)
     module = build(layer, torch.float64).eval()
     assert layer.parameters() == {name: tuple(p.shape) for name, p in module.named_parameters()}
-    at = ones(layer, shapes).mapped(torch.Tensor.detach)
+    at = ones(side_of_layer(layer, shapes)).mapped(torch.Tensor.detach)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         output = functional_call(module, dict(at.parameters), at.inputs)
     assert layer.output_shape(*shapes) == tuple(output.shape)

@@ -20,8 +20,8 @@ from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer
-from convcheck.proof.evidence import integer_probes, layout
-from convcheck.proof.evidence.pair import build_pair
+from convcheck.proof.evidence import diagnosis, integer_probes
+from convcheck.proof.pair import build_pair
 from convcheck.results import Agreement
 from convcheck.rewriting.steps import EinopsStep, Flip, Step
 from convcheck.rewriting.transplant import Move, Transplant
@@ -200,7 +200,7 @@ def test_any_order_of_axes_and_any_flip_is_found_from_signatures_alone(name: str
     """The candidate takes its weight with axes permuted, some flipped; the catalogue's own transplant is no help."""
     layer, shapes = data.draw(accepted(name))
     pair = build_pair(Claim(Case("drawn", layer, shapes, (name,)), name, catalogue()[name], ()))
-    first, *others = pair.transplant.moves
+    first, *others = pair.mapping.moves
     assert isinstance(first, Move)
     axes = [f"a{number}" for number in range(len(first.shape))]
     order = data.draw(st.permutations(axes))
@@ -212,11 +212,12 @@ def test_any_order_of_axes_and_any_flip_is_found_from_signatures_alone(name: str
     )
     claimed = dataclasses.replace(first, target=flat(first.target), steps=(AsItLies(wanted.result()),))
     moves = (claimed, *(dataclasses.replace(move, target=flat(move.target)) for move in others))
-    planted = dataclasses.replace(pair, candidate=Taking(pair.candidate, first, wanted), transplant=Transplant(moves))
-    if integer_probes.examine(planted, 0).exact.status is Agreement.IDENTICAL:
+    taking = dataclasses.replace(pair.candidate, module=Taking(pair.candidate.module, first, wanted))
+    planted = dataclasses.replace(pair, candidate=taking, mapping=Transplant(moves))
+    if integer_probes.probe(planted, 0).status is Agreement.IDENTICAL:
         # All orders are the same here, or all that the input tells apart.
         return
-    [correction] = layout.corrections(planted, planted.transplant, seed=0)
+    [correction] = diagnosis.corrections(planted, planted.mapping, seed=0)
     assert correction.claimed == "as it lies in memory"
 
 
@@ -224,11 +225,10 @@ def test_a_fault_that_is_no_layout_gets_no_suggestion() -> None:
     right = catalogue()["patchify-linear"]
     layer = parse_layer("Conv2d(3, 4, 2, stride=2)")
     pair = build_pair(Claim(Case("drawn", layer, layer.example_inputs()), "patchify-linear", right, ()))
-    wrong = dataclasses.replace(
-        pair, candidate=nn.Sequential(OrderedDict(pair.candidate.named_children(), x=nn.ReLU()))
-    )
-    assert integer_probes.examine(wrong, 0).exact.status is Agreement.DIFFERENT
-    assert layout.corrections(wrong, wrong.transplant, seed=0) == ()
+    clipped = nn.Sequential(OrderedDict(pair.candidate.module.named_children(), x=nn.ReLU()))
+    wrong = dataclasses.replace(pair, candidate=dataclasses.replace(pair.candidate, module=clipped))
+    assert integer_probes.probe(wrong, 0).status is Agreement.DIFFERENT
+    assert diagnosis.corrections(wrong, wrong.mapping, seed=0) == ()
 
 
 def test_the_table_in_the_docs_is_this_one() -> None:

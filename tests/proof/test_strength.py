@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,8 +11,9 @@ from torch import Tensor
 import convcheck
 from convcheck.api import InputLike
 from convcheck.layers import parse_layer
-from convcheck.proof.evidence.samples import Point
 from convcheck.proof.evidence.strength import symmetries, weaknesses
+from convcheck.proof.real_weights import ModuleTensors
+from convcheck.sides.side import side_of_layer
 
 WEAK = {
     "one channel": (
@@ -95,7 +98,7 @@ CONV = parse_layer("Conv2d(4, 4, 3)")
 
 
 def said_of(output: Tensor, gradient: Tensor) -> list[str]:
-    return list(map(str, weaknesses(CONV, ((1, 4, 5, 5),), output, {"weight": gradient})))
+    return list(map(str, weaknesses(side_of_layer(CONV, ((1, 4, 5, 5),)), output, {"weight": gradient})))
 
 
 def test_outputs_that_show_nothing_are_weak() -> None:
@@ -128,12 +131,10 @@ def test_a_symmetric_square_weight_is_weak_where_nothing_else_is_probed() -> Non
     layer = parse_layer("MultiheadAttention(8, 2)")
     [claim] = claims_of([Case("case", layer, layer.example_inputs())])
 
-    def symmetric(point: Point) -> Point:
-        weight = point.parameters["out_proj.weight"]
-        return Point(point.inputs, {**point.parameters, "out_proj.weight": weight + weight.T})
-
+    weight = torch.randn(8, 8, generator=torch.Generator().manual_seed(0))
+    symmetric = ModuleTensors({"out_proj.weight": weight + weight.T}, ())
     weak = "weak: out_proj.weight is symmetric, so its inputs and outputs could be swapped without a difference"
-    assert weak in map(str, verify(claim, symmetric).weaknesses)
+    assert weak in map(str, verify(replace(claim, case=replace(claim.case, weights=symmetric))).weaknesses)
     assert weak not in map(str, verify(claim).weaknesses)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+pytestmark = pytest.mark.kernels
+
 Run = Callable[..., Result]
 
 VIT = "Conv2d(3, 768, kernel_size=16, stride=16)"

@@ -24,6 +24,8 @@ from convcheck.results import Agreement, Verdict
 from convcheck.rewrites import toeplitz_matmul
 from tests.strategies.layers import accepting
 
+pytestmark = pytest.mark.kernels
+
 IN_PARTS = ("broadcast-sum", "fft", "windows-sum")
 
 LAYERS = {

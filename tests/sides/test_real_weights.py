@@ -21,11 +21,13 @@ from convcheck.config import weights
 from convcheck.config.case import Case
 from convcheck.config.load import load
 from convcheck.errors import ConfigError
-from convcheck.proof.evidence.pair import Pair
-from convcheck.proof.evidence.samples import Point
-from convcheck.proof.real_weights import of_case
+from convcheck.proof.pair import Pair
+from convcheck.proof.real_weights import weight_source
 from convcheck.proof.run import run
+from convcheck.sides.samples import Sample
 from tests.cli.test_light import imported
+
+pytestmark = pytest.mark.kernels
 
 LAYER = "layer: Conv2d(3, 8, kernel_size=2, stride=2)"
 CHAIN = "layer: Sequential(Conv2d(3, 8, 3), BatchNorm2d(8))"
@@ -232,11 +234,11 @@ def test_faults_are_told_and_parameters_counted_without_torch(folder: Path) -> N
     assert imported(["params", "c.yaml"], {"torch"}, folder) == "HEAVY 0"
 
 
-def used(case: Case, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Point], tuple[str, ...]]:
+def used(case: Case, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Sample], tuple[str, ...]]:
     """Run a case, and return the points that are not of integers, and what was noted."""
     once, seen = Pair.run, []
 
-    def spy(pair: Pair, point: Point) -> tuple[torch.Tensor, torch.Tensor]:
+    def spy(pair: Pair, point: Sample) -> tuple[torch.Tensor, torch.Tensor]:
         seen.append(point)
         return once(pair, point)
 
@@ -314,7 +316,7 @@ def test_the_numeric_part_runs_on(
 
 def test_without_weights_nothing_is_said_of_them(folder: Path) -> None:
     (case,) = read(config(folder, LAYER, "rewrite: patchify-linear"))
-    assert of_case(case) is None
+    assert weight_source(case) is None
     assert run(list(claims_of([case]))).results[0].notes == ()
 
 

@@ -6,9 +6,11 @@ import math
 
 import torch
 from hypothesis import strategies as st
+from torch import nn
 
 from convcheck.layers import DotProductAttention, Layer, MultiheadAttention, parse_layer
-from convcheck.proof.evidence import samples
+from convcheck.sides import samples
+from convcheck.sides.side import Side
 from convcheck.sizes.patterns import Shape, Shapes
 
 length = st.integers(1, 5)
@@ -112,6 +114,9 @@ def bent(draw: st.DrawFn, shapes: Shapes) -> Shapes:
     return (*shapes[:which], tuple(shape), *shapes[which + 1 :])
 
 
-def drawn_point(layer: Layer, shapes: Shapes, seed: int = 0, dtype: torch.dtype = torch.float64) -> samples.Point:
+def drawn_point(layer: Layer, shapes: Shapes, seed: int = 0, dtype: torch.dtype = torch.float64) -> samples.Sample:
     """Fill inputs and parameters with normal numbers, and masks with True and False."""
-    return samples.normals(layer, shapes, {}, dtype, torch.Generator().manual_seed(seed))
+    # Shapes may be such as the layer refuses.
+    statistics, masks = layer.statistics(), layer.boolean_inputs()
+    side = Side("drawn", nn.Identity(), shapes, layer.parameters(), None, statistics=statistics, boolean_inputs=masks)
+    return samples.normals(side, {}, dtype, torch.Generator().manual_seed(seed))

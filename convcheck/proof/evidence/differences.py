@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from convcheck.layers import ConvTranspose, Layer, Linear
-from convcheck.sizes.patterns import SPACE_AXES
+from convcheck.sides.side import Side
 
 NEAR = 1e-9
 """Relative: two quotients of whole numbers that are closer than this are taken for one."""
@@ -16,50 +15,46 @@ NEAR = 1e-9
 FARTHEST_SHIFT = 3
 SHOWN = 6
 
-Found = Iterator[str]
 
-
-def describe(layer: Layer, parameters: Mapping[str, Tensor], reference: Tensor, candidate: Tensor) -> Found:
+def describe_differences(
+    side: Side, parameters: Mapping[str, Tensor], reference: Tensor, candidate: Tensor
+) -> Iterator[str]:
     """Yield sentences on how the candidate's output differs from the reference's, of the same shape, on integers.
 
     The first thing that explains all of the difference is said alone: zeros, a factor, a shift, another order of the
     entries, a constant. Otherwise, where the outputs differ.
     """
-    names = axes_of(layer, reference.ndim)
+    names = side.output_axes
     if not candidate.isfinite().all():
         yield "the candidate gives NaN or infinity"
         return
     for whole in (_zeros, _factor, _moved, _reordered, _constant):
-        said = list(whole(names, parameters, reference, candidate))
-        if said:
-            yield from said
+        sentences = list(whole(names, parameters, reference, candidate))
+        if sentences:
+            yield from sentences
             return
-    yield from _where(layer, names, reference != candidate)
+    yield from _where(side, names, reference != candidate)
 
 
-def axes_of(layer: Layer, ndim: int) -> tuple[str, ...]:
-    """Return what the axes of an output are called: `b` batch, `o` channels, `t h w` or `l` for space."""
-    space = SPACE_AXES[layer.dims]
-    if isinstance(layer, Linear):
-        return (*(f"axis {number}" for number in range(ndim - 1)), "o")
-    if space and ndim in (len(space) + 1, len(space) + 2):
-        return (*("b",)[: ndim - len(space) - 1], "o", *space)
-    return tuple(f"axis {number}" for number in range(ndim))
-
-
-def _zeros(_names: Sequence[str], _parameters: Mapping[str, Tensor], _reference: Tensor, candidate: Tensor) -> Found:
+def _zeros(
+    _names: Sequence[str], _parameters: Mapping[str, Tensor], _reference: Tensor, candidate: Tensor
+) -> Iterator[str]:
     if not candidate.any():
         yield "the candidate gives zeros only"
 
 
-def _factor(_names: Sequence[str], _parameters: Mapping[str, Tensor], reference: Tensor, candidate: Tensor) -> Found:
+def _factor(
+    _names: Sequence[str], _parameters: Mapping[str, Tensor], reference: Tensor, candidate: Tensor
+) -> Iterator[str]:
     at = torch.unravel_index(reference.abs().argmax(), reference.shape)
     factor = float(candidate[at] / reference[at])
     if reference[at] != 0 and torch.allclose(candidate, factor * reference, rtol=NEAR, atol=0):
         yield f"the candidate is the reference times {factor:.12g} everywhere: a scale"
 
 
-def _moved(names: Sequence[str], _parameters: Mapping[str, Tensor], reference: Tensor, candidate: Tensor) -> Found:
+def _moved(
+    names: Sequence[str], _parameters: Mapping[str, Tensor], reference: Tensor, candidate: Tensor
+) -> Iterator[str]:
     sides = (reference, candidate)
     for axis, name in enumerate(names):
         length = reference.shape[axis]
@@ -83,7 +78,9 @@ def _moved(names: Sequence[str], _parameters: Mapping[str, Tensor], reference: T
                 return
 
 
-def _reordered(names: Sequence[str], _parameters: Mapping[str, Tensor], reference: Tensor, candidate: Tensor) -> Found:
+def _reordered(
+    names: Sequence[str], _parameters: Mapping[str, Tensor], reference: Tensor, candidate: Tensor
+) -> Iterator[str]:
     for axis, name in enumerate(names):
         order = _order(reference.movedim(axis, 0), candidate.movedim(axis, 0))
         if order is not None:
@@ -108,7 +105,9 @@ def _order(reference: Tensor, candidate: Tensor) -> list[int] | None:
     return order.tolist() if torch.equal(reference[order], candidate) else None
 
 
-def _constant(names: Sequence[str], parameters: Mapping[str, Tensor], reference: Tensor, candidate: Tensor) -> Found:
+def _constant(
+    names: Sequence[str], parameters: Mapping[str, Tensor], reference: Tensor, candidate: Tensor
+) -> Iterator[str]:
     if "o" not in names or reference.ndim < 2:
         return
     channel = names.index("o")
@@ -129,13 +128,13 @@ def _constant(names: Sequence[str], parameters: Mapping[str, Tensor], reference:
                 yield "the candidate adds the bias in another order"
 
 
-def _where(layer: Layer, names: Sequence[str], wrong: Tensor) -> Found:
+def _where(side: Side, names: Sequence[str], wrong: Tensor) -> Iterator[str]:
     """Say along which axes only some of the outputs differ: channels, groups, phases, borders."""
     places = []
     for axis, name in enumerate(names):
         at = _along(wrong, axis).nonzero().flatten().tolist()
         if len(at) < wrong.shape[axis]:
-            places.append(_some(layer, name, at, wrong.shape[axis]))
+            places.append(_some(side, name, at, wrong.shape[axis]))
     if places:
         yield f"outputs differ only {', '.join(places)}"
         return
@@ -147,7 +146,7 @@ def _where(layer: Layer, names: Sequence[str], wrong: Tensor) -> Found:
         inner &= kept.reshape([-1 if each == axis else 1 for each in range(wrong.ndim)])
         at = (~kept).nonzero().flatten().tolist()
         if at and len(at) < wrong.shape[axis]:
-            places.append(_some(layer, name, at, wrong.shape[axis]))
+            places.append(_some(side, name, at, wrong.shape[axis]))
     if places and torch.equal(right, inner):
         yield f"outputs differ only {', or '.join(places)}"
 
@@ -158,10 +157,10 @@ def _along(found: Tensor, axis: int) -> Tensor:
     return found.any(dim=others) if others else found
 
 
-def _some(layer: Layer, name: str, at: list[int], length: int) -> str:
+def _some(side: Side, name: str, at: list[int], length: int) -> str:
     """Say which positions of an axis they are, in the terms of the layer."""
     if name == "o":
-        groups: int = getattr(layer, "groups", 1)
+        groups = side.axis_sizes.get("g", 1)
         size = length // groups
         touched = sorted({channel // size for channel in at})
         if groups > 1 and len(at) == size * len(touched):
@@ -175,22 +174,21 @@ def _some(layer: Layer, name: str, at: list[int], length: int) -> str:
         ends = {"first": right[0], "last": length - 1 - right[-1]}
         told = " and ".join(f"the {end} {count}" for end, count in ends.items() if count)
         return f"at {told} of {length} along {name}"
-    for period in _periods(layer, name):
+    for period in _periods(side, name):
         phases = sorted({place % period for place in at})
         if len(phases) < period and len(at) == sum(place % period in phases for place in range(length)):
             return f"at {name} % {period} = {_listed(phases)}"
     return f"at {name} = {_listed(at)}"
 
 
-def _periods(layer: Layer, name: str) -> Iterator[int]:
-    space = SPACE_AXES[layer.dims]
-    if isinstance(layer, ConvTranspose) and name in space:
-        yield layer.stride[space.index(name)]
+def _periods(side: Side, name: str) -> Iterator[int]:
+    if name in side.axis_periods:
+        yield side.axis_periods[name]
     if name != "b":
         yield from (2, 3, 4)
 
 
-def _listed(each: Iterable[object]) -> str:
-    found = [str(one) for one in each]
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return ", ".join(found[:SHOWN]) + more
+def _listed(values: Iterable[object]) -> str:
+    texts = [str(value) for value in values]
+    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return ", ".join(texts[:SHOWN]) + more

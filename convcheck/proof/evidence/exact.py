@@ -7,27 +7,26 @@ import math
 import torch
 from torch import Tensor
 
-from convcheck.proof.evidence.integers import Probe
+from convcheck.proof.evidence.probes import Probe
 
 
-def compare(probe: Probe) -> str | None:
+def compare(probe: Probe) -> tuple[str, ...]:
     """Compare both outputs bit for bit, but for the sign of zero.
 
-    Return None if they are identical, else a sentence on where they differ.
+    Return sentences on where they differ; none if they are identical.
     """
-    reference, candidate = probe.reference.detach(), probe.whole(probe.candidate.detach())
+    reference, candidate = probe.outputs()
     if reference.shape != candidate.shape:
-        shapes = f"{list(reference.shape)}, and the candidate's {list(candidate.shape)}"
-        return f"the reference's output is {shapes}"
+        return (f"the reference's output is {list(reference.shape)}, and the candidate's {list(candidate.shape)}",)
     if torch.equal(reference, candidate):
-        return None
+        return ()
     gap = (reference - candidate).abs()
     # NaN is the largest to argmax: nothing is farther from a number.
-    at = torch.unravel_index(gap.argmax(), gap.shape)
-    count = int((gap != 0).sum())
+    worst = torch.unravel_index(gap.argmax(), gap.shape)
+    count, values = int((gap != 0).sum()), (_written(reference[worst]), _written(candidate[worst]))
     return (
-        f"on integers, where nothing is rounded, {count} of {gap.numel()} output values differ; the most at "
-        f"{[int(i) for i in at]}: {_written(reference[at])} against {_written(candidate[at])}"
+        f"on integers, where nothing is rounded, {count} of {gap.numel()} output values differ",
+        f"the most at {[int(place) for place in worst]}: {values[0]} against {values[1]}",
     )
 
 

@@ -9,50 +9,51 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from convcheck.proof.evidence import samples
-from convcheck.proof.evidence.pair import CannotRunError, Pair
-from convcheck.proof.evidence.precision import Arithmetic
-from convcheck.proof.evidence.samples import Point
+from convcheck.proof.pair import Pair
+from convcheck.proof.precision import Arithmetic
 from convcheck.results import Sides
+from convcheck.sides import samples
+from convcheck.sides.samples import Sample
+from convcheck.sides.side import CannotRunError
 
 
-def faults(point: Point) -> Iterator[str]:
+def faults(sample: Sample) -> Iterator[str]:
     """Yield, for every tensor that holds NaN or infinity, where the first of them stands."""
-    inputs = {f"input {number}" if number else "input": each for number, each in enumerate(point.inputs)}
-    for name, tensor in {**inputs, **point.parameters}.items():
+    for name, tensor in sample.tensors().items():
         broken = ~tensor.isfinite()
         if broken.any():
-            at = tuple(broken.nonzero()[0].tolist())
+            first = tuple(broken.nonzero()[0].tolist())
             count = int(broken.sum())
             others = f", the first of {count} such of {tensor.numel()} numbers" if count > 1 else ""
-            yield f"{name}{list(at)} is {float(tensor[at])}{others}: NaN and infinity equal nothing"
+            yield f"{name}{list(first)} is {float(tensor[first])}{others}: NaN and infinity equal nothing"
 
 
-def check_range(dtype: str, unit: Arithmetic, point: Point, pair: Pair, outputs: Sides[Tensor]) -> None:
+def check_range(dtype: str, unit: Arithmetic, sample: Sample, pair: Pair, outputs: Sides[Tensor]) -> None:
     """Check that a dtype can hold what is computed in it, where something came out that is no number.
 
-    `point` is what was put in, after it was rounded to the dtype.
+    `sample` is what was put in, after it was rounded to the dtype.
 
     Raises:
         CannotRunError: a number, or one on the way, is beyond the largest of the dtype; nothing is learnt from the run.
     """
     if outputs.reference.isfinite().all() and outputs.candidate.isfinite().all():
         return
-    given = all(bool(tensor.isfinite().all()) for tensor in (*point.inputs, *point.parameters.values()))
-    largest = _largest_between(pair, point) if given else torch.inf
+    given = all(bool(tensor.isfinite().all()) for tensor in sample.tensors().values())
+    largest = _largest_between(pair, sample) if given else torch.inf
     if largest > unit.largest:
         what = f"{largest:.4g} comes up on the way" if given else "larger ones are given"
         raise CannotRunError(f"overflow: {dtype} holds numbers up to {unit.largest:.4g}, and {what}")
 
 
-def _largest_between(pair: Pair, exactly: Point) -> float:
+def _largest_between(pair: Pair, sample: Sample) -> float:
     """Return the largest finite magnitude that comes up on either side, in float64."""
-    magnitudes = exactly if pair.layer.degree() is None else samples.magnitudes(pair.layer, exactly)
-    seen = _Largest()  # type: ignore[no-untyped-call]
-    with seen:
-        pair.run(exactly)
+    reference = pair.reference
+    magnitudes = sample if reference.degree is None else samples.magnitudes(reference, sample)
+    watch = _Largest()  # type: ignore[no-untyped-call]
+    with watch:
+        pair.run(sample)
         pair.run(magnitudes)
-    return seen.largest
+    return watch.largest
 
 
 class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own modes are not typed
@@ -62,8 +63,8 @@ class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's o
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = function(*args, **(kwargs or {}))
-        for each in made if isinstance(made, (tuple, list)) else (made,):
-            if isinstance(each, Tensor) and each.is_floating_point() and each.numel():
-                finite = each.detach().nan_to_num(0.0, 0.0, 0.0)
+        for tensor in made if isinstance(made, (tuple, list)) else (made,):
+            if isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.numel():
+                finite = tensor.detach().nan_to_num(0.0, 0.0, 0.0)
                 self.largest = max(self.largest, float(finite.abs().max()))
         return made

@@ -3,48 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from convcheck.config.case import Case, Tolerance
-from convcheck.proof.evidence import finite, repetition, rounding, samples, strength, underflow
-from convcheck.proof.evidence.pair import CannotRunError, Pair, drawn_in, torch_may_refuse
-from convcheck.proof.evidence.precision import Arithmetic, arithmetic
-from convcheck.proof.evidence.samples import Point
-from convcheck.results import Deviation, Finding, Kind, Sides
-from convcheck.rewriting.rewrite import Rewrite
+from convcheck.proof.context import Context, Evidence
+from convcheck.proof.evidence import finite, repetition, rounding, strength, underflow
+from convcheck.proof.pair import Pair, drawn_in
+from convcheck.proof.precision import Arithmetic, arithmetic
+from convcheck.proof.real_weights import with_real_weights
+from convcheck.results import Agreement, Deviation, Finding, Kind, Sides
+from convcheck.sides import samples
+from convcheck.sides.samples import Sample
+from convcheck.sides.side import CannotRunError, torch_may_refuse
 from convcheck.sizes.patterns import Shape
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """`referee` holds the rms error of each side against float64, where that is wider; `faults` are sentences.
+class Measurement:
+    """What one run in one dtype says of a pair.
 
-    `off` says which side is farther from float64 than its own roundings explain, where the two are too far apart.
+    `referee` holds the rms error of each side against float64, where that is wider; `faults` are sentences.
+    `platform_faults` say which side is farther from float64 than its own roundings explain, where both are too far
+    apart.
     """
 
     deviation: Deviation
     referee: Sides[float | None]
     shapes: Sides[Shape | None]
     faults: tuple[str, ...] = ()
-    off: tuple[str, ...] = ()
+    platform_faults: tuple[str, ...] = ()
     notes: tuple[Finding, ...] = ()
 
 
-def draw(pair: Pair, case: Case) -> Point:
+def examine(context: Context) -> Evidence:
+    """Compare both sides in the asked dtype; in float64, too, where no exact argument finds small faults."""
+    pair, case = context.pair, context.case
+    measured = measure(pair, case, with_real_weights(draw(pair, case), case))
+    findings = [Finding(Kind.ROUNDING, text) for text in measured.faults]
+    exact = context.result.exact.status
+    proved = exact is Agreement.IDENTICAL
+    transformed = pair.candidate.transform_error is not None
+    if case.dtype != "float64" and (pair.reference.degree is None or transformed):
+        # Where no exact argument exists, float64 has to do for it; and where one was rounded to integers, which small
+        # faults do not survive, it finds these.
+        wide = replace(case, dtype="float64")
+        wider = measure(pair, wide, with_real_weights(draw(pair, wide), case)).faults
+        findings += [Finding(Kind.ROUNDING, text) for text in wider]
+        proved = not wider and exact is not Agreement.DIFFERENT
+    if proved and measured.platform_faults:
+        agree = "on integers" if exact is Agreement.IDENTICAL else "in float64"
+        right = f"both agree {agree}, so the rewrite is right, and the arithmetic of this platform is off"
+        findings += [Finding(Kind.PLATFORM, text) for text in (*measured.platform_faults, right)]
+    details = {"error": measured.deviation, "referee": measured.referee, "output_shape": measured.shapes}
+    status = Agreement.DIFFERENT if findings else Agreement.IDENTICAL
+    return Evidence(status, tuple(findings), measured.notes, details)
+
+
+def draw(pair: Pair, case: Case) -> Sample:
     """Return normal inputs, and the reference's own parameters: torch's initialisation, from the case's seed."""
     # Not the stream of the parameters, which torch begins with the seed itself: the two would be correlated.
     generator = torch.Generator().manual_seed((case.seed * 1_000_003 + 700_001) % 2**63)
-    own = {name: parameter.detach() for name, parameter in pair.reference.named_parameters()}
-    return samples.normals(pair.layer, pair.shapes, own, drawn_in(case.dtype), generator)
+    own = {name: parameter.detach() for name, parameter in pair.reference.module.named_parameters()}
+    return samples.normals(pair.reference, own, drawn_in(case.dtype), generator)
 
 
-def measure(pair: Pair, case: Case, drawn: Point, terms: int, rewrite: Rewrite) -> Numbers:
-    """Run both sides on the numbers of a point, rounded to the asked dtype, and compare.
-
-    `terms` is the most products in the sum of one output.
+def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
+    """Run both sides on the numbers of a sample, rounded to the asked dtype, and compare.
 
     Raises:
         CannotRunError: torch cannot run this dtype on this device, or the dtype cannot hold the numbers.
@@ -52,25 +79,24 @@ def measure(pair: Pair, case: Case, drawn: Point, terms: int, rewrite: Rewrite) 
     dtype, device = getattr(torch, case.dtype), _device(case.device)
     unit = arithmetic(dtype, device)
     with torch_may_refuse(), torch.no_grad():
-        point = drawn.mapped(lambda each: each.to(device, each.dtype if each.dtype == torch.bool else dtype))
-        outputs = Sides(*(side.double().cpu() for side in pair.run(point)))
-        exactly = point.mapped(lambda each: each.cpu() if each.dtype == torch.bool else each.double().cpu())
-        truth = _referee(pair, exactly)
+        sample = drawn.to(device, dtype)
+        outputs = Sides(*(output.double().cpu() for output in pair.run(sample)))
+        widened = sample.to(torch.device("cpu"), torch.float64)
+        truth = float64_reference(pair, widened)
     shapes: Sides[Shape | None] = Sides(tuple(outputs.reference.shape), tuple(outputs.candidate.shape))
     if shapes.reference != shapes.candidate:
-        return Numbers(Deviation(), Sides(None, None), shapes)
+        return Measurement(Deviation(), Sides(None, None), shapes)
     broken = tuple(finite.faults(drawn))
     if not broken:
-        finite.check_range(case.dtype, unit, exactly, pair, outputs)
-    sides = _derived(pair, rewrite, exactly, unit, terms, truth, outputs)
+        finite.check_range(case.dtype, unit, widened, pair, outputs)
+    sides = _derived(pair, widened, unit, truth, outputs)
     limit = derived = sides.reference + sides.candidate
-    notes = [
-        *(Finding(Kind.ROUNDING, note) for note in unit.notes),
-        *(strength.symmetries(drawn.parameters) if pair.layer.degree() is None else ()),
-    ]
+    notes = [Finding(Kind.ROUNDING, note) for note in unit.notes]
+    if pair.reference.degree is None:
+        notes += strength.symmetries(drawn.parameters)
     if case.tolerance is not None:
         limit = case.tolerance.atol + case.tolerance.rtol * outputs.reference.abs()
-        notes.append(Finding(Kind.ROUNDING, _note(case.tolerance, limit, derived)))
+        notes.append(Finding(Kind.ROUNDING, _tolerance_note(case.tolerance, limit, derived)))
     deviation = rounding.deviation(outputs, limit, unit)
     unknown = [name for name in ("max_abs", "max_rel", "bound", "ratio", "ulp") if getattr(deviation, name) is None]
     if unknown:
@@ -78,11 +104,11 @@ def measure(pair: Pair, case: Case, drawn: Point, terms: int, rewrite: Rewrite) 
     referee: Sides[float | None] = Sides(None, None)
     if dtype != torch.float64:
         referee = Sides(rounding.rms(outputs.reference, truth.output), rounding.rms(outputs.candidate, truth.output))
-    # What was brought explains what came of it.
+    # NaN in the inputs explains NaN in the outputs: report the inputs only.
     faults = broken or _faults(case, outputs, limit, deviation)
     judge = dtype != torch.float64 and faults and not broken and not rounding.within(outputs, derived)
-    off = tuple(_off(case, outputs, sides, truth)) if judge else ()
-    return Numbers(deviation, referee, shapes, faults, off, tuple(notes))
+    platform_faults = tuple(_platform_faults(case, outputs, sides, truth)) if judge else ()
+    return Measurement(deviation, referee, shapes, faults, platform_faults, tuple(notes))
 
 
 def _device(name: str) -> torch.device:
@@ -95,49 +121,45 @@ def _device(name: str) -> torch.device:
 
 
 def _derived(
-    pair: Pair,
-    rewrite: Rewrite,
-    exactly: Point,
-    unit: Arithmetic,
-    terms: int,
-    truth: rounding.Truth,
-    outputs: Sides[Tensor],
+    pair: Pair, sample: Sample, unit: Arithmetic, truth: rounding.Truth, outputs: Sides[Tensor]
 ) -> Sides[Tensor]:
-    """Return how far each side may be from the truth, for every entry."""
-    layer, degree = pair.layer, pair.layer.degree()
-    if degree is None:
-        assert rewrite.analysis is not None
-        apart = rewrite.analysis(layer, exactly.inputs, exactly.parameters, unit)
+    """Return how far each side may be from the truth, for every entry: `[*output]`."""
+    reference, candidate = pair.reference, pair.candidate
+    if reference.degree is None:
+        assert pair.analysis is not None
+        apart = pair.analysis(sample, unit)
         return Sides(apart / 2, apart / 2)
-    roundings = Sides(layer.roundings(), rewrite.roundings(layer))
-    lost = underflow.lost_between(pair, exactly)
-    moment = repetition.moment(pair, exactly, terms, unit.accumulator)
-    derived = rounding.bound(unit, terms, degree - 1, truth, outputs, roundings, lost, moment)
-    if rewrite.transform is not None:
+    terms = pair.sum_lengths.terms
+    lost = underflow.lost_between(pair, sample)
+    moment = repetition.moment(pair, sample, terms, unit.accumulator)
+    roundings = Sides(reference.roundings, candidate.roundings)
+    derived = rounding.bound(unit, terms, reference.degree - 1, truth, outputs, roundings, lost, moment)
+    if candidate.transform_error is not None:
         # A transform errs relative to the norms of what it transforms, not to single entries.
-        rows = rewrite.transform.rows(layer, exactly.inputs[0], exactly.parameters)
+        rows = candidate.transform_error(sample)
         derived = Sides(derived.reference, derived.candidate + (unit.accumulator + 2 * unit.factor) * rows)
     return derived
 
 
-def _referee(pair: Pair, exactly: Point) -> rounding.Truth:
+def float64_reference(pair: Pair, sample: Sample) -> rounding.Truth:
     """Run the reference in float64 on the very same numbers, on zeros, on magnitudes, and on squares."""
-    output = pair.run_reference(exactly)
-    if pair.layer.degree() is None:
+    reference = pair.reference
+    output = pair.run_reference(sample)
+    if reference.degree is None:
         return rounding.Truth(output, torch.zeros_like(output), output.abs(), output.abs())
-    zeros = tuple(torch.zeros_like(each) for each in exactly.inputs)
+    zeros = tuple(torch.zeros_like(tensor) for tensor in sample.inputs)
     return rounding.Truth(
         output=output,
-        bias=pair.run_reference(Point(zeros, exactly.parameters)),
-        magnitude=pair.run_reference(samples.magnitudes(pair.layer, exactly)),
-        norm=pair.run_reference(samples.squares(pair.layer, exactly)).sqrt(),
+        bias=pair.run_reference(Sample(zeros, sample.parameters)),
+        magnitude=pair.run_reference(samples.magnitudes(reference, sample)),
+        norm=pair.run_reference(samples.squares(reference, sample)).sqrt(),
     )
 
 
 def _faults(case: Case, outputs: Sides[Tensor], limit: Tensor, deviation: Deviation) -> tuple[str, ...]:
     broken = tuple(
-        f"the {side}'s output in {case.dtype} holds NaN or infinity, which equal nothing"
-        for side, output in (("reference", outputs.reference), ("candidate", outputs.candidate))
+        f"the {name}'s output in {case.dtype} holds NaN or infinity, which equal nothing"
+        for name, output in (("reference", outputs.reference), ("candidate", outputs.candidate))
         if not bool(output.isfinite().all())
     )
     if broken or rounding.within(outputs, limit):
@@ -153,21 +175,22 @@ def _faults(case: Case, outputs: Sides[Tensor], limit: Tensor, deviation: Deviat
     )
 
 
-def _off(case: Case, outputs: Sides[Tensor], limits: Sides[Tensor], truth: rounding.Truth) -> Iterator[str]:
+def _platform_faults(case: Case, outputs: Sides[Tensor], limits: Sides[Tensor], truth: rounding.Truth) -> Iterator[str]:
     """Yield a sentence for each side that is farther from float64 than its own roundings explain."""
-    for side in ("reference", "candidate"):
-        output, limit = getattr(outputs, side), getattr(limits, side)
-        found = rounding.deviation(Sides(truth.output, output), limit, arithmetic(torch.float64, torch.device("cpu")))
-        if found.worst is None or (found.ratio is not None and found.ratio <= 1):
+    float64 = arithmetic(torch.float64, torch.device("cpu"))
+    for name in ("reference", "candidate"):
+        deviation = rounding.deviation(Sides(truth.output, getattr(outputs, name)), getattr(limits, name), float64)
+        worst = deviation.worst
+        if worst is None or (deviation.ratio is not None and deviation.ratio <= 1):
             continue
-        seen, right = found.worst.values.candidate, found.worst.values.reference
+        value, exact = worst.values.candidate, worst.values.reference
         yield (
-            f"the {side} in {case.dtype} is farther from float64 than its roundings explain: at {list(found.worst.at)} "
-            f"it is {seen if seen is None else format(seen, '.9g')}, and float64 gives {right:.9g}"
+            f"the {name} in {case.dtype} is farther from float64 than its roundings explain: at {list(worst.at)} "
+            f"it is {value if value is None else format(value, '.9g')}, and float64 gives {exact:.9g}"
         )
 
 
-def _note(tolerance: Tolerance, limit: Tensor, derived: Tensor) -> str:
+def _tolerance_note(tolerance: Tolerance, limit: Tensor, derived: Tensor) -> str:
     given = f"tolerance: atol={tolerance.atol:g}, rtol={tolerance.rtol:g}"
     # Where nothing is added up, nothing is rounded, and any tolerance at all is looser.
     looser = torch.where(limit > derived, limit / derived, 0.0).max()

@@ -1,94 +1,77 @@
-"""All that integer probes can say of a pair: outputs, gradients, and how strong the probes were."""
+"""All that integer probes say of a pair: outputs, gradients, and how strong the probes were."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 
-from convcheck.proof.evidence import differences, exact, gradients, integers, samples, strength
-from convcheck.proof.evidence.pair import Pair
+from convcheck.proof.context import Context, Evidence
+from convcheck.proof.evidence import exact, gradients, strength
+from convcheck.proof.evidence.probes import draw_probe, make_plan
+from convcheck.proof.pair import Pair, pull_back
 from convcheck.results import Agreement, Exact, Finding, Gradients, Kind
+from convcheck.sides import samples
 
 HALF = 0.5
 
 
-@dataclass(frozen=True)
-class Logic:
-    """`terms` is the most products in the sum of one output, 1 where there is none; `faults` are sentences.
-
-    `seen` says of outputs that differ how they do, as far as that can be seen.
-    """
-
-    exact: Exact
-    gradients: Gradients
-    terms: int
-    faults: tuple[Finding, ...]
-    notes: tuple[Finding, ...]
-    seen: tuple[str, ...] = ()
+def examine(context: Context) -> Evidence:
+    """Probe both sides until a wrong candidate would have been found, or a probe finds it."""
+    return probe(context.pair, context.case.seed)
 
 
-def examine(pair: Pair, seed: int) -> Logic:
-    """Probe a pair until a wrong one would have been found, or the first probe finds it."""
-    degree = pair.layer.degree()
-    if degree is None:
-        note = _exact(f"not applicable, {pair.layer.kind} is no sum of products; float64 stands in for it")
-        return Logic(Exact(), Gradients(), 1, (), (note, *_weaknesses_on_normals(pair, seed)))
-    plan = integers.plan(pair, degree)
-    found, fault, probes = None, None, 0
-    notes: dict[Finding, None] = {}
-    seen: tuple[str, ...] = ()
+def probe(pair: Pair, seed: int) -> Evidence:
+    """Return the same for a pair by itself; its details are `exact` and `gradients`."""
+    reference = pair.reference
+    if reference.degree is None:
+        stand_in = f"exact: not applicable, {reference.name} is no sum of products; float64 stands in for it"
+        notes = (Finding(Kind.EXACT, stand_in), *_weaknesses_on_normals(pair, seed))
+        return Evidence(Agreement.NOT_APPLICABLE, notes=notes)
+    plan = make_plan(pair, reference.degree)
     if plan.error >= HALF:
-        return Logic(
-            Exact(), Gradients(), plan.terms, (), (_exact(f"no integers are small enough ({plan.error:.2g})"),)
-        )
-    if plan.error:
-        notes[_exact(f"rounded to integers, next to which a transform lands within {plan.error:.1e} < 1/2")] = None
-    if any(statistic.eps is not None for statistic in pair.layer.statistics().values()):
-        powers = " or ".join(f"{scale:g}" for scale in samples.SCALES)
-        notes[_exact(f"running variances are chosen so that variance + eps is {powers}, whose roots are exact")] = None
-    for probe in integers.draw(pair, plan, seed):
+        too_large = Finding(Kind.EXACT, f"exact: no integers are small enough ({plan.error:.2g})")
+        return Evidence(Agreement.NOT_APPLICABLE, notes=(too_large,))
+    notes = tuple(_notes(pair, plan.error))
+    compared, probes = Gradients(), 0
+    faults: tuple[str, ...] = ()
+    while not faults and probes < plan.probes:
+        drawn = draw_probe(pair, plan, seed, probes)
+        faults, pulled = exact.compare(drawn), gradients.gradients_of(drawn)
+        compared = gradients.merge(compared, gradients.compare(pulled))
+        if probes == 0:
+            slopes = {name: both.reference for name, both in pulled.items()}
+            weak = strength.weaknesses(reference, drawn.reference.detach(), slopes)
+            notes = tuple(dict.fromkeys((*notes, *weak)))
         probes += 1
-        fault = exact.compare(probe)
-        pulled = gradients.pull(probe)
-        compared = gradients.compare(pulled)
-        found = gradients.merge(found, compared) if found else compared
-        if probes == 1:
-            slopes = {name: each.reference for name, each in pulled.items()}
-            weak = strength.weaknesses(pair.layer, pair.shapes, probe.reference.detach(), slopes)
-            notes |= dict.fromkeys(weak)
-        if fault is not None:
-            seen = _seen(pair, probe)
-            break
-    found = found or Gradients()
-    faults = [Finding(Kind.EXACT, fault)] if fault is not None else []
-    if found.status is Agreement.DIFFERENT:
-        differing = " and ".join(gradients.differing(found))
-        faults.append(Finding(Kind.GRADIENTS, f"the gradients of {differing} differ on integers"))
-    outcome = Exact(Agreement.DIFFERENT, probes) if fault else Exact(Agreement.IDENTICAL, probes, plan.false_accept)
-    return Logic(outcome, found, plan.terms, tuple(faults), tuple(notes), seen)
+    findings = [Finding(Kind.EXACT, text) for text in faults]
+    if differing := gradients.differing(compared):
+        findings.append(Finding(Kind.GRADIENTS, f"the gradients of {' and '.join(differing)} differ on integers"))
+    status = Agreement.DIFFERENT if faults else Agreement.IDENTICAL
+    details = {
+        "exact": Exact(status, probes, None if faults else plan.false_accept),
+        "gradients": compared,
+    }
+    return Evidence(status, tuple(findings), notes, details)
 
 
-def _exact(note: str) -> Finding:
-    return Finding(Kind.EXACT, f"exact: {note}")
+def _notes(pair: Pair, error: float) -> Iterator[Finding]:
+    """Yield what a reader must know of the integers that are drawn."""
+    if error:
+        rounded = f"exact: rounded to integers, next to which a transform lands within {error:.1e} < 1/2"
+        yield Finding(Kind.EXACT, rounded)
+    if any(statistic.eps is not None for statistic in pair.reference.statistics.values()):
+        powers = " or ".join(f"{scale:g}" for scale in samples.SCALES)
+        chosen = f"exact: running variances are chosen so that variance + eps is {powers}, whose roots are exact"
+        yield Finding(Kind.EXACT, chosen)
 
 
 def _weaknesses_on_normals(pair: Pair, seed: int) -> Iterator[Finding]:
     """Yield what a case leaves untested that no integers can probe."""
     generator = torch.Generator().manual_seed(seed)
-    drawn = samples.normals(pair.layer, pair.shapes, {}, torch.float64, generator)
-    point = drawn.mapped(lambda each: each if each.dtype == torch.bool else each.requires_grad_())
-    output = pair.run_reference(point)
-    variables = point.variables()
+    sample = samples.normals(pair.reference, {}, torch.float64, generator).mapped(torch.Tensor.requires_grad_)
+    output = pair.run_reference(sample)
+    variables = sample.variables()
     cotangent = torch.randn(output.shape, generator=generator, dtype=torch.float64)
-    pulled = integers.pull_back(output, list(variables.values()), cotangent)
-    yield from strength.weaknesses(pair.layer, pair.shapes, output.detach(), dict(zip(variables, pulled, strict=True)))
-
-
-def _seen(pair: Pair, probe: integers.Probe) -> tuple[str, ...]:
-    reference, candidate = probe.reference.detach(), probe.whole(probe.candidate.detach())
-    if reference.shape != candidate.shape:
-        return ()
-    parameters = {name: each.detach() for name, each in probe.point.parameters.items()}
-    return tuple(differences.describe(pair.layer, parameters, reference, candidate))
+    slopes = pull_back(output, list(variables.values()), cotangent)
+    yield from strength.weaknesses(pair.reference, output.detach(), dict(zip(variables, slopes, strict=True)))

@@ -18,8 +18,8 @@ import math
 import torch
 from torch import Tensor
 
-from convcheck.proof.evidence.pair import Pair
-from convcheck.proof.evidence.samples import Point
+from convcheck.proof.pair import Pair
+from convcheck.sides.samples import Sample
 
 SHORT = 256
 """Sums of fewer products are within the bound for independent errors, however alike these are."""
@@ -32,7 +32,7 @@ _ODD = (0x7F51AFD7ED558CD, 0x1F83D9ABFB41BD6B, 0x632BE59BD9B4E019)
 _SHIFTS = (33, 29, 32)
 
 
-def moment(pair: Pair, exactly: Point, terms: int, unit: float) -> float:
+def moment(pair: Pair, sample: Sample, terms: int, unit: float) -> float:
     """Return F2 of the output in which products repeat most, with u_acc in `unit`; K where that may be chance.
 
     Products repeat where their errors do: where they agree to about K * u_acc.
@@ -40,22 +40,22 @@ def moment(pair: Pair, exactly: Point, terms: int, unit: float) -> float:
     if terms < SHORT:
         return float(terms)
     bits = max(1, min(52, math.floor(-math.log2(terms * unit))))
-    squares = [_signed_sums(pair, exactly, bits, run).square() for run in range(RUNS)]
-    found = float(torch.stack(squares).mean(0).max())
-    return min(found, float(terms) ** 2) if found > CHANCE * terms else float(terms)
+    squares = [_signed_sums(pair, sample, bits, run).square() for run in range(RUNS)]
+    largest = float(torch.stack(squares).mean(0).max())
+    return min(largest, float(terms) ** 2) if largest > CHANCE * terms else float(terms)
 
 
-def _signed_sums(pair: Pair, exactly: Point, bits: int, run: int) -> Tensor:
-    inputs = tuple(_signs(each, bits, 101 * run + number) for number, each in enumerate(exactly.inputs))
+def _signed_sums(pair: Pair, sample: Sample, bits: int, run: int) -> Tensor:
+    inputs = tuple(_signs(tensor, bits, 101 * run + number) for number, tensor in enumerate(sample.inputs))
     parameters = {
-        name: _signs(each, bits, 101 * run + 50 + number)
-        for number, (name, each) in enumerate(exactly.parameters.items())
+        name: _signs(tensor, bits, 101 * run + 50 + number)
+        for number, (name, tensor) in enumerate(sample.parameters.items())
     }
-    for name, statistic in pair.layer.statistics().items():
+    for name, statistic in pair.reference.statistics.items():
         if statistic.eps is not None:
             # A variance scales whole channels, by 1 here.
             parameters[name] = torch.full_like(parameters[name], 1 - statistic.eps)
-    return pair.run_reference(Point(inputs, parameters))
+    return pair.run_reference(Sample(inputs, parameters))
 
 
 def _signs(values: Tensor, bits: int, seed: int) -> Tensor:

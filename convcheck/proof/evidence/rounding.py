@@ -37,11 +37,10 @@ import torch
 from torch import Tensor
 
 from convcheck.layers import Roundings
-from convcheck.proof.evidence.precision import Arithmetic
+from convcheck.proof.precision import Arithmetic
 from convcheck.results import Deviation, Sides, Worst
+from convcheck.rewriting.running_error import LAMBDA
 from convcheck.sizes.patterns import Shape
-
-LAMBDA = 6.0
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
 
-from convcheck.proof.evidence import samples
-from convcheck.proof.evidence.integers import pull_back
-from convcheck.proof.evidence.pair import Pair, torch_may_refuse
+from convcheck.proof.pair import Pair, pull_back
 from convcheck.rewriting.transplant import Move
+from convcheck.sides import samples
+from convcheck.sides.samples import Sample
 
 PROBES = 4
 MAGNITUDE, SMALL = 2**15, 2**9
@@ -44,46 +43,41 @@ def signatures(pair: Pair, seed: int) -> Signatures | None:
     Raises:
         CannotRunError: torch cannot run one of the sides.
     """
-    if pair.layer.degree() != 2 or not pair.layer.parameters():
+    reference, candidate = pair.reference, pair.candidate
+    if reference.degree != 2 or not reference.parameters:
         return None
-    magnitude = SMALL if pair.gain else MAGNITUDE
-    has = {name: tuple(parameter.shape) for name, parameter in pair.candidate.named_parameters()}
-    found: list[dict[str, Tensor]] = [{}, {}]
+    magnitude = SMALL if candidate.gain else MAGNITUDE
+    shapes = {name: tuple(parameter.shape) for name, parameter in candidate.module.named_parameters()}
+    hashes: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
     for index in range(PROBES):
         generator = torch.Generator().manual_seed((seed * 1_000_003 + 500_009 + index) % 2**63)
-        point = samples.integers(pair.layer, pair.shapes, magnitude, generator)
-        own = {name: point.parameters[name] for name in pair.layer.parameters()}
-        other = {name: samples.whole_numbers(shape, 1, generator).requires_grad_() for name, shape in has.items()}
-        outputs = [_run(pair.reference, own, point.inputs), _run(pair.candidate, other, point.inputs)]
+        sample = samples.integers(reference, magnitude, generator)
+        ours = {name: sample.parameters[name] for name in reference.parameters}
+        theirs = {name: samples.whole_numbers(shape, 1, generator).requires_grad_() for name, shape in shapes.items()}
+        outputs = reference.run(Sample(sample.inputs, ours)), candidate.run(Sample(sample.inputs, theirs))
         if outputs[0].shape != outputs[1].shape:
             return None
         cotangent = samples.whole_numbers(tuple(outputs[0].shape), magnitude, generator)
-        for side, output, parameters in zip(found, outputs, (own, other), strict=True):
+        for side, output, parameters in zip(hashes, outputs, (ours, theirs), strict=True):
             gradients = pull_back(output, list(parameters.values()), cotangent)
             for name, gradient in zip(parameters, gradients, strict=True):
                 hashed = side.get(name, torch.zeros_like(gradient, dtype=torch.int64))
                 side[name] = hashed * _MULTIPLIER + gradient.round().long()
-    return Signatures(*found)
+    return Signatures(*hashes)
 
 
-def _run(module: nn.Module, parameters: Mapping[str, Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
-    with torch_may_refuse():
-        output: Tensor = functional_call(module, dict(parameters), inputs)
-    return output
-
-
-def agrees(move: Move, own: Tensor, other: Tensor) -> bool:
-    """Tell whether a move takes the entries with signatures `own` to places with signatures `other`.
+def agrees(move: Move, ours: Tensor, theirs: Tensor) -> bool:
+    """Tell whether a move takes the entries with signatures `ours` to places with signatures `theirs`.
 
     The signatures go the other way, as gradients do; entries that the move leaves to others are not looked at.
     """
-    places = torch.arange(own.numel()).reshape(own.shape)
-    if move.result() != tuple(other.shape):
+    places = torch.arange(ours.numel()).reshape(ours.shape)
+    if move.result() != tuple(theirs.shape):
         return False
     # From 1 on, so that 0 stands for the zeros that some moves put in.
     sources = move.forward({move.source: (places + 1).double()}).long().flatten()
     filled = sources > 0
-    back = torch.zeros(own.numel(), dtype=torch.int64).index_add_(0, sources[filled] - 1, other.flatten()[filled])
-    moved = torch.zeros(own.numel(), dtype=torch.bool)
+    back = torch.zeros(ours.numel(), dtype=torch.int64).index_add_(0, sources[filled] - 1, theirs.flatten()[filled])
+    moved = torch.zeros(ours.numel(), dtype=torch.bool)
     moved[sources[filled] - 1] = True
-    return torch.equal(back[moved], own.flatten()[moved])
+    return torch.equal(back[moved], ours.flatten()[moved])

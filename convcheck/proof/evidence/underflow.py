@@ -1,7 +1,7 @@
 """What is lost of values below the normal range where they are stored on the way, and then multiplied again.
 
 Half of the smallest positive number, s/2, is lost at most of a value that is stored (a sum of two stored numbers loses
-nothing there). In a chain, what follows multiplies it: what layer i loses, rounding R_i times, reaches the output as
+nothing there). In a chain, what follows multiplies it: what stage i loses, rounding R_i times, reaches the output as
 
     s/2 * R_i * |W_n| * ... * |W_(i+1)| * 1
 
@@ -14,50 +14,51 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from convcheck.layers import Sequential
-from convcheck.proof.evidence import samples
-from convcheck.proof.evidence.pair import Pair
-from convcheck.proof.evidence.samples import Point
+from convcheck.proof.pair import Pair
 from convcheck.results import Sides
 from convcheck.rewriting.transplant import Merge
+from convcheck.sides import samples
+from convcheck.sides.samples import Sample
+from convcheck.sides.side import Side
 
 
-def lost_between(pair: Pair, exactly: Point) -> Sides[Tensor | float]:
-    """Return, for both sides, how often s/2 reaches an output besides what is lost of the output itself."""
-    return Sides(_in_chain(pair, exactly), _in_merged(pair, exactly))
+def lost_between(pair: Pair, sample: Sample) -> Sides[Tensor | float]:
+    """Return, for both sides, how often s/2 reaches an output besides what is lost of that itself: `[*output]`."""
+    return Sides(_in_chain(pair.reference, sample), _in_merged(pair, sample))
 
 
-def _in_chain(pair: Pair, exactly: Point) -> Tensor | float:
-    layer, chain = pair.layer, pair.reference
-    if not isinstance(layer, Sequential):
+def _in_chain(side: Side, sample: Sample) -> Tensor | float:
+    if not side.stages:
         return 0.0
-    assert isinstance(chain, nn.Sequential)
-    at = samples.magnitudes(layer, exactly)
-    (value,), lost = at.inputs, None
-    for index, (each, module) in enumerate(zip(layer.layers, chain, strict=True)):
-        own = {name.removeprefix(f"{index}."): p for name, p in at.parameters.items() if name.startswith(f"{index}.")}
+    assert isinstance(side.module, nn.Sequential)
+    positive = samples.magnitudes(side, sample)
+    (value,), lost = positive.inputs, None
+    for stage, module in zip(side.stages, side.module, strict=True):
+        parameters = {
+            name.removeprefix(stage.prefix): tensor
+            for name, tensor in positive.parameters.items()
+            if name.startswith(stage.prefix)
+        }
 
-        def run(x: Tensor, module: nn.Module = module, own: dict[str, Tensor] = own) -> Tensor:
-            y: Tensor = functional_call(module, own, (x,))
+        def run(x: Tensor, module: nn.Module = module, parameters: dict[str, Tensor] = parameters) -> Tensor:
+            y: Tensor = functional_call(module, parameters, (x,))
             return y
 
-        made = run(value)
-        # Layers are affine: what comes in is multiplied, and the bias cancels.
-        carried = torch.zeros_like(made) if lost is None else run(lost) - run(torch.zeros_like(lost))
-        rounded = each.roundings()
-        last = index == len(layer.layers) - 1
-        lost, value = carried + (0 if last else rounded.sums + int(rounded.bias_apart)), made
+        output = run(value)
+        # Stages are affine: what comes in is multiplied, and the bias cancels.
+        carried = torch.zeros_like(output) if lost is None else run(lost) - run(torch.zeros_like(lost))
+        last = stage is side.stages[-1]
+        lost = carried + (0 if last else stage.roundings.sums + int(stage.roundings.bias_apart))
+        value = output
     assert lost is not None
     return lost
 
 
-def _in_merged(pair: Pair, exactly: Point) -> Tensor | float:
-    if not pair.transplant.merges():
+def _in_merged(pair: Pair, sample: Sample) -> Tensor | float:
+    if not pair.mapping.merges():
         return 0.0
     ones = {
         move.target: torch.full(move.result(), float(isinstance(move, Merge)), dtype=torch.float64)
-        for move in pair.transplant.moves
+        for move in pair.mapping.moves
     }
-    inputs = tuple(each.abs() for each in exactly.inputs)
-    lost: Tensor = functional_call(pair.candidate, ones, inputs)
-    return lost
+    return pair.candidate.run(Sample(tuple(tensor.abs() for tensor in sample.inputs), ones))

@@ -7,18 +7,19 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from benchmarks import equivalence, kinds
-from benchmarks.comparing import in_dtype, let_through
+from benchmarks import equivalence
+from benchmarks.fault_kinds import FaultKind
 from benchmarks.planting import Fault
+from benchmarks.torch_comparisons import Recorded, in_dtype, let_through
 from convcheck.catalogue.claims import Claim
-from convcheck.proof.evidence import bookkeeping, samples
-from convcheck.proof.evidence.pair import build_pair
-from convcheck.proof.evidence.samples import Point
+from convcheck.proof.evidence.weight_shapes import misfits
+from convcheck.proof.pair import build_pair
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Result, Verdict
+from convcheck.sides import samples
 
 
-class Fate(StrEnum):
+class Status(StrEnum):
     """How a mutant ended. What torch could not even build or run never was one."""
 
     KILLED = "killed"
@@ -30,23 +31,23 @@ class Fate(StrEnum):
     UNBUILT = "could not be built"
 
 
-FAILURES = (Fate.SURVIVED, Fate.ACCUSED, Fate.CRASHED)
+FAILURES = (Status.SURVIVED, Status.ACCUSED, Status.CRASHED)
 """A fault that was missed, one that was found where none is, and one that convcheck itself fell over."""
 
-ORDERS = (kinds.PATCH_AXES, kinds.CHANNELS, kinds.FLIP, kinds.IN_OUT, kinds.GROUPS)
+ORDERS = (FaultKind.PATCH_AXES, FaultKind.CHANNELS, FaultKind.FLIP, FaultKind.IN_OUT, FaultKind.GROUPS)
 """What a case with one channel, or with weights that are symmetric in their effect, cannot tell."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A mutant's fate, with the evidence that found it, or the reason why it was not found.
+class MutantResult:
+    """A mutant's status, with the evidence that found it, or the reason why it was not found.
 
     `passed` names the comparisons of torch that would have let it through, on the numbers of the same run.
     """
 
     claim: Claim
     fault: Fault
-    fate: Fate
+    status: Status
     by: str
     passed: tuple[str, ...] = ()
 
@@ -58,33 +59,28 @@ def mutant(claim: Claim, fault: Fault) -> str:
     return f"{claim.name}: {case.layer} on {shapes} in {case.dtype}; {fault.kind}: {fault.place}"
 
 
-def judge(claim: Claim, fault: Fault) -> Outcome:
+def judge(claim: Claim, fault: Fault) -> MutantResult:
     """Verify a mutant, and look closer if it was not found."""
     planted = dataclasses.replace(claim, rewrite=fault.rewrite)
     reason = unbuilt(planted)
     if reason is not None:
-        return Outcome(claim, fault, Fate.UNBUILT, reason)
-    drawn: list[Point] = []
-
-    def seen(point: Point) -> Point:
-        drawn.append(point)
-        return point
-
+        return MutantResult(claim, fault, Status.UNBUILT, reason)
+    numbers = Recorded()
     try:
-        result = verify(planted, seen)
+        result = verify(numbers.of(planted))
     except Exception as error:  # that nothing falls over a fault is part of what is tested
-        return Outcome(claim, fault, Fate.CRASHED, f"{type(error).__name__}: {error}")
+        return MutantResult(claim, fault, Status.CRASHED, f"{type(error).__name__}: {error}")
     if result.verdict is Verdict.ERROR:
-        return Outcome(claim, fault, Fate.UNBUILT, str(result.reason))
-    passed = let_through(*in_dtype(planted, drawn[0]))
+        return MutantResult(claim, fault, Status.UNBUILT, str(result.reason))
+    passed = let_through(*in_dtype(planted, numbers.samples[0]))
     if result.verdict is not Verdict.EQUAL:
-        fate = Fate.ACCUSED if equivalence.unchanged(fault) else Fate.KILLED
-        return Outcome(claim, fault, fate, found_by(result), passed)
+        status = Status.ACCUSED if equivalence.unchanged(fault) else Status.KILLED
+        return MutantResult(claim, fault, status, found_by(result), passed)
     argument = equivalence.shown(claim, fault)
     if argument is not None:
-        return Outcome(claim, fault, Fate.EQUIVALENT, argument)
+        return MutantResult(claim, fault, Status.EQUIVALENT, argument)
     weak = "; ".join(str(note) for note in result.weaknesses if excuses(str(note), fault))
-    return Outcome(claim, fault, Fate.WEAK if weak else Fate.SURVIVED, weak or "nothing differed", passed)
+    return MutantResult(claim, fault, Status.WEAK if weak else Status.SURVIVED, weak or "nothing differed", passed)
 
 
 def excuses(note: str, fault: Fault) -> bool:
@@ -103,12 +99,12 @@ def unbuilt(claim: Claim) -> str | None:
     layer, shapes = claim.case.layer, claim.case.inputs
     try:
         pair = build_pair(claim)
-        misfits = "; ".join(bookkeeping.layout_faults(pair))
-        output = None if misfits else pair.run_candidate(samples.ones(layer, shapes))
+        faults = "; ".join(misfits(pair))
+        output = None if faults else pair.run_candidate(samples.ones(pair.reference))
     except Exception as error:  # whatever it is that a faulty module raises
         return f"{type(error).__name__}: {error}"
     if output is None:
-        return misfits
+        return faults
     wanted = layer.output_shape(*shapes)
     return None if tuple(output.shape) == wanted else f"its output is {list(output.shape)}, not {list(wanted)}"
 

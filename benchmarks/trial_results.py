@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmarks.comparing import in_dtype, let_through
 from benchmarks.correct_cases import THREADS, Trial
-from convcheck.proof.evidence.samples import Point
+from benchmarks.torch_comparisons import Recorded, in_dtype, let_through
 from convcheck.proof.verification import verify
 from convcheck.results import Verdict
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialResult:
     """What became of one trial. `passed` names torch's comparisons that find no difference, where both sides ran.
 
     `ratio` is the largest error / bound of all entries; None where there is no such number.
@@ -46,24 +45,19 @@ class Outcome:
         return self.verdict is not Verdict.EQUAL and not self.overflow
 
 
-def run(trial: Trial) -> Outcome:
+def run(trial: Trial) -> TrialResult:
     """Verify one trial."""
-    drawn: list[Point] = []
-
-    def at(point: Point) -> Point:
-        drawn.append(trial.changed(point))
-        return drawn[-1]
-
-    result = verify(trial.claim(), at)
-    outcome = Outcome(trial, result.verdict, result.error.ratio, result.reason or "")
-    if not outcome.compared or not drawn:
+    numbers = Recorded(trial.changed)
+    result = verify(numbers.of(trial.claim()))
+    outcome = TrialResult(trial, result.verdict, result.error.ratio, result.reason or "")
+    if not outcome.compared or not numbers.samples:
         return outcome
     # The first run is the one in the asked dtype.
-    passed = let_through(*in_dtype(trial.claim(), drawn[0]))
-    return Outcome(trial, result.verdict, result.error.ratio, result.reason or "", passed)
+    passed = let_through(*in_dtype(trial.claim(), numbers.samples[0]))
+    return TrialResult(trial, result.verdict, result.error.ratio, result.reason or "", passed)
 
 
-def run_all(drawn: Iterable[Trial]) -> Iterator[Outcome]:
+def run_all(drawn: Iterable[Trial]) -> Iterator[TrialResult]:
     """Run trials, those with the same number of threads one after the other."""
     before = torch.get_num_threads()
     todo = list(drawn)

@@ -23,16 +23,16 @@ HANGS = 20
 """Seconds after which an input is said to have no end; answers take milliseconds."""
 
 
-Fate = Literal["accepted", "refused", "fault"]
-FATES: tuple[Fate, ...] = get_args(Fate)
+Status = Literal["accepted", "refused", "fault"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How it ended, and what was said."""
 
-    fate: Fate
-    told: str = ""
+    status: Status
+    message: str = ""
 
 
 class _HangError(BaseException):

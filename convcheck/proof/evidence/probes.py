@@ -1,0 +1,107 @@
+"""Probes of integers, on which floating-point sums are exact in any order.
+
+Both sides are sums of products: of an input and a weight, or in a chain of an input and one weight from every layer.
+With whole numbers in [-M, M], products of d factors and at most K of them in any sum, no partial sum exceeds K * M^d;
+as long as that is at most 2^53, float64 holds every one of them exactly, however the sum is ordered. Two outputs of the
+same function are then bit-identical.
+
+If they were different functions, their difference would be a polynomial of degree d in inputs and parameters that is
+not zero, and a random probe would be one of its roots with a probability of at most d / (2M + 1)
+(J. T. Schwartz, Fast Probabilistic Algorithms for Verification of Polynomial Identities, 1980, Lemma 1).
+A running variance is no such variable: it is drawn so that 1 / sqrt(variance + eps) is 2 or 4, and the argument holds
+for the polynomial that is left in all others.
+
+A candidate that goes through a transform (an FFT, say) only lands next to the integers. M is then small enough for its
+a-priori error bound to stay under a quarter, and both outputs and gradients are rounded before they are compared.
+
+The probes run on the CPU whatever the device: they are about the function, not about the platform.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from convcheck.proof.pair import Pair
+from convcheck.sides import samples
+from convcheck.sides.samples import Sample
+
+EXACT = 2**53
+"""float64 holds every whole number up to here."""
+
+UNIT_ROUNDOFF = 2.0**-53
+QUARTER = 0.25
+"""The error that a transform may make on integers: half of what would still round to the right one."""
+
+FALSE_ACCEPT = 1e-9
+"""Probes are added until a wrong rewrite would slip through more rarely than this."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How large the integers are and how many probes it takes."""
+
+    degree: int
+    magnitude: int
+    probes: int
+    error: float
+    """The bound of a transform's error on these integers, 0 where every sum is exact."""
+
+    @property
+    def false_accept(self) -> float:
+        """The probability that a wrong rewrite passes all probes, at most."""
+        return self.after(self.probes)
+
+    def after(self, probes: int) -> float:
+        """Return the same for the first `probes` of them."""
+        return float((self.degree / (2 * self.magnitude + 1)) ** probes)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One drawn probe with both outputs, still attached to their graph."""
+
+    sample: Sample
+    reference: Tensor
+    candidate: Tensor
+    generator: torch.Generator
+    magnitude: int
+    rounded: bool
+    """Whether the candidate lands next to integers, and is to be rounded."""
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """Return a tensor of the candidate's as the integers that it stands for."""
+        return tensor.round() if self.rounded else tensor
+
+    def outputs(self) -> tuple[Tensor, Tensor]:
+        """Return both outputs as integers, without their graph."""
+        return self.reference.detach(), self.whole(self.candidate.detach())
+
+
+def make_plan(pair: Pair, degree: int) -> Plan:
+    """Choose M and the number of probes for the longest sum on both sides, forwards and backwards."""
+    gain = pair.candidate.gain
+    magnitude = max(1, root(EXACT // pair.sum_lengths.longest, degree))
+    if gain:
+        magnitude = max(1, min(magnitude, math.isqrt(int(QUARTER / (UNIT_ROUNDOFF * gain)))))
+    probes = math.ceil(math.log(FALSE_ACCEPT) / math.log(degree / (2 * magnitude + 1)))
+    return Plan(degree, magnitude, probes, UNIT_ROUNDOFF * gain * magnitude**2)
+
+
+def root(number: int, degree: int) -> int:
+    """Return the largest whole M with `M^degree <= number`."""
+    guess = 1 << (number.bit_length() // degree + 1)
+    while guess**degree > number:
+        # Newton's iteration on whole numbers comes down to the root, and never below it.
+        guess = ((degree - 1) * guess + number // guess ** (degree - 1)) // degree
+    return guess
+
+
+def draw_probe(pair: Pair, plan: Plan, seed: int, number: int) -> Probe:
+    """Draw the probe of this number, from a stream of the seed of its own, and run both sides on it."""
+    generator = torch.Generator().manual_seed((seed * 1_000_003 + number) % 2**63)
+    sample = samples.integers(pair.reference, plan.magnitude, generator)
+    return Probe(sample, *pair.run(sample), generator, plan.magnitude, rounded=pair.candidate.gain > 0)

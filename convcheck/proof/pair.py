@@ -1,0 +1,107 @@
+"""Both sides of a claim, built once, and the mapping of weights between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from convcheck.catalogue.claims import Claim
+from convcheck.modules.build import build
+from convcheck.proof.precision import Arithmetic
+from convcheck.rewriting.candidate_side import candidate_side
+from convcheck.rewriting.transplant import Transplant
+from convcheck.sides import samples
+from convcheck.sides.samples import Sample
+from convcheck.sides.side import Side, side_of_layer, torch_may_refuse
+
+
+@dataclass(frozen=True)
+class SumLengths:
+    """The most products in one sum: of any output (`terms`), and of any output or gradient (`longest`); 1 at least."""
+
+    terms: int
+    longest: int
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The reference, the candidate, and how weights move from the one to the other."""
+
+    reference: Side
+    candidate: Side
+    mapping: Transplant
+    analysis: Callable[[Sample, Arithmetic], Tensor] | None = None
+    """How far both sides may be apart, entry by entry, where they are no polynomials."""
+
+    def run(self, sample: Sample) -> tuple[Tensor, Tensor]:
+        """Return both outputs at a sample of the reference.
+
+        The mapping is part of the graph, so gradients of either output come back in the reference's own layout.
+        """
+        return self.run_reference(sample), self.run_candidate(sample)
+
+    def run_reference(self, sample: Sample) -> Tensor:
+        return self.reference.run(sample)
+
+    def run_candidate(self, sample: Sample) -> Tensor:
+        with torch_may_refuse():
+            mapped = self.mapping.forward(sample.parameters)
+        return self.candidate.run(Sample(sample.inputs, mapped))
+
+    @cached_property
+    def sum_lengths(self) -> SumLengths:
+        """The longest sums of both sides, measured.
+
+        With ones everywhere nothing cancels, as long as a candidate brings no negative constants of its own; so an
+        output, or a gradient, is just the number of its products.
+        """
+        if self.reference.degree is None:
+            return SumLengths(1, 1)
+        sample = samples.ones(self.reference)
+        terms = longest = 1.0
+        for output in self.run(sample):
+            counts = pull_back(output, list(sample.variables().values()), torch.ones_like(output))
+            terms = max(terms, float(output.detach().max().round()))
+            longest = max(terms, longest, *(float(count.max().round()) for count in counts))
+        return SumLengths(int(terms), int(longest))
+
+
+def pull_back(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
+    """Return the gradients of `output` in `inputs`: zeros where the output does not depend on one, or on none."""
+    if not output.requires_grad:
+        return tuple(torch.zeros_like(tensor) for tensor in inputs)
+    with torch_may_refuse():
+        return torch.autograd.grad(output, inputs, cotangent, materialize_grads=True)
+
+
+def drawn_in(dtype: str) -> torch.dtype:
+    """Return the dtype in which random numbers are drawn for a run in `dtype`.
+
+    Numbers of float32 would leave float64 nothing to round, so float64 draws its own; the others are cast.
+    """
+    return torch.float64 if dtype == "float64" else torch.float32
+
+
+def build_pair(claim: Claim) -> Pair:
+    """Build both sides of a claim. The reference is initialised as torch does, from the case's seed."""
+    case, rewrite, mapping = claim.case, claim.rewrite, claim.transplant()
+    assert rewrite is not None
+    with torch_may_refuse(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(case.seed)
+        module = build(case.layer, drawn_in(case.dtype)).eval()
+    analysis = rewrite.analysis
+
+    def distance(sample: Sample, unit: Arithmetic) -> Tensor:
+        assert analysis is not None
+        return analysis(case.layer, sample.inputs, sample.parameters, unit)
+
+    return Pair(
+        side_of_layer(case.layer, case.inputs, module),
+        candidate_side(rewrite, case.layer, case.inputs, case.order, mapping),
+        mapping,
+        None if analysis is None else distance,
+    )

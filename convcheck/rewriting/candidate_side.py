@@ -1,0 +1,39 @@
+"""A rewrite's candidate as a side of a claim."""
+
+from __future__ import annotations
+
+import torch
+
+from convcheck.layers import Layer
+from convcheck.rewriting.rewrite import Rewrite
+from convcheck.rewriting.transplant import Transplant
+from convcheck.sides.samples import Sample
+from convcheck.sides.side import Side
+from convcheck.sizes.patterns import Group, Shapes
+
+
+def candidate_side(rewrite: Rewrite, layer: Layer, shapes: Shapes, order: Group | None, mapping: Transplant) -> Side:
+    """Build what `rewrite` puts in the place of `layer`, for inputs of `shapes`, without memory for its weights."""
+    with torch.device("meta"):
+        # The candidate runs on transplanted parameters only; its own need no memory.
+        module = rewrite.build(layer, shapes, order)
+    transform = rewrite.transform
+    if transform is None:
+        gain, transform_error = 0.0, None
+    else:
+        gain, rows = transform.gain(layer, *shapes), transform.rows
+
+        def transform_error(sample: Sample) -> torch.Tensor:
+            return rows(layer, sample.inputs[0], sample.parameters)
+
+    return Side(
+        name=type(module).__name__,
+        module=module.eval(),
+        inputs=shapes,
+        parameters=mapping.shapes(),
+        degree=layer.degree(),
+        roundings=rewrite.roundings(layer),
+        output_shape=layer.output_shape(*shapes),
+        gain=gain,
+        transform_error=transform_error,
+    )

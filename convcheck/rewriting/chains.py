@@ -1,0 +1,38 @@
+"""Chains of two layers that become one. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from convcheck.layers import Conv, Layer, Sequential
+from convcheck.rewriting.rewrite import Recipe, Refusal
+from convcheck.rewriting.steps import BlockDiagonal
+from convcheck.rewriting.transplant import Merge
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def chain_refusal(chain: Sequential, first: tuple[type[Layer], ...], second: tuple[type[Layer], ...]) -> Refusal | None:
+    """Return why a chain is not one layer of the first kinds, then one of the second; None if it is."""
+    layers = chain.layers
+    if len(layers) == 2 and isinstance(layers[0], first) and isinstance(layers[1], second):
+        return None
+
+    def names(families: tuple[type[Layer], ...]) -> str:
+        return " or ".join(family.__name__ for family in families)
+
+    kinds = ", then ".join(layer.kind for layer in layers)
+    return Refusal("chain", kinds, f"needs to be {names(first)}, then {names(second)}", vacuous=True)
+
+
+def merged_bias(first: Conv, second: Conv, formula: str) -> Recipe | Merge:
+    """Return how the bias of two convolutions as one comes about; `formula` is what it is without the second's."""
+    if not first.bias:
+        return "1.bias", "o -> o"
+
+    def compute(weight: Tensor, bias: Tensor, *second_bias: Tensor) -> Tensor:
+        return sum(second_bias, BlockDiagonal(second.groups).forward(weight).flatten(2).sum(2) @ bias)
+
+    sources = ("1.weight", "0.bias", *(("1.bias",) if second.bias else ()))
+    return Merge(sources, (second.out_channels,), compute, formula + (" + c[o]" if second.bias else ""))

@@ -1,0 +1,151 @@
+"""A function with its arguments written out, as a syntax tree.
+
+This is partial evaluation (N. D. Jones, C. K. Gomard and P. Sestoft, Partial Evaluation and Automatic Program
+Generation, 1993): what depends on the known arguments alone is computed now, and the rest is left as it was written.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections import Counter
+from collections.abc import Container, Mapping
+from typing import Any
+
+from convcheck.rewriting.specialise.syntax import Import, bound, index, literal, used
+
+LONG = 24
+"""A value of more characters than this keeps its name; a shorter one stands where it is used."""
+
+
+class PartialEvaluation(ast.NodeTransformer):
+    """Writes out every largest expression that is known, and chooses a branch where the test is known.
+
+    A name is known only if the tree binds it once, in whatever scope. A value that a comment explains, above one of the
+    lines `explained`, keeps its name.
+    """
+
+    def __init__(
+        self, tree: ast.AST, arguments: Mapping[str, object], outside: Mapping[str, object], explained: Container[int]
+    ) -> None:
+        self.explained, self.bound = explained, Counter(bound(tree))
+        self.values = {name: value for name, value in {**vars(builtins), **outside}.items() if name not in self.bound}
+        # Names among those of known values that come from the arguments.
+        self.derived: set[str] = set()
+        # What stands in place of a name: its value, or something imported.
+        self.written: dict[str, ast.expr] = {}
+        # Whether attributes such as self.bias are None, as tests and their outcomes.
+        self.outcomes: dict[str, bool] = {}
+        # Assignments of values that keep their names, and imports; the tree goes without them.
+        self.constants: dict[str, ast.Assign] = {}
+        self.imports: dict[str, Import] = {}
+        for name in arguments.keys() - {name for name, times in self.bound.items() if times > 1}:
+            self.learn(name, arguments[name])
+
+    def learn(self, name: str, value: object) -> None:
+        self.values[name] = value
+        self.derived.add(name)
+        if written := literal(value):
+            self.written[name] = written
+
+    def is_known(self, node: ast.expr) -> bool:
+        """Tell whether an expression has a value that depends on the arguments, and on nothing else."""
+        if any(isinstance(part, ast.Slice) for part in (node, *getattr(node, "elts", ()))):
+            return False
+        needed = used(node) - set(bound(node))
+        return needed <= self.values.keys() and not needed.isdisjoint(self.derived)
+
+    def value(self, node: ast.expr) -> Any:
+        return eval(ast.unparse(node), dict(self.values))
+
+    def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.expr) and not isinstance(node, (ast.Name, ast.Starred)) and self.is_known(node):
+            return literal(self.value(node)) or super().visit(node)
+        return super().visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self.written.get(node.id, node)
+
+    def visit_Starred(self, node: ast.Starred) -> ast.Starred | list[ast.expr]:
+        node.value = self.visit(node.value)
+        return node.value.elts if isinstance(node.value, (ast.Tuple, ast.List)) else node
+
+    def visit_keyword(self, node: ast.keyword) -> ast.AST | list[ast.keyword]:
+        if node.arg is None and self.is_known(node.value):
+            options = self.value(node.value)
+            if isinstance(written := literal(options), ast.Dict):
+                return [ast.keyword(name, value) for name, value in zip(options, written.values, strict=True)]
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if ast.unparse(node.func) == "getattr" and self.is_known(node.args[1]):
+            return ast.Attribute(self.visit(node.args[0]), self.value(node.args[1]), ast.Load())
+        return self.generic_visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
+        match node:
+            case ast.Subscript(ast.Dict(keys, values), key) if self.is_known(key):
+                choices = [choice and ast.literal_eval(choice) for choice in keys]
+                return self.visit(values[choices.index(self.value(key))])
+            case ast.Subscript(_, key) if self.is_known(key):
+                node.slice = index(self.value(key))
+        return self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        outcome = self.outcomes.get(ast.unparse(node))
+        return self.generic_visit(node) if outcome is None else ast.Constant(outcome)
+
+    def visit_IfExp(self, node: ast.IfExp) -> Any:
+        node.test = self.visit(node.test)
+        if isinstance(node.test, ast.Constant):
+            return self.visit(node.body if node.test.value else node.orelse)
+        return self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        node.test = self.visit(node.test)
+        if not isinstance(node.test, ast.Constant):
+            return self.generic_visit(node)
+        node.body, node.orelse = (node.body if node.test.value else node.orelse), []
+        self.generic_visit(node)
+        return node.body
+
+    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
+        for alias in node.names:
+            self.imports[alias.name] = getattr(node, "module", None), alias.name
+            # Another name is of use only beside what else the file imports.
+            if alias.asname:
+                self.written[alias.asname] = ast.Name(alias.name, ast.Load())
+
+    visit_ImportFrom = visit_Import
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        """Leave out the type, which is of no use to who copies the code."""
+        assert node.value
+        return self.visit(ast.copy_location(ast.Assign([node.target], node.value), node))
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        (target,) = node.targets
+        names = list(bound(target))
+        once = bool(names) and all(self.bound[name] == 1 for name in names)
+        if once and self.is_known(node.value):
+            self.learn_assigned(node, names)
+            return None
+        chosen = isinstance(node.value, ast.IfExp)
+        node.value = self.visit(node.value)
+        if chosen and not isinstance(node.value, ast.IfExp):
+            text, absent = ast.unparse(target), ast.unparse(node.value) == "None"
+            self.outcomes |= {f"{text} is None": absent, f"{text} is not None": not absent}
+        if once and isinstance(node.value, (ast.Name, ast.Attribute)) and used(node.value) <= self.imports.keys():
+            self.written[names[0]] = node.value
+            return None
+        return self.generic_visit(node)
+
+    def learn_assigned(self, node: ast.Assign, names: list[str]) -> None:
+        values = dict(self.values)
+        exec(ast.unparse(node), values)
+        for name in names:
+            self.learn(name, values[name])
+            written = self.written.get(name)
+            if written and (node.lineno in self.explained or len(ast.unparse(written)) > LONG):
+                del self.written[name]
+                self.constants[name] = ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], written), node)

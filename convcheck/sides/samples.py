@@ -1,0 +1,154 @@
+"""Samples at which both sides are evaluated: inputs, parameters and statistics, as ones, whole or normal numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from convcheck.sizes.patterns import Shape
+
+if TYPE_CHECKING:
+    from convcheck.sides.side import Side
+
+Draw = Callable[[Shape], Tensor]
+
+SCALES = (0.25, 0.0625)
+"""What a running variance and its eps add up to in an integer probe: powers of four, so that the root is exact, and
+1 / root a whole number."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The inputs, and parameters and statistics by torch's names for them."""
+
+    inputs: tuple[Tensor, ...]
+    parameters: Mapping[str, Tensor]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the inputs as `input`, `input 1` and so on, then the parameters and statistics."""
+        inputs = {f"input {number}" if number else "input": tensor for number, tensor in enumerate(self.inputs)}
+        return {**inputs, **self.parameters}
+
+    def variables(self) -> dict[str, Tensor]:
+        """Return what gradients are taken in."""
+        return {name: tensor for name, tensor in self.tensors().items() if tensor.requires_grad}
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Sample:
+        """Return the sample with every tensor of numbers changed in the same way; masks stay as they are."""
+
+        def changed(tensor: Tensor) -> Tensor:
+            return tensor if tensor.dtype == torch.bool else change(tensor)
+
+        parameters = {name: changed(tensor) for name, tensor in self.parameters.items()}
+        return Sample(tuple(map(changed, self.inputs)), parameters)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Sample:
+        """Return the sample on a device, its numbers in a dtype."""
+        moved = Sample(
+            tuple(tensor.to(device) for tensor in self.inputs),
+            {name: tensor.to(device) for name, tensor in self.parameters.items()},
+        )
+        return moved.mapped(lambda tensor: tensor.to(dtype))
+
+
+def draw_sample(side: Side, draw: Draw, mask: Draw, means: Draw, variances: Callable[[Shape, float], Tensor]) -> Sample:
+    """Fill a sample: `draw` makes inputs and parameters; `mask`, `means` and `variances` make what their names say.
+
+    `variances` takes a shape and the eps that the side adds.
+    """
+    inputs = tuple(
+        mask(shape) if number in side.boolean_inputs else draw(shape) for number, shape in enumerate(side.inputs)
+    )
+    parameters = {name: draw(shape) for name, shape in side.parameters.items()}
+    for name, statistic in side.statistics.items():
+        shape, eps = statistic.shape, statistic.eps
+        parameters[name] = means(shape) if eps is None else variances(shape, eps)
+    return Sample(inputs, parameters)
+
+
+def ones(side: Side) -> Sample:
+    """Return the sample at which outputs and gradients count their own products, in float64."""
+    # A mean is subtracted, so -1 adds up; a variance of 1 - eps scales by 1.
+    return draw_sample(
+        side,
+        draw=partial(torch.ones, dtype=torch.float64, requires_grad=True),
+        mask=partial(torch.ones, dtype=torch.bool),
+        means=partial(torch.full, fill_value=-1.0, dtype=torch.float64),
+        variances=lambda shape, eps: torch.full(shape, 1.0 - eps, dtype=torch.float64),
+    )
+
+
+def integers(side: Side, magnitude: int, generator: torch.Generator) -> Sample:
+    """Draw a sample of whole numbers, uniform in [-magnitude, magnitude], in float64."""
+
+    def variances(shape: Shape, eps: float) -> Tensor:
+        chosen = torch.randint(len(SCALES), shape, generator=generator)
+        return torch.tensor(SCALES, dtype=torch.float64)[chosen] - eps
+
+    whole = partial(whole_numbers, magnitude=magnitude, generator=generator)
+    return draw_sample(
+        side,
+        draw=lambda shape: whole(shape).requires_grad_(),
+        mask=partial(masks, generator=generator),
+        means=whole,
+        variances=variances,
+    )
+
+
+def whole_numbers(shape: Shape, magnitude: int, generator: torch.Generator) -> Tensor:
+    """Draw whole numbers, uniform in [-magnitude, magnitude], as float64."""
+    return torch.randint(-magnitude, magnitude + 1, shape, generator=generator, dtype=torch.float64)
+
+
+def masks(shape: Shape, generator: torch.Generator) -> Tensor:
+    """Draw a mask of True and False. Its first column is True, since a row without any has no softmax.
+
+    With several rows, every column is True in one of them at least, so that there is a query that sees each key.
+    """
+    mask = torch.rand(shape, generator=generator) < 0.5
+    mask[..., 0] = True
+    if shape[-2] > 1:
+        columns = torch.arange(shape[-1])
+        mask[..., columns % shape[-2], columns] = True
+    return mask
+
+
+def normals(side: Side, own: Mapping[str, Tensor], dtype: torch.dtype, generator: torch.Generator) -> Sample:
+    """Draw normal inputs, and take `own` parameters; statistics are drawn as after some training, in `dtype`."""
+    normal = partial(torch.randn, generator=generator, dtype=dtype)
+    drawn = draw_sample(
+        side,
+        draw=normal,
+        mask=partial(masks, generator=generator),
+        means=normal,
+        variances=lambda shape, _eps: torch.rand(shape, generator=generator, dtype=dtype) + 0.5,
+    )
+    return Sample(drawn.inputs, {**drawn.parameters, **own})
+
+
+def magnitudes(side: Side, sample: Sample) -> Sample:
+    """Return the sample at which every product of a polynomial is positive, and as large as it is at `sample`."""
+    positive = sample.mapped(torch.abs)
+    means = {name for name, statistic in side.statistics.items() if statistic.eps is None}
+    # A mean is subtracted.
+    parameters = {name: -tensor if name in means else tensor for name, tensor in positive.parameters.items()}
+    return Sample(positive.inputs, parameters)
+
+
+def squares(side: Side, sample: Sample) -> Sample:
+    """Return the sample at which every product of a polynomial is the square of what it is at `sample`."""
+    squared = sample.mapped(torch.square)
+    parameters = dict(squared.parameters)
+    for name, statistic in side.statistics.items():
+        if statistic.eps is None:
+            # A mean is subtracted.
+            parameters[name] = -parameters[name]
+        else:
+            # The root of this and eps is what the variance and eps were.
+            parameters[name] = (sample.parameters[name] + statistic.eps).square() - statistic.eps
+    return Sample(squared.inputs, parameters)

@@ -1,0 +1,111 @@
+"""What a page shows against what is printed: every word is the same, and a number stands where a kernel decides digits.
+
+That are seconds, versions, and all that is said of rounding errors; every other number comes of the layers alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+NUMBER = r"-?\d+(?:\.\d+)?(?:e[-+]\d+)?"
+PLACE = r"\[\d+(?:, \d+)*\]"
+
+MEASURED = ("max abs error", "bound")
+"""Columns whose digits a kernel decides, and with them how wide they are."""
+
+PHRASES = (
+    "# s;",
+    'time="#"',
+    'name="ratio" value="#"',
+    'name="bound" value="#"',
+    "error       # at @, bound there #; largest error / bound #; # ulp; relative #",
+    "referee     rms error against float64: reference #, candidate #",
+    "in float32 the error is # times",
+    "the worst is at @: # against #, where # is allowed",
+)
+"""The same in sentences: # is a number, @ a place."""
+
+KEYS = frozenset({"torch", "python", "threads", "seconds", "error", "referee"})
+"""The same in JSON."""
+
+TOOL = r"torch \S+, Python \S+, on cpu, \d+ threads?"
+
+
+def comparable(text: str) -> str:
+    """Return what has to be the same wherever this is printed."""
+    if documents := _documents(text):
+        # The layout as it is in the text, with every word; and all values that no kernel decides.
+        layout = re.sub(NUMBER, "#", re.sub(r'("(?:torch|python)": )"[^"]*"', r"\1", text))
+        return "\n".join([layout, *(json.dumps(_known(document)) for document in documents)])
+    text = re.sub(TOOL, "torch", text)
+    for phrase in PHRASES:
+        seen = re.escape(phrase).replace(r"\#", NUMBER).replace("@", PLACE)
+        text = re.sub(seen, phrase, text)
+    return "\n".join(_without_digits(text))
+
+
+def contradictions(text: str) -> list[str]:
+    """Return what is called equal with an error beyond its bound."""
+    results = [result for document in _documents(text) for result in document.get("results", [document])]
+    rows = [(line, row) for line, row in _rows(text) if row and row.get("verdict") == "equal"]
+    return [
+        *(line for line, row in rows if float(row["max abs error"]) > float(row["bound"])),
+        *(
+            result["case"]
+            for result in results
+            if result.get("verdict") == "equal"
+            and not 0 <= result["error"]["max_abs"] <= result["error"]["bound"] >= 0 <= result["error"]["ratio"] <= 1
+        ),
+    ]
+
+
+def _without_digits(text: str) -> Iterator[str]:
+    """Yield lines, those of tables with what was measured as cells, however wide."""
+    measured = False
+    for line, row in _rows(text):
+        if row:
+            yield " | ".join(
+                "#" if name in MEASURED and re.fullmatch(NUMBER, cell) else cell for name, cell in row.items()
+            )
+        else:
+            yield re.sub("─+", "─", line) if measured else line
+        measured = bool(row)
+
+
+def _rows(text: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield every line, and by the names of its columns what it says if it stands in a table of what was measured."""
+    names: list[str] = []
+    for line in text.splitlines():
+        cells = line.strip("| ").split(" | ") if line.startswith("|") else re.split(" {2,}", line.strip())
+        if set(MEASURED) <= set(cells):
+            names = cells
+        elif not line.strip():
+            names = []
+        # A rule is one cell, and a row has as many as there are names.
+        yield line, dict(zip(names, cells, strict=True)) if len(cells) == len(names) > 0 else {}
+
+
+def _documents(text: str) -> list[Any]:
+    """Return what a text is in JSON, or every line of it; nothing if it is none."""
+    for parts in ([text], text.splitlines()):
+        try:
+            return [json.loads(part) for part in parts]
+        except ValueError:
+            continue
+    return []
+
+
+def _known(value: Any, below: bool = False) -> Any:
+    """Put a mark in place of every number and text below KEYS."""
+    match value:
+        case dict():
+            return {name: _known(each, below or name in KEYS) for name, each in value.items()}
+        case list():
+            return [_known(each, below) for each in value]
+        case bool() | None:
+            return value
+        case _:
+            return type(value).__name__ if below else value
