@@ -60,7 +60,7 @@ def verify(
     from convcheck.catalogue.claims import claims_of
     from convcheck.config.case import Case
     from convcheck.config.checks import check_device, check_dtype, check_seed
-    from convcheck.config.claimed import claim_problems
+    from convcheck.config.layout_checks import layout_problems
     from convcheck.proof.verification import verify as prove
 
     parsed, weights = _module_side(layer) if _is_module(layer) else (parse_layer(layer), None)
@@ -82,7 +82,7 @@ def verify(
         tolerance=_tolerance(tolerance),
         strict=strict,
     )
-    problems = [f"{path[-1]}: {message}" for path, message in claim_problems(case, vocabulary())]
+    problems = [f"{path[-1]}: {message}" for path, message in layout_problems(case, vocabulary())]
     if problems:
         raise ConvcheckError("; ".join(problems))
     claims = list(claims_of([case]))

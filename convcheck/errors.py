@@ -24,13 +24,14 @@ class PatternError(ConvcheckError):
 
 
 class LayerError(ConvcheckError):
-    """A layer that cannot be read, or that torch could not run. It carries every fault found.
+    """A layer that cannot be read, or that torch could not run. It carries all of its faults.
 
-    `faults` holds (argument, message) pairs; the argument is None where the fault is the whole layer's.
+    `faults` are (argument, message) pairs; the argument is None where the fault is the whole layer's, and one such
+    fault may be given by its message alone.
     """
 
-    def __init__(self, faults: Sequence[tuple[str | None, str]], *, kind: str | None = None) -> None:
-        self.faults = tuple(faults)
+    def __init__(self, faults: str | Sequence[tuple[str | None, str]], *, kind: str | None = None) -> None:
+        self.faults = ((None, faults),) if isinstance(faults, str) else tuple(faults)
         self.kind = kind
         lead = f"{kind}: " if kind else ""
         super().__init__(lead + "; ".join(message for _, message in self.faults))
@@ -46,9 +47,9 @@ class Fault(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        told = f"{self.path}: {self.message}" if self.path else self.message
+        path = f"{self.path}: " if self.path else ""
         # A name of a file or of a key may hold line breaks; a fault is one line.
-        return escape_line(f"{self.file}:{self.line}:{self.column}: {told}")
+        return escape_line(f"{self.file}:{self.line}:{self.column}: {path}{self.message}")
 
 
 class ConfigError(ConvcheckError):
@@ -79,26 +80,20 @@ def cut(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
-LONGEST_WORD = 100
-
-
-_TELLING, _MOST_MEANT = 3, 4
-"""Letters after which a beginning says what is meant, and how many names are said to be."""
-
-
 def did_you_mean(word: str, known: Iterable[str], *, say_known: str = "there are", most: int | None = None) -> str:
     """Return `did you mean 'x'?` for names that begin so, or the nearest one.
 
     Where none is near, return the list of what there is, of `most` at most.
     """
     names = list(known)
-    # Case must not hide the nearest name: `conv2d` is Conv2d. No name is long, and comparing long words takes long.
-    lowered = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6) if len(word) <= LONGEST_WORD else []
-    begun = [name for name in lowered if len(word) >= _TELLING and name.startswith(word.lower())]
-    meant = [repr(lowered[name]) for name in (begun or near)[:_MOST_MEANT]]
-    if meant:
-        return f"did you mean {' or '.join(filter(None, (', '.join(meant[:-1]), meant[-1])))}?"
+    # Case must not hide the nearest name: `conv2d` is Conv2d.
+    lowered, word = {name.lower(): name for name in names}, word.lower()
+    begun = [name for name in lowered if len(word) >= 3 and name.startswith(word)]
+    # No name is long, and comparing long words takes long.
+    near = begun or difflib.get_close_matches(word[:100], lowered, n=1)
+    if near:
+        *others, last = [repr(lowered[name]) for name in near[:4]]
+        return f"did you mean {', '.join(others) + ' or ' if others else ''}{last}?"
     if not names:
         return "there is none to choose from"
     more = len(names) - (most or len(names))

@@ -7,10 +7,9 @@ import re
 from typing import cast
 
 from convcheck.errors import ShapeError, shown
-from convcheck.layers.text.arguments import LARGEST
-from convcheck.layers.text.input_shapes import LONGEST
 from convcheck.layers.text.notation import syntax_tree
 from convcheck.sizes.lengths import Length, name
+from convcheck.sizes.limits import MAX_INT64, MAX_SHORT_TEXT
 from convcheck.sizes.patterns import Shape
 
 _NAMED = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(.+)", re.ASCII)
@@ -22,7 +21,7 @@ Value = int | Length
 
 def has_names(text: str) -> bool:
     """Tell whether a shape as text has names in it; the `x` of `3x224x224` is none."""
-    if len(text) > LONGEST:
+    if len(text) > MAX_SHORT_TEXT:
         # It is refused either way, and looking closer would take memory.
         return bool(re.search(r"[A-Za-z_]", text))
     return bool(re.search(r"[A-Za-z_]", re.sub(r"(?<=\d)\s*x\s*(?=\d)", ",", text)))
@@ -61,8 +60,8 @@ def _read(word: str, whole: str, known: dict[str, Value]) -> Value:
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise ShapeError(f"{shown(word)} in {shown(whole)} is no length; {_LEGAL}") from None
     value = _value(tree, word, known, _DEEPEST)
-    if isinstance(value, int) and not 1 <= value <= LARGEST:
-        raise ShapeError(f"{shown(word)} in {shown(whole)} is {value}; lengths are between 1 and {LARGEST}")
+    if isinstance(value, int) and not 1 <= value <= MAX_INT64:
+        raise ShapeError(f"{shown(word)} in {shown(whole)} is {value}; lengths are between 1 and {MAX_INT64}")
     return value
 
 
@@ -71,7 +70,7 @@ _LEGAL = "write a number, a name, or a formula such as 16*h or H + 1"
 
 def _value(node: ast.expr, word: str, known: dict[str, Value], deep: int) -> Value:
     match node:
-        case ast.Constant(value=int(number)) if not isinstance(number, bool) and number <= LARGEST:
+        case ast.Constant(value=int(number)) if not isinstance(number, bool) and number <= MAX_INT64:
             return number
         case ast.Name(id=text):
             return known.get(text, name(text))

@@ -42,7 +42,7 @@ def shape(
             raise UsageError("--output, --same and --sizes take -i and -f; other options are about a table of shapes")
         shape_questions.answer(target, input, output, same=same, sizes=sizes, format=format)
         return
-    with collecting() as conditions:
+    with collecting() as collected:
         rows, total, chained = _rows(target, input, dtype, explained=explain)
     if choose:
         from convcheck.config.selection import matcher
@@ -53,18 +53,20 @@ def shape(
             raise UsageError(f"-k {shown(choose)} selects nothing")
     if list_only:
         console.listed(row.case or row.name or row.layer for row in rows)
-    elif format == "json":
+        return
+    conditions = [str(condition) for condition in strongest(collected)]
+    if format == "json":
         from convcheck.calculator.figures import FLOPS
         from convcheck.report.json_text import json_object
 
         ends = {"input": rows[0].input, "output": rows[-1].output} if chained else {"input": None, "output": None}
-        known = {"total": total, "conditions": strongest(conditions), "conventions": {"flops": FLOPS}}
+        known = {"total": total, "conditions": conditions, "conventions": {"flops": FLOPS}}
         console.write(json_object(layers=rows, **ends, **known))
     else:
         from convcheck.report.tables import shape_table
 
         out = console.stdout()
-        console.show(out, shape_table.shape_tables(rows, total, out, verbose=verbose, conditions=strongest(conditions)))
+        console.show(out, shape_table.shape_tables(rows, total, out, verbose=verbose, conditions=conditions))
 
 
 def _rows(

@@ -7,12 +7,12 @@ import re
 from typing import Literal, get_args
 
 from convcheck.errors import UsageError, shown
+from convcheck.sizes.limits import MAX_INT64
 
 DType = Literal["float64", "float32", "bfloat16", "float16"]
 
 
 DTYPES: tuple[str, ...] = get_args(DType)
-LARGEST_SEED = 2**63 - 1
 DEVICE = r"cpu|cuda(:[0-9]+)?"
 
 
@@ -32,7 +32,7 @@ def check_device(value: object) -> str:
 
 def check_seed(value: object) -> int:
     """Return a seed. Raises UsageError if it is no whole number from 0 to 2^63 - 1."""
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST_SEED:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INT64:
         raise UsageError(f"{shown(value)} is no seed; it must be a whole number from 0 to 2^63 - 1")
     return value
 

@@ -9,8 +9,8 @@ ENDINGS = (".yaml", ".yml")
 
 def configs_in(folder: Path) -> list[Path]:
     """Return all configs below a folder, in order; hidden folders, such as a virtual environment's, are left out."""
-    found = [file for ending in ENDINGS for file in folder.rglob(f"*{ending}") if _is_meant(file)]
-    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(folder).parts))
+    files = [file for ending in ENDINGS for file in folder.rglob(f"*{ending}") if _is_meant(file)]
+    return sorted(file for file in files if not any(part.startswith(".") for part in file.relative_to(folder).parts))
 
 
 def _is_meant(file: Path) -> bool:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from convcheck.config.case import Vocabulary
-from convcheck.config.model import OWN, CaseModel
+from convcheck.config.model import DEFINITION, CaseModel
 from convcheck.config.schema_layers import LAYER
-from convcheck.layers.text.arguments import LARGEST, MOST_AXES
+from convcheck.sizes.limits import MAX_AXES, MAX_INT64
 
 Schema = dict[str, Any]
 
@@ -24,8 +24,8 @@ _SHAPE: Schema = {
         {
             "type": "array",
             "minItems": 1,
-            "maxItems": MOST_AXES,
-            "items": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": LARGEST}, _TEMPLATE]},
+            "maxItems": MAX_AXES,
+            "items": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_INT64}, _TEMPLATE]},
         },
         _TEMPLATE,
     ]
@@ -48,7 +48,7 @@ def schema(vocabulary: Vocabulary) -> Schema:
         "layer": LAYER,
         "weights": _WEIGHTS,
     }
-    definitions = {name: _opened(each) for name, each in definitions.items()}
+    definitions = {name: _opened(definition) for name, definition in definitions.items()}
     keys: Schema = _opened(made)["properties"]
     case = {**_MAPPING, "description": "One case: a layer, and what is claimed about it."}
     definitions["case"] = {**case, "properties": {**keys, "matrix": _matrix(keys)}}
@@ -81,7 +81,7 @@ def schema(vocabulary: Vocabulary) -> Schema:
     }
 
 
-_TOLD = ("description", "default", "examples")
+_SHOWN = ("description", "default", "examples")
 _MAPPING: Schema = {"type": "object", "additionalProperties": False}
 _DEFAULTS = "Keys of a case that are merged under every case."
 _WEIGHTS: Schema = {
@@ -140,14 +140,14 @@ def _opened(schema: Schema) -> Schema:
     made: Schema = {}
     for name, entry in schema.items():
         if name == "properties":
-            made[name] = {key: _or_template(each) for key, each in entry.items()}
+            made[name] = {key: _or_template(value) for key, value in entry.items()}
         elif name in ("items", "additionalProperties") and isinstance(entry, dict):
             made[name] = _or_template(entry)
         elif name in ("anyOf", "allOf"):
-            made[name] = [_opened(each) for each in entry]
+            made[name] = list(map(_opened, entry))
         elif name == "then":
             made[name] = _opened(entry)
-        elif name == OWN:
+        elif name == DEFINITION:
             made["$ref"] = f"#/$defs/{entry}"
         elif name != "title" and entry is not None:
             # Titles are pydantic's, and say what the key says.
@@ -158,8 +158,8 @@ def _opened(schema: Schema) -> Schema:
 def _or_template(schema: Schema) -> Schema:
     """Return the schema of a value or a template; what editors show stands outside of the choice."""
     made = _opened(schema)
-    told = {name: made.pop(name) for name in _TOLD if name in made}
+    shown = {name: made.pop(name) for name in _SHOWN if name in made}
     if not made:
-        return told
+        return shown
     choice = made["anyOf"] if set(made) == {"anyOf"} else [made]
-    return {**told, "anyOf": choice if _TEMPLATE in choice else [*choice, _TEMPLATE]}
+    return {**shown, "anyOf": choice if _TEMPLATE in choice else [*choice, _TEMPLATE]}

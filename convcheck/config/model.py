@@ -9,9 +9,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from pydantic_core import PydanticCustomError
 
 from convcheck.config.case import Vocabulary
-from convcheck.config.checks import DEVICE, LARGEST_SEED, DType, check_bound, check_device, check_dtype, check_seed
+from convcheck.config.checks import DEVICE, DType, check_bound, check_device, check_dtype, check_seed
 from convcheck.errors import ConvcheckError, LayerError, did_you_mean, shown
 from convcheck.layers import Layer, parse_layer, parse_shape, parse_shapes
+from convcheck.sizes.limits import MAX_INT64
 from convcheck.sizes.patterns import Group, Pattern, Shape, Shapes, parse, parse_order
 
 
@@ -25,10 +26,10 @@ def _layer(value: object) -> Layer:
 
 def _error(message: str) -> PydanticCustomError:
     """Make an error whose message is for users; it is handed on whole, so that braces in it mean nothing."""
-    return PydanticCustomError("told", "{message}", {"message": message})
+    return PydanticCustomError("message", "{message}", {"message": message})
 
 
-def _told(read: Any) -> BeforeValidator:
+def _by(read: Any) -> BeforeValidator:
     """Make a validator of a reader whose errors are written for users."""
 
     def validate(value: object) -> object:
@@ -58,33 +59,23 @@ def _rewrites(value: object, info: ValidationInfo) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-MOST_PARAMETERS = 1000
-"""Parameters that `transplant` or `weights` may name; each is judged in every combination of a matrix."""
-
-
-def _few(value: object) -> object:
-    if isinstance(value, dict) and len(value) > MOST_PARAMETERS:
-        raise _error(f"names {len(value)} parameters; {MOST_PARAMETERS} at most are read, so split the layer up")
-    return value
-
-
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, frozen=True)
 
 
 # What follows says to editors what a value is whose reader is our own.
-OWN = "convcheck"
+DEFINITION = "convcheck"
 
 
-def _own(name: str) -> WithJsonSchema:
+def _defined(name: str) -> WithJsonSchema:
     """Name a definition of `convcheck.config.json_schema`; pydantic knows its own alone."""
-    return WithJsonSchema({OWN: name})
+    return WithJsonSchema({DEFINITION: name})
 
 
 _TEXT = WithJsonSchema({"type": "string"})
-_SHAPE = _own("shape")
+_SHAPE = _defined("shape")
 _BOUND = WithJsonSchema({"type": "number", "minimum": 0, "maximum": sys.float_info.max})
-_SEED = WithJsonSchema({"type": "integer", "minimum": 0, "maximum": LARGEST_SEED})
+_SEED = WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_INT64})
 
 
 def _key(description: str, *examples: object, default: Any = None, **more: Any) -> Any:
@@ -107,7 +98,7 @@ class ExpectModel(_Strict):
         "had, to be refused.",
         default="equal",
     )
-    output: Annotated[Shape, _told(parse_shape), _SHAPE] | None = _key("The shape of the output.", [4, 128, 3, 5, 6])
+    output: Annotated[Shape, _by(parse_shape), _SHAPE] | None = _key("The shape of the output.", [4, 128, 3, 5, 6])
     params: Annotated[int, Field(ge=0)] | SidesModel | None = _key(
         "The number of parameters: one number for both sides, or one for each.", 24576, {"reference": 216}
     )
@@ -116,8 +107,8 @@ class ExpectModel(_Strict):
 class ToleranceModel(_Strict):
     """A tolerance of the user's own, `|error| <= atol + rtol * |reference|`."""
 
-    atol: Annotated[float, _told(check_bound), _BOUND] = _key("The absolute part.", 1e-6, default=0.0)
-    rtol: Annotated[float, _told(check_bound), _BOUND] = _key("What is added times |reference|.", 1e-5, default=0.0)
+    atol: Annotated[float, _by(check_bound), _BOUND] = _key("The absolute part.", 1e-6, default=0.0)
+    rtol: Annotated[float, _by(check_bound), _BOUND] = _key("What is added times |reference|.", 1e-5, default=0.0)
 
 
 class CaseModel(_Strict):
@@ -129,42 +120,42 @@ class CaseModel(_Strict):
         "notebook-down",
         "vit-sweep-p{p}-{dtype}",
     )
-    layer: Annotated[Layer, BeforeValidator(_layer), _own("layer")] = Field(
+    layer: Annotated[Layer, BeforeValidator(_layer), _defined("layer")] = Field(
         description="The layer as torch prints it, or as a mapping with its kind as `op`.",
         examples=[
             "Conv2d(3, 768, kernel_size=(16, 16), stride=(16, 16))",
             {"op": "Linear", "in_features": 32, "out_features": 20},
         ],
     )
-    input: Annotated[Shapes, _told(parse_shapes), _own("shapes")] | None = _key(
+    input: Annotated[Shapes, _by(parse_shapes), _defined("shapes")] | None = _key(
         "The shape of the input, or a list of shapes for an operation with several inputs. Default: a small one that "
         "leaves no axis trivial.",
         [1, 3, 224, 224],
         [[2, 3, 4], [2, 4, 5]],
     )
-    rewrite: Annotated[tuple[str, ...] | None, BeforeValidator(_rewrites), _own("rewrite")] = _key(
+    rewrite: Annotated[tuple[str, ...] | None, BeforeValidator(_rewrites), _defined("rewrite")] = _key(
         "The rewrite to prove, or a list of them. Default: all that hold.", "patchify-linear", default=None
     )
-    order: Annotated[Group, _told(parse_order), _TEXT] | None = _key(
+    order: Annotated[Group, _by(parse_order), _TEXT] | None = _key(
         "The order of the features of a patch, for the rewrites that have one: axis names in a row.", "kh kw i"
     )
-    transplant: Annotated[dict[str, Annotated[Pattern, _told(parse), _TEXT]], BeforeValidator(_few)] = Field(
+    transplant: dict[str, Annotated[Pattern, _by(parse), _TEXT]] = Field(
         default_factory=dict,
         description="A mapping of weights of one's own, put to the test in place of the catalogue's: by the layer's "
         "name for a parameter, an einops pattern over the axes o i g and kl, kh kw or kt kh kw.",
         examples=[{"weight": "o i kh kw -> o (kh kw i)"}],
     )
-    weights: Annotated[dict[str, object], BeforeValidator(_few), _own("weights")] | None = _key(
+    weights: Annotated[dict[str, object], _defined("weights")] | None = _key(
         "Real tensors in place of random ones for the numeric part: a safetensors file, and by the layer's name for a "
         "parameter its key in the file.",
         {"file": "model.safetensors", "weight": "proj.weight"},
     )
     """Judged by `convcheck.config.weights`, which knows the layer and the config's folder, too."""
-    dtype: Annotated[DType, _told(check_dtype)] = _key("The dtype of the numeric part.", default="float32")
-    device: Annotated[str, _told(check_device), WithJsonSchema({"type": "string", "pattern": f"^({DEVICE})$"})] = _key(
+    dtype: Annotated[DType, _by(check_dtype)] = _key("The dtype of the numeric part.", default="float32")
+    device: Annotated[str, _by(check_device), WithJsonSchema({"type": "string", "pattern": f"^({DEVICE})$"})] = _key(
         "Where it is computed: cpu, cuda or cuda:N.", "cpu", "cuda:0", default="cpu"
     )
-    seed: Annotated[int, _told(check_seed), _SEED] = _key("The seed of all random numbers.", 0, default=0)
+    seed: Annotated[int, _by(check_seed), _SEED] = _key("The seed of all random numbers.", 0, default=0)
     tolerance: Literal["auto"] | ToleranceModel = _key(
         "auto, which is derived from the sums' lengths, or bounds of one's own: |error| <= atol + rtol * |reference|.",
         {"atol": 1e-6, "rtol": 1e-5},

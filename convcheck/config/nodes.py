@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,17 +17,19 @@ import yaml
 from yaml.composer import Composer
 
 from convcheck.errors import ConfigError, Fault, cut
+from convcheck.sizes.limits import MAX_DEPTH, MAX_ENTRIES
 
 Path = tuple[str | int, ...]
 Place = tuple[int, int]
+Problem = tuple[Path, str]
+"""Where in a document something is wrong, and what; not located in the file yet."""
+
+_TOO_DEEP = "nested too deeply; a config needs five levels"
+_TOO_MUCH = f"more than {MAX_ENTRIES} entries, aliases written out; split the file up"
 
 _TAG = "tag:yaml.org,2002:"
-
-MOST_NODES = 100_000
-"""Entries after aliases are written out: far above any real config, far below what a bomb of aliases makes."""
-
-DEEPEST = 50
-"""Levels of nesting."""
+_PLAIN = "plain"
+_READ_TAGS = (_PLAIN, _TAG + "str", _TAG + "seq", _TAG + "map")
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _OTHER_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
@@ -43,19 +46,32 @@ _WORDS: dict[str, object] = {
 }
 
 
+@dataclass(slots=True, eq=False)
+class Node:
+    """A text, a list of nodes, or by key the key's own node and the value's; an alias is the very node it names."""
+
+    value: str | list[Node] | dict[str, tuple[Node, Node]]
+    tag: str
+    start_mark: yaml.Mark
+    misplaced: tuple[Node, ...] = ()
+    """Keys of a mapping that are no words, or that are there already."""
+
+    @property
+    def place(self) -> Place:
+        """Line and column, from 1."""
+        return _place(self.start_mark)
+
+
 @dataclass
 class Document:
-    """A document's value, and line and column of every key path in it (of the key, or of the list entry).
+    """A document's value. `faults` are those of the YAML itself; the values at their paths were not read."""
 
-    `faults` are those of the YAML itself, such as duplicate keys; the values at their paths were not read.
-    """
-
+    root: Node
     value: object
-    places: dict[Path, Place] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Fault]
 
     def unread(self, path: Path) -> bool:
-        """Tell whether the value at `path` was not read, because of a fault that is told already."""
+        """Tell whether the value at `path` was not read, because of a fault that is reported already."""
         return any(write_path(path[:length]) in self._faulty for length in range(1, len(path) + 1))
 
     @cached_property
@@ -63,13 +79,16 @@ class Document:
         return frozenset(fault.path for fault in self.faults)
 
     def place(self, path: Path) -> Place:
-        """Return where `path` stands, or the nearest place around it."""
-        while path and path not in self.places:
-            path = path[:-1]
-        return self.places.get(path, (1, 1))
-
-
-_PLAIN = "plain"
+        """Return where the key or the list entry at `path` stands, or the nearest place around it."""
+        node = key = self.root
+        for step in path:
+            if isinstance(node.value, dict) and step in node.value:
+                key, node = node.value[str(step)]
+            elif isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
+                key = node = node.value[step]
+            else:
+                break
+        return key.place
 
 
 # libyaml reads a file of megabytes in the time in which PyYAML's own parser reads one of kilobytes.
@@ -77,30 +96,69 @@ _Parser: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Composer(Composer):
-    """PyYAML without its YAML 1.1 guesses: a plain scalar arrives as text, marked as plain. Too much is refused."""
+    """PyYAML's composer with small nodes and without YAML 1.1's guesses. Raises ConfigError for too much of anything.
+
+    Aliases and anchors are left to PyYAML.
+    """
 
     def __init__(self, text: str, file: str) -> None:
         super().__init__()
         parser = _Parser(text)
         self.check_event, self.peek_event, self.get_event = parser.check_event, parser.peek_event, parser.get_event
         self.file = file
-        self.depth = self.nodes = 0
+        self.depth = self.entries = 0
+        self.anchored: dict[int, int] = {}
+        """How many entries there are in a node that aliases may name, by its id."""
 
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event, before = self.peek_event(), self.entries
         self.depth += 1
-        self.nodes += 1
-        if self.depth > DEEPEST or self.nodes > MOST_NODES:
-            mark = self.peek_event().start_mark
-            raise _too_much(self.file, (mark.line + 1, mark.column + 1), deep=self.depth > DEEPEST)
-        node: yaml.Node | None = super().compose_node(parent, index)
+        if self.depth > MAX_DEPTH:
+            raise _refusal(self.file, event.start_mark, _TOO_DEEP)
+        node = super().compose_node(parent, index)
         self.depth -= 1
+        # Keys are no entries, and have no index. An alias stands for all that is in its node.
+        self.entries += self.anchored.get(id(node), 1) if isinstance(event, yaml.AliasEvent) else index is not None
+        if self.entries > MAX_ENTRIES:
+            raise _refusal(self.file, event.start_mark, _TOO_MUCH)
+        if event.anchor is not None and not isinstance(event, yaml.AliasEvent):
+            self.anchored[id(node)] = self.entries - before
         return node
 
-    def resolve(self, kind: type[yaml.Node], value: str, implicit: tuple[bool, bool]) -> str:  # noqa: ARG002  (PyYAML's)
-        """Return the tag of a node that has none of its own; `implicit` is (True, False) for a plain scalar."""
-        if kind is yaml.ScalarNode:
-            return _PLAIN if implicit[0] else _TAG + "str"
-        return _TAG + ("seq" if kind is yaml.SequenceNode else "map")
+    def compose_scalar_node(self, anchor: Any) -> Any:
+        event = self.get_event()
+        plain = event.tag is None and event.implicit[0]
+        return self._node(event.value, anchor, event, _PLAIN if plain else _TAG + "str")
+
+    def compose_sequence_node(self, anchor: Any) -> Any:
+        entries: list[Node] = []
+        node = self._node(entries, anchor, self.get_event(), _TAG + "seq")
+        while not self.check_event(yaml.SequenceEndEvent):
+            entries.append(self.compose_node(node, len(entries)))
+        self.get_event()
+        return node
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        entries: dict[str, tuple[Node, Node]] = {}
+        misplaced: list[Node] = []
+        node = self._node(entries, anchor, self.get_event(), _TAG + "map")
+        while not self.check_event(yaml.MappingEndEvent):
+            key = self.compose_node(node, None)
+            entry = self.compose_node(node, key)
+            if isinstance(key.value, str) and key.value not in entries:
+                entries[key.value] = (key, entry)
+            else:
+                misplaced.append(key)
+        self.get_event()
+        node.misplaced = tuple(misplaced)
+        return node
+
+    def _node(self, value: Any, anchor: str | None, event: Any, usual: str) -> Node:
+        tag = usual if event.tag in (None, "!") else event.tag
+        node = Node(value, tag, event.start_mark)
+        if anchor is not None:
+            self.anchors[anchor] = node  # type: ignore[assignment]  # smaller ones than PyYAML's
+        return node
 
     def descend_resolver(self, *_: object) -> None:
         """Do nothing: no tag depends on where a node stands."""
@@ -109,9 +167,12 @@ class _Composer(Composer):
         """Do nothing, either."""
 
 
-def _too_much(file: str, place: Place, *, deep: bool) -> ConfigError:
-    many = f"more than {MOST_NODES} entries, aliases written out; split the file up"
-    return ConfigError([Fault(file, *place, "", "nested too deeply; a config needs five levels" if deep else many)])
+def _place(mark: yaml.Mark) -> Place:
+    return mark.line + 1, mark.column + 1
+
+
+def _refusal(file: str, mark: yaml.Mark | None, message: str) -> ConfigError:
+    return ConfigError([Fault(file, *(_place(mark) if mark else (1, 1)), "", message)])
 
 
 def scalar(text: str) -> object:
@@ -137,23 +198,25 @@ def read(text: str, file: str) -> Document:
     if odd := _UNPRINTABLE.search(text):
         line = text.count("\n", 0, odd.start()) + 1
         column = odd.start() - text.rfind("\n", 0, odd.start())
-        told = f"not YAML: the control character U+{ord(odd[0]):04X}; take it out, or save the file as UTF-8 text"
-        raise ConfigError([Fault(file, line, column, "", told)])
+        message = f"not YAML: the control character U+{ord(odd[0]):04X}; take it out, or save the file as UTF-8 text"
+        raise ConfigError([Fault(file, line, column, "", message)])
     try:
-        node = _Composer(text, file).get_single_node()
+        root: Any = _Composer(text, file).get_single_node()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        if (error.context or "").startswith("while increasing "):
-            # Newer versions of libyaml count levels themselves, while they read ahead of the composer.
-            raise _too_much(file, (line, column), deep=True) from None
-        raise ConfigError([Fault(file, line, column, "", f"not YAML: {_say(error, text)}")]) from None
+        # Newer versions of libyaml count levels themselves, while they read ahead of the composer.
+        deep = (error.context or "").startswith("while increasing ")
+        message = _TOO_DEEP if deep else f"not YAML: {_say(error, text)}"
+        raise _refusal(file, error.problem_mark or error.context_mark, message) from None
     except yaml.YAMLError as error:
-        raise ConfigError([Fault(file, 1, 1, "", f"not YAML: {' '.join(str(error).split())}")]) from None
-    if node is None:
-        raise ConfigError([Fault(file, 1, 1, "", "the file is empty; it needs a list of cases")])
-    walk = _Walk(file)
-    return Document(walk.value(node, (), ()), walk.places, walk.faults)
+        raise _refusal(file, None, f"not YAML: {' '.join(str(error).split())}") from None
+    if root is None:
+        raise _refusal(file, None, "the file is empty; it needs a list of cases")
+    faults: list[Fault] = []
+
+    def report(node: Node, path: Path, message: str) -> None:
+        faults.append(Fault(file, *node.place, write_path(path), message))
+
+    return Document(root, _value(root, (), (), report), faults)
 
 
 def _say(error: yaml.MarkedYAMLError, text: str) -> str:
@@ -164,53 +227,26 @@ def _say(error: yaml.MarkedYAMLError, text: str) -> str:
     return f"{error.context}, {problem}" if error.context else problem
 
 
-class _Walk:
-    """One pass over the nodes, which may be a graph: an alias is the very node it names."""
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-        self.places: dict[Path, Place] = {}
-        self.faults: list[Fault] = []
-        self.seen = 0
-
-    def value(self, node: yaml.Node, path: Path, inside: tuple[int, ...]) -> object:
-        place = (node.start_mark.line + 1, node.start_mark.column + 1)
-        self.places.setdefault(path, place)
-        self.seen += 1
-        if self.seen > MOST_NODES:
-            raise _too_much(self.file, place, deep=False)
-        if id(node) in inside or len(inside) > DEEPEST:
-            self._fault(node, path, "an alias that contains itself" if id(node) in inside else "nested too deeply")
-            return None
-        if node.tag not in (_PLAIN, _TAG + "str", _TAG + "seq", _TAG + "map"):
-            self._fault(node, path, f"the tag {node.tag.replace(_TAG, '!!')} is not read here; write a plain value")
-            return None
-        inside = (*inside, id(node))
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(entry, (*path, index), inside) for index, entry in enumerate(node.value)]
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path, inside)
-        assert isinstance(node, yaml.ScalarNode)
+def _value(node: Node, path: Path, inside: tuple[int, ...], report: Callable[[Node, Path, str], None]) -> object:
+    """Return a node as a plain value, None where it cannot be read; `inside` are the ids of the nodes around it."""
+    if id(node) in inside or len(inside) > MAX_DEPTH:
+        report(node, path, "an alias that contains itself" if id(node) in inside else "nested too deeply")
+        return None
+    if node.tag not in _READ_TAGS:
+        report(node, path, f"the tag {node.tag.replace(_TAG, '!!')} is not read here; write a plain value")
+        return None
+    if isinstance(node.value, str):
         return scalar(node.value) if node.tag == _PLAIN else node.value
-
-    def _mapping(self, node: yaml.MappingNode, path: Path, inside: tuple[int, ...]) -> dict[str, object]:
-        found: dict[str, object] = {}
-        for key, entry in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                self._fault(key, path, "a key must be a word")
-                continue
-            name = key.value
-            if name in found:
-                first = self.places[(*path, name)][0]
-                self._fault(key, (*path, name), f"this key stands twice; the first is in line {first}")
-                continue
-            self.places[(*path, name)] = (key.start_mark.line + 1, key.start_mark.column + 1)
-            found[name] = self.value(entry, (*path, name), inside)
-        return found
-
-    def _fault(self, node: yaml.Node, path: Path, message: str) -> None:
-        mark = node.start_mark
-        self.faults.append(Fault(self.file, mark.line + 1, mark.column + 1, write_path(path), message))
+    inside = (*inside, id(node))
+    if isinstance(node.value, list):
+        return [_value(entry, (*path, index), inside, report) for index, entry in enumerate(node.value)]
+    for key in node.misplaced:
+        if isinstance(key.value, str):
+            first, _ = node.value[key.value][0].place
+            report(key, (*path, key.value), f"this key stands twice; the first is in line {first}")
+        else:
+            report(key, path, "a key must be a word")
+    return {name: _value(entry, (*path, name), inside, report) for name, (_, entry) in node.value.items()}
 
 
 def write_path(path: Path) -> str:

@@ -59,8 +59,8 @@ def _arguments(family: Any, names: list[str]) -> Schema:
 
 def _argument(argument: Argument, title: str) -> Schema:
     needed = argument.default is REQUIRED
-    told = f"{argument.name} of {title}, as in torch" + ("." if needed else f". Default: {argument.default}.")
-    return {"description": told}
+    description = f"{argument.name} of {title}, as in torch" + ("." if needed else f". Default: {argument.default}.")
+    return {"description": description}
 
 
 LAYER = _layer()

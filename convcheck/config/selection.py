@@ -11,15 +11,10 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from convcheck.errors import UsageError, shown
+from convcheck.sizes.limits import MAX_DEPTH
 
 # pytest's own alphabet for a word of an expression.
-_TOKEN = re.compile(r'[()]|[\w:+\-.\[\]{}\\/,=]+|"(?:[^"\\]|\\.)*"')
-
-DEEPEST = 50
-"""Levels of parentheses and `not`; nobody nests as deep, and Python's stack stays far away."""
-
-LONGEST = 5000
-"""Characters of an expression."""
+_TOKEN = re.compile(r'(?P<token>[()]|[\w:+\-.\[\]{}\\/,=]+|"(?:[^"\\]|\\.)*")|\S')
 
 Matcher = Callable[[str], bool]
 
@@ -32,10 +27,7 @@ def matcher(expression: str) -> Matcher:
     Raises:
         UsageError: the expression cannot be read; with the place.
     """
-    parser = _Parser(expression)
-    found = parser.either()
-    parser.end()
-    return found
+    return _Parser(expression).whole()
 
 
 def quoted(name: str) -> str:
@@ -49,84 +41,75 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.tokens: list[tuple[str, int]] = []
-        self.at = self.depth = 0
-        place = 0
-        if len(text) > LONGEST:
-            self.fail(f"an expression of more than {LONGEST} characters", LONGEST)
-        while rest := text[place:].lstrip():
-            place = len(text) - len(rest)
-            match = _TOKEN.match(text, place)
-            if match is None:
-                self.fail(f"unexpected {text[place]!r}", place)
-            self.tokens.append((match.group(), place))
-            place = match.end()
-        if len(self.tokens) > 500:
-            self.fail("an expression of more than 500 words", 0)
+        self.read = self.depth = 0
+        """How many tokens were read, and how many parentheses and `not` are around the next one."""
+        for match in _TOKEN.finditer(text):
+            if match["token"] is None:
+                self.fail(f"unexpected {match.group()!r}", match.start())
+            self.tokens.append((match.group(), match.start()))
 
-    def peek(self) -> str | None:
-        return self.tokens[self.at][0] if self.at < len(self.tokens) else None
+    def whole(self) -> Matcher:
+        either = self.either()
+        if self.peek() is not None:
+            self.fail(f"'and' or 'or' is missing before {self.peek()!r}", self.place())
+        return either
 
     def either(self) -> Matcher:
-        left = self.both()
+        parts = [self.both()]
         while self.peek() == "or":
-            self.at += 1
-            left = self._join(any, left, self.both())
-        return left
+            self.read += 1
+            parts.append(self.both())
+        return lambda name: any(part(name) for part in parts)
 
     def both(self) -> Matcher:
-        left = self.single()
+        parts = [self.single()]
         while self.peek() == "and":
-            self.at += 1
-            left = self._join(all, left, self.single())
-        return left
+            self.read += 1
+            parts.append(self.single())
+        return lambda name: all(part(name) for part in parts)
 
     def single(self) -> Matcher:
-        token = self.peek()
+        token, place = self.peek(), self.place()
         if token is None:
-            self.fail("a name is missing at the end", len(self.text))
-        self.at += 1
-        if token in ("not", "("):
-            return self.nested(token)
+            self.fail("a name is missing at the end", place)
         if token in (")", "and", "or"):
-            self.fail(f"a name is missing before {token!r}", self.tokens[self.at - 1][1])
+            self.fail(f"a name is missing before {token!r}", place)
+        self.read += 1
+        if token in ("not", "("):
+            return self.nested(token, place)
         if token.startswith('"'):
-            return self.exactly(token)
+            return self.exactly(token, place)
         word = token.lower()
         return lambda name: word in name.lower()
 
-    def nested(self, opening: str) -> Matcher:
+    def nested(self, opening: str, place: int) -> Matcher:
         self.depth += 1
-        if self.depth > DEEPEST:
-            self.fail(f"nested more than {DEEPEST} deep", self.tokens[self.at - 1][1])
+        if self.depth > MAX_DEPTH:
+            self.fail(f"nested more than {MAX_DEPTH} deep", place)
         inner = self.single() if opening == "not" else self.either()
         self.depth -= 1
         if opening == "not":
             return lambda name: not inner(name)
         if self.peek() != ")":
             self.fail("')' is missing", self.place())
-        self.at += 1
+        self.read += 1
         return inner
 
-    def exactly(self, token: str) -> Matcher:
+    def exactly(self, token: str, place: int) -> Matcher:
         try:
             case = json.loads(token, strict=False)
         except ValueError:
-            self.fail(f"{token} is no quoted name", self.tokens[self.at - 1][1])
+            self.fail(f"{token} is no quoted name", place)
         # A case's own name may end in brackets, and that of a rewrite has none.
         return lambda name: case in (name, name.rpartition("[")[0])
 
-    def end(self) -> None:
-        if self.peek() is not None:
-            self.fail(f"'and' or 'or' is missing before {self.peek()!r}", self.place())
+    def peek(self) -> str | None:
+        return self.tokens[self.read][0] if self.read < len(self.tokens) else None
 
     def place(self) -> int:
-        return self.tokens[self.at][1] if self.at < len(self.tokens) else len(self.text)
+        return self.tokens[self.read][1] if self.read < len(self.tokens) else len(self.text)
 
-    def fail(self, what: str, at: int) -> NoReturn:
+    def fail(self, what: str, place: int) -> NoReturn:
         raise UsageError(
-            f"-k {shown(self.text)}: {what} at column {at + 1}; write for example 'down and not (bf16 or up)'"
+            f"-k {shown(self.text)}: {what} at column {place + 1}; write for example 'down and not (bf16 or up)'"
         )
-
-    @staticmethod
-    def _join(how: Callable[[list[bool]], bool], left: Matcher, right: Matcher) -> Matcher:
-        return lambda name: how([left(name), right(name)])

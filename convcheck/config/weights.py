@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path as FilePath
 
 from convcheck.config.case import WeightFile
-from convcheck.config.expand import Problem
+from convcheck.config.nodes import Problem
 from convcheck.errors import ConvcheckError, cut, did_you_mean, shown
 from convcheck.layers import Layer
 from convcheck.sizes.patterns import Shape
@@ -75,11 +75,11 @@ def _faults(
     elif stored is not None and key not in stored:
         yield f"there is no {shown(key)} in {file}; {did_you_mean(key, stored, most=_FEW)}"
     elif stored is not None:
-        found = stored[key]
-        if found.dtype not in _DTYPES:
-            yield f"{shown(key)} in {file} is {found.dtype}; weights must be one of {', '.join(_DTYPES)}"
-        if name in shapes and found.shape != shapes[name]:
-            yield f"{name} of {layer} is {list(shapes[name])}, and {shown(key)} in {file} is {list(found.shape)}"
+        tensor = stored[key]
+        if tensor.dtype not in _DTYPES:
+            yield f"{shown(key)} in {file} is {tensor.dtype}; weights must be one of {', '.join(_DTYPES)}"
+        if name in shapes and tensor.shape != shapes[name]:
+            yield f"{name} of {layer} is {list(shapes[name])}, and {shown(key)} in {file} is {list(tensor.shape)}"
 
 
 def _shapes(layer: Layer) -> dict[str, Shape]:
@@ -128,7 +128,7 @@ def _listed(path: str, _changed: int, _size: int) -> Mapping[str, _Tensor]:
         # numpy is asked for in torch's place: shapes and dtypes are the same, and torch takes seconds to import.
         with safe_open(path, framework="np") as file:
             slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118  (no mapping)
-            return {key: _Tensor(tuple(each.get_shape()), str(each.get_dtype())) for key, each in slices.items()}
+            return {key: _Tensor(tuple(part.get_shape()), str(part.get_dtype())) for key, part in slices.items()}
     except SafetensorError as error:
         why = cut(" ".join(str(error).split()), 120)
         raise _UnreadableError(f"{shown(FilePath(path).name)} is no whole safetensors file: {why}") from None

@@ -1,66 +1,67 @@
-"""What is taken for granted of lengths that are not known: that they are long enough, divisible, or equal."""
+"""What is assumed of lengths that are formulas: that they are long enough, divisible, or equal."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from convcheck.errors import ShapeError
 
-_BOUND = re.compile(r"(\w+) >= (\d+)", re.ASCII)
+if TYPE_CHECKING:
+    from convcheck.sizes.lengths import Length
 
-_EQUAL = re.compile(r"(\w+) = (\d+)", re.ASCII)
 
-_COLLECTED: ContextVar[dict[str, None] | None] = ContextVar("conditions", default=None)
+class Condition(NamedTuple):
+    """What must hold of a formula for an answer to be right."""
+
+    length: Length
+    relation: Literal["=", ">=", "is a multiple of"]
+    bound: int | Length
+
+    def __str__(self) -> str:
+        return f"{self.length} {self.relation} {self.bound}"
+
+
+Conditions = dict[Condition, None]
+"""A set in the order in which they were assumed."""
+
+_COLLECTED: ContextVar[Conditions | None] = ContextVar("conditions", default=None)
 
 
 @contextmanager
-def collecting() -> Iterator[dict[str, None]]:
-    """Collect what is assumed meanwhile: the keys of a dict, in order."""
-    found: dict[str, None] = {}
-    token = _COLLECTED.set(found)
+def collecting() -> Iterator[Conditions]:
+    """Collect what is assumed meanwhile."""
+    conditions: Conditions = {}
+    token = _COLLECTED.set(conditions)
     try:
-        yield found
+        yield conditions
     finally:
         _COLLECTED.reset(token)
 
 
-def assume(condition: str) -> None:
-    """Take for granted what a text says; an empty one says nothing."""
-    found = _COLLECTED.get()
-    if found is not None and condition:
-        found[condition] = None
+def assume(condition: Condition) -> None:
+    """Add a condition to those that are being collected, if any are."""
+    conditions = _COLLECTED.get()
+    if conditions is not None:
+        conditions[condition] = None
 
 
-def strongest(conditions: Collection[str]) -> list[str]:
+def strongest(conditions: Collection[Condition]) -> list[Condition]:
     """Leave out lower bounds of a name that a higher one implies.
 
     Raises:
         ShapeError: a name must be one number, and another at least.
     """
-    least: dict[str, int] = {}
-    for bound in filter(None, map(_BOUND.fullmatch, conditions)):
-        least[bound[1]] = max(int(bound[2]), least.get(bound[1], 0))
-    for equal in filter(None, map(_EQUAL.fullmatch, conditions)):
-        if int(equal[2]) < least.get(equal[1], 0):
-            raise ShapeError(f"no {equal[1]} would do: it must be {equal[2]}, and at least {least[equal[1]]}")
-    told = (bound for bound in conditions if not _BOUND.fullmatch(bound))
-    return [*told, *(f"{name} >= {number}" for name, number in least.items())]
-
-
-def at_least(written: str, names: Collection[str], value: Callable[[Mapping[str, int]], int], least: int) -> str:
-    """Return the condition that a formula that rises with its names is at least so much; empty if it always is."""
-    if value(dict.fromkeys(names, 1)) >= least:
-        return ""
-    if len(names) > 1:
-        return f"{written} >= {least}"
-    [name] = names
-    low, high = 1, 2
-    while value({name: high}) < least:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if value({name: middle}) >= least else (middle, high)
-    return f"{name} >= {high}"
+    bounds: dict[Length, Condition] = {}
+    others: list[Condition] = []
+    for condition in conditions:
+        if condition.relation != ">=" or not condition.length.is_name():
+            others.append(condition)
+        elif condition.length not in bounds or bounds[condition.length].bound < condition.bound:
+            bounds[condition.length] = condition
+    for length, relation, number in others:
+        if relation == "=" and length in bounds and isinstance(number, int) and number < bounds[length].bound:
+            raise ShapeError(f"no {length} would do: it must be {number}, and at least {bounds[length].bound}")
+    return [*others, *bounds.values()]

@@ -13,12 +13,14 @@ edition, 1994, section 3.2). Names stand for whole numbers of at least 1.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
-from convcheck.sizes.conditions import assume, at_least
-from convcheck.sizes.terms import factors
+from convcheck.sizes.conditions import Condition, assume
+from convcheck.sizes.terms import parenthesize
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,7 @@ class Floor:
     by: int
 
     def __str__(self) -> str:
-        text = str(self.inside)
-        return f"{text}//{self.by}" if self.inside.is_name() else f"({text})//{self.by}"
+        return f"{parenthesize(self.inside)}//{self.by}"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ Term = tuple[Atom, ...]
 
 
 def as_formula(value: object) -> Length | None:
-    """Return a length that is a formula, and None for a number: formulas go where the types say `int`."""
+    """Return a length if it is a formula, else None."""
     return value if isinstance(value, Length) else None
 
 
@@ -62,12 +63,17 @@ class UndecidedError(ShapeError):
 
 
 class Length:
-    """A whole number as a formula; `terms` gives the coefficient of every product, the empty one being 1."""
+    """A whole number as a formula; `terms` gives the coefficient of every product, the empty one being 1.
+
+    A Length is duck-typed as int: it goes through code whose types say `int`. Where such code compares, the answer may
+    depend on the names. It is then the one that lets layers run: lengths are equal, divisible, and long enough, and
+    that they are is assumed, as a condition that `collecting` collects.
+    """
 
     __slots__ = ("terms",)
 
     def __init__(self, terms: Mapping[Term, int]) -> None:
-        self.terms = _absorbed(_reduced(terms))
+        self.terms = _reduced(terms)
 
     @property
     def constant(self) -> int:
@@ -76,44 +82,54 @@ class Length:
 
     def is_name(self) -> bool:
         """Tell whether it is one name, without a factor."""
-        return [*self.terms.values()] == [1] and all(len(term) == 1 and isinstance(term[0], str) for term in self.terms)
+        match [*self.terms.items()]:
+            case [((str(),), 1)]:
+                return True
+        return False
 
-    def at(self, values: Mapping[str, int]) -> int:
+    def evaluate(self, values: Mapping[str, int]) -> int:
         """Return the number where every name has a value."""
 
         def worth(atom: Atom) -> int:
             if isinstance(atom, str):
                 return values[atom]
-            inside = atom.inside.at(values)
+            inside = atom.inside.evaluate(values)
             return inside // atom.by if isinstance(atom, Floor) else inside
 
         return sum(count * math.prod(map(worth, term)) for term, count in self.terms.items())
 
     def names(self) -> set[str]:
         """Return the names in it."""
-        found: set[str] = set()
-        for term in self.terms:
-            for atom in term:
-                found |= {atom} if isinstance(atom, str) else atom.inside.names()
-        return found
+        atoms = {atom for term in self.terms for atom in term}
+        return set().union(*({atom} if isinstance(atom, str) else atom.inside.names() for atom in atoms))
 
     def rises(self) -> bool | None:
         """Tell whether it grows (or, if not, falls) with every name in it; None if neither is sure."""
         signs = {count > 0 for term, count in self.terms.items() if term}
         return signs.pop() if len(signs) == 1 else None
 
-    def _at_least(self, least: int) -> str:
-        """Return the condition that it is at least so much, given that it rises."""
-        return at_least(str(self), self.names(), self.at, least)
+    def _assume_at_least(self, least: int) -> None:
+        """Assume that it is at least so much, given that it rises; of one name, in terms of that name."""
+        names = self.names()
+        if self.evaluate(dict.fromkeys(names, 1)) >= least:
+            return
+        if len(names) > 1:
+            assume(Condition(self, ">=", least))
+            return
+        [text] = names
+        high = 2
+        while self.evaluate({text: high}) < least:
+            high *= 2
+        smallest = bisect_left(range(high), least, lo=high // 2, key=lambda number: self.evaluate({text: number}))
+        assume(Condition(name(text), ">=", smallest))
 
     def __add__(self, other: int | Length) -> Length:
-        terms = _reduced(self.terms)
-        for term, count in _reduced(_of(other).terms).items():
-            terms[term] = terms.get(term, 0) + count
+        terms = Counter(self.terms)
+        terms.update(_of(other).terms)
         return Length(terms)
 
     def __neg__(self) -> Length:
-        return Length({term: -count for term, count in _reduced(self.terms).items()})
+        return self * -1
 
     def __sub__(self, other: int | Length) -> Length:
         return self + -_of(other)
@@ -122,33 +138,28 @@ class Length:
         return -self + other
 
     def __mul__(self, other: int | Length) -> Length:
-        other = _of(other)
-        if not self.terms or not other.terms:
-            return Length({})
-        (ours, one), (theirs, another) = _product(self), _product(other)
-        if not ours or not theirs:
-            whole, by = (other, one) if not ours else (self, another)
-            return Length({term: count * by for term, count in _reduced(whole.terms).items()})
-        return Length({tuple(sorted((*ours, *theirs), key=_order)): one * another})
+        for number, formula in ((self, _of(other)), (_of(other), self)):
+            if not any(number.terms):
+                return Length({term: count * number.constant for term, count in formula.terms.items()})
+        (atoms, count), (others, times) = _product(self), _product(_of(other))
+        return Length({tuple(sorted((*atoms, *others), key=_order)): count * times})
 
     def __floordiv__(self, by: int) -> Length:
         if not isinstance(by, int):
             raise ShapeError(f"{self} cannot be divided by {by} as a formula; give it a number")
         # What is divisible leaves the floor, and the rest is in lowest terms.
-        terms = _reduced(self.terms)
-        constant = terms.pop((), 0)
-        whole = Length({term: count // by for term, count in terms.items() if not count % by})
-        rest = {term: count for term, count in terms.items() if count % by}
+        whole = Length({term: count // by for term, count in self.terms.items() if term and not count % by})
+        rest = {term: count for term, count in self.terms.items() if term and count % by}
         if not rest:
-            return whole + constant // by
+            return whole + self.constant // by
         common = math.gcd(by, *rest.values())
-        inside = Length({**{term: count // common for term, count in rest.items()}, (): constant // common})
-        return whole + _floor(inside, by // common)
+        inside = {**{term: count // common for term, count in rest.items()}, (): self.constant // common}
+        return whole + _floor(Length(inside), by // common)
 
     def __mod__(self, by: int) -> Length:
         rest = self - self // by * by
         # Whole multiples do not matter to what is left.
-        least = Length({term: count % by for term, count in _reduced(self.terms).items()})
+        least = Length({term: count % by for term, count in self.terms.items()})
         return Remainder(rest.terms, least, by) if any(rest.terms) else rest
 
     def __bool__(self) -> bool:
@@ -164,7 +175,7 @@ class Length:
             return True
         gap = self - other
         if any(gap.terms):
-            assume(f"{self} = {other}")
+            assume(Condition(self, "=", other if isinstance(other, int) or any(other.terms) else other.constant))
             return False
         return bool(gap)
 
@@ -179,7 +190,7 @@ class Length:
         less = gap.rises()
         if less is None:
             raise UndecidedError(f"it depends on whether {self} < {other}; give one of them a number")
-        assume(gap._at_least(1) if less else (-gap)._at_least(0))
+        (gap if less else -gap)._assume_at_least(1 if less else 0)
         return less
 
     def __gt__(self, other: int | Length) -> bool:
@@ -195,15 +206,19 @@ class Length:
     __rmul__ = __mul__
 
     def __str__(self) -> str:
-        parts = []
-        for term, count in sorted(
-            self.terms.items(), key=lambda item: (not item[0], [_order(atom) for atom in item[0]])
-        ):
+        text = ""
+        terms = sorted(
+            _absorbed(self.terms).items(), key=lambda item: (not item[0], [_order(atom) for atom in item[0]])
+        )
+        for term, count in terms:
+            # Beside others, or behind a sign, a floor such as `H//2` stands in brackets, since they would go into it.
+            alone = len(term) == 1 and count == 1
+            atoms = [f"({atom})" if isinstance(atom, Floor) and not alone else str(atom) for atom in term]
+            powers = [atom if times == 1 else f"{atom}**{times}" for atom, times in Counter(atoms).items()]
             number = [str(abs(count))] if abs(count) != 1 or not term else []
-            text = "*".join([*number, *factors(map(str, term), alone=len(term) == 1 and count == 1)])
-            parts.append((" - " if count < 0 else " + ") + text)
-        written = "".join(parts) or "0"
-        return "-" + written[3:] if written.startswith(" - ") else written.removeprefix(" + ")
+            sign = ("-" if count < 0 else "") if not text else " - " if count < 0 else " + "
+            text += sign + "*".join(number + powers)
+        return text or "0"
 
     def __format__(self, _format: str) -> str:
         return str(self)
@@ -221,13 +236,13 @@ class Remainder(Length):
         self.of, self.by = of, by
 
     def __bool__(self) -> bool:
-        assume(f"{self.of} is a multiple of {self.by}")
+        assume(Condition(self.of, "is a multiple of", self.by))
         return False
 
     def __str__(self) -> str:
         common = math.gcd(self.by, *self.of.terms.values())
         of = Length({term: count // common for term, count in self.of.terms.items()})
-        text = f"{of} % {self.by // common}" if of.is_name() else f"({of}) % {self.by // common}"
+        text = f"{parenthesize(of)} % {self.by // common}"
         return text if common == 1 else f"{common}*({text})"
 
     __repr__ = __str__
@@ -239,53 +254,44 @@ def _of(value: int | Length) -> Length:
 
 def _floor(inside: Length, by: int) -> Length:
     """Return `inside // by`, of what has no divisible part."""
-    if by == 1:
-        return inside
-    if len(inside.terms) == 1:
-        [(term, count)] = inside.terms.items()
-        if count == 1 and len(term) == 1 and isinstance(term[0], Floor):
-            return term[0].inside // (term[0].by * by)
+    match [*_absorbed(inside.terms).items()]:
+        case [((Floor() as floor,), 1)]:
+            return floor.inside // (floor.by * by)
     return Length({(Floor(inside, by),): 1})
 
 
 def _reduced(terms: Mapping[Term, int]) -> dict[Term, int]:
     """Return the terms with each floor's constant between 0 and its divisor, and none that is 0."""
-    found: dict[Term, int] = {}
-
-    def add(term: Term, count: int) -> None:
-        found[term] = found.get(term, 0) + count
-
+    reduced: Counter[Term] = Counter()
     for term, count in terms.items():
-        if len(term) == 1 and isinstance(term[0], Floor):
-            inside, by = term[0].inside, term[0].by
-            whole = inside.constant // by
-            add((Floor(inside - whole * by, by) if whole else term[0],), count)
-            add((), count * whole)
-        elif len(term) == 1 and isinstance(term[0], Factor):
-            for inner, times in _reduced(term[0].inside.terms).items():
-                add(inner, count * times)
-        else:
-            add(term, count)
-    return {term: count for term, count in found.items() if count}
+        match term:
+            case (Floor(inside, by),) if whole := inside.constant // by:
+                reduced[(Floor(inside - whole * by, by),)] += count
+                reduced[()] += count * whole
+            case (Factor(inside),):
+                for inner, times in inside.terms.items():
+                    reduced[inner] += count * times
+            case _:
+                reduced[term] += count
+    return {term: count for term, count in reduced.items() if count}
 
 
-def _absorbed(terms: dict[Term, int]) -> dict[Term, int]:
-    """Put a constant beside a single floor into it."""
-    products = [term for term in terms if term]
-    if () in terms and len(products) == 1 and terms[products[0]] == 1 and len(products[0]) == 1:
-        [floor] = products[0]
-        if isinstance(floor, Floor):
-            return {(Floor(floor.inside + terms[()] * floor.by, floor.by),): 1}
+def _absorbed(terms: Mapping[Term, int]) -> Mapping[Term, int]:
+    """Return the terms with a constant beside a single floor in the floor."""
+    match [item for item in terms.items() if item[0]]:
+        case [((Floor(inside, by),), 1)]:
+            return {(Floor(inside + terms.get((), 0) * by, by),): 1}
     return terms
 
 
 def _product(value: Length) -> tuple[Term, int]:
     """Return a length as one product and its coefficient; a sum becomes a factor."""
-    if len(value.terms) == 1:
-        [(term, count)] = value.terms.items()
+    terms = _absorbed(value.terms)
+    if len(terms) == 1:
+        [(term, count)] = terms.items()
         return term, count
-    common = math.gcd(*value.terms.values())
-    return (Factor(Length({term: count // common for term, count in value.terms.items()})),), common
+    common = math.gcd(*terms.values())
+    return (Factor(Length({term: count // common for term, count in terms.items()})),), common
 
 
 def _order(atom: Atom) -> tuple[bool, bool, str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from convcheck.errors import PatternError, multiples, shown
+from convcheck.sizes.limits import MAX_SHORT_TEXT
 
 Shape = tuple[int, ...]
 Shapes = tuple[Shape, ...]
@@ -22,10 +23,6 @@ Group = tuple[str, ...]
 
 SPACE_AXES: Mapping[int, Group] = {0: (), 1: ("l",), 2: ("h", "w"), 3: ("t", "h", "w")}
 KERNEL_AXES: Mapping[int, Group] = {0: (), 1: ("kl",), 2: ("kh", "kw"), 3: ("kt", "kh", "kw")}
-
-
-LONGEST = 1000
-"""Characters in a pattern."""
 
 # Names of einops' own arguments, beside which lengths are handed over by name.
 _RESERVED = frozenset(("axis", "pattern", "reduction", "tensor"))
@@ -57,36 +54,36 @@ class Pattern:
         have = set(_axes(self.source))
         return tuple(axis for axis in _axes(self.target) if axis not in have)
 
-    def sizes(self, shape: Shape, known: Mapping[str, int]) -> dict[str, int]:
+    def sizes(self, shape: Shape, axis_lengths: Mapping[str, int]) -> dict[str, int]:
         """Return the length of every axis when a tensor of `shape` stands on the left.
 
-        `known` gives the lengths that the shape alone does not: the parts of a group, repeated axes.
+        `axis_lengths` gives the lengths that the shape alone does not: the parts of a group, repeated axes.
 
         Raises:
-            PatternError: the ranks differ, a length contradicts `known`, or a length stays unknown.
+            PatternError: the ranks differ, a length contradicts `axis_lengths`, or a length stays unknown.
         """
         if len(shape) != len(self.source):
             raise PatternError(
                 f"'{_write(self.source)}' has {len(self.source)} axes, but the tensor is {list(shape)}, "
                 f"which has {len(shape)}"
             )
-        found: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         for group, length in zip(self.source, shape, strict=True):
-            found.update(_split(group, length, known))
+            sizes.update(_split(group, length, axis_lengths))
         for axis in self.repeated:
-            if axis not in known:
+            if axis not in axis_lengths:
                 raise PatternError(f"'{axis}' stands on the right only, and its length is not known")
-            found[axis] = known[axis]
-        return found
+            sizes[axis] = axis_lengths[axis]
+        return sizes
 
-    def shape(self, shape: Shape, known: Mapping[str, int]) -> Shape:
+    def shape(self, shape: Shape, axis_lengths: Mapping[str, int]) -> Shape:
         """Return the target's shape for a source of `shape`; raises as `sizes` does."""
-        sizes = self.sizes(shape, known)
+        sizes = self.sizes(shape, axis_lengths)
         return tuple(math.prod(sizes[axis] for axis in group) for group in self.target)
 
-    def copies(self, shape: Shape, known: Mapping[str, int]) -> int:
+    def copies(self, shape: Shape, axis_lengths: Mapping[str, int]) -> int:
         """Return how often each entry of the source stands in the target: 1 when nothing is repeated."""
-        sizes = self.sizes(shape, known)
+        sizes = self.sizes(shape, axis_lengths)
         return math.prod(sizes[axis] for axis in self.repeated)
 
 
@@ -98,8 +95,8 @@ def parse(text: object) -> Pattern:
     """
     if not isinstance(text, str):
         raise PatternError(f"{shown(text)} is no einops pattern; write a text such as 'o i kh kw -> o (i kh kw)'")
-    if len(text) > LONGEST:
-        raise PatternError(f"{shown(text)} is a pattern of {len(text)} characters; {LONGEST} at most are read")
+    if len(text) > MAX_SHORT_TEXT:
+        raise PatternError(f"{shown(text)} is a pattern of {len(text)} characters; {MAX_SHORT_TEXT} at most are read")
     return _parse(text)
 
 
@@ -119,8 +116,8 @@ def parse_order(text: object) -> Group:
     """Read a row of axis names such as `kh kw i`. Raises PatternError if it is anything else."""
     if not isinstance(text, str):
         raise PatternError(f"{shown(text)} is no order; write a row of axis names such as 'kh kw i'")
-    if len(text) > LONGEST:
-        raise PatternError(f"{shown(text)} is an order of {len(text)} characters; {LONGEST} at most are read")
+    if len(text) > MAX_SHORT_TEXT:
+        raise PatternError(f"{shown(text)} is an order of {len(text)} characters; {MAX_SHORT_TEXT} at most are read")
     groups = _read(text, text)
     if any(len(group) != 1 for group in groups):
         raise PatternError(f"{shown(text)} is not a row of axis names; write for example 'kh kw i'")
@@ -165,20 +162,20 @@ def _read(side: str, whole: str) -> tuple[Group, ...]:
     return tuple(tuple(group) for group in expression.composition)
 
 
-def _split(group: Group, length: int, known: Mapping[str, int]) -> dict[str, int]:
+def _split(group: Group, length: int, axis_lengths: Mapping[str, int]) -> dict[str, int]:
     """Share the length of one group out to its axes; at most one of them may be unknown."""
-    if len(group) == 1 and group[0] not in known:
+    if len(group) == 1 and group[0] not in axis_lengths:
         return {group[0]: length}
-    open_axes = [axis for axis in group if axis not in known]
+    open_axes = [axis for axis in group if axis not in axis_lengths]
     if len(open_axes) > 1:
         raise PatternError(f"the lengths of {' and '.join(open_axes)} in ({' '.join(group)}) are not known")
-    rest = math.prod(known[axis] for axis in group if axis in known)
+    rest = math.prod(axis_lengths[axis] for axis in group if axis in axis_lengths)
     # Asked in this way, lengths that are formulas answer, too.
     if length % rest if open_axes else length != rest:
-        spelt = ", ".join(f"{axis}={known[axis]}" for axis in group if axis in known)
+        spelt = ", ".join(f"{axis}={axis_lengths[axis]}" for axis in group if axis in axis_lengths)
         legal = multiples(length, rest) if open_axes else f"it must be {rest}"
         raise PatternError(f"an axis of length {length} is not ({' '.join(group)}) with {spelt or 'length 1'}; {legal}")
-    return {axis: known.get(axis, length // rest) for axis in group}
+    return {axis: axis_lengths.get(axis, length // rest) for axis in group}
 
 
 def _axes(groups: tuple[Group, ...]) -> list[str]:

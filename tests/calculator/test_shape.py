@@ -178,4 +178,4 @@ def test_rows_of_lengths_that_are_formulas_are_formulas_and_json_writes_them_as_
 
 
 def value_at(value: object, numbers: dict[str, int]) -> object:
-    return value.at(numbers) if isinstance(value, Length) else value
+    return value.evaluate(numbers) if isinstance(value, Length) else value

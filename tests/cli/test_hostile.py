@@ -42,12 +42,12 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     "aliases that write out to billions of entries": (
         "a: &a [x,x,x,x,x,x,x,x,x]\n"
         + "".join(f"{b}: &{b} [{','.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
-        "more than 100000 entries, aliases written out",
+        "more than 500000 entries, aliases written out",
     ),
     "aliases of mappings that write out to billions": (
         "a: &a {x: 1, y: 2}\n"
         + "".join(f"a{n + 1}: &a{n + 1} {{x: *a{n or ''}, y: *a{n or ''}}}\n" for n in range(40)),
-        "more than 100000 entries",
+        "more than 500000 entries",
     ),
     "an alias that contains itself": ("cases: &a [*a]\n", "an alias that contains itself"),
     "flow lists nested 100,000 deep": ("cases: " + "[" * 100_000, "nested too deeply"),
@@ -59,7 +59,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     "a file of 9 MB": ("#" * 9_000_000, "8388608 at most are read"),
     "a text of 8 MB": (f'cases: "{"x" * 8_000_000}"', "needs a list of cases"),
     "8 MB of comments": ("#x\n" * 2_700_000, "the file is empty"),
-    "8 MB of numbers": ("cases: [" + "1," * 4_000_000 + "]", "more than 100000 entries"),
+    "8 MB of numbers": ("cases: [" + "1," * 4_000_000 + "]", "more than 500000 entries"),
     "8 MB of brackets": ("[" * 8_000_000, "nested too deeply"),
     "a name of 8 MB": (case(f'name: "{"x" * 8_000_000}"', LAYER), "it must be a text of 1 to 200 characters"),
     "a key of 8 MB": (f"? {'x' * 8_000_000}\n: 1\ncases: [{{layer: ReLU()}}]", "unknown key"),
@@ -78,7 +78,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     "a tab after a dash's key": ("cases:\n  - layer: ReLU()\n\t  input: [1]\n", "c.yaml:3:1: not YAML: a tab stands"),
     "a matrix of a million combinations": (
         case(LAYER, f"matrix: {{a: {list(range(1000))}, seed: {list(range(1000))}}}", 'name: "{a}-{seed}"'),
-        "makes 1000000 cases; 10000 at most",
+        "1000000 cases of 6 entries each make 6000000 entries; 500000 at most",
     ),
     "a matrix of 10^12 combinations": (
         case(
@@ -86,7 +86,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {
             f"matrix: {{{', '.join(f'k{n}: {list(range(10))}' for n in range(12))}}}",
             f'name: "{"".join(f"{{k{n}}}" for n in range(12))}"',
         ),
-        "makes 1000000000000 cases",
+        "1000000000000 cases of 16 entries each",
     ),
     "a matrix of 10^5000 combinations": (
         case(
@@ -94,54 +94,41 @@ FILES: dict[str, tuple[str | bytes, str]] = {
             f"matrix: {{{', '.join(f'k{n}: {list(range(10))}' for n in range(5000))}}}",
             f'name: "{"".join(f"{{k{n}}}" for n in range(5000))}"',
         ),
-        "makes a number of thousands of digits cases",
+        "a number of thousands of digits cases of 5004 entries each",
     ),
     "a thousand matrices of thousands": (
         "cases:\n"
         + "".join(
             f'  - {{layer: ReLU(), name: "{n}-{{seed}}", matrix: {{seed: *s}}}}\n'
             if n
-            else f'  - {{layer: ReLU(), name: "0-{{seed}}", matrix: {{seed: &s {list(range(40))}}}}}\n'
+            else f'  - {{layer: ReLU(), name: "0-{{seed}}", matrix: {{seed: &s {list(range(400))}}}}}\n'
             for n in range(1000)
         ),
-        "from here on the file makes more than 10000 cases",
+        "cases[250]: 400 cases of 5 entries each, with what is before, make 502000 entries",
     ),
     "a matrix of a case of thousands of weights": (
         case(
             LAYER,
             "rewrite: patchify-linear",
             f"transplant: {{{', '.join(f'w{n}: o -> o' for n in range(3000))}}}",
-            f"matrix: {{seed: {list(range(100))}}}",
+            f"matrix: {{seed: {list(range(200))}}}",
             'name: "{seed}"',
         ),
-        "100 cases of 3007 entries each make 300700 entries; 300000 at most",
+        "200 cases of 3007 entries each make 601400 entries; 500000 at most",
     ),
     "a matrix of a chain of thousands": (
         case(
             f"layer: {{op: Sequential, layers: [{','.join(['ReLU()'] * 3000)}]}}",
-            f"matrix: {{seed: {list(range(100))}}}",
+            f"matrix: {{seed: {list(range(200))}}}",
             'name: "{seed}"',
         ),
-        "100 cases of 3007 entries each make 300700 entries; 300000 at most",
+        "200 cases of 3007 entries each make 601400 entries; 500000 at most",
     ),
     "defaults of thousands of entries": (
         f"defaults: {{input: [{','.join(['[2, 3]'] * 9000)}]}}\n"
         + "cases:\n"
         + "".join(f"  - {{layer: ReLU(), name: '{n}'}}\n" for n in range(1000)),
-        "cases[11]: a case of 27005 entries, with what is before, make 324060 entries; 300000 at most",
-    ),
-    "a transplant of thousands of weights": (
-        case(LAYER, "rewrite: patchify-linear", f"transplant: {{{', '.join(f'w{n}: o -> o' for n in range(3000))}}}"),
-        "transplant: names 3000 parameters; 1000 at most are read",
-    ),
-    "thousands of weights of a file": (
-        case(LAYER, f"weights: {{file: a.safetensors, {', '.join(f'w{n}: w' for n in range(3000))}}}"),
-        "weights: names 3001 parameters; 1000 at most are read",
-    ),
-    "a case of thousands of keys": (case(LAYER, *(f"k{n}: 1" for n in range(3000))), "3001 keys; 100 at most are read"),
-    "defaults of thousands of keys": (
-        f"defaults: {{{', '.join(f'k{n}: 1' for n in range(3000))}}}\n" + case(LAYER),
-        "3000 keys; 100 at most are read",
+        "cases[18]: a case of 27005 entries, with what is before, make 513095 entries; 500000 at most",
     ),
     "a variable that grows with every use": (
         case(LAYER, f'name: "{"{a}" * 1_000_000}"', f"matrix: {{a: [{'x' * 1_000_000}]}}"),
@@ -238,23 +225,23 @@ def test_a_config_is_refused_that_is(
     assert message in refused(result)
 
 
-def swept(a: int, name: str) -> str:
-    matrix = f"matrix: {{seed: {list(range(100))}, a: {list(range(a))}}}"
-    return f"  - {{layer: ReLU(), name: '{name}-{{seed}}-{{a}}', {matrix}}}\n"
-
-
 FAULTY: dict[str, tuple[str, list[str]]] = {
-    "one matrix is too large by itself": (
-        "cases:\n" + swept(101, "a") + swept(100, "b") + swept(100, "c"),
-        ["matrix: makes 10100 cases; 10000", "cases[2]: from here on the file makes more than 10000 cases", "2 faults"],
-    ),
     "an expectation has tens of thousands of keys": (
         case(LAYER, f"expect: {{{', '.join(f'k{n}: 1' for n in range(30_000))}}}"),
-        ["k0: unknown key", "30000 faults, of which the first 100 are shown"],
+        ["k0: unknown key", "10000 faults, of which the first 100 are shown"],
     ),
     "there are unknown keys in thousands of combinations": (
         case(LAYER, *(f"k{n}: 1" for n in range(80)), f"matrix: {{seed: {list(range(3000))}}}", 'name: "{seed}"'),
         ["k0: unknown key", "k79: unknown key", "80 faults"],
+    ),
+    "a case and the defaults have thousands of unknown keys": (
+        f"defaults: {{{', '.join(f'd{n}: 1' for n in range(3000))}}}\n"
+        + case(LAYER, *(f"k{n}: 1" for n in range(3000))),
+        ["d0: unknown key", "6000 faults, of which the first 100 are shown"],
+    ),
+    "a transplant names thousands of weights": (
+        case(LAYER, "rewrite: patchify-linear", f"transplant: {{{', '.join(f'w{n}: o -> o' for n in range(3000))}}}"),
+        ["w0: Conv2d(3, 8, kernel_size=(2, 2), stride=(2, 2)) has no such parameter", "3000 faults"],
     ),
 }
 
@@ -266,16 +253,6 @@ def test_all_faults_are_told_at_once_where(convcheck: Run, folder: Path, text: s
         result = convcheck("shape", "c.yaml")
     assert result.exit_code == 2
     assert [words for words in told if words not in result.stderr] == []
-
-
-def test_ten_thousand_cases_of_many_keys_are_read(convcheck: Run, folder: Path) -> None:
-    lines = (
-        "rewrite: patchify-linear, device: cpu, input: [1, 3, 8, 8], tolerance: {atol: 1, rtol: 1}",
-        'expect: {verdict: equal, output: [1, 8, 4, 4], params: 104}, order: i kh kw, name: "{dtype}-{seed}"',
-        f"matrix: {{dtype: [float32, float64], seed: {list(range(5000))}}}",
-    )
-    (folder / "c.yaml").write_text(f"cases: [{{layer: 'Conv2d(3, 8, 2, stride=2)', {', '.join(lines)}}}]")
-    assert len(convcheck("shape", "c.yaml", "--list").stdout.splitlines()) == 10_000
 
 
 LAYERS: dict[str, tuple[str, str]] = {
@@ -368,8 +345,6 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
     "an output of 10^18": (["shape", CONV, "--output", f"1,8,{'9' * 900}"], "lengths are between 1 and"),
     "a choice nested 10,000 deep": (["verify", "-k", nested("(", ")", 10_000, "a")], "-k"),
     "a choice of 10,000 negations": (["verify", "-k", "not " * 10_000 + "a"], "-k"),
-    "a choice of a megabyte": (["verify", "-k", "a or " * 200_000 + "a"], "-k"),
-    "a choice of 900 words": (["verify", "-k", "a or " * 899 + "a"], "more than 500 words"),
     "a word of a megabyte to choose by": (["verify", "-k", "a" * 1_000_000], "-k"),
     "a megabyte of blanks before a bracket": (["verify", "-k", " " * 1_000_000 + "("], "-k"),
     "a choice with an escape code": (["verify", "-k", "\x1b[2J"], "-k '\\x1b[2J'"),

@@ -16,7 +16,7 @@ from unittest.mock import Mock
 import pytest
 from typer.testing import Result
 
-from convcheck.config.files import text_of
+from convcheck.config.file_text import read_text
 from convcheck.errors import ConfigError
 from tests.strategies.hostile import HANGS, MOST_MEMORY, guarded, refused
 
@@ -83,7 +83,7 @@ def test_a_file_that_may_not_be_read_is_refused(convcheck: Run, folder: Path, mo
             raise PermissionError(13, "Permission denied")
 
         # Nothing is forbidden to the superuser.
-        monkeypatch.setattr("convcheck.config.files.os.open", forbidden)
+        monkeypatch.setattr("convcheck.config.file_text.os.open", forbidden)
     assert "c.yaml:1:1: cannot be read: Permission denied" in refused(convcheck("verify", "c.yaml"))
 
 
@@ -100,7 +100,7 @@ def test_no_file_stays_open_that_is_not_read(folder: Path, make: Callable[[Path]
     make(folder / "c.yaml")
     before = open_files()
     with pytest.raises(ConfigError, match=message):
-        text_of(folder / "c.yaml", "c.yaml")
+        read_text(folder / "c.yaml", "c.yaml")
     assert open_files() == before
 
 

@@ -14,7 +14,7 @@ from convcheck.cli.main import app
 from convcheck.errors import LayerError
 from convcheck.layers import Layer, parse_layer
 from convcheck.layers.text.pasted import parse_pasted
-from convcheck.layers.text.printed import MOST
+from convcheck.sizes.limits import MAX_LINES
 
 Paste = Callable[..., Result]
 
@@ -118,10 +118,10 @@ REFUSES = {
         str(nn.MultiheadAttention(4, 2)),
         "MultiheadAttention is printed without the arguments that it was made with",
     ),
-    "too many": (f"Net(\n(0-{MOST}): {MOST + 1} x ReLU()\n)", f"stands for more than {MOST} lines"),
+    "too many": (f"Net(\n(0-{MAX_LINES}): {MAX_LINES + 1} x ReLU()\n)", f"stands for more than {MAX_LINES} lines"),
     "too many of many": (
         "Net(\n" + "(0-999): 1000 x Sequential(\n" * 9 + "(0): ReLU()\n" + ")\n" * 9 + ")",
-        f"more than {MOST} lines",
+        f"more than {MAX_LINES} lines",
     ),
     "far too long": ("ReLU()\n" * 200_000, "1400000 characters; 1000000 at most are read"),
     "deep nesting": ("(" * 5000, "too many nested parentheses"),

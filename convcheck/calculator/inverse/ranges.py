@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from convcheck.errors import ConvcheckError
-from convcheck.layers.text.arguments import LARGEST
+from convcheck.sizes.limits import MAX_INT64
 
 Ranges = tuple[tuple[int, int], ...]
 """Ranges `(first, last)`, both included, in order; between two of them at least one number is missing."""
@@ -74,7 +74,7 @@ def scaled(lengths: Lengths, by: int) -> Lengths:
     """Return `by` times each number that is not too large for it. Raises TooManyError as `values` does."""
     if lengths is None or by == 1:
         return lengths
-    within = joined((first, min(last, LARGEST // by)) for first, last in lengths)
+    within = joined((first, min(last, MAX_INT64 // by)) for first, last in lengths)
     return joined((by * value, by * value) for value in values(within))
 
 

@@ -19,7 +19,7 @@ from convcheck.calculator.inverse import (
     through,
 )
 from convcheck.layers import Flatten, Layer, Unfold
-from convcheck.layers.text.arguments import LARGEST
+from convcheck.sizes.limits import MAX_INT64
 from convcheck.sizes.patterns import Shape
 
 
@@ -107,8 +107,8 @@ def _last(holds: Callable[[int], bool], most: int) -> int | None:
 
 def _first(holds: Callable[[int], bool], least: int) -> int | None:
     """Return the smallest number from `least` on for which `holds`; beyond it, it goes on to hold."""
-    turned = _last(lambda number: holds(LARGEST + 1 - number), LARGEST + 1 - least)
-    return None if turned is None else LARGEST + 1 - turned
+    turned = _last(lambda number: holds(MAX_INT64 + 1 - number), MAX_INT64 + 1 - least)
+    return None if turned is None else MAX_INT64 + 1 - turned
 
 
 def _made(layers: Sequence[Layer], around: Box, axis: int, length: int) -> Made:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from convcheck.errors import ShapeError, multiples
 from convcheck.layers.base import Weightless, say_rank, untested_patch
 from convcheck.layers.text import arguments as read
-from convcheck.layers.text.arguments import LARGEST, Argument
+from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import label, per_axis
+from convcheck.sizes.limits import MAX_INT64
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.sizes.terms import parenthesize
 from convcheck.sizes.windows import TransposedWindow, Window
@@ -115,8 +116,8 @@ class PixelUnshuffle(Weightless):
 
 
 def _too_large(name: str, factor: int) -> Iterator[tuple[str, str]]:
-    if factor**2 > LARGEST:
-        yield name, f"{name} is {factor} and torch squares it, in 64 bits; it must be at most {math.isqrt(LARGEST)}"
+    if factor**2 > MAX_INT64:
+        yield name, f"{name} is {factor} and torch squares it, in 64 bits; it must be at most {math.isqrt(MAX_INT64)}"
 
 
 def _check_rank(shape: Shape, kind: str) -> None:

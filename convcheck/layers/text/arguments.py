@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-LARGEST = 2**63 - 1
-"""torch's sizes are 64-bit; a larger number is a slip of the finger, not a layer."""
+from convcheck.sizes.limits import MAX_AXES, MAX_INT64
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
-
-MOST_AXES = 64
-"""More axes than the tensors of any model have; the same slip of the finger."""
 
 REQUIRED = object()
 
@@ -37,14 +33,13 @@ class Argument:
     by_name: bool = False
 
 
-def _is_whole(value: object, least: int, most: int = LARGEST) -> bool:
+def _is_whole(value: object, least: int, most: int = MAX_INT64) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
-def _wanted(value: object, least: int) -> str:
-    each = value if isinstance(value, (tuple, list)) else (value,)
-    too_large = any(isinstance(number, int) and number > LARGEST for number in each)
-    return f"a whole number up to {LARGEST}" if too_large else f"a whole number at least {least}"
+def _legal(values: Sequence[object], least: int) -> str:
+    too_large = any(isinstance(value, int) and value > MAX_INT64 for value in values)
+    return f"a whole number up to {MAX_INT64}" if too_large else f"a whole number at least {least}"
 
 
 def whole(least: int) -> Reader:
@@ -52,7 +47,7 @@ def whole(least: int) -> Reader:
 
     def read(value: object, dims: int) -> object:
         if not _is_whole(value, least):
-            raise BadValueError(_wanted(value, least))
+            raise BadValueError(_legal([value], least))
         return value
 
     return read
@@ -68,8 +63,8 @@ def per_axis(least: int, *, short: bool = False) -> Reader:
         values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
         if short and len(values) == 1:
             values *= dims
-        if len(values) != dims or not all(_is_whole(each, least) for each in values):
-            raise BadValueError(_wanted(value, least) + (f", or {dims} of them" if dims > 1 else ""))
+        if len(values) != dims or not all(_is_whole(number, least) for number in values):
+            raise BadValueError(_legal(values, least) + (f", or {dims} of them" if dims > 1 else ""))
         return values
 
     return read
@@ -80,25 +75,20 @@ def few(least: int) -> Reader:
 
     def read(value: object, dims: int) -> object:
         values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-        if not 1 <= len(values) <= 3 or not all(_is_whole(each, least) for each in values):
-            raise BadValueError(_wanted(value, least) + ", or one for each axis")
+        if not 1 <= len(values) <= 3 or not all(_is_whole(number, least) for number in values):
+            raise BadValueError(_legal(values, least) + ", or one for each axis")
         return values if isinstance(value, (tuple, list)) else value
 
     return read
 
 
 def as_given(least: int, *, short: bool) -> Reader:
-    """Read one whole number or one for every spatial axis, and keep which of them it was: so torch prints it.
-
-    Where `short`, torch lets a tuple of one number stand for all axes, too.
-    """
+    """Read what `per_axis` reads, and keep whether it was one number or a tuple: so torch prints it."""
+    check = per_axis(least, short=short)
 
     def read(value: object, dims: int) -> object:
-        if isinstance(value, (tuple, list)) and short and len(value) == 1:
-            per_axis(least)(value[0], dims)
-            return tuple(value)
-        values = per_axis(least)(value, dims)
-        return values if isinstance(value, (tuple, list)) else value
+        check(value, dims)
+        return tuple(value) if isinstance(value, (tuple, list)) else value
 
     return read
 
@@ -128,14 +118,16 @@ def one_of(*words: object) -> Reader:
     return read
 
 
+padding_mode = one_of(*PADDING_MODES)
+
+
 def number(least: float | None = None) -> Reader:
     """Read a finite number, whole or not, that is at least `least` where that is given."""
+    low = -sys.float_info.max if least is None else least
 
     def read(value: object, dims: int) -> object:
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not low <= value <= sys.float_info.max:
             raise BadValueError("a number" if least is None else f"a number at least {least:g}")
-        if least is not None and value < least:
-            raise BadValueError(f"a number at least {least:g}")
         return value
 
     return read
@@ -143,26 +135,26 @@ def number(least: float | None = None) -> Reader:
 
 def axis(value: object, dims: int) -> object:
     """Read the number of an axis, counted from 0, or from -1 backwards."""
-    if not _is_whole(value, -MOST_AXES, MOST_AXES - 1):
+    if not _is_whole(value, -MAX_AXES, MAX_AXES - 1):
         named = "; axes have no names here" if isinstance(value, str) else ""
-        raise BadValueError(f"the number of an axis, from {-MOST_AXES} to {MOST_AXES - 1}{named}")
+        raise BadValueError(f"the number of an axis, from {-MAX_AXES} to {MAX_AXES - 1}{named}")
     return value
 
 
 def sizes(value: object, dims: int) -> object:
     """Read the lengths of axes; torch finds one of them out where it is -1."""
     values = tuple(value) if isinstance(value, (tuple, list)) else ()
-    told = [each for each in values if each != -1]
-    if not values or len(told) < len(values) - 1 or not all(_is_whole(each, 1) for each in told):
+    lengths = [length for length in values if length != -1]
+    if not values or len(lengths) < len(values) - 1 or not all(_is_whole(length, 1) for length in lengths):
         raise BadValueError("a tuple of whole numbers at least 1, one of which may be -1")
-    if len(values) > MOST_AXES:
-        raise BadValueError(f"a tuple of {MOST_AXES} numbers at most")
+    if len(values) > MAX_AXES:
+        raise BadValueError(f"a tuple of {MAX_AXES} numbers at most")
     return values
 
 
 def divisor(value: object, dims: int) -> object:
     """Read a whole number that is not 0."""
-    if not _is_whole(value, -LARGEST) or value == 0:
+    if not _is_whole(value, -MAX_INT64) or value == 0:
         raise BadValueError("a whole number other than 0")
     return value
 
@@ -183,24 +175,15 @@ def padding(value: object, dims: int) -> object:
 
 def flag(value: object, dims: int) -> object:
     """Read True or False; torch takes None and 0 for False, too, and 1 for True."""
-    if value is None or value in (0, 1):
-        return bool(value)
-    if not isinstance(value, bool):
+    if value is not None and value not in (0, 1):
         raise BadValueError("True or False")
-    return value
+    return bool(value)
 
 
 def strict_flag(value: object, dims: int) -> object:
     """Read True or False, where torch takes nothing else."""
     if not isinstance(value, bool):
         raise BadValueError("True or False")
-    return value
-
-
-def padding_mode(value: object, dims: int) -> object:
-    """Read one of torch's padding modes."""
-    if value not in PADDING_MODES:
-        raise BadValueError("one of " + ", ".join(PADDING_MODES))
     return value
 
 

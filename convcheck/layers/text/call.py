@@ -6,10 +6,12 @@ import ast
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from convcheck.errors import LayerError, shown
 from convcheck.layers.text.notation import syntax_tree
 from convcheck.layers.text.printed import printed
+from convcheck.sizes.limits import MAX_DEPTH, MAX_PRINT, MAX_TEXT
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,6 @@ class Call:
 
 _PASTE = "paste what print(model) prints, or layers one a line"
 
-LONGEST_TEXT = 1_000_000
-"""Characters in the print of a model."""
-
-DEEPEST = 100
-"""Levels of Python's syntax; a printed submodule takes two."""
-
-LONGEST = 10_000
-"""Characters in one layer; a longer text is a file in the wrong place."""
-
 # How names are qualified in one's own code.
 _PREFIXES = ("", "nn", "torch.nn", "torch", "F", "nn.functional", "torch.nn.functional", "einops", "convcheck")
 
@@ -45,102 +38,95 @@ _MODULE_NAME = re.compile(r"^\s*\([^()]*\):\s*")
 _ASSIGNMENT = re.compile(r"^\s*[A-Za-z_][\w.]*\s*=\s*(?=[A-Za-z_])")
 
 
-def read_call(text: str, known: Collection[str]) -> Call:
-    """Take `nn.Conv2d(3, 8, stride=2)` apart into a kind, positional and named values; `known` are kinds to suggest.
+def read_call(text: str, kinds: Collection[str]) -> Call:
+    """Take `nn.Conv2d(3, 8, stride=2)` apart into a kind, positional and named values; `kinds` are those to suggest.
 
     Raises:
         LayerError: it is no call, or one with values that are not plain.
     """
-    if len(text) > LONGEST:
-        raise LayerError([(None, f"a layer of {len(text)} characters; {LONGEST} at most are read")])
-    source = text
+    if len(text) > MAX_TEXT:
+        raise LayerError(f"a layer of {len(text)} characters; {MAX_TEXT} at most are read")
     try:
         source = printed(_ASSIGNMENT.sub("", _MODULE_NAME.sub("", text))).strip().removesuffix(",")
         # Brackets let a pasted layer run over several lines.
-        tree: ast.expr = syntax_tree(f"(\n{source}\n)", "eval").body
+        node = _shallow(syntax_tree(f"(\n{source}\n)", "eval").body)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        why = f" ({error.msg})" if isinstance(error, SyntaxError) else ""
-        raise LayerError(
-            [
-                (
-                    None,
-                    f"{shown(text)} is not a layer{why}; write it as torch prints it, "
-                    "such as Conv2d(3, 768, kernel_size=(16, 16), stride=(16, 16))",
-                )
-            ]
-        ) from None
-    _check_depth(tree)
-    if not isinstance(tree, ast.Call):
-        known = f"; did you mean {source}(...)?" if source in known else ", such as Conv2d(3, 8, kernel_size=2)"
-        raise LayerError([(None, f"{shown(text)} is not a layer: write a call{known}")])
-    return _apart(tree)
+        like = "write it as torch prints it, such as Conv2d(3, 768, kernel_size=(16, 16), stride=(16, 16))"
+        raise LayerError(f"{shown(text)} is not a layer{_reason(error)}; {like}") from None
+    if not isinstance(node, ast.Call):
+        like = f"; did you mean {source}(...)?" if source in kinds else ", such as Conv2d(3, 8, kernel_size=2)"
+        raise LayerError(f"{shown(text)} is not a layer: write a call{like}")
+    return _call(node)
 
 
-def read_calls(text: str, known: Collection[str]) -> Iterator[tuple[str, Call]]:
+def read_calls(text: str, kinds: Collection[str]) -> Iterator[tuple[str, Call]]:
     """Yield every call of a longer text with its name, if it has one: what print(model) prints, or one's own code.
 
     Raises:
         LayerError: some of it is neither.
     """
-    if len(text) > LONGEST_TEXT:
-        raise LayerError([(None, f"{len(text)} characters; {LONGEST_TEXT} at most are read")])
-    # Within brackets indentation says nothing, and what is cut from a print may begin anywhere in a line.
-    lines = "\n".join(line.strip() for line in printed(text).splitlines())
+    if len(text) > MAX_PRINT:
+        raise LayerError(f"{len(text)} characters; {MAX_PRINT} at most are read")
     try:
-        tree: ast.Module = syntax_tree(lines, "exec")
+        # Within brackets indentation says nothing, and what is cut from a print may begin anywhere in a line.
+        lines = "\n".join(line.strip() for line in printed(text).splitlines())
+        tree = _shallow(syntax_tree(lines, "exec"))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        at = shown(error.text.strip()) if isinstance(error, SyntaxError) and error.text else "it"
-        why = f" ({error.msg})" if isinstance(error, SyntaxError) else ""
-        raise LayerError([(None, f"{at} cannot be read{why}; {_PASTE}")]) from None
-    _check_depth(tree)
+        line = shown(error.text.strip()) if isinstance(error, SyntaxError) and error.text else "it"
+        raise LayerError(f"{line} cannot be read{_reason(error)}; {_PASTE}") from None
     for statement in tree.body:
         value = statement.value if isinstance(statement, (ast.Expr, ast.Assign)) else None
-        for node in value.elts if isinstance(value, (ast.Tuple, ast.List)) and not _has_name(value) else [value]:
-            yield _named_call(node, known)
+        for node in value.elts if isinstance(value, (ast.Tuple, ast.List)) and not _is_named(value) else [value]:
+            yield _named_call(node, kinds)
 
 
-def _check_depth(tree: ast.AST) -> None:
-    """Refuse what is nested so deeply that to walk through it would take all of Python's stack."""
+def _reason(error: Exception) -> str:
+    return f" ({error.msg})" if isinstance(error, SyntaxError) else ""
+
+
+def _shallow(tree: Any) -> Any:
+    """Return a tree, unless it is nested so deeply that to walk through it would take all of Python's stack."""
     level = [tree]
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         level = [child for node in level for child in ast.iter_child_nodes(node)]
         if not level:
-            return
-    raise LayerError([(None, f"nested more than {DEEPEST} deep, which is no layer; {_PASTE}")])
+            return tree
+    raise LayerError(f"nested more than {MAX_DEPTH} deep, which is no layer; {_PASTE}")
 
 
-def _has_name(node: ast.expr | None) -> bool:
+def _is_named(node: ast.expr | None) -> bool:
+    """Tell whether it is `("proj", Conv2d(...))`."""
     pair = node.elts if isinstance(node, ast.Tuple) else []
     return len(pair) == 2 and isinstance(pair[0], ast.Constant) and isinstance(pair[1], ast.Call)
 
 
-def _named_call(node: ast.expr | None, known: Collection[str]) -> tuple[str, Call]:
+def _named_call(node: ast.expr | None, kinds: Collection[str]) -> tuple[str, Call]:
     name = ""
-    if isinstance(node, ast.Tuple) and _has_name(node):
+    if isinstance(node, ast.Tuple) and _is_named(node):
         name, node = ast.literal_eval(node.elts[0]), node.elts[1]
     if isinstance(node, ast.Call):
-        return name, _apart(node)
+        return name, _call(node)
     source = ast.unparse(node) if node is not None else "a statement"
-    like = f"did you mean {source}(...)?" if source in known else _PASTE
-    raise LayerError([(None, f"{shown(source)} is not a layer; {like}")])
+    like = f"did you mean {source}(...)?" if source in kinds else _PASTE
+    raise LayerError(f"{shown(source)} is not a layer; {like}")
 
 
-def _apart(call: ast.Call) -> Call:
-    kind = _kind(call.func)
+def _call(node: ast.Call) -> Call:
+    kind = _kind(node.func)
     named: dict[str, object] = {}
-    for keyword in call.keywords:
+    for keyword in node.keywords:
         if keyword.arg is None:
-            raise LayerError([(None, "** cannot be read here; write the arguments out")], kind=kind)
+            raise LayerError("** cannot be read here; write the arguments out", kind=kind)
         if keyword.arg in named:
             raise LayerError([(keyword.arg, f"{keyword.arg} is given twice")], kind=kind)
         named[keyword.arg] = _value(keyword.value, kind)
-    return Call(kind, [_value(node, kind) for node in call.args], named)
+    return Call(kind, [_value(argument, kind) for argument in node.args], named)
 
 
 def _value(node: ast.expr, kind: str) -> object:
-    """Return a literal, a layer, or a list of them."""
+    """Return a literal, a bare word as torch prints it (`padding=same`), a layer, or a list of them."""
     if isinstance(node, ast.Call):
-        inner = _apart(node)
+        inner = _call(node)
         if inner.kind == "Size":
             # torch prints sizes so where they were given as such.
             return inner.positional[0] if inner.positional else ()
@@ -149,36 +135,24 @@ def _value(node: ast.expr, kind: str) -> object:
         return inner
     if isinstance(node, ast.Starred):
         return _value(node.value, kind)
-    if isinstance(node, (ast.List, ast.Tuple)) and any(isinstance(each, ast.Call) for each in ast.walk(node)):
-        return [_value(each, kind) for each in node.elts]
-    return _literal(node, kind)
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, (ast.List, ast.Tuple)) and any(isinstance(inner, ast.Call) for inner in ast.walk(node)):
+        return [_value(entry, kind) for entry in node.elts]
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        like = "is not a plain value; nothing is computed here, write the number"
+        raise LayerError(f"{shown(ast.unparse(node))} {like}", kind=kind) from None
 
 
 def _kind(node: ast.expr) -> str:
     dotted = ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
     prefix, _, kind = dotted.rpartition(".")
-    if dotted == "collections.OrderedDict":
-        return kind
-    if prefix not in _PREFIXES:
-        raise LayerError(
-            [(None, f"unknown layer {shown(dotted)}; layers of torch are written Conv2d, nn.Conv2d or torch.nn.Conv2d")]
-        )
-    if kind == "NonDynamicallyQuantizableLinear":
-        # What torch calls the last Linear of its attention, which differs in nothing that is computed.
-        return "Linear"
     if not kind:
-        raise LayerError([(None, f"{shown(ast.unparse(node))} is not the name of a layer")])
-    return kind
-
-
-def _literal(node: ast.expr, kind: str) -> object:
-    """Return a constant, a tuple of constants, or a bare word as torch prints it (`padding=same`)."""
-    if isinstance(node, ast.Name):
-        return node.id
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        text = shown(ast.unparse(node))
-        raise LayerError(
-            [(None, f"{text} is not a plain value; nothing is computed here, write the number")], kind=kind
-        ) from None
+        raise LayerError(f"{shown(ast.unparse(node))} is not the name of a layer")
+    if prefix not in _PREFIXES and dotted != "collections.OrderedDict":
+        like = "layers of torch are written Conv2d, nn.Conv2d or torch.nn.Conv2d"
+        raise LayerError(f"unknown layer {shown(dotted)}; {like}")
+    # What torch calls the last Linear of its attention, which differs in nothing that is computed.
+    return "Linear" if kind == "NonDynamicallyQuantizableLinear" else kind

@@ -6,11 +6,8 @@ import re
 from collections.abc import Sequence
 
 from convcheck.errors import ShapeError, shown
-from convcheck.layers.text.arguments import LARGEST, MOST_AXES
+from convcheck.sizes.limits import MAX_AXES, MAX_INT64, MAX_SHORT_TEXT
 from convcheck.sizes.patterns import Shape, Shapes
-
-LONGEST = 1000
-"""Characters of a shape."""
 
 _LENGTHS = r"\s*(\d+(?:\s*[,x]\s*\d+)*)\s*,?\s*"
 _WRITTEN = re.compile(rf"\s*(?:{_LENGTHS}|\[{_LENGTHS}\]|\({_LENGTHS}\))\s*", re.ASCII)
@@ -23,8 +20,8 @@ def parse_shapes(value: object) -> Shapes:
         ShapeError: as parse_shape does, for the first that is no shape.
     """
     listed = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
-    if listed and all(isinstance(each, Sequence) for each in listed):
-        return tuple(parse_shape(each) for each in listed)
+    if listed and all(isinstance(shape, Sequence) for shape in listed):
+        return tuple(map(parse_shape, listed))
     return (parse_shape(value),)
 
 
@@ -41,17 +38,17 @@ def parse_shape(value: object) -> Shape:
     """
     if isinstance(value, str):
         # No regular expression is let loose on a text of a megabyte.
-        match = _WRITTEN.fullmatch(value) if len(value) <= LONGEST else None
+        match = _WRITTEN.fullmatch(value) if len(value) <= MAX_SHORT_TEXT else None
         if match is None:
             raise ShapeError(f"{shown(value)} is not a shape; write whole numbers of at least 1, such as 1,3,224,224")
         value = [int(word) for word in re.split(r"[,x]", next(filter(None, match.groups())))]
     if not isinstance(value, Sequence) or not value:
         raise ShapeError(f"{shown(value)} is not a shape; write whole numbers such as [1, 3, 224, 224]")
-    if len(value) > MOST_AXES:
-        raise ShapeError(f"{shown(value)} is a shape of {len(value)} axes; {MOST_AXES} at most are read")
+    if len(value) > MAX_AXES:
+        raise ShapeError(f"{shown(value)} is a shape of {len(value)} axes; {MAX_AXES} at most are read")
     for length in value:
         if not isinstance(length, int) or isinstance(length, bool):
             raise ShapeError(f"{shown(length)} in {shown(value)} is not a whole number")
-        if not 1 <= length <= LARGEST:
-            raise ShapeError(f"a length of {shown(length)} cannot be; lengths are between 1 and {LARGEST}")
+        if not 1 <= length <= MAX_INT64:
+            raise ShapeError(f"a length of {shown(length)} cannot be; lengths are between 1 and {MAX_INT64}")
     return tuple(value)

@@ -33,7 +33,7 @@ def parse_layer(value: object) -> Layer:
         if not isinstance(op, str):
             raise LayerError([("op", "a layer as a mapping needs its kind, such as op: Conv2d")])
         return bind(op, [], arguments)
-    raise LayerError([(None, f"{shown(value)} is not a layer; write it as torch prints it, such as Conv2d(3, 8, 2)")])
+    raise LayerError(f"{shown(value)} is not a layer; write it as torch prints it, such as Conv2d(3, 8, 2)")
 
 
 def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -> Layer:
@@ -44,10 +44,21 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
     """
     family = family_of(kind)
     if family is None:
-        raise LayerError([(None, f"unknown layer {shown(kind)}; {did_you_mean(kind, kind_names())}")])
+        raise LayerError(f"unknown layer {shown(kind)}; {did_you_mean(kind, kind_names())}")
     if family.IS_CONTAINER:
-        return _nested(family, kind, positional, named)
-    dims, signature = family.KINDS[kind], family.SIGNATURE
+        layer = family(kind, _inner_layers(kind, positional, named))  # type: ignore[call-arg]  # the field of containers
+    else:
+        layer = family(kind, **family.completed(_arguments(family, kind, positional, named)))
+    if impossible := list(layer.inconsistencies()):
+        raise LayerError(impossible, kind=kind)
+    return layer
+
+
+def _arguments(
+    family: type[Layer], kind: str, positional: Sequence[object], named: Mapping[str, object]
+) -> dict[str, object]:
+    """Return the value of every argument, read."""
+    signature = family.SIGNATURE
     names = [argument.name for argument in signature]
     positions = [argument.name for argument in signature if not argument.by_name]
     faults: list[tuple[str | None, str]] = []
@@ -70,52 +81,39 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
     if family.KEYWORDS is not None:
         signature = (*signature, family.KEYWORDS)
         given[family.KEYWORDS.name] = keywords
-    read: dict[str, object] = {}
+    arguments: dict[str, object] = {}
     for argument in signature:
         value = given.get(argument.name, argument.default)
         if value is REQUIRED:
             faults.append((argument.name, f"{argument.name} is missing"))
             continue
         try:
-            read[argument.name] = argument.read(value, dims)
+            arguments[argument.name] = argument.read(value, family.KINDS[kind])
         except BadValueError as legal:
             faults.append((argument.name, f"{argument.name} is {shown(value)}; it must be {legal}"))
     if faults:
         raise LayerError(faults, kind=kind)
-    layer = family(kind, **family.completed(read))
-    impossible = list(layer.inconsistencies())
-    if impossible:
-        raise LayerError(impossible, kind=kind)
-    return layer
+    return arguments
 
 
-def _nested(family: type[Layer], kind: str, positional: Sequence[object], named: Mapping[str, object]) -> Layer:
-    """Make a layer of layers, and report the faults of all of them together."""
-    inner = list(positional)
+def _inner_layers(kind: str, positional: Sequence[object], named: Mapping[str, object]) -> tuple[Layer, ...]:
+    """Return the layers of a container, or raise the faults of all of them together."""
     if set(named) - {"layers"} or (named and positional):
-        raise LayerError([(None, "takes layers, one after the other, and nothing else")], kind=kind)
-    if "layers" in named:
-        inner = [named["layers"]]
-    if len(inner) == 1 and isinstance(inner[0], (tuple, list)) and not _is_named(inner[0]):
+        raise LayerError("takes layers, one after the other, and nothing else", kind=kind)
+    values: Sequence[Any] = [named["layers"]] if named else positional
+    if len(values) == 1 and isinstance(values[0], (tuple, list)) and not _is_named(values[0]):
         # A list, as in *[...] or a mapping of YAML, or an OrderedDict.
-        inner = list(inner[0])
+        values = values[0]
     layers, faults = [], []
-    each: Any
-    for number, each in enumerate(inner):
-        if _is_named(each):
-            # Names are not kept: parameters are counted through, as torch does without names.
-            each = each[1]
+    for number, value in enumerate(values):
         try:
-            layers.append(parse_layer(each))
+            # Names are not kept: parameters are counted through, as torch does without names.
+            layers.append(parse_layer(value[1] if _is_named(value) else value))
         except LayerError as error:
             faults.append((None, f"layer {number}: {error}"))
     if faults:
         raise LayerError(faults, kind=kind)
-    layer = family(kind, tuple(layers))  # type: ignore[call-arg]  # the field of those that nest
-    impossible = list(layer.inconsistencies())
-    if impossible:
-        raise LayerError(impossible, kind=kind)
-    return layer
+    return tuple(layers)
 
 
 def _is_named(value: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from convcheck.errors import LayerError, shown
 from convcheck.layers.base import Layer
@@ -11,7 +11,6 @@ from convcheck.layers.families import kind_names
 from convcheck.layers.kinds.sequential import Sequential
 from convcheck.layers.text.call import Call, read_calls
 from convcheck.layers.text.parse import parse_layer
-from convcheck.layers.text.printed import MOST
 
 _CHAIN = "Sequential"
 
@@ -33,17 +32,11 @@ class Pasted:
             LayerError: it is something else, with a forward that cannot be seen.
         """
         if self.containers:
-            told = "is no Sequential, and what its forward does cannot be seen; paste one of its layers or Sequentials"
-            raise LayerError([(None, f"{self.containers[0]} {told}")])
+            raise LayerError(
+                f"{self.containers[0]} is no Sequential, and what its forward does cannot be seen; "
+                "paste one of its layers or Sequentials"
+            )
         return self.layers[0] if len(self.layers) == 1 else Sequential(_CHAIN, self.layers)
-
-
-@dataclass
-class _Found:
-    layers: list[Layer] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    containers: dict[str, None] = field(default_factory=dict)
-    faults: list[tuple[str | None, str]] = field(default_factory=list)
 
 
 def parse_pasted(text: str) -> Pasted:
@@ -54,38 +47,41 @@ def parse_pasted(text: str) -> Pasted:
     Raises:
         LayerError: with every line that cannot be read as a layer.
     """
-    found = _Found()
-    for name, call in read_calls(text, kind_names()):
-        _walk(name, call, found)
-    if found.faults:
-        raise LayerError(found.faults)
-    if len(found.layers) > MOST:
-        raise LayerError([(None, f"{len(found.layers)} layers; {MOST} at most are read")])
-    if not found.layers:
-        raise LayerError([(None, f"{shown(text.strip())} holds no layers")])
-    return Pasted(tuple(found.layers), tuple(found.names), tuple(found.containers))
+    layers: list[Layer] = []
+    names: list[str] = []
+    containers: dict[str, None] = {}
+    faults: list[tuple[str | None, str]] = []
+    modules = (module for name, call in read_calls(text, kind_names()) for module in _modules(name, call))
+    for path, call, is_container in modules:
+        if is_container:
+            containers[call.kind] = None
+            continue
+        try:
+            layers.append(_layer(call))
+            names.append(path)
+        except LayerError as error:
+            faults.append((None, f"{path}: {error}" if path else str(error)))
+    if faults:
+        raise LayerError(faults)
+    if not layers:
+        raise LayerError(f"{shown(text.strip())} holds no layers")
+    return Pasted(tuple(layers), tuple(names), tuple(kind for kind in containers if kind != _CHAIN))
 
 
-def _walk(path: str, call: Call, found: _Found) -> None:
-    inner = list(_children(call.positional))
-    if call.kind == _CHAIN or (inner and call.kind not in kind_names()):
-        if call.kind != _CHAIN:
-            found.containers[call.kind] = None
-        for number, (name, child) in enumerate(inner):
-            _walk(".".join(filter(None, (path, str(number) if name is None else name))), child, found)
-        return
-    where = f"{path}: " if path else ""
-    if inner:
-        told = f"{call.kind} is printed without the arguments that it was made with; write them, as in one's own code"
-        found.faults.append((None, where + told))
-        return
-    try:
-        layer = parse_layer(call)
-    except LayerError as error:
-        found.faults.append((None, f"{where}{error}"))
-        return
-    found.layers.append(layer)
-    found.names.append(path)
+def _modules(path: str, call: Call) -> Iterator[tuple[str, Call, bool]]:
+    """Yield a module and all in it, each with its path and whether it is taken apart."""
+    children = list(_children(call.positional))
+    is_container = call.kind == _CHAIN or (bool(children) and call.kind not in kind_names())
+    yield path, call, is_container
+    for number, (name, child) in enumerate(children if is_container else ()):
+        yield from _modules(".".join(filter(None, (path, str(number) if name is None else name))), child)
+
+
+def _layer(call: Call) -> Layer:
+    if any(_children(call.positional)):
+        like = "is printed without the arguments that it was made with; write them, as in one's own code"
+        raise LayerError(f"{call.kind} {like}")
+    return parse_layer(call)
 
 
 def _children(values: Sequence[object]) -> Iterator[tuple[str | None, Call]]:

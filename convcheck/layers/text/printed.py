@@ -6,15 +6,13 @@ import re
 from collections.abc import Iterator
 
 from convcheck.errors import LayerError
+from convcheck.sizes.limits import MAX_LINES
 
 # `(proj): Conv2d(3, 8, ...)`, and `(0-3): 4 x Linear(...)` for submodules that print alike.
 _SUBMODULE = re.compile(r"\s*\((?P<name>[^()]*)\): ((?P<times>\d{1,9}) x )?(?P<layer>.*)")
 
 # `3, 8, kernel_size=(3, 3)` on a line of its own.
 _WORDS = re.compile(r"\s*[\w.-]+(=|,|\s*$).*[^,(]\s*")
-
-MOST = 10_000
-"""Lines that a text may stand for once what it repeats is counted out."""
 
 
 def printed(text: str) -> str:
@@ -28,44 +26,43 @@ def printed(text: str) -> str:
     lines = text.splitlines()
     if not any(_SUBMODULE.fullmatch(line) for line in lines):
         return text
-    found, _, _ = _block(lines, 0, within=False)
-    return "\n".join(found)
+    calls, _, _ = _block(lines, 0, within=False)
+    return "\n".join(calls)
 
 
-def _block(lines: list[str], at: int, *, within: bool) -> tuple[list[str], int, bool]:
-    """Return the lines of a block that begins at a line, the line behind it, and whether its `)` was there."""
-    found: list[str] = []
-    while at < len(lines):
-        line = lines[at]
-        at += 1
+def _block(lines: list[str], start: int, *, within: bool) -> tuple[list[str], int, bool]:
+    """Return the calls of a block that begins at line `start`, the line behind it, and whether its `)` was there."""
+    calls: list[str] = []
+    position = start
+    while position < len(lines):
+        line = lines[position]
+        position += 1
         match = _SUBMODULE.fullmatch(line)
         if match is None:
             if within and line.strip() == ")":
-                return found, at, True
+                return calls, position, True
             # What a module says of itself stands on a line of its own, before its submodules, which say it all.
-            before = at < len(lines) and _SUBMODULE.fullmatch(lines[at])
+            before = position < len(lines) and _SUBMODULE.fullmatch(lines[position])
             if not (before and _WORDS.fullmatch(line)):
-                found.append(line)
+                calls.append(line)
             continue
         body: list[str] = []
         closed = True
         opens = match["layer"].rstrip().endswith("(")
         if opens:
-            body, at, closed = _block(lines, at, within=True)
-        names = list(_names(match["name"], int(match["times"] or 1)))
-        if len(found) + len(names) * (len(body) + 1) > MOST:
-            raise LayerError([(None, f"{line.strip()} and what is in it stand for more than {MOST} lines")])
-        for name in names:
-            found.append(f"({name!r}, {match['layer']}" + ("" if opens else "),"))
+            body, position, closed = _block(lines, position, within=True)
+        times = int(match["times"] or 1)
+        if len(calls) + times * (len(body) + 1) > MAX_LINES:
+            raise LayerError(f"{line.strip()} stands for more than {MAX_LINES} lines")
+        for name in _names(match["name"], times):
+            calls.append(f"({name!r}, {match['layer']}" + ("" if opens else "),"))
             # A block that does not end is left open, to be told of as such.
-            found += [*body, *([")),"] if opens and closed else [])]
-    return found, at, False
+            calls += [*body, *([")),"] if opens and closed else [])]
+    return calls, position, False
 
 
 def _names(name: str, times: int) -> Iterator[str]:
     """Yield the names of submodules that print alike: `0-3` stands for 0, 1, 2 and 3."""
-    if times > MOST:
-        raise LayerError([(None, f"({name}): {times} x stands for more than {MOST} lines")])
     first = name.partition("-")[0]
     for number in range(times):
         yield str(int(first) + number) if times > 1 and first.isdecimal() else name

@@ -8,15 +8,13 @@ import stat
 from pathlib import Path
 
 from convcheck.errors import ConfigError, Fault
-
-LARGEST_FILE = 8 * 1024 * 1024
-"""Bytes."""
+from convcheck.sizes.limits import MAX_FILE
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def text_of(path: Path, shown: str) -> str:
-    """Return the text of a file, without a byte order mark; `shown` is the file's name in messages.
+def read_text(path: Path, written: str) -> str:
+    """Return the text of a file, without a byte order mark; `written` is the file's name in messages.
 
     Raises:
         ConfigError: it is no regular file, cannot be opened, is too large, or is not UTF-8.
@@ -24,16 +22,16 @@ def text_of(path: Path, shown: str) -> str:
     try:
         data = _bytes(path)
     except OSError as error:
-        raise ConfigError([Fault(shown, 1, 1, "", f"cannot be read: {error.strerror}")]) from None
+        raise ConfigError([Fault(written, 1, 1, "", f"cannot be read: {error.strerror}")]) from None
     except ValueError as error:
-        raise ConfigError([Fault(shown, 1, 1, "", str(error))]) from None
+        raise ConfigError([Fault(written, 1, 1, "", str(error))]) from None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - data.rfind(b"\n", 0, error.start)
-        told = "UTF-16" if data.startswith(_UTF_16) else f"byte 0x{data[error.start]:02x} cannot be read"
-        raise ConfigError([Fault(shown, line, column, "", f"not UTF-8 text: {told}; save it as UTF-8")]) from None
+        what = "UTF-16" if data.startswith(_UTF_16) else f"byte 0x{data[error.start]:02x} cannot be read"
+        raise ConfigError([Fault(written, line, column, "", f"not UTF-8 text: {what}; save it as UTF-8")]) from None
 
 
 def _bytes(path: Path) -> bytes:
@@ -46,12 +44,12 @@ def _bytes(path: Path) -> bytes:
             raise ValueError(f"{_kind(about.st_mode)} is not read; a config is a plain file")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             # A file may grow, and those of /proc say that they are empty.
-            data = file.read(LARGEST_FILE + 1)
+            data = file.read(MAX_FILE + 1)
     finally:
         os.close(descriptor)
-    if len(data) > LARGEST_FILE:
+    if len(data) > MAX_FILE:
         size = max(len(data), about.st_size)
-        raise ValueError(f"a config of {size} bytes; {LARGEST_FILE} at most are read, so split it up")
+        raise ValueError(f"a config of {size} bytes; {MAX_FILE} at most are read, so split it up")
     return data
 
 

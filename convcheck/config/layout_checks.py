@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convcheck.config.case import Case, Vocabulary
-from convcheck.config.expand import Problem
+from convcheck.config.nodes import Problem
 from convcheck.errors import PatternError, did_you_mean
 from convcheck.sizes.patterns import Group, spell
 
 
-def claim_problems(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
+def layout_problems(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
     """Yield what makes the case's `order` or `transplant` impossible to try out."""
     if case.order is not None:
         yield from _order_problems(case, case.order, vocabulary)
@@ -29,12 +29,12 @@ def claim_problems(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
             yield ("transplant", name), str(error)
 
 
-def _order_problems(case: Case, order: Group, vocabulary: Vocabulary) -> Iterator[Problem]:
+def _order_problems(case: Case, axes: Group, vocabulary: Vocabulary) -> Iterator[Problem]:
     asked = case.rewrites if case.rewrites is not None else vocabulary.rewrites
-    axes = [spell(vocabulary.orders[name], case.layer.dims) for name in asked if name in vocabulary.orders]
-    if not axes:
+    orders = [spell(vocabulary.orders[name], case.layer.dims) for name in asked if name in vocabulary.orders]
+    if not orders:
         have = ", ".join(vocabulary.orders)
         yield ("order",), f"{' and '.join(asked)} lays patches out in one order only; free to choose are: {have}"
-    elif sorted(order) not in [sorted(each.split()) for each in axes]:
-        legal = " or ".join(f"'{each}'" for each in dict.fromkeys(axes))
-        yield ("order",), f"'{' '.join(order)}' must name each axis of a patch once; in some order, {legal}"
+    elif sorted(axes) not in [sorted(order.split()) for order in orders]:
+        legal = " or ".join(f"'{order}'" for order in dict.fromkeys(orders))
+        yield ("order",), f"'{' '.join(axes)}' must name each axis of a patch once; in some order, {legal}"

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from convcheck.config.expand import Problem
 from convcheck.config.model import CaseModel, ExpectModel, SidesModel, ToleranceModel
-from convcheck.config.nodes import Path
+from convcheck.config.nodes import Path, Problem
 from convcheck.errors import did_you_mean, shown
+from convcheck.sizes.limits import MAX_FAULTS
 
 # The model that stands behind each mapping of a case: whose keys are the known ones.
 _KEYS: Mapping[Path, type[BaseModel]] = {
@@ -36,11 +36,12 @@ _MUST_BE: Mapping[Path, str] = {
 }
 
 
-def problems(error: ValidationError) -> Iterator[Problem]:
-    """Yield one (key path within the case, sentence) for everything that pydantic found."""
-    found = [problem for details in error.errors(include_url=False) for problem in _sentences(details)]
-    within = {path[:length] for path, _ in found for length in range(1, len(path))}
-    for path, sentence in dict.fromkeys(found):
+def sentences(error: ValidationError) -> Iterator[Problem]:
+    """Yield one (key path within the case, sentence) for everything that pydantic found, MAX_FAULTS at most."""
+    errors = error.errors(include_url=False)[:MAX_FAULTS]
+    problems = [problem for details in errors for problem in _sentences(details)]
+    within = {path[:length] for path, _ in problems for length in range(1, len(path))}
+    for path, sentence in dict.fromkeys(problems):
         # Of a union, the branch that got furthest is the one that was meant.
         if path not in within:
             yield path, sentence
@@ -60,7 +61,7 @@ def _sentences(details: ErrorDetails) -> Iterator[Problem]:
     elif kind == "layer" and details["ctx"]["inner"]:
         for argument, message in details["ctx"]["inner"]:
             yield (*path, argument) if argument else path, message
-    elif kind in ("layer", "told"):
+    elif kind in ("layer", "message"):
         yield path, details["ctx"]["message"]
     else:
         yield path, f"{shown(details['input'])} will not do; it must be {_MUST_BE.get(path, details['msg'])}"

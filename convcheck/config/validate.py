@@ -1,0 +1,87 @@
+"""From one combination to a case, or to all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path as FilePath
+
+from pydantic import ValidationError
+
+from convcheck.config.case import Case, Expect, Tolerance, Vocabulary
+from convcheck.config.expand import variables
+from convcheck.config.layout_checks import layout_problems
+from convcheck.config.model import CaseModel, ToleranceModel
+from convcheck.config.nodes import Problem
+from convcheck.config.sentences import sentences
+from convcheck.config.weights import weight_file, weight_problems
+from convcheck.errors import ShapeError
+from convcheck.layers import accept
+from convcheck.results import Sides, Verdict
+
+
+def default_problems(defaults: Mapping[str, object], vocabulary: Vocabulary) -> Iterator[Problem]:
+    """Yield what is wrong with defaults by themselves, since every case may have a value of its own in their place."""
+    plain = {key: entry for key, entry in defaults.items() if not any(variables(entry))}
+    try:
+        CaseModel.model_validate(plain, context=vocabulary)
+    except ValidationError as error:
+        yield from (problem for problem in sentences(error) if problem[0])
+
+
+def validate(
+    value: Mapping[str, object], unknown: Collection[str], vocabulary: Vocabulary, folder: FilePath
+) -> tuple[Case | None, list[Problem]]:
+    """Return the case, None if it is faulty, and all that is wrong with it.
+
+    `unknown` are keys without a value, with which there is no case, and `folder` is where paths start.
+    """
+    problems: list[Problem] = []
+    unjudged = set(unknown)
+    try:
+        model = CaseModel.model_validate(value, context=vocabulary)
+    except ValidationError as error:
+        problems = [problem for problem in sentences(error) if problem[0] or "layer" not in unknown]
+        unjudged |= {str(path[0]) for path, _ in problems if path}
+        # What is right is judged together with the rest all the same, so that no fault hides another.
+        value = {key: entry for key, entry in value.items() if key not in unjudged}
+        if "layer" not in value:
+            if isinstance(weights := value.get("weights"), dict):
+                problems += weight_problems(weights, folder, None)
+            return None, problems
+        model = CaseModel.model_validate(value, context=vocabulary)
+    case = _case(model)
+    if model.weights is not None:
+        problems += weight_problems(model.weights, folder, case.layer)
+    if "rewrite" in unjudged:
+        unjudged |= {"order", "transplant"}
+    problems += [problem for problem in _cross_checks(case, vocabulary) if problem[0][0] not in unjudged]
+    if problems or unknown:
+        return None, problems
+    return (case if model.weights is None else replace(case, weights=weight_file(model.weights, folder))), []
+
+
+def _cross_checks(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
+    try:
+        accept(case.layer, case.inputs)
+    except ShapeError as error:
+        yield ("input",), str(error)
+    yield from layout_problems(case, vocabulary)
+
+
+def _case(model: CaseModel) -> Case:
+    rewrites, tolerance, params = model.rewrite, model.tolerance, model.expect.params
+    counts = Sides(params, params) if isinstance(params, int | None) else Sides(params.reference, params.candidate)
+    return Case(
+        name=model.name or "-".join([model.layer.label(), *(rewrites or ())]),
+        layer=model.layer,
+        inputs=model.input or model.layer.example_inputs(),
+        rewrites=rewrites,
+        order=model.order,
+        transplant=model.transplant,
+        dtype=model.dtype,
+        device=model.device,
+        seed=model.seed,
+        tolerance=Tolerance(tolerance.atol, tolerance.rtol) if isinstance(tolerance, ToleranceModel) else None,
+        expect=Expect(Verdict(model.expect.verdict), model.expect.output, counts),
+    )
