@@ -48,7 +48,7 @@ def params(
         missed = any(claim.rewrite and claim.refusals and claim.case.expect.verdict != "refused" for claim in claims)
         rows = [] if list_only else list(weights_of(claims))
     if list_only:
-        console.listed(names)
+        console.print_names(names)
         return
     if format == "json":
         from convcheck.calculator.figures import BYTES

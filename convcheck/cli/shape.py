@@ -52,7 +52,7 @@ def shape(
         if not rows:
             raise UsageError(f"-k {shown(choose)} selects nothing")
     if list_only:
-        console.listed(row.case or row.name or row.layer for row in rows)
+        console.print_names(row.case or row.name or row.layer for row in rows)
     elif format == "json":
         from convcheck.calculator.figures import FLOPS
         from convcheck.report.json_text import json_object

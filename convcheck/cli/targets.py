@@ -55,7 +55,7 @@ class Targets:
                 continue
             from convcheck.cli import stdin
 
-            stdin.told_of(each)
+            stdin.hint_unseen(each)
             layers += each.layers
             names += each.names
         return tuple(layers), tuple(names)
@@ -84,7 +84,7 @@ def sort_out(words: Sequence[str] | None) -> Targets:
                     raise UsageError("standard input, -, can be read only once")
                 from convcheck.cli import stdin
 
-                layers.append(stdin.pasted())
+                layers.append(stdin.read_pasted())
                 continue
             found = _files(word)
             files.update(found)

@@ -54,7 +54,7 @@ def verify(
         if not claims and not quiet:
             console.hint(f"shard {shard} is empty; {len(chosen)} in all are shared out")
     if list_only:
-        console.listed(claim.id for claim in claims)
+        console.print_names(claim.id for claim in claims)
         return
     check_possible(claims)
     if not quiet:
