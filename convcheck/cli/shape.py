@@ -76,7 +76,7 @@ def _rows(
     """
     from convcheck.calculator.shapes import chain, shapes_of, total_of
 
-    found, shapes = targets.sort_out(words), targets.given(inputs, names=True)
+    found, shapes = targets.parse_targets(words), targets.parse_inputs(inputs, names=True)
     if found.files and found.layers:
         raise UsageError("configs and layers cannot be mixed here: layers make a chain, and configs bring their inputs")
     if not found.layers:

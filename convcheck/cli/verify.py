@@ -46,7 +46,7 @@ def verify(
     cases = [laid_over(case, **given) for case in targets.cases_of(target, input)]
     files = report_files.parse_files(report or (), [case.config for case in cases])
     load_format(format)
-    claims = targets.chosen(cases, rewrite, choose)
+    claims = targets.choose_claims(cases, rewrite, choose)
     if shard:
         from convcheck.cli.sharding import of_shard
 
