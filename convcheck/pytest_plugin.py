@@ -126,7 +126,7 @@ class ClaimItem(pytest.Item):
         with warnings.catch_warnings():
             # pytest shows what torch warns of; no filter of the project's may turn it into a verdict.
             warnings.simplefilter("default")
-            result = self._verified()
+            result = self._verify()
         found = {
             "verdict": result.verdict.value,
             "ratio": result.error.ratio,
@@ -136,7 +136,7 @@ class ClaimItem(pytest.Item):
         if not result.ok:
             raise _NotAsExpectedError(result)
 
-    def _verified(self) -> Result:
+    def _verify(self) -> Result:
         from convcheck.proof.verification import verify
 
         return verify(self.claim)
@@ -144,7 +144,7 @@ class ClaimItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> object:  # type: ignore[override]
         """Return what convcheck says; a traceback only where convcheck itself is at fault."""
         if isinstance(excinfo.value, _NotAsExpectedError):
-            return _told(excinfo.value.result)
+            return _failure_text(excinfo.value.result)
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
@@ -153,7 +153,7 @@ class ClaimItem(pytest.Item):
         return self.path, int(line) - 1 if line.isdecimal() else None, self.name
 
 
-def _told(result: Result) -> str:
+def _failure_text(result: Result) -> str:
     """Return what needs saying about a result, with the command that repeats it, and its row of the table."""
     from convcheck.report.format_values import escape_controls
     from convcheck.report.formats.table import result_table
@@ -161,8 +161,8 @@ def _told(result: Result) -> str:
     from convcheck.report.result_rows import remarks
 
     # The first line stands in pytest's short summary.
-    said = f"{result.verdict}: " + "\n  ".join(remarks(result))
+    heading = f"{result.verdict}: " + "\n  ".join(remarks(result))
     table = print_to_text(lambda console: [result_table([result], console)], WIDTH)
     rows = (line.rstrip() for line in table.splitlines())
     # The last line is one that editors make a link of.
-    return "\n".join([said, "", *rows, "", f"{escape_controls(result.source or '')}: {result.verdict}"])
+    return "\n".join([heading, "", *rows, "", f"{escape_controls(result.source or '')}: {result.verdict}"])

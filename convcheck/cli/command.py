@@ -15,15 +15,15 @@ from typing import Any
 _WIDEST, _NARROW = 100, 60
 
 
-def told(function: Callable[..., None]) -> tuple[str, str]:
-    """Return a command's help, and what ends it: the examples of its docstring, a line each."""
+def split_examples(function: Callable[..., None]) -> tuple[str, str]:
+    """Return a docstring's text, and its examples, a line each, as the end of a help page."""
     text, _, examples = inspect.cleandoc(function.__doc__ or "").partition("Examples:\n")
     lines = [line.strip() for line in examples.splitlines() if line.strip()]
     # After \b a paragraph keeps its lines.
     return text, "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
 
 
-def page(command: Any, context: Any) -> str:
+def format_help(command: Any, context: Any) -> str:
     """Return a command's help, as wide as the terminal, up to a width that reads well."""
     formatter = context.make_formatter()
     formatter.width = min(shutil.get_terminal_size().columns, _WIDEST)

@@ -40,8 +40,8 @@ def subjects(incomplete: str) -> list[str]:
     """Return what `convcheck rewrites` takes: names of rewrites, and kinds of layers once one is begun."""
     from convcheck.layers.families import kind_names
 
-    found = [f"{kind}(" for kind in kind_names() if kind.startswith(incomplete) and incomplete]
-    return [*rewrite_names(incomplete), *found]
+    kinds = [f"{kind}(" for kind in kind_names() if kind.startswith(incomplete) and incomplete]
+    return [*rewrite_names(incomplete), *kinds]
 
 
 def _paths(incomplete: str) -> Iterator[str]:

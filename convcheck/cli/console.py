@@ -23,22 +23,22 @@ LONGEST = 2000
 
 When = Literal["auto", "always", "never"]
 
-_asked: list[When] = ["auto"]
+_colour_option: list[When] = ["auto"]
 
 
-def colour(when: When) -> None:
+def set_colour(when: When) -> None:
     """Say when to colour what follows."""
-    _asked[0] = when
+    _colour_option[0] = when
 
 
-def colours() -> bool | None:
+def use_colours() -> bool | None:
     """Return whether to colour, whatever the stream is; None to colour on a terminal.
 
     The option goes before the environment, and NO_COLOR (no-color.org) before FORCE_COLOR (force-color.org): each
     counts if it is set and not empty, and FORCE_COLOR not if it is 0.
     """
-    if _asked[0] != "auto":
-        return _asked[0] == "always"
+    if _colour_option[0] != "auto":
+        return _colour_option[0] == "always"
     if os.environ.get("NO_COLOR"):
         return False
     return True if os.environ.get("FORCE_COLOR", "0") not in ("", "0") else None
@@ -48,15 +48,15 @@ def stdout() -> Console:
     """Return the console for results."""
     from convcheck.report.plain_console import UNLIMITED, PlainConsole
 
-    asked = colours()
+    wanted = use_colours()
     return PlainConsole(
         width=None if sys.stdout.isatty() else UNLIMITED,
         # Rich would look for FORCE_COLOR itself.
-        force_terminal=sys.stdout.isatty() if asked is None else asked,
+        force_terminal=sys.stdout.isatty() if wanted is None else wanted,
         # Where it is no terminal, or one that does not say what it can, these are the sixteen that all have.
-        color_system="standard" if asked and not sys.stdout.isatty() else "auto" if asked is not False else None,
+        color_system="standard" if wanted and not sys.stdout.isatty() else "auto" if wanted is not False else None,
         # Rich reads NO_COLOR itself, and an option goes before it.
-        no_color=asked is False,
+        no_color=wanted is False,
     )
 
 
@@ -64,7 +64,7 @@ def show(console: Console, renderables: Iterable[RenderableType]) -> None:
     """Print renderables one by one."""
     from convcheck.report.plain_console import print_all
 
-    with _writing():
+    with _quiet_on_broken_pipe():
         if _in_workflow():
             with console.capture() as captured:
                 print_all(console, renderables)
@@ -76,7 +76,7 @@ def show(console: Console, renderables: Iterable[RenderableType]) -> None:
 
 def write(text: str, *, commands: bool = False) -> None:
     """Print plain text as it is, or, unless it is meant to hold `commands` of a workflow, so that it holds none."""
-    with _writing():
+    with _quiet_on_broken_pipe():
         sys.stdout.write((text if commands else _read_only(text)) + "\n")
         sys.stdout.flush()
 
@@ -96,7 +96,7 @@ def _read_only(text: str) -> str:
 
 
 @contextmanager
-def _writing() -> Iterator[None]:
+def _quiet_on_broken_pipe() -> Iterator[None]:
     """Say nothing when a reader such as `head` has seen enough; the exit code stays that of the verdict.
 
     Raises:
@@ -112,7 +112,7 @@ def _writing() -> Iterator[None]:
             raise UsageError(f"cannot write to standard output: {error.strerror}") from None
 
 
-def listed(names: Iterable[str]) -> None:
+def print_names(names: Iterable[str]) -> None:
     """Print names, one a line."""
     for name in names:
         write(escape_line(name))

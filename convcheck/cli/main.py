@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from convcheck.cli import console, exit_codes
-from convcheck.cli.command import page, told
+from convcheck.cli.command import format_help, split_examples
 from convcheck.errors import ConvcheckError, cut, escape_line
 from convcheck.version import __version__, torch_version
 
@@ -44,14 +44,14 @@ class _Command(TyperCommand):
     """A command with its help as plain text."""
 
     def get_help(self, ctx: Any) -> str:
-        return page(self, ctx)
+        return format_help(self, ctx)
 
 
 class _Commands(TyperGroup):
     """The commands, each imported when it is wanted, so that none waits for what another needs."""
 
     def get_help(self, ctx: Any) -> str:
-        return page(self, ctx)
+        return format_help(self, ctx)
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         with _inert():
@@ -75,7 +75,7 @@ class _Commands(TyperGroup):
             return None
         function = getattr(import_module(f"convcheck.cli.{cmd_name}"), cmd_name)
         alone = typer.Typer(rich_markup_mode=None, context_settings=_HELP, add_completion=False)
-        text, examples = told(function)
+        text, examples = split_examples(function)
         # Click would cut the first sentence short in the list of commands.
         summary = text.partition("\n\n")[0]
         alone.command(cmd_name, cls=_Command, help=text, short_help=summary, epilog=examples)(_guarded(function))
@@ -113,7 +113,7 @@ def _root(
     """
 
 
-_text, _examples = told(_root)
+_text, _examples = split_examples(_root)
 app.callback(help=_text, epilog=_examples)(_root)
 
 

@@ -30,7 +30,7 @@ def _checked(check: Callable[[Any], object]) -> Callable[[object], object]:
 
 
 def _coloured(when: console.When) -> console.When:
-    console.colour(when)
+    console.set_colour(when)
     return when
 
 

@@ -34,7 +34,7 @@ def params(
       convcheck params "ConvTranspose2d(64, 32, kernel_size=2, stride=2)" -r conv1x1-unpatchify
       convcheck params "Conv2d(3, 64, 3, bias=False)" "BatchNorm2d(64)"
     """
-    found = targets.sort_out(target)
+    found = targets.parse_targets(target)
     rows: Sequence[Weights]
     missed, chained = False, not found.files and not rewrite and found.count > 1
     if chained:
@@ -42,13 +42,13 @@ def params(
     else:
         from convcheck.calculator.counts import weights_of
 
-        claims = targets.chosen(targets.cases_in(found, input), rewrite, choose)
+        claims = targets.choose_claims(targets.cases_in(found, input), rewrite, choose)
         names = [claim.id for claim in claims]
         # A rewrite that was asked for by name and cannot be had is not what was expected.
         missed = any(claim.rewrite and claim.refusals and claim.case.expect.verdict != "refused" for claim in claims)
         rows = [] if list_only else list(weights_of(claims))
     if list_only:
-        console.listed(names)
+        console.print_names(names)
         return
     if format == "json":
         from convcheck.calculator.figures import BYTES

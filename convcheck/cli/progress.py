@@ -75,7 +75,7 @@ def _bar() -> Progress:
         MofNCompleteColumn(),
         Rate(),
         TimeRemainingColumn(compact=True),
-        console=Console(stderr=True, no_color=console.colours() is False),
+        console=Console(stderr=True, no_color=console.use_colours() is False),
         # What was shown on the way is no result, and leaves nothing behind.
         transient=True,
         expand=True,

@@ -39,7 +39,7 @@ def rewrites(
     out = console.stdout()
     if subject is not None and ("(" in subject or subject in kind_names()):
         layer = parse_layer(subject)
-        shapes = targets.layer_case(layer, targets.given(input)).inputs
+        shapes = targets.layer_case(layer, targets.parse_inputs(input)).inputs
         if not input:
             console.hint(f"no -i given, so this is taken: {write_shapes(shapes)}; some rewrites depend on it")
         found = offers(layer, shapes)

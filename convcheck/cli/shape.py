@@ -52,7 +52,7 @@ def shape(
         if not rows:
             raise UsageError(f"-k {shown(choose)} selects nothing")
     if list_only:
-        console.listed(row.case or row.name or row.layer for row in rows)
+        console.print_names(row.case or row.name or row.layer for row in rows)
         return
     conditions = [str(condition) for condition in strongest(collected)]
     if format == "json":
@@ -78,7 +78,7 @@ def _rows(
     """
     from convcheck.calculator.shapes import chain, shapes_of, total_of
 
-    found, shapes = targets.sort_out(words), targets.given(inputs, names=True)
+    found, shapes = targets.parse_targets(words), targets.parse_inputs(inputs, names=True)
     if found.files and found.layers:
         raise UsageError("configs and layers cannot be mixed here: layers make a chain, and configs bring their inputs")
     if not found.layers:

@@ -101,7 +101,7 @@ def _backwards(layers: Sequence[Layer], shape: Shape | None, output: str) -> Ans
 
 
 def _layers(words: Sequence[str] | None, option: str) -> Sequence[Layer]:
-    found = targets.sort_out(words)
+    found = targets.parse_targets(words)
     if found.files:
         raise UsageError(f"{option} asks about layers on the command line, such as 'Conv2d(3, 64, 7, stride=2)'")
     return found.chain()[0]
@@ -110,7 +110,7 @@ def _layers(words: Sequence[str] | None, option: str) -> Sequence[Layer]:
 def _input(inputs: Sequence[str] | None) -> Shape | None:
     if inputs and any(map(has_names, inputs)):
         raise UsageError("this question takes an input of numbers; names such as H are for a table of shapes")
-    shapes = targets.given(inputs)
+    shapes = targets.parse_inputs(inputs)
     if shapes is not None and len(shapes) > 1:
         raise UsageError("only layers of one input can be asked about; give -i once")
     return shapes[0] if shapes else None

@@ -12,7 +12,7 @@ _MOST = 4_000_000
 """Bytes; the print of any model is shorter."""
 
 
-def pasted() -> Pasted:
+def read_pasted() -> Pasted:
     """Read layers from standard input.
 
     Raises:
@@ -29,17 +29,16 @@ def pasted() -> Pasted:
             "standard input is empty; paste what print(model) prints, as in: python model.py | convcheck shape -"
         )
     try:
-        found = parse_pasted(text)
+        return parse_pasted(text)
     except LayerError as error:
         raise UsageError("\n".join(f"standard input: {message}" for _, message in error.faults)) from None
-    return found
 
 
-def told_of(found: Pasted) -> None:
+def hint_unseen(pasted: Pasted) -> None:
     """Say on standard error what a print does not tell of layers that are taken for a chain."""
-    if found.containers:
-        several = len(found.containers) > 1
+    if pasted.containers:
+        several = len(pasted.containers) > 1
         console.hint(
-            f"{', '.join(found.containers)} {'are' if several else 'is'} no Sequential: layers are taken in the order "
+            f"{', '.join(pasted.containers)} {'are' if several else 'is'} no Sequential: layers are taken in the order "
             "printed; branches, skip connections and what forward does between them cannot be seen"
         )

@@ -55,7 +55,7 @@ class Targets:
                 continue
             from convcheck.cli import stdin
 
-            stdin.told_of(each)
+            stdin.hint_unseen(each)
             layers += each.layers
             names += each.names
         return tuple(layers), tuple(names)
@@ -66,7 +66,7 @@ class Targets:
         return sum(1 if isinstance(each, Layer) else len(each.layers) for each in self.layers)
 
 
-def sort_out(words: Sequence[str] | None) -> Targets:
+def parse_targets(words: Sequence[str] | None) -> Targets:
     """Tell files, folders and layers apart.
 
     Raises:
@@ -76,7 +76,7 @@ def sort_out(words: Sequence[str] | None) -> Targets:
         return Targets(((shipped(), f"configs/{DEFAULT}"),), ())
     files: dict[Path, str] = {}
     layers: list[Layer | Pasted] = []
-    wrong: list[str] = []
+    faults: list[str] = []
     for word in words:
         try:
             if word == STANDARD_INPUT:
@@ -84,16 +84,16 @@ def sort_out(words: Sequence[str] | None) -> Targets:
                     raise UsageError("standard input, -, can be read only once")
                 from convcheck.cli import stdin
 
-                layers.append(stdin.pasted())
+                layers.append(stdin.read_pasted())
                 continue
-            found = _files(word)
-            files.update(found)
-            if not found:
+            configs = _files(word)
+            files.update(configs)
+            if not configs:
                 layers.append(parse_layer(word))
         except ConvcheckError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise UsageError("\n".join(dict.fromkeys(wrong)))
+            faults.append(str(error))
+    if faults:
+        raise UsageError("\n".join(dict.fromkeys(faults)))
     return Targets(tuple(files.items()), tuple(layers))
 
 
@@ -108,10 +108,10 @@ def _files(word: str) -> dict[Path, str]:
         # Too long or with a NUL byte for a path; it may still be a layer.
         return {}
     if is_folder:
-        found = configs_in(path)
-        if not found:
+        configs = configs_in(path)
+        if not configs:
             raise UsageError(f"the folder {shown(word)} holds no config; one ends in .yaml or .yml")
-        return {file: str(file) for file in found}
+        return {file: str(file) for file in configs}
     if exists:
         return {path: word}
     if path.is_symlink():
@@ -141,8 +141,8 @@ def read_cases(files: Sequence[tuple[Path, str]]) -> list[Case]:
     for path, name in files:
         try:
             # The config that ships is found again without being named.
-            found = load(path, name, vocabulary())
-            cases += [replace(case, config="") for case in found] if path == shipped() else found
+            read = load(path, name, vocabulary())
+            cases += [replace(case, config="") for case in read] if path == shipped() else read
         except ConfigError as error:
             faults += error.faults
     if faults:
@@ -150,7 +150,7 @@ def read_cases(files: Sequence[tuple[Path, str]]) -> list[Case]:
     return cases
 
 
-def given(inputs: Sequence[str] | None, *, names: bool = False) -> Shapes | None:
+def parse_inputs(inputs: Sequence[str] | None, *, names: bool = False) -> Shapes | None:
     """Read the shapes given with -i, one for every input of a layer; with `names`, they may stand for lengths."""
     if not inputs:
         return None
@@ -175,7 +175,7 @@ def layer_case(layer: Layer, shapes: Shapes | None) -> Case:
 
 def cases_of(words: Sequence[str] | None, inputs: Sequence[str] | None) -> list[Case]:
     """Return the cases of all targets, configs first."""
-    return cases_in(sort_out(words), inputs)
+    return cases_in(parse_targets(words), inputs)
 
 
 def cases_in(targets: Targets, inputs: Sequence[str] | None) -> list[Case]:
@@ -184,7 +184,7 @@ def cases_in(targets: Targets, inputs: Sequence[str] | None) -> list[Case]:
     Raises:
         ConvcheckError: one is no case by itself, as a model's print is none, or cannot take the input.
     """
-    shapes = given(inputs)
+    shapes = parse_inputs(inputs)
     if shapes is not None and not targets.layers:
         raise UsageError("-i is the input of a layer on the command line; a config brings its own")
     cases = read_cases(targets.files) if targets.files else []
@@ -192,7 +192,7 @@ def cases_in(targets: Targets, inputs: Sequence[str] | None) -> list[Case]:
     return cases + [layer_case(layer, shapes) for layer in layers]
 
 
-def chosen(cases: Sequence[Case], rewrites: Sequence[str] | None, expression: str | None) -> list[Claim]:
+def choose_claims(cases: Sequence[Case], rewrites: Sequence[str] | None, expression: str | None) -> list[Claim]:
     """Return the claims to look at: with the rewrites asked for, and named as `-k` asks.
 
     Raises:
@@ -210,9 +210,9 @@ def chosen(cases: Sequence[Case], rewrites: Sequence[str] | None, expression: st
     # As pytest, an empty expression chooses all.
     if not (expression and expression.strip()):
         return claims
-    wanted = matcher(expression)
-    found = [claim for claim in claims if wanted(claim.id)]
-    if not found:
+    matches = matcher(expression)
+    selected = [claim for claim in claims if matches(claim.id)]
+    if not selected:
         names = ", ".join(escape_line(claim.id) for claim in claims[:8]) + (", ..." if len(claims) > 8 else "")
         raise UsageError(f"-k {shown(expression)} selects nothing; there are: {names}")
-    return found
+    return selected

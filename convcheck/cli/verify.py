@@ -46,7 +46,7 @@ def verify(
     cases = [laid_over(case, **given) for case in targets.cases_of(target, input)]
     files = report_files.parse_files(report or (), [case.config for case in cases])
     load_format(format)
-    claims = targets.chosen(cases, rewrite, choose)
+    claims = targets.choose_claims(cases, rewrite, choose)
     if shard:
         from convcheck.cli.sharding import of_shard
 
@@ -54,7 +54,7 @@ def verify(
         if not claims and not quiet:
             console.hint(f"shard {shard} is empty; {len(chosen)} in all are shared out")
     if list_only:
-        console.listed(claim.id for claim in claims)
+        console.print_names(claim.id for claim in claims)
         return
     check_possible(claims)
     if not quiet:

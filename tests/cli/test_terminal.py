@@ -23,7 +23,7 @@ import pytest
 from typer.testing import Result
 
 from convcheck.cli import completion, console, progress
-from convcheck.cli.command import told
+from convcheck.cli.command import split_examples
 from convcheck.cli.main import COMMANDS
 
 Run = Callable[..., Result]
@@ -51,7 +51,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start from an environment and an option that say nothing about colours."""
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(console, "_asked", ["auto"])
+    monkeypatch.setattr(console, "_colour_option", ["auto"])
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_the_program_alone_prints_its_help(convcheck: Run) -> None:
 def examples(command: str) -> list[str]:
     """Return the examples of a command's help."""
     module = importlib.import_module(f"convcheck.cli.{command}")
-    return told(getattr(module, command))[1].splitlines()[2:]
+    return split_examples(getattr(module, command))[1].splitlines()[2:]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

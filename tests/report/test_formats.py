@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from convcheck.report import result_rows
 from convcheck.report.formats import format_names, github, html, markdown
 from convcheck.results import Finding, Kind, Report, Verdict
-from tests.report.by_hand import MIXED, TOOL, Page, annotations, markdown_tables, result, written
+from tests.report.sample_reports import MIXED, TOOL, Page, annotations, markdown_tables, result, written
 
 
 def test_json_lines_are_the_results_of_the_json_object() -> None:

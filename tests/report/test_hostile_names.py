@@ -12,7 +12,7 @@ from convcheck.errors import escape_line
 from convcheck.report import result_rows
 from convcheck.report.formats import format_names
 from convcheck.results import Report
-from tests.report.by_hand import HOSTILE, TOOL, Page, annotations, hostile, markdown_tables, result, written
+from tests.report.sample_reports import HOSTILE, TOOL, Page, annotations, hostile, markdown_tables, result, written
 
 
 @pytest.fixture(params=HOSTILE.values(), ids=HOSTILE.keys())

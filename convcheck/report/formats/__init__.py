@@ -5,9 +5,9 @@ What a format imports beyond convcheck's dependencies is in an extra of the form
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convcheck.errors import UsageError, did_you_mean
@@ -20,8 +20,8 @@ DEFAULT = "table"
 
 def format_names() -> list[str]:
     """Return the names of all formats, the default first. Files are listed and not imported, since --help waits."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return sorted(names, key=lambda name: name != DEFAULT)
+    names = {file.stem for file in Path(__file__).parent.glob("*.py")} - {"__init__"}
+    return sorted(names, key=lambda name: (name != DEFAULT, name))
 
 
 def check_format(name: str) -> str:
