@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from convcheck.errors import ShapeError
 from convcheck.layers.text.arguments import Argument
-from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
+from convcheck.sizes.patterns import SPACE_AXES, Group, Shape, Shapes
 from convcheck.sizes.windows import TransposedWindow, Window, span
 
 if TYPE_CHECKING:
@@ -195,6 +195,34 @@ class Layer(ABC):
         """Return the lengths that a weight's shape alone does not tell, by axis name, for reading patterns."""
         return {}
 
+    def axes(self, rank: int, channels: str) -> tuple[str, ...]:
+        """Return a name for every axis of an input or output: `b`, `channels`, and `l`, `h w` or `t h w`.
+
+        Axes that no convention names are counted: `axis 0`.
+        """
+        space = SPACE_AXES.get(self.dims, ())
+        return counted(rank, (channels, *space) if space and rank > len(space) else ())
+
+    def output_axes(self, *shapes: Any) -> tuple[str, ...]:
+        """Return a name for every axis of the output for inputs of these shapes; see `axes`."""
+        return self.axes(len(self.output_shape(*shapes)), "o")
+
+    def parameter_axes(self, name: str) -> tuple[Group, ...]:
+        """Return the axes of a parameter by name, such as `("g", "o"), ("i",), ("kh",), ("kw",)`.
+
+        Axes that no convention names are counted: `a0`.
+        """
+        rank = len(self.parameters()[name])
+        return (("o",),) if rank == 1 else tuple((f"a{number}",) for number in range(rank))
+
+    def axis_periods(self) -> Mapping[str, int]:
+        """Return after how many outputs along an axis the pattern of inputs that they read repeats, where it does."""
+        return {}
+
+    def untested(self, *_shapes: Any) -> Iterator[str]:
+        """Yield what no input of these shapes could show of a wrong rewrite, such as the order of one channel."""
+        yield from ()
+
     def parameter_count(self) -> int:
         """Return the number of trainable values."""
         return sum(math.prod(shape) for shape in self.parameters().values())
@@ -218,6 +246,21 @@ class Weightless(Layer):
 
     def degree(self) -> int | None:
         return 1
+
+
+def counted(rank: int, named: Group) -> tuple[str, ...]:
+    """Return names for all of `rank` axes: `named` are the last of them, and a single one before these is `b`."""
+    leading = rank - len(named)
+    return (*(("b",) if leading == 1 and named else (f"axis {number}" for number in range(leading))), *named)
+
+
+def untested_patch(channels: int, positions: int) -> Iterator[str]:
+    """Yield what cannot be told of the layout of patches of so many channels and positions."""
+    # With one channel the kernel's axes may still be in a wrong order, but channels cannot be on the wrong side.
+    if channels == 1 and positions > 1:
+        yield "one channel, so a patch with channels first and one with channels last are the same"
+    if positions == 1:
+        yield "patch 1, so there is no patch order to get wrong"
 
 
 def accept(layer: Layer, shapes: Shapes) -> Shape:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
-from convcheck.layers.base import Layer, Roundings, Statistic, say_rank
+from convcheck.layers.base import Layer, Roundings, Statistic, counted, say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import label
@@ -78,6 +78,9 @@ class BatchNorm(Layer):
                 f"{list(shape)} has one"
             )
         return shape
+
+    def axes(self, rank: int, channels: str) -> tuple[str, ...]:
+        return counted(rank, (channels, *SPACE_AXES[self.dims][: rank - 2]))
 
     def space(self, shape: Shape) -> range:
         return range(2, len(shape))

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
-from convcheck.layers.base import Layer, Roundings, batch_of, check_channels, too_short
+from convcheck.layers.base import Layer, Roundings, batch_of, check_channels, too_short, untested_patch
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, indivisible, label, per_axis
-from convcheck.sizes.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
+from convcheck.sizes.patterns import KERNEL_AXES, SPACE_AXES, Group, Shape, Shapes
 from convcheck.sizes.windows import Window, span
 
 
@@ -92,6 +92,15 @@ class Conv(Layer):
     def kernel_axes(self) -> dict[str, int]:
         """Return the kernel's length along every axis, as `{"kh": 16, "kw": 16}`."""
         return dict(zip(KERNEL_AXES[self.dims], self.kernel_size, strict=True))
+
+    def parameter_axes(self, name: str) -> tuple[Group, ...]:
+        if name == "bias":
+            return super().parameter_axes(name)
+        outer = ("g", "o") if self.groups > 1 else ("o",)
+        return (outer, ("i",), *((axis,) for axis in KERNEL_AXES[self.dims]))
+
+    def untested(self, shape: Shape) -> Iterator[str]:
+        yield from untested_patch(self.in_channels // self.groups, math.prod(self.kernel_size))
 
     def output_shape(self, shape: Shape) -> Shape:
         check_channels(shape, self.dims, self.in_channels, self.kind)

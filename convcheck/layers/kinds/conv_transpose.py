@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
-from convcheck.layers.base import Layer, Roundings, batch_of, check_channels
+from convcheck.layers.base import Layer, Roundings, batch_of, check_channels, untested_patch
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, indivisible, label, per_axis
-from convcheck.sizes.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
+from convcheck.sizes.patterns import KERNEL_AXES, SPACE_AXES, Group, Shape, Shapes
 from convcheck.sizes.windows import TransposedWindow
 
 
@@ -73,6 +73,18 @@ class ConvTranspose(Layer):
     def kernel_axes(self) -> dict[str, int]:
         """Return the kernel's length along every axis, as `{"kh": 16, "kw": 16}`."""
         return dict(zip(KERNEL_AXES[self.dims], self.kernel_size, strict=True))
+
+    def parameter_axes(self, name: str) -> tuple[Group, ...]:
+        if name == "bias":
+            return super().parameter_axes(name)
+        outer = ("g", "i") if self.groups > 1 else ("i",)
+        return (outer, ("o",), *((axis,) for axis in KERNEL_AXES[self.dims]))
+
+    def axis_periods(self) -> Mapping[str, int]:
+        return dict(zip(SPACE_AXES[self.dims], self.stride, strict=True))
+
+    def untested(self, shape: Shape) -> Iterator[str]:
+        yield from untested_patch(self.out_channels // self.groups, math.prod(self.kernel_size))
 
     def output_shape(self, shape: Shape) -> Shape:
         check_channels(shape, self.dims, self.in_channels, self.kind)

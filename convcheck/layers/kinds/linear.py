@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
-from convcheck.layers.base import Layer, Roundings, batch_of
+from convcheck.layers.base import Layer, Roundings, batch_of, counted
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import label
-from convcheck.sizes.patterns import Shape, Shapes
+from convcheck.sizes.patterns import Group, Shape, Shapes
 
 if TYPE_CHECKING:
     from convcheck.sizes.axis_origins import AxisOrigins
@@ -35,6 +35,12 @@ class Linear(Layer):
     def parameters(self) -> dict[str, Shape]:
         bias = {"bias": (self.out_features,)} if self.bias else {}
         return {"weight": (self.out_features, self.in_features), **bias}
+
+    def parameter_axes(self, name: str) -> tuple[Group, ...]:
+        return (("o",), ("i",)) if name == "weight" else super().parameter_axes(name)
+
+    def axes(self, rank: int, channels: str) -> tuple[str, ...]:
+        return counted(rank, (channels,))
 
     def output_shape(self, shape: Shape) -> Shape:
         if not shape or shape[-1] != self.in_features:

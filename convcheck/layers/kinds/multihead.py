@@ -13,7 +13,7 @@ from convcheck.layers.kinds.elementwise import probability
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, divisors, label
-from convcheck.sizes.patterns import Shape, Shapes
+from convcheck.sizes.patterns import Group, Shape, Shapes
 
 if TYPE_CHECKING:
     from convcheck.sizes.axis_origins import AxisOrigins
@@ -100,6 +100,13 @@ class MultiheadAttention(Layer):
         if self.add_bias_kv:
             shapes |= {"bias_k": (1, 1, width), "bias_v": (1, 1, width)}
         return {**shapes, "out_proj.weight": (width, width)}
+
+    def parameter_axes(self, name: str) -> tuple[Group, ...]:
+        return (("o",), ("i",)) if name.endswith("weight") else super().parameter_axes(name)
+
+    def untested(self, *shapes: Shape) -> Iterator[str]:
+        if 1 in (self.num_heads, self.embed_dim // self.num_heads):
+            yield "one head, or heads of one feature, so heads and features cannot be mixed up"
 
     def degree(self) -> int | None:
         return None

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
-from convcheck.layers.base import Layer, Roundings
+from convcheck.layers.base import Layer, Roundings, counted, untested_patch
 from convcheck.layers.kinds.conv import Conv
 from convcheck.layers.kinds.conv_transpose import ConvTranspose
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, label, per_axis
-from convcheck.sizes.patterns import KERNEL_AXES, SPACE_AXES, Shape, Shapes
+from convcheck.sizes.patterns import KERNEL_AXES, SPACE_AXES, Group, Shape, Shapes
 from convcheck.sizes.windows import TransposedWindow, Window
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ class _Patches(Layer):
 
     def _each(self, value: int | Shape) -> Shape:
         return value if isinstance(value, tuple) else (value,) * self.data_dim
+
+    def axes(self, rank: int, channels: str) -> tuple[str, ...]:
+        return counted(rank, (*SPACE_AXES[self.dims], channels))
 
     def axis_sizes(self) -> dict[str, int]:
         return dict(zip(KERNEL_AXES[self.dims], self.patch, strict=True))
@@ -127,6 +131,12 @@ class Patchify(_Patches):
 
     def parameters(self) -> dict[str, Shape]:
         return {f"conv.{name}": shape for name, shape in self.conv().parameters().items()}
+
+    def parameter_axes(self, name: str) -> tuple[Group, ...]:
+        return self.conv().parameter_axes(name.removeprefix("conv."))
+
+    def untested(self, shape: Shape) -> Iterator[str]:
+        yield from untested_patch(self.in_features, math.prod(self.patch))
 
     def output_shape(self, shape: Shape) -> Shape:
         return self._channels_last(self.conv().output_shape(self.channels_first(shape)))
@@ -201,6 +211,16 @@ class Unpatchify(_Patches):
     def parameters(self) -> dict[str, Shape]:
         weight = {"conv.weight": (self.in_features, self.out_features, *self.patch)}
         return {**weight, **({"conv.bias": (self.out_features,)} if self.bias else {})}
+
+    def parameter_axes(self, name: str) -> tuple[Group, ...]:
+        kernel = ((axis,) for axis in KERNEL_AXES[self.dims])
+        return (("i",), ("o",), *kernel) if name == "conv.weight" else super().parameter_axes(name)
+
+    def axis_periods(self) -> Mapping[str, int]:
+        return dict(zip(SPACE_AXES[self.dims], self.strides, strict=True))
+
+    def untested(self, shape: Shape) -> Iterator[str]:
+        yield from untested_patch(self.out_features, math.prod(self.patch))
 
     def output_shape(self, shape: Shape) -> Shape:
         first = self.channels_first(shape)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from convcheck.errors import ShapeError, multiples
-from convcheck.layers.base import Weightless, say_rank
+from convcheck.layers.base import Weightless, say_rank, untested_patch
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import LARGEST, Argument
 from convcheck.layers.text.notation import label, per_axis
@@ -47,6 +47,9 @@ class PixelShuffle(Weightless):
 
     def axis_windows(self, shape: Shape) -> list[TransposedWindow]:
         return [TransposedWindow(self.upscale_factor, self.upscale_factor, 1, 0, 0)] * 2
+
+    def untested(self, shape: Shape) -> Iterator[str]:
+        yield from untested_patch(shape[-3] // self.upscale_factor**2, self.upscale_factor**2)
 
     def dropped(self, shape: Shape) -> Shape:
         self.output_shape(shape)
@@ -93,6 +96,9 @@ class PixelUnshuffle(Weightless):
 
     def axis_windows(self, shape: Shape) -> list[Window]:
         return [Window(self.downscale_factor, self.downscale_factor, 1, 0, 0)] * 2
+
+    def untested(self, shape: Shape) -> Iterator[str]:
+        yield from untested_patch(shape[-3], self.downscale_factor**2)
 
     def dropped(self, shape: Shape) -> Shape:
         self.output_shape(shape)

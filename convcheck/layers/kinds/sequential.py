@@ -9,7 +9,7 @@ from itertools import takewhile
 from convcheck.errors import ShapeError, cut
 from convcheck.layers.base import Layer, Roundings, Statistic
 from convcheck.sizes.lengths import UndecidedError
-from convcheck.sizes.patterns import Shape, Shapes
+from convcheck.sizes.patterns import Group, Shape, Shapes
 from convcheck.sizes.unread import Passage, unread
 
 _WIDEST = 64
@@ -52,6 +52,21 @@ class Sequential(Layer):
             for number, layer in enumerate(self.layers)
             for name, shape in layer.parameters().items()
         }
+
+    def parameter_axes(self, name: str) -> tuple[Group, ...]:
+        number, _, inner = name.partition(".")
+        # How many groups there are is told by `axis_sizes`, which is about a layer by itself.
+        return tuple(group[-1:] for group in self.layers[int(number)].parameter_axes(inner))
+
+    def axes(self, rank: int, channels: str) -> tuple[str, ...]:
+        named = self.layers if channels == "i" else tuple(reversed(self.layers))
+        return next((layer for layer in named if not layer.ANY_SHAPE), named[0]).axes(rank, channels)
+
+    def untested(self, shape: Shape) -> Iterator[str]:
+        # Convolutions in a chain are merged, not laid out; what has no weights is.
+        for number, (layer, taken) in enumerate(zip(self.layers, self.through(shape), strict=False)):
+            if layer.IS_CONTAINER or not layer.parameters():
+                yield from (f"{number} ({layer.kind}): {text}" for text in layer.untested(taken))
 
     def statistics(self) -> dict[str, Statistic]:
         return {

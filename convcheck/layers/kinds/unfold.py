@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError, multiples
-from convcheck.layers.base import Roundings, Weightless, check_rank, say_rank, too_short
+from convcheck.layers.base import Roundings, Weightless, check_rank, say_rank, too_short, untested_patch
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, label, per_axis
@@ -98,6 +98,9 @@ class Unfold(_Columns):
         origins.step_along(len(shape), self.windows)
         origins.axes[-2:] = [origins.joined(origins.axes[-2:])]
 
+    def untested(self, shape: Shape) -> Iterator[str]:
+        yield from untested_patch(shape[-3], self.taps)
+
     def dropped(self, shape: Shape) -> Shape:
         self.output_shape(shape)
         axes = zip(shape[-2:], self.windows, strict=True)
@@ -167,6 +170,9 @@ class Fold(_Columns):
         output = self.output_shape(shape)
         yield f"o: {parenthesize(shape[-2])} / ({times(along(self.kernel_size, 2))}) = {output[-3]}"
         yield from per_axis(["output_size"] * 2, output)
+
+    def untested(self, shape: Shape) -> Iterator[str]:
+        yield from untested_patch(shape[-2] // self.taps, self.taps)
 
     def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
         # Of the columns' places, those of rows and columns of the image could be told apart, but are not.
