@@ -52,8 +52,8 @@ class Layer(ABC):
     kind: str
     """torch's name, such as `Conv2d`."""
 
-    KINDS: ClassVar[Mapping[str, int]]
-    """Every name of this family, with its number of spatial axes."""
+    DIMS: ClassVar[int | None] = None
+    """The number of spatial axes; None where the kind's name says it, such as `Conv2d`, or there are none."""
 
     SIGNATURE: ClassVar[tuple[Argument, ...]]
     """torch's own arguments, in torch's order."""
@@ -73,10 +73,17 @@ class Layer(ABC):
     KEYWORDS: ClassVar[Argument | None] = None
     """What reads the keywords that the signature does not name, as one mapping; None where there must be none."""
 
+    @classmethod
+    def dims_of(cls, kind: str) -> int:
+        """Return the number of spatial axes of a kind of this class."""
+        if cls.DIMS is not None:
+            return cls.DIMS
+        return int(kind[-2]) if kind[-2].isdigit() and kind[-1] == "d" else 0
+
     @property
     def dims(self) -> int:
         """The number of spatial axes."""
-        return self.KINDS[self.kind]
+        return self.dims_of(self.kind)
 
     def arguments(self) -> dict[str, object]:
         """Return torch's constructor arguments, all of them, by name."""

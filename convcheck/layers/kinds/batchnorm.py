@@ -32,7 +32,6 @@ class BatchNorm(Layer):
     track_running_stats: bool
     bias: bool
 
-    KINDS = {"BatchNorm1d": 1, "BatchNorm2d": 2, "BatchNorm3d": 3}
     SIGNATURE = (
         Argument("num_features", read.whole(1)),
         Argument("eps", read.number(0), 1e-5),

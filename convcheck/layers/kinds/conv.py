@@ -29,7 +29,6 @@ class Conv(Layer):
     bias: bool
     padding_mode: str
 
-    KINDS = {"Conv1d": 1, "Conv2d": 2, "Conv3d": 3}
     MIXES_CHANNELS = True
     SIGNATURE = (
         Argument("in_channels", read.whole(1)),

@@ -30,7 +30,6 @@ class ConvTranspose(Layer):
     dilation: Shape
     padding_mode: str
 
-    KINDS = {"ConvTranspose1d": 1, "ConvTranspose2d": 2, "ConvTranspose3d": 3}
     MIXES_CHANNELS = True
     SIGNATURE = (
         Argument("in_channels", read.whole(1)),

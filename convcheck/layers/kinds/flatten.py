@@ -28,7 +28,6 @@ class Flatten(Weightless):
     start_dim: int
     end_dim: int
 
-    KINDS = {"Flatten": 0}
     SIGNATURE = (Argument("start_dim", read.axis, 1), Argument("end_dim", read.axis, -1))
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
@@ -89,7 +88,6 @@ class Unflatten(Weightless):
     dim: int
     unflattened_size: Shape
 
-    KINDS = {"Unflatten": 0}
     SIGNATURE = (Argument("dim", read.axis), Argument("unflattened_size", read.sizes))
 
     @property

@@ -25,7 +25,6 @@ class Linear(Layer):
     out_features: int
     bias: bool
 
-    KINDS = {"Linear": 0}
     SIGNATURE = (
         Argument("in_features", read.whole(1)),
         Argument("out_features", read.whole(1)),

@@ -44,7 +44,6 @@ class MultiheadAttention(Layer):
     vdim: int | None
     batch_first: bool
 
-    KINDS = {"MultiheadAttention": 0}
     SIGNATURE = (
         Argument("embed_dim", read.whole(1)),
         Argument("num_heads", read.whole(1)),

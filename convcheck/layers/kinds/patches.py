@@ -120,7 +120,6 @@ class _Patches(Layer):
 class Patchify(_Patches):
     """`[b, *space, i] -> [b, *grid, o]`: a convolution without padding, channels last."""
 
-    KINDS = {"Patchify": 0}
     SIGNATURE = _SIGNATURE
 
     def conv(self) -> Conv:
@@ -175,7 +174,6 @@ class Unpatchify(_Patches):
 
     output_spatial_shape: int | Shape | None
 
-    KINDS = {"Unpatchify": 0}
     SIGNATURE = (*_SIGNATURE, Argument("output_spatial_shape", read.optional(read.few(1)), None))
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:

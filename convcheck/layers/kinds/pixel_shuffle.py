@@ -22,7 +22,7 @@ class PixelShuffle(Weightless):
 
     upscale_factor: int
 
-    KINDS = {"PixelShuffle": 2}
+    DIMS = 2
     MIXES_CHANNELS = True
     SIGNATURE = (Argument("upscale_factor", read.whole(1)),)
 
@@ -71,7 +71,7 @@ class PixelUnshuffle(Weightless):
 
     downscale_factor: int
 
-    KINDS = {"PixelUnshuffle": 2}
+    DIMS = 2
     SIGNATURE = (Argument("downscale_factor", read.whole(1)),)
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:

@@ -91,7 +91,6 @@ class MaxPool(Pool):
     dilation: Size
     return_indices: bool
 
-    KINDS = {"MaxPool1d": 1, "MaxPool2d": 2, "MaxPool3d": 3}
     SIGNATURE = (
         Argument("kernel_size", read.as_given(1, short=True)),
         Argument("stride", read.optional(read.as_given(1, short=True)), None),
@@ -148,7 +147,6 @@ class _Average(Pool):
 class AvgPool1d(_Average):
     """Averages along one axis. torch turns its sizes into tuples, and prints them so."""
 
-    KINDS = {"AvgPool1d": 1}
     SIGNATURE = (
         Argument("kernel_size", read.per_axis(1)),
         Argument("stride", read.optional(read.per_axis(1)), None),
@@ -164,7 +162,6 @@ class AvgPool(_Average):
 
     divisor_override: int | None
 
-    KINDS = {"AvgPool2d": 2, "AvgPool3d": 3}
     SIGNATURE = (
         Argument("kernel_size", read.as_given(1, short=True)),
         Argument("stride", read.optional(read.as_given(1, short=True)), None),

@@ -45,7 +45,6 @@ class Rearrange(Layer):
     pattern: str
     lengths: tuple[tuple[str, int], ...]
 
-    KINDS = {"rearrange": 0}
     SIGNATURE = (Argument("pattern", _pattern),)
     KEYWORDS = Argument("lengths", _lengths)
 

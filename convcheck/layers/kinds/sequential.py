@@ -22,7 +22,6 @@ class Sequential(Layer):
 
     layers: tuple[Layer, ...]
 
-    KINDS = {"Sequential": 0}
     SIGNATURE = ()
     IS_CONTAINER = True
 

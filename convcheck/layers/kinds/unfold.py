@@ -39,6 +39,8 @@ class _Columns(Weightless):
     padding: Size
     stride: Size
 
+    DIMS = 2
+
     @property
     def windows(self) -> tuple[Window, ...]:
         """The window of either axis of the image."""
@@ -67,7 +69,6 @@ class _Columns(Weightless):
 class Unfold(_Columns):
     """`y[(i, kh, kw), (h, w)] = x[i, s*h + d*kh - p, s*w + d*kw - p]`: every window becomes a column."""
 
-    KINDS = {"Unfold": 2}
     SIGNATURE = _WINDOW
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -125,7 +126,6 @@ class Fold(_Columns):
 
     output_size: Size
 
-    KINDS = {"Fold": 2}
     SIGNATURE = (Argument("output_size", read.as_given(1, short=False)), *_WINDOW)
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:

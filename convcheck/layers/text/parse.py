@@ -47,7 +47,7 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
         raise LayerError([(None, f"unknown layer {shown(kind)}; {did_you_mean(kind, kind_names())}")])
     if family.IS_CONTAINER:
         return _nested(family, kind, positional, named)
-    dims, signature = family.KINDS[kind], family.SIGNATURE
+    dims, signature = family.dims_of(kind), family.SIGNATURE
     names = [argument.name for argument in signature]
     positions = [argument.name for argument in signature if not argument.by_name]
     faults: list[tuple[str | None, str]] = []
