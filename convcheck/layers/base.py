@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from convcheck.errors import ShapeError
+from convcheck.layers.initialisation import Init
 from convcheck.layers.text.arguments import Argument
 from convcheck.sizes.patterns import SPACE_AXES, Group, Shape, Shapes
 from convcheck.sizes.windows import TransposedWindow, Window, span
@@ -221,6 +222,10 @@ class Layer(ABC):
         """
         rank = len(self.parameters()[name])
         return (("o",),) if rank == 1 else tuple((f"a{number}",) for number in range(rank))
+
+    def initial_values(self) -> Mapping[str, Init]:
+        """Return how torch fills parameters when the layer is made, by name; those left out, nothing is known of."""
+        return {}
 
     def axis_periods(self) -> Mapping[str, int]:
         """Return after how many outputs along an axis the pattern of inputs that they read repeats, where it does."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
 from convcheck.layers.base import Layer, Roundings, Statistic, counted, say_rank
+from convcheck.layers.initialisation import ONES, ZEROS, Init
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import label
@@ -56,6 +58,9 @@ class BatchNorm(Layer):
     def parameters(self) -> dict[str, Shape]:
         names = [name for name, there in (("weight", self.affine), ("bias", self.bias)) if there]
         return dict.fromkeys(names, (self.num_features,))
+
+    def initial_values(self) -> Mapping[str, Init]:
+        return {name: ONES if name == "weight" else ZEROS for name in self.parameters()}
 
     def statistics(self) -> dict[str, Statistic]:
         if not self.track_running_stats:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers.base import Layer, Roundings, batch_of, check_channels, too_short, untested_patch
+from convcheck.layers.initialisation import Init, uniform_by_fan_in
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, indivisible, label, per_axis
@@ -91,6 +92,9 @@ class Conv(Layer):
     def kernel_axes(self) -> dict[str, int]:
         """Return the kernel's length along every axis, as `{"kh": 16, "kw": 16}`."""
         return dict(zip(KERNEL_AXES[self.dims], self.kernel_size, strict=True))
+
+    def initial_values(self) -> Mapping[str, Init]:
+        return uniform_by_fan_in(self.parameters())
 
     def parameter_axes(self, name: str) -> tuple[Group, ...]:
         if name == "bias":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
 from convcheck.layers.base import Layer, Roundings, batch_of, counted
+from convcheck.layers.initialisation import Init, uniform_by_fan_in
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import label
@@ -34,6 +35,9 @@ class Linear(Layer):
     def parameters(self) -> dict[str, Shape]:
         bias = {"bias": (self.out_features,)} if self.bias else {}
         return {"weight": (self.out_features, self.in_features), **bias}
+
+    def initial_values(self) -> Mapping[str, Init]:
+        return uniform_by_fan_in(self.parameters())
 
     def parameter_axes(self, name: str) -> tuple[Group, ...]:
         return (("o",), ("i",)) if name == "weight" else super().parameter_axes(name)

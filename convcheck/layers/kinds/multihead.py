@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
 from convcheck.layers.base import Layer, Roundings
+from convcheck.layers.initialisation import ZEROS, Init, fans, uniform_by_fan_in
 from convcheck.layers.kinds.attention import SCORES_AT_ONCE, unusual
 from convcheck.layers.kinds.elementwise import probability
 from convcheck.layers.text import arguments as read
@@ -100,6 +102,9 @@ class MultiheadAttention(Layer):
             shapes |= {"bias_k": (1, 1, width), "bias_v": (1, 1, width)}
         return {**shapes, "out_proj.weight": (width, width)}
 
+    def initial_values(self) -> Mapping[str, Init]:
+        return {name: _initial(name, shape) for name, shape in self.parameters().items()}
+
     def parameter_axes(self, name: str) -> tuple[Group, ...]:
         return (("o",), ("i",)) if name.endswith("weight") else super().parameter_axes(name)
 
@@ -191,3 +196,14 @@ class MultiheadAttention(Layer):
             [self.kind, self.embed_dim, ("h", self.num_heads, None), ("k", self.kdim, None), ("v", self.vdim, None)]
             + [("", name if set_ else "", "") for name, set_ in {**flags, "batchfirst": self.batch_first}.items()]
         )
+
+
+def _initial(name: str, shape: Shape) -> Init:
+    if name == "out_proj.weight":
+        return uniform_by_fan_in({name: shape})[name]
+    if name in ("in_proj_bias", "out_proj.bias"):
+        return ZEROS
+    both = sum(fans(shape) or (1, 1))
+    if name in ("bias_k", "bias_v"):
+        return Init("normal", std=math.sqrt(2 / both))
+    return Init("uniform", bound=math.sqrt(6 / both))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
 from convcheck.layers.base import Layer, Roundings, counted, untested_patch
+from convcheck.layers.initialisation import ZEROS, Init, uniform_by_fan_in
 from convcheck.layers.kinds.conv import Conv
 from convcheck.layers.kinds.conv_transpose import ConvTranspose
 from convcheck.layers.text import arguments as read
@@ -71,6 +72,14 @@ class _Patches(Layer):
 
     def axes(self, rank: int, channels: str) -> tuple[str, ...]:
         return counted(rank, (*SPACE_AXES[self.dims], channels))
+
+    def initial_values(self) -> Mapping[str, Init]:
+        shapes = self.parameters()
+        if self.weight_init == "default":
+            return uniform_by_fan_in(shapes)
+        inputs = self.in_features * math.prod(self.patch)
+        weight = ZEROS if self.weight_init == "zeros" else Init("normal", std=math.sqrt(2 / inputs))
+        return {name: weight if name == "conv.weight" else ZEROS for name in shapes}
 
     def axis_sizes(self) -> dict[str, int]:
         return dict(zip(KERNEL_AXES[self.dims], self.patch, strict=True))

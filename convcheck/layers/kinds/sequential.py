@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 
 from convcheck.errors import ShapeError, cut
 from convcheck.layers.base import Layer, Roundings, Statistic
+from convcheck.layers.initialisation import Init
 from convcheck.sizes.lengths import UndecidedError
 from convcheck.sizes.patterns import Group, Shape, Shapes
 from convcheck.sizes.unread import Passage, unread
@@ -50,6 +51,13 @@ class Sequential(Layer):
             f"{number}.{name}": shape
             for number, layer in enumerate(self.layers)
             for name, shape in layer.parameters().items()
+        }
+
+    def initial_values(self) -> Mapping[str, Init]:
+        return {
+            f"{number}.{name}": init
+            for number, layer in enumerate(self.layers)
+            for name, init in layer.initial_values().items()
         }
 
     def parameter_axes(self, name: str) -> tuple[Group, ...]:
