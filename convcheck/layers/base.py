@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from convcheck.errors import ShapeError
+from convcheck.layers.axis_map import AxisMap, UnknownMapError
 from convcheck.layers.initialisation import Init
 from convcheck.layers.text.arguments import Argument
 from convcheck.sizes.patterns import SPACE_AXES, Group, Shape, Shapes
@@ -206,14 +207,25 @@ class Layer(ABC):
     def axes(self, rank: int, channels: str) -> tuple[str, ...]:
         """Return a name for every axis of an input or output: `b`, `channels`, and `l`, `h w` or `t h w`.
 
-        Axes that no convention names are counted: `axis 0`.
+        Axes that no convention names are counted: `axis 0`. Empty where they are those of the layers around it.
         """
         space = SPACE_AXES.get(self.dims, ())
         return counted(rank, (channels, *space) if space and rank > len(space) else ())
 
+    def axis_map(self, rank: int) -> AxisMap | None:
+        """Return how the lengths of an input of `rank` axes become those of the output; None if it takes none such.
+
+        Raises:
+            UnknownMapError: it cannot be said by the number of axes.
+        """
+        raise UnknownMapError(
+            f"{self.kind} cannot be asked backwards; leave it out, and ask about what is before and after it"
+        )
+
     def output_axes(self, *shapes: Any) -> tuple[str, ...]:
         """Return a name for every axis of the output for inputs of these shapes; see `axes`."""
-        return self.axes(len(self.output_shape(*shapes)), "o")
+        rank = len(self.output_shape(*shapes))
+        return self.axes(rank, "o") or counted(rank, ())
 
     def parameter_axes(self, name: str) -> tuple[Group, ...]:
         """Return the axes of a parameter by name, such as `("g", "o"), ("i",), ("kh",), ("kw",)`.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
+from convcheck.layers.axis_map import AxisMap
 from convcheck.layers.base import Layer, Roundings, Statistic, counted, say_rank
 from convcheck.layers.initialisation import ONES, ZEROS, Init
 from convcheck.layers.text import arguments as read
@@ -85,6 +86,16 @@ class BatchNorm(Layer):
 
     def axes(self, rank: int, channels: str) -> tuple[str, ...]:
         return counted(rank, (channels, *SPACE_AXES[self.dims][: rank - 2]))
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        if rank != self.dims + 2 and not (self.dims == 1 and rank == 2):
+            return None
+        names = ("batch", "channels", *SPACE_AXES[self.dims][: rank - 2])
+        axes = tuple((name,) for name in names)
+        known = {"channels": self.num_features} if self.affine or self.track_running_stats else {}
+        # Statistics of the batch need more than one value.
+        several = () if self.track_running_stats else (names[0], *names[2:])
+        return AxisMap(axes, axes, known, several=several)
 
     def space(self, shape: Shape) -> range:
         return range(2, len(shape))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
+from convcheck.layers.axis_map import AxisMap, LengthFunction, spatial
 from convcheck.layers.base import Layer, Roundings, batch_of, check_channels, too_short, untested_patch
 from convcheck.layers.initialisation import Init, uniform_by_fan_in
 from convcheck.layers.text import arguments as read
@@ -112,6 +113,15 @@ class Conv(Layer):
             self._check_axis(axis, length, window)
         outputs = (window.outputs(length) for length, window in zip(space, self.windows, strict=True))
         return (*shape[: -self.dims - 1], self.out_channels, *outputs)
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        # Padding that copies the input needs as much of it.
+        least = {"reflect": 1, "circular": 0}.get(self.padding_mode)
+        functions = [
+            LengthFunction(window.outputs, 1 if least is None else max(1, max(window.before, window.after) + least))
+            for window in self.windows
+        ]
+        return spatial(rank, functions, (self.in_channels, self.out_channels))
 
     def _check_axis(self, axis: str, length: int, window: Window) -> None:
         widest = max(window.before, window.after)

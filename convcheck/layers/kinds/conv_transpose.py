@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
+from convcheck.layers.axis_map import AxisMap, LengthFunction, spatial
 from convcheck.layers.base import Layer, Roundings, batch_of, check_channels, untested_patch
 from convcheck.layers.initialisation import Init, uniform_by_fan_in
 from convcheck.layers.text import arguments as read
@@ -101,6 +102,10 @@ class ConvTranspose(Layer):
                     f"{2 * spread.padding} positions away; {axis} must be at least {need}"
                 )
         return (*shape[: -self.dims - 1], self.out_channels, *outputs)
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        functions = [LengthFunction(spread.outputs) for spread in self.spreads]
+        return spatial(rank, functions, (self.in_channels, self.out_channels))
 
     def explain(self, shape: Shape) -> Iterator[str]:
         output = self.output_shape(shape)

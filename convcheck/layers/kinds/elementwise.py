@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from convcheck.errors import ShapeError
+from convcheck.layers.axis_map import AxisMap, numbered
 from convcheck.layers.base import Roundings, Weightless, say_rank
 from convcheck.layers.families import ELEMENTWISE
 from convcheck.layers.text import arguments as read
@@ -44,6 +45,12 @@ class Elementwise(Weightless):
 
     def output_shape(self, shape: Shape) -> Shape:
         return shape
+
+    def axes(self, rank: int, channels: str) -> tuple[str, ...]:
+        return ()
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        return AxisMap(numbered(rank), numbered(rank))
 
     def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
         """Leave them: every output reads the input of its own place."""
@@ -125,6 +132,9 @@ class Dropout(Elementwise):
 
     SIGNATURE = (Argument("p", probability, 0.5), _INPLACE)
 
+    def axis_map(self, rank: int) -> AxisMap | None:
+        return super().axis_map(rank) if self.kind != "Dropout1d" or rank in (2, 3) else None
+
     def output_shape(self, shape: Shape) -> Shape:
         # The other ones only warn.
         if self.kind == "Dropout1d" and len(shape) not in (2, 3):
@@ -160,6 +170,14 @@ class Softmax(Weightless):
         if self.dim is None:
             return 0 if rank in (0, 1, 3) else 1
         return self.dim % rank if rank else 0
+
+    def axes(self, rank: int, channels: str) -> tuple[str, ...]:
+        return ()
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        least = max(1, rank)
+        fits = self.dim is None or -least <= self.dim < least
+        return AxisMap(numbered(rank), numbered(rank)) if fits else None
 
     def output_shape(self, shape: Shape) -> Shape:
         # torch takes a number without axes for an axis of one.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
+from convcheck.layers.axis_map import AxisMap, numbered
 from convcheck.layers.base import Layer, Roundings, batch_of, counted
 from convcheck.layers.initialisation import Init, uniform_by_fan_in
 from convcheck.layers.text import arguments as read
@@ -41,6 +42,11 @@ class Linear(Layer):
 
     def parameter_axes(self, name: str) -> tuple[Group, ...]:
         return (("o",), ("i",)) if name == "weight" else super().parameter_axes(name)
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        known = {"in_features": self.in_features, "features": self.out_features}
+        lead = numbered(rank - 1)
+        return AxisMap((*lead, ("in_features",)), (*lead, ("features",)), known) if rank else None
 
     def axes(self, rank: int, channels: str) -> tuple[str, ...]:
         return counted(rank, (channels,))

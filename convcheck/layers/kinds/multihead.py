@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
+from convcheck.layers.axis_map import AxisMap, UnknownMapError, numbered
 from convcheck.layers.base import Layer, Roundings
 from convcheck.layers.initialisation import ZEROS, Init, fans, uniform_by_fan_in
 from convcheck.layers.kinds.attention import SCORES_AT_ONCE, unusual
@@ -107,6 +108,12 @@ class MultiheadAttention(Layer):
 
     def parameter_axes(self, name: str) -> tuple[Group, ...]:
         return (("o",), ("i",)) if name.endswith("weight") else super().parameter_axes(name)
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        if not self.packed:
+            raise UnknownMapError(f"{self} takes 3 inputs, which an output's shape does not tell")
+        axes = (*numbered(rank - 1), ("features",))
+        return AxisMap(axes, axes, {"features": self.embed_dim}) if rank in (2, 3) else None
 
     def untested(self, *shapes: Shape) -> Iterator[str]:
         if 1 in (self.num_heads, self.embed_dim // self.num_heads):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
+from convcheck.layers.axis_map import AxisMap, LengthFunction, spatial
 from convcheck.layers.base import Layer, Roundings, counted, untested_patch
 from convcheck.layers.initialisation import ZEROS, Init, uniform_by_fan_in
 from convcheck.layers.kinds.conv import Conv
@@ -149,6 +151,10 @@ class Patchify(_Patches):
     def output_shape(self, shape: Shape) -> Shape:
         return self._channels_last(self.conv().output_shape(self.channels_first(shape)))
 
+    def axis_map(self, rank: int) -> AxisMap | None:
+        functions = [LengthFunction(window.outputs) for window in self.conv().windows]
+        return spatial(rank, functions, (self.in_features, self.out_features), channels_last=True)
+
     def explain(self, shape: Shape) -> Iterator[str]:
         output = self.output_shape(shape)
         axes = zip(self.conv().windows, shape[-self.dims - 1 : -1], strict=True)
@@ -233,6 +239,16 @@ class Unpatchify(_Patches):
         first = self.channels_first(shape)
         return self._channels_last(self.conv(shape).output_shape(first))
 
+    def axis_map(self, rank: int) -> AxisMap | None:
+        windows = [TransposedWindow(*sizes, 1, 0, 0) for sizes in zip(self.patch, self.strides, strict=True)]
+        functions = [LengthFunction(window.outputs) for window in windows]
+        if self.output_spatial_shape is not None:
+            # The one grid whose last patch ends less than a step before the size that is asked for.
+            asked = zip(self._each(self.output_spatial_shape), self.patch, self.strides, strict=True)
+            grids = [(size, (size - patch) // step + 1) for size, patch, step in asked]
+            functions = [LengthFunction(partial(_always, size), max(1, grid), grid) for size, grid in grids]
+        return spatial(rank, functions, (self.in_features, self.out_features), channels_last=True)
+
     def explain(self, shape: Shape) -> Iterator[str]:
         output = self.output_shape(shape)
         axes = zip(self.conv(shape).spreads, shape[-self.dims - 1 : -1], strict=True)
@@ -273,3 +289,7 @@ class Unpatchify(_Patches):
 
     def __str__(self) -> str:
         return self._written({"output_spatial_shape": (self.output_spatial_shape, None)})
+
+
+def _always(size: int, _length: int) -> int:
+    return size

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from convcheck.errors import ShapeError, multiples
+from convcheck.layers.axis_map import AxisMap, numbered
 from convcheck.layers.base import Weightless, say_rank, untested_patch
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import LARGEST, Argument
@@ -39,6 +40,9 @@ class PixelShuffle(Weightless):
                 f"{list(shape)} has {channels}; {multiples(channels, area)}"
             )
         return (*batch, channels // area, self.upscale_factor * height, self.upscale_factor * width)
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        return _shuffle(rank, self.upscale_factor)
 
     def explain(self, shape: Shape) -> Iterator[str]:
         output, factor = self.output_shape(shape), self.upscale_factor
@@ -89,6 +93,10 @@ class PixelUnshuffle(Weightless):
         *batch, channels, height, width = shape
         return (*batch, channels * factor**2, height // factor, width // factor)
 
+    def axis_map(self, rank: int) -> AxisMap | None:
+        back = _shuffle(rank, self.downscale_factor)
+        return back and replace(back, source=back.target, target=back.source)
+
     def explain(self, shape: Shape) -> Iterator[str]:
         output, factor = self.output_shape(shape), self.downscale_factor
         yield f"o: {parenthesize(shape[-3])} * {factor}**2 = {output[-3]}"
@@ -122,3 +130,11 @@ def _too_large(name: str, factor: int) -> Iterator[tuple[str, str]]:
 def _check_rank(shape: Shape, kind: str) -> None:
     if len(shape) < 3:
         raise ShapeError(f"{kind} takes [..., channels, H, W]; {say_rank(shape)}")
+
+
+def _shuffle(rank: int, factor: int) -> AxisMap | None:
+    if rank < 3:
+        return None
+    lead = numbered(rank - 3)
+    blocks = (("channels", "i", "j"), ("h",), ("w",))
+    return AxisMap((*lead, *blocks), (*lead, ("channels",), ("h", "i"), ("w", "j")), {"i": factor, "j": factor})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
+from convcheck.layers.axis_map import AxisMap, LengthFunction, spatial
 from convcheck.layers.base import Roundings, Weightless, check_rank, too_short
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
@@ -51,11 +52,17 @@ class Pool(Weightless):
         axes = zip(kernels, strides, self.dilations(), pads, strict=True)
         return tuple(Window(kernel, stride, dilation, pad, pad) for kernel, stride, dilation, pad in axes)
 
+    def axis_map(self, rank: int) -> AxisMap | None:
+        return spatial(rank, [LengthFunction(self._outputs(window)) for window in self.windows], None)
+
+    def _outputs(self, window: Window) -> Callable[[int], int]:
+        return window.outputs_rounded_up if self.ceil_mode else window.outputs
+
     def output_shape(self, shape: Shape) -> Shape:
         check_rank(shape, self.dims, "channels", self.kind)
         outputs = []
         for axis, length, window in zip(SPACE_AXES[self.dims], shape[-self.dims :], self.windows, strict=True):
-            outputs.append(window.outputs_rounded_up(length) if self.ceil_mode else window.outputs(length))
+            outputs.append(self._outputs(window)(length))
             if outputs[-1] < 1:
                 raise too_short(axis, length, window, window.stride - 1 if self.ceil_mode else 0)
         return (*shape[: -self.dims], *outputs)
@@ -170,6 +177,12 @@ class AvgPool(_Average):
         Argument("count_include_pad", read.strict_flag, True),
         Argument("divisor_override", read.optional(read.divisor), None),
     )
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        # Along three axes, torch asks for as many positions as the kernel has.
+        least = [window.kernel if self.dims == 3 else 1 for window in self.windows]
+        axes = zip(self.windows, least, strict=True)
+        return spatial(rank, [LengthFunction(self._outputs(window), shortest) for window, shortest in axes], None)
 
     def output_shape(self, shape: Shape) -> Shape:
         check_rank(shape, self.dims, "channels", self.kind)

@@ -66,8 +66,8 @@ class Sequential(Layer):
         return tuple(group[-1:] for group in self.layers[int(number)].parameter_axes(inner))
 
     def axes(self, rank: int, channels: str) -> tuple[str, ...]:
-        named = self.layers if channels == "i" else tuple(reversed(self.layers))
-        return next((layer for layer in named if not layer.ANY_SHAPE), named[0]).axes(rank, channels)
+        named = self.layers if channels == "i" else reversed(self.layers)
+        return next((names for layer in named if (names := layer.axes(rank, channels))), ())
 
     def untested(self, shape: Shape) -> Iterator[str]:
         # Convolutions in a chain are merged, not laid out; what has no weights is.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError, multiples
+from convcheck.layers.axis_map import AxisMap, LengthFunction
 from convcheck.layers.base import Roundings, Weightless, check_rank, say_rank, too_short, untested_patch
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
@@ -81,6 +82,12 @@ class Unfold(_Columns):
                 raise too_short(axis, length, window)
             columns *= outputs
         return (*batch, channels * self.taps, columns)
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        functions = {axis: LengthFunction(window.outputs) for axis, window in zip("hw", self.windows, strict=True)}
+        batch = (("batch",),)[: rank - 3]
+        source, target = (*batch, ("channels",), ("h",), ("w",)), (*batch, ("channels", "taps"), ("h", "w"))
+        return AxisMap(source, target, {"taps": self.taps}, functions) if rank in (3, 4) else None
 
     def explain(self, shape: Shape) -> Iterator[str]:
         output = self.output_shape(shape)
@@ -165,6 +172,12 @@ class Fold(_Columns):
                 f"{list(along(self.output_size, 2))}; {list(shape)} has {columns}"
             )
         return (*batch, rows // self.taps, *along(self.output_size, 2))
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        known = {"taps": self.taps, "columns": self.columns, **dict(zip("hw", along(self.output_size, 2), strict=True))}
+        batch = (("batch",),)[: rank - 2]
+        source, target = (*batch, ("channels", "taps"), ("columns",)), (*batch, ("channels",), ("h",), ("w",))
+        return AxisMap(source, target, known) if rank in (2, 3) else None
 
     def explain(self, shape: Shape) -> Iterator[str]:
         output = self.output_shape(shape)
