@@ -72,6 +72,13 @@ class Layer(ABC):
     IS_CONTAINER: ClassVar[bool] = False
     """Whether its arguments are other layers, its field `layers`."""
 
+    ADJUSTABLE: ClassVar[tuple[str, ...]] = ()
+    """Arguments with a number for every spatial axis that change the output's size: of padding, output_padding, stride,
+    output_spatial_shape."""
+
+    PADDING_CAVEAT: ClassVar[str] = ""
+    """What is to be known where padding is written out."""
+
     KEYWORDS: ClassVar[Argument | None] = None
     """What reads the keywords that the signature does not name, as one mapping; None where there must be none."""
 
@@ -221,6 +228,18 @@ class Layer(ABC):
         raise UnknownMapError(
             f"{self.kind} cannot be asked backwards; leave it out, and ask about what is before and after it"
         )
+
+    def outputs_of(self, window: Window, length: int) -> int:
+        """Return how many outputs the layer would have along an axis of `length` with this window."""
+        return window.outputs(length)
+
+    def most_padding(self, _window: Window, _length: int) -> int | None:
+        """Return the largest legal padding along an axis of this length, -1 if none is; None if there is no end."""
+        return None
+
+    def padding_fill(self) -> str | None:
+        """Return what windows read beyond the input: a padding mode of torch, or -inf; None if it is not said."""
+        return None
 
     def output_axes(self, *shapes: Any) -> tuple[str, ...]:
         """Return a name for every axis of the output for inputs of these shapes; see `axes`."""

@@ -45,6 +45,15 @@ def forms_of(layer: Layer, before: Forms | None) -> Forms | None:
     return tuple(dict.fromkeys(_output(axes, form) for axes, form in maps))
 
 
+def takes(axes: AxisMap, form: Form) -> bool:
+    """Tell whether the lengths of an input that are known beforehand are those of the form."""
+    axes_of_known = zip(axes.source, form, strict=True)
+    return all(
+        length is None or not set(group) <= axes.known.keys() or length == math.prod(axes.known[name] for name in group)
+        for group, length in axes_of_known
+    )
+
+
 def _output(axes: AxisMap, form: Form) -> Form:
     lengths = {name: length for name, length in factors_of(axes, form).items() if name not in axes.functions}
     return tuple(_product(group, lengths) for group in axes.target)

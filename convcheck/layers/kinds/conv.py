@@ -32,6 +32,7 @@ class Conv(Layer):
     padding_mode: str
 
     MIXES_CHANNELS = True
+    ADJUSTABLE = ("padding", "stride")
     SIGNATURE = (
         Argument("in_channels", read.whole(1)),
         Argument("out_channels", read.whole(1)),
@@ -123,9 +124,15 @@ class Conv(Layer):
         ]
         return spatial(rank, functions, (self.in_channels, self.out_channels))
 
+    def most_padding(self, _window: Window, length: int) -> int | None:
+        return {"reflect": length - 1, "circular": length}.get(self.padding_mode)
+
+    def padding_fill(self) -> str | None:
+        return self.padding_mode
+
     def _check_axis(self, axis: str, length: int, window: Window) -> None:
         widest = max(window.before, window.after)
-        limit = {"reflect": length - 1, "circular": length}.get(self.padding_mode)
+        limit = self.most_padding(window, length)
         if limit is not None and widest > limit:
             need = max(widest + length - limit, span(window.kernel, window.dilation) - window.before - window.after)
             raise ShapeError(

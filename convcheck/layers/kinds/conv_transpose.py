@@ -33,6 +33,7 @@ class ConvTranspose(Layer):
     padding_mode: str
 
     MIXES_CHANNELS = True
+    ADJUSTABLE = ("padding", "output_padding", "stride")
     SIGNATURE = (
         Argument("in_channels", read.whole(1)),
         Argument("out_channels", read.whole(1)),

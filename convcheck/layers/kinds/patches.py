@@ -189,6 +189,7 @@ class Unpatchify(_Patches):
 
     output_spatial_shape: int | Shape | None
 
+    ADJUSTABLE = ("output_spatial_shape",)
     SIGNATURE = (*_SIGNATURE, Argument("output_spatial_shape", read.optional(read.few(1)), None))
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:

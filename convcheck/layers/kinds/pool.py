@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from convcheck.errors import ShapeError
 from convcheck.layers.axis_map import AxisMap, LengthFunction, spatial
@@ -26,6 +27,8 @@ class Pool(Weightless):
     stride: Size
     padding: Size
     ceil_mode: bool
+
+    ADJUSTABLE = ("padding", "stride")
 
     @classmethod
     def completed(cls, arguments: dict[str, object]) -> dict[str, object]:
@@ -53,16 +56,19 @@ class Pool(Weightless):
         return tuple(Window(kernel, stride, dilation, pad, pad) for kernel, stride, dilation, pad in axes)
 
     def axis_map(self, rank: int) -> AxisMap | None:
-        return spatial(rank, [LengthFunction(self._outputs(window)) for window in self.windows], None)
+        return spatial(rank, [LengthFunction(partial(self.outputs_of, window)) for window in self.windows], None)
 
-    def _outputs(self, window: Window) -> Callable[[int], int]:
-        return window.outputs_rounded_up if self.ceil_mode else window.outputs
+    def outputs_of(self, window: Window, length: int) -> int:
+        return window.outputs_rounded_up(length) if self.ceil_mode else window.outputs(length)
+
+    def most_padding(self, window: Window, _length: int) -> int | None:
+        return window.kernel // 2
 
     def output_shape(self, shape: Shape) -> Shape:
         check_rank(shape, self.dims, "channels", self.kind)
         outputs = []
         for axis, length, window in zip(SPACE_AXES[self.dims], shape[-self.dims :], self.windows, strict=True):
-            outputs.append(self._outputs(window)(length))
+            outputs.append(self.outputs_of(window, length))
             if outputs[-1] < 1:
                 raise too_short(axis, length, window, window.stride - 1 if self.ceil_mode else 0)
         return (*shape[: -self.dims], *outputs)
@@ -110,6 +116,9 @@ class MaxPool(Pool):
     def dilations(self) -> Shape:
         return along(self.dilation, self.dims)
 
+    def padding_fill(self) -> str | None:
+        return "-inf"
+
     def degree(self) -> int | None:
         """Return None: a maximum is no polynomial."""
         return None
@@ -133,6 +142,14 @@ class _Average(Pool):
     """
 
     count_include_pad: bool
+
+    PADDING_CAVEAT = (
+        "zeros of F.pad or ZeroPad count in an average, and TensorFlow leaves them out; of torch's layers, only "
+        "padding with count_include_pad=False does so"
+    )
+
+    def padding_fill(self) -> str | None:
+        return "zeros"
 
     def roundings(self) -> Roundings:
         # The sum is in at least float32, and so is the quotient, which is rounded once.
@@ -182,7 +199,11 @@ class AvgPool(_Average):
         # Along three axes, torch asks for as many positions as the kernel has.
         least = [window.kernel if self.dims == 3 else 1 for window in self.windows]
         axes = zip(self.windows, least, strict=True)
-        return spatial(rank, [LengthFunction(self._outputs(window), shortest) for window, shortest in axes], None)
+        functions = [LengthFunction(partial(self.outputs_of, window), shortest) for window, shortest in axes]
+        return spatial(rank, functions, None)
+
+    def most_padding(self, window: Window, length: int) -> int | None:
+        return super().most_padding(window, length) if self.dims == 2 or length >= window.kernel else -1
 
     def output_shape(self, shape: Shape) -> Shape:
         check_rank(shape, self.dims, "channels", self.kind)
