@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from convcheck.calculator.figures import BYTES, LayerShape, Total
 from convcheck.calculator.reach import reaches
+from convcheck.calculator.unread_inputs import unread_inputs
 from convcheck.errors import ShapeError
 from convcheck.layers import Layer, accept
 from convcheck.sizes.lengths import UndecidedError
@@ -113,7 +114,7 @@ def _largest(sizes: Sequence[int]) -> int | None:
 
 def _dropped(layer: Layer, shapes: Shapes) -> Shape | None:
     try:
-        return layer.dropped(*shapes)
+        return unread_inputs(layer, *shapes)
     except UndecidedError:
         # Of lengths that are formulas, it may depend on what the names in them stand for.
         return None

@@ -135,11 +135,6 @@ class Layer(ABC):
     def macs(self, *shapes: Any, **_: Any) -> int:
         """Return the multiply-accumulates for the whole batch; adding a bias multiplies nothing, so it is not in."""
 
-    def dropped(self, *shapes: Any) -> Shape:
-        """Return, for every spatial axis, how many trailing input positions no output ever reads."""
-        self.output_shape(*shapes)
-        return ()
-
     def explain(self, *shapes: Any) -> Iterator[str]:
         """Yield how the axes of the output come about, `axis: formula = length`; nothing where the input's shape stays.
 

@@ -117,9 +117,6 @@ class BatchNorm(Layer):
         """
         return math.prod(self.output_shape(shape)) * (1 if self.track_running_stats else 2)
 
-    def dropped(self, shape: Shape) -> Shape:
-        return (0,) * len(self.output_shape(shape)[2:])
-
     def example_inputs(self) -> Shapes:
         return ((2, self.num_features, *(3, 4, 5)[: self.dims]),)
 

@@ -156,11 +156,6 @@ class Conv(Layer):
         positions = batch_of(shape, self.dims + 1) * math.prod(output[-self.dims :])
         return positions * math.prod(self.parameters()["weight"])
 
-    def dropped(self, shape: Shape) -> Shape:
-        outputs = self.output_shape(shape)[-self.dims :]
-        axes = zip(shape[-self.dims :], outputs, self.windows, strict=True)
-        return tuple(window.dropped(length, outputs, self.padding_mode) for length, outputs, window in axes)
-
     def im2col_size(self, shape: Shape) -> int:
         # Every factor once for each of the out_channels / groups sums that it enters.
         return self.macs(shape) * self.groups // self.out_channels

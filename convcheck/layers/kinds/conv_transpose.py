@@ -122,11 +122,6 @@ class ConvTranspose(Layer):
         positions = batch_of(shape, self.dims + 1) * math.prod(shape[-self.dims :])
         return positions * math.prod(self.parameters()["weight"])
 
-    def dropped(self, shape: Shape) -> Shape:
-        outputs = self.output_shape(shape)[-self.dims :]
-        axes = zip(shape[-self.dims :], outputs, self.spreads, strict=True)
-        return tuple(spread.dropped(length, outputs) for length, outputs, spread in axes)
-
     def im2col_size(self, shape: Shape) -> int:
         return self.macs(shape) * self.groups // self.in_channels
 

@@ -167,9 +167,6 @@ class Patchify(_Patches):
     def macs(self, shape: Shape) -> int:
         return self.conv().macs(self.channels_first(shape))
 
-    def dropped(self, shape: Shape) -> Shape:
-        return self.conv().dropped(self.channels_first(shape))
-
     def im2col_size(self, shape: Shape) -> int:
         return self.conv().im2col_size(self.channels_first(shape))
 
@@ -262,10 +259,6 @@ class Unpatchify(_Patches):
     def macs(self, shape: Shape) -> int:
         first = self.channels_first(shape)
         return self.conv(shape).macs(first)
-
-    def dropped(self, shape: Shape) -> Shape:
-        first = self.channels_first(shape)
-        return self.conv(shape).dropped(first)
 
     def im2col_size(self, shape: Shape) -> int:
         first = self.channels_first(shape)

@@ -55,10 +55,6 @@ class PixelShuffle(Weightless):
     def untested(self, shape: Shape) -> Iterator[str]:
         yield from untested_patch(shape[-3] // self.upscale_factor**2, self.upscale_factor**2)
 
-    def dropped(self, shape: Shape) -> Shape:
-        self.output_shape(shape)
-        return (0, 0)
-
     def example_inputs(self) -> Shapes:
         return ((2, 2 * self.upscale_factor**2, 3, 4),)
 
@@ -107,10 +103,6 @@ class PixelUnshuffle(Weightless):
 
     def untested(self, shape: Shape) -> Iterator[str]:
         yield from untested_patch(shape[-3], self.downscale_factor**2)
-
-    def dropped(self, shape: Shape) -> Shape:
-        self.output_shape(shape)
-        return (0, 0)
 
     def example_inputs(self) -> Shapes:
         return ((2, 3, 2 * self.downscale_factor, 3 * self.downscale_factor),)

@@ -82,12 +82,6 @@ class Pool(Weightless):
     def axis_windows(self, shape: Shape) -> tuple[Window, ...]:
         return self.windows
 
-    def dropped(self, shape: Shape) -> Shape:
-        outputs = self.output_shape(shape)[-self.dims :]
-        axes = zip(shape[-self.dims :], outputs, self.windows, strict=True)
-        # Padding is zeros, or less than any number: no copies of the input.
-        return tuple(window.dropped(length, outputs, "zeros") for length, outputs, window in axes)
-
     def example_inputs(self) -> Shapes:
         return ((2, 3, *(window.example_length() for window in self.windows)),)
 

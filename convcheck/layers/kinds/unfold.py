@@ -99,8 +99,8 @@ class Unfold(_Columns):
         yield from per_axis([window.formula(length) for window, length in axes], counts)
         yield f"axis {len(shape) - 2}: {times(counts)} = {output[-1]}"
 
-    def space(self, shape: Shape) -> range:
-        return range(len(shape) - 2, len(shape))
+    def axis_windows(self, shape: Shape) -> tuple[Window, ...]:
+        return self.windows
 
     def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
         origins.step_along(len(shape), self.windows)
@@ -108,11 +108,6 @@ class Unfold(_Columns):
 
     def untested(self, shape: Shape) -> Iterator[str]:
         yield from untested_patch(shape[-3], self.taps)
-
-    def dropped(self, shape: Shape) -> Shape:
-        self.output_shape(shape)
-        axes = zip(shape[-2:], self.windows, strict=True)
-        return tuple(window.dropped(length, window.outputs(length), "zeros") for length, window in axes)
 
     def example_inputs(self) -> Shapes:
         return ((2, 3, *(window.example_length() for window in self.windows)),)
