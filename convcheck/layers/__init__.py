@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from convcheck.layers.base import Layer as Layer
 from convcheck.layers.base import Roundings as Roundings
 from convcheck.layers.base import Statistic as Statistic
-from convcheck.layers.base import accept as accept
 from convcheck.layers.families import kind_names as kind_names
+from convcheck.layers.shape_checks import accept as accept
 from convcheck.layers.text.input_shapes import parse_shape as parse_shape
 from convcheck.layers.text.input_shapes import parse_shapes as parse_shapes
 from convcheck.layers.text.input_shapes import write_shapes as write_shapes

@@ -76,3 +76,9 @@ def spatial(
 def singles(names: Iterable[str]) -> tuple[Group, ...]:
     """Return one axis for each name."""
     return tuple((name,) for name in names)
+
+
+def counted(rank: int, named: Group) -> tuple[str, ...]:
+    """Return names for all of `rank` axes: `named` are the last of them, and a single one before these is `b`."""
+    leading = rank - len(named)
+    return (*(("b",) if leading == 1 and named else (f"axis {number}" for number in range(leading))), *named)

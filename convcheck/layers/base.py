@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from convcheck.errors import ShapeError
-from convcheck.layers.axis_map import AxisMap, UnknownMapError
+from convcheck.layers.axis_map import AxisMap, UnknownMapError, counted
 from convcheck.layers.initialisation import Init
 from convcheck.layers.text.arguments import Argument
 from convcheck.sizes.patterns import SPACE_AXES, Group, Shape, Shapes
-from convcheck.sizes.windows import TransposedWindow, Window, span
+from convcheck.sizes.windows import TransposedWindow, Window
 
 if TYPE_CHECKING:
     from convcheck.sizes.axis_origins import AxisOrigins
@@ -286,12 +285,6 @@ class Weightless(Layer):
         return 1
 
 
-def counted(rank: int, named: Group) -> tuple[str, ...]:
-    """Return names for all of `rank` axes: `named` are the last of them, and a single one before these is `b`."""
-    leading = rank - len(named)
-    return (*(("b",) if leading == 1 and named else (f"axis {number}" for number in range(leading))), *named)
-
-
 def untested_patch(channels: int, positions: int) -> Iterator[str]:
     """Yield what cannot be told of the layout of patches of so many channels and positions."""
     # With one channel the kernel's axes may still be in a wrong order, but channels cannot be on the wrong side.
@@ -299,59 +292,6 @@ def untested_patch(channels: int, positions: int) -> Iterator[str]:
         yield "one channel, so a patch with channels first and one with channels last are the same"
     if positions == 1:
         yield "patch 1, so there is no patch order to get wrong"
-
-
-def accept(layer: Layer, shapes: Shapes) -> Shape:
-    """Return the output's shape for inputs that a user gave.
-
-    Raises:
-        ShapeError: there are too many or too few of them, or the layer cannot take them.
-    """
-    if len(shapes) not in layer.INPUT_COUNTS:
-        needed = " or ".join(map(str, layer.INPUT_COUNTS))
-        raise ShapeError(
-            f"{layer.kind} takes {needed} input{'s' if layer.INPUT_COUNTS != (1,) else ''}, and {len(shapes)} "
-            f"{'was' if len(shapes) == 1 else 'were'} given: {', '.join(str(list(shape)) for shape in shapes)}"
-        )
-    return layer.output_shape(*shapes)
-
-
-def check_channels(shape: Shape, dims: int, channels: int, kind: str) -> None:
-    """Check rank and channels of a channels-first input, batched `[b, i, *space]` or not `[i, *space]`.
-
-    Raises:
-        ShapeError: naming the shapes that would do.
-    """
-    check_rank(shape, dims, channels, kind)
-    if shape[-dims - 1] != channels:
-        read = ", read as unbatched," if len(shape) == dims + 1 else ""
-        raise ShapeError(f"{kind} takes {channels} input channels; {list(shape)}{read} has {shape[-dims - 1]}")
-
-
-def check_rank(shape: Shape, dims: int, channels: object, kind: str) -> None:
-    """Check the rank of a channels-first input, batched or not; `channels` is what the message calls them.
-
-    Raises:
-        ShapeError: naming the shapes that would do.
-    """
-    if len(shape) not in (dims + 1, dims + 2):
-        space = ", ".join(SPACE_AXES[dims]).upper()
-        raise ShapeError(f"{kind} takes [batch, {channels}, {space}] or [{channels}, {space}]; {say_rank(shape)}")
-
-
-def say_rank(shape: Shape) -> str:
-    """Return `[2, 3] has 2 axes`."""
-    return f"{list(shape)} has {len(shape)} {'axis' if len(shape) == 1 else 'axes'}"
-
-
-def too_short(axis: str, length: int, window: Window, beyond: int = 0) -> ShapeError:
-    """Say that no window fits along an axis, where one may reach `beyond` the end by some positions."""
-    reach, pads = span(window.kernel, window.dilation), window.before + window.after
-    return ShapeError(
-        f"axis {axis} of length {length} is too short: the kernel reaches over {reach} positions"
-        + (f" and the padding adds {pads}" if pads else "")
-        + f", so the output would be empty; {axis} must be at least {max(1, reach - pads - beyond)}"
-    )
 
 
 def batch_of(shape: Shape, inner: int) -> int:

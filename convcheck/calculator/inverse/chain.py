@@ -8,7 +8,8 @@ from convcheck.calculator.inverse.backwards import Box, NoInputError, inputs_of
 from convcheck.calculator.inverse.forms import Forms, forms_of
 from convcheck.calculator.inverse.ranges import MOST, TooManyError
 from convcheck.errors import UsageError
-from convcheck.layers.base import Layer, counted
+from convcheck.layers.axis_map import counted
+from convcheck.layers.base import Layer
 
 
 def layers_of(layers: Iterable[Layer]) -> Iterator[Layer]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
-from convcheck.layers.axis_map import AxisMap
-from convcheck.layers.base import Layer, Roundings, Statistic, counted, say_rank
+from convcheck.layers.axis_map import AxisMap, counted
+from convcheck.layers.base import Layer, Roundings, Statistic
 from convcheck.layers.initialisation import ONES, ZEROS, Init
+from convcheck.layers.shape_checks import say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import label

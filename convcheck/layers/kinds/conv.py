@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
 from convcheck.layers.axis_map import AxisMap, LengthFunction, spatial
-from convcheck.layers.base import Layer, Roundings, batch_of, check_channels, too_short, untested_patch
+from convcheck.layers.base import Layer, Roundings, batch_of, untested_patch
 from convcheck.layers.initialisation import Init, uniform_by_fan_in
+from convcheck.layers.shape_checks import check_channels, too_short
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, indivisible, label, per_axis

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError, multiples
 from convcheck.layers.axis_map import AxisMap, numbered
-from convcheck.layers.base import Weightless, say_rank
+from convcheck.layers.base import Weightless
+from convcheck.layers.shape_checks import say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import label

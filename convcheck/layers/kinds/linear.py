@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
-from convcheck.layers.axis_map import AxisMap, numbered
-from convcheck.layers.base import Layer, Roundings, batch_of, counted
+from convcheck.layers.axis_map import AxisMap, counted, numbered
+from convcheck.layers.base import Layer, Roundings, batch_of
 from convcheck.layers.initialisation import Init, uniform_by_fan_in
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument

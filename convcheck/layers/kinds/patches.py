@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
-from convcheck.layers.axis_map import AxisMap, LengthFunction, spatial
-from convcheck.layers.base import Layer, Roundings, counted, untested_patch
+from convcheck.layers.axis_map import AxisMap, LengthFunction, counted, spatial
+from convcheck.layers.base import Layer, Roundings, untested_patch
 from convcheck.layers.initialisation import ZEROS, Init, uniform_by_fan_in
 from convcheck.layers.kinds.conv import Conv
 from convcheck.layers.kinds.conv_transpose import ConvTranspose

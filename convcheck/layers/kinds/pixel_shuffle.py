@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from convcheck.errors import ShapeError, multiples
 from convcheck.layers.axis_map import AxisMap, numbered
-from convcheck.layers.base import Weightless, say_rank, untested_patch
+from convcheck.layers.base import Weightless, untested_patch
+from convcheck.layers.shape_checks import say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import LARGEST, Argument
 from convcheck.layers.text.notation import label, per_axis

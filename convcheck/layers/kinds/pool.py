@@ -8,7 +8,8 @@ from functools import partial
 
 from convcheck.errors import ShapeError
 from convcheck.layers.axis_map import AxisMap, LengthFunction, spatial
-from convcheck.layers.base import Roundings, Weightless, check_rank, too_short
+from convcheck.layers.base import Roundings, Weightless
+from convcheck.layers.shape_checks import check_rank, too_short
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, label, per_axis

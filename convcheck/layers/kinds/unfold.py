@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError, multiples
 from convcheck.layers.axis_map import AxisMap, LengthFunction
-from convcheck.layers.base import Roundings, Weightless, check_rank, say_rank, too_short, untested_patch
+from convcheck.layers.base import Roundings, Weightless, untested_patch
+from convcheck.layers.shape_checks import check_rank, say_rank, too_short
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, label, per_axis
