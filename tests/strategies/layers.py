@@ -265,8 +265,12 @@ def nearly_fitting(draw: st.DrawFn, layer: Layer) -> Shape:
         return tuple(draw(per_axis(draw(st.sampled_from(axes)), up_to_4)))
     if isinstance(layer, Unflatten) and -len(lengths) <= layer.dim < len(lengths):
         lengths[layer.dim] = layer.told * (draw(small) if -1 in layer.unflattened_size else 1)
-    assert isinstance(layer, (Flatten, Unflatten, Elementwise, Softmax))
-    return tuple(lengths)
+    if isinstance(layer, (Flatten, Unflatten, Elementwise, Softmax)):
+        return tuple(lengths)
+    # Of any other kind, what it says fits, with other lengths along space.
+    [shape] = layer.example_inputs()
+    space = range(len(shape))[-layer.dims :] if layer.dims else ()
+    return tuple(draw(up_to_4) if axis in space else length for axis, length in enumerate(shape))
 
 
 @st.composite
