@@ -124,7 +124,7 @@ def _unread(passages: Sequence[_Passage]) -> int:
 def _by_formula(passages: Sequence[_Passage]) -> int:
     """Return the same where lengths are formulas and the last output always reads the last position that is read."""
     lost: int = 0
-    for number, passage in enumerate(reversed(passages)):
+    for passage in reversed(passages):
         step = passage.step
         if isinstance(step, TransposedWindow):
             alone = len(passages) == 1 or not (lost or step.output_padding or step.dilation > 1)
@@ -136,8 +136,9 @@ def _by_formula(passages: Sequence[_Passage]) -> int:
         if len(passages) > 1 and (not furthest or passage.fill not in (None, "zeros", "-inf")):
             raise UndecidedError(f"how many positions are never read depends on {passage.length}")
         own = _left_over(step, cast("Length", passage.length), passage.outputs)
-        behind = cast("Length | int", lost) * step.stride
-        lost = own if number == 0 else cast("int", cast("Length | int", own) + behind)
+        if len(passages) == 1:
+            return own
+        lost = cast("int", cast("Length | int", own) + cast("Length | int", lost) * step.stride)
     return lost
 
 
