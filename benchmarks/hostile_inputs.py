@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.random_edits import SIGNS, WORDS, changed_text, changed_value
 from convcheck.calculator.formulas import parse_formulas
+from convcheck.calculator.unread_inputs import unread_inputs
 from convcheck.catalogue.catalogue import catalogue, vocabulary
 from convcheck.cli.main import COMMANDS
 from convcheck.config.load import load
@@ -152,7 +153,7 @@ def _ask(layer: Layer) -> None:
     layer.label(), layer.parameters(), layer.statistics(), layer.parameter_count(), layer.roundings(), layer.degree()
     shapes = layer.example_inputs()
     accept(layer, shapes)
-    layer.macs(*shapes), list(layer.explain(*shapes)), layer.dropped(*shapes), layer.im2col_size(*shapes)
+    layer.macs(*shapes), list(layer.explain(*shapes)), unread_inputs(layer, *shapes), layer.im2col_size(*shapes)
 
 
 def take_shape(text: str) -> None:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from convcheck.calculator.figures import BYTES, Parameter, Weights
-from convcheck.calculator.torch_init import Init, fans, initial, named
 from convcheck.catalogue.claims import NONE_APPLIES, Claim
-from convcheck.layers import Layer, Sequential
+from convcheck.layers import Layer
+from convcheck.layers.initialisation import Init, fans, uniform_by_fan_in
 from convcheck.results import Sides
 from convcheck.rewriting.rewrite import parameter_count
 from convcheck.rewriting.transplant import Transplant
@@ -25,13 +25,13 @@ def weights_of(claims: Iterable[Claim]) -> Iterator[Weights]:
             rewrite = None if claim.name == NONE_APPLIES else claim.name
             yield _alone(layer, claim.case.name, rewrite, claim.refusals)
             continue
-        own, ours = layer.parameters(), initial(layer)
+        own, ours = layer.parameters(), layer.initial_values()
         way = claim.transplant()
         other = way.shapes()
         # What stands in a class of the rewrite's own is filled by whoever copies it.
         bare = claim.rewrite.makes_parameters()
         filled = {name for name in other if "." in name or not bare}
-        theirs = named({name: shape for name, shape in other.items() if name in filled})
+        theirs = uniform_by_fan_in({name: shape for name, shape in other.items() if name in filled})
         yield Weights(
             case=claim.case.name,
             layer=str(layer),
@@ -51,7 +51,7 @@ def alone(layers: Sequence[Layer], names: Sequence[str | None]) -> list[Weights]
     return [
         _alone(leaf, name or leaf.label(), None)
         for layer, name in zip(layers, names, strict=True)
-        for leaf in (layer.leaves() if isinstance(layer, Sequential) else (layer,))
+        for leaf in layer.leaves()
     ]
 
 
@@ -67,7 +67,7 @@ def _alone(layer: Layer, case: str, rewrite: str | None, reasons: tuple[str, ...
         transplant={},
         reasons=reasons,
         bytes=Sides(_bytes(own), None),
-        parameters=Sides(_parameters(own, initial(layer)), None),
+        parameters=Sides(_parameters(own, layer.initial_values()), None),
     )
 
 
@@ -93,4 +93,4 @@ def _same_start(way: Transplant, ours: Mapping[str, Init], theirs: Mapping[str, 
     """
     if not ours or not way.moves or any(move.target not in theirs for move in way.moves):
         return None
-    return way.one_to_one() and all(ours[move.sources[0]] == theirs[move.target] for move in way.moves)
+    return way.one_to_one() and all(ours.get(move.sources[0]) == theirs[move.target] for move in way.moves)

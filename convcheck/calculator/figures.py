@@ -27,7 +27,7 @@ class LayerShape:
 
     `input` is one shape, or the shapes of all inputs where there are several. `params` are `weight` and `bias`, and
     `activation` is the output in bytes. `receptive_field` and `jump` count positions of the chain's input, one number
-    an axis: see `convcheck.calculator.reach.ReceptiveField`. `name` is the layer's path in a print of a model,
+    an axis, as `ReceptiveField` has them. `name` is the layer's path in a print of a model,
     `layers` are those of a case's chain, and `explained` the formulas of the output, where they were asked for.
     """
 

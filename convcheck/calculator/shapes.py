@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from convcheck.calculator.figures import BYTES, LayerShape, Total
-from convcheck.calculator.reach import reaches
+from convcheck.calculator.receptive_field import receptive_fields
+from convcheck.calculator.unread_inputs import unread_inputs
 from convcheck.errors import ShapeError
 from convcheck.layers import Layer, accept
 from convcheck.sizes.lengths import UndecidedError
@@ -70,7 +71,7 @@ def chain(
             raise ShapeError(f"{where}{layer}: {error}") from None
         rows.append(replace(row, name=name or None))
         shapes = (row.output,)
-    return list(_with_reach(rows, [layer for layer, _ in apart], taken))
+    return list(_with_fields(rows, [layer for layer, _ in apart], taken))
 
 
 def _apart(layers: Sequence[Layer], names: Sequence[str | None]) -> Iterator[tuple[Layer, str | None]]:
@@ -79,9 +80,9 @@ def _apart(layers: Sequence[Layer], names: Sequence[str | None]) -> Iterator[tup
             yield leaf, name
 
 
-def _with_reach(rows: Sequence[LayerShape], layers: Sequence[Layer], inputs: Sequence[Shapes]) -> Iterator[LayerShape]:
-    for row, reach in zip(rows, reaches(layers, inputs), strict=True):
-        fields, jumps = tuple(each.field for each in reach), tuple(each.jump for each in reach)
+def _with_fields(rows: Sequence[LayerShape], layers: Sequence[Layer], inputs: Sequence[Shapes]) -> Iterator[LayerShape]:
+    for row, found in zip(rows, receptive_fields(layers, inputs), strict=True):
+        fields, jumps = tuple(each.field for each in found), tuple(each.jump for each in found)
         yield replace(row, receptive_field=fields, jump=jumps)
 
 
@@ -113,7 +114,7 @@ def _largest(sizes: Sequence[int]) -> int | None:
 
 def _dropped(layer: Layer, shapes: Shapes) -> Shape | None:
     try:
-        return layer.dropped(*shapes)
+        return unread_inputs(layer, *shapes)
     except UndecidedError:
         # Of lengths that are formulas, it may depend on what the names in them stand for.
         return None

@@ -2,27 +2,41 @@
 
 from typing import TYPE_CHECKING
 
-from convcheck.layers.base import Layer, Roundings, Statistic, accept
-from convcheck.layers.families import kind_names
-from convcheck.layers.text.input_shapes import parse_shape, parse_shapes, write_shapes
-from convcheck.layers.text.parse import parse_layer
+from convcheck.layers.base import Layer as Layer
+from convcheck.layers.base import Roundings as Roundings
+from convcheck.layers.base import Statistic as Statistic
+from convcheck.layers.families import kind_names as kind_names
+from convcheck.layers.shape_checks import accept as accept
+from convcheck.layers.text.input_shapes import parse_shape as parse_shape
+from convcheck.layers.text.input_shapes import parse_shapes as parse_shapes
+from convcheck.layers.text.input_shapes import write_shapes as write_shapes
+from convcheck.layers.text.parse import parse_layer as parse_layer
 
 if TYPE_CHECKING:
-    from convcheck.layers.kinds.attention import DotProductAttention
-    from convcheck.layers.kinds.batchnorm import BatchNorm
-    from convcheck.layers.kinds.conv import Conv
-    from convcheck.layers.kinds.conv_transpose import ConvTranspose
-    from convcheck.layers.kinds.elementwise import Dropout, Elementwise, Softmax
-    from convcheck.layers.kinds.flatten import Flatten, Unflatten
-    from convcheck.layers.kinds.linear import Linear
-    from convcheck.layers.kinds.matmul import MatMul
-    from convcheck.layers.kinds.multihead import MultiheadAttention
-    from convcheck.layers.kinds.patches import Patchify, Unpatchify
-    from convcheck.layers.kinds.pixel_shuffle import PixelShuffle, PixelUnshuffle
-    from convcheck.layers.kinds.pool import AvgPool, AvgPool1d, MaxPool, Pool
-    from convcheck.layers.kinds.rearrange import Rearrange
-    from convcheck.layers.kinds.sequential import Sequential
-    from convcheck.layers.kinds.unfold import Fold, Unfold
+    from convcheck.layers.kinds.attention import DotProductAttention as DotProductAttention
+    from convcheck.layers.kinds.batchnorm import BatchNorm as BatchNorm
+    from convcheck.layers.kinds.conv import Conv as Conv
+    from convcheck.layers.kinds.conv_transpose import ConvTranspose as ConvTranspose
+    from convcheck.layers.kinds.elementwise import Dropout as Dropout
+    from convcheck.layers.kinds.elementwise import Elementwise as Elementwise
+    from convcheck.layers.kinds.elementwise import Softmax as Softmax
+    from convcheck.layers.kinds.flatten import Flatten as Flatten
+    from convcheck.layers.kinds.flatten import Unflatten as Unflatten
+    from convcheck.layers.kinds.linear import Linear as Linear
+    from convcheck.layers.kinds.matmul import MatMul as MatMul
+    from convcheck.layers.kinds.multihead import MultiheadAttention as MultiheadAttention
+    from convcheck.layers.kinds.patches import Patchify as Patchify
+    from convcheck.layers.kinds.patches import Unpatchify as Unpatchify
+    from convcheck.layers.kinds.pixel_shuffle import PixelShuffle as PixelShuffle
+    from convcheck.layers.kinds.pixel_shuffle import PixelUnshuffle as PixelUnshuffle
+    from convcheck.layers.kinds.pool import AvgPool as AvgPool
+    from convcheck.layers.kinds.pool import AvgPool1d as AvgPool1d
+    from convcheck.layers.kinds.pool import MaxPool as MaxPool
+    from convcheck.layers.kinds.pool import Pool as Pool
+    from convcheck.layers.kinds.rearrange import Rearrange as Rearrange
+    from convcheck.layers.kinds.sequential import Sequential as Sequential
+    from convcheck.layers.kinds.unfold import Fold as Fold
+    from convcheck.layers.kinds.unfold import Unfold as Unfold
 else:
     # Hidden from type checkers, which would otherwise take any name for one that is here.
     from convcheck.layers.families import HOMES, load
@@ -31,40 +45,3 @@ else:
         if name not in HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return load(name)
-
-
-__all__ = [
-    "AvgPool",
-    "AvgPool1d",
-    "BatchNorm",
-    "Conv",
-    "ConvTranspose",
-    "DotProductAttention",
-    "Dropout",
-    "Elementwise",
-    "Flatten",
-    "Fold",
-    "Layer",
-    "Linear",
-    "MatMul",
-    "MaxPool",
-    "MultiheadAttention",
-    "Patchify",
-    "PixelShuffle",
-    "PixelUnshuffle",
-    "Pool",
-    "Rearrange",
-    "Roundings",
-    "Sequential",
-    "Softmax",
-    "Statistic",
-    "Unflatten",
-    "Unfold",
-    "Unpatchify",
-    "accept",
-    "kind_names",
-    "parse_layer",
-    "parse_shape",
-    "parse_shapes",
-    "write_shapes",
-]

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from convcheck.errors import ShapeError
+from convcheck.layers.axis_map import AxisMap, UnknownMapError, counted
+from convcheck.layers.initialisation import Init
 from convcheck.layers.text.arguments import Argument
 from convcheck.sizes.patterns import SPACE_AXES, Group, Shape, Shapes
-from convcheck.sizes.windows import TransposedWindow, Window, span
+from convcheck.sizes.windows import TransposedWindow, Window
 
 if TYPE_CHECKING:
     from convcheck.sizes.axis_origins import AxisOrigins
@@ -52,8 +53,8 @@ class Layer(ABC):
     kind: str
     """torch's name, such as `Conv2d`."""
 
-    KINDS: ClassVar[Mapping[str, int]]
-    """Every name of this family, with its number of spatial axes."""
+    DIMS: ClassVar[int | None] = None
+    """The number of spatial axes; None where the kind's name says it, such as `Conv2d`, or there are none."""
 
     SIGNATURE: ClassVar[tuple[Argument, ...]]
     """torch's own arguments, in torch's order."""
@@ -70,13 +71,27 @@ class Layer(ABC):
     IS_CONTAINER: ClassVar[bool] = False
     """Whether its arguments are other layers, its field `layers`."""
 
+    ADJUSTABLE: ClassVar[tuple[str, ...]] = ()
+    """Arguments with a number for every spatial axis that change the output's size: of padding, output_padding, stride,
+    output_spatial_shape."""
+
+    PADDING_CAVEAT: ClassVar[str] = ""
+    """What is to be known where padding is written out."""
+
     KEYWORDS: ClassVar[Argument | None] = None
     """What reads the keywords that the signature does not name, as one mapping; None where there must be none."""
+
+    @classmethod
+    def dims_of(cls, kind: str) -> int:
+        """Return the number of spatial axes of a kind of this class."""
+        if cls.DIMS is not None:
+            return cls.DIMS
+        return int(kind[-2]) if kind[-2].isdigit() and kind[-1] == "d" else 0
 
     @property
     def dims(self) -> int:
         """The number of spatial axes."""
-        return self.KINDS[self.kind]
+        return self.dims_of(self.kind)
 
     def arguments(self) -> dict[str, object]:
         """Return torch's constructor arguments, all of them, by name."""
@@ -118,11 +133,6 @@ class Layer(ABC):
     @abstractmethod
     def macs(self, *shapes: Any, **_: Any) -> int:
         """Return the multiply-accumulates for the whole batch; adding a bias multiplies nothing, so it is not in."""
-
-    def dropped(self, *shapes: Any) -> Shape:
-        """Return, for every spatial axis, how many trailing input positions no output ever reads."""
-        self.output_shape(*shapes)
-        return ()
 
     def explain(self, *shapes: Any) -> Iterator[str]:
         """Yield how the axes of the output come about, `axis: formula = length`; nothing where the input's shape stays.
@@ -198,14 +208,37 @@ class Layer(ABC):
     def axes(self, rank: int, channels: str) -> tuple[str, ...]:
         """Return a name for every axis of an input or output: `b`, `channels`, and `l`, `h w` or `t h w`.
 
-        Axes that no convention names are counted: `axis 0`.
+        Axes that no convention names are counted: `axis 0`. Empty where they are those of the layers around it.
         """
         space = SPACE_AXES.get(self.dims, ())
         return counted(rank, (channels, *space) if space and rank > len(space) else ())
 
+    def axis_map(self, rank: int) -> AxisMap | None:
+        """Return how the lengths of an input of `rank` axes become those of the output; None if it takes none such.
+
+        Raises:
+            UnknownMapError: it cannot be said by the number of axes.
+        """
+        raise UnknownMapError(
+            f"{self.kind} cannot be asked backwards; leave it out, and ask about what is before and after it"
+        )
+
+    def outputs_of(self, window: Window, length: int) -> int:
+        """Return how many outputs the layer would have along an axis of `length` with this window."""
+        return window.outputs(length)
+
+    def most_padding(self, _window: Window, _length: int) -> int | None:
+        """Return the largest legal padding along an axis of this length, -1 if none is; None if there is no end."""
+        return None
+
+    def padding_fill(self) -> str | None:
+        """Return what windows read beyond the input: a padding mode of torch, or -inf; None if it is not said."""
+        return None
+
     def output_axes(self, *shapes: Any) -> tuple[str, ...]:
         """Return a name for every axis of the output for inputs of these shapes; see `axes`."""
-        return self.axes(len(self.output_shape(*shapes)), "o")
+        rank = len(self.output_shape(*shapes))
+        return self.axes(rank, "o") or counted(rank, ())
 
     def parameter_axes(self, name: str) -> tuple[Group, ...]:
         """Return the axes of a parameter by name, such as `("g", "o"), ("i",), ("kh",), ("kw",)`.
@@ -214,6 +247,10 @@ class Layer(ABC):
         """
         rank = len(self.parameters()[name])
         return (("o",),) if rank == 1 else tuple((f"a{number}",) for number in range(rank))
+
+    def initial_values(self) -> Mapping[str, Init]:
+        """Return how torch fills parameters when the layer is made, by name; those left out, nothing is known of."""
+        return {}
 
     def axis_periods(self) -> Mapping[str, int]:
         """Return after how many outputs along an axis the pattern of inputs that they read repeats, where it does."""
@@ -248,12 +285,6 @@ class Weightless(Layer):
         return 1
 
 
-def counted(rank: int, named: Group) -> tuple[str, ...]:
-    """Return names for all of `rank` axes: `named` are the last of them, and a single one before these is `b`."""
-    leading = rank - len(named)
-    return (*(("b",) if leading == 1 and named else (f"axis {number}" for number in range(leading))), *named)
-
-
 def untested_patch(channels: int, positions: int) -> Iterator[str]:
     """Yield what cannot be told of the layout of patches of so many channels and positions."""
     # With one channel the kernel's axes may still be in a wrong order, but channels cannot be on the wrong side.
@@ -261,59 +292,6 @@ def untested_patch(channels: int, positions: int) -> Iterator[str]:
         yield "one channel, so a patch with channels first and one with channels last are the same"
     if positions == 1:
         yield "patch 1, so there is no patch order to get wrong"
-
-
-def accept(layer: Layer, shapes: Shapes) -> Shape:
-    """Return the output's shape for inputs that a user gave.
-
-    Raises:
-        ShapeError: there are too many or too few of them, or the layer cannot take them.
-    """
-    if len(shapes) not in layer.INPUT_COUNTS:
-        needed = " or ".join(map(str, layer.INPUT_COUNTS))
-        raise ShapeError(
-            f"{layer.kind} takes {needed} input{'s' if layer.INPUT_COUNTS != (1,) else ''}, and {len(shapes)} "
-            f"{'was' if len(shapes) == 1 else 'were'} given: {', '.join(str(list(shape)) for shape in shapes)}"
-        )
-    return layer.output_shape(*shapes)
-
-
-def check_channels(shape: Shape, dims: int, channels: int, kind: str) -> None:
-    """Check rank and channels of a channels-first input, batched `[b, i, *space]` or not `[i, *space]`.
-
-    Raises:
-        ShapeError: naming the shapes that would do.
-    """
-    check_rank(shape, dims, channels, kind)
-    if shape[-dims - 1] != channels:
-        read = ", read as unbatched," if len(shape) == dims + 1 else ""
-        raise ShapeError(f"{kind} takes {channels} input channels; {list(shape)}{read} has {shape[-dims - 1]}")
-
-
-def check_rank(shape: Shape, dims: int, channels: object, kind: str) -> None:
-    """Check the rank of a channels-first input, batched or not; `channels` is what the message calls them.
-
-    Raises:
-        ShapeError: naming the shapes that would do.
-    """
-    if len(shape) not in (dims + 1, dims + 2):
-        space = ", ".join(SPACE_AXES[dims]).upper()
-        raise ShapeError(f"{kind} takes [batch, {channels}, {space}] or [{channels}, {space}]; {say_rank(shape)}")
-
-
-def say_rank(shape: Shape) -> str:
-    """Return `[2, 3] has 2 axes`."""
-    return f"{list(shape)} has {len(shape)} {'axis' if len(shape) == 1 else 'axes'}"
-
-
-def too_short(axis: str, length: int, window: Window, beyond: int = 0) -> ShapeError:
-    """Say that no window fits along an axis, where one may reach `beyond` the end by some positions."""
-    reach, pads = span(window.kernel, window.dilation), window.before + window.after
-    return ShapeError(
-        f"axis {axis} of length {length} is too short: the kernel reaches over {reach} positions"
-        + (f" and the padding adds {pads}" if pads else "")
-        + f", so the output would be empty; {axis} must be at least {max(1, reach - pads - beyond)}"
-    )
 
 
 def batch_of(shape: Shape, inner: int) -> int:

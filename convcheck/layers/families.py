@@ -1,16 +1,31 @@
-"""Which class reads which kind of layer, and where it stands: only that of the kind that is named is imported.
-
-The table repeats each class's KINDS for start-up's sake: to find a kind's class by asking all classes, all of them
-would have to be imported. A test holds both equal.
-"""
+"""Where every kind of layer stands; only the file of the kind that is named is imported, for start-up's sake."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from convcheck.layers.base import Layer
+
+ELEMENTWISE: Mapping[str, Mapping[str, bool | float]] = {
+    "Identity": {},
+    "Sigmoid": {},
+    "Tanh": {},
+    "Softsign": {},
+    "LogSigmoid": {},
+    "ReLU": {"inplace": False},
+    "ReLU6": {"inplace": False},
+    "SELU": {"inplace": False},
+    "SiLU": {"inplace": False},
+    "Mish": {"inplace": False},
+    "Hardswish": {"inplace": False},
+    "Hardsigmoid": {"inplace": False},
+    "LeakyReLU": {"negative_slope": 0.01, "inplace": False},
+    "Softplus": {"beta": 1.0, "threshold": 20.0},
+}
+"""Functions of every entry by itself, with torch's arguments, which are any number or flag, and their defaults."""
 
 _FAMILIES = (
     ("conv", "Conv", ("Conv1d", "Conv2d", "Conv3d")),
@@ -27,13 +42,10 @@ _FAMILIES = (
     ("flatten", "Flatten", ("Flatten",)),
     ("flatten", "Unflatten", ("Unflatten",)),
     ("rearrange", "Rearrange", ("rearrange",)),
-    ("elementwise", "Elementwise", ("Identity", "Sigmoid", "Tanh", "Softsign", "LogSigmoid")),
-    ("elementwise", "InPlace", ("ReLU", "ReLU6", "SELU", "SiLU", "Mish", "Hardswish", "Hardsigmoid")),
-    ("elementwise", "LeakyReLU", ("LeakyReLU",)),
+    *(("elementwise", kind, (kind,)) for kind in ELEMENTWISE),
     ("elementwise", "ELU", ("ELU", "CELU")),
     ("elementwise", "Hardtanh", ("Hardtanh",)),
     ("elementwise", "GELU", ("GELU",)),
-    ("elementwise", "Softplus", ("Softplus",)),
     (
         "elementwise",
         "Dropout",
@@ -49,8 +61,8 @@ _FAMILIES = (
 )
 """The file, the class and its kinds."""
 
-HOMES = {"Pool": "pool", **{family: file for file, family, _ in _FAMILIES}}
-"""The file of every class, below `convcheck.layers`; no kind is a Pool and nothing more."""
+HOMES = {"Elementwise": "elementwise", "Pool": "pool", **{family: file for file, family, _ in _FAMILIES}}
+"""The file of every class, below `convcheck.layers`; no kind is an Elementwise or a Pool and nothing more."""
 
 _FAMILY = {kind: family for _, family, kinds in _FAMILIES for kind in kinds}
 

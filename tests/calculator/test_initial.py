@@ -13,11 +13,11 @@ from torch.nn import init
 
 from convcheck.calculator.counts import alone, weights_of
 from convcheck.calculator.figures import Parameter, Weights
-from convcheck.calculator.torch_init import fans, initial
 from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import claims_of
 from convcheck.config.case import Case
 from convcheck.layers import ConvTranspose, Layer, MultiheadAttention, parse_layer
+from convcheck.layers.initialisation import fans
 from convcheck.modules.build import build
 from tests.strategies.chains import patches
 from tests.strategies.layers import FAMILIES
@@ -86,15 +86,15 @@ def test_torch_fills_parameters_as_is_said(text: str) -> None:
 def test_a_short_bias_is_drawn_within_the_bound_of_its_weight() -> None:
     torch.manual_seed(0)
     layer = parse_layer("ConvTranspose2d(8, 2, 3)")
-    bound = initial(layer)["bias"].bound
-    assert bound == initial(layer)["weight"].bound == 1 / math.sqrt(2 * 3 * 3)
+    bound = layer.initial_values()["bias"].bound
+    assert bound == layer.initial_values()["weight"].bound == 1 / math.sqrt(2 * 3 * 3)
     seen = torch.cat([build(layer).get_parameter("bias").detach() for _ in range(500)])
     assert 0.9 * bound < float(seen.abs().max()) <= bound * (1 + torch.finfo(seen.dtype).eps)
 
 
 @given(st.one_of(*FAMILIES.values(), patches("Patchify").map(lambda drawn: drawn[0])))
 def test_fans_are_torchs_and_every_parameter_has_a_start(layer: Layer) -> None:
-    assert initial(layer).keys() == layer.parameters().keys()
+    assert layer.initial_values().keys() == layer.parameters().keys()
     for shape in layer.parameters().values():
         if len(shape) < 2:
             assert fans(shape) is None

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
+from convcheck.calculator.unread_inputs import unread_inputs
 from convcheck.errors import LayerError, ShapeError
 from convcheck.layers import Fold, Layer, parse_layer
 from convcheck.modules.build import build
+from convcheck.sizes.lengths import UndecidedError
 from convcheck.sizes.patterns import Shapes
 from tests.strategies.layers import (
     FAMILIES,
@@ -101,7 +103,7 @@ def test_a_normalisation_multiplies_once_per_entry_and_squares_each_for_a_varian
 def test_dropped_positions_are_those_without_a_gradient(layer: Layer, data: st.DataObject) -> None:
     drawn = data.draw(shapes(layer))
     try:
-        dropped = layer.dropped(*drawn)
+        dropped = unread_inputs(layer, *drawn)
     except ShapeError:
         return
     module = build(layer)
@@ -125,7 +127,7 @@ def test_dropped_positions_are_those_without_a_gradient(layer: Layer, data: st.D
 def test_dropped_positions_are_those_that_change_nothing(layer: Layer, data: st.DataObject) -> None:
     (shape,) = data.draw(shapes(layer))
     try:
-        lost = layer.dropped(shape)
+        lost = unread_inputs(layer, shape)
     except ShapeError:
         return
     module = build(layer)
@@ -214,10 +216,17 @@ def test_the_degree_of_a_normalisation_counts_weight_and_root(layer: Layer) -> N
     assert torch.allclose(differences, torch.full((2,), 2.0 * math.factorial(degree), dtype=torch.float64))
 
 
-def test_sizes_without_end_take_no_time() -> None:
-    """Nothing counts positions one by one: these would run for hours."""
-    assert parse_layer("Conv1d(1, 1, 1, stride=1000000000)").dropped((1, 1, 10**9)) == (10**9 - 1,)
-    assert parse_layer("ConvTranspose1d(1, 1, 1, padding=1000000000)").dropped((1, 1, 9 * 10**9)) == (10**9,)
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("Conv1d(1, 1, 1, stride=1000000000)", 10**9),
+        ("ConvTranspose1d(1, 1, 1, padding=1000000000)", 9 * 10**9),
+    ],
+)
+def test_of_sizes_without_end_it_is_not_said_what_is_never_read(text: str, length: int) -> None:
+    """Positions are followed one by one: without a bound, these would run for hours."""
+    with pytest.raises(UndecidedError, match="takes too long"):
+        unread_inputs(parse_layer(text), (1, 1, length))
 
 
 @of_every_family

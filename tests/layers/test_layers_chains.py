@@ -12,6 +12,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
+from convcheck.calculator.unread_inputs import unread_inputs
 from convcheck.errors import LayerError, ShapeError
 from convcheck.layers import BatchNorm, Layer, MatMul, Sequential, accept, parse_layer
 from convcheck.modules.build import build
@@ -80,7 +81,7 @@ def test_positions_dropped_by_a_chain_are_those_that_have_no_gradient(drawn: Dra
     x = torch.ones(shape, dtype=torch.float64, requires_grad=True)
     module(x).sum().backward()
     assert x.grad is not None
-    dropped = layer.dropped(shape)
+    dropped = unread_inputs(layer, shape)
     if not x.grad.any():
         assert any(lost == length for lost, length in zip(dropped, shape[-len(dropped) :], strict=True))
         return
@@ -112,7 +113,7 @@ def along_one_axis(draw: st.DrawFn) -> Layer:
 def test_what_a_chain_never_reads_has_no_gradient_and_what_comes_before_it_has(layers: list[Layer], n: int) -> None:
     layer = Sequential("Sequential", tuple(layers))
     try:
-        dropped = layer.dropped((1, 1, n))
+        dropped = unread_inputs(layer, (1, 1, n))
     except ShapeError:
         return
     module = build(layer, torch.float64).eval()
@@ -191,13 +192,13 @@ def test_chains_of_chains_have_shapes_and_drop_what_they_drop(
 ) -> None:
     layer = parse_layer(text)
     assert layer.output_shape(shape) == tuple(build(layer)(torch.ones(shape)).shape)
-    assert layer.dropped(shape) == dropped
+    assert unread_inputs(layer, shape) == dropped
 
 
 def test_what_is_moved_away_unread_is_not_known() -> None:
     layer = parse_layer("Sequential(Unfold(2, stride=2), MaxPool2d(1, stride=4))")
-    with pytest.raises(UndecidedError, match="is not known behind Unfold"):
-        layer.dropped((1, 4, 11, 5))
+    with pytest.raises(UndecidedError, match="is not known where they are moved"):
+        unread_inputs(layer, (1, 4, 11, 5))
 
 
 def test_an_input_is_made_up_for_a_chain_of_chains() -> None:

@@ -25,7 +25,7 @@ from convcheck.layers import (
     Unfold,
     parse_layer,
 )
-from convcheck.layers.families import families
+from convcheck.layers.families import families, family_of, kind_names
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape, Shapes
 
@@ -192,7 +192,7 @@ def flattens(draw: st.DrawFn) -> Layer:
 def elementwise(draw: st.DrawFn) -> Layer:
     """Draw an activation, a dropout or a softmax, with arguments that are not as usual."""
     family = draw(st.sampled_from([each for each in families() if issubclass(each, (Elementwise, Softmax))]))
-    kind = draw(st.sampled_from(sorted(family.KINDS)))
+    kind = draw(st.sampled_from([kind for kind in kind_names() if family_of(kind) is family]))
     values: dict[str, st.SearchStrategy[object]] = {
         "inplace": st.booleans(),
         "dim": st.integers(-4, 3),
@@ -265,8 +265,12 @@ def nearly_fitting(draw: st.DrawFn, layer: Layer) -> Shape:
         return tuple(draw(per_axis(draw(st.sampled_from(axes)), up_to_4)))
     if isinstance(layer, Unflatten) and -len(lengths) <= layer.dim < len(lengths):
         lengths[layer.dim] = layer.told * (draw(small) if -1 in layer.unflattened_size else 1)
-    assert isinstance(layer, (Flatten, Unflatten, Elementwise, Softmax))
-    return tuple(lengths)
+    if isinstance(layer, (Flatten, Unflatten, Elementwise, Softmax)):
+        return tuple(lengths)
+    # Of any other kind, what it says fits, with other lengths along space.
+    [shape] = layer.example_inputs()
+    space = range(len(shape))[-layer.dims :] if layer.dims else ()
+    return tuple(draw(up_to_4) if axis in space else length for axis, length in enumerate(shape))
 
 
 @st.composite

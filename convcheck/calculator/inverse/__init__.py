@@ -1,10 +1,10 @@
 """Layers read backwards: from an output's shape to every input shape that gives it."""
 
-from convcheck.calculator.inverse.axis_names import axis_names
-from convcheck.calculator.inverse.chain import before, layers_of, through
+from convcheck.calculator.inverse.backwards import Box, CoupledError, NoInputError
+from convcheck.calculator.inverse.chain import axis_names, before, layers_of, through
+from convcheck.calculator.inverse.forms import merges
 from convcheck.calculator.inverse.monotone import Monotone
 from convcheck.calculator.inverse.ranges import ANY, Lengths, Ranges, TooManyError, holds, only
-from convcheck.calculator.inverse.windowed import Box, CoupledError, NoInputError, rising
 
 __all__ = [
     "ANY",
@@ -19,7 +19,7 @@ __all__ = [
     "before",
     "holds",
     "layers_of",
+    "merges",
     "only",
-    "rising",
     "through",
 ]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from convcheck.calculator.inverse import pointwise, reshaping  # noqa: F401  # they register their kinds
-from convcheck.calculator.inverse.known_dims import Forms, forms_of
+from convcheck.calculator.inverse.backwards import Box, NoInputError, inputs_of
+from convcheck.calculator.inverse.forms import Forms, forms_of
 from convcheck.calculator.inverse.ranges import MOST, TooManyError
-from convcheck.calculator.inverse.windowed import Box, NoInputError, inputs_of
 from convcheck.errors import UsageError
+from convcheck.layers.axis_map import counted
 from convcheck.layers.base import Layer
-from convcheck.layers.kinds.sequential import Sequential
 
 
 def layers_of(layers: Iterable[Layer]) -> Iterator[Layer]:
@@ -19,15 +18,18 @@ def layers_of(layers: Iterable[Layer]) -> Iterator[Layer]:
     Raises:
         UsageError: one takes several inputs.
     """
-    for layer in layers:
+    for layer in (leaf for each in layers for leaf in each.leaves()):
         if 1 not in layer.INPUT_COUNTS:
             raise UsageError(
                 f"{layer} takes {layer.INPUT_COUNTS[0]} inputs; only layers of one input can be asked about"
             )
-        if isinstance(layer, Sequential):
-            yield from layers_of(layer.layers)
-        else:
-            yield layer
+        yield layer
+
+
+def axis_names(layers: Iterable[Layer], rank: int, channels: str) -> tuple[str, ...]:
+    """Return a name for every axis of the input of these layers or, reversed, the output; `channels` is one of them."""
+    named = (layer.axes(rank, channels) for layer in layers)
+    return next((names for names in named if names), counted(rank, ()))
 
 
 def through(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from convcheck.calculator.answers import AxisChange, Change, Changes, Near, OpenRanges
 from convcheck.calculator.inverse import Box, Monotone, Ranges, TooManyError, holds, layers_of, only, through
+from convcheck.calculator.inverse.forms import forms_of, takes
 from convcheck.calculator.inverse.ranges import MOST, common, values
 from convcheck.calculator.questions.transposed_sizes import size_ranges, sizes_for
-from convcheck.calculator.questions.writing import as_given, pasted
+from convcheck.calculator.questions.writing import adjusted, pasted
 from convcheck.errors import ShapeError
-from convcheck.layers import Conv, ConvTranspose, Layer, Pool, Unpatchify
+from convcheck.layers import Layer
 from convcheck.sizes.patterns import SPACE_AXES, Shape
-from convcheck.sizes.windows import TransposedWindow, Window, span
+from convcheck.sizes.windows import Step, TransposedWindow, Window, span
 
 _FARTHEST = 2**62
 """A padding or stride beyond which none is looked for."""
@@ -54,76 +56,67 @@ def _forwards(layers: Sequence[Layer], input: Shape) -> tuple[list[Shape], str |
 
 def _changed(number: int, layer: Layer, shape: Shape, box: Box) -> Iterator[Change]:
     """Yield what gives an output in the box for an input of this shape, along every axis, or comes close to it."""
-    if isinstance(layer, Unpatchify):
+    axes = layer.axis_map(len(shape))
+    if not layer.ADJUSTABLE or axes is None or not takes(axes, shape) or len(box) != len(shape):
+        return
+    for form in forms_of(layer, (shape,)) or ():
+        if not all(length is None or holds(lengths, length) for lengths, length in zip(box, form, strict=True)):
+            return
+    if "output_spatial_shape" in layer.ADJUSTABLE:
         yield from _asked_for(number, layer, shape, box)
-    if not isinstance(layer, (Conv, ConvTranspose, Pool)):
         return
-    dims = layer.dims
-    if len(shape) not in (dims + 1, dims + 2):
-        return
-    channels = shape[-dims - 1] if isinstance(layer, Pool) else layer.out_channels
-    takes = isinstance(layer, Pool) or shape[-dims - 1] == layer.in_channels
-    kept = (*shape[: -dims - 1], channels)
-    if not takes or len(box) != len(shape) or not all(map(holds, box[:-dims], kept)):
-        return
-    wanted = [lengths or () for lengths in box[-dims:]]
-    space = shape[-dims:]
-    if isinstance(layer, ConvTranspose):
-        axes = [_of_spread(*each) for each in zip(layer.spreads, space, wanted, strict=True)]
-    else:
-        axes = [_of_window(layer, *each) for each in zip(layer.windows, space, wanted, strict=True)]
-    named = dict(zip(SPACE_AXES[dims], axes, strict=True))
-    if all(axis.padding or axis.pairs or axis.stride for axis in axes):
-        yield Change(number, named, pasted(_rewritten(layer, axes)), _output_size(layer, space, wanted))
+    lengths = [shape[axis] for axis in layer.space(shape)]
+    wanted = [box[axis] or () for axis in layer.space(shape)]
+    steps = layer.axis_windows(shape)
+    found = [
+        _of_spread(step, length, asked)
+        if isinstance(step, TransposedWindow)
+        else _of_window(layer, step, length, asked)
+        for step, length, asked in zip(steps, lengths, wanted, strict=True)
+    ]
+    named = dict(zip(SPACE_AXES[layer.dims], found, strict=True))
+    if all(axis.padding or axis.pairs or axis.stride for axis in found):
+        yield Change(number, named, pasted(_rewritten(layer, steps, found)), _output_size(steps, lengths, wanted))
     else:
         yield Change(number, named, None)
 
 
-def _asked_for(number: int, layer: Unpatchify, shape: Shape, box: Box) -> Iterator[Change]:
+def _asked_for(number: int, layer: Layer, shape: Shape, box: Box) -> Iterator[Change]:
     """Yield the layer with an output_spatial_shape that is in the box, where that may be asked for."""
-    dims = layer.dims
-    if len(shape) != len(box) or not holds(box[-1], layer.out_features):
-        return
     try:
         sizes = sizes_for([layer], shape).sizes
     except ShapeError:
         # What it asks for now does not fit, which is no reason to ask for nothing else.
-        plain = replace(layer, output_spatial_shape=None)
+        nothing: dict[str, Any] = {"output_spatial_shape": None}
+        plain = replace(layer, **nothing)
         if not _forwards([plain], shape)[1]:
             yield from _asked_for(number, plain, shape, box)
         return
-    fits = [common(size.by_output_size, asked or ()) for size, asked in zip(sizes, box[-dims - 1 : -1], strict=True)]
-    if all(fits) and all(map(holds, box[: -dims - 1], shape[: -dims - 1])):
-        least = tuple(ranges[0][0] for ranges in fits)
-        written = replace(layer, output_spatial_shape=as_given(least, layer.output_spatial_shape))
-        named = dict(zip(SPACE_AXES[dims], (AxisChange(output_size=ranges) for ranges in fits), strict=True))
+    asked = (box[axis] or () for axis in layer.space(shape))
+    fits = [common(size.by_output_size, lengths) for size, lengths in zip(sizes, asked, strict=True)]
+    if all(fits):
+        written = adjusted(layer, output_spatial_shape=tuple(ranges[0][0] for ranges in fits))
+        named = dict(zip(SPACE_AXES[layer.dims], (AxisChange(output_size=ranges) for ranges in fits), strict=True))
         yield Change(number, named, pasted(written, "convcheck"))
 
 
-def _of_window(layer: Conv | Pool, window: Window, length: int, wanted: Ranges) -> AxisChange:
+def _of_window(layer: Layer, window: Window, length: int, wanted: Ranges) -> AxisChange:
     """Return every symmetric padding, or else every stride, for which a window gives a length that is wanted."""
-    least = window.kernel if layer.kind == "AvgPool3d" else 1
-    if length < least:
-        return AxisChange()
-
-    def outputs(window: Window) -> int:
-        rounded_up = isinstance(layer, Pool) and layer.ceil_mode
-        return window.outputs_rounded_up(length) if rounded_up else window.outputs(length)
-
-    most = _FARTHEST
-    if isinstance(layer, Pool):
-        most = window.kernel // 2
-    elif layer.padding_mode in ("reflect", "circular"):
-        most = length - (layer.padding_mode == "reflect")
-    paddings = Monotone(lambda pad: outputs(replace(window, before=pad, after=pad)), 0, most)
-    if found := paddings.reaching(wanted):
-        return AxisChange(padding=found)
-    near = _near("padding", paddings, wanted)
-    if max(window.before, window.after) > most or (isinstance(layer, Conv) and layer.padding == "same"):
+    most = layer.most_padding(window, length)
+    most = _FARTHEST if most is None else most
+    near: tuple[Near, ...] = ()
+    if "padding" in layer.ADJUSTABLE:
+        paddings = Monotone(lambda pad: layer.outputs_of(replace(window, before=pad, after=pad), length), 0, most)
+        if found := paddings.reaching(wanted):
+            return AxisChange(padding=found)
+        near = _near("padding", paddings, wanted)
+    if max(window.before, window.after) > most or layer.arguments().get("padding") == "same":
         return AxisChange(nearest=near)
     # With ceil_mode a window may stick out at the end, by less than a stride.
     reach = span(window.kernel, window.dilation) - window.before - window.after
-    strides = Monotone(lambda step: outputs(replace(window, stride=step)), max(1, 1 + reach - length), _FARTHEST, True)
+    strides = Monotone(
+        lambda step: layer.outputs_of(replace(window, stride=step), length), max(1, 1 + reach - length), _FARTHEST, True
+    )
     return AxisChange(stride=_open(strides.reaching(wanted)), nearest=(*near, *_near("stride", strides, wanted)))
 
 
@@ -159,24 +152,22 @@ def _open(ranges: Ranges) -> OpenRanges:
     return tuple((first, None if last == _FARTHEST else last) for first, last in ranges)
 
 
-def _rewritten(layer: Conv | ConvTranspose | Pool, axes: Sequence[AxisChange]) -> Layer:
+def _rewritten(layer: Layer, steps: Sequence[Step], axes: Sequence[AxisChange]) -> Layer:
     """Return the layer with one of the changes along every axis: the one nearest to what is there."""
-    if isinstance(layer, ConvTranspose):
-        own = zip(layer.padding, layer.output_padding, strict=True)
-        # The least change of the padding, and then of the output_padding.
-        pairs = [
-            min(axis.pairs, key=lambda pair, at=at: (abs(pair[0] - at[0]), abs(pair[1] - at[1])), default=at)  # type: ignore[misc]
-            for axis, at in zip(axes, own, strict=True)
-        ]
-        strides = tuple(_nearest(axis.stride, step) for axis, step in zip(axes, layer.stride, strict=True))
-        paddings, extras = (tuple(each) for each in zip(*pairs, strict=True))
-        return replace(layer, stride=strides, padding=paddings, output_padding=extras)
-    windows = layer.windows
-    paddings = tuple(_nearest(axis.padding, window.before) for axis, window in zip(axes, windows, strict=True))
-    strides = tuple(_nearest(axis.stride, window.stride) for axis, window in zip(axes, windows, strict=True))
-    if isinstance(layer, Conv):
-        return replace(layer, stride=strides, padding=paddings)
-    return replace(layer, stride=as_given(strides, layer.stride), padding=as_given(paddings, layer.padding))
+    strides = tuple(_nearest(axis.stride, step.stride) for axis, step in zip(axes, steps, strict=True))
+    pairs = [_paddings(axis, step) for axis, step in zip(axes, steps, strict=True)]
+    paddings, extras = (tuple(numbers) for numbers in zip(*pairs, strict=True))
+    return adjusted(layer, stride=strides, padding=paddings, output_padding=extras)
+
+
+def _paddings(axis: AxisChange, step: Step) -> tuple[int, int]:
+    """Return the padding and output_padding nearest to those that are there."""
+    if isinstance(step, Window):
+        return _nearest(axis.padding, step.before), 0
+    # The least change of the padding, and then of the output_padding.
+    there = (step.padding, step.output_padding)
+    pairs = [(pair[0], pair[1]) for pair in axis.pairs]
+    return min(pairs, key=lambda pair: (abs(pair[0] - there[0]), abs(pair[1] - there[1])), default=there)
 
 
 def _nearest(ranges: OpenRanges, value: int) -> int:
@@ -185,13 +176,12 @@ def _nearest(ranges: OpenRanges, value: int) -> int:
     return min(ends, key=lambda end: abs(end - value), default=value)
 
 
-def _output_size(layer: Layer, space: Shape, wanted: Sequence[Ranges]) -> Shape | None:
+def _output_size(steps: Sequence[Step], lengths: Sequence[int], wanted: Sequence[Ranges]) -> Shape | None:
     """Return what forward's `output_size` has to be for what is wanted, where torch takes that as the layer is."""
-    if not isinstance(layer, ConvTranspose):
-        return None
     sizes = []
-    for spread, length, asked in zip(layer.spreads, space, wanted, strict=True):
-        _, by_size = size_ranges(spread, length)
-        fits = [size for size in values(by_size) if holds(asked, size)]
-        sizes += fits[:1]
-    return tuple(sizes) if len(sizes) == len(space) else None
+    for step, length, asked in zip(steps, lengths, wanted, strict=True):
+        if isinstance(step, Window):
+            return None
+        _, by_size = size_ranges(step, length)
+        sizes += [size for size in values(by_size) if holds(asked, size)][:1]
+    return tuple(sizes) if len(sizes) == len(steps) else None

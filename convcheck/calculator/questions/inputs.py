@@ -15,10 +15,11 @@ from convcheck.calculator.inverse import (
     TooManyError,
     axis_names,
     layers_of,
+    merges,
     only,
     through,
 )
-from convcheck.layers import Flatten, Layer, Unfold
+from convcheck.layers import Layer
 from convcheck.sizes.limits import MAX_INT64
 from convcheck.sizes.patterns import Shape
 
@@ -56,7 +57,7 @@ def _known(box: Box) -> list[Ranges]:
 
 def _nearest(layers: Sequence[Layer], output: Shape) -> list[Nearest]:
     """Return, for every axis that can have no such length whatever the others have, the nearest that it can have."""
-    if any(isinstance(layer, (Flatten, Unfold)) for layer in layers):
+    if any(map(merges, layers)):
         # Where axes become one, which of them is at fault depends on the others.
         return []
     names = axis_names(reversed(layers), len(output), "o")

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from convcheck.calculator.answers import Padded, Remainder, Same
 from convcheck.calculator.inverse import layers_of
-from convcheck.calculator.questions.writing import as_given, pasted
+from convcheck.calculator.questions.writing import adjusted, pasted
 from convcheck.errors import ShapeError, UsageError
-from convcheck.layers import Conv, Layer, MaxPool, Pool, accept
+from convcheck.layers import Layer, accept
 from convcheck.sizes.patterns import SPACE_AXES, Shape
 from convcheck.sizes.windows import Window, span
 
@@ -40,17 +41,18 @@ def same_for(layers: Sequence[Layer], input: Shape | None) -> Same:
         ShapeError: the layer cannot take an input of this shape, whatever its padding.
     """
     each = list(layers_of(layers))
-    if len(each) != 1 or not isinstance(each[0], (Conv, Pool)):
+    if len(each) != 1 or each[0].padding_fill() is None:
         raise UsageError(f"--same is about one convolution or pool, and not about {', '.join(map(str, each))}")
     layer = each[0]
-    totals = [span(window.kernel, window.dilation) - 1 for window in layer.windows]
+    windows = _windows(layer)
+    totals = [span(window.kernel, window.dilation) - 1 for window in windows]
     plain = [_halves(total) for total in totals]
     torch = _padded(layer, plain, input)
     if input is None:
         remainders = tuple(_remainders(layer))
         return Same("same", str(layer), None, torch, None, remainders, {}, tuple(_notes(layer, plain)))
     lengths = input[-layer.dims :]
-    theirs = [tensorflow(window, length) for window, length in zip(layer.windows, lengths, strict=True)]
+    theirs = [tensorflow(window, length) for window, length in zip(windows, lengths, strict=True)]
     shift = {
         axis: ours[0] - others[0]
         for axis, ours, others in zip(SPACE_AXES[layer.dims], plain, theirs, strict=True)
@@ -58,6 +60,11 @@ def same_for(layers: Sequence[Layer], input: Shape | None) -> Same:
     }
     notes = tuple(_notes(layer, [*plain, *theirs]))
     return Same("same", str(layer), input, torch, _padded(layer, theirs, input), (), shift, notes)
+
+
+def _windows(layer: Layer) -> list[Window]:
+    """Return the windows of a layer whose padding is filled with something; they depend on no shape."""
+    return [window for window in layer.axis_windows(()) if isinstance(window, Window)]
 
 
 def tensorflow(window: Window, length: int) -> tuple[int, int]:
@@ -70,16 +77,16 @@ def _halves(total: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-def _remainders(layer: Conv | Pool) -> list[Remainder]:
+def _remainders(layer: Layer) -> list[Remainder]:
     """Return TensorFlow's padding for every remainder of a length by the stride; neighbours that agree are one."""
-    many = sum(min(window.stride, span(window.kernel, window.dilation) + 1) for window in layer.windows)
+    many = sum(min(window.stride, span(window.kernel, window.dilation) + 1) for window in _windows(layer))
     if many > _MOST_REMAINDERS:
         raise UsageError(
             f"--same lists a padding for every remainder of a length by the stride, and of {layer} these are {many}; "
             f"{_MOST_REMAINDERS} at most, so add -i with the input's shape"
         )
     found: list[Remainder] = []
-    for axis, window in zip(SPACE_AXES[layer.dims], layer.windows, strict=True):
+    for axis, window in zip(SPACE_AXES[layer.dims], _windows(layer), strict=True):
         stride, reach = window.stride, span(window.kernel, window.dilation)
         # All remainders from the kernel's reach on need no padding.
         for rest in range(min(stride, reach + 1)):
@@ -92,7 +99,7 @@ def _remainders(layer: Conv | Pool) -> list[Remainder]:
     return found
 
 
-def _padded(layer: Conv | Pool, pads: Pairs, input: Shape | None) -> Padded:
+def _padded(layer: Layer, pads: Pairs, input: Shape | None) -> Padded:
     named = dict(zip(SPACE_AXES[layer.dims], pads, strict=True))
     bare = _with(layer, (0,) * layer.dims, "zeros")
     output = None
@@ -100,21 +107,22 @@ def _padded(layer: Conv | Pool, pads: Pairs, input: Shape | None) -> Padded:
         total = [length + before + after for length, (before, after) in zip(input[-layer.dims :], pads, strict=True)]
         output = accept(bare, ((*input[: -layer.dims], *total),))
     own = _with(layer, tuple(after for _, after in pads), None)
-    if input is not None and isinstance(layer, Conv):
-        # What padding_mode copies has to be there.
+    if input is not None and _fill(layer) in ("reflect", "circular"):
+        # What is copied has to be there.
         accept(own, (input,))
-    if all(before == after for before, after in pads) and _runs(own, input):
+    says = "padding" in layer.ADJUSTABLE or not any(map(any, pads))
+    if says and all(before == after for before, after in pads) and _runs(own, input):
         return Padded(named, output, tuple(after for _, after in pads), pasted(own), _functional(layer, pads))
-    if input is not None and isinstance(layer, Pool) and not any(before for before, _ in pads):
+    if input is not None and "ceil_mode" in layer.arguments() and not any(before for before, _ in pads):
         # What is beyond the end counts neither for a maximum nor for an average.
-        rounded = replace(layer, padding=as_given((0,) * layer.dims, layer.padding), ceil_mode=True)
+        rounded = _replaced(bare, ceil_mode=True)
         if _runs(rounded, input) and accept(rounded, (input,)) == output:
             return Padded(named, output, None, pasted(rounded), _functional(layer, pads))
     written = f"nn.Sequential({_module(layer, pads)}, {pasted(bare)})"
     return Padded(named, output, None, written, _functional(layer, pads))
 
 
-def _runs(layer: Conv | Pool, input: Shape | None) -> bool:
+def _runs(layer: Layer, input: Shape | None) -> bool:
     """Tell whether torch takes the layer's arguments and the input."""
     if any(layer.inconsistencies()):
         return False
@@ -124,11 +132,15 @@ def _runs(layer: Conv | Pool, input: Shape | None) -> bool:
         return False
 
 
-def _with(layer: Conv | Pool, padding: Shape, mode: str | None) -> Conv | Pool:
+def _with(layer: Layer, padding: Shape, mode: str | None) -> Layer:
     """Return the layer with other padding, and outputs counted as torch counts them for 'same'."""
-    if isinstance(layer, Conv):
-        return replace(layer, padding=padding, padding_mode=mode or layer.padding_mode)
-    return replace(layer, padding=as_given(padding, layer.padding), ceil_mode=False)
+    more = {} if mode is None else {"padding_mode": mode}
+    return _replaced(adjusted(layer, padding=padding), ceil_mode=False, **more)
+
+
+def _replaced(layer: Layer, **values: Any) -> Layer:
+    """Return the layer with other values of those of these arguments that it has."""
+    return replace(layer, **{name: value for name, value in values.items() if name in layer.arguments()})
 
 
 def _sides(pads: Pairs) -> str:
@@ -136,31 +148,28 @@ def _sides(pads: Pairs) -> str:
     return ", ".join(f"{before}, {after}" for before, after in reversed(pads))
 
 
-def _mode(layer: Conv | Pool) -> str:
-    return layer.padding_mode if isinstance(layer, Conv) else "zeros"
+def _fill(layer: Layer) -> str:
+    fill = layer.padding_fill()
+    assert fill is not None, f"{layer} was asked"
+    return fill
 
 
-def _module(layer: Conv | Pool, pads: Pairs) -> str:
-    if isinstance(layer, MaxPool):
+def _module(layer: Layer, pads: Pairs) -> str:
+    if _fill(layer) == "-inf":
         return f'nn.ConstantPad{layer.dims}d(({_sides(pads)}), float("-inf"))'
-    return f"nn.{_MODULES[_mode(layer)]}{layer.dims}d(({_sides(pads)}))"
+    return f"nn.{_MODULES[_fill(layer)]}{layer.dims}d(({_sides(pads)}))"
 
 
-def _functional(layer: Conv | Pool, pads: Pairs) -> str:
-    mode = _mode(layer)
-    more = "" if mode == "zeros" else f", mode={mode!r}"
-    if isinstance(layer, MaxPool):
-        more = ', value=float("-inf")'
+def _functional(layer: Layer, pads: Pairs) -> str:
+    mode = _fill(layer)
+    more = {"zeros": "", "-inf": ', value=float("-inf")'}.get(mode, f", mode={mode!r}")
     return f"F.pad(x, ({_sides(pads)}){more})"
 
 
-def _notes(layer: Conv | Pool, pads: Pairs) -> list[str]:
+def _notes(layer: Layer, pads: Pairs) -> list[str]:
     notes = []
-    if isinstance(layer, Pool) and layer.ceil_mode:
+    if layer.arguments().get("ceil_mode"):
         notes.append("ceil_mode is left out: 'same' pads for the last window")
-    if isinstance(layer, Pool) and not isinstance(layer, MaxPool) and any(map(any, pads)):
-        notes.append(
-            "zeros of F.pad or ZeroPad count in an average, and TensorFlow leaves them out; of torch's layers, only "
-            "padding with count_include_pad=False does so"
-        )
+    if layer.PADDING_CAVEAT and any(map(any, pads)):
+        notes.append(layer.PADDING_CAVEAT)
     return notes

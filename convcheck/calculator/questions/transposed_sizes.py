@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from convcheck.calculator.answers import AllSizes, Sizes
 from convcheck.calculator.inverse import Ranges, layers_of
 from convcheck.calculator.inverse.ranges import joined
 from convcheck.errors import ShapeError, UsageError
-from convcheck.layers import ConvTranspose, Layer, Unpatchify
+from convcheck.layers import Layer
 from convcheck.sizes.patterns import SPACE_AXES, Shape
 from convcheck.sizes.windows import TransposedWindow
 
@@ -28,7 +28,7 @@ def sizes_for(layers: Sequence[Layer], input: Shape) -> AllSizes:
             output = layer.output_shape(shape)
         except ShapeError as error:
             raise ShapeError(f"layer {number}, {layer}: {error}" if len(each) > 1 else f"{layer}: {error}") from None
-        if isinstance(layer, (ConvTranspose, Unpatchify)):
+        if {"output_padding", "output_spatial_shape"} & {*layer.ADJUSTABLE}:
             found += _sizes(number, layer, shape, output)
         shape = output
     if not found:
@@ -36,24 +36,16 @@ def sizes_for(layers: Sequence[Layer], input: Shape) -> AllSizes:
     return AllSizes("sizes", tuple(found))
 
 
-def _sizes(number: int, layer: ConvTranspose | Unpatchify, shape: Shape, output: Shape) -> list[Sizes]:
-    dims = layer.dims
-    if isinstance(layer, Unpatchify):
-        # Its forward takes the size itself; there is no output_padding.
-        space, made = shape[-dims - 1 : -1], output[-dims - 1 : -1]
-        spreads = [
-            TransposedWindow(patch, step, 1, 0, 0) for patch, step in zip(layer.patch, layer.strides, strict=True)
-        ]
-    else:
-        space, made, spreads = shape[-dims:], output[-dims:], list(layer.spreads)
-    found = []
-    for axis, length, size, spread in zip(SPACE_AXES[dims], space, made, spreads, strict=True):
-        by_padding, by_size = size_ranges(spread, length)
-        extra: Ranges = ((0, max(spread.stride, spread.dilation) - 1),)
-        if isinstance(layer, Unpatchify):
+def _sizes(number: int, layer: Layer, shape: Shape, output: Shape) -> Iterator[Sizes]:
+    axes = zip(SPACE_AXES[layer.dims], layer.space(shape), layer.axis_windows(shape), strict=True)
+    for name, axis, window in axes:
+        assert isinstance(window, TransposedWindow), f"{layer} says that its output's size may be chosen"
+        by_padding, by_size = size_ranges(window, shape[axis])
+        extra: Ranges = ((0, max(window.stride, window.dilation) - 1),)
+        if "output_padding" not in layer.ADJUSTABLE:
+            # Its forward takes the size itself.
             extra = by_padding = ()
-        found.append(Sizes(number, str(layer), axis, length, size, extra, by_padding, by_size))
-    return found
+        yield Sizes(number, str(layer), name, shape[axis], output[axis], extra, by_padding, by_size)
 
 
 def size_ranges(spread: TransposedWindow, length: int) -> tuple[Ranges, Ranges]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from typing import Any
 
 from convcheck.layers import Layer
 from convcheck.sizes.patterns import Shape
@@ -16,6 +18,14 @@ def pasted(layer: Layer, module: str = "nn") -> str:
     return f"{module}." + _BARE.sub(r"='\1'", str(layer))
 
 
-def as_given(values: Shape, like: object) -> int | Shape:
-    """Return one number where all are the same and one was given before, else one for every axis."""
-    return values if isinstance(like, tuple) or len(set(values)) > 1 else values[0]
+def adjusted(layer: Layer, **sizes: Shape) -> Layer:
+    """Return the layer with other values of those arguments that are adjustable, one for every spatial axis.
+
+    One number is written where all are the same and one was given before.
+    """
+    values: dict[str, Any] = {}
+    for name in layer.ADJUSTABLE:
+        if name in sizes:
+            short = isinstance(getattr(layer, name), int | None) and len(set(sizes[name])) == 1
+            values[name] = sizes[name][0] if short else sizes[name]
+    return replace(layer, **values)

@@ -57,7 +57,6 @@ class DotProductAttention(Layer):
     scale: float | None
     enable_gqa: bool
 
-    KINDS = {"scaled_dot_product_attention": 0}
     SIGNATURE = (
         Argument("attn_mask", _mask, None),
         Argument("dropout_p", _no_dropout, 0.0),

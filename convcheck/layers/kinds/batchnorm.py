@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
-from convcheck.layers.base import Layer, Roundings, Statistic, counted, say_rank
+from convcheck.layers.axis_map import AxisMap, counted
+from convcheck.layers.base import Layer, Roundings, Statistic
+from convcheck.layers.initialisation import ONES, ZEROS, Init
+from convcheck.layers.shape_checks import say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import label
@@ -32,7 +36,6 @@ class BatchNorm(Layer):
     track_running_stats: bool
     bias: bool
 
-    KINDS = {"BatchNorm1d": 1, "BatchNorm2d": 2, "BatchNorm3d": 3}
     SIGNATURE = (
         Argument("num_features", read.whole(1)),
         Argument("eps", read.number(0), 1e-5),
@@ -57,6 +60,9 @@ class BatchNorm(Layer):
     def parameters(self) -> dict[str, Shape]:
         names = [name for name, there in (("weight", self.affine), ("bias", self.bias)) if there]
         return dict.fromkeys(names, (self.num_features,))
+
+    def initial_values(self) -> Mapping[str, Init]:
+        return {name: ONES if name == "weight" else ZEROS for name in self.parameters()}
 
     def statistics(self) -> dict[str, Statistic]:
         if not self.track_running_stats:
@@ -83,6 +89,16 @@ class BatchNorm(Layer):
     def axes(self, rank: int, channels: str) -> tuple[str, ...]:
         return counted(rank, (channels, *SPACE_AXES[self.dims][: rank - 2]))
 
+    def axis_map(self, rank: int) -> AxisMap | None:
+        if rank != self.dims + 2 and not (self.dims == 1 and rank == 2):
+            return None
+        names = ("batch", "channels", *SPACE_AXES[self.dims][: rank - 2])
+        axes = tuple((name,) for name in names)
+        known = {"channels": self.num_features} if self.affine or self.track_running_stats else {}
+        # Statistics of the batch need more than one value.
+        several = () if self.track_running_stats else (names[0], *names[2:])
+        return AxisMap(axes, axes, known, several=several)
+
     def space(self, shape: Shape) -> range:
         return range(2, len(shape))
 
@@ -102,9 +118,6 @@ class BatchNorm(Layer):
         Where no running statistics are kept, the batch's variance takes one more: a square per entry, added up.
         """
         return math.prod(self.output_shape(shape)) * (1 if self.track_running_stats else 2)
-
-    def dropped(self, shape: Shape) -> Shape:
-        return (0,) * len(self.output_shape(shape)[2:])
 
     def example_inputs(self) -> Shapes:
         return ((2, self.num_features, *(3, 4, 5)[: self.dims]),)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
-from convcheck.layers.base import Layer, Roundings, batch_of, check_channels, too_short, untested_patch
+from convcheck.layers.axis_map import AxisMap, LengthFunction, spatial
+from convcheck.layers.base import Layer, Roundings, batch_of, untested_patch
+from convcheck.layers.initialisation import Init, uniform_by_fan_in
+from convcheck.layers.shape_checks import check_channels, too_short
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, indivisible, label, per_axis
@@ -29,8 +32,8 @@ class Conv(Layer):
     bias: bool
     padding_mode: str
 
-    KINDS = {"Conv1d": 1, "Conv2d": 2, "Conv3d": 3}
     MIXES_CHANNELS = True
+    ADJUSTABLE = ("padding", "stride")
     SIGNATURE = (
         Argument("in_channels", read.whole(1)),
         Argument("out_channels", read.whole(1)),
@@ -93,6 +96,9 @@ class Conv(Layer):
         """Return the kernel's length along every axis, as `{"kh": 16, "kw": 16}`."""
         return dict(zip(KERNEL_AXES[self.dims], self.kernel_size, strict=True))
 
+    def initial_values(self) -> Mapping[str, Init]:
+        return uniform_by_fan_in(self.parameters())
+
     def parameter_axes(self, name: str) -> tuple[Group, ...]:
         if name == "bias":
             return super().parameter_axes(name)
@@ -110,9 +116,24 @@ class Conv(Layer):
         outputs = (window.outputs(length) for length, window in zip(space, self.windows, strict=True))
         return (*shape[: -self.dims - 1], self.out_channels, *outputs)
 
+    def axis_map(self, rank: int) -> AxisMap | None:
+        # Padding that copies the input needs as much of it.
+        least = {"reflect": 1, "circular": 0}.get(self.padding_mode)
+        functions = [
+            LengthFunction(window.outputs, 1 if least is None else max(1, max(window.before, window.after) + least))
+            for window in self.windows
+        ]
+        return spatial(rank, functions, (self.in_channels, self.out_channels))
+
+    def most_padding(self, _window: Window, length: int) -> int | None:
+        return {"reflect": length - 1, "circular": length}.get(self.padding_mode)
+
+    def padding_fill(self) -> str | None:
+        return self.padding_mode
+
     def _check_axis(self, axis: str, length: int, window: Window) -> None:
         widest = max(window.before, window.after)
-        limit = {"reflect": length - 1, "circular": length}.get(self.padding_mode)
+        limit = self.most_padding(window, length)
         if limit is not None and widest > limit:
             need = max(widest + length - limit, span(window.kernel, window.dilation) - window.before - window.after)
             raise ShapeError(
@@ -135,11 +156,6 @@ class Conv(Layer):
         output = self.output_shape(shape)
         positions = batch_of(shape, self.dims + 1) * math.prod(output[-self.dims :])
         return positions * math.prod(self.parameters()["weight"])
-
-    def dropped(self, shape: Shape) -> Shape:
-        outputs = self.output_shape(shape)[-self.dims :]
-        axes = zip(shape[-self.dims :], outputs, self.windows, strict=True)
-        return tuple(window.dropped(length, outputs, self.padding_mode) for length, outputs, window in axes)
 
     def im2col_size(self, shape: Shape) -> int:
         # Every factor once for each of the out_channels / groups sums that it enters.

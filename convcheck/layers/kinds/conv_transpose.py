@@ -7,7 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
-from convcheck.layers.base import Layer, Roundings, batch_of, check_channels, untested_patch
+from convcheck.layers.axis_map import AxisMap, LengthFunction, spatial
+from convcheck.layers.base import Layer, Roundings, batch_of, untested_patch
+from convcheck.layers.initialisation import Init, uniform_by_fan_in
+from convcheck.layers.shape_checks import check_channels
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, indivisible, label, per_axis
@@ -30,8 +33,8 @@ class ConvTranspose(Layer):
     dilation: Shape
     padding_mode: str
 
-    KINDS = {"ConvTranspose1d": 1, "ConvTranspose2d": 2, "ConvTranspose3d": 3}
     MIXES_CHANNELS = True
+    ADJUSTABLE = ("padding", "output_padding", "stride")
     SIGNATURE = (
         Argument("in_channels", read.whole(1)),
         Argument("out_channels", read.whole(1)),
@@ -74,6 +77,9 @@ class ConvTranspose(Layer):
         """Return the kernel's length along every axis, as `{"kh": 16, "kw": 16}`."""
         return dict(zip(KERNEL_AXES[self.dims], self.kernel_size, strict=True))
 
+    def initial_values(self) -> Mapping[str, Init]:
+        return uniform_by_fan_in(self.parameters())
+
     def parameter_axes(self, name: str) -> tuple[Group, ...]:
         if name == "bias":
             return super().parameter_axes(name)
@@ -99,6 +105,10 @@ class ConvTranspose(Layer):
                 )
         return (*shape[: -self.dims - 1], self.out_channels, *outputs)
 
+    def axis_map(self, rank: int) -> AxisMap | None:
+        functions = [LengthFunction(spread.outputs) for spread in self.spreads]
+        return spatial(rank, functions, (self.in_channels, self.out_channels))
+
     def explain(self, shape: Shape) -> Iterator[str]:
         output = self.output_shape(shape)
         yield f"o: out_channels = {self.out_channels}"
@@ -112,11 +122,6 @@ class ConvTranspose(Layer):
         self.output_shape(shape)
         positions = batch_of(shape, self.dims + 1) * math.prod(shape[-self.dims :])
         return positions * math.prod(self.parameters()["weight"])
-
-    def dropped(self, shape: Shape) -> Shape:
-        outputs = self.output_shape(shape)[-self.dims :]
-        axes = zip(shape[-self.dims :], outputs, self.spreads, strict=True)
-        return tuple(spread.dropped(length, outputs) for length, outputs, spread in axes)
 
     def im2col_size(self, shape: Shape) -> int:
         return self.macs(shape) * self.groups // self.in_channels

@@ -7,11 +7,15 @@ out, too, and how many operations an exponential takes is the processor's matter
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
+from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from convcheck.errors import ShapeError
-from convcheck.layers.base import Roundings, Weightless, say_rank
+from convcheck.layers.axis_map import AxisMap, numbered
+from convcheck.layers.base import Roundings, Weightless
+from convcheck.layers.families import ELEMENTWISE
+from convcheck.layers.shape_checks import say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument, BadValueError
 from convcheck.layers.text.notation import compact, label
@@ -32,20 +36,22 @@ def probability(value: object, dims: int) -> object:
     return value
 
 
-def _none(*kinds: str) -> dict[str, int]:
-    return dict.fromkeys(kinds, 0)
-
-
 @dataclass(frozen=True)
 class Elementwise(Weightless):
-    """`y[n] = f(x[n])` for every entry by itself. This class holds those that have no argument."""
+    """`y[n] = f(x[n])` for every entry by itself."""
 
-    KINDS = _none("Identity", "Sigmoid", "Tanh", "Softsign", "LogSigmoid")
+    DIMS = 0
     SIGNATURE: ClassVar[tuple[Argument, ...]] = ()
     ANY_SHAPE = True
 
     def output_shape(self, shape: Shape) -> Shape:
         return shape
+
+    def axes(self, rank: int, channels: str) -> tuple[str, ...]:
+        return ()
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        return AxisMap(numbered(rank), numbered(rank))
 
     def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
         """Leave them: every output reads the input of its own place."""
@@ -77,34 +83,12 @@ class Elementwise(Weightless):
 
 
 @dataclass(frozen=True)
-class InPlace(Elementwise):
-    """Activations that may overwrite their input, which changes memory and not what is computed."""
-
-    inplace: bool
-
-    KINDS = _none("ReLU", "ReLU6", "SELU", "SiLU", "Mish", "Hardswish", "Hardsigmoid")
-    SIGNATURE = (_INPLACE,)
-
-
-@dataclass(frozen=True)
-class LeakyReLU(Elementwise):
-    """`max(x, 0) + negative_slope * min(x, 0)`."""
-
-    negative_slope: float
-    inplace: bool
-
-    KINDS = _none("LeakyReLU")
-    SIGNATURE = (Argument("negative_slope", read.number(), 0.01), _INPLACE)
-
-
-@dataclass(frozen=True)
 class ELU(Elementwise):
     """`x` above 0, else `alpha * (exp(x) - 1)`, or with `x / alpha` for CELU."""
 
     alpha: float
     inplace: bool
 
-    KINDS = _none("ELU", "CELU")
     SIGNATURE = (Argument("alpha", read.number(), 1.0), _INPLACE)
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
@@ -120,7 +104,6 @@ class Hardtanh(Elementwise):
     max_val: float
     inplace: bool
 
-    KINDS = _none("Hardtanh")
     SIGNATURE = (Argument("min_val", read.number(), -1.0), Argument("max_val", read.number(), 1.0), _INPLACE)
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
@@ -134,23 +117,11 @@ class GELU(Elementwise):
 
     approximate: str
 
-    KINDS = _none("GELU")
     SIGNATURE = (Argument("approximate", read.one_of("none", "tanh"), "none"),)
 
     def _named(self) -> dict[str, tuple[object, object]]:
         # torch prints this one word with its quotes.
         return {"approximate": (repr(self.approximate), None)}
-
-
-@dataclass(frozen=True)
-class Softplus(Elementwise):
-    """`log(1 + exp(beta * x)) / beta`, and `x` where `beta * x` is above the threshold."""
-
-    beta: float
-    threshold: float
-
-    KINDS = _none("Softplus")
-    SIGNATURE = (Argument("beta", read.number(), 1.0), Argument("threshold", read.number(), 20.0))
 
 
 @dataclass(frozen=True)
@@ -160,8 +131,10 @@ class Dropout(Elementwise):
     p: float
     inplace: bool
 
-    KINDS = _none("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout")
     SIGNATURE = (Argument("p", probability, 0.5), _INPLACE)
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        return super().axis_map(rank) if self.kind != "Dropout1d" or rank in (2, 3) else None
 
     def output_shape(self, shape: Shape) -> Shape:
         # The other ones only warn.
@@ -191,7 +164,6 @@ class Softmax(Weightless):
 
     dim: int | None
 
-    KINDS = _none("Softmax", "LogSoftmax")
     SIGNATURE = (Argument("dim", read.optional(read.axis), None),)
 
     def axis(self, rank: int) -> int:
@@ -199,6 +171,14 @@ class Softmax(Weightless):
         if self.dim is None:
             return 0 if rank in (0, 1, 3) else 1
         return self.dim % rank if rank else 0
+
+    def axes(self, rank: int, channels: str) -> tuple[str, ...]:
+        return ()
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        least = max(1, rank)
+        fits = self.dim is None or -least <= self.dim < least
+        return AxisMap(numbered(rank), numbered(rank)) if fits else None
 
     def output_shape(self, shape: Shape) -> Shape:
         # torch takes a number without axes for an axis of one.
@@ -228,3 +208,23 @@ class Softmax(Weightless):
 
     def label(self) -> str:
         return label([self.kind, "" if self.dim is None else self.dim])
+
+
+@cache
+def _simple(kind: str) -> type[Elementwise]:
+    """Return the class of a kind that the table of families knows by its arguments alone."""
+    arguments = ELEMENTWISE[kind]
+    signature = tuple(
+        Argument(name, read.flag if isinstance(default, bool) else read.number(), default)
+        for name, default in arguments.items()
+    )
+    named = [(name, type(default)) for name, default in arguments.items()]
+    return make_dataclass(
+        kind, named, bases=(Elementwise,), frozen=True, namespace={"SIGNATURE": signature, "__module__": __name__}
+    )
+
+
+def __getattr__(name: str) -> type[Elementwise]:
+    if name not in ELEMENTWISE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _simple(name)

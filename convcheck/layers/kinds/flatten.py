@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError, multiples
-from convcheck.layers.base import Weightless, say_rank
+from convcheck.layers.axis_map import AxisMap, numbered
+from convcheck.layers.base import Weightless
+from convcheck.layers.shape_checks import say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import label
@@ -28,7 +30,6 @@ class Flatten(Weightless):
     start_dim: int
     end_dim: int
 
-    KINDS = {"Flatten": 0}
     SIGNATURE = (Argument("start_dim", read.axis, 1), Argument("end_dim", read.axis, -1))
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
@@ -50,6 +51,13 @@ class Flatten(Weightless):
                 f"{self._ranks()}"
             )
         return (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        if not all(-rank <= dim < rank for dim in (self.start_dim, self.end_dim)):
+            return None
+        axes, start, end = numbered(rank), self.start_dim % rank, self.end_dim % rank + 1
+        merged = tuple(axis for group in axes[start:end] for axis in group)
+        return AxisMap(axes, (*axes[:start], merged, *axes[end:])) if merged else None
 
     def explain(self, shape: Shape) -> Iterator[str]:
         output, merged = self.output_shape(shape), self._merged(shape)
@@ -89,7 +97,6 @@ class Unflatten(Weightless):
     dim: int
     unflattened_size: Shape
 
-    KINDS = {"Unflatten": 0}
     SIGNATURE = (Argument("dim", read.axis), Argument("unflattened_size", read.sizes))
 
     @property
@@ -108,6 +115,15 @@ class Unflatten(Weightless):
             )
         sizes = (shape[dim] // self.told if length == -1 else length for length in self.unflattened_size)
         return (*shape[:dim], *sizes, *shape[dim + 1 :])
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        if not -rank <= self.dim < rank:
+            return None
+        axes, dim = numbered(rank), self.dim % rank
+        parts = tuple(f"part {number}" for number in range(len(self.unflattened_size)))
+        known = {part: size for part, size in zip(parts, self.unflattened_size, strict=True) if size != -1}
+        split = tuple((part,) for part in parts)
+        return AxisMap((*axes[:dim], parts, *axes[dim + 1 :]), (*axes[:dim], *split, *axes[dim + 1 :]), known)
 
     def explain(self, shape: Shape) -> Iterator[str]:
         output, dim = self.output_shape(shape), self.dim % len(shape)

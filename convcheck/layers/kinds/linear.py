@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
-from convcheck.layers.base import Layer, Roundings, batch_of, counted
+from convcheck.layers.axis_map import AxisMap, counted, numbered
+from convcheck.layers.base import Layer, Roundings, batch_of
+from convcheck.layers.initialisation import Init, uniform_by_fan_in
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import label
@@ -25,7 +27,6 @@ class Linear(Layer):
     out_features: int
     bias: bool
 
-    KINDS = {"Linear": 0}
     SIGNATURE = (
         Argument("in_features", read.whole(1)),
         Argument("out_features", read.whole(1)),
@@ -36,8 +37,16 @@ class Linear(Layer):
         bias = {"bias": (self.out_features,)} if self.bias else {}
         return {"weight": (self.out_features, self.in_features), **bias}
 
+    def initial_values(self) -> Mapping[str, Init]:
+        return uniform_by_fan_in(self.parameters())
+
     def parameter_axes(self, name: str) -> tuple[Group, ...]:
         return (("o",), ("i",)) if name == "weight" else super().parameter_axes(name)
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        known = {"in_features": self.in_features, "features": self.out_features}
+        lead = numbered(rank - 1)
+        return AxisMap((*lead, ("in_features",)), (*lead, ("features",)), known) if rank else None
 
     def axes(self, rank: int, channels: str) -> tuple[str, ...]:
         return counted(rank, (channels,))

@@ -18,7 +18,6 @@ class MatMul(Layer):
     vector on either side of `matmul` is a row or a column that leaves no axis behind.
     """
 
-    KINDS = {"matmul": 0, "bmm": 0, "mm": 0}
     SIGNATURE = ()
     INPUT_COUNTS = (2,)
 

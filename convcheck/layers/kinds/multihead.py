@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
+from convcheck.layers.axis_map import AxisMap, UnknownMapError, numbered
 from convcheck.layers.base import Layer, Roundings
+from convcheck.layers.initialisation import ZEROS, Init, fans, uniform_by_fan_in
 from convcheck.layers.kinds.attention import SCORES_AT_ONCE, unusual
 from convcheck.layers.kinds.elementwise import probability
 from convcheck.layers.text import arguments as read
@@ -44,7 +47,6 @@ class MultiheadAttention(Layer):
     vdim: int | None
     batch_first: bool
 
-    KINDS = {"MultiheadAttention": 0}
     SIGNATURE = (
         Argument("embed_dim", read.whole(1)),
         Argument("num_heads", read.whole(1)),
@@ -101,8 +103,17 @@ class MultiheadAttention(Layer):
             shapes |= {"bias_k": (1, 1, width), "bias_v": (1, 1, width)}
         return {**shapes, "out_proj.weight": (width, width)}
 
+    def initial_values(self) -> Mapping[str, Init]:
+        return {name: _initial(name, shape) for name, shape in self.parameters().items()}
+
     def parameter_axes(self, name: str) -> tuple[Group, ...]:
         return (("o",), ("i",)) if name.endswith("weight") else super().parameter_axes(name)
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        if not self.packed:
+            raise UnknownMapError(f"{self} takes 3 inputs, which an output's shape does not tell")
+        axes = (*numbered(rank - 1), ("features",))
+        return AxisMap(axes, axes, {"features": self.embed_dim}) if rank in (2, 3) else None
 
     def untested(self, *shapes: Shape) -> Iterator[str]:
         if 1 in (self.num_heads, self.embed_dim // self.num_heads):
@@ -192,3 +203,14 @@ class MultiheadAttention(Layer):
             [self.kind, self.embed_dim, ("h", self.num_heads, None), ("k", self.kdim, None), ("v", self.vdim, None)]
             + [("", name if set_ else "", "") for name, set_ in {**flags, "batchfirst": self.batch_first}.items()]
         )
+
+
+def _initial(name: str, shape: Shape) -> Init:
+    if name == "out_proj.weight":
+        return uniform_by_fan_in({name: shape})[name]
+    if name in ("in_proj_bias", "out_proj.bias"):
+        return ZEROS
+    both = sum(fans(shape) or (1, 1))
+    if name in ("bias_k", "bias_v"):
+        return Init("normal", std=math.sqrt(2 / both))
+    return Init("uniform", bound=math.sqrt(6 / both))

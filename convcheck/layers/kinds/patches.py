@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
-from convcheck.layers.base import Layer, Roundings, counted, untested_patch
+from convcheck.layers.axis_map import AxisMap, LengthFunction, counted, spatial
+from convcheck.layers.base import Layer, Roundings, untested_patch
+from convcheck.layers.initialisation import ZEROS, Init, uniform_by_fan_in
 from convcheck.layers.kinds.conv import Conv
 from convcheck.layers.kinds.conv_transpose import ConvTranspose
 from convcheck.layers.text import arguments as read
@@ -72,6 +75,14 @@ class _Patches(Layer):
     def axes(self, rank: int, channels: str) -> tuple[str, ...]:
         return counted(rank, (*SPACE_AXES[self.dims], channels))
 
+    def initial_values(self) -> Mapping[str, Init]:
+        shapes = self.parameters()
+        if self.weight_init == "default":
+            return uniform_by_fan_in(shapes)
+        inputs = self.in_features * math.prod(self.patch)
+        weight = ZEROS if self.weight_init == "zeros" else Init("normal", std=math.sqrt(2 / inputs))
+        return {name: weight if name == "conv.weight" else ZEROS for name in shapes}
+
     def axis_sizes(self) -> dict[str, int]:
         return dict(zip(KERNEL_AXES[self.dims], self.patch, strict=True))
 
@@ -120,7 +131,6 @@ class _Patches(Layer):
 class Patchify(_Patches):
     """`[b, *space, i] -> [b, *grid, o]`: a convolution without padding, channels last."""
 
-    KINDS = {"Patchify": 0}
     SIGNATURE = _SIGNATURE
 
     def conv(self) -> Conv:
@@ -141,6 +151,10 @@ class Patchify(_Patches):
     def output_shape(self, shape: Shape) -> Shape:
         return self._channels_last(self.conv().output_shape(self.channels_first(shape)))
 
+    def axis_map(self, rank: int) -> AxisMap | None:
+        functions = [LengthFunction(window.outputs) for window in self.conv().windows]
+        return spatial(rank, functions, (self.in_features, self.out_features), channels_last=True)
+
     def explain(self, shape: Shape) -> Iterator[str]:
         output = self.output_shape(shape)
         axes = zip(self.conv().windows, shape[-self.dims - 1 : -1], strict=True)
@@ -152,9 +166,6 @@ class Patchify(_Patches):
 
     def macs(self, shape: Shape) -> int:
         return self.conv().macs(self.channels_first(shape))
-
-    def dropped(self, shape: Shape) -> Shape:
-        return self.conv().dropped(self.channels_first(shape))
 
     def im2col_size(self, shape: Shape) -> int:
         return self.conv().im2col_size(self.channels_first(shape))
@@ -175,7 +186,7 @@ class Unpatchify(_Patches):
 
     output_spatial_shape: int | Shape | None
 
-    KINDS = {"Unpatchify": 0}
+    ADJUSTABLE = ("output_spatial_shape",)
     SIGNATURE = (*_SIGNATURE, Argument("output_spatial_shape", read.optional(read.few(1)), None))
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
@@ -226,6 +237,16 @@ class Unpatchify(_Patches):
         first = self.channels_first(shape)
         return self._channels_last(self.conv(shape).output_shape(first))
 
+    def axis_map(self, rank: int) -> AxisMap | None:
+        windows = [TransposedWindow(*sizes, 1, 0, 0) for sizes in zip(self.patch, self.strides, strict=True)]
+        functions = [LengthFunction(window.outputs) for window in windows]
+        if self.output_spatial_shape is not None:
+            # The one grid whose last patch ends less than a step before the size that is asked for.
+            asked = zip(self._each(self.output_spatial_shape), self.patch, self.strides, strict=True)
+            grids = [(size, (size - patch) // step + 1) for size, patch, step in asked]
+            functions = [LengthFunction(partial(_always, size), max(1, grid), grid) for size, grid in grids]
+        return spatial(rank, functions, (self.in_features, self.out_features), channels_last=True)
+
     def explain(self, shape: Shape) -> Iterator[str]:
         output = self.output_shape(shape)
         axes = zip(self.conv(shape).spreads, shape[-self.dims - 1 : -1], strict=True)
@@ -238,10 +259,6 @@ class Unpatchify(_Patches):
     def macs(self, shape: Shape) -> int:
         first = self.channels_first(shape)
         return self.conv(shape).macs(first)
-
-    def dropped(self, shape: Shape) -> Shape:
-        first = self.channels_first(shape)
-        return self.conv(shape).dropped(first)
 
     def im2col_size(self, shape: Shape) -> int:
         first = self.channels_first(shape)
@@ -266,3 +283,7 @@ class Unpatchify(_Patches):
 
     def __str__(self) -> str:
         return self._written({"output_spatial_shape": (self.output_spatial_shape, None)})
+
+
+def _always(size: int, _length: int) -> int:
+    return size

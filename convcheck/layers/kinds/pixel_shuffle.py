@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from convcheck.errors import ShapeError, multiples
-from convcheck.layers.base import Weightless, say_rank, untested_patch
+from convcheck.layers.axis_map import AxisMap, numbered
+from convcheck.layers.base import Weightless, untested_patch
+from convcheck.layers.shape_checks import say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import label, per_axis
@@ -23,7 +25,7 @@ class PixelShuffle(Weightless):
 
     upscale_factor: int
 
-    KINDS = {"PixelShuffle": 2}
+    DIMS = 2
     MIXES_CHANNELS = True
     SIGNATURE = (Argument("upscale_factor", read.whole(1)),)
 
@@ -41,6 +43,9 @@ class PixelShuffle(Weightless):
             )
         return (*batch, channels // area, self.upscale_factor * height, self.upscale_factor * width)
 
+    def axis_map(self, rank: int) -> AxisMap | None:
+        return _shuffle(rank, self.upscale_factor)
+
     def explain(self, shape: Shape) -> Iterator[str]:
         output, factor = self.output_shape(shape), self.upscale_factor
         yield f"o: {parenthesize(shape[-3])} / {factor}**2 = {output[-3]}"
@@ -51,10 +56,6 @@ class PixelShuffle(Weightless):
 
     def untested(self, shape: Shape) -> Iterator[str]:
         yield from untested_patch(shape[-3] // self.upscale_factor**2, self.upscale_factor**2)
-
-    def dropped(self, shape: Shape) -> Shape:
-        self.output_shape(shape)
-        return (0, 0)
 
     def example_inputs(self) -> Shapes:
         return ((2, 2 * self.upscale_factor**2, 3, 4),)
@@ -72,7 +73,7 @@ class PixelUnshuffle(Weightless):
 
     downscale_factor: int
 
-    KINDS = {"PixelUnshuffle": 2}
+    DIMS = 2
     SIGNATURE = (Argument("downscale_factor", read.whole(1)),)
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
@@ -90,6 +91,10 @@ class PixelUnshuffle(Weightless):
         *batch, channels, height, width = shape
         return (*batch, channels * factor**2, height // factor, width // factor)
 
+    def axis_map(self, rank: int) -> AxisMap | None:
+        back = _shuffle(rank, self.downscale_factor)
+        return back and replace(back, source=back.target, target=back.source)
+
     def explain(self, shape: Shape) -> Iterator[str]:
         output, factor = self.output_shape(shape), self.downscale_factor
         yield f"o: {parenthesize(shape[-3])} * {factor}**2 = {output[-3]}"
@@ -100,10 +105,6 @@ class PixelUnshuffle(Weightless):
 
     def untested(self, shape: Shape) -> Iterator[str]:
         yield from untested_patch(shape[-3], self.downscale_factor**2)
-
-    def dropped(self, shape: Shape) -> Shape:
-        self.output_shape(shape)
-        return (0, 0)
 
     def example_inputs(self) -> Shapes:
         return ((2, 3, 2 * self.downscale_factor, 3 * self.downscale_factor),)
@@ -123,3 +124,11 @@ def _too_large(name: str, factor: int) -> Iterator[tuple[str, str]]:
 def _check_rank(shape: Shape, kind: str) -> None:
     if len(shape) < 3:
         raise ShapeError(f"{kind} takes [..., channels, H, W]; {say_rank(shape)}")
+
+
+def _shuffle(rank: int, factor: int) -> AxisMap | None:
+    if rank < 3:
+        return None
+    lead = numbered(rank - 3)
+    blocks = (("channels", "i", "j"), ("h",), ("w",))
+    return AxisMap((*lead, *blocks), (*lead, ("channels",), ("h", "i"), ("w", "j")), {"i": factor, "j": factor})

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from convcheck.errors import ShapeError
-from convcheck.layers.base import Roundings, Weightless, check_rank, too_short
+from convcheck.layers.axis_map import AxisMap, LengthFunction, spatial
+from convcheck.layers.base import Roundings, Weightless
+from convcheck.layers.shape_checks import check_rank, too_short
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, label, per_axis
@@ -25,6 +28,8 @@ class Pool(Weightless):
     stride: Size
     padding: Size
     ceil_mode: bool
+
+    ADJUSTABLE = ("padding", "stride")
 
     @classmethod
     def completed(cls, arguments: dict[str, object]) -> dict[str, object]:
@@ -51,11 +56,20 @@ class Pool(Weightless):
         axes = zip(kernels, strides, self.dilations(), pads, strict=True)
         return tuple(Window(kernel, stride, dilation, pad, pad) for kernel, stride, dilation, pad in axes)
 
+    def axis_map(self, rank: int) -> AxisMap | None:
+        return spatial(rank, [LengthFunction(partial(self.outputs_of, window)) for window in self.windows], None)
+
+    def outputs_of(self, window: Window, length: int) -> int:
+        return window.outputs_rounded_up(length) if self.ceil_mode else window.outputs(length)
+
+    def most_padding(self, window: Window, _length: int) -> int | None:
+        return window.kernel // 2
+
     def output_shape(self, shape: Shape) -> Shape:
         check_rank(shape, self.dims, "channels", self.kind)
         outputs = []
         for axis, length, window in zip(SPACE_AXES[self.dims], shape[-self.dims :], self.windows, strict=True):
-            outputs.append(window.outputs_rounded_up(length) if self.ceil_mode else window.outputs(length))
+            outputs.append(self.outputs_of(window, length))
             if outputs[-1] < 1:
                 raise too_short(axis, length, window, window.stride - 1 if self.ceil_mode else 0)
         return (*shape[: -self.dims], *outputs)
@@ -68,12 +82,6 @@ class Pool(Weightless):
 
     def axis_windows(self, shape: Shape) -> tuple[Window, ...]:
         return self.windows
-
-    def dropped(self, shape: Shape) -> Shape:
-        outputs = self.output_shape(shape)[-self.dims :]
-        axes = zip(shape[-self.dims :], outputs, self.windows, strict=True)
-        # Padding is zeros, or less than any number: no copies of the input.
-        return tuple(window.dropped(length, outputs, "zeros") for length, outputs, window in axes)
 
     def example_inputs(self) -> Shapes:
         return ((2, 3, *(window.example_length() for window in self.windows)),)
@@ -91,7 +99,6 @@ class MaxPool(Pool):
     dilation: Size
     return_indices: bool
 
-    KINDS = {"MaxPool1d": 1, "MaxPool2d": 2, "MaxPool3d": 3}
     SIGNATURE = (
         Argument("kernel_size", read.as_given(1, short=True)),
         Argument("stride", read.optional(read.as_given(1, short=True)), None),
@@ -103,6 +110,9 @@ class MaxPool(Pool):
 
     def dilations(self) -> Shape:
         return along(self.dilation, self.dims)
+
+    def padding_fill(self) -> str | None:
+        return "-inf"
 
     def degree(self) -> int | None:
         """Return None: a maximum is no polynomial."""
@@ -128,6 +138,14 @@ class _Average(Pool):
 
     count_include_pad: bool
 
+    PADDING_CAVEAT = (
+        "zeros of F.pad or ZeroPad count in an average, and TensorFlow leaves them out; of torch's layers, only "
+        "padding with count_include_pad=False does so"
+    )
+
+    def padding_fill(self) -> str | None:
+        return "zeros"
+
     def roundings(self) -> Roundings:
         # The sum is in at least float32, and so is the quotient, which is rounded once.
         return Roundings()
@@ -148,7 +166,6 @@ class _Average(Pool):
 class AvgPool1d(_Average):
     """Averages along one axis. torch turns its sizes into tuples, and prints them so."""
 
-    KINDS = {"AvgPool1d": 1}
     SIGNATURE = (
         Argument("kernel_size", read.per_axis(1)),
         Argument("stride", read.optional(read.per_axis(1)), None),
@@ -164,7 +181,6 @@ class AvgPool(_Average):
 
     divisor_override: int | None
 
-    KINDS = {"AvgPool2d": 2, "AvgPool3d": 3}
     SIGNATURE = (
         Argument("kernel_size", read.as_given(1, short=True)),
         Argument("stride", read.optional(read.as_given(1, short=True)), None),
@@ -173,6 +189,16 @@ class AvgPool(_Average):
         Argument("count_include_pad", read.strict_flag, True),
         Argument("divisor_override", read.optional(read.divisor), None),
     )
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        # Along three axes, torch asks for as many positions as the kernel has.
+        least = [window.kernel if self.dims == 3 else 1 for window in self.windows]
+        axes = zip(self.windows, least, strict=True)
+        functions = [LengthFunction(partial(self.outputs_of, window), shortest) for window, shortest in axes]
+        return spatial(rank, functions, None)
+
+    def most_padding(self, window: Window, length: int) -> int | None:
+        return super().most_padding(window, length) if self.dims == 2 or length >= window.kernel else -1
 
     def output_shape(self, shape: Shape) -> Shape:
         check_rank(shape, self.dims, "channels", self.kind)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import PatternError, ShapeError
+from convcheck.layers.axis_map import AxisMap
 from convcheck.layers.base import Layer, Roundings
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument, BadValueError
@@ -45,7 +46,6 @@ class Rearrange(Layer):
     pattern: str
     lengths: tuple[tuple[str, int], ...]
 
-    KINDS = {"rearrange": 0}
     SIGNATURE = (Argument("pattern", _pattern),)
     KEYWORDS = Argument("lengths", _lengths)
 
@@ -74,6 +74,15 @@ class Rearrange(Layer):
             return self.for_rank(len(shape)).shape(shape, dict(self.lengths))
         except PatternError as error:
             raise ShapeError(f"{self.pattern!r} on {list(shape)}: {error}") from None
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        try:
+            pattern, known = self.for_rank(rank), dict(self.lengths)
+        except (PatternError, ShapeError):
+            return None
+        # einops cannot take apart a group of several lengths that are not known.
+        split = all(len(set(group) - known.keys()) < 2 for group in pattern.source)
+        return AxisMap(pattern.source, pattern.target, known) if split else None
 
     def explain(self, shape: Shape) -> Iterator[str]:
         output, pattern = self.output_shape(shape), self.for_rank(len(shape))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import takewhile
 
 from convcheck.errors import ShapeError, cut
 from convcheck.layers.base import Layer, Roundings, Statistic
-from convcheck.sizes.lengths import UndecidedError
+from convcheck.layers.initialisation import Init
 from convcheck.sizes.patterns import Group, Shape, Shapes
-from convcheck.sizes.unread import Passage, unread
 
 _WIDEST = 64
 """Positions by which a made-up input is lengthened before it is given up to find one that fits."""
@@ -22,7 +20,6 @@ class Sequential(Layer):
 
     layers: tuple[Layer, ...]
 
-    KINDS = {"Sequential": 0}
     SIGNATURE = ()
     IS_CONTAINER = True
 
@@ -53,14 +50,21 @@ class Sequential(Layer):
             for name, shape in layer.parameters().items()
         }
 
+    def initial_values(self) -> Mapping[str, Init]:
+        return {
+            f"{number}.{name}": init
+            for number, layer in enumerate(self.layers)
+            for name, init in layer.initial_values().items()
+        }
+
     def parameter_axes(self, name: str) -> tuple[Group, ...]:
         number, _, inner = name.partition(".")
         # How many groups there are is told by `axis_sizes`, which is about a layer by itself.
         return tuple(group[-1:] for group in self.layers[int(number)].parameter_axes(inner))
 
     def axes(self, rank: int, channels: str) -> tuple[str, ...]:
-        named = self.layers if channels == "i" else tuple(reversed(self.layers))
-        return next((layer for layer in named if not layer.ANY_SHAPE), named[0]).axes(rank, channels)
+        named = self.layers if channels == "i" else reversed(self.layers)
+        return next((names for layer in named if (names := layer.axes(rank, channels))), ())
 
     def untested(self, shape: Shape) -> Iterator[str]:
         # Convolutions in a chain are merged, not laid out; what has no weights is.
@@ -102,27 +106,6 @@ class Sequential(Layer):
 
     def macs(self, shape: Shape) -> int:
         return sum(layer.macs(each) for layer, each in zip(self.layers, self.through(shape)[:-1], strict=True))
-
-    def dropped(self, shape: Shape) -> Shape:
-        """Return what of the input no output ever reads, through all layers.
-
-        Raises:
-            UndecidedError: positions are moved, and some of what was moved is not read.
-        """
-        inputs = [(layer, taken) for layer, (taken,) in self.leaves_with_inputs(shape) if not layer.ANY_SHAPE]
-        if not inputs:
-            return ()
-        first, taken = inputs[0]
-        space = first.space(taken)
-        followed = list(
-            takewhile(lambda each: each[0].space(each[1]) == space and each[0].axis_windows(each[1]), inputs)
-        )
-        rest = inputs[len(followed) or 1 :]
-        if any(any(layer.dropped(each)) for layer, each in rest):
-            raise UndecidedError(f"which positions are never read is not known behind {inputs[len(followed)][0].kind}")
-        if not followed:
-            return first.dropped(taken)
-        return tuple(unread(passages) for passages in zip(*map(_passages, followed), strict=True))
 
     def example_inputs(self) -> Shapes:
         first = _leaf(self)
@@ -168,12 +151,3 @@ def _leaf(layer: Layer) -> Layer:
     """Return the first layer of a chain that is no chain itself; one that takes any shape only where all do."""
     leaves = list(layer.leaves())
     return next((leaf for leaf in leaves if not leaf.ANY_SHAPE), leaves[0])
-
-
-def _passages(entry: tuple[Layer, Shape]) -> list[Passage]:
-    """Return a layer along each of its axes, with the input that it gets."""
-    layer, shape = entry
-    space, outputs = layer.space(shape), layer.output_shape(shape)
-    mode = getattr(layer, "padding_mode", "zeros")
-    steps = layer.axis_windows(shape)
-    return [Passage(step, mode, shape[axis], outputs[axis]) for axis, step in zip(space, steps, strict=True)]

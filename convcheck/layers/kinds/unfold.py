@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError, multiples
-from convcheck.layers.base import Roundings, Weightless, check_rank, say_rank, too_short, untested_patch
+from convcheck.layers.axis_map import AxisMap, LengthFunction
+from convcheck.layers.base import Roundings, Weightless, untested_patch
+from convcheck.layers.shape_checks import check_rank, say_rank, too_short
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import compact, label, per_axis
@@ -39,6 +41,8 @@ class _Columns(Weightless):
     padding: Size
     stride: Size
 
+    DIMS = 2
+
     @property
     def windows(self) -> tuple[Window, ...]:
         """The window of either axis of the image."""
@@ -67,7 +71,6 @@ class _Columns(Weightless):
 class Unfold(_Columns):
     """`y[(i, kh, kw), (h, w)] = x[i, s*h + d*kh - p, s*w + d*kw - p]`: every window becomes a column."""
 
-    KINDS = {"Unfold": 2}
     SIGNATURE = _WINDOW
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -81,6 +84,12 @@ class Unfold(_Columns):
             columns *= outputs
         return (*batch, channels * self.taps, columns)
 
+    def axis_map(self, rank: int) -> AxisMap | None:
+        functions = {axis: LengthFunction(window.outputs) for axis, window in zip("hw", self.windows, strict=True)}
+        batch = (("batch",),)[: rank - 3]
+        source, target = (*batch, ("channels",), ("h",), ("w",)), (*batch, ("channels", "taps"), ("h", "w"))
+        return AxisMap(source, target, {"taps": self.taps}, functions) if rank in (3, 4) else None
+
     def explain(self, shape: Shape) -> Iterator[str]:
         output = self.output_shape(shape)
         axes = list(zip(self.windows, shape[-2:], strict=True))
@@ -91,8 +100,8 @@ class Unfold(_Columns):
         yield from per_axis([window.formula(length) for window, length in axes], counts)
         yield f"axis {len(shape) - 2}: {times(counts)} = {output[-1]}"
 
-    def space(self, shape: Shape) -> range:
-        return range(len(shape) - 2, len(shape))
+    def axis_windows(self, shape: Shape) -> tuple[Window, ...]:
+        return self.windows
 
     def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
         origins.step_along(len(shape), self.windows)
@@ -100,11 +109,6 @@ class Unfold(_Columns):
 
     def untested(self, shape: Shape) -> Iterator[str]:
         yield from untested_patch(shape[-3], self.taps)
-
-    def dropped(self, shape: Shape) -> Shape:
-        self.output_shape(shape)
-        axes = zip(shape[-2:], self.windows, strict=True)
-        return tuple(window.dropped(length, window.outputs(length), "zeros") for length, window in axes)
 
     def example_inputs(self) -> Shapes:
         return ((2, 3, *(window.example_length() for window in self.windows)),)
@@ -125,7 +129,6 @@ class Fold(_Columns):
 
     output_size: Size
 
-    KINDS = {"Fold": 2}
     SIGNATURE = (Argument("output_size", read.as_given(1, short=False)), *_WINDOW)
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
@@ -165,6 +168,12 @@ class Fold(_Columns):
                 f"{list(along(self.output_size, 2))}; {list(shape)} has {columns}"
             )
         return (*batch, rows // self.taps, *along(self.output_size, 2))
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        known = {"taps": self.taps, "columns": self.columns, **dict(zip("hw", along(self.output_size, 2), strict=True))}
+        batch = (("batch",),)[: rank - 2]
+        source, target = (*batch, ("channels", "taps"), ("columns",)), (*batch, ("channels",), ("h",), ("w",))
+        return AxisMap(source, target, known) if rank in (2, 3) else None
 
     def explain(self, shape: Shape) -> Iterator[str]:
         output = self.output_shape(shape)

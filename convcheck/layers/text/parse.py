@@ -88,7 +88,7 @@ def _arguments(
             faults.append((argument.name, f"{argument.name} is missing"))
             continue
         try:
-            arguments[argument.name] = argument.read(value, family.KINDS[kind])
+            arguments[argument.name] = argument.read(value, family.dims_of(kind))
         except BadValueError as legal:
             faults.append((argument.name, f"{argument.name} is {shown(value)}; it must be {legal}"))
     if faults:

@@ -10,8 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
 
-from convcheck.calculator.reach import ReceptiveField, reaches
-from convcheck.calculator.receptive_field import field, jump
+from convcheck.calculator.receptive_field import ReceptiveField, field, jump, receptive_fields
 from convcheck.errors import ShapeError
 from convcheck.layers import ConvTranspose, Layer, Sequential, parse_layer
 from convcheck.modules.build import build
@@ -60,7 +59,7 @@ def test_an_output_reads_as_far_as_is_said_and_its_neighbours_begin_a_jump_apart
         through = chain.through((1, 1, LENGTH))
     except ShapeError:
         return
-    last = list(reaches(layers, [(shape,) for shape in through[:-1]]))[-1]
+    last = list(receptive_fields(layers, [(shape,) for shape in through[:-1]]))[-1]
     # What treats every entry by itself does not say which axes are spatial.
     assume(last)
     (reach,) = last
@@ -90,7 +89,7 @@ def rows(shape: tuple[int, ...] | tuple[tuple[int, ...], ...], *texts: str) -> l
     inputs: list[tuple[tuple[int, ...], ...]] = [shape if isinstance(shape[0], tuple) else (shape,)]  # type: ignore[list-item]
     for layer in layers:
         inputs.append((layer.output_shape(*inputs[-1]),))
-    return list(reaches(layers, inputs[:-1]))
+    return list(receptive_fields(layers, inputs[:-1]))
 
 
 def same(axes: int, size: int | None, step: Fraction | int | None) -> tuple[ReceptiveField, ...]:

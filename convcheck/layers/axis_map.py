@@ -1,0 +1,84 @@
+"""How the lengths of a layer's input become those of its output, written as an einops pattern is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from convcheck.errors import UsageError
+from convcheck.sizes.limits import MAX_INT64
+from convcheck.sizes.patterns import SPACE_AXES, Group
+
+
+class UnknownMapError(UsageError):
+    """A kind does not say how lengths of its input become those of its output."""
+
+
+@dataclass(frozen=True)
+class LengthFunction:
+    """An output's length of an input's, which never falls; inputs are `least` to `most` long."""
+
+    of: Callable[[int], int]
+    least: int = 1
+    most: int = MAX_INT64
+
+
+@dataclass(frozen=True)
+class AxisMap:
+    """An input's axes and an output's, each a group of factors by name; an axis is as long as their product.
+
+    `known` factors have one length. A factor on both sides has the same length on both, or what `functions` make of it.
+    Not all factors of `several` may be 1. Of every source, all factors but one are known.
+    """
+
+    source: tuple[Group, ...]
+    target: tuple[Group, ...]
+    known: Mapping[str, int] = field(default_factory=dict)
+    functions: Mapping[str, LengthFunction] = field(default_factory=dict)
+    several: Group = ()
+
+    @property
+    def merges(self) -> bool:
+        """Whether several factors of any length become one axis."""
+        return any(len(set(group) - self.known.keys()) > 1 for group in self.target)
+
+
+def numbered(rank: int) -> tuple[Group, ...]:
+    """Return axes that have no names."""
+    return tuple((f"axis {number}",) for number in range(rank))
+
+
+def spatial(
+    rank: int,
+    functions: Sequence[LengthFunction],
+    channels: tuple[int, int] | None,
+    *,
+    channels_last: bool = False,
+) -> AxisMap | None:
+    """Return the map of a layer along space, batched or not; None if it takes no input of this rank.
+
+    `channels` are the input's and the output's; None where they are kept, whatever they are.
+    """
+    dims = len(functions)
+    if rank not in (dims + 1, dims + 2):
+        return None
+    batch = singles(("batch",)[: rank - dims - 1])
+    space = singles(SPACE_AXES[dims])
+    before = "in_channels" if channels else "channels"
+    known = dict(zip(("in_channels", "channels"), channels, strict=True)) if channels else {}
+
+    def layout(side: str) -> tuple[Group, ...]:
+        return (*batch, *space, (side,)) if channels_last else (*batch, (side,), *space)
+
+    return AxisMap(layout(before), layout("channels"), known, dict(zip(SPACE_AXES[dims], functions, strict=True)))
+
+
+def singles(names: Iterable[str]) -> tuple[Group, ...]:
+    """Return one axis for each name."""
+    return tuple((name,) for name in names)
+
+
+def counted(rank: int, named: Group) -> tuple[str, ...]:
+    """Return names for all of `rank` axes: `named` are the last of them, and a single one before these is `b`."""
+    leading = rank - len(named)
+    return (*(("b",) if leading == 1 and named else (f"axis {number}" for number in range(leading))), *named)
