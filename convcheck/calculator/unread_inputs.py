@@ -51,13 +51,19 @@ class _Passage:
     outputs: int
 
     def readers(self, position: int) -> Iterable[int]:
-        """Return the outputs that read a position of the input; some of them twice."""
+        """Return the outputs that read a position of the input, some of them twice; _NONE for every look in vain."""
         if isinstance(self.step, Window):
-            return (output for place in self._places(position, self.step) for output in self._over(place, self.step))
+            return self._window_readers(position, self.step)
         first, dilation = self.step.stride * position - self.step.padding, self.step.dilation
         # A remainder of Python is never negative, so a first output before the start moves on by whole taps.
         start, stop = first if first >= 0 else first % dilation, first + dilation * self.step.kernel
         return range(start, min(stop, self.outputs), dilation)
+
+    def _window_readers(self, position: int, window: Window) -> Iterator[int]:
+        for place in self._places(position, window):
+            # A place that no window reaches takes time, too.
+            yield _NONE
+            yield from self._over(place, window)
 
     def _places(self, position: int, window: Window) -> Iterator[int]:
         """Yield where in the padded input the position stands: once itself, and as its copies."""
