@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import warnings
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ def guarded() -> Iterator[None]:
     def stop(*_: object) -> None:
         raise TimeoutError(f"no answer after {HANGS} seconds")
 
+    # What other tests left behind is not this one's.
+    gc.collect()
     before = _memory("VmRSS", reset=True)
     usual = signal.signal(signal.SIGALRM, stop)
     signal.alarm(HANGS)
