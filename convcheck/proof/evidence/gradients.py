@@ -1,4 +1,4 @@
-"""Exact equality of the gradients, from the same integer probes and a cotangent of integers."""
+"""Compares the gradients exactly, on integer probes and a cotangent of integers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ NAMES = ("input", "weight", "bias")
 
 @dataclass(frozen=True)
 class GradientPair:
-    """The gradients of one variable, as both sides give them, in the reference's layout."""
+    """The gradients of one variable by both sides: float64, of the shape of the reference's variable."""
 
     reference: Tensor
     candidate: Tensor
 
 
 def gradients_of(probe: Probe) -> dict[str, GradientPair]:
-    """Return the gradients of all inputs and parameters for one cotangent; none where the outputs' shapes differ."""
+    """Return the gradients of all inputs and parameters for one cotangent; empty if the outputs' shapes differ.
+
+    The cotangent is of the output's shape and whole numbers in [-M, M], as the probe is.
+    """
     if probe.reference.shape != probe.candidate.shape:
         return {}
     cotangent = whole_numbers(tuple(probe.reference.shape), probe.magnitude, probe.generator)
@@ -43,11 +46,11 @@ def compare(gradients: Mapping[str, GradientPair]) -> Gradients:
     for name, pair in gradients.items():
         same = torch.equal(pair.reference, pair.candidate)
         agreements.setdefault(_group(name), []).append(Agreement.IDENTICAL if same else Agreement.DIFFERENT)
-    return Gradients(**{name: _worst(found) for name, found in agreements.items()})
+    return Gradients(**{name: _worst(statuses) for name, statuses in agreements.items()})
 
 
 def merge(first: Gradients, second: Gradients) -> Gradients:
-    """Return what two comparisons together say: different where either found a difference."""
+    """Return the worse of two agreements for every group of gradients."""
     return Gradients(*(_worst((getattr(first, name), getattr(second, name))) for name in NAMES))
 
 
@@ -57,7 +60,7 @@ def differing(gradients: Gradients) -> list[str]:
 
 
 def _group(name: str) -> str:
-    """Return which of the three a variable belongs to; a chain of layers has several weights and biases."""
+    """Return the group in NAMES of a variable; a chain of layers has several weights and biases."""
     if name.startswith("input"):
         return "input"
     return "bias" if "bias" in name.rpartition(".")[2] else "weight"
