@@ -11,8 +11,8 @@ from torch import Tensor
 
 from convcheck.catalogue.claims import Claim
 from convcheck.modules.build import build
-from convcheck.proof.precision import Arithmetic
 from convcheck.rewriting.candidate_side import candidate_side
+from convcheck.rewriting.precision import Arithmetic
 from convcheck.rewriting.transplant import Transplant
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample

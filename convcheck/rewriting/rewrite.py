@@ -102,7 +102,7 @@ class Rewrite:
     """Set where the candidate is no sum of products of its inputs, and so only lands next to the integers."""
     analysis: Callable[..., Tensor] | None = None
     """Set where the layer is no polynomial: how far both sides may be apart, entry by entry. It gets the layer, its
-    inputs and parameters in float64, and the unit roundoffs: an object with `accumulator`, `output` and `smallest`."""
+    inputs and parameters in float64, and the Arithmetic."""
     training: str = ""
     """What it means for training where the transplant is not one-to-one."""
 

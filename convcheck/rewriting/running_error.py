@@ -32,38 +32,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-LAMBDA = 6.0
-"""Of Higham and Mary, theorem 3.1: a sum of n terms exceeds its bound in at most 2 n exp(-lambda^2 / 2)."""
+from convcheck.rewriting.precision import LAMBDA, Arithmetic
 
 EXPONENTIAL_ULPS = 20
 
 FARTHEST = 300.0
 """A score with a larger error leaves a probability between 0 and 1 unknown; its exponential would overflow here."""
-
-
-class Unit(Protocol):
-    """The unit roundoffs of an arithmetic, and its smallest positive number."""
-
-    @property
-    def accumulator(self) -> float:
-        """Of sums."""
-
-    @property
-    def output(self) -> float:
-        """Of what is stored."""
-
-    @property
-    def factor(self) -> float:
-        """Of the factors of products, where they are rounded before they are multiplied."""
-
-    @property
-    def smallest(self) -> float:
-        """Half of it is lost where a result is below the normal range."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +69,14 @@ def exactly(value: Tensor) -> Computed:
     return Computed(value, torch.zeros_like(value), torch.zeros_like(value))
 
 
-def stored(computed: Computed, unit: Unit) -> Computed:
+def stored(computed: Computed, unit: Arithmetic) -> Computed:
     """Round to the dtype, entry by entry: `u_out * (|v| + e) + s/2` more."""
     rounding = unit.output * computed.size() + unit.smallest / 2
     sigma = None if computed.sigma is None else torch.hypot(computed.sigma, rounding)
     return Computed(computed.value, computed.error + rounding, sigma)
 
 
-def dot_products(rows: Computed, others: Computed, unit: Unit, *, stores_products: bool = True) -> Computed:
+def dot_products(rows: Computed, others: Computed, unit: Arithmetic, *, stores_products: bool = True) -> Computed:
     """Multiply, sum over n and store: `[..., l, n]` and `[..., s, n]` to `[..., l, s]`, by the formula above."""
     size, terms = rows.size() @ others.size().mT, rows.value.shape[-1]
     sigma = math.sqrt(terms) * unit.accumulator * size
@@ -120,7 +98,7 @@ def _carried(factors: Computed, unsure: Computed) -> Tensor:
     return worst.minimum(LAMBDA * (factors.value.square() @ unsure.sigma.square().mT).sqrt())
 
 
-def linear(tokens: Computed, weight: Tensor, bias: Tensor | None, unit: Unit) -> Computed:
+def linear(tokens: Computed, weight: Tensor, bias: Tensor | None, unit: Arithmetic) -> Computed:
     """Return `tokens @ weight.T + bias`, `[..., n]` to `[..., o]`; torch may store the product, and then the sum.
 
     `weight` is `[o, n]` and `bias` `[o]`.
@@ -129,7 +107,7 @@ def linear(tokens: Computed, weight: Tensor, bias: Tensor | None, unit: Unit) ->
     return product if bias is None else stored(Computed(product.value + bias, product.error, product.sigma), unit)
 
 
-def masked(scores: Computed, mask: Tensor | None, unit: Unit) -> Computed:
+def masked(scores: Computed, mask: Tensor | None, unit: Arithmetic) -> Computed:
     """Add a mask of numbers to the scores, `[..., l, s]`, or set them to -inf where a boolean mask is False."""
     if mask is None:
         return scores
@@ -143,7 +121,7 @@ def masked(scores: Computed, mask: Tensor | None, unit: Unit) -> Computed:
     return Computed(value, torch.where(value == -math.inf, 0.0, unknown))
 
 
-def softmax(scores: Computed, unit: Unit) -> Computed:
+def softmax(scores: Computed, unit: Arithmetic) -> Computed:
     """Return the softmax along the last axis of `[..., l, s]`, by the formula above."""
     value, terms = torch.softmax(scores.value, -1), scores.value.shape[-1]
     below = scores.value - scores.value.amax(-1, keepdim=True)
@@ -158,7 +136,7 @@ def softmax(scores: Computed, unit: Unit) -> Computed:
     return stored(Computed(value, torch.where(farthest < FARTHEST, error, 1.0)), unit)
 
 
-def attention_weights(query: Computed, key: Computed, scale: float, mask: Tensor | None, unit: Unit) -> Computed:
+def attention_weights(query: Computed, key: Computed, scale: float, mask: Tensor | None, unit: Arithmetic) -> Computed:
     """Return `softmax(scale * query . key + mask)`, `[..., l, s]`, for `[..., l, e]` and `[..., s, e]`.
 
     The factor is shared out to query and key, as torch does where it does not fuse; a computation that applies it to

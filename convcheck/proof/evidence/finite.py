@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from convcheck.proof.pair import Pair
-from convcheck.proof.precision import Arithmetic
 from convcheck.results import Sides
+from convcheck.rewriting.precision import Arithmetic
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import CannotRunError

@@ -12,9 +12,9 @@ from convcheck.config.case import Case, Tolerance
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import finite, repetition, rounding, strength, underflow
 from convcheck.proof.pair import Pair, drawn_in
-from convcheck.proof.precision import Arithmetic, arithmetic
 from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Deviation, Finding, Kind, Sides
+from convcheck.rewriting.precision import Arithmetic, arithmetic
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import CannotRunError, torch_may_refuse

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from convcheck.proof.evidence.probes import Probe
 from convcheck.proof.pair import pull_back
-from convcheck.results import Agreement, Gradients
+from convcheck.results import Agreement, Gradients, Sides
 from convcheck.sides.samples import whole_numbers
 
 NAMES = ("input", "weight", "bias")
 
 
-@dataclass(frozen=True)
-class GradientPair:
-    """The gradients of one variable by both sides: float64, of the shape of the reference's variable."""
+def gradients_of(probe: Probe) -> dict[str, Sides[Tensor]]:
+    """Return both sides' gradients by variable for one cotangent; empty if the outputs' shapes differ.
 
-    reference: Tensor
-    candidate: Tensor
-
-
-def gradients_of(probe: Probe) -> dict[str, GradientPair]:
-    """Return the gradients of all inputs and parameters for one cotangent; empty if the outputs' shapes differ.
-
-    The cotangent is of the output's shape and whole numbers in [-M, M], as the probe is.
+    They are float64, of the shapes of the reference's inputs and parameters. The cotangent holds whole
+    numbers in [-M, M], as the probe does.
     """
     if probe.reference.shape != probe.candidate.shape:
         return {}
@@ -35,12 +27,12 @@ def gradients_of(probe: Probe) -> dict[str, GradientPair]:
     variables = probe.sample.variables()
     sides = [pull_back(side, list(variables.values()), cotangent) for side in (probe.reference, probe.candidate)]
     return {
-        name: GradientPair(reference, probe.whole(candidate))
+        name: Sides(reference, probe.whole(candidate))
         for name, reference, candidate in zip(variables, *sides, strict=True)
     }
 
 
-def compare(gradients: Mapping[str, GradientPair]) -> Gradients:
+def compare(gradients: Mapping[str, Sides[Tensor]]) -> Gradients:
     """Compare the gradients of input and parameters bit for bit."""
     agreements: dict[str, list[Agreement]] = {}
     for name, pair in gradients.items():

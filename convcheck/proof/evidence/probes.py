@@ -53,11 +53,7 @@ class Plan:
     @property
     def false_accept(self) -> float:
         """The probability that a wrong rewrite passes all probes, at most."""
-        return self.after(self.probes)
-
-    def after(self, probes: int) -> float:
-        """Return the same for the first `probes` of them."""
-        return float((self.degree / (2 * self.magnitude + 1)) ** probes)
+        return float((self.degree / (2 * self.magnitude + 1)) ** self.probes)
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,8 @@ import torch
 from torch import Tensor
 
 from convcheck.layers import Roundings
-from convcheck.proof.precision import Arithmetic
 from convcheck.results import Deviation, Sides, Worst
-from convcheck.rewriting.running_error import LAMBDA
+from convcheck.rewriting.precision import LAMBDA, Arithmetic
 from convcheck.sizes.patterns import Shape
 
 

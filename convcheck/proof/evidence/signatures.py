@@ -8,13 +8,11 @@ has signature 0, which fits any place with signature 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from convcheck.proof.pair import Pair, pull_back
+from convcheck.results import Sides
 from convcheck.rewriting.transplant import Move
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
@@ -28,17 +26,10 @@ magnitude, gets small integers."""
 _MULTIPLIER = 0x9E3779B97F4A7C15 - 2**64
 
 
-@dataclass(frozen=True)
-class Signatures:
-    """A hash of every entry's gradients, by parameter, of both sides: int64 tensors of the parameters' shapes."""
+def signatures(pair: Pair, seed: int) -> Sides[dict[str, Tensor]] | None:
+    """Return a hash of every entry's gradients, by parameter, of both sides: int64, of the parameters' shapes.
 
-    reference: Mapping[str, Tensor]
-    candidate: Mapping[str, Tensor]
-
-
-def signatures(pair: Pair, seed: int) -> Signatures | None:
-    """Return the signatures of a pair; None without weights, if the reference is not linear in them, or if the outputs'
-    shapes differ.
+    Return None without weights, if the reference is not linear in them, or if the outputs' shapes differ.
 
     Raises:
         CannotRunError: torch cannot run one of the sides.
@@ -63,7 +54,7 @@ def signatures(pair: Pair, seed: int) -> Signatures | None:
             for name, gradient in zip(parameters, gradients, strict=True):
                 hashed = side.get(name, torch.zeros_like(gradient, dtype=torch.int64))
                 side[name] = hashed * _MULTIPLIER + gradient.round().long()
-    return Signatures(*hashes)
+    return Sides(*hashes)
 
 
 def agrees(move: Move, ours: Tensor, theirs: Tensor) -> bool:

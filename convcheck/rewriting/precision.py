@@ -12,6 +12,10 @@ FACTORS = {"tf32": 2.0**-11, "bf16": 2.0**-8}
 """The unit roundoffs of TensorFloat-32, with ten bits of significand beside the leading one, and bfloat16, with seven:
 what becomes of the factors of float32 products where torch is told to be fast."""
 
+LAMBDA = 6.0
+"""Of N. J. Higham and T. Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019, theorem 3.1: a sum of n
+terms exceeds its bound in at most 2 n exp(-lambda^2 / 2)."""
+
 _SINGLE = torch.finfo(torch.float32).eps / 2
 
 
