@@ -47,7 +47,7 @@ class OneByOne(nn.Sequential):
         run: Callable[[Tensor], Tensor] = super().forward
         if x.dim() == self.dims + 1:
             return run(x)
-        # Copies, so that what an image leaves out is not kept.
+        # A copy lets the memory of what its view leaves out be freed.
         return torch.cat([run(image).clone() for image in torch.split(x, 1)])
 
 
@@ -55,7 +55,7 @@ class CropToMultiple(nn.Module):
     """Drop the trailing positions that a convolution with this stride and kernel never reads.
 
     Input and output are channels first, `[*, c, *space]`; of every spatial axis the largest multiple of its entry
-    in `multiple` is kept. A convolution drops the remainder silently, space-to-depth has to be told.
+    in `multiple` remains. A convolution drops the remainder silently; space-to-depth does not.
     """
 
     def __init__(self, multiple: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""What every kind of evidence is handed, and what it returns."""
+"""The argument and the return value of every kind of evidence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from convcheck.results import Agreement, Finding, Result
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one kind of evidence says of a claim. Every finding is a reason against it."""
+    """The result of one kind of evidence. Every finding is a reason against the claim."""
 
     status: Agreement
     findings: tuple[Finding, ...] = ()
@@ -36,7 +36,7 @@ class Context:
         return self.claim.case
 
     def joined(self, evidence: Evidence) -> Context:
-        """Return the context with what one more kind of evidence says."""
+        """Return the context with one more kind of evidence in its result."""
         result = replace(
             self.result,
             reasons=(*self.result.reasons, *evidence.findings),

@@ -1,4 +1,4 @@
-"""How much memory a proof needs, known before anything is allocated. Imports no torch."""
+"""Estimates the memory of a proof before anything is allocated. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from convcheck.rewriting.rewrite import parameter_count
 
 _FLOAT64 = 8
 
-# Tensors of each size that are alive at once where most are: parameters and inputs in a probe's backward pass, with
-# gradients on both sides and what torch lays aside for im2col; outputs where they are compared with the bound.
+# How many tensors of each size are alive at the peak: parameters and inputs in a probe's backward pass, with gradients
+# on both sides and torch's im2col buffers; outputs in the comparison with the bound.
 _PARAMETERS, _TRANSPLANTED, _INPUTS, _OUTPUTS, _COLUMNS = 3, 2, 5, 11, 2
 
 MOST = 2**50
@@ -24,7 +24,7 @@ _MERGED = 2
 
 
 def needed(claim: Claim) -> int:
-    """Return about how many bytes the proof of a claim takes at its peak."""
+    """Return the approximate number of bytes that the proof of a claim takes at its peak."""
     layer, shapes = claim.case.layer, claim.case.inputs
     parameters = layer.parameter_count()
     transplanted = parameters
@@ -53,10 +53,10 @@ def _dense(layer: Layer) -> int:
 
 
 def check_possible(claims: Iterable[Claim]) -> None:
-    """Refuse what no machine could prove, before anything that takes time.
+    """Refuse claims whose proof needs more memory than any machine has, before anything that takes time.
 
     Raises:
-        UsageError: with a line for every claim that needs more than that.
+        UsageError: with a line for every such claim.
     """
     sizes = [(claim, needed(claim)) for claim in claims]
     wrong = [
@@ -70,7 +70,7 @@ def check_possible(claims: Iterable[Claim]) -> None:
 
 
 def available() -> int:
-    """Return the bytes of memory that can be had on this machine without swapping."""
+    """Return the bytes of memory that this machine can allocate without swapping."""
     import psutil
 
     return int(psutil.virtual_memory().available)

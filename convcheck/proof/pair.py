@@ -11,8 +11,8 @@ from torch import Tensor
 
 from convcheck.catalogue.claims import Claim
 from convcheck.modules.build import build
-from convcheck.proof.precision import Arithmetic
 from convcheck.rewriting.candidate_side import candidate_side
+from convcheck.rewriting.precision import Arithmetic
 from convcheck.rewriting.transplant import Transplant
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
@@ -29,16 +29,16 @@ class SumLengths:
 
 @dataclass(frozen=True)
 class Pair:
-    """The reference, the candidate, and how weights move from the one to the other."""
+    """The reference, the candidate, and the mapping of weights from one to the other."""
 
     reference: Side
     candidate: Side
     mapping: Transplant
     analysis: Callable[[Sample, Arithmetic], Tensor] | None = None
-    """How far both sides may be apart, entry by entry, where they are no polynomials."""
+    """A bound of the distance of both outputs, `[*output]`, float64; set where they are no polynomials."""
 
     def run(self, sample: Sample) -> tuple[Tensor, Tensor]:
-        """Return both outputs at a sample of the reference.
+        """Return both outputs, `[*output]`, at a sample of the reference.
 
         The mapping is part of the graph, so gradients of either output come back in the reference's own layout.
         """
@@ -56,8 +56,8 @@ class Pair:
     def sum_lengths(self) -> SumLengths:
         """The longest sums of both sides, measured.
 
-        With ones everywhere nothing cancels, as long as a candidate brings no negative constants of its own; so an
-        output, or a gradient, is just the number of its products.
+        With ones everywhere an output, or a gradient, is the number of its products, as nothing cancels unless a
+        candidate has negative constants.
         """
         if self.reference.degree is None:
             return SumLengths(1, 1)
@@ -71,7 +71,10 @@ class Pair:
 
 
 def pull_back(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
-    """Return the gradients of `output` in `inputs`: zeros where the output does not depend on one, or on none."""
+    """Return the gradients of `output` in `inputs`, of their shapes; zeros for those it does not depend on.
+
+    `cotangent` is of the shape of `output`.
+    """
     if not output.requires_grad:
         return tuple(torch.zeros_like(tensor) for tensor in inputs)
     with torch_may_refuse():
@@ -79,9 +82,9 @@ def pull_back(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor) -> tu
 
 
 def drawn_in(dtype: str) -> torch.dtype:
-    """Return the dtype in which random numbers are drawn for a run in `dtype`.
+    """Return the dtype in which random numbers are drawn for a run in `dtype`: float64 for itself, otherwise float32.
 
-    Numbers of float32 would leave float64 nothing to round, so float64 draws its own; the others are cast.
+    Sums of float32 numbers would leave float64 too little to round.
     """
     return torch.float64 if dtype == "float64" else torch.float32
 

@@ -1,4 +1,4 @@
-"""Real weights in a run, in place of drawn ones: those of a file that a config names, or those of a module."""
+"""Real weights for a run, in place of drawn ones: from a file that a config names, or from a module."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from convcheck.sides.side import CannotRunError
 
 @dataclass(frozen=True)
 class ModuleTensors:
-    """The tensors of a module, by the layer's names for them, and what is to be said of them."""
+    """The tensors of a module by the layer's names for them, and notes for the report."""
 
     tensors: Mapping[str, Tensor]
     notes: tuple[str, ...]
@@ -27,14 +27,14 @@ class ModuleTensors:
 
 @dataclass(frozen=True)
 class FileTensors:
-    """The tensors of a file; it is read when they are wanted."""
+    """The tensors of a file, which is read when `replace` is called."""
 
     file: WeightFile
     layer: Layer
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Which parameters come from the file, and which are drawn."""
+        """A sentence on which parameters come from the file, and which are drawn."""
         names = (*self.layer.parameters(), *self.layer.statistics())
         drawn = [name for name in names if name not in self.file.keys]
         real = ", ".join(name for name in names if name in self.file.keys)

@@ -1,4 +1,4 @@
-"""The command line that repeats one result."""
+"""Writes the command line that repeats one result."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from convcheck.sizes.patterns import Shapes
 
 
 def command(claim: Claim) -> str:
-    """Return a command that proves this claim alone.
+    """Return a command that verifies this claim alone.
 
-    A claim that options can express is written with them, so it runs from any folder. One that brings its own order,
-    transplant, weights, tolerance or expectation names its config; if it came from Python, it goes back there.
+    Where options can express the claim, the command has options only and runs from any folder. A claim with an order,
+    transplant, weights, tolerance or expectation names its config, or calls Python if it came from there.
     """
     case = claim.case
     options = ["-r", claim.name] if claim.name != NONE_APPLIES else []

@@ -1,4 +1,4 @@
-"""Many claims to one report."""
+"""Verifies many claims and makes one report."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def run(
 ) -> Report:
     """Verify the claims in order, telling the name of each before it begins.
 
-    The run ends with the last of `max_failures` that are not as expected. If the user interrupts, the report holds what
-    was finished. Where something else goes wrong, `rescue` is handed that before the exception goes on.
+    The run ends after `max_failures` results that are not as expected. If the user interrupts, the report holds the
+    finished results. On any other exception, `rescue` gets that report before the exception goes on.
     """
     results: list[Result] = []
     failures = 0

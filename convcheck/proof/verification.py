@@ -1,4 +1,4 @@
-"""A claim to a result: both sides are built once, every kind of evidence examines them, and one function judges."""
+"""Verifies one claim: builds both sides once, lets every kind of evidence examine them, and judges."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from convcheck.rewriting.rewrite import parameter_count
 from convcheck.sides.side import CannotRunError
 
 FITTING: tuple[Examine, ...] = (weight_shapes.examine, diagnosis.examine)
-"""What is looked at before anything runs: weights that do not fit need no other evidence."""
+"""Evidence that comes before anything runs: weights that do not fit need no other."""
 
 EVIDENCE: tuple[Examine, ...] = (
     integer_probes.examine,
@@ -26,19 +26,19 @@ EVIDENCE: tuple[Examine, ...] = (
     floating_point.examine,
     bookkeeping.examine,
 )
-"""Every kind of evidence, in order: each sees what those before it found."""
+"""The other kinds of evidence in order; every kind gets the result of those before it."""
 
 _DRIFT = "the claimed transplant copies values, and training lets the copies drift apart"
 
 
 def verify(claim: Claim) -> Result:
-    """Put one claim to the test. What torch cannot do becomes an `error` verdict, never an exception."""
+    """Verify one claim. If torch cannot run it, the verdict is `error`; no exception is raised."""
     start = time.perf_counter()
     result = known(claim)
     if claim.refusals:
         result = replace(result, verdict=Verdict.REFUSED, reasons=_findings(Kind.REFUSAL, claim.refusals))
     elif too_large := _too_large(claim):
-        # That this machine is too small says nothing of the claim.
+        # Too small a machine says nothing about the claim.
         result = _cannot_run(result, too_large)
     else:
         source = weight_source(claim.case)
@@ -51,7 +51,7 @@ def verify(claim: Claim) -> Result:
 
 
 def known(claim: Claim) -> Result:
-    """Return what numbers alone say of a claim, before anything is built."""
+    """Return the result as far as it is known before anything is built: shapes, counts, and the mapping."""
     case, layer, rewrite = claim.case, claim.case.layer, claim.rewrite
     parameters = layer.parameters()
     result = Result(
@@ -87,7 +87,7 @@ def known(claim: Claim) -> Result:
 
 
 def gather(claim: Claim, result: Result) -> Result:
-    """Return the result with all evidence there is. Raises CannotRunError where torch cannot do what is asked."""
+    """Return the result with all evidence. Raises CannotRunError if torch cannot run a side."""
     context = Context(claim, build_pair(claim), result)
     for examine in FITTING:
         context = context.joined(examine(context))
@@ -99,7 +99,7 @@ def gather(claim: Claim, result: Result) -> Result:
 
 
 def judge(claim: Claim, result: Result) -> Result:
-    """Hold the result against what the case expects, and say what is missed. Reasons stand in the order of kinds."""
+    """Return the result compared with the case's expectations; misses are reasons. Reasons are sorted by kind."""
     expect = claim.case.expect
     missed = []
     if expect.output is not None and result.output_shape.reference != expect.output:

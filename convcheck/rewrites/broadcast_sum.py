@@ -23,13 +23,13 @@ def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
 
     if isinstance(layer, MatMul):
         # A vector is a matrix of one row, or of one column.
-        left, right, *_ = layer.as_matrices(*shapes)
+        left_shape, right_shape, *_ = layer.as_matrices(*shapes)
         output = layer.output_shape(*shapes)
 
         class BroadcastProduct(nn.Module):
             def forward(self, a: Tensor, b: Tensor) -> Tensor:
-                columns = b.reshape(right).mT
-                return dot_products(a.reshape(left), columns, BYTES_AT_ONCE).reshape(output)
+                columns = b.reshape(right_shape).mT
+                return dot_products(a.reshape(left_shape), columns, BYTES_AT_ONCE).reshape(output)
 
         product: nn.Module = BroadcastProduct()
     else:

@@ -108,6 +108,7 @@ def analysis(
     from torch.nn import functional
 
     from convcheck.rewriting import running_error
+    from convcheck.rewriting.precision import LAMBDA
     from convcheck.rewriting.running_error import Computed
 
     query, key, value = inputs[:3] if len(inputs) > 1 else inputs * 3
@@ -143,7 +144,7 @@ def analysis(
     # What the weights of a head are off by changes all its features alike, and so goes through both products at once;
     # it is rounded on the way as the features themselves are.
     terms = weights.value.shape[-1] + attention.embed_dim
-    rounded = 2 * running_error.LAMBDA * math.sqrt(terms) * unit.accumulator + 4 * unit.output
+    rounded = 2 * LAMBDA * math.sqrt(terms) * unit.accumulator + 4 * unit.output
     for head, out_weight in enumerate(rearrange(out, "o (h d) -> h d o", h=heads)):
         features, error = v.value[..., head, :, :], v.error[..., head, :, :]
         effect = (features @ out_weight).abs() + (error + rounded * (features.abs() + error)) @ out_weight.abs()

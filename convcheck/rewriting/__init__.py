@@ -1,1 +1,1 @@
-"""What a rewrite is made of."""
+"""The parts of a rewrite: its record, preconditions, steps of weights, and its source to copy."""

@@ -13,9 +13,9 @@ from convcheck.sizes.patterns import Group, Shapes
 
 
 def candidate_side(rewrite: Rewrite, layer: Layer, shapes: Shapes, order: Group | None, mapping: Transplant) -> Side:
-    """Build what `rewrite` puts in the place of `layer`, for inputs of `shapes`, without memory for its weights."""
+    """Return the candidate of `rewrite` for `layer` and inputs of `shapes`, built without memory for its weights."""
     with torch.device("meta"):
-        # The candidate runs on transplanted parameters only; its own need no memory.
+        # A run uses transplanted parameters only.
         module = rewrite.build(layer, shapes, order)
     transform = rewrite.transform
     if transform is None:

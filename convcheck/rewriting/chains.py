@@ -27,7 +27,10 @@ def chain_refusal(chain: Sequential, first: tuple[type[Layer], ...], second: tup
 
 
 def merged_bias(first: Conv, second: Conv, formula: str) -> Recipe | Merge:
-    """Return how the bias of two convolutions as one comes about; `formula` is what it is without the second's."""
+    """Return the recipe of the bias, `[o]`, of two convolutions merged to one.
+
+    `formula` describes it to a reader, without the second convolution's bias.
+    """
     if not first.bias:
         return "1.bias", "o -> o"
 

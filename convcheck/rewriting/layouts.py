@@ -9,7 +9,7 @@ LAYOUTS: tuple[type[Layer], ...] = (Flatten, PixelShuffle, PixelUnshuffle, Rearr
 
 
 def as_pattern(layer: Layer, shape: Shape) -> tuple[Pattern, dict[str, int]]:
-    """Return what a layer of LAYOUTS does to an input of `shape`, and the length of every axis of the pattern.
+    """Return a layer of LAYOUTS as a pattern for an input of `shape`, and the length of every axis of the pattern.
 
     Raises:
         ShapeError: the layer cannot take an input of this shape.

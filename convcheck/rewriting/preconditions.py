@@ -1,4 +1,4 @@
-"""What several rewrites ask of a layer, and the words in which they refuse. Imports no torch."""
+"""Preconditions that several rewrites share, and their refusals. Imports no torch."""
 
 from __future__ import annotations
 

@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Transform:
-    """How far a candidate that goes through a transform may be off, since its sums are not those of the reference.
+    """Error bounds of a candidate that goes through a transform, whose sums are not those of the reference.
 
     Both are a-priori bounds of |error| / u, with u the unit roundoff of the arithmetic.
     """
 
     gain: Callable[..., float]
-    """For a layer and its inputs' shapes: of any output or gradient, by M^2, where all numbers are at most M."""
+    """Takes a layer and its inputs' shapes; bounds |error| / (u M^2) of outputs and gradients, for numbers up to M."""
     rows: Callable[[Any, Tensor, Mapping[str, Tensor]], Tensor]
-    """For a layer, its input and parameters: of the outputs, of a shape that broadcasts to theirs."""
+    """Takes a layer, its input and parameters; bounds |error| / u of the outputs: `[*output]`, or broadcasts to it."""
 
 
 Recipe = tuple[str, *tuple[str | Step, ...]]
@@ -42,10 +42,9 @@ Recipe = tuple[str, *tuple[str | Step, ...]]
 
 @dataclass(frozen=True)
 class Refusal:
-    """One reason why a rewrite does not hold for a layer: the field, what it is, and what it would have to be.
+    """One reason why a rewrite does not hold for a layer: the field, its value, and the value it needs.
 
-    A vacuous one is not about values: there is nothing to rewrite, or the layer is not of the kind, or not of the size,
-    that the rewrite is made for.
+    It is vacuous if there is nothing to rewrite, or the layer is not of the kind or size that the rewrite is made for.
     """
 
     field: str
@@ -103,7 +102,7 @@ class Rewrite:
     """Set where the candidate is no sum of products of its inputs, and so only lands next to the integers."""
     analysis: Callable[..., Tensor] | None = None
     """Set where the layer is no polynomial: how far both sides may be apart, entry by entry. It gets the layer, its
-    inputs and parameters in float64, and the unit roundoffs: an object with `accumulator`, `output` and `smallest`."""
+    inputs and parameters in float64, and the Arithmetic."""
     training: str = ""
     """What it means for training where the transplant is not one-to-one."""
 
@@ -144,16 +143,16 @@ class Rewrite:
                 return written
             text = written.replace("{order}", self.spelt_order(layer.dims, order))
             pattern = parse(spell(text, layer.dims))
-            # Patterns are told without groups where there are none.
+            # A layer of one group gets patterns without groups.
             return EinopsStep(pattern if known.get("g", 1) > 1 else pattern.without("g"), known)
 
-        def move(target: str, recipe: Recipe | Merge) -> Iterator[Move | Merge]:
+        def moves(target: str, recipe: Recipe | Merge) -> Iterator[Move | Merge]:
             if isinstance(recipe, Merge):
                 yield replace(recipe, target=target)
             elif recipe[0] in has:
-                yield Move(recipe[0], target, has[recipe[0]], tuple(step(each) for each in recipe[1:]))
+                yield Move(recipe[0], target, has[recipe[0]], tuple(map(step, recipe[1:])))
 
-        return Transplant(tuple(each for item in recipes.items() for each in move(*item)))
+        return Transplant(tuple(move for target, recipe in recipes.items() for move in moves(target, recipe)))
 
     def makes_parameters(self) -> bool:
         """Tell whether the candidate's class holds parameters itself, not only in layers of torch."""
@@ -163,7 +162,7 @@ class Rewrite:
         """Return the candidate for a layer as source that runs as it is, and binds it to the name `candidate`."""
         ordered = (self.spelt_order(layer.dims, order),) if self.order else ()
         bound = inspect.signature(self.candidate).bind(layer, *shapes, *ordered)
-        # That there are no more inputs is known, too.
+        # Optional inputs that are missing are known to be missing.
         bound.apply_defaults()
         return specialise(self.candidate, bound.arguments)
 

@@ -1,8 +1,8 @@
-"""Numbers together with how far a computation of them may be off: for attention, whose softmax is no polynomial.
+"""Numbers with a bound of the error of their computation: for attention, whose softmax is no polynomial.
 
 A running error analysis (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, 2002, section 3.3),
-entry by entry in float64. Every operation takes values v that a computation has to within e, and adds what it does
-itself, with u_acc the unit roundoff of the accumulator, u_out that of the dtype in which results are stored, s the
+entry by entry in float64. Every operation takes values v with errors of at most e, and adds its rounding errors, with
+u_acc the unit roundoff of the accumulator, u_out that of the dtype in which results are stored, s the
 smallest positive number of that dtype, and lambda = 6:
 
     storing v         e + u_out * (|v| + e) + s/2
@@ -32,45 +32,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-LAMBDA = 6.0
-"""Of Higham and Mary, theorem 3.1: a sum of n terms exceeds its bound in at most 2 n exp(-lambda^2 / 2)."""
+from convcheck.rewriting.precision import LAMBDA, Arithmetic
 
 EXPONENTIAL_ULPS = 20
 
 FARTHEST = 300.0
-"""Scores known no better than this leave a softmax open; beyond it, exponentials would overflow here."""
-
-
-class Unit(Protocol):
-    """The unit roundoffs of an arithmetic, and its smallest positive number."""
-
-    @property
-    def accumulator(self) -> float:
-        """Of sums."""
-
-    @property
-    def output(self) -> float:
-        """Of what is stored."""
-
-    @property
-    def factor(self) -> float:
-        """Of the factors of products, where they are rounded before they are multiplied."""
-
-    @property
-    def smallest(self) -> float:
-        """Half of it is lost where a result is below the normal range."""
+"""A score with a larger error leaves a probability between 0 and 1 unknown; its exponential would overflow here."""
 
 
 @dataclass(frozen=True)
 class Computed:
-    """Values in float64, and how far a computation of them may be off, entry by entry.
+    """Values, and a bound of the error of their computation, entry by entry: float64 tensors of one shape.
 
-    `sigma` bounds the standard deviations of errors that are independent of one another, and is None if they are not.
+    `sigma` bounds the standard deviations of independent errors; None if they are not independent.
     """
 
     value: Tensor
@@ -78,28 +56,28 @@ class Computed:
     sigma: Tensor | None = None
 
     def size(self) -> Tensor:
-        """Return the largest magnitudes that the computation may have."""
+        """Return the largest magnitudes that the computed values may have, of their shape."""
         return self.value.abs() + self.error
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> Computed:
-        """Return the same numbers in another layout."""
+        """Return the numbers with `change`, which only moves or scales them, applied to all tensors."""
         return Computed(change(self.value), change(self.error), None if self.sigma is None else change(self.sigma))
 
 
 def exactly(value: Tensor) -> Computed:
-    """Take values as they are, such as an input."""
+    """Return values without error, such as an input."""
     return Computed(value, torch.zeros_like(value), torch.zeros_like(value))
 
 
-def stored(computed: Computed, unit: Unit) -> Computed:
-    """Round to the dtype."""
+def stored(computed: Computed, unit: Arithmetic) -> Computed:
+    """Round to the dtype, entry by entry: `u_out * (|v| + e) + s/2` more."""
     rounding = unit.output * computed.size() + unit.smallest / 2
     sigma = None if computed.sigma is None else torch.hypot(computed.sigma, rounding)
     return Computed(computed.value, computed.error + rounding, sigma)
 
 
-def dot_products(rows: Computed, others: Computed, unit: Unit, *, stores_products: bool = True) -> Computed:
-    """Add up products, `[..., l, n]` and `[..., s, n]` to `[..., l, s]`, and store the sums."""
+def dot_products(rows: Computed, others: Computed, unit: Arithmetic, *, stores_products: bool = True) -> Computed:
+    """Multiply, sum over n and store: `[..., l, n]` and `[..., s, n]` to `[..., l, s]`, by the formula above."""
     size, terms = rows.size() @ others.size().mT, rows.value.shape[-1]
     sigma = math.sqrt(terms) * unit.accumulator * size
     lost = terms * unit.accumulator * (rows.size().square() @ others.size().square().mT).sqrt()
@@ -107,27 +85,30 @@ def dot_products(rows: Computed, others: Computed, unit: Unit, *, stores_product
     error = error + 2 * unit.factor * size
     if stores_products:
         error = error + unit.output * size + terms * unit.smallest / 2
-    # Entries share what comes in, and are independent where that is exact.
+    # Entries share the errors of the operands, so they are independent only if these are exact.
     exact = not (stores_products or unit.factor or rows.error.any() or others.error.any())
     return stored(Computed(rows.value @ others.value.mT, error, sigma if exact else None), unit)
 
 
 def _carried(factors: Computed, unsure: Computed) -> Tensor:
-    """Return what the errors of one operand make in the sums of its products with the other."""
+    """Return the error of `factors @ unsure.mT`, `[..., l, s]`, that the errors of `unsure`, `[..., s, n]`, cause."""
     worst = factors.value.abs() @ unsure.error.mT
     if unsure.sigma is None:
         return worst
     return worst.minimum(LAMBDA * (factors.value.square() @ unsure.sigma.square().mT).sqrt())
 
 
-def linear(tokens: Computed, weight: Tensor, bias: Tensor | None, unit: Unit) -> Computed:
-    """Return `tokens @ weight.T + bias`; torch may store the product first, and then what the bias makes of it."""
+def linear(tokens: Computed, weight: Tensor, bias: Tensor | None, unit: Arithmetic) -> Computed:
+    """Return `tokens @ weight.T + bias`, `[..., n]` to `[..., o]`; torch may store the product, and then the sum.
+
+    `weight` is `[o, n]` and `bias` `[o]`.
+    """
     product = dot_products(tokens, exactly(weight), unit, stores_products=False)
     return product if bias is None else stored(Computed(product.value + bias, product.error, product.sigma), unit)
 
 
-def masked(scores: Computed, mask: Tensor | None, unit: Unit) -> Computed:
-    """Add a mask of numbers, or leave out where one of True and False is False."""
+def masked(scores: Computed, mask: Tensor | None, unit: Arithmetic) -> Computed:
+    """Add a mask of numbers to the scores, `[..., l, s]`, or set them to -inf where a boolean mask is False."""
     if mask is None:
         return scores
     if mask.dtype == torch.bool:
@@ -136,12 +117,12 @@ def masked(scores: Computed, mask: Tensor | None, unit: Unit) -> Computed:
     else:
         unknown = stored(Computed(scores.value + mask, scores.error), unit).error
     value = scores.value + mask
-    # What is left out is left out for certain.
+    # A score of -inf has no error.
     return Computed(value, torch.where(value == -math.inf, 0.0, unknown))
 
 
-def softmax(scores: Computed, unit: Unit) -> Computed:
-    """Return the softmax along the last axis."""
+def softmax(scores: Computed, unit: Arithmetic) -> Computed:
+    """Return the softmax along the last axis of `[..., l, s]`, by the formula above."""
     value, terms = torch.softmax(scores.value, -1), scores.value.shape[-1]
     below = scores.value - scores.value.amax(-1, keepdim=True)
     unknown = scores.error + 2 * unit.accumulator * below.abs()
@@ -155,7 +136,7 @@ def softmax(scores: Computed, unit: Unit) -> Computed:
     return stored(Computed(value, torch.where(farthest < FARTHEST, error, 1.0)), unit)
 
 
-def attention_weights(query: Computed, key: Computed, scale: float, mask: Tensor | None, unit: Unit) -> Computed:
+def attention_weights(query: Computed, key: Computed, scale: float, mask: Tensor | None, unit: Arithmetic) -> Computed:
     """Return `softmax(scale * query . key + mask)`, `[..., l, s]`, for `[..., l, e]` and `[..., s, e]`.
 
     The factor is shared out to query and key, as torch does where it does not fuse; a computation that applies it to

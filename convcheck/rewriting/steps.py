@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class NoWayBackError(ValueError):
-    """A candidate's parameter holds what no reference's parameter would have become."""
+    """A candidate's parameter has values that come from no parameter of the reference."""
 
 
 class Step(ABC):
-    """One reversible step. `str` tells it to a reader."""
+    """One reversible step. `str` describes it to a reader."""
 
     @abstractmethod
     def shape(self, shape: Shape) -> Shape:
@@ -30,22 +30,22 @@ class Step(ABC):
 
     @abstractmethod
     def extract(self, tensor: Tensor, shape: Shape) -> Tensor:
-        """Return the tensor of `shape` that the step came from, without looking at what was added."""
+        """Return the tensor of `shape` before the step, without checking what the step added."""
 
     def backward(self, tensor: Tensor, shape: Shape) -> Tensor:
-        """Return what the step came from, a tensor of `shape`.
+        """Return the tensor of `shape` before the step.
 
         Raises:
             NoWayBackError: copies do not agree, or zeros are not zero; names the first entry.
         """
         import torch
 
-        found = self.extract(tensor, shape)
-        again = self.forward(found)
+        source = self.extract(tensor, shape)
+        again = self.forward(source)
         if not torch.equal(again, tensor):
-            at = tuple((again != tensor).nonzero()[0].tolist())
-            raise NoWayBackError(f"{list(at)} is {tensor[at].item()!r}; by {self} it is {again[at].item()!r}")
-        return found
+            index = tuple((again != tensor).nonzero()[0].tolist())
+            raise NoWayBackError(f"{list(index)} is {tensor[index].item()!r}; by {self} it is {again[index].item()!r}")
+        return source
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ class ZeroPad(Step):
         return "zeros around the kernel: " + ", ".join(f"{before} before, {after} after" for before, after in self.pads)
 
     def shape(self, shape: Shape) -> Shape:
-        kept = len(shape) - len(self.pads)
-        grown = (length + sum(pads) for length, pads in zip(shape[kept:], self.pads, strict=True))
-        return (*shape[:kept], *grown)
+        first = len(shape) - len(self.pads)
+        grown = (length + sum(pads) for length, pads in zip(shape[first:], self.pads, strict=True))
+        return (*shape[:first], *grown)
 
     def forward(self, tensor: Tensor) -> Tensor:
         from torch.nn import functional
@@ -112,9 +112,9 @@ class Dilate(Step):
         return f"zeros between the taps, {tuple(factor - 1 for factor in self.factors)} of them"
 
     def shape(self, shape: Shape) -> Shape:
-        kept = len(shape) - len(self.factors)
-        spread = ((length - 1) * factor + 1 for length, factor in zip(shape[kept:], self.factors, strict=True))
-        return (*shape[:kept], *spread)
+        first = len(shape) - len(self.factors)
+        spread = ((length - 1) * factor + 1 for length, factor in zip(shape[first:], self.factors, strict=True))
+        return (*shape[:first], *spread)
 
     def forward(self, tensor: Tensor) -> Tensor:
         spread = tensor.new_zeros(self.shape(tuple(tensor.shape)))
@@ -152,7 +152,7 @@ class Flip(Step):
 
 @dataclass(frozen=True)
 class BlockDiagonal(Step):
-    """`[(g o), i, ...] -> [(g o), (g i), ...]`: each group keeps its own block, zeros stand everywhere else."""
+    """`[(g o), i, ...] -> [(g o), (g i), ...]`: every group is a block, with zeros everywhere else."""
 
     groups: int
 
@@ -166,8 +166,8 @@ class BlockDiagonal(Step):
         wide = tensor.new_zeros(self.shape(tuple(tensor.shape)))
         rows, columns = tensor.shape[0] // self.groups, tensor.shape[1]
         for group in range(self.groups):
-            own = slice(group * rows, (group + 1) * rows)
-            wide[own, group * columns : (group + 1) * columns] = tensor[own]
+            block = slice(group * rows, (group + 1) * rows)
+            wide[block, group * columns : (group + 1) * columns] = tensor[block]
         return wide
 
     def extract(self, tensor: Tensor, shape: Shape) -> Tensor:
@@ -198,7 +198,7 @@ class Part(Step):
         return tensor.chunk(self.parts)[self.index]
 
     def extract(self, tensor: Tensor, shape: Shape) -> Tensor:
-        # Zeros where the other parts belong: the parts are put together by adding them up.
+        # Zeros in place of the other parts: the way back adds all parts up.
         whole = tensor.new_zeros(shape)
         whole[self.index * len(tensor) : (self.index + 1) * len(tensor)] = tensor
         return whole

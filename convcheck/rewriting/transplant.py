@@ -23,7 +23,7 @@ Parameters = Mapping[str, "Tensor"]
 
 @dataclass(frozen=True)
 class Move:
-    """The steps by which a parameter of the reference, of a given shape, or a part of it, becomes the candidate's."""
+    """The steps from a parameter of the reference, of a given shape, to a parameter of the candidate."""
 
     source: str
     target: str
@@ -51,7 +51,7 @@ class Move:
         tensor = parameters[self.source]
         for step in self.steps:
             tensor = step.forward(tensor)
-        # A parameter is contiguous; of some views torch's kernels cannot write the gradient.
+        # Some of torch's kernels cannot write the gradient of a parameter that is a view.
         return tensor.contiguous()
 
     def backward(self, tensor: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ class Merge:
     def forward(self, parameters: Parameters) -> Tensor:
         sources = [parameters[source] for source in self.sources]
         # In float64, so that a merged parameter is rounded once, and nothing on the way under- or overflows.
-        return self.compute(*(each.double() for each in sources)).to(sources[0].dtype)
+        return self.compute(*(source.double() for source in sources)).to(sources[0].dtype)
 
     def backward(self, _tensor: Tensor) -> Tensor:
         raise NoWayBackError(
@@ -100,7 +100,7 @@ class Merge:
 
 @dataclass(frozen=True)
 class Transplant:
-    """How all parameters move."""
+    """The moves of all parameters."""
 
     moves: tuple[Move | Merge, ...]
 
@@ -110,25 +110,25 @@ class Transplant:
 
     def backward(self, parameters: Parameters) -> dict[str, Tensor]:
         """Return the reference's parameters from the candidate's. Raises NoWayBackError as the moves do."""
-        found: dict[str, Tensor] = {}
+        originals: dict[str, Tensor] = {}
         for move in self.moves:
             tensor = move.backward(parameters[move.target])
             source = move.sources[0]
-            found[source] = found[source] + tensor if source in found else tensor
-        return found
+            originals[source] = originals[source] + tensor if source in originals else tensor
+        return originals
 
     def shapes(self) -> dict[str, Shape]:
         """Return the shapes of the candidate's parameters."""
         return {move.target: move.result() for move in self.moves}
 
     def merges(self) -> bool:
-        """Tell whether some of the reference's parameters cannot be told apart in the candidate."""
+        """Tell whether some parameters of the reference become one of the candidate."""
         return any(isinstance(move, Merge) for move in self.moves)
 
     def one_to_one(self) -> bool:
-        """Tell whether this is a bijection of parameters, so that training both sides stays equal, too.
+        """Tell whether every value moves to one place and none is added or merged.
 
-        It is, where every value moves to just one place, and nothing is added or merged.
+        The mapping is then a bijection of the parameters, so both sides stay equal in training.
         """
         moved: Counter[str] = Counter()
         for move in self.moves:
@@ -142,7 +142,7 @@ class Transplant:
         return {move.target: str(move) for move in self.moves}
 
     def replaced(self, patterns: Mapping[str, Pattern], known: Mapping[str, int]) -> Transplant:
-        """Return this transplant with the given patterns, by reference parameter, in place of its own steps."""
+        """Return this transplant with the given patterns, by reference parameter, in place of its steps."""
         return Transplant(
             tuple(
                 replace(move, steps=(EinopsStep(patterns[move.source], known),))

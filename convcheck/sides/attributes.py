@@ -1,4 +1,4 @@
-"""One torch module as a layer, read off its attributes, and whether these go together."""
+"""Reads one torch module as a layer by its attributes, and checks that these agree."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from convcheck.sides.effective_tensors import effective_tensor, hook_computed
 
 
 def read(module: nn.Module, kind: str) -> Layer:
-    """Return the layer of a kind that a module's attributes say.
+    """Return the layer of a kind with the arguments that a module's attributes give.
 
     Raises:
-        LayerError: some of them are none that the layer can have.
+        LayerError: the layer cannot have some of them.
     """
     family = family_of(kind)
     assert family is not None, f"{kind} is a kind that can be read"
-    values = dict(_OWN[family](module)) if family in _OWN else {}
+    values = dict(_DERIVED[family](module)) if family in _DERIVED else {}
     for argument in family.SIGNATURE:
         if argument.name not in values:
             values[argument.name] = _plain(getattr(module, argument.name))
@@ -49,7 +49,7 @@ def _plain(value: object) -> object:
 
 
 def _has(module: nn.Module, name: str) -> bool:
-    # Not by `module.bias is not None`, which in train mode may change what computes the bias.
+    # In train mode, reading `module.bias` may change the module that computes the bias.
     return effective_tensor(module, name) is not None
 
 
@@ -58,9 +58,9 @@ def _biased(module: Any) -> dict[str, object]:
 
 
 def _normalising(module: Any) -> dict[str, object]:
-    # torch computes with what is there, whatever its flags say.
-    there = {"affine": "weight", "bias": "bias", "track_running_stats": "running_mean"}
-    return {argument: _has(module, name) for argument, name in there.items()}
+    # torch computes with the tensors that exist, whatever its flags say.
+    tensors = {"affine": "weight", "bias": "bias", "track_running_stats": "running_mean"}
+    return {argument: _has(module, name) for argument, name in tensors.items()}
 
 
 def _attending(module: Any) -> dict[str, object]:
@@ -74,8 +74,8 @@ def _patching(module: Any) -> dict[str, object]:
     return {"bias": _has(module.conv, "bias"), "stride": stride}
 
 
-# Arguments that a module does not keep under their names.
-_OWN: Mapping[type[Layer], Callable[[Any], Mapping[str, object]]] = {
+# Arguments that are no attributes of their names, by family.
+_DERIVED: Mapping[type[Layer], Callable[[Any], Mapping[str, object]]] = {
     **dict.fromkeys((Conv, ConvTranspose, Linear), _biased),
     **dict.fromkeys((Patchify, Unpatchify), _patching),
     BatchNorm: _normalising,
@@ -86,12 +86,12 @@ _OWN: Mapping[type[Layer], Callable[[Any], Mapping[str, object]]] = {
 
 
 def contradictions(module: Any, layer: Layer) -> Iterator[str]:
-    """Yield where a module does not compute what it was read as: attributes can be set one by one."""
+    """Yield how a module computes something else than the layer it was read as: attributes can be set one by one."""
     if isinstance(layer, Conv) and layer.padding_mode != "zeros":
         pads = [pad for axis in reversed(layer.pads) for pad in axis]
-        kept = list(module._reversed_padding_repeated_twice)
-        if kept != pads:
-            yield f"pads by {kept}, from the last axis on, and its padding {layer.padding} is {pads}"
+        used = list(module._reversed_padding_repeated_twice)
+        if used != pads:
+            yield f"pads by {used}, from the last axis on, and its padding {layer.padding} is {pads}"
     if isinstance(layer, BatchNorm):
         if _has(module, "bias") and not _has(module, "weight"):
             yield "has a bias and no weight, which torch's arguments cannot say; a weight of ones would do the same"
@@ -101,16 +101,16 @@ def contradictions(module: Any, layer: Layer) -> Iterator[str]:
 
 
 def _misfits(module: nn.Module, layer: Layer) -> Iterator[str]:
-    """Yield parameters and statistics that are not there, or not of the layer's shapes, or made in unknown ways."""
+    """Yield parameters and statistics that are missing, not of the layer's shapes, or computed in unknown ways."""
     owners: dict[str, set[str]] = {"": set()}
-    shapes = {**layer.parameters(), **{name: each.shape for name, each in layer.statistics().items()}}
+    shapes = {**layer.parameters(), **{name: statistic.shape for name, statistic in layer.statistics().items()}}
     for path, shape in shapes.items():
         owner, _, name = path.rpartition(".")
         owners.setdefault(owner, set()).add(name)
         tensor = effective_tensor(module.get_submodule(owner), name)
         if tensor is None or tensor.shape != shape:
-            found = "missing" if tensor is None else list(tensor.shape)
-            yield f"its {path} is {found}, and that of {layer} is {list(shape)}"
+            actual = "missing" if tensor is None else list(tensor.shape)
+            yield f"its {path} is {actual}, and that of {layer} is {list(shape)}"
     for owner, names in owners.items():
         made = Counter(name for name, _, _ in hook_computed(module.get_submodule(owner)))
         for name, times in made.items():

@@ -1,4 +1,4 @@
-"""From a torch module to the description of a layer, by the module's attributes: its print leaves some of them out."""
+"""Describes a torch module as a layer by its attributes, some of which its print omits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KINDS: Mapping[type[nn.Module], str] = {
 
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
-_HANDS_ON = (nn.Identity, *DROPOUTS)
+_IDENTITIES = (nn.Identity, *DROPOUTS)
 
 _KNOWN = (*_KINDS, operations.Operation)
 
@@ -34,58 +34,61 @@ def describe(module: nn.Module) -> Layer:
     """Return the layer that `module` is in eval mode. Dropout and Identity in a Sequential are left out.
 
     Raises:
-        LayerError: with every reason why it cannot be described: a class that is not known, a forward of its own,
-            hooks, attributes that do not go together.
+        LayerError: with every reason why it cannot be described: an unknown class, an overridden forward, hooks,
+            attributes that contradict each other.
     """
     layer = _described(module, "")
     if layer is None:
-        raise LayerError([(None, "hands its input on as it is, so there is nothing to prove")], kind=_where("", module))
+        raise LayerError(
+            [(None, "hands its input on as it is, so there is nothing to prove")], kind=module_name("", module)
+        )
     first: dict[int, str] = {}
     for path, parameter in module.named_parameters(remove_duplicate=False):
         other = first.setdefault(id(parameter), path)
         if other != path:
-            told = f"{path} is {other} once more; give each layer its own, since shared weights cannot be described"
-            raise LayerError([(None, told)], kind=_where("", module))
+            fault = f"{path} is {other} once more; give each layer its own, since shared weights cannot be described"
+            raise LayerError([(None, fault)], kind=module_name("", module))
     return layer
 
 
-def kept(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the (name, module) pairs of a Sequential that are part of its description, in order."""
+def described_children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield (name, module) of the children of a Sequential that its description includes, in order."""
     for name, child in module._modules.items():
-        if child is not None and not _hands_on(child):
+        if child is not None and not _is_identity(child):
             yield name, child
 
 
-def _hands_on(module: nn.Module) -> bool:
+def _is_identity(module: nn.Module) -> bool:
     if isinstance(module, nn.Sequential):
-        return not list(kept(module))
-    return isinstance(module, _HANDS_ON)
+        return not list(described_children(module))
+    return isinstance(module, _IDENTITIES)
 
 
-def _where(path: str, module: nn.Module) -> str:
+def module_name(path: str, module: nn.Module) -> str:
+    """Return a module as messages call it: its path in what is described, if it has one, and its class."""
     name = type(module).__name__
     return f"{path} ({name})" if path else name
 
 
 def _described(module: nn.Module, path: str) -> Layer | None:
-    """Return the layer, None for one that hands its input on. Raises LayerError as `describe` does."""
-    base = next((each for each in type(module).__mro__ if each in _KNOWN), None)
+    """Return the layer; None for a module that returns its input. Raises LayerError as `describe` does."""
+    base = next((parent for parent in type(module).__mro__ if parent in _KNOWN), None)
     faults = _unreadable(module) if base is None else list(overrides(module, base))
     if isinstance(module, nn.MultiheadAttention):
-        faults += [f"its out_proj {each}" for each in uncalled_hooks(module.out_proj)]
+        faults += [f"its out_proj {fault}" for fault in uncalled_hooks(module.out_proj)]
     if faults or base is None:
-        raise LayerError([(None, each) for each in faults], kind=_where(path, module))
+        raise LayerError([(None, fault) for fault in faults], kind=module_name(path, module))
     if isinstance(module, nn.Sequential):
         return _sequential(module, path)
-    if isinstance(module, _HANDS_ON):
+    if isinstance(module, _IDENTITIES):
         return None
     try:
         layer = read(module, module.name if isinstance(module, operations.Operation) else _KINDS[base])
     except LayerError as error:
-        raise LayerError(error.faults, kind=_where(path, module)) from None
+        raise LayerError(error.faults, kind=module_name(path, module)) from None
     faults = [*contradictions(module, layer), *_unwrapped(module, layer, path)]
     if faults:
-        raise LayerError([(None, each) for each in faults], kind=_where(path, module))
+        raise LayerError([(None, fault) for fault in faults], kind=module_name(path, module))
     return layer
 
 
@@ -107,14 +110,16 @@ def _sequential(module: nn.Sequential, path: str) -> Layer | None:
         except LayerError as error:
             faults.append(str(error))
         if isinstance(child, nn.MultiheadAttention) and not isinstance(child, operations.AttentionOutput):
-            faults.append(f"{_where(inner, child)}: takes three inputs and makes two outputs; in a chain there is one")
+            faults.append(
+                f"{module_name(inner, child)}: takes three inputs and makes two outputs; in a chain there is one"
+            )
     if faults:
-        raise LayerError([(None, each) for each in faults])
+        raise LayerError([(None, fault) for fault in faults])
     return parse_layer({"op": "Sequential", "layers": layers}) if layers else None
 
 
 def _unwrapped(module: nn.Module, layer: Layer, path: str) -> Iterator[str]:
-    """Yield how the convolution inside our own modules is not the one that the layer says."""
+    """Yield a sentence if the convolution inside Patchify or Unpatchify is not the layer's."""
     if not isinstance(module, (patchify.Patchify, patchify.Unpatchify)):
         return
     assert isinstance(layer, (Patchify, Unpatchify))

@@ -1,4 +1,4 @@
-"""The tensors that a module computes with, as they are now, where torch computes them from others."""
+"""The tensors that a module computes with now, including those that torch computes from others."""
 
 from __future__ import annotations
 
@@ -19,11 +19,9 @@ REFRESHING = (WeightNorm, SpectralNorm, BasePruningMethod)
 # What torch calls the classes behind its functions of these names.
 _FUNCTIONS = {"_WeightNorm": "weight_norm", "_SpectralNorm": "spectral_norm", "_Orthogonal": "orthogonal"}
 
-_Refreshed = tuple[str, str, Callable[[], Tensor]]
 
-
-def hook_computed(module: nn.Module) -> Iterator[_Refreshed]:
-    """Yield (name, by what, how) of the tensors that torch's hooks compute before every call of `module`."""
+def hook_computed(module: nn.Module) -> Iterator[tuple[str, str, Callable[[], Tensor]]]:
+    """Yield (name, hook's name, function that computes it) of the tensors that hooks compute before every call."""
     for hook in module._forward_pre_hooks.values():
         if isinstance(hook, WeightNorm):
             yield hook.name, "weight_norm", partial(hook.compute_weight, module)
@@ -37,30 +35,30 @@ def hook_computed(module: nn.Module) -> Iterator[_Refreshed]:
 def effective_tensor(module: nn.Module, name: str) -> Tensor | None:
     """Return a tensor of `module` by its name, as a call in eval mode would use it. The module stays as it is."""
     with torch.no_grad(), _evaluating(module):
-        for each, _, compute in hook_computed(module):
-            if each == name:
+        for computed, _, compute in hook_computed(module):
+            if computed == name:
                 return compute()
-        found = getattr(module, name, None)
-    return found if isinstance(found, Tensor) else None
+        tensor = getattr(module, name, None)
+    return tensor if isinstance(tensor, Tensor) else None
 
 
 def made_by(module: nn.Module, name: str) -> str | None:
-    """Return what computes a tensor of `module` from others; None if it is stored as it is."""
+    """Return the name of what computes a tensor of `module` from others; None if the tensor is stored."""
     if is_parametrized(module, name):
         steps = module.parametrizations[name]  # type: ignore[index]  # a ModuleDict, by is_parametrized
         return " and ".join(_FUNCTIONS.get(type(step).__name__, type(step).__name__) for step in steps)
-    return next((by for each, by, _ in hook_computed(module) if each == name), None)
+    return next((by for computed, by, _ in hook_computed(module) if computed == name), None)
 
 
 def iterates(module: nn.Module) -> bool:
-    """Tell whether a call of `module` in train mode moves a spectral norm on, and with it the weight."""
+    """Tell whether a call of `module` in train mode takes a power iteration, which changes the weight."""
     hooked = any(isinstance(hook, SpectralNorm) for hook in module._forward_pre_hooks.values())
     return hooked or type(module).__name__ == "_SpectralNorm"
 
 
 @contextmanager
 def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Put parametrizations into eval mode for a while: in train mode, reading a spectral norm takes a step of it."""
+    """Keep parametrizations in eval mode: in train mode, reading a spectrally normed weight takes a power iteration."""
     parts = list(module.parametrizations.modules()) if is_parametrized(module) else []  # type: ignore[union-attr]
     training = [part for part in parts if part.training]
     for part in training:

@@ -1,4 +1,4 @@
-"""Whether a module still computes what its class says: forward is its class's own, and nothing is hooked into it."""
+"""Checks that a module computes what its class does: no method is overridden, and no hook changes the result."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _HOOKS = {
 
 
 def overrides(module: nn.Module, base: type[nn.Module]) -> Iterator[str]:
-    """Yield why `module` may compute something else than a `base` with the same attributes does, or may backwards."""
+    """Yield reasons why the outputs or gradients of `module` may not be those of a `base` with the same attributes."""
     if isinstance(module, LazyModuleMixin):
         yield "has no weights yet, since it learns its sizes from its first input; call it once"
         return
     for name in _RUNS:
-        # On a module itself, libraries that move weights between devices put a `forward` of theirs.
+        # Libraries that move weights between devices replace `forward` on the instance.
         if inspect.getattr_static(module, name, None) is not inspect.getattr_static(base, name, None):
             yield (
                 f"has a {name} of its own, so what it computes is not what {base.__name__} says; "
@@ -43,7 +43,7 @@ def overrides(module: nn.Module, base: type[nn.Module]) -> Iterator[str]:
 
 
 def uncalled_hooks(module: nn.Module) -> Iterator[str]:
-    """Yield why a module is not what it seems whose weights its parent takes without ever calling it."""
+    """Yield the hooks of a module that never run, since its parent uses its weights and never calls it."""
     for kind, hook in _hooks(module):
         yield f"has a {kind}, {_name(hook)}, which never runs, since its parent takes its weights and calls it never"
 

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from convcheck.errors import LayerError
 from convcheck.layers import Layer, Sequential
-from convcheck.sides.describe import DROPOUTS, describe, kept
+from convcheck.sides.describe import DROPOUTS, describe, described_children, module_name
 from convcheck.sides.effective_tensors import effective_tensor, iterates, made_by
 
 
 @dataclass(frozen=True)
 class ModuleWeights:
-    """A module's layer, the tensors that it computes with in eval mode, and what is to be said of them."""
+    """A module's layer, the tensors that it computes with in eval mode, and notes for the report."""
 
     layer: Layer
     tensors: dict[str, Tensor]
@@ -37,17 +37,17 @@ def read_weights(module: nn.Module) -> ModuleWeights:
     notes: list[str] = []
     faults: list[str] = []
     for part, inside, name, path in _leaves(layer, module):
-        for each in (*part.parameters(), *part.statistics()):
-            prefix, _, attribute = each.rpartition(".")
+        for key in (*part.parameters(), *part.statistics()):
+            prefix, _, attribute = key.rpartition(".")
             owner = inside.get_submodule(prefix)
             tensor = effective_tensor(owner, attribute)
             assert tensor is not None
-            faults += [f"{path}{each} {fault}" for fault in _unplain(tensor)]
-            tensors[name + each] = tensor.detach()
+            faults += [f"{path}{key} {fault}" for fault in _unplain(tensor)]
+            tensors[name + key] = tensor.detach()
             by = made_by(owner, attribute)
             if by is not None:
                 notes.append(
-                    f"{path}{each} is computed by {type(owner).__name__}'s {by}; it is materialised, as it is now"
+                    f"{path}{key} is computed by {type(owner).__name__}'s {by}; it is materialised, as it is now"
                 )
     if faults:
         raise LayerError([(None, fault) for fault in faults], kind=type(module).__name__)
@@ -57,12 +57,13 @@ def read_weights(module: nn.Module) -> ModuleWeights:
 def _leaves(
     layer: Layer, module: nn.Module, name: str = "", path: str = ""
 ) -> Iterator[tuple[Layer, nn.Module, str, str]]:
-    """Yield every layer of a chain with its module, and what stands before its parameters' names, here and in torch."""
+    """Yield every layer of a chain with its module, and the prefixes of parameters' names, the layer's and torch's."""
     if not isinstance(layer, Sequential):
         yield layer, module, name, path
         return
-    for number, (each, (key, child)) in enumerate(zip(layer.layers, kept(module), strict=True)):
-        yield from _leaves(each, child, f"{name}{number}.", f"{path}{key}.")
+    children = described_children(module)
+    for number, (inner, (key, child)) in enumerate(zip(layer.layers, children, strict=True)):
+        yield from _leaves(inner, child, f"{name}{number}.", f"{path}{key}.")
 
 
 def _unplain(tensor: Tensor) -> Iterator[str]:
@@ -78,20 +79,20 @@ def _unplain(tensor: Tensor) -> Iterator[str]:
 
 
 def _modes(module: nn.Module) -> Iterator[str]:
-    """Yield what is left out of the description, and what would be otherwise in train mode, if the module is in it."""
+    """Yield sentences on modules that the description omits, and on those that are in train mode and differ there."""
     training = []
-    for path, each in module.named_modules():
-        where = f"{path} ({type(each).__name__})" if path else type(each).__name__
-        if isinstance(each, DROPOUTS):
+    for path, part in module.named_modules():
+        where = module_name(path, part)
+        if isinstance(part, DROPOUTS):
             yield f"{where} is left out: in eval mode it hands its input on as it is"
-        if each.training and (effect := _in_training(each)):
+        if part.training and (effect := _in_training(part)):
             training.append(f"{where} {effect}")
     if training:
         yield f"train mode: {', '.join(training)}; the verdict is for eval mode; call .eval()"
 
 
 def _in_training(module: nn.Module) -> str | None:
-    """Return what a module does in train mode alone."""
+    """Return what a module does in train mode only; None if nothing."""
     if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
         return "normalises with the batch's statistics"
     if isinstance(module, DROPOUTS) and module.p > 0:

@@ -108,7 +108,7 @@ def whole_numbers(shape: Shape, magnitude: int, generator: torch.Generator) -> T
 def masks(shape: Shape, generator: torch.Generator) -> Tensor:
     """Draw a mask of True and False. Its first column is True, since a row without any has no softmax.
 
-    With several rows, every column is True in one of them at least, so that there is a query that sees each key.
+    With several rows, every column is True in one of them at least, so that every key has a query that attends to it.
     """
     mask = torch.rand(shape, generator=generator) < 0.5
     mask[..., 0] = True
@@ -118,8 +118,11 @@ def masks(shape: Shape, generator: torch.Generator) -> Tensor:
     return mask
 
 
-def normals(side: Side, own: Mapping[str, Tensor], dtype: torch.dtype, generator: torch.Generator) -> Sample:
-    """Draw normal inputs, and take `own` parameters; statistics are drawn as after some training, in `dtype`."""
+def normals(side: Side, parameters: Mapping[str, Tensor], dtype: torch.dtype, generator: torch.Generator) -> Sample:
+    """Draw a sample of normal numbers in `dtype`, with `parameters` in place of drawn ones.
+
+    Means are normal, and variances uniform in [0.5, 1.5], as after some training.
+    """
     normal = partial(torch.randn, generator=generator, dtype=dtype)
     drawn = draw_sample(
         side,
@@ -128,7 +131,7 @@ def normals(side: Side, own: Mapping[str, Tensor], dtype: torch.dtype, generator
         means=normal,
         variances=lambda shape, _eps: torch.rand(shape, generator=generator, dtype=dtype) + 0.5,
     )
-    return Sample(drawn.inputs, {**drawn.parameters, **own})
+    return Sample(drawn.inputs, {**drawn.parameters, **parameters})
 
 
 def magnitudes(side: Side, sample: Sample) -> Sample:

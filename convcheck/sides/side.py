@@ -1,4 +1,4 @@
-"""One side of a claim: a function of inputs, parameters and statistics, with what the evidence must know of it."""
+"""One side of a claim: a function of inputs, parameters and statistics, and the facts that evidence needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CannotRunError(Exception):
 
 @contextmanager
 def torch_may_refuse() -> Iterator[None]:
-    """Turn what torch raises when it cannot run something into a CannotRunError. Faults of ours stay what they are."""
+    """Turn what torch raises when it cannot run something into a CannotRunError. Other errors pass through."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -42,7 +42,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Side:
-    """A module as a function of its inputs, parameters and statistics. Its own tensors are never used in a run."""
+    """A module as a function of its inputs, parameters and statistics. A run never uses its tensors."""
 
     name: str
     """What messages call it, such as `MultiheadAttention`."""

@@ -20,9 +20,9 @@ from convcheck.layers import parse_layer
 from convcheck.proof.evidence import floating_point, rounding
 from convcheck.proof.evidence.repetition import moment
 from convcheck.proof.pair import Pair, build_pair
-from convcheck.proof.precision import arithmetic
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Result, Verdict
+from convcheck.rewriting.precision import arithmetic
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import CannotRunError
 

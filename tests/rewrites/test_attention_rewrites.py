@@ -21,10 +21,10 @@ from convcheck.layers import DotProductAttention, Layer, parse_layer
 from convcheck.modules.parts import dot_products as products
 from convcheck.proof.evidence import floating_point
 from convcheck.proof.pair import build_pair
-from convcheck.proof.precision import arithmetic
 from convcheck.proof.verification import verify
 from convcheck.results import Verdict
 from convcheck.rewriting import running_error
+from convcheck.rewriting.precision import arithmetic
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sides import samples
 from convcheck.sizes.patterns import Shapes

@@ -1,1 +1,1 @@
-"""One kind of evidence a file. Each looks at a pair of modules and knows no particular rewrite."""
+"""The kinds of evidence, one a file. Every kind examines a pair of modules and knows no particular rewrite."""

@@ -1,4 +1,8 @@
-"""Which order of axes takes one set of signatures to another: a permutation of entries, factored into axes."""
+"""Finds the order of axes that takes one tensor of signatures to another: a permutation of entries, factored into axes.
+
+Throughout, `ours` are the signatures of a parameter of the reference and `theirs` those of the candidate's parameter:
+int64 tensors of the parameters' shapes.
+"""
 
 from __future__ import annotations
 
@@ -14,31 +18,31 @@ from convcheck.sizes.patterns import KERNEL_AXES, Group, Pattern, Shape
 
 ATTEMPTS = 8
 SAMPLE = 64
-"""So many entries are looked at before all of them are: nearly every wrong arrangement fails on them."""
+"""How many entries are compared before all of them are: nearly every wrong arrangement fails on them."""
 
 
-def arrange(source: Sequence[Group], sizes: Mapping[str, int], own: Tensor, other: Tensor) -> tuple[Step, ...] | None:
-    """Return the steps that take a tensor with signatures `own` to the places with signatures `other`, if axes do it.
+def arrange(source: Sequence[Group], sizes: Mapping[str, int], ours: Tensor, theirs: Tensor) -> tuple[Step, ...] | None:
+    """Return the steps that take the entries of `ours` to their places in `theirs`; None if no order of axes does.
 
-    `source` names the axes of `own`, and `sizes` their lengths, and those of axes along which entries may be copied.
-    The arrangement nearest to the given order is taken, and one without a flip before one with.
+    `source` names the axes of `ours`. `sizes` gives their lengths, and those of axes along which entries may be copied.
+    Of several arrangements, return the nearest to the given order, and one without a flip before one with.
     """
     atoms = tuple(axis for group in source for axis in group if sizes[axis] > 1)
     new = tuple(axis for axis in sizes if sizes[axis] > 1 and not any(axis in group for group in source))
-    copies = other.numel() // max(1, own.numel())
-    if own.numel() * copies != other.numel():
+    copies = theirs.numel() // max(1, ours.numel())
+    if ours.numel() * copies != theirs.numel():
         return None
     if copies == 1:
         new = ()
     elif math.prod(sizes[axis] for axis in new) != copies:
         return None
-    shape = tuple(other.shape)
+    shape = tuple(theirs.shape)
     flippable = tuple(axis for axis in atoms if any(axis in kernel for kernel in KERNEL_AXES.values()))
-    for flipped, order in _candidates(own, atoms, new, flippable, sizes, other):
+    for flipped, order in _candidates(ours, atoms, new, flippable, sizes, theirs):
         groups = _split(order, sizes, shape)
         if groups is None or not set(flipped) <= set(flippable):
             continue
-        if _matches(_flip(own, source, sizes, flipped), atoms, order, sizes, other):
+        if _matches(_flip(ours, source, sizes, flipped), atoms, order, sizes, theirs):
             target = _with_units(groups, source, sizes)
             step = EinopsStep(Pattern(tuple(source), target), dict(sizes))
             return (*_flip_step(source, flipped, flippable), step)
@@ -46,10 +50,10 @@ def arrange(source: Sequence[Group], sizes: Mapping[str, int], own: Tensor, othe
 
 
 def _candidates(
-    own: Tensor, atoms: Group, new: Group, flippable: Group, sizes: Mapping[str, int], other: Tensor
+    ours: Tensor, atoms: Group, new: Group, flippable: Group, sizes: Mapping[str, int], theirs: Tensor
 ) -> Iterator[tuple[Group, Group]]:
-    """Yield (flipped axes, order of axes): the only one, if signatures tell the places of entries, or else all."""
-    strides = None if new else _strides(own, atoms, sizes, other)
+    """Yield (flipped axes, order of axes): the only possible one if signatures tell entries apart, otherwise all."""
+    strides = None if new else _strides(ours, atoms, sizes, theirs)
     if strides is not None:
         order = sorted(atoms, key=lambda axis: -abs(strides[axis]))
         yield tuple(axis for axis in atoms if strides[axis] < 0), tuple(order)
@@ -60,19 +64,19 @@ def _candidates(
         yield from ((flipped, order) for order in nearest)
 
 
-def _strides(own: Tensor, atoms: Group, sizes: Mapping[str, int], other: Tensor) -> dict[str, int] | None:
-    """Return by how much the place of an entry moves with every axis; None if the signatures of too many are the same.
+def _strides(ours: Tensor, atoms: Group, sizes: Mapping[str, int], theirs: Tensor) -> dict[str, int] | None:
+    """Return the stride of every axis in `theirs`, in entries; None if too many signatures are the same.
 
-    An entry and its neighbours are looked for in `other`; how far apart they lie there are the strides.
+    The strides are the distances in `theirs` between an entry and its neighbours along the axes.
     """
-    entries, places = own.reshape([sizes[axis] for axis in atoms]), other.flatten()
+    entries, places = ours.reshape([sizes[axis] for axis in atoms]), theirs.flatten()
     generator = torch.Generator().manual_seed(0)
     for _ in range(ATTEMPTS):
-        at = [int(torch.randint(sizes[axis] - 1, (), generator=generator)) for axis in atoms]
-        beside = [[place + (axis == moved) for axis, place in enumerate(at)] for moved in range(len(atoms))]
-        found = [(places == entries[tuple(index)]).nonzero().flatten() for index in (at, *beside)]
-        if all(len(each) == 1 for each in found):
-            first, *others = (int(each) for each in found)
+        entry = [int(torch.randint(sizes[axis] - 1, (), generator=generator)) for axis in atoms]
+        neighbours = [[place + (axis == moved) for axis, place in enumerate(entry)] for moved in range(len(atoms))]
+        matches = [(places == entries[tuple(index)]).nonzero().flatten() for index in (entry, *neighbours)]
+        if all(len(match) == 1 for match in matches):
+            first, *others = (int(match) for match in matches)
             return {axis: place - first for axis, place in zip(atoms, others, strict=True)}
     return None
 
@@ -100,39 +104,42 @@ def _split(order: Sequence[str], sizes: Mapping[str, int], shape: Shape) -> list
     return None if left else groups
 
 
-def _matches(own: Tensor, atoms: Sequence[str], order: Sequence[str], sizes: Mapping[str, int], other: Tensor) -> bool:
-    """Tell whether the entries in this order are the other ones, or the sums of their copies."""
-    spread = other.reshape([sizes[axis] for axis in order])
+def _matches(
+    ours: Tensor, atoms: Sequence[str], order: Sequence[str], sizes: Mapping[str, int], theirs: Tensor
+) -> bool:
+    """Tell whether the entries of `ours` in this order are those of `theirs`, or the sums of the copies there."""
+    spread = theirs.reshape([sizes[axis] for axis in order])
     copied = [number for number, axis in enumerate(order) if axis not in atoms]
     if copied:
         spread = spread.sum(copied)
-    kept = [axis for axis in order if axis in atoms]
-    moved = own.reshape([sizes[axis] for axis in atoms]).permute([atoms.index(axis) for axis in kept])
+    permutation = [atoms.index(axis) for axis in order if axis in atoms]
+    moved = ours.reshape([sizes[axis] for axis in atoms]).permute(permutation)
     return _alike(moved, spread)
 
 
 def _alike(first: Tensor, second: Tensor) -> bool:
-    """Tell whether two tensors of one shape are equal, at the cost of a few entries where they are not."""
+    """Tell whether two tensors of one shape are equal. A sample of their entries settles most that are not."""
     generator = torch.Generator().manual_seed(0)
-    at = tuple(torch.randint(length, (SAMPLE,), generator=generator) for length in first.shape)
-    return (not at or torch.equal(first[at], second[at])) and torch.equal(first, second)
+    sample = tuple(torch.randint(length, (SAMPLE,), generator=generator) for length in first.shape)
+    return (not sample or torch.equal(first[sample], second[sample])) and torch.equal(first, second)
 
 
-def _flip(own: Tensor, source: Sequence[Group], sizes: Mapping[str, int], flipped: Group) -> Tensor:
+def _flip(ours: Tensor, source: Sequence[Group], sizes: Mapping[str, int], flipped: Group) -> Tensor:
+    """Return `ours` with some of its axes, or of those that are grouped in one, read from the end."""
     names = [axis for group in source for axis in group]
-    apart = own.reshape([sizes[axis] for axis in names])
-    return apart.flip([names.index(axis) for axis in flipped]).reshape(own.shape)
+    apart = ours.reshape([sizes[axis] for axis in names])
+    return apart.flip([names.index(axis) for axis in flipped]).reshape(ours.shape)
 
 
 def _flip_step(source: Sequence[Group], flipped: Group, kernel: Sequence[str]) -> tuple[Step, ...]:
     if not flipped:
         return ()
-    told = "kernel flipped" if list(flipped) == list(kernel) else f"flipped along {' '.join(flipped)}"
-    return (Flip(tuple(source.index((axis,)) - len(source) for axis in flipped), told),)
+    text = "kernel flipped" if list(flipped) == list(kernel) else f"flipped along {' '.join(flipped)}"
+    return (Flip(tuple(source.index((axis,)) - len(source) for axis in flipped), text),)
 
 
 def _with_units(groups: Sequence[Group], source: Sequence[Group], sizes: Mapping[str, int]) -> tuple[Group, ...]:
-    """Put the axes of length 1, which may stand anywhere, behind those that they stand behind in the source."""
+    """Return the groups with the axes of length 1 inserted, which fit anywhere: after their neighbours in `source`."""
     target = [list(group) for group in groups]
     names = [axis for group in source for axis in group]
     for number, axis in enumerate(names):

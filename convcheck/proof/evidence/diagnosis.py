@@ -1,6 +1,6 @@
-"""What is wrong with a pair that differs: a wrong layout of the weights and the right one, or how outputs differ.
+"""Says what is wrong with a pair that differs: which layout of the weights would match, or how the outputs differ.
 
-A layout is found by signatures, and proved before it is suggested.
+Signatures suggest a layout; integer probes prove it before it is reported.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from convcheck.sizes.patterns import Group, Pattern
 
 @dataclass(frozen=True)
 class Correction:
-    """How a parameter of the reference was laid out, and how it would have to be."""
+    """The layout that was claimed for a parameter of the reference, and the one that matches."""
 
     source: str
     claimed: str
-    right: str
+    matching: str
 
     def __str__(self) -> str:
-        return f"{self.source} was laid out as '{self.claimed}', and '{self.right}' matches exactly"
+        return f"{self.source} was laid out as '{self.claimed}', and '{self.matching}' matches exactly"
 
 
 def examine(context: Context) -> Evidence:
-    """Say what is wrong where weights do not fit, or outputs differ on integers; nothing where neither is so."""
+    """Say what is wrong where weights do not fit, or outputs differ on integers; otherwise return no findings."""
     pair, result, seed = context.pair, context.result, context.case.seed
     misfit = any(reason.kind is Kind.WEIGHT_SHAPES for reason in result.reasons)
     if not misfit and result.exact.status is not Agreement.DIFFERENT:
         return Evidence(Agreement.NOT_APPLICABLE)
     if mended := corrections(pair, context.claim.usual_transplant(), seed):
         findings = tuple(Finding(Kind.LAYOUT, str(correction)) for correction in mended)
-        return Evidence(Agreement.DIFFERENT, findings, details={"suggestion": mended[0].right})
-    # What mends it would be all that a reader needs; without that, what can be seen.
+        return Evidence(Agreement.DIFFERENT, findings, details={"suggestion": mended[0].matching})
+    # A reader with a correction needs no differences.
     texts = () if misfit else visible_differences(pair, seed, result.exact.probes)
     return Evidence(Agreement.DIFFERENT, tuple(Finding(Kind.DIFFERENCE, text) for text in texts))
 
 
 def visible_differences(pair: Pair, seed: int, probes: int) -> tuple[str, ...]:
-    """Return how the outputs differ on the last of so many probes."""
+    """Return sentences on how the outputs differ on the last of `probes` probes."""
     degree = pair.reference.degree
     assert degree is not None
     probe = draw_probe(pair, make_plan(pair, degree), seed, probes - 1)
@@ -64,9 +64,9 @@ def visible_differences(pair: Pair, seed: int, probes: int) -> tuple[str, ...]:
 
 
 def corrections(pair: Pair, usual: Transplant, seed: int) -> tuple[Correction, ...]:
-    """Return what would have to change in a pair's mapping for both sides to be identical; empty if that is not it.
+    """Return the changes of a pair's mapping that make both sides identical; empty if no layout does.
 
-    `usual` is the catalogue's mapping, whose words are taken where it is right.
+    `usual` is the catalogue's mapping. Where it matches, its patterns are the ones suggested.
     """
     try:
         for mended in _mended(pair, usual, seed):
@@ -84,7 +84,7 @@ def corrections(pair: Pair, usual: Transplant, seed: int) -> tuple[Correction, .
 
 
 def _mended(pair: Pair, usual: Transplant, seed: int) -> Iterator[Transplant]:
-    """Yield mappings that may be the right one: as signatures tell, and the usual one."""
+    """Yield mappings to try: the one that signatures suggest, then the usual one."""
     hashes = signatures(pair, seed)
     if hashes is not None:
         usual_moves = {move.target: move for move in usual.moves}
@@ -101,7 +101,10 @@ def _mended(pair: Pair, usual: Transplant, seed: int) -> Iterator[Transplant]:
 
 
 def _matching_move(side: Side, claimed: Move, usual: Move | Merge | None, ours: Tensor, theirs: Tensor) -> Move | None:
-    """Return the move that takes a parameter to its place, or None if it is no order of axes."""
+    """Return the move that takes a parameter to its place; None if no order of axes does.
+
+    `ours` and `theirs` are signatures, int64 of the shapes of the reference's and the candidate's parameter.
+    """
     for move in (claimed, usual):
         if isinstance(move, Move) and agrees(move, ours, theirs):
             return move
@@ -115,7 +118,7 @@ def _matching_move(side: Side, claimed: Move, usual: Move | Merge | None, ours: 
 
 
 def _spellings(side: Side, claimed: Move, usual: Move | Merge | None) -> Iterator[Sequence[Group]]:
-    """Yield how the axes of a parameter may be called: as in the moves, as everywhere, or just numbered."""
+    """Yield names for the axes of a parameter: those in the moves, the layer's, and `a0`, `a1`, ..."""
     for move in (claimed, usual):
         if isinstance(move, Move):
             yield from (step.pattern.source for step in move.steps[:1] if isinstance(step, EinopsStep))

@@ -1,4 +1,7 @@
-"""What can be seen of a wrong candidate by its outputs alone: where they differ, and by what."""
+"""Describes how the outputs of a wrong candidate differ: where, and by what.
+
+All tensors are outputs of one shape, in float64, that hold whole numbers.
+"""
 
 from __future__ import annotations
 
@@ -10,51 +13,50 @@ from torch import Tensor
 from convcheck.sides.side import Side
 
 NEAR = 1e-9
-"""Relative: two quotients of whole numbers that are closer than this are taken for one."""
+"""Quotients of whole numbers whose relative difference is smaller are taken for equal."""
 
 FARTHEST_SHIFT = 3
+"""The largest shift that is tried, in positions."""
+
 SHOWN = 6
+"""How many places a sentence lists; it counts the others."""
 
 
 def describe_differences(
     side: Side, parameters: Mapping[str, Tensor], reference: Tensor, candidate: Tensor
 ) -> Iterator[str]:
-    """Yield sentences on how the candidate's output differs from the reference's, of the same shape, on integers.
+    """Yield sentences on how two outputs of one shape, on integers, differ. `side` is the reference.
 
-    The first thing that explains all of the difference is said alone: zeros, a factor, a shift, another order of the
-    entries, a constant. Otherwise, where the outputs differ.
+    The first explanation of the whole difference stands alone: zeros, a factor, a shift, another order of the entries,
+    a constant. Without one, the sentences say where the outputs differ.
     """
-    names = side.output_axes
     if not candidate.isfinite().all():
         yield "the candidate gives NaN or infinity"
         return
-    for whole in (_zeros, _factor, _moved, _reordered, _constant):
-        sentences = list(whole(names, parameters, reference, candidate))
-        if sentences:
-            yield from sentences
-            return
-    yield from _where(side, names, reference != candidate)
-
-
-def _zeros(
-    _names: Sequence[str], _parameters: Mapping[str, Tensor], _reference: Tensor, candidate: Tensor
-) -> Iterator[str]:
     if not candidate.any():
         yield "the candidate gives zeros only"
+        return
+    names = side.output_axes
+    for explanation in (
+        _factor(reference, candidate),
+        _moved(names, reference, candidate),
+        _reordered(names, reference, candidate),
+        _constant(names, parameters, reference, candidate),
+    ):
+        if sentences := list(explanation):
+            yield from sentences
+            return
+    yield from _differing_places(side, names, reference != candidate)
 
 
-def _factor(
-    _names: Sequence[str], _parameters: Mapping[str, Tensor], reference: Tensor, candidate: Tensor
-) -> Iterator[str]:
-    at = torch.unravel_index(reference.abs().argmax(), reference.shape)
-    factor = float(candidate[at] / reference[at])
-    if reference[at] != 0 and torch.allclose(candidate, factor * reference, rtol=NEAR, atol=0):
+def _factor(reference: Tensor, candidate: Tensor) -> Iterator[str]:
+    largest = torch.unravel_index(reference.abs().argmax(), reference.shape)
+    factor = float(candidate[largest] / reference[largest])
+    if reference[largest] != 0 and torch.allclose(candidate, factor * reference, rtol=NEAR, atol=0):
         yield f"the candidate is the reference times {factor:.12g} everywhere: a scale"
 
 
-def _moved(
-    names: Sequence[str], _parameters: Mapping[str, Tensor], reference: Tensor, candidate: Tensor
-) -> Iterator[str]:
+def _moved(names: Sequence[str], reference: Tensor, candidate: Tensor) -> Iterator[str]:
     sides = (reference, candidate)
     for axis, name in enumerate(names):
         length = reference.shape[axis]
@@ -63,8 +65,8 @@ def _moved(
             return
         for by in range(1, min(FARTHEST_SHIFT, length // 2) + 1) if name not in ("b", "o") else ():
             for shift, starts in ((by, (0, by)), (-by, (by, 0))):
-                kept = [side.narrow(axis, start, length - by) for side, start in zip(sides, starts, strict=True)]
-                if torch.equal(*kept):
+                overlap = [side.narrow(axis, start, length - by) for side, start in zip(sides, starts, strict=True)]
+                if torch.equal(*overlap):
                     yield (
                         f"the candidate is the reference, shifted by {shift} along {name}: a crop or padding is off "
                         f"by {by}"
@@ -78,9 +80,7 @@ def _moved(
                 return
 
 
-def _reordered(
-    names: Sequence[str], _parameters: Mapping[str, Tensor], reference: Tensor, candidate: Tensor
-) -> Iterator[str]:
+def _reordered(names: Sequence[str], reference: Tensor, candidate: Tensor) -> Iterator[str]:
     for axis, name in enumerate(names):
         order = _order(reference.movedim(axis, 0), candidate.movedim(axis, 0))
         if order is not None:
@@ -92,16 +92,19 @@ def _reordered(
 
 
 def _order(reference: Tensor, candidate: Tensor) -> list[int] | None:
-    """Return which row of the reference every row of the candidate is, if it is a permutation of them."""
+    """Return, for every row of the candidate, the number of the same row of the reference; None if rows differ.
+
+    Both tensors are `[rows, ...]`.
+    """
     length = len(reference)
     mix = torch.randint(-(2**63), 2**63 - 1, reference[0].shape, generator=torch.Generator().manual_seed(0))
-    # A number for every row, by which equal rows are found.
-    ours, theirs = ((side.long() * mix).reshape(length, -1).sum(1) for side in (reference, candidate))
-    (ours, own), (theirs, other) = ours.sort(), theirs.sort()
-    if not torch.equal(ours, theirs):
+    # Rows are matched by their hashes, `[rows]`.
+    hashes = [(side.long() * mix).reshape(length, -1).sum(1) for side in (reference, candidate)]
+    ours, theirs = (hashed.sort() for hashed in hashes)
+    if not torch.equal(ours.values, theirs.values):
         return None
-    order = torch.empty_like(own)
-    order[other] = own
+    order = torch.empty_like(ours.indices)
+    order[theirs.indices] = ours.indices
     return order.tolist() if torch.equal(reference[order], candidate) else None
 
 
@@ -114,7 +117,8 @@ def _constant(
     gap = (candidate - reference).movedim(channel, 0).flatten(1)
     if gap.shape[1] < 2 or not torch.equal(gap, gap[:, :1].expand_as(gap)):
         return
-    by, biases = gap[:, 0], [each for name, each in parameters.items() if name.rpartition(".")[2] == "bias"]
+    by = gap[:, 0]
+    biases = [tensor for name, tensor in parameters.items() if name.rpartition(".")[2] == "bias"]
     yield "the difference is one number a channel, as of a bias: " + _listed(
         f"{int(by[number])} in channel {number}" for number in by.nonzero().flatten().tolist()
     )
@@ -128,57 +132,60 @@ def _constant(
                 yield "the candidate adds the bias in another order"
 
 
-def _where(side: Side, names: Sequence[str], wrong: Tensor) -> Iterator[str]:
-    """Say along which axes only some of the outputs differ: channels, groups, phases, borders."""
-    places = []
+def _differing_places(side: Side, names: Sequence[str], wrong: Tensor) -> Iterator[str]:
+    """Say along which axes only some of the outputs differ: channels, groups, phases, borders.
+
+    `wrong`, boolean and of the output's shape, is True where they do.
+    """
+    regions = []
     for axis, name in enumerate(names):
-        at = _along(wrong, axis).nonzero().flatten().tolist()
-        if len(at) < wrong.shape[axis]:
-            places.append(_some(side, name, at, wrong.shape[axis]))
-    if places:
-        yield f"outputs differ only {', '.join(places)}"
+        places = _any_along(wrong, axis).nonzero().flatten().tolist()
+        if len(places) < wrong.shape[axis]:
+            regions.append(_describe_places(side, name, places, wrong.shape[axis]))
+    if regions:
+        yield f"outputs differ only {', '.join(regions)}"
         return
-    # A frame has something wrong in every row; what is right within it is a box.
-    right = ~wrong
-    inner = torch.ones_like(right)
+    # Every row meets a wrong frame; the equal outputs within it are a box.
+    equal = ~wrong
+    box = torch.ones_like(equal)
     for axis, name in enumerate(names):
-        kept = _along(right, axis)
-        inner &= kept.reshape([-1 if each == axis else 1 for each in range(wrong.ndim)])
-        at = (~kept).nonzero().flatten().tolist()
-        if at and len(at) < wrong.shape[axis]:
-            places.append(_some(side, name, at, wrong.shape[axis]))
-    if places and torch.equal(right, inner):
-        yield f"outputs differ only {', or '.join(places)}"
+        inside = _any_along(equal, axis)
+        box &= inside.reshape([-1 if other == axis else 1 for other in range(wrong.ndim)])
+        places = (~inside).nonzero().flatten().tolist()
+        if places and len(places) < wrong.shape[axis]:
+            regions.append(_describe_places(side, name, places, wrong.shape[axis]))
+    if regions and torch.equal(equal, box):
+        yield f"outputs differ only {', or '.join(regions)}"
 
 
-def _along(found: Tensor, axis: int) -> Tensor:
-    """Return, for every position along an axis, whether anything was found there."""
-    others = [each for each in range(found.ndim) if each != axis]
-    return found.any(dim=others) if others else found
+def _any_along(mask: Tensor, axis: int) -> Tensor:
+    """Return, for every position along an axis, whether the mask is True anywhere there: `[length]`."""
+    others = [other for other in range(mask.ndim) if other != axis]
+    return mask.any(dim=others) if others else mask
 
 
-def _some(side: Side, name: str, at: list[int], length: int) -> str:
-    """Say which positions of an axis they are, in the terms of the layer."""
+def _describe_places(side: Side, name: str, places: list[int], length: int) -> str:
+    """Describe positions along the axis `name`, of `length`, in the terms of the layer."""
     if name == "o":
         groups = side.axis_sizes.get("g", 1)
         size = length // groups
-        touched = sorted({channel // size for channel in at})
-        if groups > 1 and len(at) == size * len(touched):
+        touched = sorted({channel // size for channel in places})
+        if groups > 1 and len(places) == size * len(touched):
             return f"in the channels of group{'s' if len(touched) > 1 else ''} {_listed(touched)}"
-        return f"in channel{'s' if len(at) > 1 else ''} {_listed(at)}"
-    if len(at) == 1 and 0 < at[0] < length - 1:
-        return f"at {name} = {at[0]}"
-    right = [place for place in range(length) if place not in set(at)]
-    if name != "b" and right[-1] - right[0] + 1 == len(right):
-        # What is right stands together, so what differs is at the ends.
-        ends = {"first": right[0], "last": length - 1 - right[-1]}
-        told = " and ".join(f"the {end} {count}" for end, count in ends.items() if count)
-        return f"at {told} of {length} along {name}"
+        return f"in channel{'s' if len(places) > 1 else ''} {_listed(places)}"
+    if len(places) == 1 and 0 < places[0] < length - 1:
+        return f"at {name} = {places[0]}"
+    others = [place for place in range(length) if place not in set(places)]
+    if name != "b" and others[-1] - others[0] + 1 == len(others):
+        # The other positions are contiguous, so these are the ends.
+        ends = {"first": others[0], "last": length - 1 - others[-1]}
+        text = " and ".join(f"the {end} {count}" for end, count in ends.items() if count)
+        return f"at {text} of {length} along {name}"
     for period in _periods(side, name):
-        phases = sorted({place % period for place in at})
-        if len(phases) < period and len(at) == sum(place % period in phases for place in range(length)):
+        phases = sorted({place % period for place in places})
+        if len(phases) < period and len(places) == sum(place % period in phases for place in range(length)):
             return f"at {name} % {period} = {_listed(phases)}"
-    return f"at {name} = {_listed(at)}"
+    return f"at {name} = {_listed(places)}"
 
 
 def _periods(side: Side, name: str) -> Iterator[int]:

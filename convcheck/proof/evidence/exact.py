@@ -1,4 +1,4 @@
-"""Exact equality of the outputs on integer probes."""
+"""Compares the outputs exactly on integer probes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from convcheck.proof.evidence.probes import Probe
 
 
 def compare(probe: Probe) -> tuple[str, ...]:
-    """Compare both outputs bit for bit, but for the sign of zero.
-
-    Return sentences on where they differ; none if they are identical.
-    """
+    """Return sentences on where both outputs differ; none if they are identical but for the sign of zero."""
     reference, candidate = probe.outputs()
     if reference.shape != candidate.shape:
         return (f"the reference's output is {list(reference.shape)}, and the candidate's {list(candidate.shape)}",)

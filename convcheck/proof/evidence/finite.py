@@ -1,4 +1,4 @@
-"""Numbers that are none: NaN and infinity in what a user brings, and sums that a dtype cannot hold."""
+"""Finds NaN and infinity in the weights that a user brings, and numbers that a dtype cannot hold."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from convcheck.proof.pair import Pair
-from convcheck.proof.precision import Arithmetic
 from convcheck.results import Sides
+from convcheck.rewriting.precision import Arithmetic
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import CannotRunError
 
 
 def faults(sample: Sample) -> Iterator[str]:
-    """Yield, for every tensor that holds NaN or infinity, where the first of them stands."""
+    """Yield a sentence for every tensor that holds NaN or infinity, with the place of the first."""
     for name, tensor in sample.tensors().items():
         broken = ~tensor.isfinite()
         if broken.any():
@@ -29,12 +29,13 @@ def faults(sample: Sample) -> Iterator[str]:
 
 
 def check_range(dtype: str, unit: Arithmetic, sample: Sample, pair: Pair, outputs: Sides[Tensor]) -> None:
-    """Check that a dtype can hold what is computed in it, where something came out that is no number.
+    """Check, if an output holds NaN or infinity, that the dtype can hold all numbers of the computation.
 
-    `sample` is what was put in, after it was rounded to the dtype.
+    `sample` holds the numbers of the run, rounded to the dtype, as float64.
 
     Raises:
-        CannotRunError: a number, or one on the way, is beyond the largest of the dtype; nothing is learnt from the run.
+        CannotRunError: an input, a parameter or an intermediate number is beyond the largest of the dtype, so the run
+            says nothing about the rewrite.
     """
     if outputs.reference.isfinite().all() and outputs.candidate.isfinite().all():
         return
@@ -46,7 +47,7 @@ def check_range(dtype: str, unit: Arithmetic, sample: Sample, pair: Pair, output
 
 
 def _largest_between(pair: Pair, sample: Sample) -> float:
-    """Return the largest finite magnitude that comes up on either side, in float64."""
+    """Return the largest finite magnitude of any intermediate number of either side, in float64."""
     reference = pair.reference
     magnitudes = sample if reference.degree is None else samples.magnitudes(reference, sample)
     watch = _Largest()  # type: ignore[no-untyped-call]
@@ -57,7 +58,7 @@ def _largest_between(pair: Pair, sample: Sample) -> float:
 
 
 class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own modes are not typed
-    """Looks at all that torch computes, for the largest finite magnitude."""
+    """Records the largest finite magnitude of all that torch computes."""
 
     largest = 0.0
 

@@ -1,4 +1,4 @@
-"""One run of both sides in the asked dtype, held against the bound, with a referee in float64."""
+"""Runs both sides in the asked dtype and compares their distance with the bound; float64 is the referee."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from convcheck.config.case import Case, Tolerance
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import finite, repetition, rounding, strength, underflow
 from convcheck.proof.pair import Pair, drawn_in
-from convcheck.proof.precision import Arithmetic, arithmetic
 from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Deviation, Finding, Kind, Sides
+from convcheck.rewriting.precision import Arithmetic, arithmetic
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import CannotRunError, torch_may_refuse
@@ -23,11 +23,10 @@ from convcheck.sizes.patterns import Shape
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one run in one dtype says of a pair.
+    """The result of one run in one dtype.
 
-    `referee` holds the rms error of each side against float64, where that is wider; `faults` are sentences.
-    `platform_faults` say which side is farther from float64 than its own roundings explain, where both are too far
-    apart.
+    `referee` holds the rms error of each side against float64, where that is wider. `faults` are sentences.
+    `platform_faults`, if both sides are too far apart, say which is farther from float64 than its roundings explain.
     """
 
     deviation: Deviation
@@ -39,7 +38,7 @@ class Measurement:
 
 
 def examine(context: Context) -> Evidence:
-    """Compare both sides in the asked dtype; in float64, too, where no exact argument finds small faults."""
+    """Compare both sides in the asked dtype; also in float64, where no exact argument finds small faults."""
     pair, case = context.pair, context.case
     measured = measure(pair, case, with_real_weights(draw(pair, case), case))
     findings = [Finding(Kind.ROUNDING, text) for text in measured.faults]
@@ -47,16 +46,16 @@ def examine(context: Context) -> Evidence:
     proved = exact is Agreement.IDENTICAL
     transformed = pair.candidate.transform_error is not None
     if case.dtype != "float64" and (pair.reference.degree is None or transformed):
-        # Where no exact argument exists, float64 has to do for it; and where one was rounded to integers, which small
-        # faults do not survive, it finds these.
+        # float64 stands in for a missing exact argument. After a transform, integer probes are rounded, which hides
+        # small faults; float64 finds those.
         wide = replace(case, dtype="float64")
         wider = measure(pair, wide, with_real_weights(draw(pair, wide), case)).faults
         findings += [Finding(Kind.ROUNDING, text) for text in wider]
         proved = not wider and exact is not Agreement.DIFFERENT
     if proved and measured.platform_faults:
         agree = "on integers" if exact is Agreement.IDENTICAL else "in float64"
-        right = f"both agree {agree}, so the rewrite is right, and the arithmetic of this platform is off"
-        findings += [Finding(Kind.PLATFORM, text) for text in (*measured.platform_faults, right)]
+        conclusion = f"both agree {agree}, so the rewrite is right, and the arithmetic of this platform is off"
+        findings += [Finding(Kind.PLATFORM, text) for text in (*measured.platform_faults, conclusion)]
     details = {"error": measured.deviation, "referee": measured.referee, "output_shape": measured.shapes}
     status = Agreement.DIFFERENT if findings else Agreement.IDENTICAL
     return Evidence(status, tuple(findings), measured.notes, details)
@@ -66,8 +65,8 @@ def draw(pair: Pair, case: Case) -> Sample:
     """Return normal inputs, and the reference's own parameters: torch's initialisation, from the case's seed."""
     # Not the stream of the parameters, which torch begins with the seed itself: the two would be correlated.
     generator = torch.Generator().manual_seed((case.seed * 1_000_003 + 700_001) % 2**63)
-    own = {name: parameter.detach() for name, parameter in pair.reference.module.named_parameters()}
-    return samples.normals(pair.reference, own, drawn_in(case.dtype), generator)
+    parameters = {name: parameter.detach() for name, parameter in pair.reference.module.named_parameters()}
+    return samples.normals(pair.reference, parameters, drawn_in(case.dtype), generator)
 
 
 def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
@@ -123,7 +122,10 @@ def _device(name: str) -> torch.device:
 def _derived(
     pair: Pair, sample: Sample, unit: Arithmetic, truth: rounding.Truth, outputs: Sides[Tensor]
 ) -> Sides[Tensor]:
-    """Return how far each side may be from the truth, for every entry: `[*output]`."""
+    """Return the bound of each side's distance from the truth: float64, of the outputs' shape.
+
+    `sample` and `outputs` are float64. For the formula, see `rounding`.
+    """
     reference, candidate = pair.reference, pair.candidate
     if reference.degree is None:
         assert pair.analysis is not None
@@ -142,7 +144,7 @@ def _derived(
 
 
 def float64_reference(pair: Pair, sample: Sample) -> rounding.Truth:
-    """Run the reference in float64 on the very same numbers, on zeros, on magnitudes, and on squares."""
+    """Run the reference in float64 at `sample`, on zeros, on magnitudes, and on squares; see `rounding.Truth`."""
     reference = pair.reference
     output = pair.run_reference(sample)
     if reference.degree is None:
@@ -192,7 +194,7 @@ def _platform_faults(case: Case, outputs: Sides[Tensor], limits: Sides[Tensor], 
 
 def _tolerance_note(tolerance: Tolerance, limit: Tensor, derived: Tensor) -> str:
     given = f"tolerance: atol={tolerance.atol:g}, rtol={tolerance.rtol:g}"
-    # Where nothing is added up, nothing is rounded, and any tolerance at all is looser.
+    # A derived bound of 0 means no rounding, so any tolerance is looser.
     looser = torch.where(limit > derived, limit / derived, 0.0).max()
     times = rounding.finite(looser)
     if looser > 1:

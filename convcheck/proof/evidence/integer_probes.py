@@ -1,4 +1,4 @@
-"""All that integer probes say of a pair: outputs, gradients, and how strong the probes were."""
+"""Probes a pair with integers: compares outputs and gradients, and notes what the probes could not show."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ HALF = 0.5
 
 
 def examine(context: Context) -> Evidence:
-    """Probe both sides until a wrong candidate would have been found, or a probe finds it."""
+    """Probe both sides until one probe finds a difference, or a wrong candidate is improbable enough."""
     return probe(context.pair, context.case.seed)
 
 
 def probe(pair: Pair, seed: int) -> Evidence:
-    """Return the same for a pair by itself; its details are `exact` and `gradients`."""
+    """Return the evidence of integer probes for a pair alone; its details are `exact` and `gradients`."""
     reference = pair.reference
     if reference.degree is None:
         stand_in = f"exact: not applicable, {reference.name} is no sum of products; float64 stands in for it"
@@ -56,7 +56,7 @@ def probe(pair: Pair, seed: int) -> Evidence:
 
 
 def _notes(pair: Pair, error: float) -> Iterator[Finding]:
-    """Yield what a reader must know of the integers that are drawn."""
+    """Yield notes on how the integers are drawn and compared, where that is not the usual way."""
     if error:
         rounded = f"exact: rounded to integers, next to which a transform lands within {error:.1e} < 1/2"
         yield Finding(Kind.EXACT, rounded)
@@ -67,7 +67,7 @@ def _notes(pair: Pair, error: float) -> Iterator[Finding]:
 
 
 def _weaknesses_on_normals(pair: Pair, seed: int) -> Iterator[Finding]:
-    """Yield what a case leaves untested that no integers can probe."""
+    """Yield what a case leaves untested, as measured on normal numbers, for a layer that integers cannot probe."""
     generator = torch.Generator().manual_seed(seed)
     sample = samples.normals(pair.reference, {}, torch.float64, generator).mapped(torch.Tensor.requires_grad_)
     output = pair.run_reference(sample)

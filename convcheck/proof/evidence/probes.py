@@ -42,7 +42,7 @@ FALSE_ACCEPT = 1e-9
 
 @dataclass(frozen=True)
 class Plan:
-    """How large the integers are and how many probes it takes."""
+    """The magnitude of the integers and the number of probes."""
 
     degree: int
     magnitude: int
@@ -53,16 +53,12 @@ class Plan:
     @property
     def false_accept(self) -> float:
         """The probability that a wrong rewrite passes all probes, at most."""
-        return self.after(self.probes)
-
-    def after(self, probes: int) -> float:
-        """Return the same for the first `probes` of them."""
-        return float((self.degree / (2 * self.magnitude + 1)) ** probes)
+        return float((self.degree / (2 * self.magnitude + 1)) ** self.probes)
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One drawn probe with both outputs, still attached to their graph."""
+    """One drawn probe with both outputs: float64, attached to their graph, of one shape if the candidate is right."""
 
     sample: Sample
     reference: Tensor
@@ -70,10 +66,10 @@ class Probe:
     generator: torch.Generator
     magnitude: int
     rounded: bool
-    """Whether the candidate lands next to integers, and is to be rounded."""
+    """Whether the candidate goes through a transform, so that its outputs and gradients are rounded to integers."""
 
     def whole(self, tensor: Tensor) -> Tensor:
-        """Return a tensor of the candidate's as the integers that it stands for."""
+        """Return an output or a gradient of the candidate, rounded to integers if the probe is, of the same shape."""
         return tensor.round() if self.rounded else tensor
 
     def outputs(self) -> tuple[Tensor, Tensor]:
@@ -101,7 +97,7 @@ def root(number: int, degree: int) -> int:
 
 
 def draw_probe(pair: Pair, plan: Plan, seed: int, number: int) -> Probe:
-    """Draw the probe of this number, from a stream of the seed of its own, and run both sides on it."""
+    """Draw a probe and run both sides on it. Every `number` has its own stream of the seed."""
     generator = torch.Generator().manual_seed((seed * 1_000_003 + number) % 2**63)
     sample = samples.integers(pair.reference, plan.magnitude, generator)
     return Probe(sample, *pair.run(sample), generator, plan.magnitude, rounded=pair.candidate.gain > 0)

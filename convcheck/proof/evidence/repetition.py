@@ -1,4 +1,4 @@
-"""How far the products of a sum repeat one another, for then their rounding errors do, too.
+"""Measures how far the products of a sum repeat one another, since then their rounding errors do, too.
 
 Adding the same number again makes the same error again, as long as the sum stays within one binade. The errors of n
 equal products are n times one error, not about sqrt(n) times; so in a bound for independent errors,
@@ -26,16 +26,16 @@ SHORT = 256
 
 RUNS = 6
 CHANCE = 8.0
-"""A moment so many times that of products that all differ may have come about by chance."""
+"""A moment of up to this many times K may be chance: K is that of products that all differ."""
 
 _ODD = (0x7F51AFD7ED558CD, 0x1F83D9ABFB41BD6B, 0x632BE59BD9B4E019)
 _SHIFTS = (33, 29, 32)
 
 
 def moment(pair: Pair, sample: Sample, terms: int, unit: float) -> float:
-    """Return F2 of the output in which products repeat most, with u_acc in `unit`; K where that may be chance.
+    """Return F2 of the output in which products repeat most; K, which is `terms`, where that may be chance.
 
-    Products repeat where their errors do: where they agree to about K * u_acc.
+    `unit` is u_acc. Products count as equal if they agree to about K * u_acc, for then their errors do.
     """
     if terms < SHORT:
         return float(terms)
@@ -46,6 +46,7 @@ def moment(pair: Pair, sample: Sample, terms: int, unit: float) -> float:
 
 
 def _signed_sums(pair: Pair, sample: Sample, bits: int, run: int) -> Tensor:
+    """Return the reference's output with the sign of every number in its place: `[*output]`."""
     inputs = tuple(_signs(tensor, bits, 101 * run + number) for number, tensor in enumerate(sample.inputs))
     parameters = {
         name: _signs(tensor, bits, 101 * run + 50 + number)
@@ -59,9 +60,9 @@ def _signed_sums(pair: Pair, sample: Sample, bits: int, run: int) -> Tensor:
 
 
 def _signs(values: Tensor, bits: int, seed: int) -> Tensor:
-    """Return a sign for every value, at random but the same for values that agree to `bits` bits; opposite ones differ.
+    """Return a random sign for every value, of its shape and dtype: equal for values that agree to `bits` bits.
 
-    What is 0 stays 0: it adds nothing and errs by nothing.
+    Values of opposite signs get opposite ones. 0 stays 0, since it adds no error.
     """
     if values.dtype == torch.bool:
         return values

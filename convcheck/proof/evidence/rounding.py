@@ -1,4 +1,4 @@
-"""How far two correct computations may be apart in a floating-point dtype, and how far they are.
+"""Bounds and measures the distance of two correct computations in a floating-point dtype.
 
 Entry by entry, with K products in a sum, `mag = |W| * |x| + |b|`, u_acc the unit roundoff of the accumulator and u_out
 that of the output's dtype:
@@ -37,20 +37,22 @@ import torch
 from torch import Tensor
 
 from convcheck.layers import Roundings
-from convcheck.proof.precision import Arithmetic
 from convcheck.results import Deviation, Sides, Worst
-from convcheck.rewriting.running_error import LAMBDA
+from convcheck.rewriting.precision import LAMBDA, Arithmetic
 from convcheck.sizes.patterns import Shape
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The reference in float64: its output, what of that is bias, and the sum and the norm of its products."""
+    """The reference in float64, with the `mag` and `norm` of the bound above; all tensors are of the output's shape."""
 
     output: Tensor
     bias: Tensor
+    """The output for inputs of zeros."""
     magnitude: Tensor
+    """`|W| * |x| + |b|`: the sum of the magnitudes of the products."""
     norm: Tensor
+    """`sqrt(|W|^2 * |x|^2 + |b|^2)`: the root of the sum of their squares."""
 
 
 def bound(
@@ -63,10 +65,10 @@ def bound(
     lost: Sides[Tensor | float],
     moment: float,
 ) -> Sides[Tensor]:
-    """Return how far rounding may take each side from the truth, entry by entry. All tensors are float64, of one shape.
+    """Return the bound above for each side, entry by entry. All tensors are float64 and of the outputs' shape.
 
-    `sums` is how many sums are chained; `terms` the most products in one output; `lost` how often half of the smallest
-    positive number is lost before the output, see `underflow`; `moment` is F2.
+    `terms` is K, the most products in one output; `sums` is c, the number of chained sums; `moment` is F2. `lost` is
+    how many times s/2, half of the smallest positive number, is lost before the output, see `underflow`.
     """
     additions = max(LAMBDA * math.sqrt(terms), min(terms, LAMBDA * math.sqrt(moment)))
     relative = sums * additions * unit.accumulator + (sums + 1) * unit.factor
@@ -89,32 +91,35 @@ def bound(
 
 
 def deviation(outputs: Sides[Tensor], limit: Tensor, unit: Arithmetic) -> Deviation:
-    """Measure how far the outputs are apart, against `limit` entry by entry. All tensors are float64, of one shape."""
+    """Measure the distance of the outputs against `limit`, entry by entry. All tensors are float64, of one shape."""
     reference, candidate = outputs.reference, outputs.candidate
     error = (reference - candidate).abs()
     # NaN first: argmax takes it for the largest, which is where a reader should look.
-    at = torch.unravel_index(error.argmax(), error.shape)
-    seen = float(reference[at])
+    largest = torch.unravel_index(error.argmax(), error.shape)
+    value = float(reference[largest])
     ratio = torch.where(error == 0, 0.0, error / limit)
     worst = torch.unravel_index(ratio.argmax(), ratio.shape)
     relative = torch.where(error == 0, 0.0, error / reference.abs())
     return Deviation(
-        max_abs=finite(error[at]),
-        at=_index(at),
+        max_abs=finite(error[largest]),
+        at=_index(largest),
         max_rel=finite(relative.max()),
-        bound=finite(limit[at]),
+        bound=finite(limit[largest]),
         ratio=finite(ratio.max()),
-        ulp=finite(error[at] / spacing(seen, unit)) if math.isfinite(seen) else None,
+        ulp=finite(error[largest] / spacing(value, unit)) if math.isfinite(value) else None,
         worst=Worst(_index(worst), Sides(finite(reference[worst]), finite(candidate[worst])), finite(limit[worst])),
     )
 
 
-def _index(at: tuple[Tensor, ...]) -> Shape:
-    return tuple(int(i) for i in at)
+def _index(place: tuple[Tensor, ...]) -> Shape:
+    return tuple(int(position) for position in place)
 
 
 def within(outputs: Sides[Tensor], limit: Tensor) -> bool:
-    """Tell whether every entry is within its limit. NaN is not, and neither is infinity, even against itself."""
+    """Tell whether both outputs are within `limit` of one another at every entry; all tensors are of one shape.
+
+    NaN and infinity are not within any limit, even of themselves.
+    """
     error = (outputs.reference - outputs.candidate).abs()
     return bool((error <= limit).all())
 
@@ -128,7 +133,7 @@ def spacing(value: float, unit: Arithmetic) -> float:
 
 
 def rms(output: Tensor, truth: Tensor) -> float:
-    """Return the root mean square of `output - truth`."""
+    """Return the root mean square of `output - truth`, two tensors of one shape."""
     return float((output - truth).square().mean().sqrt())
 
 

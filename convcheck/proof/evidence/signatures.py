@@ -1,44 +1,35 @@
-"""Where every weight belongs, read off the two sides: the gradient of an entry on an integer probe is its signature.
+"""Signatures of weights: the gradients of an entry on integer probes, which show its place in the candidate.
 
-In a layer that is linear in its weights, the gradient of a weight depends on the input and the cotangent only. So the
-same probe gives an entry of the reference's weight and the entry of the candidate's that has its place the same number,
-whatever the weights are; and where one is copied to several places, the sum of theirs. Entries that never meet an input
-have signature 0, and all places are alike to them.
+In a layer that is linear in its weights, the gradient of a weight depends on the input and the cotangent alone. So an
+entry of the reference's weight and its place in the candidate's have the same gradient on the same probe, whatever the
+weights are; for an entry that is copied to several places, it is the sum of theirs. An entry that never meets an input
+has signature 0, which fits any place with signature 0.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from convcheck.proof.pair import Pair, pull_back
+from convcheck.results import Sides
 from convcheck.rewriting.transplant import Move
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
 
 PROBES = 4
 MAGNITUDE, SMALL = 2**15, 2**9
-"""Sums of up to 2^23 products of two such integers are exact in float64; a transform lands next to those of small ones
-only."""
+"""float64 sums up to 2^23 products of two integers of magnitude 2^15 exactly. A transform, whose error grows with the
+magnitude, gets small integers."""
 
 # Odd, so that no bit of a signature is lost; sums of hashes, which wrap around, are hashes of sums.
 _MULTIPLIER = 0x9E3779B97F4A7C15 - 2**64
 
 
-@dataclass(frozen=True)
-class Signatures:
-    """A hash of every entry's gradients, by parameter, of both sides: int64 tensors of the parameters' shapes."""
+def signatures(pair: Pair, seed: int) -> Sides[dict[str, Tensor]] | None:
+    """Return a hash of every entry's gradients, by parameter, of both sides: int64, of the parameters' shapes.
 
-    reference: Mapping[str, Tensor]
-    candidate: Mapping[str, Tensor]
-
-
-def signatures(pair: Pair, seed: int) -> Signatures | None:
-    """Return the signatures of a pair, or None where both sides do not show them: they must be linear in their weights,
-    and give outputs of one shape.
+    Return None without weights, if the reference is not linear in them, or if the outputs' shapes differ.
 
     Raises:
         CannotRunError: torch cannot run one of the sides.
@@ -63,18 +54,19 @@ def signatures(pair: Pair, seed: int) -> Signatures | None:
             for name, gradient in zip(parameters, gradients, strict=True):
                 hashed = side.get(name, torch.zeros_like(gradient, dtype=torch.int64))
                 side[name] = hashed * _MULTIPLIER + gradient.round().long()
-    return Signatures(*hashes)
+    return Sides(*hashes)
 
 
 def agrees(move: Move, ours: Tensor, theirs: Tensor) -> bool:
     """Tell whether a move takes the entries with signatures `ours` to places with signatures `theirs`.
 
-    The signatures go the other way, as gradients do; entries that the move leaves to others are not looked at.
+    Both are int64, of the shapes of the reference's and the candidate's parameter. The signatures move backwards, as
+    gradients do. Entries that this move does not take are not compared.
     """
     places = torch.arange(ours.numel()).reshape(ours.shape)
     if move.result() != tuple(theirs.shape):
         return False
-    # From 1 on, so that 0 stands for the zeros that some moves put in.
+    # Entries are numbered from 1, so that 0 marks the zeros that some moves add.
     sources = move.forward({move.source: (places + 1).double()}).long().flatten()
     filled = sources > 0
     back = torch.zeros(ours.numel(), dtype=torch.int64).index_add_(0, sources[filled] - 1, theirs.flatten()[filled])

@@ -1,8 +1,8 @@
-"""Whether a probe could have told a wrong rewrite from the right one at all.
+"""Finds what a probe could not show of a wrong rewrite.
 
-Some weaknesses are known from numbers alone: with one channel, or a patch of one position, several orders of axes are
-one and the same. The others are measured: a gradient of a weight that stays what it is when two of its axes are
-swapped, or one is flipped, would not have shown that they were; and what never meets an input is not tested.
+Some weaknesses follow from shapes alone: with one channel, or a patch of one position, several orders of axes are the
+same. The others are measured: if the gradient of a weight does not change when two of its axes are swapped, or one is
+flipped, the probe cannot detect that swap or flip; an entry that never meets an input is not tested.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from convcheck.sides.side import Side
 def weaknesses(side: Side, output: Tensor, gradients: Mapping[str, Tensor]) -> Iterator[Finding]:
     """Yield, as notes, what a case leaves untested.
 
-    `output` is the reference's, on a probe, and `gradients` are those of its inputs and parameters, by name.
+    `output`, `[*output]`, is the reference's on a probe; `gradients` are those of its inputs and parameters by name, of
+    their shapes.
     """
     texts = [*side.untested, *_of_output(output)]
     for name, gradient in gradients.items():
@@ -32,9 +33,9 @@ def weaknesses(side: Side, output: Tensor, gradients: Mapping[str, Tensor]) -> I
 
 
 def symmetries(parameters: Mapping[str, Tensor]) -> Iterator[Finding]:
-    """Yield, as notes, weights whose inputs and outputs could be swapped without a difference.
+    """Yield, as notes, weights, `[o, i, ...]`, whose inputs and outputs could be swapped without a difference.
 
-    Integer probes draw weights of their own; this is for runs that rest on the weights that are there.
+    It matters for runs with given weights only: integer probes draw theirs.
     """
     for name, weight in parameters.items():
         if weight.ndim > 1 and weight.shape[0] == weight.shape[1] > 1 and weight.equal(weight.transpose(0, 1)):

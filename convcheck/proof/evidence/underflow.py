@@ -1,11 +1,11 @@
-"""What is lost of values below the normal range where they are stored on the way, and then multiplied again.
+"""Bounds the error of values below the normal range that are stored between layers and then multiplied.
 
-Half of the smallest positive number, s/2, is lost at most of a value that is stored (a sum of two stored numbers loses
-nothing there). In a chain, what follows multiplies it: what stage i loses, rounding R_i times, reaches the output as
+Storing a value loses at most s/2, half of the smallest positive number (a sum of two stored numbers loses nothing). In
+a chain, the stages that follow multiply that loss: what stage i loses in R_i roundings reaches the output as
 
     s/2 * R_i * |W_n| * ... * |W_(i+1)| * 1
 
-and what is lost of a merged weight is multiplied with the input: s/2 * 1 * |x|, and s/2 of a merged bias.
+and the s/2 lost of a merged weight is multiplied with the input: s/2 * 1 * |x|, and s/2 of a merged bias.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from convcheck.sides.side import Side
 
 
 def lost_between(pair: Pair, sample: Sample) -> Sides[Tensor | float]:
-    """Return, for both sides, how often s/2 reaches an output besides what is lost of that itself: `[*output]`."""
+    """Return how many times s/2 each side's outputs lose before their own rounding: `[*output]`, float64, or 0."""
     return Sides(_in_chain(pair.reference, sample), _in_merged(pair, sample))
 
 
@@ -45,7 +45,7 @@ def _in_chain(side: Side, sample: Sample) -> Tensor | float:
             return y
 
         output = run(value)
-        # Stages are affine: what comes in is multiplied, and the bias cancels.
+        # Stages are affine: their difference at a loss and at 0 is the loss multiplied, without the bias.
         carried = torch.zeros_like(output) if lost is None else run(lost) - run(torch.zeros_like(lost))
         last = stage is side.stages[-1]
         lost = carried + (0 if last else stage.roundings.sums + int(stage.roundings.bias_apart))

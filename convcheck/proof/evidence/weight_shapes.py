@@ -1,4 +1,4 @@
-"""Whether the weights that are moved fit the candidate at all."""
+"""Checks that the mapped weights have the names and shapes of the candidate's parameters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def examine(context: Context) -> Evidence:
 
 
 def misfits(pair: Pair) -> Iterator[str]:
-    """Yield where the mapped parameters are not those that the candidate has."""
+    """Yield sentences on mapped parameters whose names or shapes are not the candidate's."""
     has = {name: tuple(parameter.shape) for name, parameter in pair.candidate.module.named_parameters()}
     gets = pair.mapping.shapes()
     for name in sorted(has.keys() - gets.keys()):

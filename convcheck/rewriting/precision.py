@@ -12,6 +12,10 @@ FACTORS = {"tf32": 2.0**-11, "bf16": 2.0**-8}
 """The unit roundoffs of TensorFloat-32, with ten bits of significand beside the leading one, and bfloat16, with seven:
 what becomes of the factors of float32 products where torch is told to be fast."""
 
+LAMBDA = 6.0
+"""Of N. J. Higham and T. Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019, theorem 3.1: a sum of n
+terms exceeds its bound in at most 2 n exp(-lambda^2 / 2)."""
+
 _SINGLE = torch.finfo(torch.float32).eps / 2
 
 
@@ -35,13 +39,13 @@ def arithmetic(dtype: torch.dtype, device: torch.device) -> Arithmetic:
     """Return the unit roundoffs with which torch computes in `dtype` on `device`, as it is set up now.
 
     Half precision accumulates in float32. torch may be told to round the factors of float32 products to TF32 or
-    bfloat16, and to accumulate half precision in itself; these settings are read, and said.
+    bfloat16, and to accumulate half precision in itself; these settings are read, and stand in `notes`.
     """
     info = torch.finfo(dtype)
     modes = dict(_float32_modes(device)) if dtype == torch.float32 else {}
     narrow = list(_narrow_accumulators(dtype, device))
-    said = [f"{setting} is {mode}: factors of float32 products keep fewer bits" for setting, mode in modes.items()]
-    said += [f"{setting} is on: sums of {info.dtype} may be kept in {info.dtype}" for setting in narrow]
+    notes = [f"{setting} is {mode}: factors of float32 products keep fewer bits" for setting, mode in modes.items()]
+    notes += [f"{setting} is on: sums of {info.dtype} may be kept in {info.dtype}" for setting in narrow]
     output = info.eps / 2
     return Arithmetic(
         accumulator=output if narrow else min(output, _SINGLE),
@@ -49,12 +53,12 @@ def arithmetic(dtype: torch.dtype, device: torch.device) -> Arithmetic:
         smallest=info.smallest_normal * info.eps,
         largest=info.max,
         factor=max((FACTORS[mode] for mode in modes.values()), default=0.0),
-        notes=tuple(f"reduced precision: {each}, as the bound knows" for each in said),
+        notes=tuple(f"reduced precision: {note}, as the bound knows" for note in notes),
     )
 
 
 def _float32_modes(device: torch.device) -> Iterator[tuple[str, str]]:
-    """Yield the settings under which float32 products are not float32's own, and what they are."""
+    """Yield (setting, mode) where torch rounds the factors of float32 products to fewer bits."""
     settings = {
         "cuda": {
             "torch.backends.cudnn.conv.fp32_precision": "torch.backends.cudnn.allow_tf32",
@@ -65,7 +69,7 @@ def _float32_modes(device: torch.device) -> Iterator[tuple[str, str]]:
     for setting, before in settings.get(device.type, {}).items():
         mode = _read(setting)
         if mode is None and before and _read(before):
-            # torch before 2.9 has one switch for each.
+            # torch before 2.9 has this switch instead.
             setting, mode = before, "tf32"
         if mode in FACTORS:
             yield setting, str(mode)
@@ -89,7 +93,7 @@ def _narrow_accumulators(dtype: torch.dtype, device: torch.device) -> Iterator[s
 
 
 def _read(setting: str) -> object:
-    """Return a setting of torch, or None where this torch has none of the name, or reads it by another name."""
+    """Return a setting of torch by its name; None where this torch has no such setting."""
     try:
         return attrgetter(setting.removeprefix("torch."))(torch)
     except (AttributeError, RuntimeError):
