@@ -127,12 +127,12 @@ class ClaimItem(pytest.Item):
             # pytest shows what torch warns of; no filter of the project's may turn it into a verdict.
             warnings.simplefilter("default")
             result = self._verify()
-        found = {
+        properties = {
             "verdict": result.verdict.value,
             "ratio": result.error.ratio,
             "notes": "; ".join(map(str, result.notes)),
         }
-        self.user_properties += [(key, value) for key, value in found.items() if value not in (None, "")]
+        self.user_properties += [(key, value) for key, value in properties.items() if value not in (None, "")]
         if not result.ok:
             raise _NotAsExpectedError(result)
 

@@ -106,10 +106,10 @@ class Gradients:
     @property
     def status(self) -> Agreement:
         """The three in one word."""
-        found = {self.input, self.weight, self.bias}
-        if Agreement.DIFFERENT in found:
+        parts = {self.input, self.weight, self.bias}
+        if Agreement.DIFFERENT in parts:
             return Agreement.DIFFERENT
-        return Agreement.IDENTICAL if Agreement.IDENTICAL in found else Agreement.NOT_APPLICABLE
+        return Agreement.IDENTICAL if Agreement.IDENTICAL in parts else Agreement.NOT_APPLICABLE
 
 
 @dataclass(frozen=True)
@@ -209,6 +209,6 @@ class Report:
 
     def count(self) -> dict[str, int]:
         """Return how many results there are of every verdict, and how many were not expected."""
-        seen = Counter(result.verdict for result in self.results)
-        verdicts = {str(verdict): seen[verdict] for verdict in Verdict}
+        counts = Counter(result.verdict for result in self.results)
+        verdicts = {str(verdict): counts[verdict] for verdict in Verdict}
         return {"total": len(self.results), **verdicts, "unexpected": sum(not r.ok for r in self.results)}

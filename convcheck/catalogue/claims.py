@@ -73,7 +73,7 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
 
 def too_costly(case: Case) -> dict[str, int]:
     """Return the rewrites that hold for a case but are left out unless named, and how many times as long they take."""
-    own = case.layer.macs(*case.inputs)
+    layer_macs = case.layer.macs(*case.inputs)
     work = {
         name: catalogue()[name].macs(case.layer, *case.inputs) * catalogue()[name].relative_cost
         for name in applicable(case.layer, case.inputs)
@@ -82,11 +82,11 @@ def too_costly(case: Case) -> dict[str, int]:
     costly = [
         name
         for name in sorted(work, key=lambda name: work[name])
-        if work[name] > max(ALWAYS_CHEAP_MACS, MAX_COST_RATIO * own)
+        if work[name] > max(ALWAYS_CHEAP_MACS, MAX_COST_RATIO * layer_macs)
     ]
     # One at least is tried, whatever it takes: the one that takes least.
     left_out = costly if len(costly) < len(work) else costly[1:]
-    return {name: round(work[name] / own) for name in work if name in left_out}
+    return {name: round(work[name] / layer_macs) for name in work if name in left_out}
 
 
 def _reasons(case: Case, rewrite: Rewrite) -> tuple[str, ...]:

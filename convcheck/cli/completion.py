@@ -15,7 +15,7 @@ def rewrite_names(incomplete: str) -> list[str]:
 
     from convcheck import rewrites
 
-    names = sorted(each.name.replace("_", "-") for each in pkgutil.iter_modules(rewrites.__path__))
+    names = sorted(info.name.replace("_", "-") for info in pkgutil.iter_modules(rewrites.__path__))
     return [name for name in names if name.startswith(incomplete)]
 
 

@@ -48,22 +48,22 @@ class Targets:
         """Return all layers one after the other, and their names, if any; say what is not known of them."""
         layers: list[Layer] = []
         names: list[str | None] = []
-        for each in self.layers:
-            if isinstance(each, Layer):
-                layers.append(each)
+        for target in self.layers:
+            if isinstance(target, Layer):
+                layers.append(target)
                 names.append(None)
                 continue
             from convcheck.cli import stdin
 
-            stdin.hint_unseen(each)
-            layers += each.layers
-            names += each.names
+            stdin.hint_unseen(target)
+            layers += target.layers
+            names += target.names
         return tuple(layers), tuple(names)
 
     @property
     def count(self) -> int:
         """How many layers there are."""
-        return sum(1 if isinstance(each, Layer) else len(each.layers) for each in self.layers)
+        return sum(1 if isinstance(target, Layer) else len(target.layers) for target in self.layers)
 
 
 def parse_targets(words: Sequence[str] | None) -> Targets:
@@ -154,7 +154,7 @@ def parse_inputs(inputs: Sequence[str] | None, *, names: bool = False) -> Shapes
     """Read the shapes given with -i, one for every input of a layer; with `names`, they may stand for lengths."""
     if not inputs:
         return None
-    return tuple(parse_formulas(each) if names and has_names(each) else parse_shape(each) for each in inputs)
+    return tuple(parse_formulas(text) if names and has_names(text) else parse_shape(text) for text in inputs)
 
 
 def layer_case(layer: Layer, shapes: Shapes | None) -> Case:
@@ -188,7 +188,7 @@ def cases_in(targets: Targets, inputs: Sequence[str] | None) -> list[Case]:
     if shapes is not None and not targets.layers:
         raise UsageError("-i is the input of a layer on the command line; a config brings its own")
     cases = read_cases(targets.files) if targets.files else []
-    layers = [each if isinstance(each, Layer) else each.as_layer() for each in targets.layers]
+    layers = [target if isinstance(target, Layer) else target.as_layer() for target in targets.layers]
     return cases + [layer_case(layer, shapes) for layer in layers]
 
 

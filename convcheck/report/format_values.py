@@ -40,7 +40,7 @@ def format_shape(value: Shape | None) -> str:
 
 def format_inputs(value: Shape | Shapes) -> str:
     """Write the shape of an input, or of several."""
-    several = [each for each in value if isinstance(each, tuple)]
+    several = [shape for shape in value if isinstance(shape, tuple)]
     return ", ".join(map(format_shape, several)) if several else str(list(value))
 
 

@@ -61,9 +61,9 @@ def grid(
     """
     # Only lines that are broken here are lines; one that stands in a name is spelt out.
     rows = [[escape_line(text) for text in row] for row in rows]
-    each = [[index] for index in range(len(columns))]
+    separate = [[index] for index in range(len(columns))]
     wraps = any(column.wraps for column in columns)
-    for layout in (each, *stacked):
+    for layout in (separate, *stacked):
         for length in (None, *(_LENGTHS if wraps else ())):
             table = _table(
                 columns, rows if length is None else [_wrapped(columns, row, length) for row in rows], layout
@@ -80,11 +80,11 @@ def _wrapped(columns: Sequence[Column], row: Sequence[str], length: int | None) 
 
 def _broken(text: str, length: int) -> str:
     """Break a text into lines between words, but not within inner brackets: `(2, 2)` stays as it is."""
-    depth, kept = 0, ""
+    depth, tied = 0, ""
     for letter in text:
         depth += (letter in "([") - (letter in ")]")
-        kept += _TIE if letter == " " and depth > 1 else letter
-    lines = textwrap.wrap(kept, length, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        tied += _TIE if letter == " " and depth > 1 else letter
+    lines = textwrap.wrap(tied, length, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines).replace(_TIE, " ")
 
 
@@ -104,8 +104,8 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], stacks: Seq
     for stack in stacks:
         # Headers would stand at the bottom, and cells stand at the top.
         header = Text("\n".join([*(columns[index].header for index in stack), *[""] * (height - len(stack))]))
-        right = all(columns[index].number for index in stack)
-        table.add_column(header, justify="right" if right else "left", no_wrap=True)
+        numbers = all(columns[index].number for index in stack)
+        table.add_column(header, justify="right" if numbers else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(Text("\n").join(cell(row[index]) for index in stack) for stack in stacks))
     return table

@@ -28,9 +28,9 @@ def render(report: Report) -> str:
     suite.add_property("made with", made_with(report))
     suite.add_property("summary", total_text(report))
     suite.add_testcases([_testcase(result) for result in report.results])
-    if said := cut_short(report):
+    if stopped := cut_short(report):
         rest = TestCase(UNTRIED, COMMAND_LINE)
-        rest.append((Error if report.interrupted else Skipped)(said, UNTRIED))
+        rest.append((Error if report.interrupted else Skipped)(stopped, UNTRIED))
         suite.add_testcase(rest)
     document = JUnitXml(COMMAND_LINE)
     document.add_testsuite(suite)
@@ -63,7 +63,7 @@ def _properties(result: Result) -> Iterator[tuple[str, str]]:
 
 
 def _outcome(result: Result) -> Error | Failure:
-    said = reasons(result) or [f"expected {result.expected}, got {result.verdict}"]
-    outcome = (Error if result.verdict is Verdict.ERROR else Failure)("; ".join(said), result.verdict)
-    outcome.text = "\n".join([*said, f"again: {escape_line(result.reproduce)}"])
+    lines = reasons(result) or [f"expected {result.expected}, got {result.verdict}"]
+    outcome = (Error if result.verdict is Verdict.ERROR else Failure)("; ".join(lines), result.verdict)
+    outcome.text = "\n".join([*lines, f"again: {escape_line(result.reproduce)}"])
     return outcome

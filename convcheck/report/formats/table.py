@@ -28,13 +28,13 @@ def lay_out(report: Report, console: Console, *, verbose: bool, quiet: bool) -> 
     if results:
         yield result_table(results, console)
     for result in results:
-        said = list(_evidence(result) if verbose else result_rows.remarks(result))
-        if said:
+        lines = list(_evidence(result) if verbose else result_rows.remarks(result))
+        if lines:
             yield Text("")
             where = f"  {escape_line(result.source)}" if result.source else ""
             heading = (f"{escape_line(result.case)} ", "bold"), f"[{result.rewrite}]  ", cell(result.verdict), where
             yield Text.assemble(*heading)
-            yield from (Text(f"  {line}") for line in said)
+            yield from (Text(f"  {line}") for line in lines)
     if results or not quiet or report.interrupted:
         yield Text("")
         yield Text.assemble(*((text, STYLES.get(verdict, "")) for text, verdict in result_rows.total(report)))

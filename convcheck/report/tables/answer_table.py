@@ -47,7 +47,7 @@ def answer_tables(answer: Answer, console: Console) -> Iterator[RenderableType]:
 def _(answer: Inputs, console: Console) -> Iterator[RenderableType]:
     if answer.inputs:
         # All inputs of a layer have the same axes, but for the batch, which may be missing.
-        names = max((tuple(each) for each in answer.inputs), key=len)
+        names = max(map(tuple, answer.inputs), key=len)
         output = format_shape(answer.output)
         rows = [(output, *(ranges(lengths.get(name, ())) for name in names)) for lengths in answer.inputs]
         yield grid([Column("output"), *map(Column, names)], rows, console)
@@ -132,8 +132,8 @@ def _(answer: Same, console: Console) -> Iterator[RenderableType]:
         yield Text("")
         yield Text("tensorflow's depends on the input's length; -i gives it as a layer")
         cells = [
-            (each.axis, f"{each.axis} % {each.stride}", ranges(((each.first, each.last),)), str(each.pads))
-            for each in answer.remainders
+            (case.axis, f"{case.axis} % {case.stride}", ranges(((case.first, case.last),)), str(case.pads))
+            for case in answer.remainders
         ]
         columns = [Column("axis"), Column("remainder"), Column("is"), Column("before, after")]
         yield grid(columns, cells, console)
@@ -155,14 +155,14 @@ _SIZES = ("axis", "input", "output", "output_padding", "sizes by it", "sizes by 
 def _(answer: AllSizes, console: Console) -> Iterator[RenderableType]:
     rows = [
         (
-            f"{each.number}: {each.layer}",
-            each.axis,
-            str(each.input),
-            str(each.output),
-            ranges(each.output_padding) or "-",
-            ranges(each.by_output_padding) or "-",
-            ranges(each.by_output_size) or "-",
+            f"{sizes.number}: {sizes.layer}",
+            sizes.axis,
+            str(sizes.input),
+            str(sizes.output),
+            ranges(sizes.output_padding) or "-",
+            ranges(sizes.by_output_padding) or "-",
+            ranges(sizes.by_output_size) or "-",
         )
-        for each in answer.sizes
+        for sizes in answer.sizes
     ]
     yield grid([Column("layer"), *map(Column, _SIZES)], rows, console)
