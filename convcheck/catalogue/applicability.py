@@ -1,4 +1,4 @@
-"""What the catalogue says of itself, and what it has for one layer. Imports no torch."""
+"""Facts about every rewrite, and the rewrites that hold for one layer. Imports no torch."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def params(
     else:
         from convcheck.calculator.counts import weights_of
 
-        claims = targets.choose_claims(targets.cases_in(parsed, input), rewrite, choose)
+        claims = targets.choose_claims(targets.cases_of(parsed, input), rewrite, choose)
         names = [claim.id for claim in claims]
         # A rewrite that was asked for by name and cannot be had is not what was expected.
         missed = any(claim.rewrite and claim.refusals and claim.case.expect.verdict != "refused" for claim in claims)

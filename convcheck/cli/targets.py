@@ -38,14 +38,14 @@ def shipped() -> Path:
 
 @dataclass(frozen=True)
 class Targets:
-    """What the command line named: files, and layers of its own."""
+    """What the words of the command line name: config files, and layers."""
 
     files: tuple[tuple[Path, str], ...]
-    """Each with the name by which it was called."""
+    """Paths, with the names that messages show."""
     layers: tuple[Layer | Pasted, ...]
 
     def chain(self) -> tuple[tuple[Layer, ...], tuple[str | None, ...]]:
-        """Return all layers one after the other, and their names, if any; say what is not known of them."""
+        """Return all layers in order, and their names, if any; print a hint where their connections are unknown."""
         layers: list[Layer] = []
         names: list[str | None] = []
         for target in self.layers:
@@ -140,7 +140,7 @@ def read_cases(files: Sequence[tuple[Path, str]]) -> list[Case]:
     faults: list[Fault] = []
     for path, name in files:
         try:
-            # The config that ships is found again without being named.
+            # A command without a target reads the config that ships.
             read = load(path, name, vocabulary())
             cases += [replace(case, config="") for case in read] if path == shipped() else read
         except ConfigError as error:
@@ -173,13 +173,8 @@ def layer_case(layer: Layer, shapes: Shapes | None) -> Case:
     return case
 
 
-def cases_of(words: Sequence[str] | None, inputs: Sequence[str] | None) -> list[Case]:
-    """Return the cases of all targets, configs first."""
-    return cases_in(parse_targets(words), inputs)
-
-
-def cases_in(targets: Targets, inputs: Sequence[str] | None) -> list[Case]:
-    """Return the cases of targets that were sorted out, configs first.
+def cases_of(targets: Targets, inputs: Sequence[str] | None) -> list[Case]:
+    """Return the cases of targets, configs first.
 
     Raises:
         ConvcheckError: one is no case by itself, as a model's print is none, or cannot take the input.

@@ -29,7 +29,7 @@ def format_number(value: float | None) -> str:
 
 
 def format_count(value: int | None) -> str:
-    """Write a count with thousands apart."""
+    """Write a count with commas between thousands."""
     return NOTHING if value is None else f"{value:,}"
 
 

@@ -21,8 +21,8 @@ UNTRIED = "not tried"
 def render(report: Report) -> str:
     """Return an XML document. What is as expected passes, refusals included; an `error` verdict is an error.
 
-    Of a run that was cut short, one more testcase says how much is missing: skipped, if the run stopped itself as it
-    was told to; else an error, since all that is there may have passed.
+    Of a run that was cut short, one more testcase says how much is missing: skipped, if the run stopped at
+    its limit of failures; else an error, since all results that are there may have passed.
     """
     suite = TestSuite(COMMAND_LINE)
     suite.add_property("made with", made_with(report))

@@ -79,14 +79,15 @@ def _(answer: Changes, console: Console) -> Iterator[RenderableType]:
         yield Text(f"no padding or stride of one layer gives {asked}")
     if answer.changes:
         yield Text("")
-        names = ["layer"] * (len(answer.layers) > 1) + [*answer.changes[0].axes]
+        label = ["layer"] if len(answer.layers) > 1 else []
         # A chain may mix layers of one, two and three axes.
-        names += [axis for change in answer.changes for axis in change.axes if axis not in names]
-        rows = []
-        for change in dict.fromkeys((change.number, tuple(change.axes.items())) for change in answer.changes):
-            axes = dict(change[1])
-            rows.append([str(change[0]) if name == "layer" else _axis(axes.get(name)) for name in dict.fromkeys(names)])
-        yield grid([*map(Column, dict.fromkeys(names))], rows, console)
+        axes = list(dict.fromkeys(axis for change in answer.changes for axis in change.axes))
+        changes = dict.fromkeys((change.number, tuple(change.axes.items())) for change in answer.changes)
+        rows = [
+            [*[str(number)][: len(label)], *(_axis(dict(by_axis).get(axis)) for axis in axes)]
+            for number, by_axis in changes
+        ]
+        yield grid([*map(Column, (*label, *axes))], rows, console)
     yield from (line for change in answer.changes for line in _written(change, several=len(answer.layers) > 1))
 
 

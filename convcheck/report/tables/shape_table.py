@@ -108,7 +108,7 @@ def _numbers(row: LayerShape | Total, activation: str, verbose: bool) -> list[st
 
 
 def dropped(lengths: Shape | None) -> str:
-    """Say in words what a layer never reads, such as `6 rows, 6 columns`, or `none`; - where it cannot be told."""
+    """Write what a layer never reads, such as `6 rows, 6 columns`, or `none`; - where it is unknown."""
     if lengths is None:
         return NOTHING
     names = {1: ("position",), 2: ("row", "column"), 3: ("frame", "row", "column")}.get(len(lengths), ())
