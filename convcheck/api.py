@@ -43,14 +43,14 @@ def verify(
     Args:
         layer: as torch prints it, such as `Conv2d(3, 8, kernel_size=2, stride=2)`, or as a mapping with `op`; or a
             module of torch, which is read by its attributes, as it is in eval mode, and is not run. The numeric part is
-            then on its own weights and statistics; what else is to be said of them is in the result's notes.
+            then on its own weights and statistics; the result's notes describe them.
         input: the input's shape, channels first, or a list of shapes where there are several inputs; small ones
             are made up if it is left out.
         rewrite: a name of the catalogue. It may be left out where just one holds for the layer.
         order: the order of the axes in a patch, such as `kh kw i`, for rewrites that have one.
         transplant: einops patterns by reference parameter, in place of the catalogue's.
         tolerance: `{"atol": ..., "rtol": ...}` in place of the derived bound.
-        strict: whether a weak case, which could not have told a wrong rewrite, is not `ok`.
+        strict: whether a weak case, which could not tell a wrong rewrite, is not `ok`.
 
     Raises:
         ConvcheckError: the layer, the shape, the rewrite or a pattern cannot be; or several rewrites hold; or a module

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class ConvcheckError(Exception):
-    """Input that convcheck cannot work with. The message says what was seen and what would be right."""
+    """Input that convcheck cannot work with. The message names the fault and what would be legal."""
 
 
 class UsageError(ConvcheckError):
@@ -101,6 +101,6 @@ def did_you_mean(word: str, known: Iterable[str], *, say_known: str = "there are
 
 
 def multiples(length: int, of: int) -> str:
-    """Say which multiples of `of` are next to a length that is none: `4 or 8 would be`."""
+    """Return the multiples of `of` next to a length that is none, as `4 or 8 would be`."""
     below = f"{length // of * of} or " if length > of else ""
     return f"{below}{-(-length // of) * of} would be"

@@ -126,20 +126,17 @@ class ClaimItem(pytest.Item):
         with warnings.catch_warnings():
             # pytest shows what torch warns of; no filter of the project's may turn it into a verdict.
             warnings.simplefilter("default")
-            result = self._verify()
-        found = {
+            from convcheck.proof.verification import verify
+
+            result = verify(self.claim)
+        properties = {
             "verdict": result.verdict.value,
             "ratio": result.error.ratio,
             "notes": "; ".join(map(str, result.notes)),
         }
-        self.user_properties += [(key, value) for key, value in found.items() if value not in (None, "")]
+        self.user_properties += [(key, value) for key, value in properties.items() if value not in (None, "")]
         if not result.ok:
             raise _NotAsExpectedError(result)
-
-    def _verify(self) -> Result:
-        from convcheck.proof.verification import verify
-
-        return verify(self.claim)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> object:  # type: ignore[override]
         """Return what convcheck says; a traceback only where convcheck itself is at fault."""
@@ -154,7 +151,7 @@ class ClaimItem(pytest.Item):
 
 
 def _failure_text(result: Result) -> str:
-    """Return what needs saying about a result, with the command that repeats it, and its row of the table."""
+    """Return the remarks on a result, with the command that repeats it, and its row of the table."""
     from convcheck.report.format_values import escape_controls
     from convcheck.report.formats.table import result_table
     from convcheck.report.plain_console import print_to_text

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Verdict(StrEnum):
-    """What was found out about one claim."""
+    """The outcome of one claim."""
 
     EQUAL = "equal"
     DIFFERENT = "different"
@@ -62,9 +62,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found out: a reason for a verdict, or a note on it.
+    """A reason for a verdict, or a note on it.
 
-    A `weak` one says what the case could not have told.
+    A `weak` one says what the case leaves untested.
     """
 
     kind: Kind
@@ -106,10 +106,10 @@ class Gradients:
     @property
     def status(self) -> Agreement:
         """The three in one word."""
-        found = {self.input, self.weight, self.bias}
-        if Agreement.DIFFERENT in found:
+        parts = {self.input, self.weight, self.bias}
+        if Agreement.DIFFERENT in parts:
             return Agreement.DIFFERENT
-        return Agreement.IDENTICAL if Agreement.IDENTICAL in found else Agreement.NOT_APPLICABLE
+        return Agreement.IDENTICAL if Agreement.IDENTICAL in parts else Agreement.NOT_APPLICABLE
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Deviation:
 
 @dataclass(frozen=True)
 class Result:
-    """What was found out about one case and one rewrite. Fields that could not be had are None."""
+    """The outcome of one case with one rewrite. Fields that could not be computed are None."""
 
     case: str
     source: str | None
@@ -176,13 +176,13 @@ class Result:
 
     @property
     def weaknesses(self) -> tuple[Finding, ...]:
-        """The notes that say what the case could not have told."""
+        """The notes that say what the case leaves untested."""
         return tuple(note for note in self.notes if note.weak)
 
 
 @dataclass(frozen=True)
 class Tool:
-    """What the results were obtained with."""
+    """The versions and the machine that gave the results."""
 
     convcheck: str
     torch: str
@@ -209,6 +209,6 @@ class Report:
 
     def count(self) -> dict[str, int]:
         """Return how many results there are of every verdict, and how many were not expected."""
-        seen = Counter(result.verdict for result in self.results)
-        verdicts = {str(verdict): seen[verdict] for verdict in Verdict}
+        counts = Counter(result.verdict for result in self.results)
+        verdicts = {str(verdict): counts[verdict] for verdict in Verdict}
         return {"total": len(self.results), **verdicts, "unexpected": sum(not r.ok for r in self.results)}

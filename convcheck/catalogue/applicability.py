@@ -1,4 +1,4 @@
-"""What the catalogue says of itself, and what it has for one layer. Imports no torch."""
+"""Facts about every rewrite, and the rewrites that hold for one layer. Imports no torch."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def facts(name: str, *, code: bool = True) -> RewriteFacts:
 
 def offers(layer: Layer, shapes: Shapes) -> list[Offer]:
     """Return for every rewrite whether it holds for `layer` on inputs of `shapes`, those that hold first."""
-    found = []
+    rows = []
     for name, rewrite in catalogue().items():
         reasons = tuple(str(refusal) for refusal in rewrite.refuse(layer, shapes))
-        found.append(Offer(name, not reasons, reasons or (rewrite.claim,)))
-    return sorted(found, key=lambda offer: not offer.holds)
+        rows.append(Offer(name, not reasons, reasons or (rewrite.claim,)))
+    return sorted(rows, key=lambda offer: not offer.holds)

@@ -17,11 +17,11 @@ from convcheck.sizes.patterns import Shapes
 @cache
 def catalogue() -> dict[str, Rewrite]:
     """Return every rewrite by its name: that of its file, with dashes."""
-    found = {}
+    by_name = {}
     for module in sorted(info.name for info in pkgutil.iter_modules(rewrites.__path__)):
         rewrite = importlib.import_module(f"{rewrites.__name__}.{module}").REWRITE
-        found[module.replace("_", "-")] = rewrite
-    return found
+        by_name[module.replace("_", "-")] = rewrite
+    return by_name
 
 
 def vocabulary() -> Vocabulary:

@@ -12,11 +12,11 @@ from convcheck.rewriting.transplant import Transplant
 
 MAX_COST_RATIO = 8
 ALWAYS_CHEAP_MACS = 2_000_000_000
-"""Multiplications, at the pace of a matrix product, that a rewrite may take to be tried without being named: as many as
-take a few seconds, or as the layer itself takes, eight times over."""
+"""A rewrite that is not named is tried if it takes no more multiplications than these, a few seconds at the
+pace of a matrix product, or than MAX_COST_RATIO times those of the layer."""
 
 NONE_APPLIES = "all"
-"""What stands in place of a rewrite's name where all that hold were asked for, and none does."""
+"""The name of a claim where all rewrites that hold were asked for, and none holds."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,7 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
                 yield Claim(case, name, rewrite, _refusals(case, rewrite))
             continue
         left_out = too_costly(case)
-        held = [
-            name
-            for name in applicable(case.layer, case.inputs)
-            if not catalogue()[name].refuse_order(case.layer, case.order) and name not in left_out
-        ]
+        held = [name for name in _held(case) if name not in left_out]
         for name in held:
             yield Claim(case, name, catalogue()[name], ())
         if not held:
@@ -73,20 +69,20 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
 
 def too_costly(case: Case) -> dict[str, int]:
     """Return the rewrites that hold for a case but are left out unless named, and how many times as long they take."""
-    own = case.layer.macs(*case.inputs)
+    layer_macs = case.layer.macs(*case.inputs)
     work = {
-        name: catalogue()[name].macs(case.layer, *case.inputs) * catalogue()[name].relative_cost
-        for name in applicable(case.layer, case.inputs)
-        if not catalogue()[name].refuse_order(case.layer, case.order)
+        name: catalogue()[name].macs(case.layer, *case.inputs) * catalogue()[name].relative_cost for name in _held(case)
     }
-    costly = [
-        name
-        for name in sorted(work, key=lambda name: work[name])
-        if work[name] > max(ALWAYS_CHEAP_MACS, MAX_COST_RATIO * own)
-    ]
+    limit = max(ALWAYS_CHEAP_MACS, MAX_COST_RATIO * layer_macs)
+    costly = [name for name in sorted(work, key=work.__getitem__) if work[name] > limit]
     # One at least is tried, whatever it takes: the one that takes least.
     left_out = costly if len(costly) < len(work) else costly[1:]
-    return {name: round(work[name] / own) for name in work if name in left_out}
+    return {name: round(work[name] / layer_macs) for name in work if name in left_out}
+
+
+def _held(case: Case) -> list[str]:
+    names = applicable(case.layer, case.inputs)
+    return [name for name in names if not catalogue()[name].refuse_order(case.layer, case.order)]
 
 
 def _reasons(case: Case, rewrite: Rewrite) -> tuple[str, ...]:

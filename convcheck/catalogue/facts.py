@@ -1,4 +1,4 @@
-"""What the catalogue says of a rewrite, and whether one holds for a layer."""
+"""Records of the catalogue: the facts of a rewrite, and whether it holds for a layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a command shows its help: as plain text, which a pipe, a narrow terminal and a search take as it is.
+"""Help pages as plain text, which suits a pipe, a narrow terminal and a search.
 
 Typer's own pages load a Markdown reader first, which takes longer than most of what convcheck answers; and they break
 the lines of examples, which then cannot be copied.

@@ -15,7 +15,7 @@ def rewrite_names(incomplete: str) -> list[str]:
 
     from convcheck import rewrites
 
-    names = sorted(each.name.replace("_", "-") for each in pkgutil.iter_modules(rewrites.__path__))
+    names = sorted(info.name.replace("_", "-") for info in pkgutil.iter_modules(rewrites.__path__))
     return [name for name in names if name.startswith(incomplete)]
 
 
@@ -31,17 +31,18 @@ def report_files(incomplete: str) -> list[str]:
 
 def targets(incomplete: str) -> list[str]:
     """Return the configs, folders and kinds of layers that begin so."""
-    from convcheck.layers.families import kind_names
-
-    return [*_paths(incomplete), *(f"{kind}(" for kind in kind_names() if kind.startswith(incomplete) and incomplete)]
+    return [*_paths(incomplete), *_kinds(incomplete)]
 
 
 def subjects(incomplete: str) -> list[str]:
     """Return what `convcheck rewrites` takes: names of rewrites, and kinds of layers once one is begun."""
+    return [*rewrite_names(incomplete), *_kinds(incomplete)]
+
+
+def _kinds(incomplete: str) -> list[str]:
     from convcheck.layers.families import kind_names
 
-    kinds = [f"{kind}(" for kind in kind_names() if kind.startswith(incomplete) and incomplete]
-    return [*rewrite_names(incomplete), *kinds]
+    return [f"{kind}(" for kind in kind_names() if kind.startswith(incomplete) and incomplete]
 
 
 def _paths(incomplete: str) -> Iterator[str]:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 MOST_FAULTS = 100
-"""Faults that are told; a file with more of them is no config."""
+"""Faults that are printed; a file with more of them is no config."""
 
 LONGEST = 2000
-"""Characters of a message; more come about only where what is no name was put in a name's place."""
+"""Characters of a message; only text pasted in place of a name makes a longer one."""
 
 When = Literal["auto", "always", "never"]
 
@@ -27,7 +27,7 @@ _colour_option: list[When] = ["auto"]
 
 
 def set_colour(when: When) -> None:
-    """Say when to colour what follows."""
+    """Set when output is coloured from here on."""
     _colour_option[0] = when
 
 
@@ -75,7 +75,7 @@ def show(console: Console, renderables: Iterable[RenderableType]) -> None:
 
 
 def write(text: str, *, commands: bool = False) -> None:
-    """Print plain text as it is, or, unless it is meant to hold `commands` of a workflow, so that it holds none."""
+    """Print plain text as it is, or, unless it may hold `commands` of a workflow, with commands spelt out."""
     with _quiet_on_broken_pipe():
         sys.stdout.write((text if commands else _read_only(text)) + "\n")
         sys.stdout.flush()
@@ -86,7 +86,7 @@ def _in_workflow() -> bool:
 
 
 def _read_only(text: str) -> str:
-    """Spell out, in a workflow of GitHub, what its runner would take for a command, as a case may be named.
+    """Spell out, in a workflow of GitHub, what its runner would take for a command: names of cases may hold one.
 
     It looks for `::` at the beginning of a line, blanks aside, and for the older `##[` anywhere.
     """
@@ -97,7 +97,7 @@ def _read_only(text: str) -> str:
 
 @contextmanager
 def _quiet_on_broken_pipe() -> Iterator[None]:
-    """Say nothing when a reader such as `head` has seen enough; the exit code stays that of the verdict.
+    """Ignore that a reader such as `head` closed the pipe; the exit code stays that of the verdict.
 
     Raises:
         UsageError: standard output cannot be written to, as on a full disk.

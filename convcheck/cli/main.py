@@ -22,14 +22,14 @@ from convcheck.errors import ConvcheckError, cut, escape_line
 from convcheck.version import __version__, torch_version
 
 COMMANDS = ("verify", "params", "shape", "rewrites", "schema")
-"""The commands, each of which is a function of a module, both of its name."""
+"""The commands: `x` is the function `x` of the module `convcheck.cli.x`."""
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
 @contextmanager
 def _inert() -> Iterator[None]:
-    """Let no error of click's own show words of the command line as they are: they may move the cursor."""
+    """Escape and cut messages of click, since words of the command line may move the cursor."""
     try:
         yield
     except Exception as error:
@@ -48,7 +48,7 @@ class _Command(TyperCommand):
 
 
 class _Commands(TyperGroup):
-    """The commands, each imported when it is wanted, so that none waits for what another needs."""
+    """The commands. Only the one that runs is imported, so that none waits for what another needs."""
 
     def get_help(self, ctx: Any) -> str:
         return format_help(self, ctx)
@@ -66,7 +66,7 @@ class _Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS:
-            # Among these a name is looked for that may have been meant.
+            # Click suggests the nearest of these.
             self.commands = {name: self.get_command(ctx, name) for name in COMMANDS}
         return super().resolve_command(ctx, args)
 

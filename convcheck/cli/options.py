@@ -14,7 +14,7 @@ from convcheck.errors import UsageError
 from convcheck.report.formats import check_format, format_names
 
 Format = Literal["table", "json"]
-"""Formats of what is no result; those of results are the files of convcheck.report.formats."""
+"""Formats of all commands but verify, whose formats are the files of convcheck.report.formats."""
 
 
 def _checked(check: Callable[[Any], object]) -> Callable[[object], object]:

@@ -34,15 +34,15 @@ def params(
       convcheck params "ConvTranspose2d(64, 32, kernel_size=2, stride=2)" -r conv1x1-unpatchify
       convcheck params "Conv2d(3, 64, 3, bias=False)" "BatchNorm2d(64)"
     """
-    found = targets.parse_targets(target)
+    parsed = targets.parse_targets(target)
     rows: Sequence[Weights]
-    missed, chained = False, not found.files and not rewrite and found.count > 1
+    missed, chained = False, not parsed.files and not rewrite and parsed.count > 1
     if chained:
-        rows, names = _alone(found, input, choose)
+        rows, names = _alone(parsed, input, choose)
     else:
         from convcheck.calculator.counts import weights_of
 
-        claims = targets.choose_claims(targets.cases_in(found, input), rewrite, choose)
+        claims = targets.choose_claims(targets.cases_of(parsed, input), rewrite, choose)
         names = [claim.id for claim in claims]
         # A rewrite that was asked for by name and cannot be had is not what was expected.
         missed = any(claim.rewrite and claim.refusals and claim.case.expect.verdict != "refused" for claim in claims)
@@ -66,14 +66,14 @@ def params(
     raise typer.Exit(exit_codes.UNEXPECTED if missed else exit_codes.EXPECTED)
 
 
-def _alone(found: targets.Targets, input: Sequence[str] | None, choose: str | None) -> tuple[list[Weights], list[str]]:
+def _alone(parsed: targets.Targets, input: Sequence[str] | None, choose: str | None) -> tuple[list[Weights], list[str]]:
     """Return the rows of layers by themselves, and their names."""
     from convcheck.calculator.counts import alone
 
     if input:
         raise UsageError("-i is of no use for the parameters of several layers; they do not depend on the input")
     wanted = matcher(choose) if choose else None
-    rows = [row for row in alone(*found.chain()) if wanted is None or wanted(row.case)]
+    rows = [row for row in alone(*parsed.chain()) if wanted is None or wanted(row.case)]
     if not rows:
         raise UsageError(f"-k {shown(choose)} selects nothing")
     return rows, [row.case for row in rows]

@@ -76,7 +76,7 @@ def _bar() -> Progress:
         Rate(),
         TimeRemainingColumn(compact=True),
         console=Console(stderr=True, no_color=console.use_colours() is False),
-        # What was shown on the way is no result, and leaves nothing behind.
+        # Progress is no result, and leaves nothing on the terminal.
         transient=True,
         expand=True,
     )

@@ -80,7 +80,7 @@ def _writable_path(name: str, configs: Iterable[Path]) -> Path:
         raise UsageError(f"{name!r} is a folder; name a file in it")
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {str(path.parent)!r}; make it first")
-    # Rights alone do not tell: a file system may be mounted read-only.
+    # Permissions alone do not show it: a file system may be mounted read-only.
     beside = _path_beside(path)
     beside.touch(exist_ok=False)
     beside.unlink()
@@ -88,7 +88,7 @@ def _writable_path(name: str, configs: Iterable[Path]) -> Path:
 
 
 def _is_standard_output(path: Path) -> bool:
-    """Whether to replace the file would take away what is printed: it goes there, as by `> file`."""
+    """Return whether standard output is redirected to this file, as by `> file`."""
     try:
         return os.path.samestat(path.stat(), os.fstat(1))
     except OSError:
@@ -109,7 +109,7 @@ def write(file: ReportFile, text: str) -> None:
 
 def _replace(path: Path, data: bytes) -> None:
     if path.exists() and not path.is_file():
-        # As on standard output, a reader such as `head` may have seen enough.
+        # As on standard output, a reader such as `head` may have closed the pipe.
         with suppress(BrokenPipeError):
             path.write_bytes(data)
         return

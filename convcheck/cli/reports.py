@@ -38,7 +38,7 @@ def save(report: Report, files: Sequence[ReportFile]) -> None:
 
 
 def _take_all(steps: Sequence[Callable[[], None]]) -> bool:
-    """Take every step, whatever becomes of those before it, and complain of those that cannot be taken."""
+    """Take every step, even after one fails; print the errors, and return whether there were none."""
     failed: list[ConvcheckError] = []
 
     def take(step: Callable[[], None]) -> None:

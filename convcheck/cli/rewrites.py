@@ -42,15 +42,15 @@ def rewrites(
         shapes = targets.layer_case(layer, targets.parse_inputs(input)).inputs
         if not input:
             console.hint(f"no -i given, so this is taken: {write_shapes(shapes)}; some rewrites depend on it")
-        found = offers(layer, shapes)
+        offered = offers(layer, shapes)
         if format == "json":
             from convcheck.report.json_text import json_object
 
-            console.write(json_object(layer=str(layer), rewrites=found))
+            console.write(json_object(layer=str(layer), rewrites=offered))
         else:
             from convcheck.report.tables import rewrite_table
 
-            console.show(out, rewrite_table.applicability_tables(found, out))
+            console.show(out, rewrite_table.applicability_tables(offered, out))
         return
     if input:
         raise UsageError("-i goes with a layer: convcheck rewrites LAYER -i SHAPE")

@@ -1,4 +1,4 @@
-"""From the chosen claims to their report: what is said beforehand, progress, and interrupts."""
+"""From the chosen claims to their report: hints before the run, progress, and interrupts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def hint_choices(cases: Iterable[Case], *, default_input: bool) -> None:
-    """Say what was chosen for the user: an input that was not given, and rewrites that were left out."""
+    """Print which input was chosen where none was given, and which rewrites were left out."""
     from convcheck.catalogue.claims import too_costly
     from convcheck.layers import write_shapes
 

@@ -40,7 +40,7 @@ def shape(
     if output is not None or same or sizes:
         if choose or list_only or explain or verbose or dtype:
             raise UsageError("--output, --same and --sizes take -i and -f; other options are about a table of shapes")
-        shape_questions.answer(target, input, output, same=same, sizes=sizes, format=format)
+        shape_questions.print_answer(target, input, output, same=same, sizes=sizes, format=format)
         return
     with collecting() as collected:
         rows, total, chained = _rows(target, input, dtype, explained=explain)
@@ -78,14 +78,14 @@ def _rows(
     """
     from convcheck.calculator.shapes import chain, shapes_of, total_of
 
-    found, shapes = targets.parse_targets(words), targets.parse_inputs(inputs, names=True)
-    if found.files and found.layers:
+    parsed, shapes = targets.parse_targets(words), targets.parse_inputs(inputs, names=True)
+    if parsed.files and parsed.layers:
         raise UsageError("configs and layers cannot be mixed here: layers make a chain, and configs bring their inputs")
-    if not found.layers:
+    if not parsed.layers:
         if shapes is not None:
             raise UsageError("-i is the input of a layer on the command line; a config brings its own")
-        return shapes_of(targets.read_cases(found.files), dtype=dtype, explained=explained), None, False
-    layers, names = found.chain()
+        return shapes_of(targets.read_cases(parsed.files), dtype=dtype, explained=explained), None, False
+    layers, names = parsed.chain()
     if shapes is None:
         from convcheck.layers import Sequential
 

@@ -38,7 +38,7 @@ Sizes = Annotated[
 ]
 
 
-def answer(
+def print_answer(
     words: Sequence[str] | None,
     inputs: Sequence[str] | None,
     output: str | None,
@@ -53,17 +53,17 @@ def answer(
         UsageError: several are asked, or about something else than layers.
         typer.Exit: with code 1, if the answer is that there is none.
     """
-    found = _answer(words, inputs, output, same=same, sizes=sizes)
+    answer = _answer(words, inputs, output, same=same, sizes=sizes)
     if format == "json":
         from convcheck.report.json_text import json_object
 
-        console.write(json_object(**{"question": found.question, "found": found.found, **vars(found)}))
+        console.write(json_object(**{"question": answer.question, "found": answer.found, **vars(answer)}))
     else:
         from convcheck.report.tables.answer_table import answer_tables
 
         out = console.stdout()
-        console.show(out, answer_tables(found, out))
-    if not found.found:
+        console.show(out, answer_tables(answer, out))
+    if not answer.found:
         raise typer.Exit(exit_codes.UNEXPECTED)
 
 
@@ -101,10 +101,10 @@ def _backwards(layers: Sequence[Layer], shape: Shape | None, output: str) -> Ans
 
 
 def _layers(words: Sequence[str] | None, option: str) -> Sequence[Layer]:
-    found = targets.parse_targets(words)
-    if found.files:
+    parsed = targets.parse_targets(words)
+    if parsed.files:
         raise UsageError(f"{option} asks about layers on the command line, such as 'Conv2d(3, 64, 7, stride=2)'")
-    return found.chain()[0]
+    return parsed.chain()[0]
 
 
 def _input(inputs: Sequence[str] | None) -> Shape | None:

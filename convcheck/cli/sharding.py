@@ -1,4 +1,4 @@
-"""One run, shared out among several machines, none of which needs to know of the others."""
+"""One run, split into shards that machines run independently."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def read_pasted() -> Pasted:
 
 
 def hint_unseen(pasted: Pasted) -> None:
-    """Say on standard error what a print does not tell of layers that are taken for a chain."""
+    """Print on standard error that a printed model does not show how its layers are connected."""
     if pasted.containers:
         several = len(pasted.containers) > 1
         console.hint(

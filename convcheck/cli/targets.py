@@ -38,32 +38,32 @@ def shipped() -> Path:
 
 @dataclass(frozen=True)
 class Targets:
-    """What the command line named: files, and layers of its own."""
+    """What the words of the command line name: config files, and layers."""
 
     files: tuple[tuple[Path, str], ...]
-    """Each with the name by which it was called."""
+    """Paths, with the names that messages show."""
     layers: tuple[Layer | Pasted, ...]
 
     def chain(self) -> tuple[tuple[Layer, ...], tuple[str | None, ...]]:
-        """Return all layers one after the other, and their names, if any; say what is not known of them."""
+        """Return all layers in order, and their names, if any; print a hint where their connections are unknown."""
         layers: list[Layer] = []
         names: list[str | None] = []
-        for each in self.layers:
-            if isinstance(each, Layer):
-                layers.append(each)
+        for target in self.layers:
+            if isinstance(target, Layer):
+                layers.append(target)
                 names.append(None)
                 continue
             from convcheck.cli import stdin
 
-            stdin.hint_unseen(each)
-            layers += each.layers
-            names += each.names
+            stdin.hint_unseen(target)
+            layers += target.layers
+            names += target.names
         return tuple(layers), tuple(names)
 
     @property
     def count(self) -> int:
         """How many layers there are."""
-        return sum(1 if isinstance(each, Layer) else len(each.layers) for each in self.layers)
+        return sum(1 if isinstance(target, Layer) else len(target.layers) for target in self.layers)
 
 
 def parse_targets(words: Sequence[str] | None) -> Targets:
@@ -140,7 +140,7 @@ def read_cases(files: Sequence[tuple[Path, str]]) -> list[Case]:
     faults: list[Fault] = []
     for path, name in files:
         try:
-            # The config that ships is found again without being named.
+            # A command without a target reads the config that ships.
             read = load(path, name, vocabulary())
             cases += [replace(case, config="") for case in read] if path == shipped() else read
         except ConfigError as error:
@@ -154,7 +154,7 @@ def parse_inputs(inputs: Sequence[str] | None, *, names: bool = False) -> Shapes
     """Read the shapes given with -i, one for every input of a layer; with `names`, they may stand for lengths."""
     if not inputs:
         return None
-    return tuple(parse_formulas(each) if names and has_names(each) else parse_shape(each) for each in inputs)
+    return tuple(parse_formulas(text) if names and has_names(text) else parse_shape(text) for text in inputs)
 
 
 def layer_case(layer: Layer, shapes: Shapes | None) -> Case:
@@ -173,13 +173,8 @@ def layer_case(layer: Layer, shapes: Shapes | None) -> Case:
     return case
 
 
-def cases_of(words: Sequence[str] | None, inputs: Sequence[str] | None) -> list[Case]:
-    """Return the cases of all targets, configs first."""
-    return cases_in(parse_targets(words), inputs)
-
-
-def cases_in(targets: Targets, inputs: Sequence[str] | None) -> list[Case]:
-    """Return the cases of targets that were sorted out, configs first.
+def cases_of(targets: Targets, inputs: Sequence[str] | None) -> list[Case]:
+    """Return the cases of targets, configs first.
 
     Raises:
         ConvcheckError: one is no case by itself, as a model's print is none, or cannot take the input.
@@ -188,7 +183,7 @@ def cases_in(targets: Targets, inputs: Sequence[str] | None) -> list[Case]:
     if shapes is not None and not targets.layers:
         raise UsageError("-i is the input of a layer on the command line; a config brings its own")
     cases = read_cases(targets.files) if targets.files else []
-    layers = [each if isinstance(each, Layer) else each.as_layer() for each in targets.layers]
+    layers = [target if isinstance(target, Layer) else target.as_layer() for target in targets.layers]
     return cases + [layer_case(layer, shapes) for layer in layers]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -38,12 +39,12 @@ def verify(
       convcheck verify "Conv2d(3, 768, kernel_size=16, stride=16)" -i 1,3,224,224
     """
     from convcheck.cli import report_files, reports, run_claims
-    from convcheck.config.case import laid_over
     from convcheck.proof.memory import check_possible
     from convcheck.report.formats import load_format
 
-    given = {"dtype": dtype, "device": device, "seed": seed, "strict": strict or None}
-    cases = [laid_over(case, **given) for case in targets.cases_of(target, input)]
+    options_given: dict[str, Any] = {"dtype": dtype, "device": device, "seed": seed, "strict": strict or None}
+    overrides = {field: value for field, value in options_given.items() if value is not None}
+    cases = [replace(case, **overrides) for case in targets.cases_of(targets.parse_targets(target), input)]
     files = report_files.parse_files(report or (), [case.config for case in cases])
     load_format(format)
     claims = targets.choose_claims(cases, rewrite, choose)

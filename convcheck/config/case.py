@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from convcheck.config.checks import DType
@@ -22,7 +22,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class WeightFile:
-    """Real tensors for the numeric part: by the layer's name for each, its key in a safetensors file."""
+    """Real tensors for the numeric part: a safetensors file, and its key for every parameter that is taken from it."""
 
     path: str
     written: str
@@ -35,7 +35,7 @@ class WeightSource(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be said of them."""
+        """Remarks for the result."""
         ...
 
     def replace(self, sample: Any) -> Any:
@@ -71,15 +71,9 @@ class Case:
     source: str | None = None
     """`file:line` of the case, None for a layer on the command line."""
     strict: bool = False
-    """Whether it is not fulfilled either where the case could not have told a wrong rewrite."""
+    """Whether a weak case, which could not tell a wrong rewrite, is not fulfilled."""
     config: str | None = None
     """The file that `source` names, as a target of another command line; empty for the one that ships."""
-
-
-def laid_over(case: Case, **options: object) -> Case:
-    """Return the case with the options of a command line laid over it; None stands for one that was not given."""
-    given = {key: value for key, value in options.items() if value is not None}
-    return replace(case, **given)  # type: ignore[arg-type]  # the keys are fields, by their callers
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,6 @@ from convcheck.errors import UsageError, shown
 from convcheck.sizes.limits import MAX_INT64
 
 DType = Literal["float64", "float32", "bfloat16", "float16"]
-
-
 DTYPES: tuple[str, ...] = get_args(DType)
 DEVICE = r"cpu|cuda(:[0-9]+)?"
 

@@ -14,5 +14,5 @@ def configs_in(folder: Path) -> list[Path]:
 
 
 def _is_meant(file: Path) -> bool:
-    """Tell whether a file of a folder is to be read; a link that leads nowhere is, so that it is told of."""
+    """Tell whether a file of a folder is to be read; a link that leads nowhere is, so that it is reported."""
     return file.is_file() or (file.is_symlink() and not file.exists())

@@ -123,7 +123,7 @@ def _combinations(
 
 
 class _TooLongError(Exception):
-    """A text that would become too long; how long, is its message."""
+    """A text that would become too long. The message is its length."""
 
 
 def _substitute(value: object, chosen: Mapping[str, tuple[object, str]]) -> object:

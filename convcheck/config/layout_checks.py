@@ -1,4 +1,4 @@
-"""What can be wrong with a claimed order or transplant, seen from the layer alone."""
+"""Faults of an order or a transplant, checked against the layer alone."""
 
 from __future__ import annotations
 

@@ -64,9 +64,8 @@ def _defaults(value: object) -> tuple[dict[str, object], list[Problem]]:
         return {}, []
     if not isinstance(defaults, dict):
         return {}, [(("defaults",), "must be a mapping, such as {dtype: float32}")]
-    problems: list[Problem] = []
-    if "matrix" in defaults:
-        problems.append((("defaults", "matrix"), "a matrix belongs to one case; move it there"))
+    misplaced: Problem = (("defaults", "matrix"), "a matrix belongs to one case; move it there")
+    problems = [misplaced] if "matrix" in defaults else []
     return {key: entry for key, entry in defaults.items() if key != "matrix"}, problems
 
 

@@ -63,12 +63,12 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, frozen=True)
 
 
-# What follows says to editors what a value is whose reader is our own.
+# Pydantic cannot describe values that our own readers parse; these schemas do, for editors.
 DEFINITION = "convcheck"
 
 
 def _defined(name: str) -> WithJsonSchema:
-    """Name a definition of `convcheck.config.json_schema`; pydantic knows its own alone."""
+    """Refer to a definition of `convcheck.config.json_schema`."""
     return WithJsonSchema({DEFINITION: name})
 
 

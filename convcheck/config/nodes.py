@@ -48,7 +48,10 @@ _WORDS: dict[str, object] = {
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A text, a list of nodes, or by key the key's own node and the value's; an alias is the very node it names."""
+    """A scalar's text, a list of nodes, or a mapping from keys to pairs of key node and value node.
+
+    An alias is the node that it names.
+    """
 
     value: str | list[Node] | dict[str, tuple[Node, Node]]
     tag: str
@@ -71,7 +74,7 @@ class Document:
     faults: list[Fault]
 
     def unread(self, path: Path) -> bool:
-        """Tell whether the value at `path` was not read, because of a fault that is reported already."""
+        """Return whether the value at `path` was not read, because of a fault that is reported already."""
         return any(write_path(path[:length]) in self._faulty for length in range(1, len(path) + 1))
 
     @cached_property

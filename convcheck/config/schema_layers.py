@@ -1,4 +1,4 @@
-"""What the JSON Schema says of a layer that is written as a mapping: torch's own arguments, kind by kind."""
+"""The JSON Schema of a layer written as a mapping: torch's arguments, kind by kind."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from convcheck.config.nodes import Path, Problem
 from convcheck.errors import did_you_mean, shown
 from convcheck.sizes.limits import MAX_FAULTS
 
-# The model that stands behind each mapping of a case: whose keys are the known ones.
+# The model of every mapping in a case; its fields are the known keys.
 _KEYS: Mapping[Path, type[BaseModel]] = {
     (): CaseModel,
     ("expect",): ExpectModel,

@@ -43,7 +43,7 @@ def validate(
     except ValidationError as error:
         problems = [problem for problem in sentences(error) if problem[0] or "layer" not in unknown]
         unjudged |= {str(path[0]) for path, _ in problems if path}
-        # What is right is judged together with the rest all the same, so that no fault hides another.
+        # The values without fault are still checked against one another, so that no fault hides another.
         value = {key: entry for key, entry in value.items() if key not in unjudged}
         if "layer" not in value:
             if isinstance(weights := value.get("weights"), dict):

@@ -1,4 +1,4 @@
-"""Real weights that a config names: which tensors of which file, and what can be wrong with them, without torch."""
+"""Real weights that a config names: tensors of a safetensors file, and their faults. Imports no torch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _UnreadableError(ConvcheckError):
 
 @dataclass(frozen=True)
 class _Tensor:
-    """What a file says of one of its tensors; `dtype` is the format's own word for it."""
+    """The shape and dtype of one tensor of a file; `dtype` is spelt as in the file."""
 
     shape: Shape
     dtype: str

@@ -29,7 +29,7 @@ def format_number(value: float | None) -> str:
 
 
 def format_count(value: int | None) -> str:
-    """Write a count with thousands apart."""
+    """Write a count with commas between thousands."""
     return NOTHING if value is None else f"{value:,}"
 
 
@@ -40,7 +40,7 @@ def format_shape(value: Shape | None) -> str:
 
 def format_inputs(value: Shape | Shapes) -> str:
     """Write the shape of an input, or of several."""
-    several = [each for each in value if isinstance(each, tuple)]
+    several = [shape for shape in value if isinstance(shape, tuple)]
     return ", ".join(map(format_shape, several)) if several else str(list(value))
 
 

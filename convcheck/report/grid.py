@@ -10,17 +10,15 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
+from rich.table import Table
 from rich.text import Text
 
 from convcheck.errors import escape_line
 from convcheck.report.format_values import escape_controls
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 STYLES = {
     "equal": "green",
@@ -38,12 +36,12 @@ _LENGTHS = (72, 56, 44, 36, 30)
 """Characters at which long cells are broken, from the longest that may fit."""
 
 _TIE = "\ufffc"
-"""What stands for a space at which no line is broken."""
+"""Stands for a space at which no line may be broken."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A header, and whether the cells are numbers, which stand right and are never broken.
+    """A header, and whether the cells are numbers, which are aligned right and never broken.
 
     Long cells of a `wraps` column are laid out on several lines where the width is short, broken between words only.
     """
@@ -56,18 +54,17 @@ class Column:
 def grid(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], console: Console, *stacked: Sequence[Sequence[int]]
 ) -> RenderableType:
-    """Lay rows of cells out for a console. Where the width is short, the first of the `stacked` layouts that fits is
-    taken, each of which says which columns share a cell.
+    """Lay rows of cells out for a console; where the width is short, by the first of the `stacked` layouts that fits.
+
+    A layout lists, for every cell, the columns that share it.
     """
     # Only lines that are broken here are lines; one that stands in a name is spelt out.
     rows = [[escape_line(text) for text in row] for row in rows]
-    each = [[index] for index in range(len(columns))]
+    separate = [[index] for index in range(len(columns))]
     wraps = any(column.wraps for column in columns)
-    for layout in (each, *stacked):
+    for layout in (separate, *stacked):
         for length in (None, *(_LENGTHS if wraps else ())):
-            table = _table(
-                columns, rows if length is None else [_wrapped(columns, row, length) for row in rows], layout
-            )
+            table = _table(columns, [_wrapped(columns, row, length) for row in rows], layout)
             if _fits(table, console):
                 return table
     return _blocks(columns, rows)
@@ -80,11 +77,11 @@ def _wrapped(columns: Sequence[Column], row: Sequence[str], length: int | None) 
 
 def _broken(text: str, length: int) -> str:
     """Break a text into lines between words, but not within inner brackets: `(2, 2)` stays as it is."""
-    depth, kept = 0, ""
+    depth, tied = 0, ""
     for letter in text:
         depth += (letter in "([") - (letter in ")]")
-        kept += _TIE if letter == " " and depth > 1 else letter
-    lines = textwrap.wrap(kept, length, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        tied += _TIE if letter == " " and depth > 1 else letter
+    lines = textwrap.wrap(tied, length, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines).replace(_TIE, " ")
 
 
@@ -94,18 +91,15 @@ def cell(text: str) -> Text:
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], stacks: Sequence[Sequence[int]]) -> Table:
-    from rich import box
-    from rich.table import Table
-
     # A blank line holds the lines of one row together where cells are stacked or broken.
     leading = int(any(len(stack) > 1 for stack in stacks) or any("\n" in text for row in rows for text in row))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1), leading=leading)
     height = max(map(len, stacks))
     for stack in stacks:
-        # Headers would stand at the bottom, and cells stand at the top.
+        # Rich aligns headers at the bottom, and cells at the top.
         header = Text("\n".join([*(columns[index].header for index in stack), *[""] * (height - len(stack))]))
-        right = all(columns[index].number for index in stack)
-        table.add_column(header, justify="right" if right else "left", no_wrap=True)
+        numbers = all(columns[index].number for index in stack)
+        table.add_column(header, justify="right" if numbers else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(Text("\n").join(cell(row[index]) for index in stack) for stack in stacks))
     return table
@@ -118,7 +112,6 @@ def _fits(table: Table, console: Console) -> bool:
 
 def _blocks(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> RenderableType:
     width = max(len(column.header) for column in columns)
-    from rich.table import Table
 
     blocks: list[RenderableType] = []
     for number, row in enumerate(rows):

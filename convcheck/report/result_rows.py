@@ -1,6 +1,6 @@
-"""What every picture of results says: columns, cells, remarks, evidence and the sum. A format only lays it out.
+"""The contents of every report: columns, cells, remarks, evidence and the sum. A format only lays them out.
 
-All texts are inert and of one line, whatever is in the names that come from configs; a format escapes its own markup.
+All texts are one line without control characters, whatever a config's names hold; a format escapes its own markup.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ HEADERS = ("case", "rewrite", "output", "params", "max abs error", "bound", "exa
 """One for every cell of a row."""
 
 NUMBERS = frozenset({"max abs error", "bound"})
-"""The headers of measured numbers, which stand right."""
+"""The headers of measured numbers, which are aligned right."""
 
 
 def cells(result: Result) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ def remarks(result: Result) -> Iterator[str]:
 
 
 def evidence(result: Result) -> Iterator[tuple[str, str]]:
-    """Yield everything that was found out, each with what it is about."""
+    """Yield all evidence as (subject, text)."""
     return ((subject, escape_line(text)) for subject, text in _evidence(result))
 
 

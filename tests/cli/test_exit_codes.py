@@ -196,7 +196,9 @@ def test_a_run_that_breaks_hands_over_what_was_finished(monkeypatch: pytest.Monk
 
     (tmp_path / "bad.yaml").write_text(GOOD + PADDED)
     monkeypatch.setattr(runs, "verify", raising(ZeroDivisionError()))
-    claims = targets.choose_claims(targets.cases_of([str(tmp_path / "bad.yaml")], None), None, None)
+    claims = targets.choose_claims(
+        targets.cases_of(targets.parse_targets([str(tmp_path / "bad.yaml")]), None), None, None
+    )
     kept: list[Report] = []
     with pytest.raises(ZeroDivisionError):
         runs.run(claims, rescue=kept.append)

@@ -124,8 +124,8 @@ def _cell(header: str, text: str, result: Result) -> str:
         shown = f'<span class="badge {result.verdict}">{_MARKS[result.verdict]} {_text(text)}</span>'
         if not result.ok:
             missed = result.verdict is not result.expected
-            said = f"expected {_text(result.expected)}" if missed else "not as expected"
-            shown += f' <span class="missed">{said}</span>'
+            expectation = f"expected {_text(result.expected)}" if missed else "not as expected"
+            shown += f' <span class="missed">{expectation}</span>'
     else:
         shown = f"<code>{_text(text)}</code>" if header in _CODE else _text(text)
     bar = _bar(result) if header == "bound" else ""

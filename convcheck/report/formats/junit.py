@@ -21,16 +21,16 @@ UNTRIED = "not tried"
 def render(report: Report) -> str:
     """Return an XML document. What is as expected passes, refusals included; an `error` verdict is an error.
 
-    Of a run that was cut short, one more testcase says how much is missing: skipped, if the run stopped itself as it
-    was told to; else an error, since all that is there may have passed.
+    Of a run that was cut short, one more testcase says how much is missing: skipped, if the run stopped at
+    its limit of failures; else an error, since all results that are there may have passed.
     """
     suite = TestSuite(COMMAND_LINE)
     suite.add_property("made with", made_with(report))
     suite.add_property("summary", total_text(report))
     suite.add_testcases([_testcase(result) for result in report.results])
-    if said := cut_short(report):
+    if stopped := cut_short(report):
         rest = TestCase(UNTRIED, COMMAND_LINE)
-        rest.append((Error if report.interrupted else Skipped)(said, UNTRIED))
+        rest.append((Error if report.interrupted else Skipped)(stopped, UNTRIED))
         suite.add_testcase(rest)
     document = JUnitXml(COMMAND_LINE)
     document.add_testsuite(suite)
@@ -63,7 +63,7 @@ def _properties(result: Result) -> Iterator[tuple[str, str]]:
 
 
 def _outcome(result: Result) -> Error | Failure:
-    said = reasons(result) or [f"expected {result.expected}, got {result.verdict}"]
-    outcome = (Error if result.verdict is Verdict.ERROR else Failure)("; ".join(said), result.verdict)
-    outcome.text = "\n".join([*said, f"again: {escape_line(result.reproduce)}"])
+    lines = reasons(result) or [f"expected {result.expected}, got {result.verdict}"]
+    outcome = (Error if result.verdict is Verdict.ERROR else Failure)("; ".join(lines), result.verdict)
+    outcome.text = "\n".join([*lines, f"again: {escape_line(result.reproduce)}"])
     return outcome

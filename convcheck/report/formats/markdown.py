@@ -64,13 +64,13 @@ def _row(result: Result) -> str:
 
 def _remarks(result: Result) -> str:
     """Return what needs saying of a result: a heading, and a block in which everything stands as it is."""
-    said = "\n".join(result_rows.remarks(result))
-    if not said:
+    text = "\n".join(result_rows.remarks(result))
+    if not text:
         return ""
     where = f" {code(result.source)}" if result.source else ""
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", said)), default=0))
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return (
-        f"**{code(result.case)}** {code(f'[{result.rewrite}]')} {result.verdict}{where}\n\n{fence}text\n{said}\n{fence}"
+        f"**{code(result.case)}** {code(f'[{result.rewrite}]')} {result.verdict}{where}\n\n{fence}text\n{text}\n{fence}"
     )
 
 
@@ -85,4 +85,4 @@ def code(text: str) -> str:
 
 def _entities(text: str) -> str:
     """Write every letter that could be markup as a character reference, which never is."""
-    return re.sub(r"[^\w ,=()/+%-]|_", lambda found: f"&#{ord(found.group())};", text)
+    return re.sub(r"[^\w ,=()/+%-]|_", lambda match: f"&#{ord(match[0])};", text)

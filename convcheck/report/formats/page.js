@@ -9,7 +9,7 @@ function choose() {
 }
 for (const tile of tiles) tile.onclick = () => {
   only = tile.dataset.only;
-  for (const each of tiles) each.setAttribute("aria-pressed", each === tile);
+  for (const other of tiles) other.setAttribute("aria-pressed", other === tile);
   choose();
 };
 heads.forEach((head, column) => head.firstChild.onclick = () => {
@@ -17,7 +17,7 @@ heads.forEach((head, column) => head.firstChild.onclick = () => {
     const cell = body.rows[0].cells[column];
     return "sort" in cell.dataset ? Number(cell.dataset.sort) : cell.textContent;
   };
-  for (const each of heads) each.removeAttribute("aria-sort");
+  for (const other of heads) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", down ? "descending" : "ascending");
   const compare = (a, b) => typeof a === "number" ? a - b : a.localeCompare(b, undefined, {numeric: true});
   const sorted = [...bodies].sort((a, b) => compare(key(a), key(b)));

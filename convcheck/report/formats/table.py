@@ -28,13 +28,15 @@ def lay_out(report: Report, console: Console, *, verbose: bool, quiet: bool) -> 
     if results:
         yield result_table(results, console)
     for result in results:
-        said = list(_evidence(result) if verbose else result_rows.remarks(result))
-        if said:
+        lines = list(result_rows.remarks(result))
+        if verbose:
+            lines = [f"{subject:<12}{text}" for subject, text in result_rows.evidence(result)]
+        if lines:
             yield Text("")
             where = f"  {escape_line(result.source)}" if result.source else ""
             heading = (f"{escape_line(result.case)} ", "bold"), f"[{result.rewrite}]  ", cell(result.verdict), where
             yield Text.assemble(*heading)
-            yield from (Text(f"  {line}") for line in said)
+            yield from (Text(f"  {line}") for line in lines)
     if results or not quiet or report.interrupted:
         yield Text("")
         yield Text.assemble(*((text, STYLES.get(verdict, "")) for text, verdict in result_rows.total(report)))
@@ -48,7 +50,3 @@ def render(report: Report) -> str:
 def result_table(results: Sequence[Result], console: Console) -> RenderableType:
     """Return the table, with a row for every result."""
     return grid(_COLUMNS, [result_rows.cells(result) for result in results], console, *_STACKS)
-
-
-def _evidence(result: Result) -> Iterator[str]:
-    return (f"{subject:<12}{text}" for subject, text in result_rows.evidence(result))

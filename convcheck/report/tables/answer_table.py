@@ -47,7 +47,7 @@ def answer_tables(answer: Answer, console: Console) -> Iterator[RenderableType]:
 def _(answer: Inputs, console: Console) -> Iterator[RenderableType]:
     if answer.inputs:
         # All inputs of a layer have the same axes, but for the batch, which may be missing.
-        names = max((tuple(each) for each in answer.inputs), key=len)
+        names = max(map(tuple, answer.inputs), key=len)
         output = format_shape(answer.output)
         rows = [(output, *(ranges(lengths.get(name, ())) for name in names)) for lengths in answer.inputs]
         yield grid([Column("output"), *map(Column, names)], rows, console)
@@ -79,14 +79,15 @@ def _(answer: Changes, console: Console) -> Iterator[RenderableType]:
         yield Text(f"no padding or stride of one layer gives {asked}")
     if answer.changes:
         yield Text("")
-        names = ["layer"] * (len(answer.layers) > 1) + [*answer.changes[0].axes]
+        label = ["layer"] if len(answer.layers) > 1 else []
         # A chain may mix layers of one, two and three axes.
-        names += [axis for change in answer.changes for axis in change.axes if axis not in names]
-        rows = []
-        for change in dict.fromkeys((change.number, tuple(change.axes.items())) for change in answer.changes):
-            axes = dict(change[1])
-            rows.append([str(change[0]) if name == "layer" else _axis(axes.get(name)) for name in dict.fromkeys(names)])
-        yield grid([*map(Column, dict.fromkeys(names))], rows, console)
+        axes = list(dict.fromkeys(axis for change in answer.changes for axis in change.axes))
+        changes = dict.fromkeys((change.number, tuple(change.axes.items())) for change in answer.changes)
+        rows = [
+            [*[str(number)][: len(label)], *(_axis(dict(by_axis).get(axis)) for axis in axes)]
+            for number, by_axis in changes
+        ]
+        yield grid([*map(Column, (*label, *axes))], rows, console)
     yield from (line for change in answer.changes for line in _written(change, several=len(answer.layers) > 1))
 
 
@@ -132,8 +133,8 @@ def _(answer: Same, console: Console) -> Iterator[RenderableType]:
         yield Text("")
         yield Text("tensorflow's depends on the input's length; -i gives it as a layer")
         cells = [
-            (each.axis, f"{each.axis} % {each.stride}", ranges(((each.first, each.last),)), str(each.pads))
-            for each in answer.remainders
+            (case.axis, f"{case.axis} % {case.stride}", ranges(((case.first, case.last),)), str(case.pads))
+            for case in answer.remainders
         ]
         columns = [Column("axis"), Column("remainder"), Column("is"), Column("before, after")]
         yield grid(columns, cells, console)
@@ -155,14 +156,14 @@ _SIZES = ("axis", "input", "output", "output_padding", "sizes by it", "sizes by 
 def _(answer: AllSizes, console: Console) -> Iterator[RenderableType]:
     rows = [
         (
-            f"{each.number}: {each.layer}",
-            each.axis,
-            str(each.input),
-            str(each.output),
-            ranges(each.output_padding) or "-",
-            ranges(each.by_output_padding) or "-",
-            ranges(each.by_output_size) or "-",
+            f"{sizes.number}: {sizes.layer}",
+            sizes.axis,
+            str(sizes.input),
+            str(sizes.output),
+            ranges(sizes.output_padding) or "-",
+            ranges(sizes.by_output_padding) or "-",
+            ranges(sizes.by_output_size) or "-",
         )
-        for each in answer.sizes
+        for sizes in answer.sizes
     ]
     yield grid([Column("layer"), *map(Column, _SIZES)], rows, console)

@@ -80,9 +80,9 @@ def _every(rows: Sequence[Weights], console: Console, dtype: str) -> Iterator[Re
     cases: set[str] = set()
     for row in rows:
         if row.case not in cases:
-            cells += [[row.case, *_cells(each, dtype)] for each in row.parameters.reference or ()]
+            cells += [[row.case, *_cells(parameter, dtype)] for parameter in row.parameters.reference or ()]
         cases.add(row.case)
-        cells += [[f"[{row.rewrite}]", *_cells(each, dtype)] for each in row.parameters.candidate or ()]
+        cells += [[f"[{row.rewrite}]", *_cells(parameter, dtype)] for parameter in row.parameters.candidate or ()]
     if cells:
         yield grid((Column("of"), *_SINGLE), cells, console, ((0, 1), (2, 7), (3, 4), (5, 6)))
         yield Text("")

@@ -51,8 +51,8 @@ def applicability_tables(offers: Sequence[Offer], console: Console) -> Iterator[
 
 
 def _facts(facts: Mapping[str, str | Sequence[str] | None]) -> Iterator[Text]:
-    for name, said in facts.items():
-        lines = [said] if isinstance(said, str) else list(said or ())
+    for name, text in facts.items():
+        lines = [text] if isinstance(text, str) else list(text or ())
         for number, line in enumerate(lines):
             if line:
                 yield Text.assemble((f"{name if number == 0 else '':<12}", "bold"), line)

@@ -103,12 +103,12 @@ def _numbers(row: LayerShape | Total, activation: str, verbose: bool) -> list[st
     field, lost = format_receptive_field(row.receptive_field, row.jump), dropped(row.dropped)
     if not verbose:
         return [format_count(row.params), format_count(row.macs), field, lost]
-    counts = [format_count(each) for each in (row.params, row.weight, row.bias, row.macs, row.flops)]
+    counts = [format_count(count) for count in (row.params, row.weight, row.bias, row.macs, row.flops)]
     return [*counts, activation, field, format_jumps(row.jump), lost]
 
 
 def dropped(lengths: Shape | None) -> str:
-    """Say in words what a layer never reads, such as `6 rows, 6 columns`, or `none`; - where it cannot be told."""
+    """Write what a layer never reads, such as `6 rows, 6 columns`, or `none`; - where it is unknown."""
     if lengths is None:
         return NOTHING
     names = {1: ("position",), 2: ("row", "column"), 3: ("frame", "row", "column")}.get(len(lengths), ())
