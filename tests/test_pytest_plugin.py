@@ -1,4 +1,4 @@
-"""The pytest plugin, run by pytest in processes of their own."""
+"""The pytest plugin, run by pytest in this process, and in others where that matters."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from typer.testing import CliRunner
+
+from convcheck.cli.main import app
 
 pytest_plugins = ["pytester"]
 
@@ -35,8 +38,16 @@ BROKEN = "cases:\n  - {layer: Conv2d(3), inputs: 3}\n  - {layer: Conv2d(3, 4, 2)
 REGISTERED = any(each.value == "convcheck.pytest_plugin" for each in entry_points(group="pytest11"))
 
 
+@pytest.fixture(scope="module")
+def _imported(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Import all that a run needs, since pytester forgets what is imported during one, and it would be there twice."""
+    config = tmp_path_factory.mktemp("imported") / "all.yaml"
+    config.write_text(ALL)
+    assert CliRunner().invoke(app, ["verify", str(config)]).exit_code == 1
+
+
 @pytest.fixture
-def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
+def run(_imported: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     """Run pytest in a folder with some configs, and with the plugin even where convcheck is not installed."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parent.parent))
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
@@ -47,7 +58,13 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     (folder / "deep").mkdir()
     (folder / "deep" / "two.yml").write_text("cases:\n" + REFUSED)
     plugin = [] if REGISTERED else ["-p", "convcheck.pytest_plugin"]
-    return lambda *words: pytester.runpytest_subprocess(*plugin, "-p", "no:cov", *words)
+
+    def run(*words: str, apart: bool = False) -> pytest.RunResult:
+        """Run in this process, which has imported torch, or `apart`, in one of its own."""
+        start = pytester.runpytest_subprocess if apart else pytester.runpytest_inprocess
+        return start(*plugin, "-p", "no:cov", *words)
+
+    return run
 
 
 def collected(result: pytest.RunResult) -> list[str]:
@@ -196,7 +213,7 @@ def test_last_failed_and_stopping_at_the_first_failure_work(run) -> None:
 def test_workers_come_to_the_same_outcomes(run) -> None:
     pytest.importorskip("xdist")
     words = ("-rA", "--convcheck", "configs")
-    alone, shared = run(*words), run(*words, "-n", "2")
+    alone, shared = run(*words), run(*words, "-n", "2", apart=True)
     shared.assert_outcomes(passed=3, failed=3)
     assert outcomes(shared) == outcomes(alone)
     assert len(outcomes(alone)) == 6
@@ -207,13 +224,13 @@ def test_a_warning_of_torch_is_shown_and_is_no_verdict(run, pytester: pytest.Pyt
     (pytester.path / "convcheck-all.yaml").write_text(
         "cases:\n  - {layer: \"Conv2d(3, 4, 2, padding='same')\", rewrite: explicit-pad}\n"
     )
-    run("-W", "error").assert_outcomes(passed=1, warnings=1)
+    run("-W", "error", apart=True).assert_outcomes(passed=1, warnings=1)
 
 
 def test_without_the_plugin_pytest_collects_no_config(run) -> None:
     if not REGISTERED:
         pytest.skip("it is not installed, so there is nothing to leave out")
-    assert run("-p", "no:convcheck").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert run("-p", "no:convcheck", apart=True).ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 PROBE = """

@@ -12,6 +12,7 @@ from convcheck.config.case import Case
 from convcheck.config.load import load
 from convcheck.config.nodes import scalar
 from convcheck.errors import ConfigError
+from convcheck.sizes.limits import MAX_ENTRIES
 
 Read = Callable[[str | bytes], list[Case]]
 
@@ -131,11 +132,13 @@ def test_a_matrix_makes_every_combination(read: Read) -> None:
     }
 
 
-def test_fifty_thousand_cases_are_read(read: Read) -> None:
-    lines = (f"  - {{name: case-{n}, layer: ReLU()}}\n" for n in range(50_000))
+def test_a_tenth_of_the_limit_on_entries_holds_five_thousand_cases(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("nodes", "load"):
+        monkeypatch.setattr(f"convcheck.config.{module}.MAX_ENTRIES", MAX_ENTRIES // 10)
+    lines = (f"  - {{name: case-{n}, layer: ReLU()}}\n" for n in range(5_000))
     found = read("cases:\n" + "".join(lines))
-    assert [case.name for case in found] == [f"case-{n}" for n in range(50_000)]
-    assert found[-1].source == "c.yaml:50001"
+    assert [case.name for case in found] == [f"case-{n}" for n in range(5_000)]
+    assert found[-1].source == "c.yaml:5001"
 
 
 @pytest.mark.parametrize("prefix", [b"\xef\xbb\xbf", b""], ids=["with a byte order mark", "without"])
