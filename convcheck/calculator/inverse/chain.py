@@ -18,7 +18,7 @@ def layers_of(layers: Iterable[Layer]) -> Iterator[Layer]:
     Raises:
         UsageError: one takes several inputs.
     """
-    for layer in (leaf for each in layers for leaf in each.leaves()):
+    for layer in (leaf for part in layers for leaf in part.leaves()):
         if 1 not in layer.INPUT_COUNTS:
             raise UsageError(
                 f"{layer} takes {layer.INPUT_COUNTS[0]} inputs; only layers of one input can be asked about"
@@ -46,13 +46,13 @@ def through(
     known: list[Forms | None] = [None if rank is None else ((None,) * rank,)]
     for layer in layers:
         known.append(forms_of(layer, known[-1]))
-    found: list[list[Box]] = [list(boxes)]
+    inputs: list[list[Box]] = [list(boxes)]
     reasons: list[str] = []
     for layer, form in zip(reversed(layers), reversed(known[:-1]), strict=True):
-        inputs, why = before(layer, found[0], form)
-        found.insert(0, inputs)
+        taken, why = before(layer, inputs[0], form)
+        inputs.insert(0, taken)
         reasons = why or reasons
-    return found, reasons
+    return inputs, reasons
 
 
 def before(layer: Layer, boxes: Iterable[Box], form: Forms | None = None) -> tuple[list[Box], list[str]]:

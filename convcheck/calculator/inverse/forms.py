@@ -63,10 +63,10 @@ def factors_of(axes: AxisMap, form: Form) -> dict[str, int]:
     """Return the factors of the input's axes that are known."""
     lengths = dict(axes.known)
     for group, length in zip(axes.source, form, strict=True):
-        told = math.prod(axes.known.get(name, 1) for name in group)
+        number = math.prod(axes.known.get(name, 1) for name in group)
         free = [name for name in group if name not in axes.known]
         if free and length is not None:
-            lengths[free[0]] = length // told
+            lengths[free[0]] = length // number
     return lengths
 
 

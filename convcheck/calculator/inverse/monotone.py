@@ -37,8 +37,8 @@ class Monotone:
         """
         if self.falls:
             return self._turned().beside(-value)
-        at = self._first(value)
-        return tuple(number for number in (at - 1, at) if self.least <= number <= self.most)
+        first = self._first(value)
+        return tuple(number for number in (first - 1, first) if self.least <= number <= self.most)
 
     def _turned(self) -> Monotone:
         return Monotone(lambda number: -self.of(number), self.least, self.most)

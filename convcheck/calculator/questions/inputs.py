@@ -31,22 +31,22 @@ def inputs_for(layers: Sequence[Layer], output: Shape) -> Inputs:
         UsageError: a layer cannot be asked backwards.
         TooManyError: they are too many to be listed.
     """
-    each = list(layers_of(layers))
-    boxes, reasons = boxes_for(each, tuple(map(only, output)))
+    chain = list(layers_of(layers))
+    boxes, reasons = boxes_for(chain, tuple(map(only, output)))
     return Inputs(
         question="inputs",
         layers=tuple(map(str, layers)),
         output=output,
-        inputs=tuple(dict(zip(axis_names(each, len(box), "i"), _known(box), strict=True)) for box in boxes),
-        nearest=() if boxes else tuple(_nearest(each, output)),
+        inputs=tuple(dict(zip(axis_names(chain, len(box), "i"), _known(box), strict=True)) for box in boxes),
+        nearest=() if boxes else tuple(_nearest(chain, output)),
         reasons=() if boxes else tuple(reasons),
     )
 
 
 def boxes_for(layers: Sequence[Layer], box: Box) -> tuple[list[Box], list[str]]:
     """Return the inputs whose output is in the box, and the reasons if there are none."""
-    found, reasons = through(layers, [box])
-    return found[0], reasons
+    inputs, reasons = through(layers, [box])
+    return inputs[0], reasons
 
 
 def _known(box: Box) -> list[Ranges]:
@@ -62,7 +62,7 @@ def _nearest(layers: Sequence[Layer], output: Shape) -> list[Nearest]:
         return []
     names = axis_names(reversed(layers), len(output), "o")
     free: Box = (ANY,) * len(output)
-    found = []
+    nearest = []
     try:
         faulty = [axis for axis, asked in enumerate(output) if not _before(layers, free, axis, only(asked))]
         around = tuple(ANY if axis in faulty else only(asked) for axis, asked in enumerate(output))
@@ -70,12 +70,12 @@ def _nearest(layers: Sequence[Layer], output: Shape) -> list[Nearest]:
             asked = output[axis]
             below = _last(partial(_gives_from, layers, around, axis, asked - 1), asked - 1)
             above = _first(partial(_gives_up_to, layers, around, axis, asked + 1), asked + 1)
-            made = [None if each is None else _made(layers, around, axis, each) for each in (below, above)]
+            made = [None if length is None else _made(layers, around, axis, length) for length in (below, above)]
             if any(made):
-                found.append(Nearest(names[axis], asked, *made))
+                nearest.append(Nearest(names[axis], asked, *made))
     except (CoupledError, TooManyError):
         pass
-    return found
+    return nearest
 
 
 def _before(layers: Sequence[Layer], around: Box, axis: int, lengths: Lengths) -> list[Box]:
@@ -115,7 +115,7 @@ def _first(holds: Callable[[int], bool], least: int) -> int | None:
 def _made(layers: Sequence[Layer], around: Box, axis: int, length: int) -> Made:
     """Return which axis of the input must have which lengths for one axis of the output to have this one."""
     (box, *others), (free, *more) = (_before(layers, around, axis, lengths) for lengths in (only(length), ANY))
-    differ = [at for at, (told, open_) in enumerate(zip(box, free, strict=True)) if told is not None and told != open_]
+    differ = [axis for axis, (lengths, open_) in enumerate(zip(box, free, strict=True)) if lengths not in (None, open_)]
     if len(differ) != 1 or others or more:
         return Made(length, None, None)
     return Made(length, axis_names(layers, len(box), "i")[differ[0]], box[differ[0]])

@@ -20,20 +20,20 @@ def sizes_for(layers: Sequence[Layer], input: Shape) -> AllSizes:
         UsageError: no layer is a transposed one.
         ShapeError: a layer cannot take what it gets.
     """
-    found: list[Sizes] = []
+    sizes: list[Sizes] = []
     shape = input
-    each = list(layers_of(layers))
-    for number, layer in enumerate(each, start=1):
+    chain = list(layers_of(layers))
+    for number, layer in enumerate(chain, start=1):
         try:
             output = layer.output_shape(shape)
         except ShapeError as error:
-            raise ShapeError(f"layer {number}, {layer}: {error}" if len(each) > 1 else f"{layer}: {error}") from None
+            raise ShapeError(f"layer {number}, {layer}: {error}" if len(chain) > 1 else f"{layer}: {error}") from None
         if {"output_padding", "output_spatial_shape"} & {*layer.ADJUSTABLE}:
-            found += _sizes(number, layer, shape, output)
+            sizes += _sizes(number, layer, shape, output)
         shape = output
-    if not found:
+    if not sizes:
         raise UsageError("--sizes is about transposed layers, such as ConvTranspose2d or Unpatchify; there is none")
-    return AllSizes("sizes", tuple(found))
+    return AllSizes("sizes", tuple(sizes))
 
 
 def _sizes(number: int, layer: Layer, shape: Shape, output: Shape) -> Iterator[Sizes]:

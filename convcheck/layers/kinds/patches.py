@@ -113,8 +113,8 @@ class _Patches(Layer):
     def _written(self, more: dict[str, tuple[object, object]]) -> str:
         usual = {"stride": (self.stride, None), "bias": (self.bias, True), "weight_init": (self.weight_init, "default")}
         named = {"data_dim": (self.data_dim, ""), "patch_size": (self.patch_size, "")}
-        kept = {name: pair for name, pair in {**usual, **more}.items() if pair[0] != pair[1]}
-        return compact(self.kind, [self.in_features, self.out_features], {**named, **kept})
+        given = {name: pair for name, pair in {**usual, **more}.items() if pair[0] != pair[1]}
+        return compact(self.kind, [self.in_features, self.out_features], {**named, **given})
 
     def __str__(self) -> str:
         return self._written({})
