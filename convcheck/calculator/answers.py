@@ -1,6 +1,6 @@
 """What the questions of the shape calculator are answered with: frozen values, then only rendered.
 
-Ranges are pairs `(first, last)`, both included, as in `convcheck.calculator.inverse`.
+Ranges are pairs `(first, last)`, both included, as in `convcheck.calculator.inverse.ranges`.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from convcheck.calculator.inverse.ranges import joined
 from convcheck.layers.base import Layer
 from convcheck.sizes.axis_origins import AxisOrigins
 from convcheck.sizes.patterns import Shape, Shapes
@@ -120,7 +121,7 @@ def _period(steps: Sequence[Step]) -> int:
 
 def _read(steps: Sequence[Step], output: int, parts: list[int]) -> int:
     """Return from where to where one output reads, 0 if it reads nothing. `parts` counts what was followed."""
-    runs = [(output, output)]
+    runs: Sequence[Run] = [(output, output)]
     for step in reversed(steps):
         inputs: list[Run] = []
         for run in runs:
@@ -130,7 +131,7 @@ def _read(steps: Sequence[Step], output: int, parts: list[int]) -> int:
                 parts[0] += 1
                 if parts[0] > _MOST_PARTS:
                     raise _TooManyError
-        runs = _merged(inputs)
+        runs = joined(inputs)
     return runs[-1][1] - runs[0][0] + 1 if runs else 0
 
 
@@ -161,16 +162,6 @@ def _taps(step: Step) -> range:
     if step.kernel > _MOST_PARTS:
         raise _TooManyError
     return range(0, step.dilation * step.kernel, step.dilation)
-
-
-def _merged(runs: list[Run]) -> list[Run]:
-    merged: list[Run] = []
-    for first, last in sorted(runs):
-        if merged and first <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
-        else:
-            merged.append((first, last))
-    return merged
 
 
 def _at_most(steps: Sequence[Step]) -> int:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from convcheck.calculator.inverse.backwards import Box, NoInputError, inputs_of
 from convcheck.calculator.inverse.forms import Forms, forms_of
 from convcheck.calculator.inverse.ranges import MOST, TooManyError
-from convcheck.errors import UsageError
+from convcheck.errors import ShapeError, UsageError
 from convcheck.layers.axis_map import counted
 from convcheck.layers.base import Layer
+from convcheck.sizes.patterns import Shape
 
 
 def layers_of(layers: Iterable[Layer]) -> Iterator[Layer]:
@@ -24,6 +25,17 @@ def layers_of(layers: Iterable[Layer]) -> Iterator[Layer]:
                 f"{layer} takes {layer.INPUT_COUNTS[0]} inputs; only layers of one input can be asked about"
             )
         yield layer
+
+
+def forwards(layers: Sequence[Layer], input: Shape) -> tuple[list[Shape], str | None]:
+    """Return the input of every layer that has one and the output, and why a layer cannot take what it gets."""
+    shapes = [input]
+    for number, layer in enumerate(layers, start=1):
+        try:
+            shapes.append(layer.output_shape(shapes[-1]))
+        except ShapeError as error:
+            return shapes, f"layer {number}, {layer}: {error}" if len(layers) > 1 else f"{layer}: {error}"
+    return shapes, None
 
 
 def axis_names(layers: Iterable[Layer], rank: int, channels: str) -> tuple[str, ...]:

@@ -9,10 +9,8 @@ import math
 
 from convcheck.layers.axis_map import AxisMap
 from convcheck.layers.base import Layer
+from convcheck.sizes.limits import MAX_AXES
 from convcheck.sizes.patterns import Group
-
-MOST_AXES = 64  # limit
-"""Axes of a tensor."""
 
 _FEW = 2
 
@@ -24,7 +22,7 @@ Forms = tuple[Form, ...]
 
 def maps_of(layer: Layer, before: Forms | None) -> list[tuple[AxisMap, Form]]:
     """Return how the layer changes inputs of each of these forms that it takes; of all ranks if `before` is None."""
-    forms = tuple((None,) * rank for rank in range(MOST_AXES, -1, -1)) if before is None else before
+    forms = tuple((None,) * rank for rank in range(MAX_AXES, -1, -1)) if before is None else before
     mapped = ((layer.axis_map(len(form)), form) for form in forms)
     return [(axes, form) for axes, form in mapped if axes is not None]
 

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from convcheck.calculator.answers import AxisChange, Change, Changes, Near, OpenRanges
-from convcheck.calculator.inverse import Box, Monotone, Ranges, TooManyError, holds, layers_of, only, through
+from convcheck.calculator.inverse.backwards import Box
+from convcheck.calculator.inverse.chain import forwards, layers_of, through
 from convcheck.calculator.inverse.forms import forms_of, takes
-from convcheck.calculator.inverse.ranges import MOST, common, values
+from convcheck.calculator.inverse.monotone import Monotone
+from convcheck.calculator.inverse.ranges import MOST, Ranges, TooManyError, common, holds, only, values
 from convcheck.calculator.questions.transposed_sizes import size_ranges, sizes_for
 from convcheck.calculator.questions.writing import adjusted, pasted
 from convcheck.errors import ShapeError
@@ -29,7 +31,7 @@ def changes_for(layers: Sequence[Layer], input: Shape, output: Shape) -> Changes
         ShapeError: a layer cannot take what it gets, and no change mends it.
     """
     chain = list(layers_of(layers))
-    shapes, fault = _forwards(chain, input)
+    shapes, fault = forwards(chain, input)
     gives = shapes[-1] if fault is None else None
     changes: list[Change] = []
     if gives != output:
@@ -41,17 +43,6 @@ def changes_for(layers: Sequence[Layer], input: Shape, output: Shape) -> Changes
     if fault is not None and not done:
         raise ShapeError(fault)
     return Changes("changes", tuple(map(str, layers)), input, output, gives, fault, tuple(done or changes))
-
-
-def _forwards(layers: Sequence[Layer], input: Shape) -> tuple[list[Shape], str | None]:
-    """Return the input of every layer that has one and the output, and why a layer cannot take what it gets."""
-    shapes = [input]
-    for number, layer in enumerate(layers, start=1):
-        try:
-            shapes.append(layer.output_shape(shapes[-1]))
-        except ShapeError as error:
-            return shapes, f"layer {number}, {layer}: {error}" if len(layers) > 1 else f"{layer}: {error}"
-    return shapes, None
 
 
 def _changed(number: int, layer: Layer, shape: Shape, box: Box) -> Iterator[Change]:
@@ -89,7 +80,7 @@ def _asked_for(number: int, layer: Layer, shape: Shape, box: Box) -> Iterator[Ch
         # What it asks for now does not fit, which is no reason to ask for nothing else.
         nothing: dict[str, Any] = {"output_spatial_shape": None}
         plain = replace(layer, **nothing)
-        if not _forwards([plain], shape)[1]:
+        if not forwards([plain], shape)[1]:
             yield from _asked_for(number, plain, shape, box)
         return
     asked = (box[axis] or () for axis in layer.space(shape))

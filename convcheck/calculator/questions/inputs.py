@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from convcheck.calculator.answers import Inputs, Made, Nearest
-from convcheck.calculator.inverse import (
-    ANY,
-    Box,
-    CoupledError,
-    Lengths,
-    Ranges,
-    TooManyError,
-    axis_names,
-    layers_of,
-    merges,
-    only,
-    through,
-)
+from convcheck.calculator.inverse.backwards import Box, CoupledError
+from convcheck.calculator.inverse.chain import axis_names, layers_of, through
+from convcheck.calculator.inverse.forms import merges
+from convcheck.calculator.inverse.ranges import ANY, Lengths, Ranges, TooManyError, only
 from convcheck.layers import Layer
 from convcheck.sizes.limits import MAX_INT64
 from convcheck.sizes.patterns import Shape
@@ -67,12 +57,9 @@ def _nearest(layers: Sequence[Layer], output: Shape) -> list[Nearest]:
         faulty = [axis for axis, asked in enumerate(output) if not _before(layers, free, axis, only(asked))]
         around = tuple(ANY if axis in faulty else only(asked) for axis, asked in enumerate(output))
         for axis in faulty:
-            asked = output[axis]
-            below = _last(partial(_gives_from, layers, around, axis, asked - 1), asked - 1)
-            above = _first(partial(_gives_up_to, layers, around, axis, asked + 1), asked + 1)
-            made = [None if length is None else _made(layers, around, axis, length) for length in (below, above)]
-            if any(made):
-                nearest.append(Nearest(names[axis], asked, *made))
+            below, above = _beside(layers, around, axis, output[axis])
+            if below or above:
+                nearest.append(Nearest(names[axis], output[axis], below, above))
     except (CoupledError, TooManyError):
         pass
     return nearest
@@ -83,12 +70,12 @@ def _before(layers: Sequence[Layer], around: Box, axis: int, lengths: Lengths) -
     return boxes_for(layers, (*around[:axis], lengths, *around[axis + 1 :]))[0]
 
 
-def _gives_from(layers: Sequence[Layer], around: Box, axis: int, last: int, first: int) -> bool:
-    return bool(_before(layers, around, axis, ((first, last),)))
-
-
-def _gives_up_to(layers: Sequence[Layer], around: Box, axis: int, first: int, last: int) -> bool:
-    return bool(_before(layers, around, axis, ((first, last),)))
+def _beside(layers: Sequence[Layer], around: Box, axis: int, asked: int) -> list[Made | None]:
+    """Return the nearest lengths of one axis of the output below and above the one asked for, where there are any."""
+    low, high = asked - 1, asked + 1
+    below = _last(lambda first: bool(_before(layers, around, axis, ((first, low),))), low)
+    above = _first(lambda last: bool(_before(layers, around, axis, ((high, last),))), high)
+    return [None if length is None else _made(layers, around, axis, length) for length in (below, above)]
 
 
 def _last(holds: Callable[[int], bool], most: int) -> int | None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from convcheck.calculator.answers import Padded, Remainder, Same
-from convcheck.calculator.inverse import layers_of
+from convcheck.calculator.inverse.chain import layers_of
 from convcheck.calculator.questions.writing import adjusted, pasted
 from convcheck.errors import ShapeError, UsageError
 from convcheck.layers import Layer, accept
