@@ -37,7 +37,7 @@ class ReceptiveField:
 
     `field` counts from the first to the last one, for an output far from the borders. Where every output reads all
     positions that are read at all, `field` is the axis' length, and `jump` is None; both are None where the axes were
-    moved so that it cannot be told.
+    moved so that neither is known.
     """
 
     field: int | None
@@ -71,7 +71,7 @@ def _spatial(layers: Sequence[Layer], inputs: Sequence[Shapes], rank: int) -> fr
 
 
 def _receptive_field(origins: AxisOrigins, origin: int, start: Shape) -> ReceptiveField:
-    paths = [path for axis in origins.axes for track, path in axis if track == origin]
+    paths = [path for axis in origins.axes for source, path in axis if source == origin]
     if origin in origins.unknown:
         return ReceptiveField(None, None)
     if origin in origins.whole or len(paths) != 1:
@@ -120,7 +120,7 @@ def _period(steps: Sequence[Step]) -> int:
 
 
 def _read(steps: Sequence[Step], output: int, parts: list[int]) -> int:
-    """Return from where to where one output reads, 0 if it reads nothing. `parts` counts what was followed."""
+    """Return how many positions lie from the first to the last that one output reads; `parts` counts the runs."""
     runs: Sequence[Run] = [(output, output)]
     for step in reversed(steps):
         inputs: list[Run] = []
@@ -165,7 +165,7 @@ def _taps(step: Step) -> range:
 
 
 def _at_most(steps: Sequence[Step]) -> int:
-    """Return a bound, from the number of positions alone that are read of each layer."""
+    """Return an upper bound, from the spans and strides of the steps alone."""
     width = 0
     for step in reversed(steps):
         reach = span(step.kernel, step.dilation) - 1

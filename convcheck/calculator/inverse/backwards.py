@@ -28,7 +28,7 @@ class NoInputError(ConvcheckError):
 
 
 class CoupledError(ConvcheckError):
-    """Lengths depend on one another, so whatever length cannot be taken for one of them."""
+    """Lengths depend on one another, so one of them cannot be left open."""
 
 
 def inputs_of(layer: Layer, box: Box, before: Forms | None) -> list[Box]:
@@ -105,7 +105,7 @@ def _back(axes: AxisMap, part: Mapping[str, Lengths]) -> dict[str, Lengths]:
 
 
 def _several(axes: AxisMap, part: dict[str, Lengths]) -> Iterator[dict[str, Lengths]]:
-    """Yield the same factors, but for those in which all that may not be 1 together are 1."""
+    """Yield the factors without the case in which all of `several` are 1."""
     if not axes.several or any(part[name] is ANY for name in axes.several):
         yield part
         return

@@ -27,7 +27,7 @@ class Monotone:
         return joined((self._first(first), self._first(last + 1) - 1) for first, last in ranges)
 
     def before(self, lengths: Lengths) -> Lengths:
-        """Return what gives these lengths; whatever length comes of whatever length."""
+        """Return every argument that gives one of these lengths; any, if any length will do."""
         return None if lengths is None else self.reaching(lengths)
 
     def beside(self, value: int) -> tuple[int, ...]:

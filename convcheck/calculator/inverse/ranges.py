@@ -17,7 +17,7 @@ ANY = None
 Lengths = Ranges | None
 
 MOST = 2**16
-"""More ranges, or more values one by one, than anybody reads."""
+"""Ranges or values in one answer."""
 
 
 class TooManyError(ConvcheckError):

@@ -39,7 +39,7 @@ def _scale(value: object, dims: int) -> object:
 
 
 SCORES_AT_ONCE = 7
-"""How often the scores are in memory, as `Layer.unfolded` counts: behind scale, mask and softmax, with their errors."""
+"""Copies of the scores in memory, as `Layer.im2col_size` counts: behind scale, mask and softmax, with their errors."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from convcheck.layers.kinds.conv import Conv
 from convcheck.layers.kinds.conv_transpose import ConvTranspose
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
-from convcheck.layers.text.notation import compact, label, per_axis
+from convcheck.layers.text.notation import axis_formulas, compact, label
 from convcheck.sizes.patterns import SPACE_AXES, Group, Shape, Shapes
 from convcheck.sizes.windows import TransposedWindow, Window
 
@@ -110,7 +110,7 @@ class _Patches(Layer):
     def explain(self, shape: Shape) -> Iterator[str]:
         output = self.output_shape(shape)
         axes = zip(self.axis_windows(shape), shape[-self.dims - 1 : -1], strict=True)
-        yield from per_axis([window.formula(length) for window, length in axes], output[:-1])
+        yield from axis_formulas([window.formula(length) for window, length in axes], output[:-1])
         yield f"o: out_features = {self.out_features}"
 
     def macs(self, shape: Shape) -> int:
