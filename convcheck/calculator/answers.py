@@ -1,6 +1,6 @@
-"""What the questions of the shape calculator are answered with: frozen values, then only rendered.
+"""Answers to the questions of the shape calculator, as frozen values.
 
-Ranges are pairs `(first, last)`, both included, as in `convcheck.calculator.inverse`.
+Ranges are pairs `(first, last)`, both included, as in `convcheck.calculator.inverse.ranges`.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Change:
-    """One layer, changed so that the whole gives another output. Each axis has what would do, all of it.
+    """One layer, changed so that the whole gives another output. Every axis has all values that do.
 
     `padding` has every padding that does, or for a transposed layer `pairs` every (padding, output_padding) that is
     legal, or for Unpatchify `output_size` what its output_spatial_shape may be. Where none of them is there, `stride`
-    has what would do in its place. `layer` is written with one of them each: what is there already where it does, else
-    the nearest. It is null where an axis has none; then nothing gives the output, and `nearest` says what comes close.
+    has the values that do in its place. `layer` is written with one of them for every axis: the nearest to the present
+    one. It is null where an axis has none; then nothing gives the output, and `nearest` says what comes close.
     """
 
     number: int
@@ -74,7 +74,7 @@ class Change:
 
 @dataclass(frozen=True)
 class AxisChange:
-    """What may be changed along one axis; an empty answer is none."""
+    """The arguments that may be changed along one axis; empty where none does."""
 
     padding: Ranges = ()
     pairs: Shapes = ()

@@ -25,24 +25,24 @@ def weights_of(claims: Iterable[Claim]) -> Iterator[Weights]:
             rewrite = None if claim.name == NONE_APPLIES else claim.name
             yield _alone(layer, claim.case.name, rewrite, claim.refusals)
             continue
-        own, ours = layer.parameters(), layer.initial_values()
+        weights, inits = layer.parameters(), layer.initial_values()
         way = claim.transplant()
         other = way.shapes()
         # What stands in a class of the rewrite's own is filled by whoever copies it.
         bare = claim.rewrite.makes_parameters()
         filled = {name for name in other if "." in name or not bare}
-        theirs = uniform_by_fan_in({name: shape for name, shape in other.items() if name in filled})
+        other_inits = uniform_by_fan_in({name: shape for name, shape in other.items() if name in filled})
         yield Weights(
             case=claim.case.name,
             layer=str(layer),
             rewrite=claim.name,
             params=Sides(layer.parameter_count(), parameter_count(other)),
-            weights=Sides(own, other),
+            weights=Sides(weights, other),
             one_to_one=way.one_to_one(),
             transplant=way.describe(),
-            bytes=Sides(_bytes(own), _bytes(other)),
-            parameters=Sides(_parameters(own, ours), _parameters(other, theirs)),
-            same_start=_same_start(way, ours, theirs),
+            bytes=Sides(_bytes(weights), _bytes(other)),
+            parameters=Sides(_parameters(weights, inits), _parameters(other, other_inits)),
+            same_start=_same_start(way, inits, other_inits),
         )
 
 
@@ -56,23 +56,23 @@ def alone(layers: Sequence[Layer], names: Sequence[str | None]) -> list[Weights]
 
 
 def _alone(layer: Layer, case: str, rewrite: str | None, reasons: tuple[str, ...] = ()) -> Weights:
-    own = layer.parameters()
+    weights = layer.parameters()
     return Weights(
         case=case,
         layer=str(layer),
         rewrite=rewrite,
         params=Sides(layer.parameter_count(), None),
-        weights=Sides(own, None),
+        weights=Sides(weights, None),
         one_to_one=False,
         transplant={},
         reasons=reasons,
-        bytes=Sides(_bytes(own), None),
-        parameters=Sides(_parameters(own, layer.initial_values()), None),
+        bytes=Sides(_bytes(weights), None),
+        parameters=Sides(_parameters(weights, layer.initial_values()), None),
     )
 
 
 def _bytes(shapes: Mapping[str, Shape]) -> dict[str, int]:
-    return {dtype: parameter_count(shapes) * each for dtype, each in BYTES.items()}
+    return {dtype: parameter_count(shapes) * size for dtype, size in BYTES.items()}
 
 
 def _parameters(shapes: Mapping[str, Shape], inits: Inits) -> tuple[Parameter, ...]:

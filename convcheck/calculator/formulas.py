@@ -13,8 +13,8 @@ from convcheck.sizes.limits import MAX_INT64, MAX_SHORT_TEXT
 from convcheck.sizes.patterns import Shape
 
 _NAMED = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(.+)", re.ASCII)
-_LONGEST = 200
-_DEEPEST = 50
+_LONGEST = 200  # limit
+_DEEPEST = 50  # limit: a product within a floor, within a product, takes time exponential in the levels
 
 Value = int | Length
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from convcheck.calculator.inverse.ranges import joined
 from convcheck.layers.base import Layer
 from convcheck.sizes.axis_origins import AxisOrigins
 from convcheck.sizes.patterns import Shape, Shapes
@@ -36,7 +37,7 @@ class ReceptiveField:
 
     `field` counts from the first to the last one, for an output far from the borders. Where every output reads all
     positions that are read at all, `field` is the axis' length, and `jump` is None; both are None where the axes were
-    moved so that it cannot be told.
+    moved so that neither is known.
     """
 
     field: int | None
@@ -70,7 +71,7 @@ def _spatial(layers: Sequence[Layer], inputs: Sequence[Shapes], rank: int) -> fr
 
 
 def _receptive_field(origins: AxisOrigins, origin: int, start: Shape) -> ReceptiveField:
-    paths = [path for axis in origins.axes for track, path in axis if track == origin]
+    paths = [path for axis in origins.axes for source, path in axis if source == origin]
     if origin in origins.unknown:
         return ReceptiveField(None, None)
     if origin in origins.whole or len(paths) != 1:
@@ -119,8 +120,8 @@ def _period(steps: Sequence[Step]) -> int:
 
 
 def _read(steps: Sequence[Step], output: int, parts: list[int]) -> int:
-    """Return from where to where one output reads, 0 if it reads nothing. `parts` counts what was followed."""
-    runs = [(output, output)]
+    """Return how many positions lie from the first to the last that one output reads; `parts` counts the runs."""
+    runs: Sequence[Run] = [(output, output)]
     for step in reversed(steps):
         inputs: list[Run] = []
         for run in runs:
@@ -130,7 +131,7 @@ def _read(steps: Sequence[Step], output: int, parts: list[int]) -> int:
                 parts[0] += 1
                 if parts[0] > _MOST_PARTS:
                     raise _TooManyError
-        runs = _merged(inputs)
+        runs = joined(inputs)
     return runs[-1][1] - runs[0][0] + 1 if runs else 0
 
 
@@ -163,18 +164,8 @@ def _taps(step: Step) -> range:
     return range(0, step.dilation * step.kernel, step.dilation)
 
 
-def _merged(runs: list[Run]) -> list[Run]:
-    merged: list[Run] = []
-    for first, last in sorted(runs):
-        if merged and first <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
-        else:
-            merged.append((first, last))
-    return merged
-
-
 def _at_most(steps: Sequence[Step]) -> int:
-    """Return a bound, from the number of positions alone that are read of each layer."""
+    """Return an upper bound, from the spans and strides of the steps alone."""
     width = 0
     for step in reversed(steps):
         reach = span(step.kernel, step.dilation) - 1

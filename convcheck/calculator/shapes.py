@@ -81,8 +81,8 @@ def _apart(layers: Sequence[Layer], names: Sequence[str | None]) -> Iterator[tup
 
 
 def _with_fields(rows: Sequence[LayerShape], layers: Sequence[Layer], inputs: Sequence[Shapes]) -> Iterator[LayerShape]:
-    for row, found in zip(rows, receptive_fields(layers, inputs), strict=True):
-        fields, jumps = tuple(each.field for each in found), tuple(each.jump for each in found)
+    for row, spatial in zip(rows, receptive_fields(layers, inputs), strict=True):
+        fields, jumps = tuple(axis.field for axis in spatial), tuple(axis.jump for axis in spatial)
         yield replace(row, receptive_field=fields, jump=jumps)
 
 

@@ -141,10 +141,10 @@ def _by_formula(passages: Sequence[_Passage]) -> int:
         furthest = not step.after or (step.dilation == 1 and step.kernel > step.after and not lost)
         if len(passages) > 1 and (not furthest or passage.fill not in (None, "zeros", "-inf")):
             raise UndecidedError(f"how many positions are never read depends on {passage.length}")
-        own = _left_over(step, cast("Length", passage.length), passage.outputs)
+        behind = _left_over(step, cast("Length", passage.length), passage.outputs)
         if len(passages) == 1:
-            return own
-        lost = cast("int", cast("Length | int", own) + cast("Length | int", lost) * step.stride)
+            return behind
+        lost = cast("int", cast("Length | int", behind) + cast("Length | int", lost) * step.stride)
     return lost
 
 

@@ -1,4 +1,4 @@
-"""How the lengths of a layer's input become those of its output, written as an einops pattern is."""
+"""The lengths of a layer's output as functions of its input's, in the form of an einops pattern."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class UnknownMapError(UsageError):
 
 @dataclass(frozen=True)
 class LengthFunction:
-    """An output's length of an input's, which never falls; inputs are `least` to `most` long."""
+    """A nondecreasing function from an input's length, between `least` and `most`, to an output's."""
 
     of: Callable[[int], int]
     least: int = 1
@@ -27,8 +27,8 @@ class LengthFunction:
 class AxisMap:
     """An input's axes and an output's, each a group of factors by name; an axis is as long as their product.
 
-    `known` factors have one length. A factor on both sides has the same length on both, or what `functions` make of it.
-    Not all factors of `several` may be 1. Of every source, all factors but one are known.
+    `known` factors have one length. A factor on both sides keeps its length, unless `functions` has one for it.
+    Not all factors of `several` may be 1. In every group of `source`, at most one factor is not known.
     """
 
     source: tuple[Group, ...]
@@ -44,7 +44,7 @@ class AxisMap:
 
 
 def numbered(rank: int) -> tuple[Group, ...]:
-    """Return axes that have no names."""
+    """Return `rank` axes, named by their numbers."""
     return tuple((f"axis {number}",) for number in range(rank))
 
 
@@ -57,7 +57,7 @@ def spatial(
 ) -> AxisMap | None:
     """Return the map of a layer along space, batched or not; None if it takes no input of this rank.
 
-    `channels` are the input's and the output's; None where they are kept, whatever they are.
+    `channels` are the input's and the output's; None for a layer that takes any number of channels and keeps it.
     """
     dims = len(functions)
     if rank not in (dims + 1, dims + 2):
@@ -79,6 +79,6 @@ def singles(names: Iterable[str]) -> tuple[Group, ...]:
 
 
 def counted(rank: int, named: Group) -> tuple[str, ...]:
-    """Return names for all of `rank` axes: `named` are the last of them, and a single one before these is `b`."""
+    """Return names for `rank` axes: `named` for the last; a single one before them is `b`, several are counted."""
     leading = rank - len(named)
     return (*(("b",) if leading == 1 and named else (f"axis {number}" for number in range(leading))), *named)

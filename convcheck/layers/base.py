@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class Roundings:
     """How often one output entry is rounded to the tensor's dtype on its way.
 
-    `sums` counts the partial sums that are stored in the dtype: 1 where a single accumulation in a wider type does it
-    all. `products_apart` says that every product is stored by itself, and so may be lost below the normal range; how it
-    errs besides is in `sums`. `bias_apart` says that the bias is added to the stored sum, which is then rounded again.
+    `sums` counts the partial sums that are stored in the dtype: 1 for a single accumulation in a wider type.
+    `products_apart` says that every product is stored by itself, and so may underflow; its other rounding is counted in
+    `sums`. `bias_apart` says that the bias is added to the stored sum, which is then rounded again.
     """
 
     sums: int = 1
@@ -34,7 +34,7 @@ class Roundings:
 
 @dataclass(frozen=True)
 class Statistic:
-    """Numbers that a layer has seen in training and keeps, such as a running mean; no gradient reaches them.
+    """A tensor that a layer gathers in training, such as a running mean; no gradient reaches it.
 
     A variance has the `eps` that is added to it before its root is taken.
     """
@@ -76,10 +76,10 @@ class Layer(ABC):
     output_spatial_shape."""
 
     PADDING_CAVEAT: ClassVar[str] = ""
-    """What is to be known where padding is written out."""
+    """A note for answers that write the padding out."""
 
     KEYWORDS: ClassVar[Argument | None] = None
-    """What reads the keywords that the signature does not name, as one mapping; None where there must be none."""
+    """The reader of all keywords that the signature does not name, as one mapping; None where there may be none."""
 
     @classmethod
     def dims_of(cls, kind: str) -> int:
@@ -99,7 +99,7 @@ class Layer(ABC):
 
     @classmethod
     def completed(cls, arguments: dict[str, object]) -> dict[str, object]:
-        """Return arguments that were read one by one, with those settled that torch takes from the others."""
+        """Return all arguments, with those filled in that torch derives from the others."""
         return arguments
 
     def inconsistencies(self) -> Iterator[tuple[str, str]]:
@@ -137,9 +137,9 @@ class Layer(ABC):
     def explain(self, *shapes: Any) -> Iterator[str]:
         """Yield how the axes of the output come about, `axis: formula = length`; nothing where the input's shape stays.
 
-        What is right of the colon is true as arithmetic, with torch's names of arguments for their values, and `floor`,
-        `ceil` and `min` of quotients. Formulas: torch.nn, section "Shape" of every layer. Axes are called as everywhere
-        here: `o` the output's channels, `l`, `h w` or `t h w` space; others are counted.
+        Behind the colon stands an equation, in which torch's names of arguments stand for their values, and `floor`,
+        `ceil` and `min` are taken of quotients. Formulas: torch.nn, section "Shape" of every layer.
+        Axes: `o` the output's channels, `l`, `h w` or `t h w` space; others are counted.
 
         Raises:
             ShapeError: the layer cannot take inputs of these shapes.
@@ -148,7 +148,7 @@ class Layer(ABC):
         yield from ()
 
     def axis_windows(self, *_shapes: Any) -> Sequence[Window | TransposedWindow]:
-        """Return what an output reads along each axis of `space`; nothing where that is no matter of positions."""
+        """Return the window of every axis in `space`; empty where outputs do not read by windows."""
         return ()
 
     def space(self, *shapes: Any) -> range:
@@ -156,9 +156,9 @@ class Layer(ABC):
         return range(len(shapes[0]) - len(self.axis_windows(*shapes)), len(shapes[0]))
 
     def trace_axes(self, origins: AxisOrigins, *shapes: Any) -> None:
-        """Let the tracks of the input's axes become those of the output's.
+        """Turn the origins of the input's axes into those of the output's.
 
-        Where no steps are known, every output reads all positions along all axes, as of one of several inputs.
+        Without windows, every output reads all positions along all axes.
         """
         steps, space = self.axis_windows(*shapes), self.space(*shapes)
         if steps:
@@ -202,7 +202,7 @@ class Layer(ABC):
         return 0
 
     def axis_sizes(self) -> dict[str, int]:
-        """Return the lengths that a weight's shape alone does not tell, by axis name, for reading patterns."""
+        """Return the lengths, by axis name, that a pattern needs besides the weight's shape."""
         return {}
 
     def axes(self, rank: int, channels: str) -> tuple[str, ...]:
@@ -217,7 +217,7 @@ class Layer(ABC):
         """Return how the lengths of an input of `rank` axes become those of the output; None if it takes none such.
 
         Raises:
-            UnknownMapError: it cannot be said by the number of axes.
+            UnknownMapError: the number of axes does not determine it.
         """
         raise UnknownMapError(
             f"{self.kind} cannot be asked backwards; leave it out, and ask about what is before and after it"
@@ -232,7 +232,7 @@ class Layer(ABC):
         return None
 
     def padding_fill(self) -> str | None:
-        """Return what windows read beyond the input: a padding mode of torch, or -inf; None if it is not said."""
+        """Return what windows read beyond the input: a padding mode of torch, or -inf; None for other kinds."""
         return None
 
     def output_axes(self, *shapes: Any) -> tuple[str, ...]:
@@ -249,15 +249,15 @@ class Layer(ABC):
         return (("o",),) if rank == 1 else tuple((f"a{number}",) for number in range(rank))
 
     def initial_values(self) -> Mapping[str, Init]:
-        """Return how torch fills parameters when the layer is made, by name; those left out, nothing is known of."""
+        """Return how torch fills parameters when the layer is made, by name; those not known are left out."""
         return {}
 
     def axis_periods(self) -> Mapping[str, int]:
-        """Return after how many outputs along an axis the pattern of inputs that they read repeats, where it does."""
+        """Return, by axis, after how many outputs the pattern of inputs that they read repeats."""
         return {}
 
     def untested(self, *_shapes: Any) -> Iterator[str]:
-        """Yield what no input of these shapes could show of a wrong rewrite, such as the order of one channel."""
+        """Yield the faults of a rewrite that no input of these shapes reveals, such as a wrong order of one channel."""
         yield from ()
 
     def parameter_count(self) -> int:
@@ -286,7 +286,7 @@ class Weightless(Layer):
 
 
 def untested_patch(channels: int, positions: int) -> Iterator[str]:
-    """Yield what cannot be told of the layout of patches of so many channels and positions."""
+    """Yield the faults in a patch's layout that so many channels and positions do not reveal."""
     # With one channel the kernel's axes may still be in a wrong order, but channels cannot be on the wrong side.
     if channels == 1 and positions > 1:
         yield "one channel, so a patch with channels first and one with channels last are the same"

@@ -84,5 +84,5 @@ def families() -> tuple[type[Layer], ...]:
 
 def load(family: str) -> type[Layer]:
     """Return a class by its name."""
-    found: type[Layer] = getattr(import_module(f"convcheck.layers.kinds.{HOMES[family]}"), family)
-    return found
+    loaded: type[Layer] = getattr(import_module(f"convcheck.layers.kinds.{HOMES[family]}"), family)
+    return loaded

@@ -19,7 +19,7 @@ axes were joined."""
 class AxisOrigins:
     """Where every axis comes from, and of which axes of the input every output position reads all.
 
-    `spatial` are the axes of the input that hold positions, and `unknown` those that were lost origin of.
+    `spatial` are the axes of the input that hold positions, and `unknown` those that lost their trace.
     """
 
     axes: list[Axis]

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 import convcheck
 from convcheck.calculator.answers import Inputs, Ranges
-from convcheck.calculator.inverse import TooManyError
-from convcheck.calculator.inverse.ranges import divisors, factors
+from convcheck.calculator.inverse.ranges import TooManyError, divisors, factors
 from convcheck.calculator.questions.inputs import inputs_for
 from convcheck.errors import ConvcheckError, ShapeError, UsageError
 from convcheck.layers import Flatten, Layer, Sequential, parse_layer

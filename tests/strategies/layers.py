@@ -264,7 +264,7 @@ def nearly_fitting(draw: st.DrawFn, layer: Layer) -> Shape:
         axes = {"Dropout2d": [4], "Dropout3d": [4, 5]}.get(layer.kind, [2, 3])
         return tuple(draw(per_axis(draw(st.sampled_from(axes)), up_to_4)))
     if isinstance(layer, Unflatten) and -len(lengths) <= layer.dim < len(lengths):
-        lengths[layer.dim] = layer.told * (draw(small) if -1 in layer.unflattened_size else 1)
+        lengths[layer.dim] = layer.known_length * (draw(small) if -1 in layer.unflattened_size else 1)
     if isinstance(layer, (Flatten, Unflatten, Elementwise, Softmax)):
         return tuple(lengths)
     # Of any other kind, what it says fits, with other lengths along space.

@@ -28,7 +28,7 @@ class NoInputError(ConvcheckError):
 
 
 class CoupledError(ConvcheckError):
-    """Lengths depend on one another, so whatever length cannot be taken for one of them."""
+    """Lengths depend on one another, so one of them cannot be left open."""
 
 
 def inputs_of(layer: Layer, box: Box, before: Forms | None) -> list[Box]:
@@ -48,16 +48,16 @@ def inputs_of(layer: Layer, box: Box, before: Forms | None) -> list[Box]:
         raise UsageError(
             f"{layer} merges axes, and how many is not told by the output; put the layer that makes its input before it"
         )
-    found: dict[Box, None] = {}
+    inputs: dict[Box, None] = {}
     reasons = []
     for axes, form in maps:
         try:
-            found |= dict.fromkeys(_inputs(layer, axes, box, form))
+            inputs |= dict.fromkeys(_inputs(layer, axes, box, form))
         except NoInputError as none:
             reasons.append(none)
-    if not found:
+    if not inputs:
         raise reasons[0]
-    return list(found)
+    return list(inputs)
 
 
 def _inputs(layer: Layer, axes: AxisMap, box: Box, form: Form) -> list[Box]:
@@ -68,32 +68,32 @@ def _inputs(layer: Layer, axes: AxisMap, box: Box, form: Form) -> list[Box]:
         rows.append([part for part in split if () not in part.values()])
         if not rows[-1]:
             raise NoInputError(f"{layer.kind} gives {_legal(group, lengths, axes, given)}")
-    found = []
+    boxes = []
     for row in itertools.product(*rows):
         named = {name: lengths for part in row for name, lengths in part.items()}
         inputs = (tuple(_joined(group, part, axes.known) for group in axes.source) for part in _several(axes, named))
-        found += [each for each in inputs if () not in each]
-    if not found:
+        boxes += [taken for taken in inputs if () not in taken]
+    if not boxes:
         why = "takes more than one value per channel" if axes.several else "gives no such output"
         raise NoInputError(f"{layer.kind} {why}: {', '.join(map(say, box))}")
-    return found
+    return boxes
 
 
 def _split(group: Group, lengths: Lengths, axes: AxisMap, given: Mapping[str, int]) -> Iterator[dict[str, Lengths]]:
     """Yield the lengths of those factors of an output's axis that are not known."""
-    told = math.prod(axes.known.get(name, 1) for name in group)
+    known = math.prod(axes.known.get(name, 1) for name in group)
     names = [name for name in group if name not in axes.known]
     if not names:
-        yield from ({},) if holds(lengths, told) else ()
+        yield from ({},) if holds(lengths, known) else ()
     elif len(names) == 1:
-        kept = axes.merges and names[0] not in axes.functions and names[0] in given
-        if not kept or holds(lengths, told * given[names[0]]):
-            yield {names[0]: divided(lengths, told)}
+        same = axes.merges and names[0] not in axes.functions and names[0] in given
+        if not same or holds(lengths, known * given[names[0]]):
+            yield {names[0]: divided(lengths, known)}
     elif lengths is ANY:
         raise CoupledError
     else:
         among = [None if name in axes.functions else given.get(name) for name in names]
-        for product in values(divided(lengths, told) or ()):
+        for product in values(divided(lengths, known) or ()):
             for row in factors(product, among):
                 yield dict(zip(names, map(only, row), strict=True))
 
@@ -105,7 +105,7 @@ def _back(axes: AxisMap, part: Mapping[str, Lengths]) -> dict[str, Lengths]:
 
 
 def _several(axes: AxisMap, part: dict[str, Lengths]) -> Iterator[dict[str, Lengths]]:
-    """Yield the same factors, but for those in which all that may not be 1 together are 1."""
+    """Yield the factors without the case in which all of `several` are 1."""
     if not axes.several or any(part[name] is ANY for name in axes.several):
         yield part
         return
@@ -119,9 +119,9 @@ def _several(axes: AxisMap, part: dict[str, Lengths]) -> Iterator[dict[str, Leng
 
 def _joined(group: Group, part: Mapping[str, Lengths], known: Mapping[str, int]) -> Lengths:
     """Return the lengths of an axis of the input, of which one factor at most is not known."""
-    told = math.prod(known.get(name, 1) for name in group)
+    number = math.prod(known.get(name, 1) for name in group)
     free = [name for name in group if name not in known]
-    return scaled(part[free[0]], told) if free else only(told)
+    return scaled(part[free[0]], number) if free else only(number)
 
 
 def _legal(group: Group, lengths: Lengths, axes: AxisMap, given: Mapping[str, int]) -> str:
@@ -135,12 +135,12 @@ def _legal(group: Group, lengths: Lengths, axes: AxisMap, given: Mapping[str, in
         return f"{name} = {say(lengths)} for no length of its input"
     if any(name in axes.functions for name in group):
         return f"{say(lengths)} places of windows for no {' and '.join(group)} of its input"
-    told = math.prod(given.get(name, 1) for name in group)
+    number = math.prod(given.get(name, 1) for name in group)
     if all(name in given for name in group):
-        return f"{told} values here, not {say(lengths)}"
-    asked = lengths[0][0] if lengths else 0
-    near = f"{asked // told * told} or " if asked > told else ""
-    return f"multiples of {told} here, such as {near}{-(-asked // told) * told}, not {say(lengths)}"
+        return f"{number} values here, not {say(lengths)}"
+    wanted = lengths[0][0] if lengths else 0
+    near = f"{wanted // number * number} or " if wanted > number else ""
+    return f"multiples of {number} here, such as {near}{-(-wanted // number) * number}, not {say(lengths)}"
 
 
 def _other_rank(layer: Layer, rank: int) -> str:

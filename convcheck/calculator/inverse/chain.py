@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from convcheck.calculator.inverse.backwards import Box, NoInputError, inputs_of
 from convcheck.calculator.inverse.forms import Forms, forms_of
 from convcheck.calculator.inverse.ranges import MOST, TooManyError
-from convcheck.errors import UsageError
+from convcheck.errors import ShapeError, UsageError
 from convcheck.layers.axis_map import counted
 from convcheck.layers.base import Layer
+from convcheck.sizes.patterns import Shape
 
 
 def layers_of(layers: Iterable[Layer]) -> Iterator[Layer]:
@@ -18,12 +19,23 @@ def layers_of(layers: Iterable[Layer]) -> Iterator[Layer]:
     Raises:
         UsageError: one takes several inputs.
     """
-    for layer in (leaf for each in layers for leaf in each.leaves()):
+    for layer in (leaf for part in layers for leaf in part.leaves()):
         if 1 not in layer.INPUT_COUNTS:
             raise UsageError(
                 f"{layer} takes {layer.INPUT_COUNTS[0]} inputs; only layers of one input can be asked about"
             )
         yield layer
+
+
+def forwards(layers: Sequence[Layer], input: Shape) -> tuple[list[Shape], str | None]:
+    """Return the input of every layer that has one and the output, and why a layer cannot take what it gets."""
+    shapes = [input]
+    for number, layer in enumerate(layers, start=1):
+        try:
+            shapes.append(layer.output_shape(shapes[-1]))
+        except ShapeError as error:
+            return shapes, f"layer {number}, {layer}: {error}" if len(layers) > 1 else f"{layer}: {error}"
+    return shapes, None
 
 
 def axis_names(layers: Iterable[Layer], rank: int, channels: str) -> tuple[str, ...]:
@@ -46,13 +58,13 @@ def through(
     known: list[Forms | None] = [None if rank is None else ((None,) * rank,)]
     for layer in layers:
         known.append(forms_of(layer, known[-1]))
-    found: list[list[Box]] = [list(boxes)]
+    inputs: list[list[Box]] = [list(boxes)]
     reasons: list[str] = []
     for layer, form in zip(reversed(layers), reversed(known[:-1]), strict=True):
-        inputs, why = before(layer, found[0], form)
-        found.insert(0, inputs)
+        taken, why = before(layer, inputs[0], form)
+        inputs.insert(0, taken)
         reasons = why or reasons
-    return found, reasons
+    return inputs, reasons
 
 
 def before(layer: Layer, boxes: Iterable[Box], form: Forms | None = None) -> tuple[list[Box], list[str]]:

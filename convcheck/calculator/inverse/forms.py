@@ -9,10 +9,8 @@ import math
 
 from convcheck.layers.axis_map import AxisMap
 from convcheck.layers.base import Layer
+from convcheck.sizes.limits import MAX_AXES
 from convcheck.sizes.patterns import Group
-
-MOST_AXES = 64  # limit
-"""Axes of a tensor."""
 
 _FEW = 2
 
@@ -24,7 +22,7 @@ Forms = tuple[Form, ...]
 
 def maps_of(layer: Layer, before: Forms | None) -> list[tuple[AxisMap, Form]]:
     """Return how the layer changes inputs of each of these forms that it takes; of all ranks if `before` is None."""
-    forms = tuple((None,) * rank for rank in range(MOST_AXES, -1, -1)) if before is None else before
+    forms = tuple((None,) * rank for rank in range(MAX_AXES, -1, -1)) if before is None else before
     mapped = ((layer.axis_map(len(form)), form) for form in forms)
     return [(axes, form) for axes, form in mapped if axes is not None]
 
@@ -63,10 +61,10 @@ def factors_of(axes: AxisMap, form: Form) -> dict[str, int]:
     """Return the factors of the input's axes that are known."""
     lengths = dict(axes.known)
     for group, length in zip(axes.source, form, strict=True):
-        told = math.prod(axes.known.get(name, 1) for name in group)
+        number = math.prod(axes.known.get(name, 1) for name in group)
         free = [name for name in group if name not in axes.known]
         if free and length is not None:
-            lengths[free[0]] = length // told
+            lengths[free[0]] = length // number
     return lengths
 
 

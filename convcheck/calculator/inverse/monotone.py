@@ -27,7 +27,7 @@ class Monotone:
         return joined((self._first(first), self._first(last + 1) - 1) for first, last in ranges)
 
     def before(self, lengths: Lengths) -> Lengths:
-        """Return what gives these lengths; whatever length comes of whatever length."""
+        """Return every argument that gives one of these lengths; any, if any length will do."""
         return None if lengths is None else self.reaching(lengths)
 
     def beside(self, value: int) -> tuple[int, ...]:
@@ -37,8 +37,8 @@ class Monotone:
         """
         if self.falls:
             return self._turned().beside(-value)
-        at = self._first(value)
-        return tuple(number for number in (at - 1, at) if self.least <= number <= self.most)
+        first = self._first(value)
+        return tuple(number for number in (first - 1, first) if self.least <= number <= self.most)
 
     def _turned(self) -> Monotone:
         return Monotone(lambda number: -self.of(number), self.least, self.most)

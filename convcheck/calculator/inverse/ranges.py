@@ -17,7 +17,7 @@ ANY = None
 Lengths = Ranges | None
 
 MOST = 2**16
-"""More ranges, or more values one by one, than anybody reads."""
+"""Ranges or values in one answer."""
 
 
 class TooManyError(ConvcheckError):
@@ -34,13 +34,13 @@ def only(value: int) -> Ranges:
 
 def joined(pairs: Iterable[tuple[int, int]]) -> Ranges:
     """Return the union of ranges; those whose last is below their first are empty."""
-    found: list[tuple[int, int]] = []
+    union: list[tuple[int, int]] = []
     for first, last in sorted(pair for pair in pairs if pair[0] <= pair[1]):
-        if found and first <= found[-1][1] + 1:
-            found[-1] = (found[-1][0], max(last, found[-1][1]))
+        if union and first <= union[-1][1] + 1:
+            union[-1] = (union[-1][0], max(last, union[-1][1]))
         else:
-            found.append((first, last))
-    return tuple(found)
+            union.append((first, last))
+    return tuple(union)
 
 
 def holds(lengths: Lengths, value: int) -> bool:
@@ -85,11 +85,11 @@ def divided(lengths: Lengths, by: int) -> Lengths:
 
 def factors(product: int, among: Sequence[int | None]) -> Iterator[tuple[int, ...]]:
     """Yield every row of whole numbers with this product; each is as `among` says, or any of at least 1 if None."""
-    told = math.prod(number for number in among if number is not None)
-    if product % told:
+    known = math.prod(number for number in among if number is not None)
+    if product % known:
         return
     missing = sum(number is None for number in among)
-    for row in _rows(product // told, missing):
+    for row in _rows(product // known, missing):
         rest = iter(row)
         yield tuple(next(rest) if number is None else number for number in among)
 
@@ -106,7 +106,7 @@ def _rows(product: int, many: int) -> Iterator[tuple[int, ...]]:
 
 def divisors(number: int) -> list[int]:
     """Return what divides a number of at least 1, in order. Raises TooManyError where trial division takes long."""
-    found, rest, trial = [1], number, 2
+    products, rest, trial = [1], number, 2
     while trial * trial <= rest:
         if trial > MOST * 16:
             raise TooManyError(f"{number} would have to be taken apart into factors")
@@ -115,6 +115,6 @@ def divisors(number: int) -> list[int]:
             rest //= trial
             power *= trial
             primes.append(power)
-        found += [each * prime for prime in primes for each in found]
+        products += [divisor * prime for prime in primes for divisor in products]
         trial += 1
-    return sorted(found + [each * rest for each in found] if rest > 1 else found)
+    return sorted(products + [divisor * rest for divisor in products] if rest > 1 else products)

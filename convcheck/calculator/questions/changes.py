@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from convcheck.calculator.answers import AxisChange, Change, Changes, Near, OpenRanges
-from convcheck.calculator.inverse import Box, Monotone, Ranges, TooManyError, holds, layers_of, only, through
+from convcheck.calculator.inverse.backwards import Box
+from convcheck.calculator.inverse.chain import forwards, layers_of, through
 from convcheck.calculator.inverse.forms import forms_of, takes
-from convcheck.calculator.inverse.ranges import MOST, common, values
+from convcheck.calculator.inverse.monotone import Monotone
+from convcheck.calculator.inverse.ranges import MOST, Ranges, TooManyError, common, holds, only, values
 from convcheck.calculator.questions.transposed_sizes import size_ranges, sizes_for
 from convcheck.calculator.questions.writing import adjusted, pasted
 from convcheck.errors import ShapeError
@@ -28,30 +30,19 @@ def changes_for(layers: Sequence[Layer], input: Shape, output: Shape) -> Changes
         UsageError, TooManyError: a layer cannot be asked backwards.
         ShapeError: a layer cannot take what it gets, and no change mends it.
     """
-    each = list(layers_of(layers))
-    shapes, fault = _forwards(each, input)
+    chain = list(layers_of(layers))
+    shapes, fault = forwards(chain, input)
     gives = shapes[-1] if fault is None else None
-    found: list[Change] = []
+    changes: list[Change] = []
     if gives != output:
         # Of each layer, its outputs from which the ones after it make what is asked for.
-        wanted = through(each, [tuple(map(only, output))], len(input))[0][1:]
-        for number, (layer, shape, boxes) in enumerate(zip(each, shapes, wanted, strict=False), start=1):
-            found += (change for box in boxes for change in _changed(number, layer, shape, box))
-    done = [change for change in found if change.layer is not None]
+        wanted = through(chain, [tuple(map(only, output))], len(input))[0][1:]
+        for number, (layer, shape, boxes) in enumerate(zip(chain, shapes, wanted, strict=False), start=1):
+            changes += (change for box in boxes for change in _changed(number, layer, shape, box))
+    done = [change for change in changes if change.layer is not None]
     if fault is not None and not done:
         raise ShapeError(fault)
-    return Changes("changes", tuple(map(str, layers)), input, output, gives, fault, tuple(done or found))
-
-
-def _forwards(layers: Sequence[Layer], input: Shape) -> tuple[list[Shape], str | None]:
-    """Return the input of every layer that has one and the output, and why a layer cannot take what it gets."""
-    shapes = [input]
-    for number, layer in enumerate(layers, start=1):
-        try:
-            shapes.append(layer.output_shape(shapes[-1]))
-        except ShapeError as error:
-            return shapes, f"layer {number}, {layer}: {error}" if len(layers) > 1 else f"{layer}: {error}"
-    return shapes, None
+    return Changes("changes", tuple(map(str, layers)), input, output, gives, fault, tuple(done or changes))
 
 
 def _changed(number: int, layer: Layer, shape: Shape, box: Box) -> Iterator[Change]:
@@ -68,15 +59,15 @@ def _changed(number: int, layer: Layer, shape: Shape, box: Box) -> Iterator[Chan
     lengths = [shape[axis] for axis in layer.space(shape)]
     wanted = [box[axis] or () for axis in layer.space(shape)]
     steps = layer.axis_windows(shape)
-    found = [
+    changes = [
         _of_spread(step, length, asked)
         if isinstance(step, TransposedWindow)
         else _of_window(layer, step, length, asked)
         for step, length, asked in zip(steps, lengths, wanted, strict=True)
     ]
-    named = dict(zip(SPACE_AXES[layer.dims], found, strict=True))
-    if all(axis.padding or axis.pairs or axis.stride for axis in found):
-        yield Change(number, named, pasted(_rewritten(layer, steps, found)), _output_size(steps, lengths, wanted))
+    named = dict(zip(SPACE_AXES[layer.dims], changes, strict=True))
+    if all(axis.padding or axis.pairs or axis.stride for axis in changes):
+        yield Change(number, named, pasted(_rewritten(layer, steps, changes)), _output_size(steps, lengths, wanted))
     else:
         yield Change(number, named, None)
 
@@ -89,7 +80,7 @@ def _asked_for(number: int, layer: Layer, shape: Shape, box: Box) -> Iterator[Ch
         # What it asks for now does not fit, which is no reason to ask for nothing else.
         nothing: dict[str, Any] = {"output_spatial_shape": None}
         plain = replace(layer, **nothing)
-        if not _forwards([plain], shape)[1]:
+        if not forwards([plain], shape)[1]:
             yield from _asked_for(number, plain, shape, box)
         return
     asked = (box[axis] or () for axis in layer.space(shape))
@@ -107,8 +98,8 @@ def _of_window(layer: Layer, window: Window, length: int, wanted: Ranges) -> Axi
     near: tuple[Near, ...] = ()
     if "padding" in layer.ADJUSTABLE:
         paddings = Monotone(lambda pad: layer.outputs_of(replace(window, before=pad, after=pad), length), 0, most)
-        if found := paddings.reaching(wanted):
-            return AxisChange(padding=found)
+        if symmetric := paddings.reaching(wanted):
+            return AxisChange(padding=symmetric)
         near = _near("padding", paddings, wanted)
     if max(window.before, window.after) > most or layer.arguments().get("padding") == "same":
         return AxisChange(nearest=near)

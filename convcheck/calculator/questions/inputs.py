@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from convcheck.calculator.answers import Inputs, Made, Nearest
-from convcheck.calculator.inverse import (
-    ANY,
-    Box,
-    CoupledError,
-    Lengths,
-    Ranges,
-    TooManyError,
-    axis_names,
-    layers_of,
-    merges,
-    only,
-    through,
-)
+from convcheck.calculator.inverse.backwards import Box, CoupledError
+from convcheck.calculator.inverse.chain import axis_names, layers_of, through
+from convcheck.calculator.inverse.forms import merges
+from convcheck.calculator.inverse.ranges import ANY, Lengths, Ranges, TooManyError, only
 from convcheck.layers import Layer
 from convcheck.sizes.limits import MAX_INT64
 from convcheck.sizes.patterns import Shape
@@ -31,22 +21,22 @@ def inputs_for(layers: Sequence[Layer], output: Shape) -> Inputs:
         UsageError: a layer cannot be asked backwards.
         TooManyError: they are too many to be listed.
     """
-    each = list(layers_of(layers))
-    boxes, reasons = boxes_for(each, tuple(map(only, output)))
+    chain = list(layers_of(layers))
+    boxes, reasons = boxes_for(chain, tuple(map(only, output)))
     return Inputs(
         question="inputs",
         layers=tuple(map(str, layers)),
         output=output,
-        inputs=tuple(dict(zip(axis_names(each, len(box), "i"), _known(box), strict=True)) for box in boxes),
-        nearest=() if boxes else tuple(_nearest(each, output)),
+        inputs=tuple(dict(zip(axis_names(chain, len(box), "i"), _known(box), strict=True)) for box in boxes),
+        nearest=() if boxes else tuple(_nearest(chain, output)),
         reasons=() if boxes else tuple(reasons),
     )
 
 
 def boxes_for(layers: Sequence[Layer], box: Box) -> tuple[list[Box], list[str]]:
     """Return the inputs whose output is in the box, and the reasons if there are none."""
-    found, reasons = through(layers, [box])
-    return found[0], reasons
+    inputs, reasons = through(layers, [box])
+    return inputs[0], reasons
 
 
 def _known(box: Box) -> list[Ranges]:
@@ -62,20 +52,17 @@ def _nearest(layers: Sequence[Layer], output: Shape) -> list[Nearest]:
         return []
     names = axis_names(reversed(layers), len(output), "o")
     free: Box = (ANY,) * len(output)
-    found = []
+    nearest = []
     try:
         faulty = [axis for axis, asked in enumerate(output) if not _before(layers, free, axis, only(asked))]
         around = tuple(ANY if axis in faulty else only(asked) for axis, asked in enumerate(output))
         for axis in faulty:
-            asked = output[axis]
-            below = _last(partial(_gives_from, layers, around, axis, asked - 1), asked - 1)
-            above = _first(partial(_gives_up_to, layers, around, axis, asked + 1), asked + 1)
-            made = [None if each is None else _made(layers, around, axis, each) for each in (below, above)]
-            if any(made):
-                found.append(Nearest(names[axis], asked, *made))
+            below, above = _beside(layers, around, axis, output[axis])
+            if below or above:
+                nearest.append(Nearest(names[axis], output[axis], below, above))
     except (CoupledError, TooManyError):
         pass
-    return found
+    return nearest
 
 
 def _before(layers: Sequence[Layer], around: Box, axis: int, lengths: Lengths) -> list[Box]:
@@ -83,12 +70,12 @@ def _before(layers: Sequence[Layer], around: Box, axis: int, lengths: Lengths) -
     return boxes_for(layers, (*around[:axis], lengths, *around[axis + 1 :]))[0]
 
 
-def _gives_from(layers: Sequence[Layer], around: Box, axis: int, last: int, first: int) -> bool:
-    return bool(_before(layers, around, axis, ((first, last),)))
-
-
-def _gives_up_to(layers: Sequence[Layer], around: Box, axis: int, first: int, last: int) -> bool:
-    return bool(_before(layers, around, axis, ((first, last),)))
+def _beside(layers: Sequence[Layer], around: Box, axis: int, asked: int) -> list[Made | None]:
+    """Return the nearest lengths of one axis of the output below and above the one asked for, where there are any."""
+    low, high = asked - 1, asked + 1
+    below = _last(lambda first: bool(_before(layers, around, axis, ((first, low),))), low)
+    above = _first(lambda last: bool(_before(layers, around, axis, ((high, last),))), high)
+    return [None if length is None else _made(layers, around, axis, length) for length in (below, above)]
 
 
 def _last(holds: Callable[[int], bool], most: int) -> int | None:
@@ -115,7 +102,7 @@ def _first(holds: Callable[[int], bool], least: int) -> int | None:
 def _made(layers: Sequence[Layer], around: Box, axis: int, length: int) -> Made:
     """Return which axis of the input must have which lengths for one axis of the output to have this one."""
     (box, *others), (free, *more) = (_before(layers, around, axis, lengths) for lengths in (only(length), ANY))
-    differ = [at for at, (told, open_) in enumerate(zip(box, free, strict=True)) if told is not None and told != open_]
+    differ = [axis for axis, (lengths, open_) in enumerate(zip(box, free, strict=True)) if lengths not in (None, open_)]
     if len(differ) != 1 or others or more:
         return Made(length, None, None)
     return Made(length, axis_names(layers, len(box), "i")[differ[0]], box[differ[0]])

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from convcheck.calculator.answers import Padded, Remainder, Same
-from convcheck.calculator.inverse import layers_of
+from convcheck.calculator.inverse.chain import layers_of
 from convcheck.calculator.questions.writing import adjusted, pasted
 from convcheck.errors import ShapeError, UsageError
 from convcheck.layers import Layer, accept
@@ -40,10 +40,10 @@ def same_for(layers: Sequence[Layer], input: Shape | None) -> Same:
         UsageError: it is no convolution or pool, or more than one layer; or the remainders are too many to be listed.
         ShapeError: the layer cannot take an input of this shape, whatever its padding.
     """
-    each = list(layers_of(layers))
-    if len(each) != 1 or each[0].padding_fill() is None:
-        raise UsageError(f"--same is about one convolution or pool, and not about {', '.join(map(str, each))}")
-    layer = each[0]
+    chain = list(layers_of(layers))
+    if len(chain) != 1 or chain[0].padding_fill() is None:
+        raise UsageError(f"--same is about one convolution or pool, and not about {', '.join(map(str, chain))}")
+    layer = chain[0]
     windows = _windows(layer)
     totals = [span(window.kernel, window.dilation) - 1 for window in windows]
     plain = [_halves(total) for total in totals]
@@ -85,18 +85,18 @@ def _remainders(layer: Layer) -> list[Remainder]:
             f"--same lists a padding for every remainder of a length by the stride, and of {layer} these are {many}; "
             f"{_MOST_REMAINDERS} at most, so add -i with the input's shape"
         )
-    found: list[Remainder] = []
+    remainders: list[Remainder] = []
     for axis, window in zip(SPACE_AXES[layer.dims], _windows(layer), strict=True):
         stride, reach = window.stride, span(window.kernel, window.dilation)
         # All remainders from the kernel's reach on need no padding.
         for rest in range(min(stride, reach + 1)):
             last = stride - 1 if rest == reach else rest
             pads = _halves(max(0, reach - (rest or stride)))
-            if found and found[-1].axis == axis and found[-1].pads == pads:
-                found[-1] = replace(found[-1], last=last)
+            if remainders and remainders[-1].axis == axis and remainders[-1].pads == pads:
+                remainders[-1] = replace(remainders[-1], last=last)
             else:
-                found.append(Remainder(axis, stride, rest, last, pads))
-    return found
+                remainders.append(Remainder(axis, stride, rest, last, pads))
+    return remainders
 
 
 def _padded(layer: Layer, pads: Pairs, input: Shape | None) -> Padded:
@@ -106,13 +106,13 @@ def _padded(layer: Layer, pads: Pairs, input: Shape | None) -> Padded:
     if input is not None:
         total = [length + before + after for length, (before, after) in zip(input[-layer.dims :], pads, strict=True)]
         output = accept(bare, ((*input[: -layer.dims], *total),))
-    own = _with(layer, tuple(after for _, after in pads), None)
+    padded = _with(layer, tuple(after for _, after in pads), None)
     if input is not None and _fill(layer) in ("reflect", "circular"):
         # What is copied has to be there.
-        accept(own, (input,))
+        accept(padded, (input,))
     says = "padding" in layer.ADJUSTABLE or not any(map(any, pads))
-    if says and all(before == after for before, after in pads) and _runs(own, input):
-        return Padded(named, output, tuple(after for _, after in pads), pasted(own), _functional(layer, pads))
+    if says and all(before == after for before, after in pads) and _runs(padded, input):
+        return Padded(named, output, tuple(after for _, after in pads), pasted(padded), _functional(layer, pads))
     if input is not None and "ceil_mode" in layer.arguments() and not any(before for before, _ in pads):
         # What is beyond the end counts neither for a maximum nor for an average.
         rounded = _replaced(bare, ceil_mode=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from convcheck.calculator.answers import AllSizes, Sizes
-from convcheck.calculator.inverse import Ranges, layers_of
-from convcheck.calculator.inverse.ranges import joined
+from convcheck.calculator.inverse.chain import forwards, layers_of
+from convcheck.calculator.inverse.ranges import Ranges, joined
 from convcheck.errors import ShapeError, UsageError
 from convcheck.layers import Layer
 from convcheck.sizes.patterns import SPACE_AXES, Shape
@@ -20,20 +20,17 @@ def sizes_for(layers: Sequence[Layer], input: Shape) -> AllSizes:
         UsageError: no layer is a transposed one.
         ShapeError: a layer cannot take what it gets.
     """
-    found: list[Sizes] = []
-    shape = input
-    each = list(layers_of(layers))
-    for number, layer in enumerate(each, start=1):
-        try:
-            output = layer.output_shape(shape)
-        except ShapeError as error:
-            raise ShapeError(f"layer {number}, {layer}: {error}" if len(each) > 1 else f"{layer}: {error}") from None
+    chain = list(layers_of(layers))
+    shapes, fault = forwards(chain, input)
+    if fault is not None:
+        raise ShapeError(fault)
+    sizes: list[Sizes] = []
+    for number, (layer, shape, output) in enumerate(zip(chain, shapes, shapes[1:], strict=False), start=1):
         if {"output_padding", "output_spatial_shape"} & {*layer.ADJUSTABLE}:
-            found += _sizes(number, layer, shape, output)
-        shape = output
-    if not found:
+            sizes += _sizes(number, layer, shape, output)
+    if not sizes:
         raise UsageError("--sizes is about transposed layers, such as ConvTranspose2d or Unpatchify; there is none")
-    return AllSizes("sizes", tuple(found))
+    return AllSizes("sizes", tuple(sizes))
 
 
 def _sizes(number: int, layer: Layer, shape: Shape, output: Shape) -> Iterator[Sizes]:

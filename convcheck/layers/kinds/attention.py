@@ -39,7 +39,7 @@ def _scale(value: object, dims: int) -> object:
 
 
 SCORES_AT_ONCE = 7
-"""How often the scores are in memory, as `Layer.unfolded` counts: behind scale, mask and softmax, with their errors."""
+"""Copies of the scores in memory, as `Layer.im2col_size` counts: behind scale, mask and softmax, with their errors."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ class DotProductAttention(Layer):
         """Return the shape of the scores, `[..., L, S]`, having checked all but value's leading axes."""
         given = 1 + len(others)
         if given != 3 + (self.attn_mask is not None):
-            kept = f"with attn_mask={self.attn_mask}" if self.attn_mask else "without attn_mask"
-            raise ShapeError(f"{self.kind} {kept} takes {3 + bool(self.attn_mask)} inputs, and {given} were given")
+            setting = f"with attn_mask={self.attn_mask}" if self.attn_mask else "without attn_mask"
+            raise ShapeError(f"{self.kind} {setting} takes {3 + bool(self.attn_mask)} inputs, and {given} were given")
         key, value = others[:2]
         least = 3 if self.enable_gqa else 2
         axes = "[..., heads, length, features]" if self.enable_gqa else "[..., length, features]"

@@ -13,7 +13,7 @@ from convcheck.layers.initialisation import Init, uniform_by_fan_in
 from convcheck.layers.shape_checks import check_channels
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
-from convcheck.layers.text.notation import compact, indivisible, label, per_axis
+from convcheck.layers.text.notation import axis_formulas, compact, indivisible, label
 from convcheck.sizes.patterns import KERNEL_AXES, SPACE_AXES, Group, Shape, Shapes
 from convcheck.sizes.windows import TransposedWindow
 
@@ -113,7 +113,7 @@ class ConvTranspose(Layer):
         output = self.output_shape(shape)
         yield f"o: out_channels = {self.out_channels}"
         axes = zip(self.spreads, shape[-self.dims :], strict=True)
-        yield from per_axis([spread.formula(length) for spread, length in axes], output)
+        yield from axis_formulas([spread.formula(length) for spread, length in axes], output)
 
     def axis_windows(self, shape: Shape) -> tuple[TransposedWindow, ...]:
         return self.spreads

@@ -1,7 +1,7 @@
 """Activations, dropout and softmax as numbers: what keeps the shape, has no weights, and is printed between the layers.
 
-All are as in eval mode, so dropout hands its input on. None of them is counted in MACs: torch's own counter leaves them
-out, too, and how many operations an exponential takes is the processor's matter.
+All are as in eval mode, so dropout returns its input. None of them is counted in MACs: torch's own counter leaves them
+out, too, and the operations of an exponential depend on the processor.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Elementwise(Weightless):
         return AxisMap(numbered(rank), numbered(rank))
 
     def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
-        """Leave them: every output reads the input of its own place."""
+        """Change nothing: every output reads the input at the same position."""
 
     def example_inputs(self) -> Shapes:
         return ((2, 3, 4, 5),)
@@ -212,7 +212,7 @@ class Softmax(Weightless):
 
 @cache
 def _simple(kind: str) -> type[Elementwise]:
-    """Return the class of a kind that the table of families knows by its arguments alone."""
+    """Return the class of a kind in `ELEMENTWISE`, made of its arguments."""
     arguments = ELEMENTWISE[kind]
     signature = tuple(
         Argument(name, read.flag if isinstance(default, bool) else read.number(), default)

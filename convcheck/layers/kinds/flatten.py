@@ -100,20 +100,20 @@ class Unflatten(Weightless):
     SIGNATURE = (Argument("dim", read.axis), Argument("unflattened_size", read.sizes))
 
     @property
-    def told(self) -> int:
+    def known_length(self) -> int:
         """The product of all lengths but the one that is -1."""
         return math.prod(length for length in self.unflattened_size if length != -1)
 
     def output_shape(self, shape: Shape) -> Shape:
         dim = _axis("dim", self.dim, shape, self.kind)
         open_axis = -1 in self.unflattened_size
-        if shape[dim] % self.told if open_axis else shape[dim] != self.told:
-            near = f"; {multiples(shape[dim], self.told)}" if open_axis else ""
+        if shape[dim] % self.known_length if open_axis else shape[dim] != self.known_length:
+            near = f"; {multiples(shape[dim], self.known_length)}" if open_axis else ""
             raise ShapeError(
-                f"{self.kind} splits an axis of length {'a multiple of ' * open_axis}{self.told} into "
+                f"{self.kind} splits an axis of length {'a multiple of ' * open_axis}{self.known_length} into "
                 f"{list(self.unflattened_size)}; axis {dim} of {list(shape)} has length {shape[dim]}{near}"
             )
-        sizes = (shape[dim] // self.told if length == -1 else length for length in self.unflattened_size)
+        sizes = (shape[dim] // self.known_length if length == -1 else length for length in self.unflattened_size)
         return (*shape[:dim], *sizes, *shape[dim + 1 :])
 
     def axis_map(self, rank: int) -> AxisMap | None:
@@ -128,7 +128,7 @@ class Unflatten(Weightless):
     def explain(self, shape: Shape) -> Iterator[str]:
         output, dim = self.output_shape(shape), self.dim % len(shape)
         for axis, length in enumerate(self.unflattened_size, start=dim):
-            rest = [each for each in self.unflattened_size if each != -1] or [1]
+            rest = [size for size in self.unflattened_size if size != -1] or [1]
             split = f"{parenthesize(shape[dim])} / ({times(rest)})" if length == -1 else str(length)
             yield f"axis {axis}: {split} = {output[axis]}"
 
@@ -140,7 +140,7 @@ class Unflatten(Weightless):
 
     def example_inputs(self) -> Shapes:
         lengths = list(_lengths(2, self.dim))
-        lengths[self.dim] = self.told * (2 if -1 in self.unflattened_size else 1)
+        lengths[self.dim] = self.known_length * (2 if -1 in self.unflattened_size else 1)
         return (tuple(lengths),)
 
     def __str__(self) -> str:

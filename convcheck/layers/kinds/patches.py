@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
 from convcheck.layers.axis_map import AxisMap, LengthFunction, counted, spatial
-from convcheck.layers.base import Layer, Roundings, untested_patch
+from convcheck.layers.base import Layer, Roundings
 from convcheck.layers.initialisation import ZEROS, Init, uniform_by_fan_in
 from convcheck.layers.kinds.conv import Conv
 from convcheck.layers.kinds.conv_transpose import ConvTranspose
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
-from convcheck.layers.text.notation import compact, label, per_axis
-from convcheck.sizes.patterns import KERNEL_AXES, SPACE_AXES, Group, Shape, Shapes
+from convcheck.layers.text.notation import axis_formulas, compact, label
+from convcheck.sizes.patterns import SPACE_AXES, Group, Shape, Shapes
 from convcheck.sizes.windows import TransposedWindow, Window
 
 if TYPE_CHECKING:
@@ -62,15 +63,69 @@ class _Patches(Layer):
     @property
     def patch(self) -> Shape:
         """The patch's length along every axis."""
-        return self._each(self.patch_size)
+        return self._along_axes(self.patch_size)
 
     @property
     def strides(self) -> Shape:
         """The stride along every axis."""
-        return self._each(self.patch_size if self.stride is None else self.stride)
+        return self._along_axes(self.patch_size if self.stride is None else self.stride)
 
-    def _each(self, value: int | Shape) -> Shape:
+    def _along_axes(self, value: int | Shape) -> Shape:
         return value if isinstance(value, tuple) else (value,) * self.data_dim
+
+    @abstractmethod
+    def conv(self, shape: Shape = ()) -> Conv | ConvTranspose:
+        """Return the convolution that it wraps, on channels first, for an input of `shape` or, without one, for any.
+
+        Raises:
+            ShapeError: the output cannot have the size that is asked for.
+        """
+
+    def parameters(self) -> dict[str, Shape]:
+        return {f"conv.{name}": shape for name, shape in self.conv().parameters().items()}
+
+    def parameter_axes(self, name: str) -> tuple[Group, ...]:
+        return self.conv().parameter_axes(name.removeprefix("conv."))
+
+    def axis_periods(self) -> Mapping[str, int]:
+        return self.conv().axis_periods()
+
+    def axis_sizes(self) -> dict[str, int]:
+        return self.conv().kernel_axes()
+
+    def untested(self, shape: Shape) -> Iterator[str]:
+        return self.conv().untested(shape)
+
+    def axis_windows(self, shape: Shape) -> Sequence[Window | TransposedWindow]:
+        return self.conv(shape).axis_windows(shape)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        first = self.channels_first(shape)
+        return self._channels_last(self.conv(shape).output_shape(first))
+
+    def axis_map(self, rank: int) -> AxisMap | None:
+        functions = [LengthFunction(window.outputs) for window in self.axis_windows(())]
+        return spatial(rank, functions, (self.in_features, self.out_features), channels_last=True)
+
+    def explain(self, shape: Shape) -> Iterator[str]:
+        output = self.output_shape(shape)
+        axes = zip(self.axis_windows(shape), shape[-self.dims - 1 : -1], strict=True)
+        yield from axis_formulas([window.formula(length) for window, length in axes], output[:-1])
+        yield f"o: out_features = {self.out_features}"
+
+    def macs(self, shape: Shape) -> int:
+        first = self.channels_first(shape)
+        return self.conv(shape).macs(first)
+
+    def im2col_size(self, shape: Shape) -> int:
+        first = self.channels_first(shape)
+        return self.conv(shape).im2col_size(first)
+
+    def example_inputs(self) -> Shapes:
+        return (self._channels_last(self.conv().example_inputs()[0]),)
+
+    def roundings(self) -> Roundings:
+        return self.conv().roundings()
 
     def axes(self, rank: int, channels: str) -> tuple[str, ...]:
         return counted(rank, (*SPACE_AXES[self.dims], channels))
@@ -82,9 +137,6 @@ class _Patches(Layer):
         inputs = self.in_features * math.prod(self.patch)
         weight = ZEROS if self.weight_init == "zeros" else Init("normal", std=math.sqrt(2 / inputs))
         return {name: weight if name == "conv.weight" else ZEROS for name in shapes}
-
-    def axis_sizes(self) -> dict[str, int]:
-        return dict(zip(KERNEL_AXES[self.dims], self.patch, strict=True))
 
     def channels_first(self, shape: Shape) -> Shape:
         """Return the shape with channels before the spatial axes.
@@ -113,8 +165,8 @@ class _Patches(Layer):
     def _written(self, more: dict[str, tuple[object, object]]) -> str:
         usual = {"stride": (self.stride, None), "bias": (self.bias, True), "weight_init": (self.weight_init, "default")}
         named = {"data_dim": (self.data_dim, ""), "patch_size": (self.patch_size, "")}
-        kept = {name: pair for name, pair in {**usual, **more}.items() if pair[0] != pair[1]}
-        return compact(self.kind, [self.in_features, self.out_features], {**named, **kept})
+        given = {name: pair for name, pair in {**usual, **more}.items() if pair[0] != pair[1]}
+        return compact(self.kind, [self.in_features, self.out_features], {**named, **given})
 
     def __str__(self) -> str:
         return self._written({})
@@ -133,48 +185,10 @@ class Patchify(_Patches):
 
     SIGNATURE = _SIGNATURE
 
-    def conv(self) -> Conv:
-        """Return the convolution that it wraps, on channels first."""
+    def conv(self, _shape: Shape = ()) -> Conv:
         ones, zeros = (1,) * self.dims, (0,) * self.dims
         channels = (self.in_features, self.out_features)
         return Conv(f"Conv{self.dims}d", *channels, self.patch, self.strides, zeros, ones, 1, self.bias, "zeros")
-
-    def parameters(self) -> dict[str, Shape]:
-        return {f"conv.{name}": shape for name, shape in self.conv().parameters().items()}
-
-    def parameter_axes(self, name: str) -> tuple[Group, ...]:
-        return self.conv().parameter_axes(name.removeprefix("conv."))
-
-    def untested(self, shape: Shape) -> Iterator[str]:
-        yield from untested_patch(self.in_features, math.prod(self.patch))
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return self._channels_last(self.conv().output_shape(self.channels_first(shape)))
-
-    def axis_map(self, rank: int) -> AxisMap | None:
-        functions = [LengthFunction(window.outputs) for window in self.conv().windows]
-        return spatial(rank, functions, (self.in_features, self.out_features), channels_last=True)
-
-    def explain(self, shape: Shape) -> Iterator[str]:
-        output = self.output_shape(shape)
-        axes = zip(self.conv().windows, shape[-self.dims - 1 : -1], strict=True)
-        yield from per_axis([window.formula(length) for window, length in axes], output[:-1])
-        yield f"o: out_features = {self.out_features}"
-
-    def axis_windows(self, shape: Shape) -> tuple[Window, ...]:
-        return self.conv().windows
-
-    def macs(self, shape: Shape) -> int:
-        return self.conv().macs(self.channels_first(shape))
-
-    def im2col_size(self, shape: Shape) -> int:
-        return self.conv().im2col_size(self.channels_first(shape))
-
-    def example_inputs(self) -> Shapes:
-        return (self._channels_last(self.conv().example_inputs()[0]),)
-
-    def roundings(self) -> Roundings:
-        return self.conv().roundings()
 
 
 @dataclass(frozen=True)
@@ -196,20 +210,15 @@ class Unpatchify(_Patches):
             legal = f"it must be one number{f' or {self.data_dim} of them' * (self.data_dim > 1)}"
             yield "output_spatial_shape", f"output_spatial_shape is {asked}, and data_dim is {self.data_dim}; {legal}"
 
-    def conv(self, shape: Shape) -> ConvTranspose:
-        """Return the transposed convolution that it is, on channels first, for an input of `shape`.
-
-        Raises:
-            ShapeError: the output cannot have the size that is asked for.
-        """
+    def conv(self, shape: Shape = ()) -> ConvTranspose:
         ones, zeros = (1,) * self.dims, (0,) * self.dims
         channels = (self.in_features, self.out_features)
         kind = f"ConvTranspose{self.dims}d"
         plain = ConvTranspose(kind, *channels, self.patch, self.strides, zeros, zeros, 1, self.bias, ones, "zeros")
-        if self.output_spatial_shape is None:
+        if self.output_spatial_shape is None or not shape:
             return plain
         least = plain.output_shape(self.channels_first(shape))[-self.dims :]
-        asked = self._each(self.output_spatial_shape)
+        asked = self._along_axes(self.output_spatial_shape)
         for axis, wanted, low, step in zip(SPACE_AXES[self.dims], asked, least, self.strides, strict=True):
             if not low <= wanted < low + step:
                 raise ShapeError(
@@ -217,66 +226,23 @@ class Unpatchify(_Patches):
                     f"{list(shape[-self.dims - 1 : -1])} has {low} to {low + step - 1} there"
                 )
         more = tuple(wanted - low for wanted, low in zip(asked, least, strict=True))
-        return ConvTranspose(kind, *channels, self.patch, self.strides, zeros, more, 1, self.bias, ones, "zeros")
-
-    def parameters(self) -> dict[str, Shape]:
-        weight = {"conv.weight": (self.in_features, self.out_features, *self.patch)}
-        return {**weight, **({"conv.bias": (self.out_features,)} if self.bias else {})}
-
-    def parameter_axes(self, name: str) -> tuple[Group, ...]:
-        kernel = ((axis,) for axis in KERNEL_AXES[self.dims])
-        return (("i",), ("o",), *kernel) if name == "conv.weight" else super().parameter_axes(name)
-
-    def axis_periods(self) -> Mapping[str, int]:
-        return dict(zip(SPACE_AXES[self.dims], self.strides, strict=True))
-
-    def untested(self, shape: Shape) -> Iterator[str]:
-        yield from untested_patch(self.out_features, math.prod(self.patch))
-
-    def output_shape(self, shape: Shape) -> Shape:
-        first = self.channels_first(shape)
-        return self._channels_last(self.conv(shape).output_shape(first))
+        return replace(plain, output_padding=more)
 
     def axis_map(self, rank: int) -> AxisMap | None:
-        windows = [TransposedWindow(*sizes, 1, 0, 0) for sizes in zip(self.patch, self.strides, strict=True)]
-        functions = [LengthFunction(window.outputs) for window in windows]
-        if self.output_spatial_shape is not None:
-            # The one grid whose last patch ends less than a step before the size that is asked for.
-            asked = zip(self._each(self.output_spatial_shape), self.patch, self.strides, strict=True)
-            grids = [(size, (size - patch) // step + 1) for size, patch, step in asked]
-            functions = [LengthFunction(partial(_always, size), max(1, grid), grid) for size, grid in grids]
+        if self.output_spatial_shape is None:
+            return super().axis_map(rank)
+        functions = [LengthFunction(partial(_always, size), max(1, grid), grid) for size, grid in self._grids()]
         return spatial(rank, functions, (self.in_features, self.out_features), channels_last=True)
 
-    def explain(self, shape: Shape) -> Iterator[str]:
-        output = self.output_shape(shape)
-        axes = zip(self.conv(shape).spreads, shape[-self.dims - 1 : -1], strict=True)
-        yield from per_axis([spread.formula(length) for spread, length in axes], output[:-1])
-        yield f"o: out_features = {self.out_features}"
-
-    def axis_windows(self, shape: Shape) -> tuple[TransposedWindow, ...]:
-        return self.conv(shape).spreads
-
-    def macs(self, shape: Shape) -> int:
-        first = self.channels_first(shape)
-        return self.conv(shape).macs(first)
-
-    def im2col_size(self, shape: Shape) -> int:
-        first = self.channels_first(shape)
-        return self.conv(shape).im2col_size(first)
+    def _grids(self) -> list[tuple[int, int]]:
+        """Return, for every axis, the size asked for and the one grid whose last patch ends less than a step before."""
+        axes = zip(self._along_axes(self.output_spatial_shape or ()), self.patch, self.strides, strict=True)
+        return [(size, (size - patch) // step + 1) for size, patch, step in axes]
 
     def example_inputs(self) -> Shapes:
         if self.output_spatial_shape is None:
-            return ((2, *(3,) * self.dims, self.in_features),)
-        axes = zip(self._each(self.output_spatial_shape), self.patch, self.strides, strict=True)
-        return ((2, *(max(1, (size - patch) // step + 1) for size, patch, step in axes), self.in_features),)
-
-    def roundings(self) -> Roundings:
-        # As of the transposed convolution, whatever its output's size.
-        conv = ConvTranspose(
-            f"ConvTranspose{self.dims}d", 1, 1, self.patch, self.strides, *((0,) * self.dims,) * 2, 1, self.bias,
-            (1,) * self.dims, "zeros",
-        )  # fmt: skip
-        return conv.roundings()
+            return super().example_inputs()
+        return ((2, *(max(1, grid) for _, grid in self._grids()), self.in_features),)
 
     def label(self) -> str:
         return label([super().label(), ("to", self.output_spatial_shape, None)])

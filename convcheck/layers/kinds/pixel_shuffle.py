@@ -12,7 +12,7 @@ from convcheck.layers.base import Weightless, untested_patch
 from convcheck.layers.shape_checks import say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
-from convcheck.layers.text.notation import label, per_axis
+from convcheck.layers.text.notation import axis_formulas, label
 from convcheck.sizes.limits import MAX_INT64
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.sizes.terms import parenthesize
@@ -49,7 +49,7 @@ class PixelShuffle(Weightless):
     def explain(self, shape: Shape) -> Iterator[str]:
         output, factor = self.output_shape(shape), self.upscale_factor
         yield f"o: {parenthesize(shape[-3])} / {factor}**2 = {output[-3]}"
-        yield from per_axis([f"{parenthesize(length)} * {factor}" for length in shape[-2:]], output)
+        yield from axis_formulas([f"{parenthesize(length)} * {factor}" for length in shape[-2:]], output)
 
     def axis_windows(self, shape: Shape) -> list[TransposedWindow]:
         return [TransposedWindow(self.upscale_factor, self.upscale_factor, 1, 0, 0)] * 2
@@ -98,7 +98,7 @@ class PixelUnshuffle(Weightless):
     def explain(self, shape: Shape) -> Iterator[str]:
         output, factor = self.output_shape(shape), self.downscale_factor
         yield f"o: {parenthesize(shape[-3])} * {factor}**2 = {output[-3]}"
-        yield from per_axis([f"{parenthesize(length)} / {factor}" for length in shape[-2:]], output)
+        yield from axis_formulas([f"{parenthesize(length)} / {factor}" for length in shape[-2:]], output)
 
     def axis_windows(self, shape: Shape) -> list[Window]:
         return [Window(self.downscale_factor, self.downscale_factor, 1, 0, 0)] * 2

@@ -12,7 +12,7 @@ from convcheck.layers.base import Roundings, Weightless
 from convcheck.layers.shape_checks import check_rank, too_short
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
-from convcheck.layers.text.notation import compact, label, per_axis
+from convcheck.layers.text.notation import axis_formulas, compact, label
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.sizes.windows import Window, along
 
@@ -78,7 +78,7 @@ class Pool(Weightless):
         output = self.output_shape(shape)
         write = Window.formula_rounded_up if self.ceil_mode else Window.formula
         axes = zip(self.windows, shape[-self.dims :], strict=True)
-        yield from per_axis([write(window, length) for window, length in axes], output)
+        yield from axis_formulas([write(window, length) for window, length in axes], output)
 
     def axis_windows(self, shape: Shape) -> tuple[Window, ...]:
         return self.windows

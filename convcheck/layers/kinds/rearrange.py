@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from convcheck.errors import PatternError, ShapeError
 from convcheck.layers.axis_map import AxisMap
-from convcheck.layers.base import Layer, Roundings
+from convcheck.layers.base import Weightless
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument, BadValueError
 from convcheck.sizes.patterns import Pattern, Shape, Shapes, parse
@@ -40,7 +40,7 @@ def _lengths(value: object, dims: int) -> object:
 
 
 @dataclass(frozen=True)
-class Rearrange(Layer):
+class Rearrange(Weightless):
     """`rearrange("b c (h p) -> b (c p) h", p=2)`: every output is one input."""
 
     pattern: str
@@ -124,14 +124,6 @@ class Rearrange(Layer):
             else:
                 yield origins.joined([places[axis] for axis in group]) if group else ()
 
-    def parameters(self) -> dict[str, Shape]:
-        return {}
-
-    def macs(self, shape: Shape) -> int:
-        """Return 0: nothing is multiplied."""
-        self.output_shape(shape)
-        return 0
-
     def example_inputs(self) -> Shapes:
         known, lengths = dict(self.lengths), iter((2, 3, 4, 5, 6, 7, 8, 9) * 8)
         shape = []
@@ -141,12 +133,6 @@ class Rearrange(Layer):
                 length *= known.get(axis) or next(lengths)
             shape.append(length)
         return (tuple(shape),)
-
-    def roundings(self) -> Roundings:
-        return Roundings(sums=0)
-
-    def degree(self) -> int:
-        return 1
 
     def __str__(self) -> str:
         return f"rearrange({', '.join([repr(self.pattern), *(f'{name}={n}' for name, n in self.lengths)])})"

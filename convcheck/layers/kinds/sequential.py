@@ -105,14 +105,14 @@ class Sequential(Layer):
         return self.through(shape)[-1]
 
     def macs(self, shape: Shape) -> int:
-        return sum(layer.macs(each) for layer, each in zip(self.layers, self.through(shape)[:-1], strict=True))
+        return sum(layer.macs(taken) for layer, taken in zip(self.layers, self.through(shape)[:-1], strict=True))
 
     def example_inputs(self) -> Shapes:
         first = _leaf(self)
         shape = first.example_inputs()[0]
         for more in range(_WIDEST):
-            kept = len(shape) - first.dims
-            longer = (*shape[:kept], *(length + more for length in shape[kept:]))
+            lead = len(shape) - first.dims
+            longer = (*shape[:lead], *(length + more for length in shape[lead:]))
             try:
                 self.output_shape(longer)
             except ShapeError:
@@ -124,7 +124,7 @@ class Sequential(Layer):
         rounding = [layer.roundings() for layer in self.layers if layer.roundings().sums]
         if len(rounding) == 1:
             return rounding[0]
-        return Roundings(sum(each.sums + int(each.bias_apart) for each in rounding))
+        return Roundings(sum(one.sums + int(one.bias_apart) for one in rounding))
 
     def degree(self) -> int | None:
         total = 1
@@ -137,7 +137,7 @@ class Sequential(Layer):
         return total
 
     def im2col_size(self, shape: Shape) -> int:
-        return max(layer.im2col_size(each) for layer, each in zip(self.layers, self.through(shape)[:-1], strict=True))
+        return max(layer.im2col_size(taken) for layer, taken in zip(self.layers, self.through(shape)[:-1], strict=True))
 
     def __str__(self) -> str:
         # torch breaks this into lines; on one line it can stand in a table and on a command line.

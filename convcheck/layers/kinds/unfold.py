@@ -13,7 +13,7 @@ from convcheck.layers.base import Roundings, Weightless, untested_patch
 from convcheck.layers.shape_checks import check_rank, say_rank, too_short
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
-from convcheck.layers.text.notation import compact, label, per_axis
+from convcheck.layers.text.notation import axis_formulas, compact, label
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.sizes.terms import parenthesize, times
 from convcheck.sizes.windows import TransposedWindow, Window, along, span
@@ -97,7 +97,7 @@ class Unfold(_Columns):
         kernel = along(self.kernel_size, 2)
         yield f"axis {len(shape) - 3}: {times([shape[-3], *kernel])} = {output[-2]}"
         # Places of windows, which the output has as one axis.
-        yield from per_axis([window.formula(length) for window, length in axes], counts)
+        yield from axis_formulas([window.formula(length) for window, length in axes], counts)
         yield f"axis {len(shape) - 2}: {times(counts)} = {output[-1]}"
 
     def axis_windows(self, shape: Shape) -> tuple[Window, ...]:
@@ -178,7 +178,7 @@ class Fold(_Columns):
     def explain(self, shape: Shape) -> Iterator[str]:
         output = self.output_shape(shape)
         yield f"o: {parenthesize(shape[-2])} / ({times(along(self.kernel_size, 2))}) = {output[-3]}"
-        yield from per_axis(["output_size"] * 2, output)
+        yield from axis_formulas(["output_size"] * 2, output)
 
     def untested(self, shape: Shape) -> Iterator[str]:
         yield from untested_patch(shape[-2] // self.taps, self.taps)

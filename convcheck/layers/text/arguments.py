@@ -14,7 +14,7 @@ REQUIRED = object()
 
 
 class BadValueError(ValueError):
-    """What would be legal in place of the value that was seen."""
+    """A value is not legal; the message says what is."""
 
 
 Reader = Callable[[object, int], object]
@@ -71,7 +71,7 @@ def per_axis(least: int, *, short: bool = False) -> Reader:
 
 
 def few(least: int) -> Reader:
-    """Read one whole number, or one for each of one to three axes; how many there are is another argument's matter."""
+    """Read one whole number, or one for each of one to three axes; another argument decides how many."""
 
     def read(value: object, dims: int) -> object:
         values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
@@ -142,7 +142,7 @@ def axis(value: object, dims: int) -> object:
 
 
 def sizes(value: object, dims: int) -> object:
-    """Read the lengths of axes; torch finds one of them out where it is -1."""
+    """Read the lengths of axes; torch infers one that is -1."""
     values = tuple(value) if isinstance(value, (tuple, list)) else ()
     lengths = [length for length in values if length != -1]
     if not values or len(lengths) < len(values) - 1 or not all(_is_whole(length, 1) for length in lengths):

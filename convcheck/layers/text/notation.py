@@ -70,7 +70,7 @@ def divisors(number: int) -> str:
     return ", ".join(map(str, few)) + (f", ... {number}" if few[-1] != number else "")
 
 
-def per_axis(formulas: Sequence[str], lengths: Sequence[int]) -> Iterator[str]:
+def axis_formulas(formulas: Sequence[str], lengths: Sequence[int]) -> Iterator[str]:
     """Yield `axis: formula = length` for each of the spatial axes, `lengths` being those of the last ones."""
     dims = len(formulas)
     for axis, formula, length in zip(SPACE_AXES[dims], formulas, lengths[-dims:], strict=True):

@@ -56,7 +56,7 @@ def _block(lines: list[str], start: int, *, within: bool) -> tuple[list[str], in
             raise LayerError(f"{line.strip()} stands for more than {MAX_LINES} lines")
         for name in _names(match["name"], times):
             calls.append(f"({name!r}, {match['layer']}" + ("" if opens else "),"))
-            # A block that does not end is left open, to be told of as such.
+            # A block that does not end is left open, so that the parser reports it.
             calls += [*body, *([")),"] if opens and closed else [])]
     return calls, position, False
 
