@@ -9,12 +9,10 @@ from typing import cast
 from convcheck.errors import ShapeError, shown
 from convcheck.layers.text.notation import syntax_tree
 from convcheck.sizes.lengths import Length, name
-from convcheck.sizes.limits import MAX_INT64, MAX_SHORT_TEXT
+from convcheck.sizes.limits import MAX_FORMULA_DEPTH, MAX_FORMULA_TEXT, MAX_INT64, MAX_SHORT_TEXT
 from convcheck.sizes.patterns import Shape
 
 _NAMED = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(.+)", re.ASCII)
-_LONGEST = 200  # limit
-_DEEPEST = 50  # limit: a product within a floor, within a product, takes time exponential in the levels
 
 Value = int | Length
 
@@ -35,7 +33,7 @@ def parse_formulas(text: str) -> Shape:
     Raises:
         ShapeError: it cannot be read, a length may be below 1, or two say what one name is.
     """
-    if len(text) > _LONGEST:
+    if len(text) > MAX_FORMULA_TEXT:
         raise ShapeError(f"{shown(text)} is too long for a shape")
     bracketed = re.fullmatch(r"\s*(?:\[(.*)\]|\(([^()]*)\))\s*", text)
     words = [word.strip() for word in ((bracketed[1] or bracketed[2]) if bracketed else text).split(",")]
@@ -59,7 +57,7 @@ def _read(word: str, whole: str, known: dict[str, Value]) -> Value:
         tree = syntax_tree(word, "eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise ShapeError(f"{shown(word)} in {shown(whole)} is no length; {_LEGAL}") from None
-    value = _value(tree, word, known, _DEEPEST)
+    value = _value(tree, word, known, MAX_FORMULA_DEPTH)
     if isinstance(value, int) and not 1 <= value <= MAX_INT64:
         raise ShapeError(f"{shown(word)} in {shown(whole)} is {value}; lengths are between 1 and {MAX_INT64}")
     return value

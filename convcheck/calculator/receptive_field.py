@@ -18,14 +18,9 @@ from fractions import Fraction
 from convcheck.calculator.inverse.ranges import joined
 from convcheck.layers.base import Layer
 from convcheck.sizes.axis_origins import AxisOrigins
+from convcheck.sizes.limits import MAX_PHASES, MAX_RUNS
 from convcheck.sizes.patterns import Shape, Shapes
 from convcheck.sizes.windows import Step, TransposedWindow, Window, span
-
-_MOST_PHASES = 512  # limit
-"""Output positions that are looked at one by one. After so many, most chains repeat themselves."""
-
-_MOST_PARTS = 50_000  # limit
-"""Runs of positions that are followed before a bound has to do."""
 
 Run = tuple[int, int]
 """From the first to the last of neighbouring positions."""
@@ -100,7 +95,7 @@ def field(path: Iterable[Step]) -> int:
     """
     steps = list(path)
     period = _period(steps)
-    if all(isinstance(step, Window) for step in steps) or period > _MOST_PHASES:
+    if all(isinstance(step, Window) for step in steps) or period > MAX_PHASES:
         # Of windows alone, this is no bound but the number itself: all of them have a first and a last tap.
         return _at_most(steps)
     try:
@@ -129,7 +124,7 @@ def _read(steps: Sequence[Step], output: int, parts: list[int]) -> int:
             for read in through:
                 inputs.append(read)
                 parts[0] += 1
-                if parts[0] > _MOST_PARTS:
+                if parts[0] > MAX_RUNS:
                     raise _TooManyError
         runs = joined(inputs)
     return runs[-1][1] - runs[0][0] + 1 if runs else 0
@@ -159,7 +154,7 @@ def _through_transposed(step: TransposedWindow, run: Run) -> Iterator[Run]:
 
 
 def _taps(step: Step) -> range:
-    if step.kernel > _MOST_PARTS:
+    if step.kernel > MAX_RUNS:
         raise _TooManyError
     return range(0, step.dilation * step.kernel, step.dilation)
 

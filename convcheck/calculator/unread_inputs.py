@@ -13,11 +13,9 @@ from typing import cast
 
 from convcheck.layers.base import Layer
 from convcheck.sizes.lengths import Length, UndecidedError, as_formula
+from convcheck.sizes.limits import MAX_FOLLOWED
 from convcheck.sizes.patterns import Shape, Shapes
 from convcheck.sizes.windows import Step, TransposedWindow, Window, span
-
-_MOST = 200_000  # limit
-"""Positions that are looked at, of all layers, before it is given up."""
 
 
 def unread_inputs(layer: Layer, *shapes: Shape) -> Shape:
@@ -114,7 +112,7 @@ def _unread(passages: Sequence[_Passage]) -> int:
         while path:
             (number, position), onward = path[-1]
             looked += 1
-            if looked > _MOST:
+            if looked > MAX_FOLLOWED:
                 raise UndecidedError("which positions are never read takes too long to find out")
             output = next(onward, None)
             if output is None:

@@ -7,9 +7,7 @@ import sys
 from convcheck.cli import console
 from convcheck.errors import LayerError, UsageError
 from convcheck.layers.text.pasted import Pasted, parse_pasted
-
-_MOST = 4_000_000
-"""Bytes; the print of any model is shorter."""
+from convcheck.sizes.limits import MAX_PRINT
 
 
 def read_pasted() -> Pasted:
@@ -21,7 +19,7 @@ def read_pasted() -> Pasted:
     if sys.stdin.isatty():
         console.hint("reading from the terminal; paste what print(model) prints, and end it with Ctrl-D")
     try:
-        text = sys.stdin.buffer.read(_MOST).decode("utf-8")
+        text = sys.stdin.buffer.read(4 * MAX_PRINT).decode("utf-8")
     except (OSError, ValueError) as error:
         raise UsageError(f"standard input cannot be read as text: {error}") from None
     if not text.strip():

@@ -9,15 +9,13 @@ from convcheck.catalogue.claims import Claim
 from convcheck.errors import UsageError
 from convcheck.layers import Layer, Sequential
 from convcheck.rewriting.rewrite import parameter_count
+from convcheck.sizes.limits import MAX_BYTES
 
 _FLOAT64 = 8
 
 # How many tensors of each size are alive at the peak: parameters and inputs in a probe's backward pass, with gradients
 # on both sides and torch's im2col buffers; outputs in the comparison with the bound.
 _PARAMETERS, _TRANSPLANTED, _INPUTS, _OUTPUTS, _COLUMNS = 3, 2, 5, 11, 2
-
-MOST = 2**50
-"""Bytes, a pebibyte: more than any machine has."""
 
 _MERGED = 2
 """Weights are merged without groups: once, and once more for the gradient."""
@@ -63,7 +61,7 @@ def check_possible(claims: Iterable[Claim]) -> None:
         f"{claim.id}: the proof needs about {write_bytes(size)} of memory, which no machine has; "
         "fewer channels or a smaller input would do"
         for claim, size in sizes
-        if size > MOST
+        if size > MAX_BYTES
     ]
     if wrong:
         raise UsageError("\n".join(wrong))

@@ -32,3 +32,27 @@ of either may stand for billions."""
 
 MAX_FAULTS = 10_000
 """Faults of a config, after which it is read no further. Each takes a search for similar names, in every case."""
+
+MAX_FORMULA_TEXT = 200
+"""Characters of a length as a formula: a product within a floor, within a product, takes time exponential in them."""
+
+MAX_FORMULA_DEPTH = 50
+"""Levels of a length as a formula, for the same reason."""
+
+MAX_FOLLOWED = 200_000
+"""Positions that are followed to tell which are never read. Kernels, strides and padding may be 10^9."""
+
+MAX_PHASES = 512
+"""Outputs whose receptive fields are looked at one by one. After so many, most chains repeat themselves."""
+
+MAX_RUNS = 50_000
+"""Runs of neighbouring positions that are followed for a receptive field. A dilated kernel is a run a tap."""
+
+MAX_ANSWERS = 2**16
+"""Separate lengths or shapes in one answer. An output may have as many inputs as its length has divisors, or more."""
+
+MAX_REMAINDERS = 1000
+"""Remainders of a stride that are told one by one: more lines than anybody reads."""
+
+MAX_BYTES = 2**50
+"""Memory of a proof, a pebibyte: more than any machine has. Asking for it would take the machine down."""

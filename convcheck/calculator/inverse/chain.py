@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from convcheck.calculator.inverse.backwards import Box, NoInputError, inputs_of
 from convcheck.calculator.inverse.forms import Forms, forms_of
-from convcheck.calculator.inverse.ranges import MOST, TooManyError
+from convcheck.calculator.inverse.ranges import TooManyError
 from convcheck.errors import ShapeError, UsageError
 from convcheck.layers.axis_map import counted
 from convcheck.layers.base import Layer
+from convcheck.sizes.limits import MAX_ANSWERS
 from convcheck.sizes.patterns import Shape
 
 
@@ -76,6 +77,6 @@ def before(layer: Layer, boxes: Iterable[Box], form: Forms | None = None) -> tup
             inputs |= dict.fromkeys(inputs_of(layer, box, form))
         except NoInputError as none:
             reasons[str(none)] = None
-        if len(inputs) > MOST:
+        if len(inputs) > MAX_ANSWERS:
             raise TooManyError
     return list(inputs), list(reasons)

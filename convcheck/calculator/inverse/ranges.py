@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from convcheck.errors import ConvcheckError
-from convcheck.sizes.limits import MAX_INT64
+from convcheck.sizes.limits import MAX_ANSWERS, MAX_INT64
 
 Ranges = tuple[tuple[int, int], ...]
 """Ranges `(first, last)`, both included, in order; between two of them at least one number is missing."""
@@ -16,14 +16,13 @@ ANY = None
 
 Lengths = Ranges | None
 
-MOST = 2**16
-"""Ranges or values in one answer."""
-
 
 class TooManyError(ConvcheckError):
     """An answer with more separate ranges or shapes than can be listed."""
 
-    def __init__(self, what: str = f"more than {MOST} separate lengths or shapes would have to be listed") -> None:
+    def __init__(
+        self, what: str = f"more than {MAX_ANSWERS} separate lengths or shapes would have to be listed"
+    ) -> None:
         super().__init__(f"{what}; ask about fewer layers, or a smaller output")
 
 
@@ -58,8 +57,8 @@ def without(lengths: Lengths, value: int) -> Lengths:
 
 
 def values(ranges: Ranges) -> Iterator[int]:
-    """Yield the numbers one by one. Raises TooManyError if there are more than `MOST`."""
-    if sum(last - first + 1 for first, last in ranges) > MOST:
+    """Yield the numbers one by one. Raises TooManyError if there are more than `MAX_ANSWERS`."""
+    if sum(last - first + 1 for first, last in ranges) > MAX_ANSWERS:
         raise TooManyError
     for first, last in ranges:
         yield from range(first, last + 1)
@@ -108,7 +107,7 @@ def divisors(number: int) -> list[int]:
     """Return what divides a number of at least 1, in order. Raises TooManyError where trial division takes long."""
     products, rest, trial = [1], number, 2
     while trial * trial <= rest:
-        if trial > MOST * 16:
+        if trial > MAX_ANSWERS * 16:
             raise TooManyError(f"{number} would have to be taken apart into factors")
         power, primes = 1, []
         while rest % trial == 0:

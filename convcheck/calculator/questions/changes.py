@@ -11,11 +11,12 @@ from convcheck.calculator.inverse.backwards import Box
 from convcheck.calculator.inverse.chain import forwards, layers_of, through
 from convcheck.calculator.inverse.forms import forms_of, takes
 from convcheck.calculator.inverse.monotone import Monotone
-from convcheck.calculator.inverse.ranges import MOST, Ranges, TooManyError, common, holds, only, values
+from convcheck.calculator.inverse.ranges import Ranges, TooManyError, common, holds, only, values
 from convcheck.calculator.questions.transposed_sizes import size_ranges, sizes_for
 from convcheck.calculator.questions.writing import adjusted, pasted
 from convcheck.errors import ShapeError
 from convcheck.layers import Layer
+from convcheck.sizes.limits import MAX_ANSWERS
 from convcheck.sizes.patterns import SPACE_AXES, Shape
 from convcheck.sizes.windows import Step, TransposedWindow, Window, span
 
@@ -121,7 +122,7 @@ def _of_spread(spread: TransposedWindow, length: int, wanted: Ranges) -> AxisCha
     """Return every legal padding with output_padding, or else every stride, that gives a length that is wanted."""
     limit = max(spread.stride, spread.dilation)
     # Of the pairs, one in two has the right parity, whatever the length.
-    if (many := limit * sum(last - first + 1 for first, last in wanted)) > 2 * MOST:
+    if (many := limit * sum(last - first + 1 for first, last in wanted)) > 2 * MAX_ANSWERS:
         raise TooManyError(f"{many} pairs of a length and an output_padding would have to be tried")
     whole = replace(spread, padding=0, output_padding=0).outputs(length)
     pairs = [

@@ -17,13 +17,11 @@ from convcheck.calculator.inverse.chain import layers_of
 from convcheck.calculator.questions.writing import adjusted, pasted
 from convcheck.errors import ShapeError, UsageError
 from convcheck.layers import Layer, accept
+from convcheck.sizes.limits import MAX_REMAINDERS
 from convcheck.sizes.patterns import SPACE_AXES, Shape
 from convcheck.sizes.windows import Window, span
 
 Pairs = Sequence[tuple[int, int]]
-
-_MOST_REMAINDERS = 1000
-"""More lines than anybody reads."""
 
 _MODULES = {
     "zeros": "ZeroPad",
@@ -80,10 +78,10 @@ def _halves(total: int) -> tuple[int, int]:
 def _remainders(layer: Layer) -> list[Remainder]:
     """Return TensorFlow's padding for every remainder of a length by the stride; neighbours that agree are one."""
     many = sum(min(window.stride, span(window.kernel, window.dilation) + 1) for window in _windows(layer))
-    if many > _MOST_REMAINDERS:
+    if many > MAX_REMAINDERS:
         raise UsageError(
             f"--same lists a padding for every remainder of a length by the stride, and of {layer} these are {many}; "
-            f"{_MOST_REMAINDERS} at most, so add -i with the input's shape"
+            f"{MAX_REMAINDERS} at most, so add -i with the input's shape"
         )
     remainders: list[Remainder] = []
     for axis, window in zip(SPACE_AXES[layer.dims], _windows(layer), strict=True):
