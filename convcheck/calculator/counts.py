@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from convcheck.calculator.figures import BYTES, Parameter, Weights
+from convcheck.calculator.figures import BYTES
+from convcheck.calculator.side_weights import Parameter, Weights
 from convcheck.catalogue.claims import NONE_APPLIES, Claim
 from convcheck.layers import Layer
 from convcheck.layers.initialisation import Init, fans, uniform_by_fan_in

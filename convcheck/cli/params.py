@@ -12,7 +12,7 @@ from convcheck.config.selection import matcher
 from convcheck.errors import UsageError, shown
 
 if TYPE_CHECKING:
-    from convcheck.calculator.figures import Weights
+    from convcheck.calculator.side_weights import Weights
 
 
 def params(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from convcheck.errors import UsageError, shown
 
@@ -23,8 +22,7 @@ PER_WEIGHT = 100
 _SHARD = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 
 
-@dataclass(frozen=True)
-class Shard:
+class Shard(NamedTuple):
     """One part of `of`, counted from 1."""
 
     index: int

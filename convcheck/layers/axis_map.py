@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from convcheck.errors import UsageError
 from convcheck.sizes.limits import MAX_INT64
@@ -14,8 +15,7 @@ class UnknownMapError(UsageError):
     """A kind does not say how lengths of its input become those of its output."""
 
 
-@dataclass(frozen=True)
-class LengthFunction:
+class LengthFunction(NamedTuple):
     """A nondecreasing function from an input's length, between `least` and `most`, to an output's."""
 
     of: Callable[[int], int]
@@ -23,8 +23,7 @@ class LengthFunction:
     most: int = MAX_INT64
 
 
-@dataclass(frozen=True)
-class AxisMap:
+class AxisMap(NamedTuple):
     """An input's axes and an output's, each a group of factors by name; an axis is as long as their product.
 
     `known` factors have one length. A factor on both sides keeps its length, unless `functions` has one for it.
@@ -33,8 +32,8 @@ class AxisMap:
 
     source: tuple[Group, ...]
     target: tuple[Group, ...]
-    known: Mapping[str, int] = field(default_factory=dict)
-    functions: Mapping[str, LengthFunction] = field(default_factory=dict)
+    known: Mapping[str, int] = MappingProxyType({})
+    functions: Mapping[str, LengthFunction] = MappingProxyType({})
     several: Group = ()
 
     @property

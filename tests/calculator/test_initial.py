@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import init
 
 from convcheck.calculator.counts import alone, weights_of
-from convcheck.calculator.figures import Parameter, Weights
+from convcheck.calculator.side_weights import Parameter, Weights
 from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import claims_of
 from convcheck.config.case import Case

@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from convcheck.calculator.figures import Weights
 from convcheck.calculator.shapes import shapes_of
+from convcheck.calculator.side_weights import Weights
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer
 from convcheck.report.format_values import format_number, format_sides

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from convcheck.errors import ShapeError, multiples
 from convcheck.layers.axis_map import AxisMap, numbered
@@ -93,7 +93,7 @@ class PixelUnshuffle(Weightless):
 
     def axis_map(self, rank: int) -> AxisMap | None:
         back = _shuffle(rank, self.downscale_factor)
-        return back and replace(back, source=back.target, target=back.source)
+        return back and back._replace(source=back.target, target=back.source)
 
     def explain(self, shape: Shape) -> Iterator[str]:
         output, factor = self.output_shape(shape), self.downscale_factor

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from convcheck.calculator.figures import BYTES, Parameter, Weights
+from convcheck.calculator.figures import BYTES
+from convcheck.calculator.side_weights import Parameter, Weights
 from convcheck.report.format_values import (
     NOTHING,
     escape_controls,
