@@ -5,7 +5,8 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from convcheck.errors import UsageError, shown
 
@@ -22,7 +23,8 @@ PER_WEIGHT = 100
 _SHARD = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 
 
-class Shard(NamedTuple):
+@dataclass(frozen=True)
+class Shard:
     """One part of `of`, counted from 1."""
 
     index: int

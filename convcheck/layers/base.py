@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from convcheck.layers.axis_map import AxisMap, UnknownMapError, counted
 from convcheck.layers.initialisation import Init
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from convcheck.sizes.axis_origins import AxisOrigins
 
 
-@dataclass(frozen=True)
-class Roundings:
+class Roundings(NamedTuple):
     """How often one output entry is rounded to the tensor's dtype on its way.
 
     `sums` counts the partial sums that are stored in the dtype: 1 for a single accumulation in a wider type.
@@ -32,8 +31,7 @@ class Roundings:
     products_apart: bool = False
 
 
-@dataclass(frozen=True)
-class Statistic:
+class Statistic(NamedTuple):
     """A tensor that a layer gathers in training, such as a running mean; no gradient reaches it.
 
     A variance has the `eps` that is added to it before its root is taken.

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from convcheck.sizes.patterns import Shape
 
 
-@dataclass(frozen=True)
-class Init:
+class Init(NamedTuple):
     """A distribution: `uniform` between -bound and bound, `normal` around 0 with `std`, `ones`, or `zeros`."""
 
     kind: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from convcheck.sizes.limits import MAX_AXES, MAX_INT64
 
@@ -20,8 +20,7 @@ class BadValueError(ValueError):
 Reader = Callable[[object, int], object]
 
 
-@dataclass(frozen=True)
-class Argument:
+class Argument(NamedTuple):
     """A name, the reader of its value (which is told the number of spatial axes), and torch's default.
 
     torch takes some arguments by name alone.
