@@ -34,7 +34,7 @@ from benchmarks.behaviour.comparing import Difference, Found, compare
 from benchmarks.behaviour.faults import fault_questions, seeds_of
 from benchmarks.behaviour.others import catalogue_questions, format_questions, help_questions
 from benchmarks.behaviour.shapes import shape_questions
-from benchmarks.writing import Written, print_table
+from benchmarks.tables import Written, print_table
 
 CASES, SHAPES, CATALOGUE, FAULTS = 300, 1000, 60, 200
 SEEDS = "configs/seeds.yaml"

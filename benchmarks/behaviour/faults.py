@@ -12,7 +12,7 @@ from benchmarks.behaviour.asking import Question
 from benchmarks.behaviour.claims import CONFIG, Case, config
 from benchmarks.behaviour.layers import any_layer
 from benchmarks.behaviour.shapes import written
-from benchmarks.mutating import changed_text, changed_value
+from benchmarks.random_edits import changed_text, changed_value
 
 SECTION = "bad inputs"
 FULL: Case = {

@@ -40,7 +40,7 @@ OPTIONS = (
     ["--max-failures", "2"],
     ["--shard", "1/3"],
     ["--shard", "2/3", "-f", "jsonl"],
-    ["--failed-first", "-k", "equal or weak"],
+    ["-k", "equal or weak"],
     ["-k", "rows or not (equal or refused)", "--strict", "-v"],
     ["--list"],
     ["-r", "windows-sum", "-v", "--color", "always"],

@@ -14,7 +14,7 @@ from benchmarks.behaviour.comparing import Found, compare, first_apart
 from benchmarks.behaviour.faults import fault_questions
 from benchmarks.behaviour.shapes import shape_questions
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SHAPE = Question("shapes", ["shape", "Conv2d(3, 8, 2)", "-i", "1,3,8,8", "-f", "json"])
 
 
