@@ -6,6 +6,8 @@ import copy
 import pickle
 import re
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,15 @@ class RoundTrip(nn.Module):
 BACKEND = "inductor" if any(map(shutil.which, ("c++", "g++", "clang++"))) else "aot_eager"
 
 
+@pytest.fixture
+def recursion_limit() -> Iterator[None]:
+    """Give Python's recursion limit back, which torch's compiler raises for good, and with it for other tests."""
+    before = sys.getrecursionlimit()
+    yield
+    sys.setrecursionlimit(before)
+
+
+@pytest.mark.usefixtures("recursion_limit")
 @pytest.mark.kernels
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 def test_compiled_in_one_graph_for_all_sizes_both_passes_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
