@@ -1,45 +1,44 @@
-"""Results as tables for a terminal."""
+"""Results for a terminal, printed as they come: a heading a case, and under it a line a claim, its verdict first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
+from rich import box
 from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
 from rich.text import Text
 
 from convcheck.errors import escape_line
 from convcheck.report import result_rows
-from convcheck.report.grid import STYLES, Column, cell, grid
+from convcheck.report.format_values import NOTHING, format_count, format_inputs, format_number, format_shape
+from convcheck.report.grid import STYLES, cell
 from convcheck.report.plain_console import print_to_text
-from convcheck.results import Report, Result
+from convcheck.report.prose import prose
+from convcheck.results import Agreement, Finding, Kind, Report, Result, Verdict
 
-_COLUMNS = tuple(Column(header, number=header in result_rows.NUMBERS) for header in result_rows.HEADERS)
-_STACKS = (
-    ((0, 1), (2, 3), (4, 5), (6, 7), (8,)),
-    ((0, 1, 8), (2, 3), (4, 5), (6, 7)),
-    ((0, 1, 8), (2, 3), (4, 5, 6, 7)),
-)
-"""Columns that share a cell, from the widest layout to the narrowest."""
+_SIGNS = {Verdict.EQUAL: "✓", Verdict.DIFFERENT: "✗", Verdict.REFUSED: "–", Verdict.ERROR: "!"}
+_ASCII_SIGNS = {**_SIGNS, Verdict.EQUAL: "+", Verdict.DIFFERENT: "x", Verdict.REFUSED: "-"}
+
+_GAP, _INDENT = 2, 4
+
+_BESIDE = 40
+"""Columns that a layer needs beside the name of its case; with fewer, it stands below."""
+
+_NEVER_BEHIND = frozenset({Kind.WEIGHTS, Kind.ROUNDING, Kind.STRENGTH})
+"""The notes that change what an `equal` is worth; the others are behind --verbose."""
 
 
 def lay_out(report: Report, console: Console, *, verbose: bool, quiet: bool) -> Iterator[RenderableType]:
-    """Yield the table of results, what needs saying about them, and the sum; if quiet, only what was not expected."""
-    results = [result for result in report.results if not (quiet and result.ok)]
-    if results:
-        yield result_table(results, console)
-    for result in results:
-        lines = list(result_rows.remarks(result))
-        if verbose:
-            lines = [f"{subject:<12}{text}" for subject, text in result_rows.evidence(result)]
-        if lines:
-            yield Text("")
-            where = f"  {escape_line(result.source)}" if result.source else ""
-            heading = (f"{escape_line(result.case)} ", "bold"), f"[{result.rewrite}]  ", cell(result.verdict), where
-            yield Text.assemble(*heading)
-            yield from (Text(f"  {line}") for line in lines)
-    if results or not quiet or report.interrupted:
-        yield Text("")
-        yield Text.assemble(*((text, STYLES.get(verdict, "")) for text, verdict in result_rows.total(report)))
+    """Yield the whole table and the sum; if quiet, only what was not as expected."""
+    table = ResultTable(console, (result.rewrite for result in report.results), verbose=verbose)
+    shown = [result for result in report.results if not (quiet and result.ok)]
+    for result in shown:
+        yield from table.rows(result)
+    if shown or not quiet or report.interrupted:
+        yield from total(report)
 
 
 def render(report: Report) -> str:
@@ -47,6 +46,160 @@ def render(report: Report) -> str:
     return print_to_text(lambda console: lay_out(report, console, verbose=False, quiet=False))
 
 
-def result_table(results: Sequence[Result], console: Console) -> RenderableType:
-    """Return the table, with a row for every result."""
-    return grid(_COLUMNS, [result_rows.cells(result) for result in results], console, *_STACKS)
+def total(report: Report) -> Iterator[RenderableType]:
+    """Yield the sum of a run."""
+    pieces = ((text, STYLES.get(verdict, "")) for text, verdict in result_rows.total(report))
+    yield Text("")
+    yield prose(Text.assemble(*pieces))
+
+
+class ResultTable:
+    """The table of a run, row by row.
+
+    Its widths are those of all rows that may come, so that a row is printed before the next is known.
+    """
+
+    def __init__(self, console: Console, rewrites: Iterable[str], *, verbose: bool = False) -> None:
+        self._console, self._verbose = console, verbose
+        self._signs = _ASCII_SIGNS if console.options.ascii_only else _SIGNS
+        self._widths = {
+            "verdict": len("x different"),
+            "rewrite": max([len("rewrite"), *map(len, rewrites)]),
+            "max abs error / bound": len("1.234e-05 / 1.234e-05"),
+            "exact": len(Agreement.IDENTICAL),
+            "gradients": len(Agreement.IDENTICAL),
+        }
+        needed = sum(self._widths.values()) + _GAP * (len(self._widths) - 1)
+        self._room = console.width - needed - _GAP
+        """Columns that are left for a remark beside the row; negative where even the row is too long."""
+        self._stacked = needed > console.width
+        self._case: tuple[str, str | None] | None = None
+        self._notes: set[Finding] = set()
+
+    def rows(self, result: Result) -> Iterator[RenderableType]:
+        """Yield what a result adds to the table: before the first one the headers, before a case its heading."""
+        if self._case is None:
+            yield from self._headers()
+        if self._case != (result.case, result.source):
+            if self._case is not None:
+                yield Text("")
+            yield self._heading(result)
+            self._case, self._notes = (result.case, result.source), set()
+        yield from self._row(result)
+        lines = self._evidence(result) if self._verbose else self._remarks(result)
+        for label, text in lines:
+            yield self._line(label, text)
+
+    def _heading(self, result: Result) -> Table:
+        """Return name and dtype beside the layer, its shapes and its parameters; above them where both do not fit."""
+        name = Text(escape_line(result.case), "bold")
+        numbers = Text(result.dtype if result.device == "cpu" else f"{result.dtype} on {result.device}")
+        layer = Text(escape_line(result.layer))
+        shapes = f"{format_inputs(result.input)} -> {format_shape(result.output_shape.reference)}"
+        facts = Text(f"{shapes}   {format_count(result.params.reference)} parameters")
+        heading = Table.grid(padding=(0, _GAP, 0, 0))
+        heading.add_column(overflow="fold")
+        if self._console.width - max(name.cell_len, numbers.cell_len) < _BESIDE:
+            for line in (name, layer, Text.assemble(facts, "   ", numbers)):
+                heading.add_row(line)
+            return heading
+        heading.columns[0].no_wrap = True
+        heading.add_column(overflow="fold")
+        heading.add_row(name, layer)
+        heading.add_row(numbers, facts)
+        return heading
+
+    def _row(self, result: Result) -> Iterator[RenderableType]:
+        error, bound = format_number(result.error.max_abs), format_number(result.error.bound)
+        measured = NOTHING if error == NOTHING else f"{error:>9} / {bound}"
+        verdict = Text(f"{self._signs[result.verdict]} {result.verdict}", STYLES.get(result.verdict, ""))
+        exact, gradients = map(_agreement, (result.exact.status, result.gradients.status))
+        remark = ", ".join(_remark(result))
+        if self._stacked:
+            yield Text.assemble(verdict, " " * (self._widths["verdict"] - len(verdict) + _GAP), result.rewrite)
+            if measured != NOTHING:
+                yield Text(self._stack(measured, exact, gradients))
+            yield from [self._line("", remark)] if remark else []
+            return
+        row = self._columns()
+        beside = remark if len(remark) <= self._room else ""
+        row.add_row(verdict, result.rewrite, measured, cell(exact), cell(gradients), beside)
+        yield row
+        if remark and not beside:
+            yield self._line("", remark)
+
+    def _headers(self) -> Iterator[RenderableType]:
+        if not self._stacked:
+            yield self._columns(show_header=True)
+            return
+        verdict, rewrite, *below = self._widths
+        yield Text(f"{verdict:<{self._widths[verdict]}}  {rewrite}")
+        yield Text(self._stack(*below))
+        yield Rule(characters="─", style="")
+
+    def _stack(self, *cells: str) -> str:
+        """Return the measured cells as a line of their own, where the width is short."""
+        widths = list(self._widths.values())[-len(cells) :]
+        return " " * _INDENT + "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+    def _columns(self, *, show_header: bool = False) -> Table:
+        table = Table(
+            box=box.SIMPLE_HEAD,
+            show_header=show_header,
+            show_edge=False,
+            pad_edge=False,
+            # The box puts a blank between columns.
+            padding=(0, _GAP - 1, 0, 0),
+        )
+        for header, width in self._widths.items():
+            table.add_column(header, min_width=width, no_wrap=True)
+        table.add_column("", no_wrap=True)
+        return table
+
+    def _evidence(self, result: Result) -> Iterator[tuple[str, str]]:
+        """Yield all evidence as (label, text), but for the layer, which is in the heading."""
+        yield from ((f"{subject:<10}  ", text) for subject, text in result_rows.evidence(result) if subject != "layer")
+
+    def _remarks(self, result: Result) -> Iterator[tuple[str, str]]:
+        """Yield what a reader must know besides the row, as (label, text): the cause first."""
+        if not result.ok or result.verdict is not Verdict.EQUAL:
+            place = f"{escape_line(result.source)}: " if result.source else ""
+            yield from (("", f"{place}{reason}") for reason in map(escape_line, _causes(result)))
+        for note in result.notes:
+            # What holds for a whole case is printed once.
+            if note not in self._notes and note.kind in _NEVER_BEHIND:
+                self._notes.add(note)
+                yield "note: ", escape_line(str(note))
+        if not result.ok:
+            yield "again: ", escape_line(result.reproduce)
+
+    def _line(self, label: str, text: str) -> RenderableType:
+        """Return text below its row, broken between words; a command stays one line, to be copied."""
+        if label.startswith("again"):
+            return Text(f"{'':{_INDENT}}{label}{text}")
+        line = Table.grid()
+        line.add_column(no_wrap=True)
+        line.add_column(overflow="fold")
+        line.add_row(label, Text(text))
+        return Padding(line, (0, 0, 0, _INDENT), expand=False)
+
+
+def _agreement(status: Agreement) -> str:
+    return NOTHING if status is Agreement.NOT_APPLICABLE else status
+
+
+def _remark(result: Result) -> Iterator[str]:
+    """Yield what stands beside the row: how the candidate's parameters differ, and what had been expected."""
+    reference, candidate = result.params.reference, result.params.candidate
+    if candidate is not None and candidate != reference:
+        yield f"{format_count(candidate)} parameters"
+    if result.expected is not Verdict.EQUAL:
+        yield "as expected" if result.verdict is result.expected else f"expected {result.expected}"
+
+
+def _causes(result: Result) -> list[str]:
+    """Return why a verdict is as it is: of a difference the first cause, of anything else all."""
+    causes = [reason for reason in result.reasons if reason.kind is not Kind.EXPECTATION]
+    if result.verdict is Verdict.DIFFERENT:
+        causes = causes[:1]
+    return [str(reason) for reason in (*causes, *(r for r in result.reasons if r.kind is Kind.EXPECTATION))]
