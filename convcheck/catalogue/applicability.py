@@ -19,6 +19,7 @@ def facts(name: str, *, code: bool = True) -> RewriteFacts:
     return RewriteFacts(
         name=name,
         claim=rewrite.claim,
+        summary=rewrite.summary,
         reference=rewrite.reference,
         holds_when=rewrite.holds_when,
         formula=rewrite.formula,
@@ -39,6 +40,7 @@ def offers(layer: Layer, shapes: Shapes) -> list[Offer]:
     """Return for every rewrite whether it holds for `layer` on inputs of `shapes`, those that hold first."""
     rows = []
     for name, rewrite in catalogue().items():
-        reasons = tuple(str(refusal) for refusal in rewrite.refuse(layer, shapes))
-        rows.append(Offer(name, not reasons, reasons or (rewrite.claim,)))
-    return sorted(rows, key=lambda offer: not offer.holds)
+        fits, refusals = isinstance(layer, rewrite.families), rewrite.refuse(layer, shapes)
+        brief = "; ".join(refusal.brief for refusal in refusals) or rewrite.summary
+        rows.append(Offer(name, not refusals, fits, brief, tuple(map(str, refusals)) or (rewrite.claim,)))
+    return sorted(rows, key=lambda offer: (not offer.holds, not offer.fits))

@@ -14,6 +14,7 @@ class RewriteFacts:
 
     name: str
     claim: str
+    summary: str
     reference: str
     holds_when: str
     formula: str
@@ -28,8 +29,13 @@ class RewriteFacts:
 
 @dataclass(frozen=True)
 class Offer:
-    """Whether a rewrite holds for a layer, and if not, why."""
+    """Whether a rewrite holds for a layer, and if not, why; `brief` says what it does, or why not, in a few words.
+
+    `fits` is whether it is made for layers of this kind at all.
+    """
 
     rewrite: str
     holds: bool
+    fits: bool
+    brief: str
     reasons: tuple[str, ...]

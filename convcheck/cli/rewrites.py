@@ -19,11 +19,13 @@ Subject = Annotated[
         autocompletion=completion.subjects,
     ),
 ]
+AllKinds = Annotated[bool, typer.Option("--all", help="Of a layer, list rewrites for other kinds of layers, too.")]
 
 
 def rewrites(
     subject: Subject = None,
     input: options.Input = None,
+    all_kinds: AllKinds = False,
     format: options.FormatOption = "table",
     color: options.Colour = "auto",
 ) -> None:
@@ -50,10 +52,10 @@ def rewrites(
         else:
             from convcheck.report.tables import rewrite_table
 
-            console.show(out, rewrite_table.applicability_tables(offered, out))
+            console.show(out, rewrite_table.applicability_tables(offered, all_kinds=all_kinds))
         return
-    if input:
-        raise UsageError("-i goes with a layer: convcheck rewrites LAYER -i SHAPE")
+    if input or all_kinds:
+        raise UsageError(f"{'-i' if input else '--all'} goes with a layer: convcheck rewrites LAYER")
     coded = subject is not None or format == "json"
     described = [facts(name, code=coded) for name in ([subject] if subject else catalogue())]
     if format == "json":
@@ -63,5 +65,5 @@ def rewrites(
     else:
         from convcheck.report.tables import rewrite_table
 
-        pages = rewrite_table.rewrite_page(described[0]) if subject else rewrite_table.catalogue_tables(described, out)
+        pages = rewrite_table.rewrite_page(described[0]) if subject else rewrite_table.catalogue_tables(described)
         console.show(out, pages)

@@ -68,6 +68,7 @@ def analysis(
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="broadcast products, softmax, and a sum over the keys",
     reference="scaled_dot_product_attention",
     holds_when="always",
     formula="o[l, v] = sum over s of P[l, 1, s] * value[s, v], with P[l] the softmax over s of "

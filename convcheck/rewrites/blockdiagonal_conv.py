@@ -30,7 +30,8 @@ def weights(layer: Conv | ConvTranspose, shape: Shape) -> Mapping[str, Recipe]:
 
 REWRITE = Rewrite(
     claim=__doc__,
-    reference="Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
+    summary="one dense convolution with a block-diagonal weight",
+    reference="Conv1d, Conv2d or Conv3d, transposed or not",
     holds_when="groups > 1",
     formula="y[(g o), n] = b[(g o)] + sum over g', i, k of D[(g o), (g' i), k] * x[(g' i), s*n + d*k - p], "
     "with D = W where g' = g, else 0",

@@ -54,6 +54,7 @@ def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="a broadcast product, summed over the shared axis",
     reference="Linear, matmul(), bmm() or mm()",
     holds_when="always",
     formula="y[m, p] = sum over n of (a[m, 1, n] * b[1, p, n]), b being the transposed right side, or W of a Linear",

@@ -32,6 +32,7 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="1x1 convolution, then depth-to-space",
     reference="ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
     holds_when="kernel = stride, no padding, no output_padding, dilation 1 along axes where the kernel is longer "
     "than 1",

@@ -70,6 +70,7 @@ def macs(conv: ConvTranspose, shape: Shape) -> int:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="stride-1 convolution of all phases, depth-to-space",
     reference="ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
     holds_when="dilation 1 along axes where the kernel is longer than 1",
     formula="y[o, s*m + r - p] = b[o] + sum over i, t of W[i, o, s*t + r] * x[i, m - t], W zero beyond the kernel",

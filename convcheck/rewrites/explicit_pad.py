@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def padded(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     if not is_padded(conv):
-        yield Refusal("padding", written_padding(conv), "there is nothing to rewrite: no axis is padded", vacuous=True)
+        yield Refusal(
+            "padding", written_padding(conv), "there is nothing to rewrite", "no axis is padded", vacuous=True
+        )
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
@@ -42,6 +44,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="F.pad, then the convolution without padding",
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="padding is not 0: numbers or 'same', and any padding_mode",
     formula="y[o, n] = b[o] + sum over i, k of W[o, i, k] * X[i, s*n + d*k], with X[i, m] = x[i, m - p] padded",

@@ -175,7 +175,8 @@ def macs(layer: Windowed, shape: Shape) -> int:
 
 REWRITE = Rewrite(
     claim=__doc__,
-    reference="any convolution or transposed convolution",
+    summary="a product of spectra, cropped and strided",
+    reference="Conv1d, Conv2d or Conv3d, transposed or not",
     holds_when="always",
     formula="y = F^-1(F(x) * conj(F(w))) at every s-th point; F^-1(F(x) * F(w)) on spread inputs if it is transposed",
     source="A. V. Oppenheim and R. W. Schafer, Discrete-Time Signal Processing, on linear convolution by the DFT",

@@ -19,7 +19,9 @@ def covers_input(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     # A kernel of this many taps has room for no dilation, and none for a second window.
     padded = tuple(sum(pads) + length for pads, length in zip(conv.pads, shape[-conv.dims :], strict=True))
     if conv.kernel_size != padded:
-        yield Refusal("kernel_size", conv.kernel_size, f"needs to be {padded}: one tap for each padded input position")
+        yield Refusal(
+            "kernel_size", conv.kernel_size, f"needs to be {padded}", "one tap for each padded input position"
+        )
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
@@ -45,6 +47,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="Flatten, then Linear",
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="the kernel has one tap for each position of the padded input, along every axis; groups 1",
     formula="y[o] = b[o] + sum over i, k of W[o, (i k)] * x[i, k - p]",

@@ -22,8 +22,8 @@ def foldable(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
         return
     layer, norm = chain.layers
     if not cast(BatchNorm, norm).track_running_stats:
-        need = "needs to be True: without running statistics the batch's own are taken, in eval mode too"
-        yield Refusal("track_running_stats", False, need)
+        why = "without running statistics the batch's own are taken, in eval mode too"
+        yield Refusal("track_running_stats", False, "needs to be True", why)
     if len(shape) != layer.dims + 2:
         made = list(layer.output_shape(shape))
         need = f"needs {layer.dims + 2} axes, so that axis 1 of {layer.kind}'s output, {made}, is its channels"
@@ -84,6 +84,7 @@ def roundings(chain: Sequential) -> Roundings:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="BatchNorm folded into the layer before it",
     reference="Sequential of Conv, ConvTranspose or Linear, and BatchNorm",
     holds_when="eval mode with running statistics, and a batched input",
     formula="W'[o] = W[o] * gamma[o] / sqrt(var[o] + eps), b'[o] = (b[o] - mean[o]) * gamma[o] / sqrt(var[o] + eps) + "

@@ -46,6 +46,7 @@ def candidate(layer: Layer, shape: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="a lookup at indices that are computed",
     reference="PixelShuffle, PixelUnshuffle, Flatten, Unflatten or rearrange()",
     holds_when="always",
     formula="y.flat[m] = x.flat[sum over axes a of ((m // out_stride[a]) % length[a]) * in_stride[a]]",

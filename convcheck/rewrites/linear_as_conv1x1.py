@@ -31,6 +31,7 @@ def candidate(linear: Linear, shape: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="1x1 convolution over tokens, channels first",
     reference="Linear",
     holds_when="always",
     formula="y[o, n] = b[o] + sum over i of W[o, i, 0] * x[i, n], with n over all leading axes",

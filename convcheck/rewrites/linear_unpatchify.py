@@ -32,6 +32,7 @@ def candidate(conv: ConvTranspose, shape: Shape, order: str) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="Linear on tokens, each laid out as a patch",
     reference="ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
     holds_when="kernel = stride, no padding, no output_padding, groups 1, dilation 1 along axes where the kernel is "
     "longer than 1",

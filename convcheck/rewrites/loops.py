@@ -20,8 +20,8 @@ def few_positions(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     output = conv.output_shape(shape)
     positions = math.prod(output) // conv.out_channels
     if positions > MOST_POSITIONS:
-        need = f"needs to be {MOST_POSITIONS:,} at most, over all images: a loop takes them one by one"
-        yield Refusal("size", f"{positions:,} output positions", need, vacuous=True)
+        need, why = f"needs to be {MOST_POSITIONS:,} at most, over all images", "a loop takes them one by one"
+        yield Refusal("size", f"{positions:,} output positions", need, why, vacuous=True)
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
@@ -67,6 +67,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="a loop over output positions",
     reference="Conv1d, Conv2d or Conv3d",
     holds_when=f"always, up to {MOST_POSITIONS:,} output positions",
     formula="for every n: y[o, n] = b[o] + sum over i, k of W[o, i, k] * x[i, s*n + d*k - p]",

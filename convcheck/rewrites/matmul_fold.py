@@ -53,6 +53,7 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="matrix product, then fold, which adds overlaps up",
     reference="ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
     holds_when="always",
     formula="y[o, m] = b[o] + sum over n, k with s*n + d*k - p = m of C[(o k), n], with C[g] = W[g] X[g]",

@@ -29,8 +29,8 @@ def mergeable(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
         need = f"needs to be 1, or that of layer 1, {second.kernel_size}, with no padding there"
         yield Refusal("kernel_size of layer 0", first.kernel_size, need)
     elif is_padded(second) and first.bias and second.padding_mode == "zeros":
-        need = "needs to be 0, since layer 0 has a bias: where layer 1 sees zeros, one convolution would see the bias"
-        yield Refusal("padding of layer 1", written_padding(second), need)
+        why = "where layer 1 sees zeros, one convolution would see the bias"
+        yield Refusal("padding of layer 1", written_padding(second), "needs to be 0, since layer 0 has a bias", why)
 
 
 def candidate(chain: Sequential, shape: Shape) -> nn.Module:
@@ -85,6 +85,7 @@ def macs(chain: Sequential, shape: Shape) -> int:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="two convolutions, one of them 1x1, in one",
     reference="Sequential of two Conv",
     holds_when="the second is 1x1 without padding; or the first is 1x1, without bias if the second pads with zeros",
     formula="W[o, i, k] = sum over m of B[o, m, k] * A[m, i, k], b[o] = c[o] + sum over m, k of B[o, m, k] * a[m], "

@@ -24,10 +24,10 @@ def separable(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
         return
     depthwise, mix = cast("tuple[Conv, Conv]", chain.layers)
     if depthwise.groups != depthwise.in_channels:
-        need = f"needs to be in_channels, {depthwise.in_channels}: try merge-convs"
-        yield Refusal("groups of layer 0", depthwise.groups, need)
+        need = f"needs to be in_channels, {depthwise.in_channels}"
+        yield Refusal("groups of layer 0", depthwise.groups, need, "try merge-convs")
     if not is_pointwise(mix):
-        yield Refusal("layer 1", mix, "needs to be 1x1 without padding: it would see neighbours, or the border")
+        yield Refusal("layer 1", mix, "needs to be 1x1 without padding", "it would see neighbours, or the border")
 
 
 def candidate(chain: Sequential, shape: Shape) -> nn.Module:
@@ -73,6 +73,7 @@ def macs(chain: Sequential, shape: Shape) -> int:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="depthwise and 1x1 convolution in one dense one",
     reference="Sequential of a depthwise Conv and a 1x1 Conv",
     holds_when="groups = in_channels in the first, the second is 1x1 without padding; any stride, padding and dilation",
     formula="W[o, i, k] = sum over m of P[o, (i m)] * D[(i m), k], b[o] = c[o] + sum over m of P[o, m] * a[m]",

@@ -155,6 +155,7 @@ def analysis(
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="projections, heads by einops, attention in each",
     reference="MultiheadAttention",
     holds_when="always",
     formula="y = W_o concat over h of (P_h W_v[h] value) + b_o, with P_h the softmax of "

@@ -35,6 +35,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="space-to-depth, then 1x1 convolution",
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="kernel = stride, no padding, dilation 1 along axes where the kernel is longer than 1",
     formula="y[o, n] = b[o] + sum over i, k of W[o, (i k)] * x[i, s*n + k], with s = kernel: no input is read twice",

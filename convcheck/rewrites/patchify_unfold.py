@@ -39,6 +39,7 @@ def candidate(patchify: Patchify, shape: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="windows as tokens, then Linear, channels last",
     reference="Patchify",
     holds_when="always",
     formula="y[n, o] = b[o] + sum over i, k of W[o, (i k)] * x[s*n + k, i]",

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def pointwise(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     if set(conv.kernel_size) != {1}:
-        yield Refusal("kernel_size", conv.kernel_size, "needs to be 1: a Linear sees one position at a time")
+        yield Refusal("kernel_size", conv.kernel_size, "needs to be 1", "a Linear sees one position at a time")
     if is_padded(conv):
-        yield Refusal("padding", written_padding(conv), "needs to be 0: it makes outputs that see no input")
+        yield Refusal("padding", written_padding(conv), "needs to be 0", "it makes outputs that see no input")
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
@@ -44,6 +44,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="Linear on the channels of every stride-th position",
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="kernel 1, no padding, groups 1; any stride",
     formula="y[o, n] = b[o] + sum over i of W[o, i] * x[i, s*n]",

@@ -39,6 +39,7 @@ def candidate(layer: Layer, shape: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="view, permute, view",
     reference="PixelShuffle, PixelUnshuffle, Flatten, Unflatten or rearrange()",
     holds_when="always",
     formula="y[joined axes, in their new order] = x[joined axes, in their old order]",

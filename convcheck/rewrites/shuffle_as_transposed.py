@@ -24,13 +24,13 @@ def spreadable(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
         return
     conv = cast(Conv, chain.layers[0])
     if set(conv.stride) != {1}:
-        yield Refusal("stride", conv.stride, "needs to be 1: every input has to be spread over the outputs")
+        yield Refusal("stride", conv.stride, "needs to be 1", "every input has to be spread over the outputs")
     if has_holes(conv):
-        yield Refusal("dilation", conv.dilation, "needs to be 1: taps must lie next to each other")
+        yield Refusal("dilation", conv.dilation, "needs to be 1", "taps must lie next to each other")
     if is_padded(conv) and conv.padding_mode != "zeros":
-        yield Refusal("padding_mode", conv.padding_mode, "needs to be zeros: beyond the border nothing is spread")
+        yield Refusal("padding_mode", conv.padding_mode, "needs to be zeros", "beyond the border nothing is spread")
     if any(max(pads) > k - 1 for pads, k in zip(conv.pads, conv.kernel_size, strict=True)):
-        yield Refusal("padding", conv.padding, "needs to be below kernel_size: further out no input reaches")
+        yield Refusal("padding", conv.padding, "needs to be below kernel_size", "further out no input reaches")
 
 
 def borders(conv: Conv, upscale: int) -> tuple[Shape, Shape]:
@@ -101,6 +101,7 @@ def macs(chain: Sequential, shape: Shape) -> int:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="one transposed convolution with a longer kernel",
     reference="Sequential of Conv2d and PixelShuffle",
     holds_when="stride 1, dilation 1, padding with zeros and by less than the kernel",
     formula="y[o, r*n + a] = b[o, a] + sum over i, j of V[i, o, r*(n - j) + a + P] * x[i, j], with "

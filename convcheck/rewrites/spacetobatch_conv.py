@@ -71,6 +71,7 @@ def macs(conv: Conv, shape: Shape) -> int:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="dense convolution on phases, folded into the batch",
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="dilation > 1 along some axis",
     formula="y[o, P*m + q] = b[o] + sum over i, k of W[o, i, k] * X[q, i, (s/c)*m + k], with X[q, i, n] = "

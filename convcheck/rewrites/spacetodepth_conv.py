@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def strided(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     if set(conv.stride) == {1}:
-        need = "there is nothing to rewrite: its blocks are single positions"
-        yield Refusal("stride", conv.stride, need, vacuous=True)
+        why = "its blocks are single positions"
+        yield Refusal("stride", conv.stride, "there is nothing to rewrite", why, vacuous=True)
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
@@ -55,6 +55,7 @@ def macs(conv: Conv, shape: Shape) -> int:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="space-to-depth by the stride, stride-1 convolution",
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="stride above 1 along some axis, groups 1, dilation 1 along axes where the kernel is longer than 1",
     formula="y[o, n] = b[o] + sum over i, t, r of W[o, i, s*t + r] * x[i, s*(n + t) + r - p], W zero beyond the kernel",

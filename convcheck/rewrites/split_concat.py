@@ -54,7 +54,8 @@ def weights(layer: Conv | ConvTranspose, shape: Shape) -> Mapping[str, Recipe]:
 
 REWRITE = Rewrite(
     claim=__doc__,
-    reference="Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
+    summary="one convolution a group, concatenated",
+    reference="Conv1d, Conv2d or Conv3d, transposed or not",
     holds_when="groups > 1",
     formula="y = concat over g of conv(x[g], W[g]) + b[g], along the channels",
     source="torch.nn.Conv2d, argument groups: with two, conv layers side by side on half the channels, concatenated",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def strided(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     if set(conv.stride) == {1}:
-        yield Refusal("stride", conv.stride, "there is nothing to rewrite: no output is left out", vacuous=True)
+        yield Refusal("stride", conv.stride, "there is nothing to rewrite", "no output is left out", vacuous=True)
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
@@ -51,6 +51,7 @@ def macs(conv: Conv, shape: Shape) -> int:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="every s-th output of the stride-1 convolution",
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="stride above 1 along some axis",
     formula="y[o, n] = z[o, s*n], with z[o, m] = b[o] + sum over i, k of W[o, i, k] * x[i, m + d*k - p]",

@@ -52,6 +52,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="a sum of 1x1 convolutions, one for every tap",
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="always",
     formula="y[o, n] = b[o] + sum over k of (sum over i of W[k, o, i] * x[i, s*n + d*k - p])",

@@ -21,12 +21,12 @@ def clips_tile(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     kernel, stride, dilation = conv.kernel_size[0], conv.stride[0], conv.dilation[0]
     if kernel != stride:
         what = "overlap" if kernel > stride else "leave frames out"
-        need = f"needs to begin as stride does, {conv.stride}: clips of {kernel} frames, {stride} apart, {what}"
-        yield Refusal("kernel_size", conv.kernel_size, need)
+        need, why = f"needs to begin as stride does, {conv.stride}", f"clips of {kernel} frames, {stride} apart, {what}"
+        yield Refusal("kernel_size", conv.kernel_size, need, why)
     if any(conv.pads[0]):
-        yield Refusal("padding", written_padding(conv), "needs to be 0 in time: padding shifts every clip")
+        yield Refusal("padding", written_padding(conv), "needs to be 0 in time", "padding shifts every clip")
     if dilation != 1 and kernel != 1:
-        yield Refusal("dilation", conv.dilation, "needs to be 1 in time: a dilated kernel reads no contiguous clip")
+        yield Refusal("dilation", conv.dilation, "needs to be 1 in time", "a dilated kernel reads no contiguous clip")
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
@@ -62,6 +62,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="frames folded into channels, then Conv2d",
     reference="Conv3d",
     holds_when="temporal kernel = temporal stride, no temporal padding, no temporal dilation unless the temporal "
     "kernel is 1",

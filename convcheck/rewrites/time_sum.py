@@ -54,6 +54,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="a sum of Conv2d, one for every frame of the kernel",
     reference="Conv3d",
     holds_when="always, for a Conv3d",
     formula="y[o, t, n] = b[o] + sum over kt of (sum over i, k of W[kt, o, i, k] * x[i, s*t + d*kt - p, s*n + d*k - p])"

@@ -44,9 +44,9 @@ def what_fits(layer: Conv | ConvTranspose, shape: Shape) -> str:
 def small_matrix(layer: Conv | ConvTranspose, shape: Shape) -> Iterator[Refusal]:
     rows, columns = matrix_shape(layer, shape)
     if rows * columns > MOST_ENTRIES:
-        need = f"the matrix needs to have {MOST_ENTRIES:,} entries at most, and would have {rows * columns:,}; "
-        need += what_fits(layer, shape)
-        yield Refusal("size", f"{rows:,} outputs by {columns:,} inputs", need, vacuous=True)
+        need = f"the matrix needs to have {MOST_ENTRIES:,} entries at most, and would have {rows * columns:,}"
+        why = what_fits(layer, shape)
+        yield Refusal("size", f"{rows:,} outputs by {columns:,} inputs", need, why, vacuous=True)
 
 
 def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
@@ -119,7 +119,8 @@ def macs(layer: Conv | ConvTranspose, shape: Shape) -> int:
 
 REWRITE = Rewrite(
     claim=__doc__,
-    reference="Conv1d, Conv2d, Conv3d or a transposed convolution",
+    summary="one matrix on the flattened input",
+    reference="Conv1d, Conv2d or Conv3d, transposed or not",
     holds_when=f"always, up to {MOST_ENTRIES:,} entries of the matrix",
     formula="y = T x + b, with T[(o n), (i m)] = sum of W[o, i, k] over the taps k with s*n + d*k - p = m; "
     "a transposed convolution's matrix is the transpose of a convolution's",

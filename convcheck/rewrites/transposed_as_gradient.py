@@ -79,6 +79,7 @@ def macs(layer: ConvTranspose | Unpatchify, shape: Shape) -> int:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="the gradient of the convolution of the same weight",
     reference="ConvTranspose1d, ConvTranspose2d, ConvTranspose3d or Unpatchify",
     holds_when="always",
     formula="<A z, x> == <z, A^T x>, with A z the matching convolution of z: A^T x is the gradient of the left in z",

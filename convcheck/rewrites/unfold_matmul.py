@@ -45,6 +45,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="im2col, then a matrix product",
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="always",
     formula="Y[g] = W[g] X[g] + b, with X[(i k), n] = x[i, s*n + d*k - p]",

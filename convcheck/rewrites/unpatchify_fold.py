@@ -46,6 +46,7 @@ def candidate(unpatchify: Unpatchify, shape: Shape) -> nn.Module:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="Linear makes a patch of every token, overlap-add",
     reference="Unpatchify",
     holds_when="always",
     formula="y[m, o] = b[o] + sum over n, k with s*n + k = m of (sum over i of W[(o k), i] * x[n, i])",

@@ -73,6 +73,7 @@ def roundings(conv: Conv) -> Roundings:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="sliding windows times the weight, summed",
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="always",
     formula="y[o, n] = b[o] + sum over i, k of W[o, i, k] * X[i, n, k], with X[i, n, k] = x[i, s*n + d*k - p]",

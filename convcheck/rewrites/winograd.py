@@ -47,11 +47,11 @@ TILES: Mapping[int, tuple[Rows, Rows, Rows]] = {
 
 def three_neighbouring_taps(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     if set(conv.kernel_size) != {3}:
-        yield Refusal("kernel_size", conv.kernel_size, "needs to be 3: the tiles are made for three taps")
+        yield Refusal("kernel_size", conv.kernel_size, "needs to be 3", "the tiles are made for three taps")
     if set(conv.stride) != {1}:
-        yield Refusal("stride", conv.stride, "needs to be 1: a tile computes neighbouring outputs")
+        yield Refusal("stride", conv.stride, "needs to be 1", "a tile computes neighbouring outputs")
     if set(conv.dilation) != {1}:
-        yield Refusal("dilation", conv.dilation, "needs to be 1: a tile reads neighbouring inputs")
+        yield Refusal("dilation", conv.dilation, "needs to be 1", "a tile reads neighbouring inputs")
 
 
 def tile(conv: Conv, shape: Shape) -> int:
@@ -161,6 +161,7 @@ def macs(conv: Conv, shape: Shape) -> int:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="tiles that need fewer products: F(2,3) and F(4,3)",
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="kernel 3, stride 1, dilation 1",
     formula="y = A^T ((G w) * (B^T x)) on each tile of m outputs, with m + 2 products an axis in place of 3 m",

@@ -63,6 +63,7 @@ def macs(conv: ConvTranspose, shape: Shape) -> int:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="zeros between inputs, then a flipped convolution",
     reference="ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
     holds_when="always",
     formula="y[o, m] = b[o] + sum over i, k of W[i, o, K-1-k] * z[i, m + d*k - (d*(K-1) - p)], with z[i, s*n] = "

@@ -35,6 +35,7 @@ def macs(conv: Conv, shape: Shape) -> int:
 
 REWRITE = Rewrite(
     claim=__doc__,
+    summary="dense convolution with zeros between the taps",
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="dilation > 1 along some axis",
     formula="y[o, n] = b[o] + sum over i, j of V[o, i, j] * x[i, s*n + j - p], with V[o, i, d*k] = W[o, i, k] and "

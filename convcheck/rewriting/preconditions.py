@@ -13,7 +13,9 @@ def windows_tile(conv: Conv, _shape: Shape) -> Iterator[Refusal]:
     """Refuse a convolution whose windows are not a tiling: no overlap, no gap, no hole, no padding."""
     yield from _kernel_is_stride(conv, "windows")
     if is_padded(conv):
-        yield Refusal("padding", written_padding(conv), "needs to be 0: padding shifts every window off the patch grid")
+        yield Refusal(
+            "padding", written_padding(conv), "needs to be 0", "padding shifts every window off the patch grid"
+        )
     yield from no_holes(conv, _shape)
 
 
@@ -21,46 +23,46 @@ def spreads_tile(conv: ConvTranspose, _shape: Shape) -> Iterator[Refusal]:
     """Refuse a transposed convolution whose spread kernels are not a tiling of the whole output."""
     yield from _kernel_is_stride(conv, "patches")
     if any(conv.padding):
-        yield Refusal("padding", conv.padding, "needs to be 0: padding cuts patches at the border")
+        yield Refusal("padding", conv.padding, "needs to be 0", "padding cuts patches at the border")
     if any(conv.output_padding):
-        yield Refusal("output_padding", conv.output_padding, "needs to be 0: no patch covers what it adds")
+        yield Refusal("output_padding", conv.output_padding, "needs to be 0", "no patch covers what it adds")
     yield from no_holes(conv, _shape)
 
 
 def _kernel_is_stride(conv: Conv | ConvTranspose, tiles: str) -> Iterator[Refusal]:
     if conv.kernel_size != conv.stride:
         what = "overlap" if any(k > s for k, s in zip(conv.kernel_size, conv.stride, strict=True)) else "leave gaps"
-        yield Refusal("kernel_size", conv.kernel_size, f"needs to equal stride, {conv.stride}: {tiles} {what}")
+        yield Refusal("kernel_size", conv.kernel_size, f"needs to equal stride, {conv.stride}", f"{tiles} {what}")
 
 
 def no_holes(conv: Conv | ConvTranspose, _shape: Shape) -> Iterator[Refusal]:
     """Refuse dilation, except along axes where the kernel has one tap and nothing to spread."""
     if has_holes(conv):
-        yield Refusal("dilation", conv.dilation, "needs to be 1: a dilated kernel is no contiguous patch")
+        yield Refusal("dilation", conv.dilation, "needs to be 1", "a dilated kernel is no contiguous patch")
 
 
 def ungrouped(conv: Conv | ConvTranspose, _shape: Shape) -> Iterator[Refusal]:
     """Refuse groups: one matrix product mixes all channels."""
     if conv.groups != 1:
-        yield Refusal("groups", conv.groups, "needs to be 1: one Linear mixes all channels")
+        yield Refusal("groups", conv.groups, "needs to be 1", "one Linear mixes all channels")
 
 
 def grouped(conv: Conv | ConvTranspose, _shape: Shape) -> Iterator[Refusal]:
     """Refuse a layer of one group, of which a rewrite for several would be a copy."""
     if conv.groups == 1:
-        yield Refusal("groups", 1, "there is nothing to rewrite: all channels are in it", vacuous=True)
+        yield Refusal("groups", 1, "there is nothing to rewrite", "all channels are in it", vacuous=True)
 
 
 def dilated(conv: Conv, _shape: Shape) -> Iterator[Refusal]:
     """Refuse a layer without dilation, of which a rewrite for dilated ones would be a copy."""
     if set(conv.dilation) == {1}:
-        yield Refusal("dilation", conv.dilation, "there is nothing to rewrite: no axis is dilated", vacuous=True)
+        yield Refusal("dilation", conv.dilation, "there is nothing to rewrite", "no axis is dilated", vacuous=True)
 
 
 def temporal(conv: Conv, _shape: Shape) -> Iterator[Refusal]:
     """Refuse a convolution of fewer axes than a video has."""
     if conv.dims != 3:
-        yield Refusal("layer", conv.kind, "needs to be Conv3d: the others have no time", vacuous=True)
+        yield Refusal("layer", conv.kind, "needs to be Conv3d", "the others have no time", vacuous=True)
 
 
 def is_padded(conv: Conv) -> bool:

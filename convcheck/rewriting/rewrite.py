@@ -42,7 +42,7 @@ Recipe = tuple[str, *tuple[str | Step, ...]]
 
 @dataclass(frozen=True)
 class Refusal:
-    """One reason why a rewrite does not hold for a layer: the field, its value, and the value it needs.
+    """One reason why a rewrite does not hold for a layer: the field, its value, the value it needs, and why.
 
     It is vacuous if there is nothing to rewrite, or the layer is not of the kind or size that the rewrite is made for.
     """
@@ -50,9 +50,15 @@ class Refusal:
     field: str
     value: object
     need: str
+    why: str = ""
     vacuous: bool = False
 
     def __str__(self) -> str:
+        return f"{self.brief}: {self.why}" if self.why else self.brief
+
+    @property
+    def brief(self) -> str:
+        """The reason in a few words."""
         return f"{self.field} is {self.value}, and {self.need}"
 
 
@@ -72,6 +78,8 @@ class Rewrite:
 
     claim: str
     """One sentence: what equals what. It is the docstring of the rewrite's file."""
+    summary: str
+    """The candidate in a few words, for lists."""
     reference: str
     """The layers it rewrites, in words."""
     holds_when: str

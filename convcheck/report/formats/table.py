@@ -19,7 +19,7 @@ from convcheck.report.plain_console import print_to_text
 from convcheck.report.prose import prose
 from convcheck.results import Agreement, Finding, Kind, Report, Result, Verdict
 
-_SIGNS = {Verdict.EQUAL: "✓", Verdict.DIFFERENT: "✗", Verdict.REFUSED: "–", Verdict.ERROR: "!"}
+_SIGNS = {Verdict.EQUAL: "✓", Verdict.DIFFERENT: "✗", Verdict.REFUSED: "\N{EN DASH}", Verdict.ERROR: "!"}
 _ASCII_SIGNS = {**_SIGNS, Verdict.EQUAL: "+", Verdict.DIFFERENT: "x", Verdict.REFUSED: "-"}
 
 _GAP, _INDENT = 2, 4

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.syntax import Syntax
+from rich.table import Table
 from rich.text import Text
 
 from convcheck.catalogue.facts import Offer, RewriteFacts
-from convcheck.report.grid import Column, grid
+from convcheck.report.prose import prose
+
+_NAME = len("transposed-as-gradient *")
 
 
-def catalogue_tables(rewrites: Sequence[RewriteFacts], console: Console) -> Iterator[RenderableType]:
-    """Yield the whole catalogue as a table."""
-    columns = (Column("rewrite"), Column("reference"), Column("one-to-one"), Column("claim"))
-    rows = [(r.name, r.reference, "yes" if r.one_to_one else "no", r.claim) for r in rewrites]
-    yield grid(columns, rows, console)
+def catalogue_tables(rewrites: Sequence[RewriteFacts]) -> Iterator[RenderableType]:
+    """Yield the whole catalogue, by the layers that are rewritten: a line a rewrite."""
+    by_reference = sorted(rewrites, key=lambda rewrite: (rewrite.reference, rewrite.name))
+    for reference, group in groupby(by_reference, key=lambda rewrite: rewrite.reference):
+        yield prose(Text(reference, "bold"))
+        yield _lines((r.name if r.one_to_one else f"{r.name} *", r.summary) for r in group)
+        yield Text("")
+    yield prose(Text("* not one-to-one: training would let the copies or zeros of a weight drift apart"))
+    yield prose(Text("`convcheck rewrites NAME` explains one, and prints its code"))
 
 
 def rewrite_page(rewrite: RewriteFacts) -> Iterator[RenderableType]:
     """Yield one rewrite: its claim, when it holds, how weights move, and the candidate as code."""
     yield Text(rewrite.name, style="bold")
-    yield Text(rewrite.claim)
+    yield prose(Text(rewrite.claim))
     yield Text("")
-    yield from _facts(
+    yield _facts(
         {
             "reference": rewrite.reference,
             "holds when": rewrite.holds_when,
@@ -37,22 +45,45 @@ def rewrite_page(rewrite: RewriteFacts) -> Iterator[RenderableType]:
         }
     )
     yield Text("")
-    yield Text("the candidate for the example, as code to copy:")
+    yield prose(Text("the candidate for the example, as code to copy:"))
     yield Text("")
-    code = Syntax("", "python", background_color="default").highlight(rewrite.code)
+    code = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(rewrite.code)
     code.rstrip()
     yield code
 
 
-def applicability_tables(offers: Sequence[Offer], console: Console) -> Iterator[RenderableType]:
-    """Yield which rewrites hold for a layer, and why the others do not."""
-    columns = (Column("rewrite"), Column("holds"), Column("because"))
-    yield grid(columns, [(o.rewrite, "yes" if o.holds else "no", "; ".join(o.reasons)) for o in offers], console)
+def applicability_tables(offers: Sequence[Offer], *, all_kinds: bool) -> Iterator[RenderableType]:
+    """Yield which rewrites hold for a layer, and why others that are made for its kind do not."""
+    held = [offer for offer in offers if offer.holds]
+    others = [offer for offer in offers if not offer.holds and (offer.fits or all_kinds)]
+    hidden = len(offers) - len(held) - len(others)
+    if held:
+        yield prose(Text("hold", "bold green"))
+        yield _lines((offer.rewrite, offer.brief) for offer in held)
+    if others:
+        yield from [Text("")] if held else []
+        yield prose(Text("do not hold", "bold yellow"))
+        yield _lines((offer.rewrite, offer.brief) for offer in others)
+    if hidden:
+        yield Text("")
+        yield prose(Text(f"{hidden} more are made for layers of other kinds; --all lists them"))
 
 
-def _facts(facts: Mapping[str, str | Sequence[str] | None]) -> Iterator[Text]:
+def _lines(rows: Iterable[tuple[str, str]]) -> Table:
+    lines = Table.grid(padding=(0, 2, 0, 0))
+    lines.add_column(no_wrap=True, min_width=_NAME)
+    lines.add_column(overflow="fold")
+    for name, text in rows:
+        lines.add_row(name, Text(text))
+    return lines
+
+
+def _facts(facts: Mapping[str, str | Sequence[str] | None]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
     for name, text in facts.items():
         lines = [text] if isinstance(text, str) else list(text or ())
-        for number, line in enumerate(lines):
-            if line:
-                yield Text.assemble((f"{name if number == 0 else '':<12}", "bold"), line)
+        for number, line in enumerate(filter(None, lines)):
+            table.add_row(name if number == 0 else "", Text(line))
+    return table
