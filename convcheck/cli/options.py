@@ -13,6 +13,9 @@ from convcheck.config.checks import DType, check_device, check_seed
 from convcheck.errors import UsageError
 from convcheck.report.formats import check_format, format_names
 
+SELECTION, NUMBERS, OUTPUT = "Selection", "Numbers", "Output"
+"""The groups of options on a help page."""
+
 Format = Literal["table", "json"]
 """Formats of all commands but verify, whose formats are the files of convcheck.report.formats."""
 
@@ -46,7 +49,14 @@ Targets = Annotated[
 ]
 Input = Annotated[
     list[str] | None,
-    typer.Option("-i", "--input", metavar="SHAPE", help="The input's shape, such as 1,3,224,224.", show_default=False),
+    typer.Option(
+        "-i",
+        "--input",
+        metavar="SHAPE",
+        help="The input's shape, such as 1,3,224,224.",
+        show_default=False,
+        rich_help_panel=NUMBERS,
+    ),
 ]
 Rewrites = Annotated[
     list[str] | None,
@@ -57,10 +67,14 @@ Rewrites = Annotated[
         help="Only this rewrite; may be repeated. Default: all that hold.",
         show_default=False,
         autocompletion=completion.rewrite_names,
+        rich_help_panel=SELECTION,
     ),
 ]
 DTypeOption = Annotated[
-    DType | None, typer.Option("--dtype", help="The dtype of the numeric part. Default: float32.", show_default=False)
+    DType | None,
+    typer.Option(
+        "--dtype", help="The dtype of the numeric part. Default: float32.", show_default=False, rich_help_panel=NUMBERS
+    ),
 ]
 Device = Annotated[
     str | None,
@@ -70,6 +84,7 @@ Device = Annotated[
         callback=_checked(check_device),
         help="cpu, cuda or cuda:N. Default: cpu.",
         show_default=False,
+        rich_help_panel=NUMBERS,
     ),
 ]
 Seed = Annotated[
@@ -80,15 +95,25 @@ Seed = Annotated[
         callback=_checked(check_seed),
         help="The seed of all random numbers. Default: 0.",
         show_default=False,
+        rich_help_panel=NUMBERS,
     ),
 ]
 Choose = Annotated[
     str | None,
     typer.Option(
-        "-k", metavar="EXPR", help="Only cases whose name matches, such as 'down and not bfloat16'.", show_default=False
+        "-k",
+        metavar="EXPR",
+        help="Only cases whose name matches, such as 'down and not bfloat16'.",
+        show_default=False,
+        rich_help_panel=SELECTION,
     ),
 ]
-FailFast = Annotated[bool, typer.Option("-x", "--fail-fast", help="Stop at the first verdict that is not as expected.")]
+FailFast = Annotated[
+    bool,
+    typer.Option(
+        "-x", "--fail-fast", help="Stop at the first verdict that is not as expected.", rich_help_panel=SELECTION
+    ),
+]
 MaxFailures = Annotated[
     int | None,
     typer.Option(
@@ -97,6 +122,7 @@ MaxFailures = Annotated[
         min=1,
         help="Stop after N verdicts that are not as expected; -x is 1.",
         show_default=False,
+        rich_help_panel=SELECTION,
     ),
 ]
 ShardOption = Annotated[
@@ -107,13 +133,23 @@ ShardOption = Annotated[
         parser=_checked(parse_shard),
         help="Only the I-th of N parts that take about as long as each other, such as 1/4.",
         show_default=False,
+        rich_help_panel=SELECTION,
     ),
 ]
-List = Annotated[bool, typer.Option("--list", help="Print the names that would be used, and stop.")]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="A weak case, which could not tell a wrong rewrite, is not as expected.")
+List = Annotated[
+    bool, typer.Option("--list", help="Print the names that would be used, and stop.", rich_help_panel=SELECTION)
 ]
-FormatOption = Annotated[Format, typer.Option("-f", "--format", help="What to print on standard output.")]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="A weak case, which could not tell a wrong rewrite, is not as expected.",
+        rich_help_panel=NUMBERS,
+    ),
+]
+FormatOption = Annotated[
+    Format, typer.Option("-f", "--format", help="What to print on standard output.", rich_help_panel=OUTPUT)
+]
 AnyFormatOption = Annotated[
     str,
     typer.Option(
@@ -123,6 +159,7 @@ AnyFormatOption = Annotated[
         parser=_checked(check_format),
         help=f"What to print on standard output: {', '.join(format_names())}.",
         autocompletion=completion.formats,
+        rich_help_panel=OUTPUT,
     ),
 ]
 Reports = Annotated[
@@ -133,17 +170,38 @@ Reports = Annotated[
         help="Write a report to a file as well, as in junit=report.xml or html=report.html; may be repeated.",
         show_default=False,
         autocompletion=completion.report_files,
+        rich_help_panel=OUTPUT,
     ),
 ]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only what is not as expected (in the table).")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print all evidence of every case (in the table).")]
-Explain = Annotated[
-    bool, typer.Option("--explain", help="Show the formula of every axis, with the numbers put in.", show_default=False)
+Quiet = Annotated[
+    bool,
+    typer.Option("-q", "--quiet", help="Print only what is not as expected (in the table).", rich_help_panel=OUTPUT),
 ]
-Columns = Annotated[bool, typer.Option("-v", "--verbose", help="Print everything that is known, not only the usual.")]
+Verbose = Annotated[
+    bool,
+    typer.Option("-v", "--verbose", help="Print all evidence of every case (in the table).", rich_help_panel=OUTPUT),
+]
+Explain = Annotated[
+    bool,
+    typer.Option(
+        "--explain",
+        help="Show the formula of every axis, with the numbers put in.",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
+Columns = Annotated[
+    bool,
+    typer.Option("-v", "--verbose", help="Print everything that is known, not only the usual.", rich_help_panel=OUTPUT),
+]
 StoredAs = Annotated[
     DType | None,
-    typer.Option("--dtype", help="The dtype of what is counted in bytes. Default: float32.", show_default=False),
+    typer.Option(
+        "--dtype",
+        help="The dtype of what is counted in bytes. Default: float32.",
+        show_default=False,
+        rich_help_panel=NUMBERS,
+    ),
 ]
 Colour = Annotated[
     console.When,
@@ -152,5 +210,6 @@ Colour = Annotated[
         help="When to colour. auto: on a terminal, unless NO_COLOR is set; FORCE_COLOR colours a pipe, too.",
         callback=_coloured,
         is_eager=True,
+        rich_help_panel=OUTPUT,
     ),
 ]

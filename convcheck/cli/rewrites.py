@@ -19,7 +19,12 @@ Subject = Annotated[
         autocompletion=completion.subjects,
     ),
 ]
-AllKinds = Annotated[bool, typer.Option("--all", help="Of a layer, list rewrites for other kinds of layers, too.")]
+AllKinds = Annotated[
+    bool,
+    typer.Option(
+        "--all", help="Of a layer, list rewrites for other kinds of layers, too.", rich_help_panel=options.SELECTION
+    ),
+]
 
 
 def rewrites(

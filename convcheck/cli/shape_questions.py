@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from convcheck.layers import Layer
     from convcheck.sizes.patterns import Shape
 
+_BACKWARDS = "Backwards"
+
 Output = Annotated[
     str | None,
     typer.Option(
@@ -24,6 +26,7 @@ Output = Annotated[
         help="Answer backwards: all inputs that give this output; with -i, which padding or stride would. "
         "Exit code 1 if none does, or if -i gives another output.",
         show_default=False,
+        rich_help_panel=_BACKWARDS,
     ),
 ]
 Same = Annotated[
@@ -31,10 +34,16 @@ Same = Annotated[
     typer.Option(
         "--same",
         help="Write padding 'same' out for a convolution or pool of any stride, as torch and TensorFlow have it.",
+        rich_help_panel=_BACKWARDS,
     ),
 ]
 Sizes = Annotated[
-    bool, typer.Option("--sizes", help="All output sizes that may be asked of transposed layers, with -i.")
+    bool,
+    typer.Option(
+        "--sizes",
+        help="All output sizes that may be asked of transposed layers, with -i.",
+        rich_help_panel=_BACKWARDS,
+    ),
 ]
 
 
