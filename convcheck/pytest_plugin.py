@@ -141,7 +141,7 @@ class ClaimItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> object:  # type: ignore[override]
         """Return what convcheck says; a traceback only where convcheck itself is at fault."""
         if isinstance(excinfo.value, _NotAsExpectedError):
-            return _failure_text(excinfo.value.result)
+            return _failure_text(excinfo.value.result, verbose=self.config.get_verbosity() > 0)
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
@@ -150,16 +150,16 @@ class ClaimItem(pytest.Item):
         return self.path, int(line) - 1 if line.isdecimal() else None, self.name
 
 
-def _failure_text(result: Result) -> str:
-    """Return the remarks on a result, with the command that repeats it, and its row of the table."""
+def _failure_text(result: Result, *, verbose: bool) -> str:
+    """Return the cause, and what `convcheck verify` prints of a result."""
     from convcheck.report.format_values import escape_controls
-    from convcheck.report.formats.table import result_table
+    from convcheck.report.formats.table import ResultTable
     from convcheck.report.plain_console import print_to_text
-    from convcheck.report.result_rows import remarks
+    from convcheck.report.result_rows import reasons
 
     # The first line stands in pytest's short summary.
-    heading = f"{result.verdict}: " + "\n  ".join(remarks(result))
-    table = print_to_text(lambda console: [result_table([result], console)], WIDTH)
+    heading = f"{result.verdict}: {next(iter(reasons(result)), 'not as expected')}"
+    table = print_to_text(lambda console: ResultTable(console, [result.rewrite], verbose=verbose).rows(result), WIDTH)
     rows = (line.rstrip() for line in table.splitlines())
     # The last line is one that editors make a link of.
     return "\n".join([heading, "", *rows, "", f"{escape_controls(result.source or '')}: {result.verdict}"])

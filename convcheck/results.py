@@ -139,7 +139,7 @@ class Deviation:
     worst: Worst | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """The outcome of one case with one rewrite. Fields that could not be computed are None."""
 
@@ -168,6 +168,11 @@ class Result:
     referee: Sides[float | None] = Sides(None, None)
     transplant: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Finding, ...] = ()
+
+    def __repr__(self) -> str:
+        """One line, which is what pytest shows of a failed assertion."""
+        cause = f": {self.reasons[0]}" if self.reasons else ""
+        return f"<Result {self.case}[{self.rewrite}] {self.verdict}{cause}>"
 
     @property
     def reason(self) -> str | None:
@@ -201,6 +206,8 @@ class Report:
     """Whether the run was cut short, by the user or by a fault; the results are those that were finished."""
     untried: int = 0
     """How many claims were not tried, because the run was stopped or stopped itself."""
+    seconds: float = 0.0
+    """The wall time of the run, with the time for loading torch."""
 
     @property
     def ok(self) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from itertools import count
-from threading import Timer
+from threading import RLock, Timer
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,28 +16,49 @@ if TYPE_CHECKING:
 AFTER = 1.0
 """Seconds before anything is shown."""
 
-Begin = Callable[[str], None]
-"""Called with the name of each case before it begins."""
+
+@dataclass(frozen=True)
+class Shown:
+    """A progress bar, or none."""
+
+    begin: Callable[[str], None] = lambda _name: None
+    """Takes the name of each claim before it begins."""
+    hidden: Callable[[], AbstractContextManager[object]] = nullcontext
+    """Hides the bar while results are printed, which may go to the same terminal."""
 
 
 @contextmanager
-def show_progress(total: int, *, shown: bool = True) -> Iterator[Begin]:
-    """Show which of `total` cases is at work, how many are done a second, and how long the rest may take."""
+def show_progress(total: int, *, shown: bool = True) -> Iterator[Shown]:
+    """Show which of `total` claims is at work, how many are done a second, and how long the rest may take."""
     if not shown or not sys.stderr.isatty():
-        yield lambda _name: None
+        yield Shown()
         return
-    bar = _bar()
-    task = bar.add_task("starting", total=total, start=True)
+    bar, lock = _bar(), RLock()
+    task = bar.add_task("loading torch", total=total, start=True)
     numbers = count()
 
     def begin(name: str) -> None:
         bar.update(task, completed=next(numbers), description=name)
 
-    timer = Timer(AFTER, bar.start)
+    def start() -> None:
+        with lock:
+            bar.start()
+
+    @contextmanager
+    def hidden() -> Iterator[None]:
+        with lock:
+            started = bar.live.is_started
+            if started:
+                bar.stop()
+            yield
+            if started:
+                bar.start()
+
+    timer = Timer(AFTER, start)
     timer.daemon = True
     timer.start()
     try:
-        yield begin
+        yield Shown(begin, hidden)
     finally:
         timer.cancel()
         # The bar may just be starting.
@@ -55,13 +77,13 @@ def _bar() -> Progress:
     from convcheck.report.format_values import escape_controls
 
     class Name(ProgressColumn):
-        """The case at work, cut where the terminal ends; the tables have it whole."""
+        """The claim at work, cut where the terminal ends; the table has it whole."""
 
         def render(self, task: Task) -> Text:
             return Text(escape_controls(task.description), overflow="ellipsis", no_wrap=True)
 
     class Rate(ProgressColumn):
-        """Cases a second, or seconds a case."""
+        """Claims a second, or seconds a claim."""
 
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed

@@ -14,6 +14,7 @@ from convcheck.errors import ConvcheckError
 from convcheck.report.formats import load_format
 
 if TYPE_CHECKING:
+    from convcheck.cli.printer import Printer
     from convcheck.cli.report_files import ReportFile
     from convcheck.results import Report
 
@@ -24,12 +25,12 @@ LARGEST_SUMMARY = 1024 * 1024
 """Bytes that GitHub takes for the summary of one step; it shows nothing of one that is larger."""
 
 
-def deliver(report: Report, format: str, files: Sequence[ReportFile], *, verbose: bool, quiet: bool) -> bool:
-    """Print the report, write its files and the summary of GitHub's step; return whether all of that could be done."""
-    steps = [partial(_print, report, format, verbose=verbose, quiet=quiet), *_writing(report, files)]
-    if "github" in (format, *(file.format for file in files)):
+def deliver(report: Report, printer: Printer, files: Sequence[ReportFile]) -> bool:
+    """End the printed report, write files and the summary of GitHub's step; return whether all of it could be done."""
+    steps = [partial(printer.end, report), *_writing(report, files)]
+    if "github" in (printer.format, *(file.format for file in files)):
         steps.append(partial(write_summary, report))
-    return _take_all(steps)
+    return _take_all(steps) and not printer.failed
 
 
 def save(report: Report, files: Sequence[ReportFile]) -> None:
@@ -62,16 +63,6 @@ def _writing(report: Report, files: Sequence[ReportFile]) -> list[partial[None]]
 def _write(report: Report, file: ReportFile) -> None:
     text = load_format(file.format)(report)
     report_files.write(file, f"{text}\n" if text else "")
-
-
-def _print(report: Report, format: str, *, verbose: bool, quiet: bool) -> None:
-    if format == "table":
-        from convcheck.report.formats.table import lay_out
-
-        out = console.stdout()
-        console.show(out, lay_out(report, out, verbose=verbose, quiet=quiet))
-    elif text := load_format(format)(report):
-        console.write(text, commands=format == "github")
 
 
 def write_summary(report: Report) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from convcheck.cli import console
@@ -11,7 +13,7 @@ from convcheck.cli.progress import show_progress
 if TYPE_CHECKING:
     from convcheck.catalogue.claims import Claim
     from convcheck.config.case import Case
-    from convcheck.results import Report
+    from convcheck.results import Report, Result
 
 
 def hint_choices(cases: Iterable[Case], *, default_input: bool) -> None:
@@ -32,16 +34,31 @@ def hint_choices(cases: Iterable[Case], *, default_input: bool) -> None:
 
 
 def run_claims(
-    claims: Sequence[Claim], *, max_failures: int | None, quiet: bool, save: Callable[[Report], None]
+    claims: Sequence[Claim],
+    *,
+    max_failures: int | None,
+    quiet: bool,
+    finish: Callable[[Result], None],
+    save: Callable[[Report], None],
 ) -> Report:
-    """Return the report of the claims. If a fault of ours ends the run, `save` gets what was finished before."""
-    with show_progress(len(claims), shown=not quiet) as begin:
+    """Return the report of the claims; `finish` gets every result when it is known.
+
+    If a fault of ours ends the run, `save` gets what was finished before.
+    """
+    start = time.perf_counter()
+    with show_progress(len(claims), shown=not quiet) as progress:
+
+        def print_result(result: Result) -> None:
+            with progress.hidden():
+                finish(result)
+
         try:
             # This imports torch, which takes its time.
             from convcheck.proof.run import run
         except KeyboardInterrupt:
             return _interrupted_report(claims)
-        return run(claims, max_failures=max_failures, begin=begin, rescue=save)
+        report = run(claims, max_failures=max_failures, begin=progress.begin, finish=print_result, rescue=save)
+    return replace(report, seconds=time.perf_counter() - start)
 
 
 def _interrupted_report(claims: Sequence[Claim]) -> Report:

@@ -39,14 +39,13 @@ def verify(
       convcheck verify "Conv2d(3, 768, kernel_size=16, stride=16)" -i 1,3,224,224
     """
     from convcheck.cli import report_files, reports, run_claims
+    from convcheck.cli.printer import make_printer
     from convcheck.proof.memory import check_possible
-    from convcheck.report.formats import load_format
 
     options_given: dict[str, Any] = {"dtype": dtype, "device": device, "seed": seed, "strict": strict or None}
     overrides = {field: value for field, value in options_given.items() if value is not None}
     cases = [replace(case, **overrides) for case in targets.cases_of(targets.parse_targets(target), input)]
     files = report_files.parse_files(report or (), [case.config for case in cases])
-    load_format(format)
     claims = targets.choose_claims(cases, rewrite, choose)
     if shard:
         from convcheck.cli.sharding import of_shard
@@ -57,6 +56,7 @@ def verify(
     if list_only:
         console.print_names(claim.id for claim in claims)
         return
+    printer = make_printer(format, (claim.name for claim in claims), verbose=verbose, quiet=quiet)
     check_possible(claims)
     if not quiet:
         run_claims.hint_choices({claim.case.name: claim.case for claim in claims}.values(), default_input=not input)
@@ -64,9 +64,10 @@ def verify(
         claims,
         max_failures=1 if fail_fast else max_failures,
         quiet=quiet,
+        finish=printer.result,
         save=lambda finished: reports.save(finished, files),
     )
-    delivered = reports.deliver(results, format, files, verbose=verbose, quiet=quiet)
+    delivered = reports.deliver(results, printer, files)
     raise typer.Exit(_exit_code(results, delivered=delivered))
 
 

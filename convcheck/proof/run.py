@@ -18,9 +18,10 @@ def run(
     *,
     max_failures: int | None = None,
     begin: Callable[[str], None] = lambda _name: None,
+    finish: Callable[[Result], None] = lambda _result: None,
     rescue: Callable[[Report], None] = lambda _report: None,
 ) -> Report:
-    """Verify the claims in order, telling the name of each before it begins.
+    """Verify the claims in order; `begin` gets the name of each before it begins, and `finish` its result.
 
     The run ends after `max_failures` results that are not as expected. If the user interrupts, the report holds the
     finished results. On any other exception, `rescue` gets that report before the exception goes on.
@@ -37,6 +38,7 @@ def run(
         for claim in claims:
             begin(claim.id)
             results.append(verify(claim))
+            finish(results[-1])
             failures += not results[-1].ok
             if failures == max_failures:
                 break

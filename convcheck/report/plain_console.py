@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 UNLIMITED = 100_000
@@ -23,10 +24,19 @@ class PlainConsole(Console):
         raise BrokenPipeError
 
 
+class Verbatim(Text):
+    """Text to be copied, such as a command: a line stays one, and only the terminal folds it."""
+
+
+def prose(text: Text, *, indent: int) -> Padding:
+    """Return text of which every line is indented, also those at which a console breaks it."""
+    return Padding(text, (0, 0, 0, indent), expand=False)
+
+
 def print_all(console: Console, renderables: Iterable[RenderableType]) -> None:
-    """Print renderables one by one. Lines of text are folded by the terminal, not by us: a copied command stays one."""
+    """Print renderables one by one; text is broken between words."""
     for renderable in renderables:
-        console.print(renderable, soft_wrap=isinstance(renderable, Text))
+        console.print(renderable, soft_wrap=isinstance(renderable, Verbatim))
 
 
 def print_to_text(layout: Callable[[Console], Iterable[RenderableType]], width: int = UNLIMITED) -> str:

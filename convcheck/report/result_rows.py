@@ -102,8 +102,7 @@ def total(report: Report) -> Iterator[tuple[str, str]]:
         if counts[verdict]:
             yield f"{counts[verdict]} {verdict}", verdict
             yield ", ", ""
-    seconds = sum(result.seconds for result in report.results)
-    yield f"{counts['total']} in all, {seconds:.1f} s; ", ""
+    yield f"{counts['total']} in all, {report.seconds:.1f} s; ", ""
     if stopped := cut_short(report):
         yield f"{stopped}; ", Verdict.DIFFERENT
     if report.ok:

@@ -44,9 +44,9 @@ def what_fits(layer: Conv | ConvTranspose, shape: Shape) -> str:
 def small_matrix(layer: Conv | ConvTranspose, shape: Shape) -> Iterator[Refusal]:
     rows, columns = matrix_shape(layer, shape)
     if rows * columns > MOST_ENTRIES:
-        need = f"the matrix needs to have {MOST_ENTRIES:,} entries at most, and would have {rows * columns:,}"
-        why = what_fits(layer, shape)
-        yield Refusal("size", f"{rows:,} outputs by {columns:,} inputs", need, why, vacuous=True)
+        need = f"the matrix needs to have {MOST_ENTRIES:,} entries at most, and would have {rows * columns:,}; "
+        need += what_fits(layer, shape)
+        yield Refusal("size", f"{rows:,} outputs by {columns:,} inputs", need, vacuous=True)
 
 
 def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:

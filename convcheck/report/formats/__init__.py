@@ -1,6 +1,6 @@
 """One format of results a file: its name is the option's value, and its `render` writes a report.
 
-What a format imports beyond convcheck's dependencies is in an extra of the format's name.
+Where results can be written one by one, `render_result` does, and they are printed as they come. What a format imports beyond convcheck's dependencies is in an extra of the format's name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from convcheck.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from convcheck.results import Report
+    from types import ModuleType
+
+    from convcheck.results import Report, Result
 
 DEFAULT = "table"
 
@@ -41,11 +43,19 @@ def load_format(name: str) -> Callable[[Report], str]:
     Raises:
         UsageError: a library that the format needs is not installed.
     """
+    render: Callable[[Report], str] = _module(name).render
+    return render
+
+
+def load_result_format(name: str) -> Callable[[Result], str] | None:
+    """Return the function that writes one result; None for a format that needs all of them. Raises as `load_format`."""
+    return getattr(_module(name), "render_result", None)
+
+
+def _module(name: str) -> ModuleType:
     try:
-        module = import_module(f"{__name__}.{name}")
+        return import_module(f"{__name__}.{name}")
     except ModuleNotFoundError as error:
         raise UsageError(
             f"{name} needs {error.name}, which is not installed; pip install 'convcheck[{name}]'"
         ) from None
-    render: Callable[[Report], str] = module.render
-    return render

@@ -15,8 +15,7 @@ from convcheck.errors import escape_line
 from convcheck.report import result_rows
 from convcheck.report.format_values import NOTHING, format_count, format_inputs, format_number, format_shape
 from convcheck.report.grid import STYLES, cell
-from convcheck.report.plain_console import print_to_text
-from convcheck.report.prose import prose
+from convcheck.report.plain_console import Verbatim, print_to_text, prose
 from convcheck.results import Agreement, Finding, Kind, Report, Result, Verdict
 
 _SIGNS = {Verdict.EQUAL: "✓", Verdict.DIFFERENT: "✗", Verdict.REFUSED: "\N{EN DASH}", Verdict.ERROR: "!"}
@@ -50,7 +49,7 @@ def total(report: Report) -> Iterator[RenderableType]:
     """Yield the sum of a run."""
     pieces = ((text, STYLES.get(verdict, "")) for text, verdict in result_rows.total(report))
     yield Text("")
-    yield prose(Text.assemble(*pieces))
+    yield Text.assemble(*pieces)
 
 
 class ResultTable:
@@ -176,7 +175,9 @@ class ResultTable:
     def _line(self, label: str, text: str) -> RenderableType:
         """Return text below its row, broken between words; a command stays one line, to be copied."""
         if label.startswith("again"):
-            return Text(f"{'':{_INDENT}}{label}{text}")
+            return Verbatim(f"{'':{_INDENT}}{label}{text}")
+        if not label:
+            return prose(Text(text), indent=_INDENT)
         line = Table.grid()
         line.add_column(no_wrap=True)
         line.add_column(overflow="fold")

@@ -23,6 +23,7 @@ from convcheck.calculator.answers import (
 )
 from convcheck.report.format_values import format_shape
 from convcheck.report.grid import Column, grid
+from convcheck.report.plain_console import Verbatim
 
 
 def ranges(lengths: OpenRanges) -> str:
@@ -109,7 +110,7 @@ def _written(change: Change, *, several: bool) -> Iterator[Text]:
     if change.layer is None:
         return
     yield Text("")
-    yield Text(f"layer {change.number}: {change.layer}" if several else change.layer)
+    yield Verbatim(f"layer {change.number}: {change.layer}" if several else change.layer)
     if change.output_size is not None:
         yield Text(f"or, with the layer as it is, forward(x, output_size={list(change.output_size)})")
 
@@ -127,8 +128,8 @@ def _(answer: Same, console: Console) -> Iterator[RenderableType]:
     yield grid(columns, rows, console)
     for name, padded in known.items():
         yield Text("")
-        yield Text(f"{name:<12}{padded.layer}")
-        yield Text(f"{'':<12}{padded.pad} for a layer without padding")
+        yield Verbatim(f"{name:<12}{padded.layer}")
+        yield Verbatim(f"{'':<12}{padded.pad} for a layer without padding")
     if answer.remainders:
         yield Text("")
         yield Text("tensorflow's depends on the input's length; -i gives it as a layer")

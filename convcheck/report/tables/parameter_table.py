@@ -20,6 +20,7 @@ from convcheck.report.format_values import (
     format_sides,
 )
 from convcheck.report.grid import Column, grid
+from convcheck.report.plain_console import prose
 
 _PAIRS = (
     Column("case"),
@@ -42,11 +43,11 @@ _SINGLE = (
 
 _START = (
     "same start: whether weights that torch draws for the reference, moved over, are distributed as those that it "
-    "draws\nfor the candidate; - where they stand in a class of the candidate's own, which torch does not fill"
+    "draws for the candidate; - where they stand in a class of the candidate's own, which torch does not fill"
 )
 _FANS = (
     "fan-in: torch.nn.init's, the weight's second axis times its kernel; of a transposed layer, that is not how many "
-    "inputs\nan output has"
+    "inputs an output has"
 )
 
 
@@ -69,7 +70,7 @@ def side_tables(rows: Sequence[Weights], console: Console, *, dtype: str, verbos
         if row.reasons:
             yield Text("")
             yield Text(escape_controls(row.case), style="bold")
-            yield from (Text(f"  {escape_controls(line)}") for line in row.reasons)
+            yield from (prose(Text(escape_controls(line)), indent=2) for line in row.reasons)
     if verbose or len(rows) == 1:
         yield Text("")
         yield from _every(rows, console, dtype)

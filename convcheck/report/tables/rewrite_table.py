@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convcheck.catalogue.facts import Offer, RewriteFacts
-from convcheck.report.prose import prose
+from convcheck.report.plain_console import Verbatim
 
 _NAME = len("transposed-as-gradient *")
 
@@ -20,17 +20,17 @@ def catalogue_tables(rewrites: Sequence[RewriteFacts]) -> Iterator[RenderableTyp
     """Yield the whole catalogue, by the layers that are rewritten: a line a rewrite."""
     by_reference = sorted(rewrites, key=lambda rewrite: (rewrite.reference, rewrite.name))
     for reference, group in groupby(by_reference, key=lambda rewrite: rewrite.reference):
-        yield prose(Text(reference, "bold"))
+        yield Text(reference, "bold")
         yield _lines((r.name if r.one_to_one else f"{r.name} *", r.summary) for r in group)
         yield Text("")
-    yield prose(Text("* not one-to-one: training would let the copies or zeros of a weight drift apart"))
-    yield prose(Text("`convcheck rewrites NAME` explains one, and prints its code"))
+    yield Text("* not one-to-one: training would let the copies or zeros of a weight drift apart")
+    yield Text("`convcheck rewrites NAME` explains one, and prints its code")
 
 
 def rewrite_page(rewrite: RewriteFacts) -> Iterator[RenderableType]:
     """Yield one rewrite: its claim, when it holds, how weights move, and the candidate as code."""
     yield Text(rewrite.name, style="bold")
-    yield prose(Text(rewrite.claim))
+    yield Text(rewrite.claim)
     yield Text("")
     yield _facts(
         {
@@ -45,11 +45,11 @@ def rewrite_page(rewrite: RewriteFacts) -> Iterator[RenderableType]:
         }
     )
     yield Text("")
-    yield prose(Text("the candidate for the example, as code to copy:"))
+    yield Text("the candidate for the example, as code to copy:")
     yield Text("")
     code = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(rewrite.code)
     code.rstrip()
-    yield code
+    yield Verbatim.assemble(code)
 
 
 def applicability_tables(offers: Sequence[Offer], *, all_kinds: bool) -> Iterator[RenderableType]:
@@ -58,15 +58,15 @@ def applicability_tables(offers: Sequence[Offer], *, all_kinds: bool) -> Iterato
     others = [offer for offer in offers if not offer.holds and (offer.fits or all_kinds)]
     hidden = len(offers) - len(held) - len(others)
     if held:
-        yield prose(Text("hold", "bold green"))
+        yield Text("hold", "bold green")
         yield _lines((offer.rewrite, offer.brief) for offer in held)
     if others:
         yield from [Text("")] if held else []
-        yield prose(Text("do not hold", "bold yellow"))
+        yield Text("do not hold", "bold yellow")
         yield _lines((offer.rewrite, offer.brief) for offer in others)
     if hidden:
         yield Text("")
-        yield prose(Text(f"{hidden} more are made for layers of other kinds; --all lists them"))
+        yield Text(f"{hidden} more are made for layers of other kinds; --all lists them")
 
 
 def _lines(rows: Iterable[tuple[str, str]]) -> Table:

@@ -19,6 +19,7 @@ from convcheck.report.format_values import (
     format_shape,
 )
 from convcheck.report.grid import Column, grid
+from convcheck.report.plain_console import prose
 from convcheck.sizes.patterns import Shape
 
 _LAYER = Column("layer", wraps=True)
@@ -83,7 +84,7 @@ def shape_tables(
         if row.explained:
             yield Text("")
             yield Text(escape_controls(row.layer), style="bold")
-            yield from (Text(f"  {line}") for line in row.explained)
+            yield from (prose(Text(line), indent=2) for line in row.explained)
 
 
 def _cells(row: LayerShape, total: Total | None, verbose: bool) -> list[str]:
