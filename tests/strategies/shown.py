@@ -6,6 +6,7 @@ That are seconds, versions, and all that is said of rounding errors; every other
 from __future__ import annotations
 
 import json
+import operator
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -13,8 +14,11 @@ from typing import Any
 NUMBER = r"-?\d+(?:\.\d+)?(?:e[-+]\d+)?"
 PLACE = r"\[\d+(?:, \d+)*\]"
 
-MEASURED = ("max abs error", "bound")
-"""Columns whose digits a kernel decides, and with them how wide they are."""
+MEASURED = frozenset({"max abs error / bound", "max abs error", "bound"})
+"""Columns whose digits a kernel decides, and with them how wide they are; a terminal has both in one."""
+
+VERDICT = r"[✓✗–!] \w+"
+"""How a row of a terminal begins."""
 
 PHRASES = (
     "# s;",
@@ -50,9 +54,9 @@ def comparable(text: str) -> str:
 def contradictions(text: str) -> list[str]:
     """Return what is called equal with an error beyond its bound."""
     results = [result for document in _documents(text) for result in document.get("results", [document])]
-    rows = [(line, row) for line, row in _rows(text) if row and row.get("verdict") == "equal"]
+    rows = [(line, row) for line, row in _rows(text) if row.get("verdict", "").endswith("equal")]
     return [
-        *(line for line, row in rows if float(row["max abs error"]) > float(row["bound"])),
+        *(line for line, row in rows if operator.gt(*_error_and_bound(row))),
         *(
             result["case"]
             for result in results
@@ -62,14 +66,18 @@ def contradictions(text: str) -> list[str]:
     ]
 
 
+def _error_and_bound(row: dict[str, str]) -> tuple[float, float]:
+    cells = row.get("max abs error / bound", "").split(" / ")
+    error, bound = cells if len(cells) == 2 else (row["max abs error"], row["bound"])
+    return float(error), float(bound)
+
+
 def _without_digits(text: str) -> Iterator[str]:
     """Yield lines, those of tables with what was measured as cells, however wide."""
     measured = False
     for line, row in _rows(text):
         if row:
-            yield " | ".join(
-                "#" if name in MEASURED and re.fullmatch(NUMBER, cell) else cell for name, cell in row.items()
-            )
+            yield " | ".join(re.sub(NUMBER, "#", cell) if name in MEASURED else cell for name, cell in row.items())
         else:
             yield re.sub("─+", "─", line) if measured else line
         measured = bool(row)
@@ -79,13 +87,15 @@ def _rows(text: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield every line, and by the names of its columns what it says if it stands in a table of what was measured."""
     names: list[str] = []
     for line in text.splitlines():
-        cells = line.strip("| ").split(" | ") if line.startswith("|") else re.split(" {2,}", line.strip())
-        if set(MEASURED) <= set(cells):
-            names = cells
-        elif not line.strip():
-            names = []
-        # A rule is one cell, and a row has as many as there are names.
-        yield line, dict(zip(names, cells, strict=True)) if len(cells) == len(names) > 0 else {}
+        markdown = line.startswith("|")
+        cells = line.strip("| ").split(" | ") if markdown else re.split(" {2,}", line.strip())
+        if MEASURED & set(cells):
+            names = [*cells, "remark"]
+            yield line, dict(zip(names, cells, strict=False))
+        elif names and (re.fullmatch(VERDICT, cells[0]) or (markdown and len(cells) == len(names) - 1)):
+            yield line, dict(zip(names, cells, strict=False))
+        else:
+            yield line, {}
 
 
 def _documents(text: str) -> list[Any]:

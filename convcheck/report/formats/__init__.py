@@ -1,6 +1,7 @@
 """One format of results a file: its name is the option's value, and its `render` writes a report.
 
-Where results can be written one by one, `render_result` does, and they are printed as they come. What a format imports beyond convcheck's dependencies is in an extra of the format's name.
+Where results can be written one by one, `render_result` does, and they are printed as they come. What a format imports
+beyond convcheck's dependencies is in an extra of the format's name.
 """
 
 from __future__ import annotations
