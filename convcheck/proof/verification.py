@@ -9,7 +9,7 @@ from dataclasses import replace
 from convcheck.catalogue.claims import Claim
 from convcheck.proof import memory
 from convcheck.proof.context import Context, Examine
-from convcheck.proof.evidence import bookkeeping, diagnosis, floating_point, integer_probes, weight_shapes
+from convcheck.proof.evidence import bookkeeping, diagnosis, floating_point, integer_probes, strength, weight_shapes
 from convcheck.proof.pair import build_pair
 from convcheck.proof.real_weights import weight_source
 from convcheck.proof.reproduce import command
@@ -22,6 +22,7 @@ FITTING: tuple[Examine, ...] = (weight_shapes.examine, diagnosis.examine)
 
 EVIDENCE: tuple[Examine, ...] = (
     integer_probes.examine,
+    strength.examine,
     diagnosis.examine,
     floating_point.examine,
     bookkeeping.examine,

@@ -106,15 +106,20 @@ def whole_numbers(shape: Shape, magnitude: int, generator: torch.Generator) -> T
 
 
 def masks(shape: Shape, generator: torch.Generator) -> Tensor:
-    """Draw a mask of True and False. Its first column is True, since a row without any has no softmax.
+    """Draw a mask of True and False, `[..., l, s]`, in which some query can tell two keys, and some key is hidden.
 
-    With several rows, every column is True in one of them at least, so that every key has a query that attends to it.
+    Its first column is True, since a row without any has no softmax. With several rows, every column is True in one of
+    them at least, so that every key has a query that attends to it. One row of two columns hides the second.
     """
     mask = torch.rand(shape, generator=generator) < 0.5
+    rows, columns = shape[-2], torch.arange(shape[-1])
     mask[..., 0] = True
-    if shape[-2] > 1:
-        columns = torch.arange(shape[-1])
-        mask[..., columns % shape[-2], columns] = True
+    if rows > 1:
+        mask[..., columns % rows, columns] = True
+    else:
+        mask[..., :2] = True
+    if len(columns) > 1:
+        mask[..., len(columns) % rows, -1] = False
     return mask
 
 
