@@ -54,7 +54,8 @@ def verify(
 
     Raises:
         ConvcheckError: the layer, the shape, the rewrite or a pattern cannot be; or several rewrites hold; or a module
-            cannot be described, as one with a forward of its own or with hooks.
+            cannot be described, as one with a forward of its own or with hooks. What torch cannot run is no exception
+            but the verdict `error`; any other exception is a fault of convcheck itself.
     """
     from convcheck.catalogue.catalogue import find, vocabulary
     from convcheck.catalogue.claims import claims_of

@@ -37,6 +37,8 @@ class Kind(StrEnum):
     """A precondition of the rewrite that does not hold."""
     CANNOT_RUN = "cannot-run"
     """Torch or this machine cannot do what the proof needs."""
+    FAULT = "fault"
+    """Convcheck itself failed, which says nothing about the claim."""
     WEIGHT_SHAPES = "weight-shapes"
     """Weights that do not fit the candidate."""
     LAYOUT = "layout"
@@ -175,6 +177,11 @@ class Result:
         return "; ".join(map(str, self.reasons)) or None
 
     @property
+    def is_fault(self) -> bool:
+        """Whether convcheck itself failed on the claim."""
+        return any(reason.kind is Kind.FAULT for reason in self.reasons)
+
+    @property
     def weaknesses(self) -> tuple[Finding, ...]:
         """The notes that say what the case leaves untested."""
         return tuple(note for note in self.notes if note.weak)
@@ -198,7 +205,7 @@ class Report:
     tool: Tool
     results: tuple[Result, ...]
     interrupted: bool = False
-    """Whether the run was cut short, by the user or by a fault; the results are those that were finished."""
+    """Whether the user cut the run short; the results are those that were finished."""
     untried: int = 0
     """How many claims were not tried, because the run was stopped or stopped itself."""
 

@@ -6,7 +6,6 @@ import functools
 import io
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -148,10 +147,6 @@ def main() -> None:
         app(prog_name="convcheck")
     except KeyboardInterrupt:
         sys.exit(exit_codes.INTERRUPTED)
-    except Exception:
-        sys.stderr.write(traceback.format_exc())
-        sys.stderr.write(
-            "error: this is a fault of convcheck itself, and says nothing about your layers; please "
-            "report it with the lines above\n"
-        )
+    except Exception as error:
+        console.report_faults([error])
         sys.exit(exit_codes.OUR_FAULT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from convcheck.cli import console
@@ -31,17 +31,18 @@ def hint_choices(cases: Iterable[Case], *, default_input: bool) -> None:
             )
 
 
-def run_claims(
-    claims: Sequence[Claim], *, max_failures: int | None, quiet: bool, save: Callable[[Report], None]
-) -> Report:
-    """Return the report of the claims. If a fault of ours ends the run, `save` gets what was finished before."""
+def run_claims(claims: Sequence[Claim], *, max_failures: int | None, quiet: bool) -> Report:
+    """Return the report of the claims; print what went wrong where convcheck itself failed."""
+    faults: list[Exception] = []
     with show_progress(len(claims), shown=not quiet) as begin:
         try:
             # This imports torch, which takes its time.
             from convcheck.proof.run import run
         except KeyboardInterrupt:
             return _interrupted_report(claims)
-        return run(claims, max_failures=max_failures, begin=begin, rescue=save)
+        report = run(claims, max_failures=max_failures, begin=begin, fail=faults.append)
+    console.report_faults(faults)
+    return report
 
 
 def _interrupted_report(claims: Sequence[Claim]) -> Report:

@@ -60,12 +60,7 @@ def verify(
     check_possible(claims)
     if not quiet:
         run_claims.hint_choices({claim.case.name: claim.case for claim in claims}.values(), default_input=not input)
-    results = run_claims.run_claims(
-        claims,
-        max_failures=1 if fail_fast else max_failures,
-        quiet=quiet,
-        save=lambda finished: reports.save(finished, files),
-    )
+    results = run_claims.run_claims(claims, max_failures=1 if fail_fast else max_failures, quiet=quiet)
     delivered = reports.deliver(results, format, files, verbose=verbose, quiet=quiet)
     raise typer.Exit(_exit_code(results, delivered=delivered))
 
@@ -74,6 +69,8 @@ def _exit_code(report: Report, *, delivered: bool) -> int:
     """Return how the program ends: by the verdicts first, then by whether the report arrived where it was wanted."""
     if report.interrupted:
         return exit_codes.INTERRUPTED
+    if any(result.is_fault for result in report.results):
+        return exit_codes.OUR_FAULT
     if not report.ok:
         return exit_codes.UNEXPECTED
     return exit_codes.EXPECTED if delivered else exit_codes.BAD_INPUT

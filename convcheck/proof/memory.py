@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 
 from convcheck.catalogue.claims import Claim
 from convcheck.errors import UsageError
@@ -56,7 +57,11 @@ def check_possible(claims: Iterable[Claim]) -> None:
     Raises:
         UsageError: with a line for every such claim.
     """
-    sizes = [(claim, needed(claim)) for claim in claims]
+    sizes: list[tuple[Claim, int]] = []
+    for claim in claims:
+        # What fails here fails again where the claim is verified, and is reported there.
+        with suppress(Exception):
+            sizes.append((claim, needed(claim)))
     wrong = [
         f"{claim.id}: the proof needs about {write_bytes(size)} of memory, which no machine has; "
         "fewer channels or a smaller input would do"

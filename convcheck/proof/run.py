@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from convcheck.catalogue.claims import Claim
+from convcheck.proof.fault import result_of_fault
 from convcheck.proof.verification import verify
 from convcheck.results import Report, Result, Tool
 from convcheck.version import __version__
@@ -18,12 +19,12 @@ def run(
     *,
     max_failures: int | None = None,
     begin: Callable[[str], None] = lambda _name: None,
-    rescue: Callable[[Report], None] = lambda _report: None,
+    fail: Callable[[Exception], None] = lambda _error: None,
 ) -> Report:
     """Verify the claims in order, telling the name of each before it begins.
 
     The run ends after `max_failures` results that are not as expected. If the user interrupts, the report holds the
-    finished results. On any other exception, `rescue` gets that report before the exception goes on.
+    finished results. A claim on which convcheck itself fails is an `error`; `fail` gets the exception.
     """
     results: list[Result] = []
     failures = 0
@@ -36,13 +37,15 @@ def run(
     try:
         for claim in claims:
             begin(claim.id)
-            results.append(verify(claim))
-            failures += not results[-1].ok
+            try:
+                result = verify(claim)
+            except Exception as error:
+                fail(error)
+                result = result_of_fault(claim, error)
+            results.append(result)
+            failures += not result.ok
             if failures == max_failures:
                 break
     except KeyboardInterrupt:
         return report(interrupted=True)
-    except Exception:
-        rescue(report(interrupted=True))
-        raise
     return report(interrupted=False)

@@ -33,7 +33,7 @@ _DRIFT = "the claimed transplant copies values, and training lets the copies dri
 
 
 def verify(claim: Claim) -> Result:
-    """Verify one claim. If torch cannot run it, the verdict is `error`; no exception is raised."""
+    """Verify one claim. If torch cannot run it, the verdict is `error`; only a fault of convcheck's own is raised."""
     start = time.perf_counter()
     result = known(claim)
     if claim.refusals:

@@ -85,8 +85,8 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
     shapes: Sides[Shape | None] = Sides(tuple(outputs.reference.shape), tuple(outputs.candidate.shape))
     if shapes.reference != shapes.candidate:
         return Measurement(Deviation(), Sides(None, None), shapes)
-    broken = tuple(finite.faults(drawn))
-    if not broken:
+    broken, impossible = tuple(finite.faults(drawn)), tuple(finite.variance_faults(pair.reference, drawn))
+    if not broken and not impossible:
         finite.check_range(case.dtype, unit, widened, pair, outputs)
     sides = _derived(pair, widened, unit, truth, outputs)
     limit = derived = sides.reference + sides.candidate
@@ -103,9 +103,11 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
     referee: Sides[float | None] = Sides(None, None)
     if dtype != torch.float64:
         referee = Sides(rounding.rms(outputs.reference, truth.output), rounding.rms(outputs.candidate, truth.output))
-    # NaN in the inputs explains NaN in the outputs: report the inputs only.
+    # NaN in the inputs explains NaN in the outputs, as a negative variance does: report the inputs only.
     faults = broken or _faults(case, outputs, limit, deviation)
-    judge = dtype != torch.float64 and faults and not broken and not rounding.within(outputs, derived)
+    if faults and (broken or impossible):
+        faults = (*broken, *impossible)
+    judge = dtype != torch.float64 and faults and not (broken or impossible) and not rounding.within(outputs, derived)
     platform_faults = tuple(_platform_faults(case, outputs, sides, truth)) if judge else ()
     return Measurement(deviation, referee, shapes, faults, platform_faults, tuple(notes))
 
@@ -186,6 +188,9 @@ def _platform_faults(case: Case, outputs: Sides[Tensor], limits: Sides[Tensor], 
         if worst is None or (deviation.ratio is not None and deviation.ratio <= 1):
             continue
         value, exact = worst.values.candidate, worst.values.reference
+        if exact is None:
+            # float64 cannot tell either.
+            continue
         yield (
             f"the {name} in {case.dtype} is farther from float64 than its roundings explain: at {list(worst.at)} "
             f"it is {value if value is None else format(value, '.9g')}, and float64 gives {exact:.9g}"
