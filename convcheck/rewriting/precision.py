@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 import torch
@@ -23,8 +23,9 @@ _SINGLE = torch.finfo(torch.float32).eps / 2
 class Arithmetic:
     """The unit roundoffs of a dtype on a device, and the smallest and the largest number that the dtype holds.
 
-    `factor` is that of the factors of products, where they are rounded before they are multiplied. `notes` say what a
-    user would not expect.
+    `factor` is that of the factors of products, where they are rounded before they are multiplied. Where a platform
+    flushes what is below the normal range, numbers below `flushed`, and sums and products below `flushed_sum`, may be
+    lost whole. `notes` say what a user would not expect.
     """
 
     accumulator: float
@@ -33,6 +34,19 @@ class Arithmetic:
     largest: float
     factor: float = 0.0
     notes: tuple[str, ...] = ()
+    flushed: float = 0.0
+    flushed_sum: float = 0.0
+
+    @property
+    def underflow(self) -> float:
+        """The most that storing a number below the normal range loses: half of the smallest number, or all of it."""
+        return self.flushed or self.smallest / 2
+
+    def flushing(self) -> Arithmetic:
+        """Return the arithmetic of a platform that flushes what is below the normal range to zero."""
+        normal = self.smallest / (2 * self.output)
+        wide = self.accumulator < self.output
+        return replace(self, flushed=normal, flushed_sum=torch.finfo(torch.float32).smallest_normal if wide else normal)
 
 
 def arithmetic(dtype: torch.dtype, device: torch.device) -> Arithmetic:

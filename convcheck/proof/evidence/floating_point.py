@@ -11,6 +11,7 @@ from torch import Tensor
 from convcheck.config.case import Case, Tolerance
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import finite, repetition, rounding, strength, underflow
+from convcheck.proof.evidence.flushing import flushes
 from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Deviation, Finding, Kind, Sides
@@ -88,9 +89,11 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
     broken, impossible = tuple(finite.faults(drawn)), tuple(finite.variance_faults(pair.reference, drawn))
     if not broken and not impossible:
         finite.check_range(case.dtype, unit, widened, pair, outputs)
-    sides = _derived(pair, widened, unit, truth, outputs)
+    sides, losing = _derived(pair, widened, unit, truth, outputs), ""
+    if not rounding.within(outputs, sides.reference + sides.candidate):
+        sides, losing = _as_flushed(pair, case, widened, unit, truth, outputs, sides)
     limit = derived = sides.reference + sides.candidate
-    notes = [Finding(Kind.ROUNDING, note) for note in unit.notes]
+    notes = [Finding(Kind.ROUNDING, note) for note in (*unit.notes, *filter(None, [losing]))]
     if pair.reference.degree is None:
         notes += strength.symmetries(drawn.parameters)
     if case.tolerance is not None:
@@ -134,15 +137,44 @@ def _derived(
         apart = pair.analysis(sample, unit)
         return Sides(apart / 2, apart / 2)
     terms = pair.sum_lengths.terms
-    lost = underflow.lost_between(pair, sample)
+    lost = underflow.lost_between(pair, sample, unit)
     moment = repetition.moment(pair, sample, terms, unit.accumulator)
     roundings = Sides(reference.roundings, candidate.roundings)
     derived = rounding.bound(unit, terms, reference.degree - 1, truth, outputs, roundings, lost, moment)
+    flushed = underflow.flushed(pair, sample, unit, truth.magnitude)
+    derived = Sides(derived.reference + flushed, derived.candidate + flushed)
     if candidate.transform_error is not None:
         # A transform errs relative to the norms of what it transforms, not to single entries.
         rows = candidate.transform_error(sample)
         derived = Sides(derived.reference, derived.candidate + (unit.accumulator + 2 * unit.factor) * rows)
     return derived
+
+
+def _as_flushed(
+    pair: Pair,
+    case: Case,
+    sample: Sample,
+    unit: Arithmetic,
+    truth: rounding.Truth,
+    outputs: Sides[Tensor],
+    sides: Sides[Tensor],
+) -> tuple[Sides[Tensor], str]:
+    """Return the bounds with what each side's kernels flush, if that may explain the distance, and a note on it."""
+    flushing = unit.flushing()
+    wider = _derived(pair, sample, flushing, truth, outputs)
+    if not rounding.within(outputs, wider.reference + wider.candidate):
+        return sides, ""
+    with torch_may_refuse(), torch.no_grad():
+        losing = {
+            name: getattr(wider, name)
+            for name, run in (("reference", pair.run_reference), ("candidate", pair.run_candidate))
+            if flushes(run, pair.reference, unit, _device(case.device), case.dtype)
+        }
+    names = " and ".join(f"the {name}'s" for name in losing)
+    note = (
+        f"below {flushing.flushed:.3g}, {names} kernels here flush numbers of {case.dtype} to zero, as the bound knows"
+    )
+    return replace(sides, **losing), note if losing else ""
 
 
 def float64_reference(pair: Pair, sample: Sample) -> rounding.Truth:

@@ -68,7 +68,8 @@ def bound(
     """Return the bound above for each side, entry by entry. All tensors are float64 and of the outputs' shape.
 
     `terms` is K, the most products in one output; `sums` is c, the number of chained sums; `moment` is F2. `lost` is
-    how many times s/2, half of the smallest positive number, is lost before the output, see `underflow`.
+    how many times s/2, half of the smallest positive number, is lost before the output, see `underflow`; where the
+    platform flushes, the smallest normal number takes the place of s/2.
     """
     additions = max(LAMBDA * math.sqrt(terms), min(terms, LAMBDA * math.sqrt(moment)))
     relative = sums * additions * unit.accumulator + (sums + 1) * unit.factor
@@ -82,7 +83,7 @@ def bound(
             size = rounded.sums * torch.maximum(output.abs(), truth.output.abs())
             if rounded.bias_apart:
                 size = size + (truth.output - truth.bias).abs()
-        return accumulated + unit.output * size + (times + terms * rounded.products_apart + lost) * unit.smallest / 2
+        return accumulated + unit.output * size + (times + terms * rounded.products_apart + lost) * unit.underflow
 
     return Sides(
         side(outputs.reference, roundings.reference, lost.reference),
