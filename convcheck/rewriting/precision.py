@@ -23,30 +23,38 @@ _SINGLE = torch.finfo(torch.float32).eps / 2
 class Arithmetic:
     """The unit roundoffs of a dtype on a device, and the smallest and the largest number that the dtype holds.
 
-    `factor` is that of the factors of products, where they are rounded before they are multiplied. Where a platform
-    flushes what is below the normal range, numbers below `flushed`, and sums and products below `flushed_sum`, may be
-    lost whole. `notes` say what a user would not expect.
+    `smallest_sum` is the smallest of the accumulator. `factor` is the unit roundoff of the factors of products, where
+    they are rounded before they are multiplied. Where a platform flushes what is below the normal range, numbers below
+    `flushed` may be lost whole. `notes` say what a user would not expect.
     """
 
     accumulator: float
     output: float
     smallest: float
     largest: float
+    smallest_sum: float
     factor: float = 0.0
     notes: tuple[str, ...] = ()
     flushed: float = 0.0
-    flushed_sum: float = 0.0
 
     @property
     def underflow(self) -> float:
         """The most that storing a number below the normal range loses: half of the smallest number, or all of it."""
-        return self.flushed or self.smallest / 2
+        return self.flushed or _half(self.smallest)
+
+    @property
+    def sum_underflow(self) -> float:
+        """The most that a product below the normal range loses in the accumulator; if flushed, its sum does, too."""
+        return self.smallest_sum / self.accumulator if self.flushed else _half(self.smallest_sum)
 
     def flushing(self) -> Arithmetic:
         """Return the arithmetic of a platform that flushes what is below the normal range to zero."""
-        normal = self.smallest / (2 * self.output)
-        wide = self.accumulator < self.output
-        return replace(self, flushed=normal, flushed_sum=torch.finfo(torch.float32).smallest_normal if wide else normal)
+        return replace(self, flushed=self.smallest / (2 * self.output))
+
+
+def _half(smallest: float) -> float:
+    # Half of the smallest float64 is none.
+    return smallest / 2 or smallest
 
 
 def arithmetic(dtype: torch.dtype, device: torch.device) -> Arithmetic:
@@ -60,12 +68,13 @@ def arithmetic(dtype: torch.dtype, device: torch.device) -> Arithmetic:
     narrow = list(_narrow_accumulators(dtype, device))
     notes = [f"{setting} is {mode}: factors of float32 products keep fewer bits" for setting, mode in modes.items()]
     notes += [f"{setting} is on: sums of {info.dtype} may be kept in {info.dtype}" for setting in narrow]
-    output = info.eps / 2
+    output, wide = info.eps / 2, info if narrow or info.bits >= 32 else torch.finfo(torch.float32)
     return Arithmetic(
         accumulator=output if narrow else min(output, _SINGLE),
         output=output,
         smallest=info.smallest_normal * info.eps,
         largest=info.max,
+        smallest_sum=wide.smallest_normal * wide.eps,
         factor=max((FACTORS[mode] for mode in modes.values()), default=0.0),
         notes=tuple(f"reduced precision: {note}, as the bound knows" for note in notes),
     )

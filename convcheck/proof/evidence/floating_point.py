@@ -18,8 +18,11 @@ from convcheck.results import Agreement, Deviation, Finding, Kind, Sides
 from convcheck.rewriting.precision import Arithmetic, arithmetic
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
-from convcheck.sides.side import CannotRunError, torch_may_refuse
+from convcheck.sides.side import CannotRunError, Side, torch_may_refuse
 from convcheck.sizes.patterns import Shape
+
+FAITHFUL = 1e-145
+"""A norm above it is made of squares that float64 holds; one below is taken to be as large as it can be."""
 
 
 @dataclass(frozen=True)
@@ -146,8 +149,21 @@ def _derived(
     if candidate.transform_error is not None:
         # A transform errs relative to the norms of what it transforms, not to single entries.
         rows = candidate.transform_error(sample)
-        derived = Sides(derived.reference, derived.candidate + (unit.accumulator + 2 * unit.factor) * rows)
+        lost = unit.sum_underflow * _transform_losses(candidate, sample)
+        derived = Sides(derived.reference, derived.candidate + (unit.accumulator + 2 * unit.factor) * rows + lost)
     return derived
+
+
+def _transform_losses(candidate: Side, sample: Sample) -> Tensor:
+    """Return how often a transform loses what a product does below the normal range, at most: `[*output]`, float64.
+
+    It loses as much of every number that it makes of inputs, of weights and of their products; these losses reach the
+    output as numbers of their size do, and what bounds that in units of u is no less than in units of what is lost.
+    """
+    assert candidate.transform_error is not None
+    ones = Sample(sample.inputs, sample.parameters).mapped(torch.ones_like)
+    mixed = (Sample(ones.inputs, sample.parameters), Sample(sample.inputs, ones.parameters), ones)
+    return sum(map(candidate.transform_error, mixed), torch.zeros((), dtype=torch.float64))
 
 
 def _as_flushed(
@@ -184,11 +200,13 @@ def float64_reference(pair: Pair, sample: Sample) -> rounding.Truth:
     if reference.degree is None:
         return rounding.Truth(output, torch.zeros_like(output), output.abs(), output.abs())
     zeros = tuple(torch.zeros_like(tensor) for tensor in sample.inputs)
+    magnitude = pair.run_reference(samples.magnitudes(reference, sample))
+    norm = pair.run_reference(samples.squares(reference, sample)).sqrt()
     return rounding.Truth(
         output=output,
         bias=pair.run_reference(Sample(zeros, sample.parameters)),
-        magnitude=pair.run_reference(samples.magnitudes(reference, sample)),
-        norm=pair.run_reference(samples.squares(reference, sample)).sqrt(),
+        magnitude=magnitude,
+        norm=torch.where(norm > FAITHFUL, norm.minimum(magnitude), magnitude),
     )
 
 

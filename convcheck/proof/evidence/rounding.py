@@ -23,9 +23,9 @@ normal range. So a side adds
     u_out * (|y - b| + |y|)      where the product is stored, and the bias added to it,
     u_out * R * mag              where R partial sums are stored, since mag bounds every one of them,
 
-and s/2 for every rounding, for every product that is stored, and for what is lost on the way. Where factors are rounded
-to f > u_acc before they are multiplied (TF32), each product of d factors is off by d * f of itself, and each side by as
-much of mag.
+and s/2 for every rounding, for every product that is stored, and for what is lost on the way; and s/2 of the
+accumulator for every product in it, see `underflow`. Where factors are rounded to f > u_acc before they are multiplied
+(TF32), each product of d factors is off by d * f of itself, and each side by as much of mag.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def bound(
             size = rounded.sums * torch.maximum(output.abs(), truth.output.abs())
             if rounded.bias_apart:
                 size = size + (truth.output - truth.bias).abs()
-        return accumulated + unit.output * size + (times + terms * rounded.products_apart + lost) * unit.underflow
+        stored = (times + terms * rounded.products_apart + lost) * unit.underflow
+        return accumulated + unit.output * size + stored + sums * terms * unit.sum_underflow
 
     return Sides(
         side(outputs.reference, roundings.reference, lost.reference),

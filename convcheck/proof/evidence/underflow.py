@@ -1,18 +1,17 @@
 """Bounds the error of values below the normal range that are stored between layers and then multiplied.
 
-Storing a value loses at most s/2, half of the smallest positive number (a sum of two stored numbers loses nothing). In
-a chain, the stages that follow multiply that loss: what stage i loses in R_i roundings reaches the output as
+Storing a value loses at most s/2, half of the smallest positive number (a sum of two stored numbers loses nothing), and
+a product in an accumulator, whose smallest number is s', loses s'/2. In a chain, the stages that follow multiply these
+losses: what stage i loses in R_i roundings and the K products of a sum reaches the output as
 
-    s/2 * R_i * |W_n| * ... * |W_(i+1)| * 1
+    (s/2 * R_i + s'/2 * K) * |W_n| * ... * |W_(i+1)| * 1
 
-and the s/2 lost of a merged weight is multiplied with the input: s/2 * 1 * |x|, and s/2 of a merged bias.
+and what is lost of a merged weight is multiplied with the input: (s/2 + s'/2 * K) * |x|, and that of a merged bias.
 
 Where the platform flushes (see `flushing`), a number below the smallest normal n is lost whole: n takes the place of
-s/2, the factors of products are lost as well, and in a sum of K products each of them and each partial sum may lose n':
+s/2, 2 n' that of s'/2, since a product and the sum it is added to may both be lost, and factors are lost as well:
 
-    |W| * |x| - |W'| * |x'|  +  2 K n',  with 0 in W' and x' for what is below n
-
-n' is n of the dtype in which sums are accumulated. Between layers, and of a merged weight, 2 K n' + n more are lost.
+    |W| * |x| - |W'| * |x'|,  with 0 in W' and x' for what is below n
 """
 
 from __future__ import annotations
@@ -32,12 +31,13 @@ from convcheck.sides.side import Side
 
 def lost_between(pair: Pair, sample: Sample, unit: Arithmetic) -> Sides[Tensor | float]:
     """Return how often s/2, or n, is lost by each side before the output's own rounding: `[*output]`, float64, or 0."""
-    more = 1 + 2 * pair.sum_lengths.terms * unit.flushed_sum / unit.flushed if unit.flushed else 0.0
+    # A flushed value between layers is lost once more as a factor.
+    more = pair.sum_lengths.terms * unit.sum_underflow / unit.underflow + bool(unit.flushed)
     return Sides(_in_chain(pair.reference, sample, more), _in_merged(pair, sample, 1 + more))
 
 
 def flushed(pair: Pair, sample: Sample, unit: Arithmetic, magnitude: Tensor) -> Tensor | float:
-    """Return what factors, products and partial sums lose in either side's output where the platform flushes.
+    """Return what factors below the normal range lose in either side's output where the platform flushes.
 
     `magnitude` is the reference's output where all products are positive; all are `[*output]` and float64.
     """
@@ -48,7 +48,7 @@ def flushed(pair: Pair, sample: Sample, unit: Arithmetic, magnitude: Tensor) -> 
     statistics = {name: sample.parameters[name] for name in pair.reference.statistics}
     large = Sample(large.inputs, {**large.parameters, **statistics})
     left = pair.run_reference(samples.magnitudes(pair.reference, large))
-    return (magnitude - left).abs() + 2 * pair.sum_lengths.terms * unit.flushed_sum
+    return (magnitude - left).abs()
 
 
 def _in_chain(side: Side, sample: Sample, more: float) -> Tensor | float:
