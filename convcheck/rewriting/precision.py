@@ -23,16 +23,19 @@ _SINGLE = torch.finfo(torch.float32).eps / 2
 class Arithmetic:
     """The unit roundoffs of a dtype on a device, and the smallest and the largest number that the dtype holds.
 
-    `smallest_sum` is the smallest of the accumulator. `factor` is the unit roundoff of the factors of products, where
-    they are rounded before they are multiplied. Where a platform flushes what is below the normal range, numbers below
-    `flushed` may be lost whole. `notes` say what a user would not expect.
+    `normal` is the smallest number of the normal range; `smallest_sum` and `normal_sum` are those of the accumulator.
+    Where this processor was told to flush, the smallest float64 is a normal one. `factor` is the unit roundoff of the
+    factors of products, where they are rounded before they are multiplied. `flushed` is the number below which others
+    may be lost whole, 0 where the platform flushes none. `notes` say what a user would not expect.
     """
 
     accumulator: float
     output: float
     smallest: float
     largest: float
+    normal: float
     smallest_sum: float
+    normal_sum: float
     factor: float = 0.0
     notes: tuple[str, ...] = ()
     flushed: float = 0.0
@@ -45,11 +48,15 @@ class Arithmetic:
     @property
     def sum_underflow(self) -> float:
         """The most that a product below the normal range loses in the accumulator; if flushed, its sum does, too."""
-        return self.smallest_sum / self.accumulator if self.flushed else _half(self.smallest_sum)
+        return 2 * self.normal_sum if self.flushed else _half(self.smallest_sum)
 
     def flushing(self) -> Arithmetic:
         """Return the arithmetic of a platform that flushes what is below the normal range to zero."""
-        return replace(self, flushed=self.smallest / (2 * self.output))
+        return replace(self, flushed=self.normal)
+
+
+def _smallest(info: torch.finfo) -> float:
+    return info.smallest_normal * info.eps or info.smallest_normal
 
 
 def _half(smallest: float) -> float:
@@ -72,9 +79,11 @@ def arithmetic(dtype: torch.dtype, device: torch.device) -> Arithmetic:
     return Arithmetic(
         accumulator=output if narrow else min(output, _SINGLE),
         output=output,
-        smallest=info.smallest_normal * info.eps,
+        smallest=_smallest(info),
         largest=info.max,
-        smallest_sum=wide.smallest_normal * wide.eps,
+        normal=info.smallest_normal,
+        smallest_sum=_smallest(wide),
+        normal_sum=wide.smallest_normal,
         factor=max((FACTORS[mode] for mode in modes.values()), default=0.0),
         notes=tuple(f"reduced precision: {note}, as the bound knows" for note in notes),
     )

@@ -37,12 +37,7 @@ def flushes(run: Callable[[Sample], Tensor], side: Side, unit: Arithmetic, devic
         sample = Sample(tuple(inputs), parameters).mapped(Tensor.detach).to(device, getattr(torch, dtype))
         return run(sample).double().cpu() / value
 
-    return any(
-        bool(
-            (
-                output(number, BELOW * unit.smallest) < output(number, ABOVE * unit.smallest / (2 * unit.output)) / 2
-            ).any()
-        )
-        for number in range(len(ones.inputs))
-        if number not in side.boolean_inputs
-    )
+    def loses(number: int) -> bool:
+        return bool((output(number, BELOW * unit.smallest) < output(number, ABOVE * unit.normal) / 2).any())
+
+    return any(loses(number) for number in range(len(ones.inputs)) if number not in side.boolean_inputs)
