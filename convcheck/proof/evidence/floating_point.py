@@ -149,8 +149,8 @@ def _derived(
     if candidate.transform_error is not None:
         # A transform errs relative to the norms of what it transforms, not to single entries.
         rows = candidate.transform_error(sample)
-        lost = unit.sum_underflow * _transform_losses(candidate, sample)
-        derived = Sides(derived.reference, derived.candidate + (unit.accumulator + 2 * unit.factor) * rows + lost)
+        rows = (unit.accumulator + 2 * unit.factor) * rows + unit.sum_underflow * _transform_losses(candidate, sample)
+        derived = Sides(derived.reference, derived.candidate + rows)
     return derived
 
 
