@@ -13,7 +13,10 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
+from convcheck.catalogue.claims import Claim
 from convcheck.cli.main import app
+from convcheck.proof import verification
+from convcheck.proof.pair import Pair
 
 pytest_plugins = ["pytester"]
 
@@ -155,6 +158,18 @@ def test_a_folder_without_configs_is_an_error_of_usage(run, pytester: pytest.Pyt
     result = run("--convcheck", word)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([message])
+
+
+def test_a_fault_of_convcheck_itself_fails_its_own_claim_with_a_traceback(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = verification.build_pair
+
+    def planted(claim: Claim) -> Pair:
+        return right(claim) if claim.case.name != "good" else 1 // 0
+
+    monkeypatch.setattr(verification, "build_pair", planted)
+    result = run("convcheck-all.yaml")
+    result.assert_outcomes(passed=1, failed=3)
+    result.stdout.fnmatch_lines(["*ZeroDivisionError*"])
 
 
 def test_the_faults_of_a_config_are_one_error_of_collection(run, pytester: pytest.Pytester) -> None:

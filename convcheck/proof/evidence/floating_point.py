@@ -141,7 +141,7 @@ def _derived(
         return Sides(apart / 2, apart / 2)
     terms = pair.sum_lengths.terms
     lost = underflow.lost_between(pair, sample, unit)
-    moment = repetition.moment(pair, sample, terms, unit.accumulator)
+    moment = repetition.moment(pair, sample, terms, unit.accumulator) if unit.accumulator else float(terms)
     roundings = Sides(reference.roundings, candidate.roundings)
     derived = rounding.bound(unit, terms, reference.degree - 1, truth, outputs, roundings, lost, moment)
     flushed = underflow.flushed(pair, sample, unit, truth.magnitude)
@@ -177,7 +177,12 @@ def _as_flushed(
 ) -> tuple[Sides[Tensor], str]:
     """Return the bounds with what each side's kernels flush, if that may explain the distance, and a note on it."""
     flushing = unit.flushing()
-    wider = _derived(pair, sample, flushing, truth, outputs)
+    if pair.reference.degree is None:
+        wider = _derived(pair, sample, flushing, truth, outputs)
+    else:
+        # What is lost is added to what is rounded.
+        losses = _derived(pair, sample, replace(flushing, accumulator=0.0, output=0.0, factor=0.0), truth, outputs)
+        wider = Sides(sides.reference + losses.reference, sides.candidate + losses.candidate)
     if not rounding.within(outputs, wider.reference + wider.candidate):
         return sides, ""
     with torch_may_refuse(), torch.no_grad():
