@@ -37,6 +37,8 @@ class Kind(StrEnum):
     """A precondition of the rewrite that does not hold."""
     CANNOT_RUN = "cannot-run"
     """Torch or this machine cannot do what the proof needs."""
+    INCONCLUSIVE = "inconclusive"
+    """No exact evidence, and no bound that is well below the outputs."""
     WEIGHT_SHAPES = "weight-shapes"
     """Weights that do not fit the candidate."""
     LAYOUT = "layout"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import Tensor
@@ -11,8 +9,7 @@ from torch import Tensor
 import convcheck
 from convcheck.api import InputLike
 from convcheck.layers import parse_layer
-from convcheck.proof.evidence.strength import symmetries, weaknesses
-from convcheck.proof.real_weights import ModuleTensors
+from convcheck.proof.evidence.strength import weaknesses
 from convcheck.sides.side import side_of_layer
 
 WEAK = {
@@ -121,24 +118,3 @@ def test_equal_axes_that_the_input_does_not_tell_apart_are_weak(symmetric: objec
     gradient = torch.randn(4, 4, 3, 3, generator=torch.Generator().manual_seed(0))
     assert callable(symmetric)
     assert said_of(torch.arange(36.0), symmetric(gradient)) == [note]
-
-
-def test_a_symmetric_square_weight_is_weak_where_nothing_else_is_probed() -> None:
-    from convcheck.catalogue.claims import claims_of
-    from convcheck.config.case import Case
-    from convcheck.proof.verification import verify
-
-    layer = parse_layer("MultiheadAttention(8, 2)")
-    [claim] = claims_of([Case("case", layer, layer.example_inputs())])
-
-    weight = torch.randn(8, 8, generator=torch.Generator().manual_seed(0))
-    symmetric = ModuleTensors({"out_proj.weight": weight + weight.T}, ())
-    weak = "weak: out_proj.weight is symmetric, so its inputs and outputs could be swapped without a difference"
-    assert weak in map(str, verify(replace(claim, case=replace(claim.case, weights=symmetric))).weaknesses)
-    assert weak not in map(str, verify(claim).weaknesses)
-
-
-def test_symmetry_is_that_of_inputs_and_outputs() -> None:
-    square = torch.randn(3, 3, 2, generator=torch.Generator().manual_seed(0))
-    assert not list(symmetries({"weight": square}))
-    assert len(list(symmetries({"weight": square + square.transpose(0, 1), "bias": torch.zeros(3)}))) == 1
