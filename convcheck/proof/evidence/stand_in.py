@@ -1,7 +1,7 @@
 """Compares both sides in float64 on drawn numbers, where integers cannot find every fault.
 
 A softmax is no polynomial, and after a transform integer probes are rounded, which hides small faults. Float64 stands
-in: its bound is so far below the outputs that a fault shows, unless the numbers hide it, as weights of zeros or of 1e-20
+in: its bound is so far below the outputs that a fault shows, unless the numbers hide it, as weights of zeros or 1e-20
 do, and a softmax of equal scores, or of one that outweighs the others. So they are drawn, whatever weights a case
 brings. On those both sides have to agree in float64, too.
 
