@@ -39,6 +39,8 @@ class Kind(StrEnum):
     """Torch or this machine cannot do what the proof needs."""
     FAULT = "fault"
     """Convcheck itself failed, which says nothing about the claim."""
+    INCONCLUSIVE = "inconclusive"
+    """No exact evidence, and no bound that is well below the outputs."""
     WEIGHT_SHAPES = "weight-shapes"
     """Weights that do not fit the candidate."""
     LAYOUT = "layout"

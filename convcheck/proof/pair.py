@@ -36,6 +36,8 @@ class Pair:
     mapping: Transplant
     analysis: Callable[[Sample, Arithmetic], Tensor] | None = None
     """A bound of the distance of both outputs, `[*output]`, float64; set where they are no polynomials."""
+    input_scales: tuple[float, ...] = ()
+    """The magnitudes of the inputs, one by one, in a balanced sample."""
 
     def run(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """Return both outputs, `[*output]`, at a sample of the reference.
@@ -43,6 +45,10 @@ class Pair:
         The mapping is part of the graph, so gradients of either output come back in the reference's own layout.
         """
         return self.run_reference(sample), self.run_candidate(sample)
+
+    def balanced(self, generator: torch.Generator) -> Sample:
+        """Draw a sample of the reference that tells all of it, whatever weights a case brings."""
+        return samples.balanced(self.reference, self.input_scales, generator)
 
     def run_reference(self, sample: Sample) -> Tensor:
         return self.reference.run(sample)
@@ -107,4 +113,5 @@ def build_pair(claim: Claim) -> Pair:
         candidate_side(rewrite, case.layer, case.inputs, case.order, mapping),
         mapping,
         None if analysis is None else distance,
+        rewrite.input_scales(case.layer, *case.inputs),
     )

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import replace
 
 from convcheck.catalogue.claims import Claim
 from convcheck.proof import memory
 from convcheck.proof.context import Context, Examine
-from convcheck.proof.evidence import bookkeeping, diagnosis, floating_point, integer_probes, strength, weight_shapes
+from convcheck.proof.evidence import (
+    bookkeeping,
+    diagnosis,
+    floating_point,
+    integer_probes,
+    stand_in,
+    strength,
+    weight_shapes,
+)
 from convcheck.proof.pair import build_pair
 from convcheck.proof.real_weights import weight_source
 from convcheck.proof.reproduce import command
@@ -24,6 +32,7 @@ EVIDENCE: tuple[Examine, ...] = (
     integer_probes.examine,
     strength.examine,
     diagnosis.examine,
+    stand_in.examine,
     floating_point.examine,
     bookkeeping.examine,
 )
@@ -95,8 +104,14 @@ def gather(claim: Claim, result: Result) -> Result:
     if not context.result.reasons:
         for examine in EVIDENCE:
             context = context.joined(examine(context))
-    verdict = Verdict.DIFFERENT if context.result.reasons else Verdict.EQUAL
-    return replace(context.result, verdict=verdict)
+    return replace(context.result, verdict=_verdict({reason.kind for reason in context.result.reasons}))
+
+
+def _verdict(kinds: Set[Kind]) -> Verdict:
+    """Return the verdict for the kinds of all reasons: what is inconclusive is neither equal nor different."""
+    if not kinds:
+        return Verdict.EQUAL
+    return Verdict.ERROR if kinds == {Kind.INCONCLUSIVE} else Verdict.DIFFERENT
 
 
 def judge(claim: Claim, result: Result) -> Result:

@@ -103,6 +103,9 @@ class Rewrite:
     analysis: Callable[..., Tensor] | None = None
     """Set where the layer is no polynomial: how far both sides may be apart, entry by entry. It gets the layer, its
     inputs and parameters in float64, and the Arithmetic."""
+    input_scales: Callable[..., tuple[float, ...]] = lambda _layer, *shapes: (1.0,) * len(shapes)
+    """How large the inputs have to be, one by one, to tell all of a layer that is no polynomial: a softmax shows what
+    goes into it where its scores are of order 1."""
     training: str = ""
     """What it means for training where the transplant is not one-to-one."""
 

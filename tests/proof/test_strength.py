@@ -15,7 +15,7 @@ from convcheck.catalogue.claims import claims_of
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer, parse_shapes
 from convcheck.proof.evidence import strength
-from convcheck.proof.evidence.strength import Observation, observations, symmetries, weaknesses
+from convcheck.proof.evidence.strength import Observation, observations, weaknesses
 from convcheck.proof.pair import Pair, build_pair
 from convcheck.proof.real_weights import ModuleTensors
 from convcheck.sides.samples import masks
@@ -208,22 +208,3 @@ def test_a_mask_shows_two_keys_and_hides_one_whatever_the_seed(rows: int, column
             assert mask.any(-2).all()
         if rows > 1 < columns or columns > 2:
             assert (mask.sum(-1) > 1).any(-1).all()
-
-
-def test_a_symmetric_square_weight_is_weak_where_nothing_else_is_probed() -> None:
-    from convcheck.proof.verification import verify
-
-    layer = parse_layer("MultiheadAttention(8, 2)")
-    [claim] = claims_of([Case("case", layer, layer.example_inputs())])
-
-    weight = torch.randn(8, 8, generator=torch.Generator().manual_seed(0))
-    symmetric = ModuleTensors({"out_proj.weight": weight + weight.T}, ())
-    weak = "weak: out_proj.weight is symmetric, so its inputs and outputs could be swapped without a difference"
-    assert weak in map(str, verify(replace(claim, case=replace(claim.case, weights=symmetric))).weaknesses)
-    assert weak not in map(str, verify(claim).weaknesses)
-
-
-def test_symmetry_is_that_of_inputs_and_outputs() -> None:
-    square = torch.randn(3, 3, 2, generator=torch.Generator().manual_seed(0))
-    assert not list(symmetries({"weight": square}))
-    assert len(list(symmetries({"weight": square + square.transpose(0, 1), "bias": torch.zeros(3)}))) == 1

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from convcheck.config.case import Case, Tolerance
 from convcheck.proof.context import Context, Evidence
-from convcheck.proof.evidence import finite, repetition, rounding, strength, underflow
+from convcheck.proof.evidence import finite, repetition, rounding, underflow
 from convcheck.proof.evidence.flushing import flushes
 from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.real_weights import with_real_weights
@@ -23,6 +23,12 @@ from convcheck.sizes.patterns import Shape
 
 FAITHFUL = 1e-145
 """A norm above it is made of squares that float64 holds; one below is taken to be as large as it can be."""
+
+IDLE = 4.0
+"""A bound that is so many times the outputs, on average, tells nothing: where a hundred outputs are compared with
+others that have nothing to do with them, the worst are about so far apart."""
+
+HALF = ("bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -39,30 +45,38 @@ class Measurement:
     faults: tuple[str, ...] = ()
     platform_faults: tuple[str, ...] = ()
     notes: tuple[Finding, ...] = ()
+    looseness: float | None = None
+    """The bound, or the tolerance, over the outputs, both on average; None where all outputs are zero."""
 
 
 def examine(context: Context) -> Evidence:
-    """Compare both sides in the asked dtype; also in float64, where no exact argument finds small faults."""
-    pair, case = context.pair, context.case
+    """Compare both sides in the asked dtype, on the weights that the case brings, if it brings any."""
+    pair, case, result = context.pair, context.case, context.result
     measured = measure(pair, case, with_real_weights(draw(pair, case), case))
     findings = [Finding(Kind.ROUNDING, text) for text in measured.faults]
-    exact = context.result.exact.status
-    proved = exact is Agreement.IDENTICAL
-    transformed = pair.candidate.transform_error is not None
-    if case.dtype != "float64" and (pair.reference.degree is None or transformed):
-        # float64 stands in for a missing exact argument. After a transform, integer probes are rounded, which hides
-        # small faults; float64 finds those.
-        wide = replace(case, dtype="float64")
-        wider = measure(pair, wide, with_real_weights(draw(pair, wide), case)).faults
-        findings += [Finding(Kind.ROUNDING, text) for text in wider]
-        proved = not wider and exact is not Agreement.DIFFERENT
-    if proved and measured.platform_faults:
-        agree = "on integers" if exact is Agreement.IDENTICAL else "in float64"
+    exact = result.exact.status
+    agree = "on integers" if exact is Agreement.IDENTICAL else "in float64"
+    doubted = any(reason.kind in (Kind.ROUNDING, Kind.INCONCLUSIVE) for reason in result.reasons)
+    if measured.platform_faults and exact is not Agreement.DIFFERENT and not doubted:
         conclusion = f"both agree {agree}, so the rewrite is right, and the arithmetic of this platform is off"
         findings += [Finding(Kind.PLATFORM, text) for text in (*measured.platform_faults, conclusion)]
+    notes = list(measured.notes)
+    loose = idle(case, measured)
+    if loose and not (findings or result.reasons):
+        # Half a precision is too little for the softmax of an attention of some width, whatever its numbers are.
+        inherent = pair.reference.degree is None and case.dtype in HALF and case.tolerance is None
+        notes.append(Finding(Kind.ROUNDING, f"{loose}; what tells is that both agree {agree}", weak=not inherent))
     details = {"error": measured.deviation, "referee": measured.referee, "output_shape": measured.shapes}
-    status = Agreement.DIFFERENT if findings else Agreement.IDENTICAL
-    return Evidence(status, tuple(findings), measured.notes, details)
+    return Evidence(Agreement.DIFFERENT if findings else Agreement.IDENTICAL, tuple(findings), tuple(notes), details)
+
+
+def idle(case: Case, measured: Measurement) -> str | None:
+    """Return a sentence on a bound, or a tolerance, that is so loose that it tells nothing; None if it is not."""
+    looseness = measured.looseness
+    if looseness is None or looseness < IDLE:
+        return None
+    limit = "bound" if case.tolerance is None else "tolerance"
+    return f"in {case.dtype} the {limit} is {looseness:.3g} times the outputs, so others would be within it, too"
 
 
 def draw(pair: Pair, case: Case) -> Sample:
@@ -97,8 +111,6 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
         sides, losing = _as_flushed(pair, case, widened, unit, truth, outputs, sides)
     limit = derived = sides.reference + sides.candidate
     notes = [Finding(Kind.ROUNDING, note) for note in (*unit.notes, *filter(None, [losing]))]
-    if pair.reference.degree is None:
-        notes += strength.symmetries(drawn.parameters)
     if case.tolerance is not None:
         limit = case.tolerance.atol + case.tolerance.rtol * outputs.reference.abs()
         notes.append(Finding(Kind.ROUNDING, _tolerance_note(case.tolerance, limit, derived)))
@@ -115,7 +127,9 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
         faults = (*broken, *impossible)
     judge = dtype != torch.float64 and faults and not (broken or impossible) and not rounding.within(outputs, derived)
     platform_faults = tuple(_platform_faults(case, outputs, sides, truth)) if judge else ()
-    return Measurement(deviation, referee, shapes, faults, platform_faults, tuple(notes))
+    return Measurement(
+        deviation, referee, shapes, faults, platform_faults, tuple(notes), rounding.looseness(limit, truth.output)
+    )
 
 
 def _device(name: str) -> torch.device:

@@ -127,6 +127,11 @@ def within(outputs: Sides[Tensor], limit: Tensor) -> bool:
     return bool((error <= limit).all())
 
 
+def looseness(limit: Tensor, output: Tensor) -> float | None:
+    """Return the mean of `limit` over that of `|output|`, of one shape; None if all outputs are zero."""
+    return float(limit.mean() / output.abs().mean()) if output.any() else None
+
+
 def spacing(value: float, unit: Arithmetic) -> float:
     """Return the distance from |value| to the next larger number of the dtype: one unit in the last place."""
     if value == 0:

@@ -97,16 +97,6 @@ def weaknesses(side: Side, observed: Iterable[Observation]) -> Iterator[Finding]
     yield from (_weak(text) for _, text in silent)
 
 
-def symmetries(parameters: Mapping[str, Tensor]) -> Iterator[Finding]:
-    """Yield, as notes, weights, `[o, i, ...]`, whose inputs and outputs could be swapped without a difference.
-
-    It matters for runs with given weights only: integer probes draw theirs.
-    """
-    for name, weight in parameters.items():
-        if weight.ndim > 1 and weight.shape[0] == weight.shape[1] > 1 and weight.equal(weight.transpose(0, 1)):
-            yield _weak(f"{name} is symmetric, so its inputs and outputs could be swapped without a difference")
-
-
 def _weak(text: str) -> Finding:
     return Finding(Kind.STRENGTH, text, weak=True)
 
