@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 
+import torch
 from einops.layers.torch import Rearrange
 from torch import nn
 
 from convcheck.errors import LayerError
 from convcheck.layers import Layer, Patchify, Unpatchify, kind_names, parse_layer
 from convcheck.modules import operations, patchify
+from convcheck.modules.build import build
 from convcheck.sides.attributes import contradictions, read
-from convcheck.sides.overrides import global_hooks, overrides, parameter_hooks, uncalled_hooks
+from convcheck.sides.overrides import computed_attributes, global_hooks, overrides, parameter_hooks, uncalled_hooks
 
 _KINDS: Mapping[type[nn.Module], str] = {
     **{getattr(nn, kind): kind for kind in kind_names() if hasattr(nn, kind)},
@@ -89,7 +91,13 @@ def _described(module: nn.Module, path: str) -> Layer | None:
         layer = read(module, module.name if isinstance(module, operations.Operation) else _KINDS[base])
     except LayerError as error:
         raise LayerError(error.faults, kind=module_name(path, module)) from None
-    faults = [*contradictions(module, layer), *_unwrapped(module, layer, path)]
+    with torch.device("meta"):
+        plain = build(layer)
+    faults = [
+        *computed_attributes(module, base, plain),
+        *contradictions(module, layer),
+        *_unwrapped(module, layer, path),
+    ]
     if faults:
         raise LayerError([(None, fault) for fault in faults], kind=module_name(path, module))
     return layer

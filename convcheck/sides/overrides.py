@@ -70,6 +70,19 @@ def global_hooks() -> Iterator[str]:
             )
 
 
+def computed_attributes(module: nn.Module, base: type[nn.Module], plain: nn.Module) -> Iterator[str]:
+    """Yield the attributes that a `plain` module of a `base` class stores, and this one's class computes."""
+    stored = {*vars(plain), *plain._parameters, *plain._buffers, *plain._modules}
+    computed = {*module.parametrizations} if is_parametrized(module) else set()  # type: ignore[misc]  # a ModuleDict
+    for name in sorted(stored - computed):
+        attribute = inspect.getattr_static(type(module), name, None)
+        if hasattr(attribute, "__get__") and attribute is not inspect.getattr_static(base, name, None):
+            yield (
+                f"has a {name} that its class computes whenever it is read, so it may be another each time; "
+                f"pass a plain {base.__name__}"
+            )
+
+
 def uncalled_hooks(module: nn.Module) -> Iterator[str]:
     """Yield the hooks of a module that never run, since its parent uses its weights and never calls it."""
     for kind, hook in _hooks(module):

@@ -55,8 +55,9 @@ def read_weights(module: nn.Module) -> ModuleWeights:
             tensors[name + key] = _plain(tensor)
             homes[name + key] = owner, attribute
             by = made_by(owner, attribute)
-            asked = any(parameter.requires_grad for parameter in owner.parameters()) if by else tensor.requires_grad
-            if asked and not tensor.is_inference():
+            stored = owner._parameters.get(attribute)
+            sources = owner.parameters() if by else (tensor if stored is None else stored,)
+            if any(source.requires_grad for source in sources) and not tensor.is_inference():
                 trained.add(name + key)
             if by is not None:
                 notes.append(
@@ -94,7 +95,7 @@ def _unplain(tensor: Tensor) -> Iterator[str]:
         yield f"is laid out as {tensor.layout}; it must be dense"
     elif tensor.dtype not in _DTYPES:
         names = ", ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES)
-        yield f"is {tensor.dtype}; it must be one of {names}; convert it first"
+        yield f"is {tensor.dtype}; it must be one of {names}"
     elif type(tensor).__torch_dispatch__ is not Tensor.__torch_dispatch__:
         yield f"is a {type(tensor).__name__}, which computes in its own way; it must be a plain tensor"
 

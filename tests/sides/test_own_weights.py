@@ -67,7 +67,7 @@ def test_weights_within_a_patchify_may_be_computed_too() -> None:
 
 WITHOUT_NUMBERS: dict[str, tuple[dict[str, object], str]] = {
     "the meta device": ({"device": "meta"}, "weight is on the meta device, where there are no numbers"),
-    "complex numbers": ({"dtype": torch.complex64}, "weight is torch.complex64; it must be of real"),
+    "complex numbers": ({"dtype": torch.complex64}, "weight is torch.complex64; it must be one of float64, float32, bfloat16, float16;"),
 }
 
 
