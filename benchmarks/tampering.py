@@ -146,6 +146,16 @@ def _accumulated(module: nn.Module, random: Random) -> None:
     part._parameters[name].register_post_accumulate_grad_hook(change)
 
 
+def _node(module: nn.Module, random: Random) -> None:
+    """Hang a hook on the node that accumulates a gradient, as libraries that average gradients do."""
+    part, name = parameter_of(module, random)
+    parameter, factor = part._parameters[name], factor_of(random)
+    node = parameter.expand_as(parameter).grad_fn.next_functions[0][0]
+    node.register_prehook(lambda gradients: scaled(gradients, factor))
+    # The node lives as long as something holds it.
+    part.__dict__["_node"] = node
+
+
 def _chain(module: nn.Module) -> Any:
     if not isinstance(module, nn.Sequential):
         raise InapplicableError
@@ -195,6 +205,7 @@ WAYS: dict[str, Way] = {
     "hook: on a parameter": partial(_gradient_hook, clipping=False),
     "hook: on a parameter, for large gradients": partial(_gradient_hook, clipping=True),
     "hook: after a gradient is accumulated": _accumulated,
+    "hook: on the node of a gradient": _node,
     "chain: a part that is None": _none,
     "chain: a hook on a Dropout": _dropout,
     "chain: another order": _order,

@@ -19,7 +19,7 @@ from convcheck.modules.build import build
 from convcheck.modules.operations import AttentionOutput
 from convcheck.sides import samples
 from convcheck.sides.read_weights import ModuleWeights
-from convcheck.sides.side import torch_may_refuse
+from convcheck.sides.side import CannotRunError, torch_may_refuse
 from convcheck.sizes.patterns import Shape, Shapes
 
 EIGHTHS = 16
@@ -52,8 +52,11 @@ def departures(module: nn.Module, read: ModuleWeights, shapes: Shapes, seed: int
         for exponents in EXPONENTS:
             inputs = _inputs(read, shapes, exponents, generator)
             cotangent = _numbers(read.layer.output_shape(*shapes), exponents, generator)
-            with torch_may_refuse():
-                due = _run(*_described(read), inputs, cotangent)
+            try:
+                with torch_may_refuse():
+                    due = _run(*_described(read), inputs, cotangent)
+            except CannotRunError as error:
+                raise CannotRunError(f"{read.layer} on the device and in the dtypes of {name}: {error}") from None
             try:
                 faults = tuple(_unlike(_run(_call(module), _stored(read), inputs, cotangent), due))
             except Exception as error:  # whatever the user's code raises
@@ -61,7 +64,7 @@ def departures(module: nn.Module, read: ModuleWeights, shapes: Shapes, seed: int
                 faults = (f"raises {type(error).__name__} where {read.layer} computes: {lines[0]}",)
             faults += tuple(f"changes its {tensor} when it is called" for tensor in changed())
             if faults:
-                return tuple(f"{name} {fault}" for fault in faults)
+                return (*(f"{name} {fault}" for fault in faults), _WAY_OUT)
     return ()
 
 
@@ -83,6 +86,8 @@ def _numbers(shape: Shape, exponents: tuple[int, int], generator: torch.Generato
     eighths = torch.randint(-EIGHTHS, EIGHTHS + 1, shape, generator=generator)
     return torch.ldexp(eighths / 8, torch.randint(*exponents, shape, generator=generator))
 
+
+_WAY_OUT = "pass a plain module of torch, or say as layers what it computes"
 
 Compute = Callable[..., Tensor]
 
@@ -124,7 +129,10 @@ def _call(module: nn.Module) -> Compute:
 
 
 def _run(compute: Compute, variables: Mapping[str, Tensor], inputs: tuple[Tensor, ...], cotangent: Tensor) -> _Run:
-    """Run a function of inputs, and take its gradients in inputs of numbers and in `variables`."""
+    """Run a function of inputs, and have its gradients accumulated in inputs of numbers and in `variables`.
+
+    These are leaves, with what they hold as gradients given back.
+    """
     # Both sides draw the same numbers, if any.
     torch.default_generator.manual_seed(0)
     graded = not torch.is_inference_mode_enabled()
@@ -134,10 +142,19 @@ def _run(compute: Compute, variables: Mapping[str, Tensor], inputs: tuple[Tensor
         raise TypeError(f"its output is a {type(output).__name__}")
     named = {f"input {number}" if number else "input": leaf for number, leaf in enumerate(leaves) if leaf.requires_grad}
     named |= variables
-    if not output.requires_grad:
-        return _Run(output, {name: torch.zeros_like(leaf) for name, leaf in named.items()})
-    gradients = torch.autograd.grad(output, list(named.values()), cotangent.to(output), materialize_grads=True)
-    return _Run(output.detach(), dict(zip(named, gradients, strict=True)))
+    before = {name: leaf.grad for name, leaf in named.items()}
+    try:
+        for leaf in named.values():
+            leaf.grad = None
+        if output.requires_grad:
+            torch.autograd.backward(output, cotangent.to(output), inputs=list(named.values()))
+        gradients = {
+            name: torch.zeros_like(leaf) if leaf.grad is None else leaf.grad.clone() for name, leaf in named.items()
+        }
+    finally:
+        for name, leaf in named.items():
+            leaf.grad = before[name]
+    return _Run(output.detach(), gradients)
 
 
 def _unlike(real: _Run, due: _Run) -> Iterator[str]:

@@ -146,12 +146,6 @@ def other_padding() -> nn.Module:
     return module
 
 
-def pruned_norm() -> nn.Module:
-    module = old_weight_norm(nn.Conv2d(3, 8, 2))
-    prune.random_unstructured(module, "weight_v", amount=0.5)
-    return module
-
-
 REFUSES: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "a class that is not known": (nn.PReLU, "PReLU: cannot be read as a layer; there are: Conv1d, Conv2d"),
     "one in a chain, named by its path": (
@@ -218,7 +212,6 @@ REFUSES: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: wrapped(stride=1),
         "its conv is Conv2d(3, 8, kernel_size=(2, 2), stride=(1, 1)), and that of Patchify",
     ),
-    "a hook upon a hook": (pruned_norm, "its weight_v is computed by a hook of torch's, and then something else"),
 }
 
 
