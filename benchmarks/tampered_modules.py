@@ -6,7 +6,8 @@
 Layers of several kinds get random weights, and are then changed by attributes, hooks, classes and descriptors. What is
 called equal is run as a user runs it, forwards and backwards, at three scales of inputs, and held against the candidate
 on the weights that were read. `fooled` counts where they differ; none may. Harmless changes must leave it
-equal, or they are counted under `wolf`, and as it was, or under `altered`. Returns 1 if there is any of these, or a crash.
+equal, or they are counted under `wolf`, and as it was, or under `altered`. Returns 1 if there is any of these, or a
+crash.
 """
 
 from __future__ import annotations
