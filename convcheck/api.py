@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeGuard, cast
 
 from convcheck.errors import ConvcheckError, did_you_mean
@@ -42,8 +43,9 @@ def verify(
 
     Args:
         layer: as torch prints it, such as `Conv2d(3, 8, kernel_size=2, stride=2)`, or as a mapping with `op`; or a
-            module of torch, which is read by its attributes, as it is in eval mode, and is not run. The numeric part is
-            then on its own weights and statistics; the result's notes describe them.
+            module of torch, which is read by its attributes, as it is in eval mode, and run on a probe: where it
+            computes something else than they say, the verdict is `refused`. The numeric part is then on its own weights
+            and statistics; the result's notes describe them. It is left as it was.
         input: the input's shape, channels first, or a list of shapes where there are several inputs; small ones
             are made up if it is left out.
         rewrite: a name of the catalogue. It may be left out where just one holds for the layer.
@@ -109,12 +111,13 @@ def _read(layer: LayerLike) -> Layer:
 def _module_side(module: nn.Module) -> tuple[Layer, ModuleTensors]:
     """Return the layer that a module is, and the weights that it computes with."""
     from convcheck.proof.real_weights import ModuleTensors
+    from convcheck.sides.module_probe import departures
     from convcheck.sides.read_weights import read_weights
 
     weights = read_weights(module)
     origin = "weights: the module's own; the command that repeats this draws random ones"
     notes = ((origin,) if weights.tensors else ()) + weights.notes
-    return weights.layer, ModuleTensors(weights.tensors, notes)
+    return weights.layer, ModuleTensors(weights.tensors, notes, partial(departures, module, weights))
 
 
 def _tolerance(given: Mapping[str, float] | None) -> Tolerance | None:

@@ -100,7 +100,8 @@ def build_pair(claim: Claim) -> Pair:
     case, rewrite, mapping = claim.case, claim.rewrite, claim.transplant()
     assert rewrite is not None
     with torch_may_refuse(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(case.seed)
+        # torch.manual_seed would set the generators of other devices, too, for good.
+        torch.default_generator.manual_seed(case.seed)
         module = build(case.layer, drawn_in(case.dtype)).eval()
     analysis = rewrite.analysis
 

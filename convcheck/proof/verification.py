@@ -19,11 +19,12 @@ from convcheck.proof.evidence import (
     weight_shapes,
 )
 from convcheck.proof.pair import build_pair
-from convcheck.proof.real_weights import weight_source
+from convcheck.proof.real_weights import departures, weight_source
 from convcheck.proof.reproduce import command
 from convcheck.results import Finding, Kind, Result, Sides, Verdict
 from convcheck.rewriting.rewrite import parameter_count
 from convcheck.sides.side import CannotRunError
+from convcheck.sides.torch_modes import known_modes
 
 FITTING: tuple[Examine, ...] = (weight_shapes.examine, diagnosis.examine)
 """Evidence that comes before anything runs: weights that do not fit need no other."""
@@ -41,8 +42,12 @@ EVIDENCE: tuple[Examine, ...] = (
 _DRIFT = "the claimed transplant copies values, and training lets the copies drift apart"
 
 
+@known_modes()
 def verify(claim: Claim) -> Result:
-    """Verify one claim. If torch cannot run it, the verdict is `error`; only a fault of convcheck's own is raised."""
+    """Verify one claim, in known modes of torch.
+
+    If torch cannot run it, the verdict is `error`; only a fault of convcheck's own is raised.
+    """
     start = time.perf_counter()
     result = known(claim)
     if claim.refusals:
@@ -52,9 +57,12 @@ def verify(claim: Claim) -> Result:
         result = _cannot_run(result, too_large)
     else:
         source = weight_source(claim.case)
-        notes = _findings(Kind.WEIGHTS, source.notes if source else ())
+        result = replace(result, notes=(*result.notes, *_findings(Kind.WEIGHTS, source.notes if source else ())))
         try:
-            result = gather(claim, replace(result, notes=(*result.notes, *notes)))
+            if unlike := departures(claim.case):
+                result = replace(result, verdict=Verdict.REFUSED, reasons=_findings(Kind.REFUSAL, unlike))
+            else:
+                result = gather(claim, result)
         except CannotRunError as error:
             result = _cannot_run(result, str(error))
     return replace(judge(claim, result), seconds=time.perf_counter() - start)

@@ -67,7 +67,7 @@ def test_weights_within_a_patchify_may_be_computed_too() -> None:
 
 WITHOUT_NUMBERS: dict[str, tuple[dict[str, object], str]] = {
     "the meta device": ({"device": "meta"}, "weight is on the meta device, where there are no numbers"),
-    "complex numbers": ({"dtype": torch.complex64}, "weight is torch.complex64; it must be of real"),
+    "complex numbers": ({"dtype": torch.complex64}, "weight is torch.complex64; it must be one of float64, float32"),
 }
 
 
@@ -78,6 +78,14 @@ def test_a_shape_needs_no_weights_and_a_proof_does(where: dict[str, object], mes
     assert convcheck.params(module) == 104
     with pytest.raises(LayerError, match=re.escape(message)):
         convcheck.verify(module, rewrite="patchify-linear")
+
+
+def test_weights_must_be_of_a_dtype_that_torch_computes_in() -> None:
+    module = nn.Linear(3, 4)
+    module.weight = nn.Parameter(module.weight.detach().to(torch.float8_e4m3fn), requires_grad=False)
+    message = "weight is torch.float8_e4m3fn; it must be one of float64, float32, bfloat16, float16"
+    with pytest.raises(LayerError, match=re.escape(message)):
+        convcheck.verify(module, rewrite="broadcast-sum")
 
 
 def test_weights_must_be_dense_and_plain() -> None:
