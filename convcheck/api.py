@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeGuard, cast
 
 from convcheck.errors import ConvcheckError, did_you_mean
 from convcheck.layers import Layer, accept, parse_layer, parse_shape, parse_shapes
-from convcheck.sizes.patterns import Shape, parse, parse_order
+from convcheck.sizes.patterns import Shape, parse_order
+from convcheck.sizes.relayouts import parse_relayout
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,7 +49,8 @@ def verify(
             are made up if it is left out.
         rewrite: a name of the catalogue. It may be left out where just one holds for the layer.
         order: the order of the axes in a patch, such as `kh kw i`, for rewrites that have one.
-        transplant: einops patterns by reference parameter, in place of the catalogue's.
+        transplant: by reference parameter an einops pattern, and steps behind it such as `| flip kh`, in place of the
+            catalogue's.
         tolerance: `{"atol": ..., "rtol": ...}` in place of the derived bound.
         strict: whether a weak case, which could not tell a wrong rewrite, is not `ok`.
 
@@ -74,7 +76,7 @@ def verify(
         inputs=shapes,
         rewrites=None if rewrite == "all" else (rewrite,),
         order=parse_order(order) if order is not None else None,
-        transplant={name: parse(pattern) for name, pattern in (transplant or {}).items()},
+        transplant={name: parse_relayout(text) for name, text in (transplant or {}).items()},
         dtype=cast("DType", check_dtype(dtype)),
         device=check_device(device),
         seed=check_seed(seed),

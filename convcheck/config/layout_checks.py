@@ -16,15 +16,13 @@ def layout_problems(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
         yield from _order_problems(case, case.order, vocabulary)
     if case.transplant and case.rewrites is None:
         yield ("transplant",), "a transplant lays out the weights of one candidate; name the rewrite it is for"
-    if case.transplant and case.order is not None:
-        yield ("order",), "there is a transplant too, and it says the whole layout; remove one of them"
     shapes = case.layer.parameters()
-    for name, pattern in case.transplant.items():
+    for name, relayout in case.transplant.items():
         if name not in shapes:
             yield ("transplant", name), f"{case.layer} has no such parameter; {did_you_mean(name, shapes)}"
             continue
         try:
-            pattern.sizes(shapes[name], case.layer.axis_sizes())
+            relayout.shape(shapes[name], case.layer.axis_sizes())
         except PatternError as error:
             yield ("transplant", name), str(error)
 

@@ -45,7 +45,7 @@ def _python(claim: Claim) -> str:
     if case.order:
         arguments["order"] = " ".join(case.order)
     if case.transplant:
-        arguments["transplant"] = {name: str(pattern) for name, pattern in case.transplant.items()}
+        arguments["transplant"] = {name: str(relayout) for name, relayout in case.transplant.items()}
     if case.tolerance:
         arguments["tolerance"] = {"atol": case.tolerance.atol, "rtol": case.tolerance.rtol}
     if case.strict:

@@ -23,6 +23,7 @@ from convcheck.rewriting.steps import EinopsStep
 from convcheck.rewriting.transplant import Merge, Move, Transplant
 from convcheck.sides.side import CannotRunError, Side
 from convcheck.sizes.patterns import Group, Pattern
+from convcheck.sizes.relayouts import Lengths
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,10 @@ def examine(context: Context) -> Evidence:
         return Evidence(Agreement.NOT_APPLICABLE)
     if mended := corrections(pair, context.claim.usual_transplant(), seed):
         findings = tuple(Finding(Kind.LAYOUT, str(correction)) for correction in mended)
-        return Evidence(Agreement.DIFFERENT, findings, details={"suggestion": mended[0].matching})
+        claimed = {source: str(relayout) for source, relayout in context.case.transplant.items()}
+        corrected = {correction.source: correction.matching for correction in mended}
+        details = {"suggestion": mended[0].matching, "suggestions": {**claimed, **corrected}}
+        return Evidence(Agreement.DIFFERENT, findings, details=details)
     # A reader with a correction needs no differences.
     texts = () if misfit else visible_differences(pair, seed, result.exact.probes)
     return Evidence(Agreement.DIFFERENT, tuple(Finding(Kind.DIFFERENCE, text) for text in texts))
@@ -71,12 +75,13 @@ def corrections(pair: Pair, usual: Transplant, seed: int) -> tuple[Correction, .
     try:
         for mended in _mended(pair, usual, seed):
             changed = [
-                Correction(before.sources[0], str(before), str(after))
+                Correction(before.source, before.layout, after.layout)
                 for before, after in zip(pair.mapping.moves, mended.moves, strict=True)
-                if str(before) != str(after)
+                if isinstance(before, Move) and isinstance(after, Move) and before.steps != after.steps
             ]
             if changed and _is_proved(replace(pair, mapping=mended), seed):
-                return tuple(changed)
+                # The parts of a parameter are laid out alike.
+                return tuple(dict.fromkeys(changed))
     except (CannotRunError, PatternError):
         # A candidate that does not even run shows nothing.
         pass
@@ -108,23 +113,24 @@ def _matching_move(side: Side, claimed: Move, usual: Move | Merge | None, ours: 
     for move in (claimed, usual):
         if isinstance(move, Move) and agrees(move, ours, theirs):
             return move
-    for source in _spellings(side, claimed, usual):
-        kernel = {axis: length for axis, length in side.axis_sizes.items() if axis != "g"}
-        lengths = Pattern(tuple(source), tuple(source)).sizes(claimed.shape, side.axis_sizes)
-        steps = arrange(source, {**kernel, **lengths}, ours, theirs)
+    for source, written in _spellings(side, claimed, usual):
+        known = {**side.axis_sizes, **dict(written)}
+        lengths = Pattern(tuple(source), tuple(source)).sizes(claimed.shape, known)
+        kernel = {axis: length for axis, length in known.items() if axis != "g"}
+        steps = arrange(source, {**kernel, **lengths}, written, ours, theirs)
         if steps is not None:
             return replace(claimed, steps=steps)
     return None
 
 
-def _spellings(side: Side, claimed: Move, usual: Move | Merge | None) -> Iterator[Sequence[Group]]:
-    """Yield names for the axes of a parameter: those in the moves, the layer's, and `a0`, `a1`, ..."""
+def _spellings(side: Side, claimed: Move, usual: Move | Merge | None) -> Iterator[tuple[Sequence[Group], Lengths]]:
+    """Yield names for the axes of a parameter: those in the moves, with lengths; the layer's, and `a0`, `a1`, ..."""
     for move in (claimed, usual):
         if isinstance(move, Move):
-            yield from (step.pattern.source for step in move.steps[:1] if isinstance(step, EinopsStep))
+            yield from ((step.pattern.source, step.written) for step in move.steps[:1] if isinstance(step, EinopsStep))
     if claimed.source in side.parameter_axes:
-        yield side.parameter_axes[claimed.source]
-    yield tuple((f"a{number}",) for number in range(len(claimed.shape)))
+        yield side.parameter_axes[claimed.source], ()
+    yield tuple((f"a{number}",) for number in range(len(claimed.shape))), ()
 
 
 def _is_proved(pair: Pair, seed: int) -> bool:
