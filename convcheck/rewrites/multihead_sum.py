@@ -90,12 +90,10 @@ def weights(attention: MultiheadAttention, query: Shape, *others: Shape) -> Mapp
         "bias_v": ("bias_v", "1 1 o -> 1 1 o"),
     }
     for index, letter in enumerate("qkv"):
-        part = f"part o {index + 1} 3"
-        packed = (
-            ("in_proj_weight", f"o i -> o i | {part}") if attention.packed else (f"{letter}_proj_weight", "o i -> o i")
-        )
-        moved[f"to_{letter}.weight"] = packed
-        moved[f"to_{letter}.bias"] = ("in_proj_bias", f"o -> o | {part}")
+        part = f" | part o {index + 1} 3"
+        apart = (f"{letter}_proj_weight", "o i -> o i")
+        moved[f"to_{letter}.weight"] = ("in_proj_weight", "o i -> o i" + part) if attention.packed else apart
+        moved[f"to_{letter}.bias"] = ("in_proj_bias", "o -> o" + part)
     return moved
 
 

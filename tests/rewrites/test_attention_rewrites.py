@@ -152,7 +152,7 @@ FAULTS = {
     "biases in another order than weights": (
         "multihead_sum",
         "8, 2",
-        'f"o -> o | {part}"',
+        '"o -> o" + part',
         'f"o -> o | part o {3 - index} 3"',
     ),
     "softmax over the queries of a head": ("multihead_sum", "8, 2", "softmax(scores, -1)", "softmax(scores, -2)"),
