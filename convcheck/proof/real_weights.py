@@ -12,6 +12,9 @@ from convcheck.layers import Layer
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import CannotRunError
 
+SAVED = "module.safetensors"
+"""Where a command that repeats a proof of a module looks for its weights."""
+
 
 @dataclass(frozen=True)
 class ModuleTensors:

@@ -37,9 +37,10 @@ class Correction:
     source: str
     claimed: str
     matching: str
+    how: str = "exactly"
 
     def __str__(self) -> str:
-        return f"{self.source} was laid out as '{self.claimed}', and '{self.matching}' matches exactly"
+        return f"{self.source} was laid out as '{self.claimed}', and '{self.matching}' matches {self.how}"
 
 
 def examine(context: Context) -> Evidence:
@@ -88,10 +89,11 @@ def corrections(pair: Pair, usual: Transplant, case: Case) -> tuple[Correction, 
 
     `usual` is the catalogue's mapping. Where it matches, its patterns are the ones suggested.
     """
+    how = "exactly" if pair.reference.degree is not None else "in float64"
     try:
         for mended in _mended(pair, usual, case.seed):
             changed = [
-                Correction(before.source, before.layout, after.layout)
+                Correction(before.source, before.layout, after.layout, how)
                 for before, after in zip(pair.mapping.moves, mended.moves, strict=True)
                 if isinstance(before, Move) and isinstance(after, Move) and not _move_alike(before, after)
             ]
