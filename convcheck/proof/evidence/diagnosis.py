@@ -95,7 +95,7 @@ def corrections(pair: Pair, usual: Transplant, case: Case) -> tuple[Correction, 
             changed = [
                 Correction(before.source, before.layout, after.layout, how)
                 for before, after in zip(pair.mapping.moves, mended.moves, strict=True)
-                if isinstance(before, Move) and isinstance(after, Move) and not _move_alike(before, after)
+                if isinstance(before, Move) and isinstance(after, Move) and not moves_alike(before, after)
             ]
             if changed and _is_proved(replace(pair, mapping=mended), case):
                 # The parts of a parameter are laid out alike.
@@ -151,7 +151,7 @@ def _spellings(side: Side, claimed: Move, usual: Move | Merge | None) -> Iterato
     yield tuple((f"a{number}",) for number in range(len(claimed.shape))), ()
 
 
-def _move_alike(first: Move, second: Move) -> bool:
+def moves_alike(first: Move, second: Move) -> bool:
     """Tell whether two moves of a parameter take every entry to the same places, however they are written."""
     if first.result() != second.result():
         return False
