@@ -217,6 +217,39 @@ def test_any_order_of_axes_and_any_flip_is_found_from_signatures_alone(name: str
     assert correction.claimed == "as it lies in memory"
 
 
+MERGED = {
+    "a weight that is merged": ("merge-convs", {"0.weight": "a b c d -> a b d c"}),
+    "one that several are made of": ("fold-batchnorm", {"0.weight": "a b c d -> a b d c"}),
+    "a layout that does not fit a part": ("multihead-sum", {"in_proj_weight": "(a b) i -> a b i, a=3"}),
+}
+
+
+@pytest.mark.parametrize(("rewrite", "claimed"), MERGED.values(), ids=MERGED.keys())
+def test_a_layout_that_cannot_be_put_to_the_test_is_refused(rewrite: str, claimed: dict[str, str]) -> None:
+    (source,) = claimed
+    result = convcheck.verify(catalogue()[rewrite].example, rewrite=rewrite, transplant=claimed)
+    assert result.verdict == "refused"
+    assert (result.reason or "").startswith(f"transplant of {source}: ")
+
+
+def test_a_layout_is_that_of_every_part_of_a_parameter() -> None:
+    layer = "MultiheadAttention(8, 2)"
+    right = convcheck.verify(layer, rewrite="multihead-sum", transplant={"in_proj_weight": "o i -> o i"})
+    wrong = convcheck.verify(layer, rewrite="multihead-sum", transplant={"in_proj_weight": "o i -> i o"})
+    assert (right.verdict, right.transplant["to_k.bias"]) == ("equal", "o -> o | part o 2 3")
+    assert wrong.suggestions == {"in_proj_weight": "o i -> o i"}
+    assert [str(reason) for reason in wrong.reasons if reason.kind == "layout"] == [
+        "in_proj_weight was laid out as 'o i -> i o', and 'o i -> o i' matches in float64"
+    ]
+
+
+def test_a_layout_that_is_right_is_no_correction_however_it_is_written() -> None:
+    claimed = {"weight": "i o kh kw -> (kh kw o) i 1 1", "bias": "o -> (o kh kw) | flip o | flip o"}
+    result = convcheck.verify("ConvTranspose2d(3, 4, 2, stride=2)", rewrite="conv1x1-unpatchify", transplant=claimed)
+    assert result.suggestions == {**claimed, "weight": "i o kh kw -> (o kh kw) i 1 1"}
+    assert [reason.text.split()[0] for reason in result.reasons if reason.kind == "layout"] == ["weight"]
+
+
 def test_a_fault_that_is_no_layout_gets_no_suggestion() -> None:
     right = catalogue()["patchify-linear"]
     layer = parse_layer("Conv2d(3, 4, 2, stride=2)")
