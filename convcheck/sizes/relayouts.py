@@ -50,10 +50,10 @@ class Rearrangement(NamedTuple):
     def __str__(self) -> str:
         return ", ".join((str(self.pattern), *(f"{axis}={length}" for axis, length in self.lengths)))
 
-    def known(self, axis_sizes: Mapping[str, int], before: Layout | None) -> dict[str, int]:
+    def known(self, axis_sizes: Mapping[str, int], before: Layout) -> dict[str, int]:
         """Return the lengths that are known of axes: those written, and those of groups that stay as they were."""
-        groups = zip(self.pattern.source, before.groups, strict=False) if before else ()
-        same = {name: before.sizes[name] for here, there in groups if here == there for name in here} if before else {}
+        groups = zip(self.pattern.source, before.groups, strict=False)
+        same = {name: before.sizes[name] for here, there in groups if here == there for name in here}
         return {**axis_sizes, **same, **dict(self.lengths)}
 
     def ungrouped(self, axis_sizes: Mapping[str, int]) -> Rearrangement:
@@ -138,19 +138,18 @@ class Relayout(NamedTuple):
         Raises:
             PatternError: a pattern does not fit the shape that it meets, or a step is impossible.
         """
-        layout, pattern = None, None
+        layout, pattern = Layout((), {}), Pattern((), ())
         for part in self.parts:
             if isinstance(part, Rearrangement):
                 pattern = part.pattern
-                sizes = pattern.sizes(layout.shape if layout else shape, part.known(axis_sizes, layout))
+                sizes = pattern.sizes(shape, part.known(axis_sizes, layout))
                 before, layout = Layout(pattern.source, sizes), Layout(pattern.target, sizes)
             else:
-                assert layout is not None
-                assert pattern is not None
                 before, layout = layout, part.after(layout, pattern)
+            shape = layout.shape
             yield before, layout
 
-    def shape(self, shape: Shape, axis_sizes: Mapping[str, int]) -> Shape:
+    def result(self, shape: Shape, axis_sizes: Mapping[str, int]) -> Shape:
         """Return the shape in the end for a tensor of `shape`; raises as `layouts` does."""
         *_, (_, layout) = self.layouts(shape, axis_sizes)
         return layout.shape

@@ -231,6 +231,10 @@ FAULTS = {
         case(LAYER, "rewrite: patchify-linear", 'transplant: {weight: "o i kh kw -> o (i kh kw) | flip kt"}'),
         "c.yaml:4:18: cases[0].transplant.weight: 'flip kt': there is no such axis; there are: o, i, kh, kw",
     ),
+    "a step that has no way back": (
+        case(LAYER, "rewrite: patchify-linear", 'transplant: {weight: "o i kh kw -> o (i kh kw) | part o 1 2"}'),
+        "transplant.weight: 'part o 1 2' leaves the rest behind, and there would be no way back",
+    ),
     "a transplant of no parameter": (
         case(LAYER, "rewrite: patchify-linear", "transplant: {wieght: o i kh kw -> o (i kh kw)}"),
         "has no such parameter; did you mean 'weight'?",

@@ -20,7 +20,7 @@ from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer
-from convcheck.proof.evidence import diagnosis, integer_probes
+from convcheck.proof.evidence import diagnosis, integer_probes, signatures
 from convcheck.proof.pair import build_pair
 from convcheck.results import Agreement
 from convcheck.rewriting.kernels import flips
@@ -215,6 +215,20 @@ def test_any_order_of_axes_and_any_flip_is_found_from_signatures_alone(name: str
         return
     [correction] = diagnosis.corrections(planted, planted.mapping, case)
     assert correction.claimed == "as it lies in memory"
+
+
+@pytest.mark.parametrize(
+    ("claimed", "right"), [("o i -> o i 1", True), ("o i -> o i 1 | negate", False), ("o i -> o i 1 | flip i", False)]
+)
+def test_signatures_tell_a_place_and_a_sign(claimed: str, right: bool) -> None:
+    layer = parse_layer("Linear(3, 4)")
+    case = Case("drawn", layer, layer.example_inputs())
+    pair = build_pair(Claim(case, "linear-as-conv1x1", catalogue()["linear-as-conv1x1"], ()))
+    found = signatures.signatures(pair, seed=0)
+    assert found is not None
+    move = next(move for move in pair.mapping.moves if isinstance(move, Move))
+    moved = move.replaced(parse_relayout(claimed), {})
+    assert signatures.agrees(moved, found.reference["weight"], found.candidate["conv.weight"]) is right
 
 
 MERGED = {

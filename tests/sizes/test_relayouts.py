@@ -76,7 +76,7 @@ def test_shapes_are_those_of_tensors(text: str, shape: Shape, expected: Shape) -
         tensor = step.forward(tensor)
         shapes.append(step.shape(shapes[-1]))
         assert tuple(tensor.shape) == shapes[-1]
-    assert relayout.shape(shape, SIZES) == tuple(tensor.shape) == expected
+    assert relayout.result(shape, SIZES) == tuple(tensor.shape) == expected
 
 
 @pytest.mark.parametrize("text", [text for text, _, _ in WORKS.values()], ids=WORKS.keys())
@@ -95,5 +95,5 @@ def test_refuses(text: str, message: str) -> None:
 @pytest.mark.parametrize(("text", "message"), MISFITS.values(), ids=MISFITS.keys())
 def test_a_misfit_is_named(text: str, message: str) -> None:
     with pytest.raises(PatternError) as error:
-        parse_relayout(text).shape((4, 6), SIZES)
+        parse_relayout(text).result((4, 6), SIZES)
     assert message in str(error.value)
