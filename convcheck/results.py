@@ -162,6 +162,9 @@ class Result:
     seconds: float = 0.0
     reasons: tuple[Finding, ...] = ()
     suggestion: str | None = None
+    """The layout that matches, of the first parameter that was laid out wrongly."""
+    suggestions: Mapping[str, str] = field(default_factory=dict)
+    """The whole transplant that matches, by the reference's parameters; empty where none was found."""
     output_shape: Sides[Shape | None] = Sides(None, None)
     params: Sides[int | None] = Sides(None, None)
     macs: Sides[int | None] = Sides(None, None)

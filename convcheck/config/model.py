@@ -13,7 +13,8 @@ from convcheck.config.checks import DEVICE, DType, check_bound, check_device, ch
 from convcheck.errors import ConvcheckError, LayerError, did_you_mean, shown
 from convcheck.layers import Layer, parse_layer, parse_shape, parse_shapes
 from convcheck.sizes.limits import MAX_INT64
-from convcheck.sizes.patterns import Group, Pattern, Shape, Shapes, parse, parse_order
+from convcheck.sizes.patterns import Group, Shape, Shapes, parse_order
+from convcheck.sizes.relayouts import Relayout, parse_relayout
 
 
 def _layer(value: object) -> Layer:
@@ -139,11 +140,11 @@ class CaseModel(_Strict):
     order: Annotated[Group, _by(parse_order), _TEXT] | None = _key(
         "The order of the features of a patch, for the rewrites that have one: axis names in a row.", "kh kw i"
     )
-    transplant: dict[str, Annotated[Pattern, _by(parse), _TEXT]] = Field(
+    transplant: dict[str, Annotated[Relayout, _by(parse_relayout), _TEXT]] = Field(
         default_factory=dict,
         description="A mapping of weights of one's own, put to the test in place of the catalogue's: by the layer's "
-        "name for a parameter, an einops pattern over the axes o i g and kl, kh kw or kt kh kw.",
-        examples=[{"weight": "o i kh kw -> o (kh kw i)"}],
+        "name for a parameter, an einops pattern over the axes o i g and kl, kh kw or kt kh kw, and steps behind it.",
+        examples=[{"weight": "o i kh kw -> o (kh kw i)"}, {"weight": "o i kh kw -> o i kh kw | flip kh | pad kw 0 1"}],
     )
     weights: Annotated[dict[str, object], _defined("weights")] | None = _key(
         "Real tensors in place of random ones for the numeric part: a safetensors file, and by the layer's name for a "

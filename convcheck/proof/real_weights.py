@@ -13,6 +13,9 @@ from convcheck.sides.samples import Sample
 from convcheck.sides.side import CannotRunError
 from convcheck.sizes.patterns import Shapes
 
+SAVED = "module.safetensors"
+"""Where a command that repeats a proof of a module looks for its weights."""
+
 
 @dataclass(frozen=True)
 class ModuleTensors:

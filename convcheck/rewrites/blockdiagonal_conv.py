@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from convcheck.layers import Conv, ConvTranspose
 from convcheck.rewriting.preconditions import grouped
 from convcheck.rewriting.rewrite import Recipe, Rewrite
-from convcheck.rewriting.steps import BlockDiagonal
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
@@ -25,7 +24,8 @@ def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
 
 def weights(layer: Conv | ConvTranspose, shape: Shape) -> Mapping[str, Recipe]:
     # Of a transposed convolution, whose weight is [(g i), o, ...], the blocks stand on the same diagonal.
-    return {"weight": ("weight", BlockDiagonal(layer.groups)), "bias": ("bias", "o -> o")}
+    axes, grown = ("(g i) o {k}", "o") if isinstance(layer, ConvTranspose) else ("(g o) i {k}", "i")
+    return {"weight": ("weight", f"{axes} -> {axes} | blocks {grown} {layer.groups}"), "bias": ("bias", "o -> o")}
 
 
 REWRITE = Rewrite(

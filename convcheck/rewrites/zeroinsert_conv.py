@@ -7,8 +7,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import ConvTranspose
+from convcheck.rewriting.kernels import flips
 from convcheck.rewriting.rewrite import Recipe, Rewrite
-from convcheck.rewriting.steps import Flip
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
@@ -49,10 +49,8 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
 
 
 def weights(conv: ConvTranspose, shape: Shape) -> dict[str, Recipe]:
-    return {
-        "conv.weight": ("weight", "(g i) o {k} -> (g o) i {k}", Flip.kernel(conv.dims)),
-        "conv.bias": ("bias", "o -> o"),
-    }
+    flipped = "(g i) o {k} -> (g o) i {k}" + flips(conv.kernel_axes())
+    return {"conv.weight": ("weight", flipped), "conv.bias": ("bias", "o -> o")}
 
 
 def macs(conv: ConvTranspose, shape: Shape) -> int:

@@ -384,7 +384,24 @@ def test_every_wrong_pattern_is_named_with_the_right_one(convcheck: Run, folder:
     )
     (found,) = json.loads(convcheck("verify", "bias.yaml", "-f", "json").stdout)["results"]
     assert found["suggestion"] == "o -> (o kh kw)"
+    assert found["suggestions"] == {"weight": "i o kh kw -> (o kh kw) i", "bias": "o -> (o kh kw)"}
     assert "bias was laid out as 'o -> (kh kw o)', and 'o -> (o kh kw)' matches exactly" in found["reason"]
+
+
+def test_all_corrections_can_be_pasted_and_are_then_equal(convcheck: Run, folder: Path) -> None:
+    case = (
+        'cases:\n  - layer: "ConvTranspose2d(3, 4, 3, stride=2)"\n    rewrite: conv-depthtospace\n'
+        '    transplant: {weight: "i o kh kw -> o i kh kw", bias: "o -> (kh kw o), kh=2, kw=2"}\n'
+    )
+    (folder / "wrong.yaml").write_text(case)
+    table = convcheck("verify", "wrong.yaml").stdout
+    assert "weight was laid out as" in table
+    assert "bias was laid out as" in table
+    (pasted,) = [line.partition("paste: ")[2] for line in table.splitlines() if "paste: " in line]
+    head = case[: case.index("transplant")]
+    (folder / "mended.yaml").write_text(head + pasted + "\n")
+    assert convcheck("verify", "mended.yaml").exit_code == 0
+    assert (" | pad kh 0 1 | " in pasted, " | flip w" in pasted) == (True, True)
 
 
 def test_a_name_with_markup_or_escape_codes_is_shown_inert(convcheck: Run, folder: Path) -> None:
