@@ -94,6 +94,9 @@ class Rewrite:
     """The usual order of the axes within a patch, where any order would do; it stands for `{order}` in templates."""
     macs: Callable[..., int] = _same_macs
     """Multiply-accumulates of the candidate for a layer and its inputs' shapes."""
+    intermediates: Callable[..., int] | None = None
+    """How many values the candidate holds at once, forwards and backwards, beside its operands and one copy of each,
+    in float64; None where they are those of the layer: see `Layer.im2col_size`."""
     relative_cost: float = 1.0
     """How many times longer a multiplication takes here than in a matrix product, roughly, as measured on a CPU."""
     roundings: Callable[[Any], Roundings] = lambda _layer: Roundings()

@@ -43,7 +43,10 @@ def probe(pair: Pair, seed: int) -> Evidence:
             slopes = {name: both.reference for name, both in pulled.items()}
             weak = strength.weaknesses(reference, drawn.reference.detach(), slopes)
             notes = tuple(dict.fromkeys((*notes, *weak)))
+            del slopes, weak
         probes += 1
+        # The next probe takes as much memory again.
+        del drawn, pulled
     findings = [Finding(Kind.EXACT, text) for text in faults]
     if differing := gradients.differing(compared):
         findings.append(Finding(Kind.GRADIENTS, f"the gradients of {' and '.join(differing)} differ on integers"))
