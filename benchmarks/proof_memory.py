@@ -1,10 +1,11 @@
-"""Hold the memory foretold for a proof against its peak, for every rewrite, each in a process of its own.
+"""Hold the memory and the time foretold for a proof against what it takes, every rewrite in a process of its own.
 
     python benchmarks/proof_memory.py
     python benchmarks/proof_memory.py --rewrite fft --rewrite winograd --images 64
 
 The peak is that of resident memory while the claim is verified, less what was resident before: the process, torch, and
-what torch loads at first use, by a proof of the rewrite's small example. Needs Linux, and takes minutes.
+what torch loads at first use, by a proof of the rewrite's small example. The time is shown to be looked at: it is
+foretold to a factor of about three, and only where it is long. Needs Linux, and takes minutes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer, parse_shapes
-from convcheck.proof import memory
+from convcheck.proof import duration, memory
 from convcheck.proof.verification import verify
 from convcheck.results import Verdict
 from convcheck.sizes.patterns import Shapes
@@ -84,33 +85,37 @@ def _claim(name: str, text: str, shapes: Shapes | None) -> Claim:
     return Claim(Case(name, layer, shapes, (name,)), name, catalogue()[name], ())
 
 
-def peak(name: str, images: int) -> int:
-    """Return how many bytes the proof of `claim_of` takes, once all that torch loads at first use is loaded."""
+def measure(name: str, images: int) -> tuple[int, float, float]:
+    """Return the bytes and seconds that the proof of `claim_of` takes, once all that torch loads at first use is
+    loaded, and the seconds that are foretold.
+    """
     verify(_claim(name, catalogue()[name].example, catalogue()[name].example_inputs))
     claim = claim_of(name, images)
     forget_peak()
     before, read = resident("VmRSS"), resident("RssFile")
-    assert verify(claim).verdict is Verdict.EQUAL
+    result = verify(claim)
+    assert result.verdict is Verdict.EQUAL
     # Libraries' code that was read in meanwhile is no memory of the proof's.
-    return resident("VmHWM") - before - (resident("RssFile") - read)
+    return resident("VmHWM") - before - (resident("RssFile") - read), result.seconds, duration.seconds(claim)
 
 
 def main() -> int:
-    """Print foretold, measured, and their ratio; return 1 if one is more than twice the other."""
+    """Print foretold, measured, and their ratio; return 1 if more than twice as much memory is taken, or foretold."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rewrite", action="append", choices=list(LAYERS), help="this one; may be repeated (all)")
     parser.add_argument("--images", type=int, default=24, help="times as many images as the small layers have (24)")
     options = parser.parse_args()
     wrong = False
-    print(f"{'':24}{'foretold':>12}{'measured':>12}{'ratio':>8}")
+    print(f"{'':24}{'foretold':>12}{'measured':>12}{'ratio':>8}{'s foretold':>12}{'s taken':>8}")
     for name in options.rewrite or LAYERS:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            measured = process.submit(peak, name, options.images).result()
+            measured, took, expected = process.submit(measure, name, options.images).result()
         foretold = memory.needed(claim_of(name, options.images))
         ratio = foretold / measured
         wrong |= not 0.5 <= ratio <= 2
         sizes = f"{memory.write_bytes(foretold):>12}{memory.write_bytes(measured):>12}"
-        print(f"{name:24}{sizes}{ratio:8.2f}{'' if 0.5 <= ratio <= 2 else '  beyond 2'}", flush=True)
+        sizes += f"{ratio:8.2f}{expected:10.1f}{took:10.1f}"
+        print(f"{name:24}{sizes}{'' if 0.5 <= ratio <= 2 else '  beyond 2'}", flush=True)
     return int(wrong)
 
 

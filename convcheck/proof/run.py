@@ -17,10 +17,10 @@ def run(
     claims: Sequence[Claim],
     *,
     max_failures: int | None = None,
-    begin: Callable[[str], None] = lambda _name: None,
+    begin: Callable[[Claim], None] = lambda _claim: None,
     rescue: Callable[[Report], None] = lambda _report: None,
 ) -> Report:
-    """Verify the claims in order, telling the name of each before it begins.
+    """Verify the claims in order, telling of each before it begins.
 
     The run ends after `max_failures` results that are not as expected. If the user interrupts, the report holds the
     finished results. On any other exception, `rescue` gets that report before the exception goes on.
@@ -35,7 +35,7 @@ def run(
 
     try:
         for claim in claims:
-            begin(claim.id)
+            begin(claim)
             results.append(verify(claim))
             failures += not results[-1].ok
             if failures == max_failures:

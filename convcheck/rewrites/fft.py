@@ -212,6 +212,8 @@ REWRITE = Rewrite(
     macs=macs,
     intermediates=intermediates,
     relative_cost=4,
+    # Forwards and backwards; spectra are made anew for the backward pass.
+    slowness=lambda *_: 10,
     roundings=lambda layer: Roundings(bias_apart=layer.bias),
     transform=Transform(gain, rows),
 )
