@@ -46,9 +46,9 @@ def work(claim: Claim) -> float:
     reference = layer.macs(*shapes)
     slowness = rewrite.slowness(layer, *shapes) if rewrite.slowness else rewrite.relative_cost
     candidate = rewrite.macs(layer, *shapes) * slowness
-    probes = _probes(claim)
-    measured = 2 if (rewrite.transform or not probes) and case.dtype != "float64" else 1
-    in_both = 3 * (probes + 1)
+    probed = probes(claim)
+    measured = 2 if (rewrite.transform or not probed) and case.dtype != "float64" else 1
+    in_both = 3 * (probed + 1)
     return (
         (in_both + 11 * measured) * reference + (in_both + measured) * candidate + _PER_BYTE * measured * needed(claim)
     )
@@ -59,18 +59,23 @@ def seconds(claim: Claim) -> float:
     return work(claim) / pace()
 
 
-def _probes(claim: Claim) -> int:
-    """Return about how many integer probes there are; 0 for what is no polynomial."""
-    from convcheck.proof.evidence.probes import largest_next_to_integers, probe_count
+def probes(claim: Claim) -> int:
+    """Return how many integer probes there are, unless sums are of very different lengths; 0 for what is no polynomial.
 
-    degree, transform = claim.case.layer.degree(), claim.rewrite.transform if claim.rewrite else None
+    The longest sum is taken to be that of the smallest of inputs, outputs and weights, whose gradients are sums, too.
+    """
+    from convcheck.proof.evidence.probes import EXACT, largest_next_to_integers, probe_count, root
+
+    layer, shapes = claim.case.layer, claim.case.inputs
+    degree, transform = layer.degree(), claim.rewrite.transform if claim.rewrite else None
     if degree is None:
         return 0
-    if transform is None:
-        # Without a transform the integers are large.
-        return degree
-    gain = transform.gain(claim.case.layer, *claim.case.inputs)
-    return probe_count(degree, largest_next_to_integers(gain))
+    weights = [shape for name, shape in layer.parameters().items() if not name.endswith("bias")]
+    sizes = map(math.prod, (*shapes, layer.output_shape(*shapes), *weights))
+    magnitude = max(1, root(EXACT // max(1, layer.macs(*shapes) // min(sizes)), degree))
+    if transform is not None:
+        magnitude = min(magnitude, largest_next_to_integers(transform.gain(layer, *shapes)))
+    return probe_count(degree, magnitude)
 
 
 def write_duration(seconds: float) -> str:

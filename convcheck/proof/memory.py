@@ -11,14 +11,15 @@ from convcheck.layers import Layer, Sequential
 from convcheck.rewriting.rewrite import parameter_count
 from convcheck.sizes.limits import MAX_BYTES
 
-_FLOAT64 = 8
+_BYTES = 10
+"""Of a value: the eight of float64, and a quarter for what the allocator and torch's libraries hold beside."""
 
 # How many tensors of each size are alive at the peak of a phase of the proof.
 _PROBE = {"inputs": 4, "parameters": 3, "transplanted": 2, "outputs": 4}
 """In a probe's second backward pass: numbers and gradients of both sides, cotangent, and a rearranged copy."""
 _RUN = {"inputs": 4, "parameters": 4, "transplanted": 1, "outputs": 7}
 """In the reference's runs in float64: the sample in both dtypes, its signs as they are made, and what came out."""
-_COMPARISON = {"inputs": 1.5, "parameters": 1.5, "transplanted": 0, "outputs": 13}
+_COMPARISON = {"inputs": 2, "parameters": 2, "transplanted": 0, "outputs": 13}
 """In the comparison of the outputs with the bound."""
 
 _MERGED = 2
@@ -45,11 +46,11 @@ def needed(claim: Claim) -> int:
         "outputs": math.prod(layer.output_shape(*shapes)),
     }
 
-    def held(counts: Mapping[str, float]) -> int:
-        return math.ceil(sum(count * sizes[name] for name, count in counts.items()))
+    def held(counts: Mapping[str, int]) -> int:
+        return sum(count * sizes[name] for name, count in counts.items())
 
     probe = held(_PROBE) + _MERGED * merged + intermediates
-    return _FLOAT64 * max(probe, held(_RUN) + columns, held(_COMPARISON))
+    return _BYTES * max(probe, held(_RUN) + columns, held(_COMPARISON))
 
 
 def _dense(layer: Layer) -> int:
