@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from convcheck.config.case import Case
     from convcheck.results import Report
 
+LONG = 30.0
+"""Seconds from which on a user is told to wait."""
+
 
 def hint_choices(cases: Iterable[Case], *, default_input: bool) -> None:
     """Print which input was chosen where none was given, and which rewrites were left out."""
@@ -40,9 +43,26 @@ def run_claims(claims: Sequence[Claim], *, max_failures: int | None, quiet: bool
             from convcheck.proof.run import run
         except KeyboardInterrupt:
             return _interrupted_report(claims)
-        report = run(claims, max_failures=max_failures, begin=begin, fail=faults.append)
+
+        def announce(claim: Claim) -> None:
+            if not quiet:
+                hint_duration(claim)
+            begin(claim.id)
+
+        report = run(claims, max_failures=max_failures, begin=announce, fail=faults.append)
     console.report_faults(faults)
     return report
+
+
+def hint_duration(claim: Claim) -> None:
+    """Print about how long a claim takes, if that is long. One that needs too much memory ends at once."""
+    from convcheck.proof import duration, memory
+
+    if duration.work(claim) < LONG * duration.SLOWEST or memory.needed(claim) > memory.available():
+        return
+    expected = duration.seconds(claim)
+    if expected >= LONG:
+        console.hint(f"{claim.id} takes about {duration.write_duration(expected)}")
 
 
 def _interrupted_report(claims: Sequence[Claim]) -> Report:

@@ -69,7 +69,9 @@ class Pair:
             return SumLengths(1, 1)
         sample = samples.ones(self.reference)
         terms = longest = 1.0
-        for output in self.run(sample):
+        # One graph after the other: the first is not needed for the second.
+        for run in (self.run_reference, self.run_candidate):
+            output = run(sample)
             counts = pull_back(output, list(sample.variables().values()), torch.ones_like(output))
             terms = max(terms, float(output.detach().max().round()))
             longest = max(terms, longest, *(float(count.max().round()) for count in counts))

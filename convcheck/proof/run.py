@@ -18,10 +18,10 @@ def run(
     claims: Sequence[Claim],
     *,
     max_failures: int | None = None,
-    begin: Callable[[str], None] = lambda _name: None,
+    begin: Callable[[Claim], None] = lambda _claim: None,
     fail: Callable[[Exception], None] = lambda _error: None,
 ) -> Report:
-    """Verify the claims in order, telling the name of each before it begins.
+    """Verify the claims in order, telling of each before it begins.
 
     The run ends after `max_failures` results that are not as expected. If the user interrupts, the report holds the
     finished results. A claim on which convcheck itself fails is an `error`; `fail` gets the exception.
@@ -36,7 +36,7 @@ def run(
 
     try:
         for claim in claims:
-            begin(claim.id)
+            begin(claim)
             try:
                 result = verify(claim)
             except Exception as error:

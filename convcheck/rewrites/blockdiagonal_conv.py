@@ -41,6 +41,8 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights=weights,
     macs=lambda layer, shape: layer.macs(shape) * layer.groups,
+    # As im2col writes the layer out, all groups at once.
+    intermediates=lambda layer, shape: layer.im2col_size(shape) * layer.groups,
     # Both sides are layers of the same kind, and zeros add nothing to round.
     roundings=lambda layer: layer.roundings(),
     training="zeros stand between channels of different groups; an optimiser step makes them weights of their own, and "

@@ -75,6 +75,8 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights=weights,
     macs=macs,
+    # As im2col writes the convolution out, all images at once.
+    intermediates=lambda conv, shape: macs(conv, shape) // (conv.out_channels * math.prod(conv.stride)),
     training="the candidate has one bias for every phase of an output channel, and zeros where the stride does not "
     "divide the kernel; an optimiser step lets the copies drift apart and makes the zeros weights of their own",
 )

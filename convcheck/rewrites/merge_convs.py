@@ -97,6 +97,8 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights=weights,
     macs=macs,
+    # As im2col writes the merged convolution out.
+    intermediates=lambda chain, shape: macs(chain, shape) // chain.layers[1].out_channels,
     # A merged weight is rounded once, its bias twice; then the convolution is.
     roundings=lambda _chain: Roundings(4),
     training="two kernels become one with values of its own, in which they cannot be told apart again; an optimiser "

@@ -83,6 +83,8 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights=weights,
     macs=macs,
+    # As im2col writes the merged convolution out.
+    intermediates=lambda chain, shape: macs(chain, shape) // chain.layers[1].out_channels,
     # The products that make up a merged weight are rounded, and so is their sum; then the convolution is.
     roundings=lambda _chain: Roundings(3),
     training="two factors become one kernel with more values of its own, in which they cannot be told apart again; an "

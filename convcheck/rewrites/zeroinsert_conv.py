@@ -59,6 +59,12 @@ def macs(conv: ConvTranspose, shape: Shape) -> int:
     return conv.macs(shape) // math.prod(shape[-conv.dims :]) * positions
 
 
+def intermediates(conv: ConvTranspose, shape: Shape) -> int:
+    """Count the inputs with zeros between, and what im2col writes out for one image."""
+    images = math.prod(shape[: -conv.dims - 1])
+    return math.prod(shape) * math.prod(conv.stride) + macs(conv, shape) // (conv.out_channels * images)
+
+
 REWRITE = Rewrite(
     claim=__doc__,
     reference="ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
@@ -71,4 +77,5 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights=weights,
     macs=macs,
+    intermediates=intermediates,
 )

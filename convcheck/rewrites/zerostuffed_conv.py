@@ -48,6 +48,8 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights=weights,
     macs=macs,
+    # As im2col writes the dense convolution out.
+    intermediates=lambda conv, shape: macs(conv, shape) // conv.out_channels,
     training="the kernel holds zeros between its taps; an optimiser step makes them weights of their own, and the "
     "candidate becomes a larger convolution",
 )

@@ -95,8 +95,14 @@ class Rewrite:
     """The usual order of the axes within a patch, where any order would do; it stands for `{order}` in templates."""
     macs: Callable[..., int] = _same_macs
     """Multiply-accumulates of the candidate for a layer and its inputs' shapes."""
+    intermediates: Callable[..., int] | None = None
+    """How many values the candidate holds at once, forwards and backwards, beside its operands and one copy of each,
+    in float64; None where they are those of the layer: see `Layer.im2col_size`."""
     relative_cost: float = 1.0
     """How many times longer a multiplication takes here than in a matrix product, roughly, as measured on a CPU."""
+    slowness: Callable[..., float] | None = None
+    """The same for a layer and its inputs' shapes, where it depends on them so much that one number would mislead who
+    waits for a proof."""
     roundings: Callable[[Any], Roundings] = lambda _layer: Roundings()
     """How the candidate rounds on the way to one output entry."""
     transform: Transform | None = None

@@ -37,6 +37,8 @@ def probe(pair: Pair, seed: int) -> Evidence:
         faults = exact.compare(drawn)
         compared = gradients.merge(compared, gradients.compare(gradients.gradients_of(drawn)))
         probes += 1
+        # The next probe takes as much memory again.
+        del drawn
     findings = [Finding(Kind.EXACT, text) for text in faults]
     if differing := gradients.differing(compared):
         findings.append(Finding(Kind.GRADIENTS, f"the gradients of {' and '.join(differing)} differ on integers"))

@@ -82,8 +82,13 @@ def make_plan(pair: Pair, degree: int) -> Plan:
     gain = pair.candidate.gain
     magnitude = max(1, root(EXACT // pair.sum_lengths.longest, degree))
     if gain:
-        magnitude = max(1, min(magnitude, math.isqrt(int(QUARTER / (UNIT_ROUNDOFF * gain)))))
+        magnitude = min(magnitude, largest_next_to_integers(gain))
     return Plan(degree, magnitude, probe_count(degree, magnitude), UNIT_ROUNDOFF * gain * magnitude**2)
+
+
+def largest_next_to_integers(gain: float) -> int:
+    """Return the largest M for which a transform of this `Side.gain` lands near enough to whole numbers; 1 at least."""
+    return max(1, math.isqrt(int(QUARTER / (UNIT_ROUNDOFF * gain))))
 
 
 def probe_count(degree: int, magnitude: int) -> int:
