@@ -11,6 +11,7 @@ from convcheck.layers import Layer, accept, parse_layer, parse_shape, parse_shap
 from convcheck.sizes.patterns import Shape, parse, parse_order
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from convcheck.calculator.answers import Ranges
@@ -32,7 +33,7 @@ def verify(
     *,
     order: str | None = None,
     transplant: Mapping[str, str] | None = None,
-    dtype: DType = "float32",
+    dtype: str | torch.dtype = "float32",
     device: str = "cpu",
     seed: int = 0,
     tolerance: Mapping[str, float] | None = None,
@@ -49,6 +50,7 @@ def verify(
         rewrite: a name of the catalogue. It may be left out where just one holds for the layer.
         order: the order of the axes in a patch, such as `kh kw i`, for rewrites that have one.
         transplant: einops patterns by reference parameter, in place of the catalogue's.
+        dtype: float64, float32, bfloat16 or float16, as torch spells them, or torch's own objects.
         tolerance: `{"atol": ..., "rtol": ...}` in place of the derived bound.
         strict: whether a weak case, which could not tell a wrong rewrite, is not `ok`.
 

@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from convcheck.cli import console, exit_codes
 from convcheck.cli.command import format_help, split_examples
-from convcheck.errors import ConvcheckError, cut, escape_line
+from convcheck.errors import ConvcheckError, collecting_notes, cut, escape_line
 from convcheck.version import __version__, torch_version
 
 COMMANDS = ("verify", "params", "shape", "rewrites", "schema")
@@ -122,11 +122,14 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except ConvcheckError as error:
-            console.complain(error)
-            raise typer.Exit(exit_codes.BAD_INPUT) from None
+        with collecting_notes() as notes:
+            try:
+                command(*args, **kwargs)
+            except ConvcheckError as error:
+                console.complain(error)
+                for note in notes:
+                    console.hint(note)
+                raise typer.Exit(exit_codes.BAD_INPUT) from None
 
     return run
 
