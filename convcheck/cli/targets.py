@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convcheck.calculator.formulas import has_names, parse_formulas
+from convcheck.cli import console, no_target
 from convcheck.config.config_files import ENDINGS, configs_in
-from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, escape_line, shown
+from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, cut, escape_line, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape
 from convcheck.sizes.patterns import Shapes
 
@@ -108,27 +108,32 @@ def _files(word: str) -> dict[Path, str]:
         # Too long or with a NUL byte for a path; it may still be a layer.
         return {}
     if is_folder:
-        configs = configs_in(path)
-        if not configs:
-            raise UsageError(f"the folder {shown(word)} holds no config; one ends in .yaml or .yml")
-        return {file: str(file) for file in configs}
+        return {file: str(file) for file in _configs_of(path, word)}
     if exists:
+        no_target.refuse_other_file(path, word)
         return {path: word}
     if path.is_symlink():
         raise UsageError(f"{shown(word)} is a link that leads nowhere, or to itself; name the file")
-    if not _CALL.match(word) and (word.endswith(ENDINGS) or "/" in word):
-        raise UsageError(f"there is no file {shown(word)}" + _beside(path))
+    if not _CALL.match(word):
+        no_target.refuse_missing(path, word)
     return {}
 
 
-def _beside(path: Path) -> str:
-    try:
-        # Stems are compared, since all endings are alike.
-        stems = {entry.stem: entry.name for entry in path.parent.iterdir() if entry.suffix in ENDINGS}
-    except (OSError, ValueError):
-        return ""
-    near = difflib.get_close_matches(path.stem, stems, n=1)
-    return f"; did you mean {stems[near[0]]!r}?" if near else ""
+def _configs_of(folder: Path, word: str) -> list[Path]:
+    """Return the configs in a folder; say which YAML is passed over, since it is another program's."""
+    from convcheck.config.foreign import is_foreign
+
+    files = configs_in(folder)
+    foreign = set(filter(is_foreign, files))
+    if foreign:
+        names = ", ".join(str(file) for file in files if file in foreign)
+        console.hint(f"passed over, since there is no key 'cases': {cut(names, 500)}")
+    configs = [file for file in files if file not in foreign]
+    if not configs:
+        raise UsageError(
+            f"the folder {shown(word)} holds no config; one ends in {' or '.join(ENDINGS)}, and has the key 'cases'"
+        )
+    return configs
 
 
 def read_cases(files: Sequence[tuple[Path, str]]) -> list[Case]:
