@@ -76,11 +76,12 @@ def collecting_notes() -> Iterator[Iterable[str]]:
         _NOTES.reset(token)
 
 
-def note_once(text: str) -> None:
-    """Add a note to those that are being collected, if any are."""
+def note_once(text: str) -> bool:
+    """Add a note to those that are being collected; return whether any are."""
     notes = _NOTES.get()
     if notes is not None:
         notes[text] = None
+    return notes is not None
 
 
 def escape_line(text: str) -> str:

@@ -42,6 +42,7 @@ def shape(
             raise UsageError("--output, --same and --sizes take -i and -f; other options are about a table of shapes")
         shape_questions.print_answer(target, input, output, same=same, sizes=sizes, format=format)
         return
+    targets.hint_shipped(target, "calculated")
     with collecting() as collected:
         rows, total, chained = _rows(target, input, dtype, explained=explain)
     if choose:

@@ -66,6 +66,12 @@ class Targets:
         return sum(1 if isinstance(target, Layer) else len(target.layers) for target in self.layers)
 
 
+def hint_shipped(words: Sequence[str] | None, done: str) -> None:
+    """Print on standard error that the config that ships is taken, where no target is given."""
+    if not words:
+        console.hint(f"no target given, so the pairs that ship are {done}, of configs/{DEFAULT}; name a layer or a config")
+
+
 def parse_targets(words: Sequence[str] | None) -> Targets:
     """Tell files, folders and layers apart.
 

@@ -27,7 +27,7 @@ _NAMES = {
 OTHER_DTYPES = tuple(word for word in _NAMES if word not in DTYPES)
 """Other spellings of the same dtypes: those of torch, and the usual abbreviations."""
 
-DEVICE = r"cpu|cuda(:[0-9]+)?"
+DEVICE = r"cpu|cuda(:[0-9]{1,3})?"
 
 
 def check_dtype(value: object) -> str:

@@ -58,11 +58,13 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
 def _unknown(kind: str) -> LayerError:
     """Return the error for a kind that cannot be read. What is called alike in torch may compute something else."""
     in_torch, near = kind in torch_names(), nearest(kind, kind_names())
-    if not near:
-        note_once(f"layers that can be read: {', '.join(kind_names())}")
-    like = (f"the nearest that can be read is {near}" if in_torch else f"did you mean {near}?") if near else ""
     reason = ", which torch has and convcheck cannot read" if in_torch else ""
-    return LayerError(f"unknown layer {shown(kind)}{reason}" + (f"; {like}" if like else ""))
+    if near:
+        like = f"; the nearest that can be read is {near}" if in_torch else f"; did you mean {near}?"
+    else:
+        names = f"layers that can be read: {', '.join(kind_names())}"
+        like = "" if note_once(names) else f"; {names}"
+    return LayerError(f"unknown layer {shown(kind)}{reason}{like}")
 
 
 def _arguments(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from convcheck.config.case import Case, Tolerance
 from convcheck.proof.context import Context, Evidence
+from convcheck.proof.devices import missing
 from convcheck.proof.evidence import finite, repetition, rounding, strength, underflow
 from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.real_weights import with_real_weights
@@ -111,12 +112,9 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
 
 
 def _device(name: str) -> torch.device:
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise CannotRunError(
-            f"device {name}: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices here"
-        )
-    return device
+    if reason := missing(name):
+        raise CannotRunError(f"device {name}: {reason}")
+    return torch.device(name)
 
 
 def _derived(
