@@ -53,9 +53,18 @@ class _Commands(TyperGroup):
     def get_help(self, ctx: Any) -> str:
         return format_help(self, ctx)
 
-    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+    def make_context(self, info_name: str | None, args: list[str], *more: Any, **kwargs: Any) -> Any:
+        words = list(args)
         with _inert():
-            return super().make_context(*args, **kwargs)
+            try:
+                return super().make_context(info_name, args, *more, **kwargs)
+            except Exception as error:
+                # Typer has click's exceptions within itself, or not, by its version.
+                if hasattr(error, "option_name"):
+                    from convcheck.cli.no_command import explain_option
+
+                    explain_option(error, words, {name: self.get_command(None, name) for name in COMMANDS})
+                raise
 
     def invoke(self, ctx: Any) -> Any:
         with _inert():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,18 @@ def refuse_target(words: Sequence[str], context: Any) -> None:
     command = "rewrites" if what == "a rewrite" else "verify"
     meant = cut(shlex.join(["convcheck", command, *words]), 500)
     context.fail(f"{shown(word)} is {what}, and a command comes first; did you mean: {meant}")
+
+
+def explain_option(error: Any, words: Sequence[str], commands: Mapping[str, Any]) -> None:
+    """Add to click's error about an option before the command where it would have stood, if a command has it."""
+    option = getattr(error, "option_name", None)
+    name = next((word for word in words if word in commands), "verify")
+    if option in {spelling for parameter in commands[name].params for spelling in parameter.opts}:
+        rest = list(words)
+        if name in rest:
+            rest.remove(name)
+        meant = cut(shlex.join(["convcheck", name, *rest]), 500)
+        error.message = f"{error.message}; options stand behind the command. Did you mean: {meant}"
 
 
 def _what(word: str) -> str | None:
