@@ -47,7 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     here = config.invocation_params.dir
     config.stash[_ASKED] = asked = tuple(Path(os.path.normpath(here / word)) for word in config.getoption("convcheck"))
-    config.stash[_FOREIGN] = foreign = frozenset(file for path in asked if path.is_dir() for file in _foreign_in(path))
+    foreign = frozenset(file for path in asked if path.is_dir() for file in _foreign_in(path))
+    config.stash[_FOREIGN] = foreign
     for path in asked:
         if not path.exists():
             raise pytest.UsageError(f"--convcheck {path}: there is no such file or folder")

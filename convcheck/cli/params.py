@@ -57,7 +57,7 @@ def params(
 
         count = sum(row.params.reference or 0 for row in rows)
         total = {"params": count, "bytes": {name: count * size for name, size in BYTES.items()}} if chained else None
-        console.write(json_object(results=rows, total=total))
+        console.write(json_object(results=rows, total=total, notes=parsed.notes))
     else:
         from convcheck.report.tables import parameter_table
 

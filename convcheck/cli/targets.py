@@ -45,7 +45,7 @@ class Targets:
     layers: tuple[Layer | Pasted, ...]
 
     def chain(self) -> tuple[tuple[Layer, ...], tuple[str | None, ...]]:
-        """Return all layers in order, and their names, if any; print a hint where their connections are unknown."""
+        """Return all layers in order, and their names, if any; print on standard error what is not known of them."""
         layers: list[Layer] = []
         names: list[str | None] = []
         for target in self.layers:
@@ -53,12 +53,16 @@ class Targets:
                 layers.append(target)
                 names.append(None)
                 continue
-            from convcheck.cli import stdin
-
-            stdin.hint_unseen(target)
             layers += target.layers
             names += target.names
+        for note in self.notes:
+            console.hint(note)
         return tuple(layers), tuple(names)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not known of the layers, such as how those of a printed model are connected."""
+        return tuple(note for target in self.layers if not isinstance(target, Layer) for note in target.notes())
 
     @property
     def count(self) -> int:
@@ -69,7 +73,9 @@ class Targets:
 def hint_shipped(words: Sequence[str] | None, done: str) -> None:
     """Print on standard error that the config that ships is taken, where no target is given."""
     if not words:
-        console.hint(f"no target given, so the pairs that ship are {done}, of configs/{DEFAULT}; name a layer or a config")
+        console.hint(
+            f"no target given, so the pairs that ship are {done}, of configs/{DEFAULT}; name a layer or a config"
+        )
 
 
 def parse_targets(words: Sequence[str] | None) -> Targets:

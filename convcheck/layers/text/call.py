@@ -21,6 +21,8 @@ class Call:
     kind: str
     positional: Sequence[object]
     named: Mapping[str, object]
+    words: str = ""
+    """What a printed module with submodules says of itself: its arguments, or whatever its author has it say."""
 
     def __repr__(self) -> str:
         return f"{self.kind}(...)"
@@ -131,7 +133,16 @@ def _call(node: ast.Call) -> Call:
         if keyword.arg in named:
             raise LayerError([(keyword.arg, f"{keyword.arg} is given twice")], kind=kind)
         named[keyword.arg] = _value(keyword.value, kind)
-    return Call(kind, [_value(argument, kind) for argument in node.args], named)
+    words, arguments = _words(node.args)
+    return Call(kind, [_value(argument, kind) for argument in arguments], named, words)
+
+
+def _words(nodes: list[ast.expr]) -> tuple[str, list[ast.expr]]:
+    """Part what `printed` made of a module's own words, `("", "words")`, from its submodules."""
+    match nodes:
+        case [ast.Tuple([ast.Constant(""), ast.Constant(str(words))]), *submodules]:
+            return words, submodules
+    return "", nodes
 
 
 def _value(node: ast.expr, kind: str) -> object:

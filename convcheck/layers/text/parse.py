@@ -10,6 +10,7 @@ from convcheck.layers.base import Layer
 from convcheck.layers.families import family_of, kind_names
 from convcheck.layers.text.arguments import REQUIRED, BadValueError
 from convcheck.layers.text.call import Call, read_call
+from convcheck.layers.text.submodules import in_a_row
 from convcheck.layers.torch_names import torch_names
 
 # torch has these two on every layer; they say where the numbers live, not which function is computed.
@@ -25,6 +26,9 @@ def parse_layer(value: object) -> Layer:
     if isinstance(value, Layer):
         return value
     if isinstance(value, Call):
+        row = in_a_row(value) if value.words else None
+        if row:
+            return bind("Sequential", [layer for _, layer in row], {})
         return bind(value.kind, value.positional, value.named)
     if isinstance(value, str):
         return parse_layer(read_call(value, kind_names()))
