@@ -74,8 +74,9 @@ def _foreign_in(folder: Path) -> list[Path]:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Return which YAML is passed over, since it is another program's."""
-    files = ", ".join(sorted(map(str, config.stash[_FOREIGN])))
-    return [f"convcheck: passed over, since there is no key 'cases': {files}"] if files else []
+    foreign = config.stash[_FOREIGN]
+    files = ", ".join(sorted(map(str, foreign)))
+    return [f"convcheck: passed over, since there is no key 'cases': {files}"] if foreign else []
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -73,9 +73,8 @@ class Targets:
 def hint_shipped(words: Sequence[str] | None, done: str) -> None:
     """Print on standard error that the config that ships is taken, where no target is given."""
     if not words:
-        console.hint(
-            f"no target given, so the pairs that ship are {done}, of configs/{DEFAULT}; name a layer or a config"
-        )
+        shipping = f"the pairs that ship are {done}, those of configs/{DEFAULT}"
+        console.hint(f"no target given, so {shipping}; name a layer or a config of your own")
 
 
 def parse_targets(words: Sequence[str] | None) -> Targets:

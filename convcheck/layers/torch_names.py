@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import ast
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,13 +10,13 @@ from pathlib import Path
 
 @cache
 def torch_names() -> frozenset[str]:
-    """Return the names of the classes in `torch.nn` that are layers; none where torch's files are not as expected."""
+    """Return the classes that `torch.nn.modules` offers; none where torch's files are not as expected."""
     spec = find_spec("torch")
     for folder in (spec.submodule_search_locations if spec else None) or ():
         try:
-            listed = (Path(folder) / "nn" / "modules" / "__init__.py").read_text(encoding="utf-8")
-        except (OSError, ValueError):
+            tree = ast.parse((Path(folder) / "nn" / "modules" / "__init__.py").read_text(encoding="utf-8"))
+        except (OSError, ValueError, SyntaxError):
             continue
-        # The file does nothing but import them, each by its name.
-        return frozenset(re.findall(r"\b[A-Z]\w*", listed)) - {"Module"}
+        imports = (node for node in tree.body if isinstance(node, ast.ImportFrom) and node.level == 1)
+        return frozenset(entry.name for node in imports for entry in node.names) - {"Module"}
     return frozenset()
