@@ -275,9 +275,7 @@ def test_as_many_annotations_of_faults_are_printed_as_github_shows(convcheck: Ru
     (folder / "many.yaml").write_text("cases:\n" + '  - {layer: "ReLU(3, 4)", "a%\\u2028b": 1}\n' * 8)
     lines = convcheck("verify", "many.yaml", "-f", "github").stdout.splitlines()
     assert [line.partition(" ")[0] for line in lines] == ["::error"] * 10 + ["::notice"]
-    assert lines[-1] == (
-        "::notice title=convcheck::16 faults, of which the first 10 are annotations; nothing was run"
-    )
+    assert lines[-1] == ("::notice title=convcheck::16 faults, of which the first 10 are annotations; nothing was run")
     assert "title=convcheck%3A cases[0].a%25\\u2028b::" in lines[1]
 
 

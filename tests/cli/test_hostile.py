@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import Result
 
+from convcheck.errors import LayerError
+from convcheck.layers import parse_layer
+from convcheck.layers.text.pasted import parse_pasted
 from tests.strategies.hostile import guarded, refused
 
 Run = Callable[..., Result]
@@ -328,6 +332,25 @@ def test_a_layer_is_refused_that_is(convcheck: Run, command: str, text: str, mes
     with guarded():
         result = convcheck(command, text)
     assert message in refused(result)
+
+
+DEEP = [text for text, message in LAYERS.values() if message == "nested more than 100 deep"]
+
+
+@pytest.mark.parametrize("read", [parse_layer, parse_pasted])
+@pytest.mark.parametrize("limit", [400, 1_000, 30_000])
+def test_how_deep_is_too_deep_does_not_depend_on_how_deep_python_may_go(
+    limit: int, read: Callable[[str], object]
+) -> None:
+    usual = sys.getrecursionlimit()
+    assert len(DEEP) > 8
+    for text in DEEP:
+        sys.setrecursionlimit(limit)
+        try:
+            with pytest.raises(LayerError, match="nested more than 100 deep"):
+                read(text)
+        finally:
+            sys.setrecursionlimit(usual)
 
 
 CONV = "Conv2d(3, 8, 2, stride=2)"

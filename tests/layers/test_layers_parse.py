@@ -231,8 +231,9 @@ def test_a_shape_may_be_written_in_several_ways(written: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["", "1,,3", "1,a", "1.5", "-1,3", [], [0, 3], [True], ["3"], 7, None, "1,3]x", "9" * 30]
-    + ["1,3,224 224", "1 3,224", "Size(1, 3)", "torch.Size([1, 3]", "size([1, 3])", "1 3 -2", "3 x", "1 . 3"]
+    "written",
+    ["", "1,,3", "1,a", "1.5", "-1,3", [], [0, 3], [True], ["3"], 7, None, "1,3]x", "9" * 30]
+    + ["1,3,224 224", "1 3,224", "Size(1, 3)", "torch.Size([1, 3]", "size([1, 3])", "1 3 -2", "3 x", "1 . 3"],
 )
 def test_what_is_no_shape_is_refused(written: object) -> None:
     with pytest.raises(ShapeError):
