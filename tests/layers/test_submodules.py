@@ -139,8 +139,8 @@ def test_faults_that_are_alike_are_told_once(paste: Paste) -> None:
 
 
 NOTE = (
-    "Net is no Sequential: layers are taken in the order printed; branches, skip connections, what forward does between "
-    "them, and parameters outside of them cannot be seen"
+    "Net is no Sequential: layers are taken in the order printed; branches, skip connections, what forward does "
+    "between them, and parameters outside of them cannot be seen"
 )
 
 
