@@ -121,6 +121,24 @@ def test_arguments_that_only_describe_can_be_left_out() -> None:
     assert parse_pasted(text.replace("  width=4, residual\n", "")).containers == ("Block",)
 
 
+@pytest.mark.parametrize("kind", ["Conv2d", "Linear", "Block", "Sequential", "BatchNormAct2d"])
+@pytest.mark.parametrize("held", ["None", "'same'", "(3, 4)"])
+def test_submodules_that_are_no_layers_do_not_make_arguments_disappear(kind: str, held: str) -> None:
+    text = f"{kind}(\n  3, 4, 1\n  (act): {held}\n)"
+    for read in (parse_layer, parse_pasted):
+        with pytest.raises(LayerError, match="has arguments of its own, '3, 4, 1'"):
+            read(text)
+
+
+def test_a_submodule_that_is_none_is_no_argument() -> None:
+    model = nn.ModuleDict({"a": nn.ReLU(), "c": nn.Sequential(nn.ReLU())})
+    model.register_module("b", None)
+    model["c"].register_module("d", None)
+    assert str(model).count("): None") == 2
+    found = parse_pasted(str(model))
+    assert (found.names, found.containers) == (("a", "c.0"), ("ModuleDict",))
+
+
 @pytest.mark.parametrize("code", ["Block(3, ReLU())", "Block(ReLU(), width=3)", "Block([ReLU()], 'same')"])
 def test_code_with_arguments_and_layers_is_refused_as_well(code: str) -> None:
     with pytest.raises(LayerError, match=r"Block: has arguments of its own, '"):

@@ -45,6 +45,9 @@ def _block(lines: list[str], start: int, *, within: bool) -> tuple[list[str], in
                 return calls, position, True
             calls.append(line)
             continue
+        if match["layer"].strip() == "None":
+            # A module that was left out, of which torch prints the name.
+            continue
         body: list[str] = []
         closed = True
         opens = match["layer"].rstrip().endswith("(")

@@ -36,7 +36,7 @@ def in_a_row(call: Call) -> list[tuple[str, Call]] | None:
         return None
     inner = list(submodules(call.positional))
     arguments = _arguments(call)
-    if not inner or not arguments:
+    if not arguments or not (inner or call.words):
         return None
     kind, names = _FOLLOWED.get(call.kind, ("", ()))
     if kind and call.words and [name for name, _ in inner] in (list(names), list(names[1:])):
