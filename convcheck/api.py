@@ -13,6 +13,7 @@ from convcheck.sizes.patterns import Shape, parse_order
 from convcheck.sizes.relayouts import parse_relayout
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from convcheck.calculator.answers import Ranges
@@ -34,7 +35,7 @@ def verify(
     *,
     order: str | None = None,
     transplant: Mapping[str, str] | None = None,
-    dtype: DType = "float32",
+    dtype: str | torch.dtype = "float32",
     device: str = "cpu",
     seed: int = 0,
     tolerance: Mapping[str, float] | None = None,
@@ -54,6 +55,7 @@ def verify(
         order: the order of the axes in a patch, such as `kh kw i`, for rewrites that have one.
         transplant: by reference parameter an einops pattern, and steps behind it such as `| flip kh`, in place of the
             catalogue's.
+        dtype: float64, float32, bfloat16 or float16, as torch spells them, or torch's own objects.
         tolerance: `{"atol": ..., "rtol": ...}` in place of the derived bound.
         weights: for a layer that is no module, real weights in place of random ones, as in a config: a safetensors file
             as `file`, and by the layer's names for parameters their keys in it.

@@ -141,16 +141,28 @@ def test_a_folder_of_the_settings_adds_nothing_to_a_test_that_is_named(run, pyte
     assert collected(run("--collect-only", "-q", "configs/one.yaml")) == FOLDER[1:]
 
 
+def test_yaml_of_another_program_is_passed_over_in_a_folder_with_a_note(run, pytester: pytest.Pytester) -> None:
+    (pytester.path / "configs" / "docker-compose.yml").write_text("services: {}\n")
+    result = run("--collect-only", "--convcheck", "configs", "configs")
+    result.stdout.fnmatch_lines(
+        ["convcheck: passed over, since there is no key 'cases': *docker-compose.yml", "*2 tests collected*"]
+    )
+    named = run("--collect-only", "-q", "--convcheck", "configs/docker-compose.yml", "configs/docker-compose.yml")
+    named.stdout.fnmatch_lines(["*needs a list of cases*"])
+
+
 @pytest.mark.parametrize(
     ("word", "message"),
     [
         ("none", "*there is no such file or folder"),
         ("empty", "*this folder holds no config; *"),
         ("hiding", "*this folder holds no config; *"),
+        ("foreign", "*this folder holds no config; *"),
     ],
 )
 def test_a_folder_without_configs_is_an_error_of_usage(run, pytester: pytest.Pytester, word: str, message: str) -> None:
     pytester.mkdir("empty")
+    (pytester.mkdir("foreign") / "docker-compose.yml").write_text("services: {}\n")
     # Hidden folders, such as a virtual environment's, are not looked into.
     hidden = pytester.mkdir("hiding") / ".venv"
     hidden.mkdir()

@@ -9,7 +9,7 @@ import typer
 
 from convcheck.cli import completion, console
 from convcheck.cli.sharding import Shard, parse_shard
-from convcheck.config.checks import DType, check_device, check_seed
+from convcheck.config.checks import DTYPES, DType, check_device, check_dtype, check_seed
 from convcheck.errors import UsageError
 from convcheck.report.formats import check_format, format_names
 
@@ -60,7 +60,15 @@ Rewrites = Annotated[
     ),
 ]
 DTypeOption = Annotated[
-    DType | None, typer.Option("--dtype", help="The dtype of the numeric part. Default: float32.", show_default=False)
+    DType | None,
+    typer.Option(
+        "--dtype",
+        metavar="DTYPE",
+        parser=_checked(check_dtype),
+        help=f"The dtype of the numeric part: {', '.join(DTYPES)}. Default: float32.",
+        show_default=False,
+        autocompletion=completion.dtypes,
+    ),
 ]
 Device = Annotated[
     str | None,
@@ -143,7 +151,14 @@ Explain = Annotated[
 Columns = Annotated[bool, typer.Option("-v", "--verbose", help="Print everything that is known, not only the usual.")]
 StoredAs = Annotated[
     DType | None,
-    typer.Option("--dtype", help="The dtype of what is counted in bytes. Default: float32.", show_default=False),
+    typer.Option(
+        "--dtype",
+        metavar="DTYPE",
+        parser=_checked(check_dtype),
+        help=f"The dtype of what is counted in bytes: {', '.join(DTYPES)}. Default: float32.",
+        show_default=False,
+        autocompletion=completion.dtypes,
+    ),
 ]
 Colour = Annotated[
     console.When,

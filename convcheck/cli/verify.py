@@ -39,11 +39,16 @@ def verify(
       convcheck verify "Conv2d(3, 768, kernel_size=16, stride=16)" -i 1,3,224,224
     """
     from convcheck.cli import report_files, reports, run_claims
+    from convcheck.proof.devices import check_devices
     from convcheck.proof.memory import check_possible
     from convcheck.report.formats import load_format
 
     options_given: dict[str, Any] = {"dtype": dtype, "device": device, "seed": seed, "strict": strict or None}
     overrides = {field: value for field, value in options_given.items() if value is not None}
+    if device:
+        overrides["device_key"] = None
+    if not quiet:
+        targets.hint_shipped(target, "proved")
     cases = [replace(case, **overrides) for case in targets.cases_of(targets.parse_targets(target), input)]
     files = report_files.parse_files(report or (), [case.config for case in cases])
     load_format(format)
@@ -57,6 +62,7 @@ def verify(
     if list_only:
         console.print_names(claim.id for claim in claims)
         return
+    check_devices(claim.case for claim in claims)
     check_possible(claims)
     if not quiet:
         run_claims.hint_choices({claim.case.name: claim.case for claim in claims}.values(), default_input=not input)

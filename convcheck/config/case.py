@@ -73,6 +73,8 @@ class Case:
     """`file:line` of the case, None for a layer on the command line."""
     strict: bool = False
     """Whether a weak case, which could not tell a wrong rewrite, is not fulfilled."""
+    device_key: tuple[int, int, str] | None = None
+    """Line, column and path of the key by which the config chose the device."""
     config: str | None = None
     """The file that `source` names, as a target of another command line; empty for the one that ships."""
 

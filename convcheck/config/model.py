@@ -9,7 +9,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from pydantic_core import PydanticCustomError
 
 from convcheck.config.case import Vocabulary
-from convcheck.config.checks import DEVICE, DType, check_bound, check_device, check_dtype, check_seed
+from convcheck.config.checks import (
+    DEVICE,
+    DTYPES,
+    OTHER_DTYPES,
+    DType,
+    check_bound,
+    check_device,
+    check_dtype,
+    check_seed,
+)
 from convcheck.errors import ConvcheckError, LayerError, did_you_mean, shown
 from convcheck.layers import Layer, parse_layer, parse_shape, parse_shapes
 from convcheck.sizes.limits import MAX_INT64
@@ -76,6 +85,8 @@ def _defined(name: str) -> WithJsonSchema:
 _TEXT = WithJsonSchema({"type": "string"})
 _SHAPE = _defined("shape")
 _BOUND = WithJsonSchema({"type": "number", "minimum": 0, "maximum": sys.float_info.max})
+# Editors complete the first choice.
+_DTYPE = WithJsonSchema({"anyOf": [{"enum": list(DTYPES)}, {"enum": list(OTHER_DTYPES)}]})
 _SEED = WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_INT64})
 
 
@@ -152,7 +163,7 @@ class CaseModel(_Strict):
         {"file": "model.safetensors", "weight": "proj.weight"},
     )
     """Judged by `convcheck.config.weights`, which knows the layer and the config's folder, too."""
-    dtype: Annotated[DType, _by(check_dtype)] = _key("The dtype of the numeric part.", default="float32")
+    dtype: Annotated[DType, _by(check_dtype), _DTYPE] = _key("The dtype of the numeric part.", default="float32")
     device: Annotated[str, _by(check_device), WithJsonSchema({"type": "string", "pattern": f"^({DEVICE})$"})] = _key(
         "Where it is computed: cpu, cuda or cuda:N.", "cpu", "cuda:0", default="cpu"
     )

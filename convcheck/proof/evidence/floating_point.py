@@ -10,6 +10,7 @@ from torch import Tensor
 
 from convcheck.config.case import Case, Tolerance
 from convcheck.proof.context import Context, Evidence
+from convcheck.proof.devices import missing
 from convcheck.proof.evidence import finite, repetition, rounding, underflow
 from convcheck.proof.evidence.flushing import flushes
 from convcheck.proof.pair import Pair, drawn_in
@@ -133,12 +134,9 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
 
 
 def _device(name: str) -> torch.device:
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise CannotRunError(
-            f"device {name}: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices here"
-        )
-    return device
+    if reason := missing(name):
+        raise CannotRunError(f"device {name}: {reason}")
+    return torch.device(name)
 
 
 def _derived(

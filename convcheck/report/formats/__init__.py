@@ -1,18 +1,22 @@
 """One format of results a file: its name is the option's value, and its `render` writes a report.
 
+A format for programs has `render_faults`, too, for configs that cannot be read.
+
 What a format imports beyond convcheck's dependencies is in an extra of the format's name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from convcheck.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from convcheck.errors import Fault
     from convcheck.results import Report
 
 DEFAULT = "table"
@@ -41,11 +45,24 @@ def load_format(name: str) -> Callable[[Report], str]:
     Raises:
         UsageError: a library that the format needs is not installed.
     """
+    render: Callable[[Report], str] = _module(name).render
+    return render
+
+
+def load_faults_format(name: str) -> Callable[[Sequence[Fault]], str] | None:
+    """Return the function that writes faults of configs in this format; None where they are for people only.
+
+    Raises:
+        UsageError: a library that the format needs is not installed.
+    """
+    render: Callable[[Sequence[Fault]], str] | None = getattr(_module(name), "render_faults", None)
+    return render
+
+
+def _module(name: str) -> ModuleType:
     try:
-        module = import_module(f"{__name__}.{name}")
+        return import_module(f"{__name__}.{name}")
     except ModuleNotFoundError as error:
         raise UsageError(
             f"{name} needs {error.name}, which is not installed; pip install 'convcheck[{name}]'"
         ) from None
-    render: Callable[[Report], str] = module.render
-    return render

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from convcheck.report.json_text import json_text
+from collections.abc import Sequence
+
+from convcheck.errors import Fault
+from convcheck.report.json_text import fault_fields, json_text
 from convcheck.results import Report
 
 
 def render(report: Report) -> str:
     """Return the entries of `results` in the JSON object, one a line."""
     return "\n".join(json_text(result) for result in report.results)
+
+
+def render_faults(faults: Sequence[Fault]) -> str:
+    """Return the entries of `faults` in the JSON object, one a line."""
+    return "\n".join(json_text(fault_fields(fault)) for fault in faults)
