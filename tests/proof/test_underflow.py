@@ -20,7 +20,7 @@ from convcheck.sizes.patterns import Shape
 
 FIRST = {"0.weight": 2.0, "0.bias": 3.0}
 CONV = {**FIRST, "1.weight": -8.0, "1.bias": 7.0}
-# -4 / sqrt(1/4) is -8.
+# A weight of -4 over the root of a variance of 1/4 makes -8.
 NORM = {**FIRST, "1.weight": -4.0, "1.bias": 7.0, "1.running_mean": 5.0, "1.running_var": 0.25}
 
 
