@@ -4,8 +4,8 @@
     python benchmarks/source_mutants.py --mutants 50 --room evidence --seed 7 --folder /tmp/mutants
 
 One comparison, constant, arithmetic operator or condition is changed at a time, at places drawn at random, in a copy of
-the repository. The tests that run the changed line are run, quickest first, until one fails: then the mutant was
-`noticed`, as it is if it hangs; one that passes them all has `survived`. Which tests run which lines is found out
+the repository. The tests that run the changed line are run, those of its room first, until one fails: then the mutant
+was `noticed`, as it is if it hangs; one that passes them all has `survived`. Which tests run which lines is found out
 first, by one run of all tests. With `--folder` a run that was broken off goes on where it was, as long as the source is
 the same. Returns 1 if fewer than nine of ten were noticed. Needs a system that can fork.
 """
@@ -53,7 +53,7 @@ MEMORY = 16 * 2**30
 QUIETLY = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 """pytest cannot rewrite what was imported before the fork, and need not."""
 FIRST_SECONDS = 60
-"""How long the tests of a mutant take at first; the others run after every mutant had these, if none of them failed."""
+"""How long tests of the room, and others, take at first; the rest run after all mutants had these, if none failed."""
 IN_PROCESSES = """import os, coverage
 coverage.Coverage(
     {data!r}, data_suffix=True, auto_data=True, source=[{source!r}], config_file=False,
@@ -70,21 +70,26 @@ class Recorded:
     seconds: dict[str, float]
     lines: CoverageData
 
-    def tests_of(self, tree: Path, edit: Edit) -> list[str]:
-        """Return the tests that run an edit's lines, quickest first; of a line run at import, or once, more come after.
+    def batches(self, tree: Path, edit: Edit) -> tuple[list[str], list[str], list[str]]:
+        """Return the tests that run an edit's lines: those of its room, the quickest others, and the rest.
 
-        These are the tests that run anything of the file, and all, if none does.
+        Of a line that is run at import, or once, these are the tests that run anything of the file, and all if none do.
         """
         contexts = self.lines.contexts_by_lineno(str(tree / edit.file))
-        of_lines = {test for line in range(edit.line, edit.last_line + 1) for test in contexts.get(line, ())}
-        tests = self._quickest_first(of_lines)
-        if "" in of_lines or len(tests) < 2:
-            of_file = self._quickest_first({test for run in contexts.values() for test in run} - of_lines)
-            tests += of_file or self._quickest_first(set(self.seconds) - of_lines)
-        return tests
+        tests = {test for line in range(edit.line, edit.last_line + 1) for test in contexts.get(line, ())}
+        if "" in tests or len(tests) < 2:
+            tests.update(*contexts.values())
+        tests &= self.seconds.keys()
+        ordered = sorted(tests or self.seconds, key=lambda test: (self.seconds[test], test))
+        room = edit.file.split("/")[1]
+        near = self._first([test for test in ordered if test.startswith(f"tests/{room}/")])
+        others = [test for test in ordered if test not in set(near)]
+        quick = self._first(others)
+        return near, quick, others[len(quick) :]
 
-    def _quickest_first(self, tests: set[str]) -> list[str]:
-        return sorted(tests & self.seconds.keys(), key=lambda test: (self.seconds[test], test))
+    def _first(self, tests: list[str]) -> list[str]:
+        ends = accumulate(self.seconds[test] for test in tests)
+        return tests[: sum(end <= FIRST_SECONDS for end in ends)]
 
 
 class Recorder:
@@ -230,14 +235,15 @@ def run(folder: Path, chosen: Sequence[Edit]) -> dict[str, str]:
             if before != ("unfinished" if later else "new"):
                 continue
             start = time.monotonic()
-            tests = recorded.tests_of(folder / "tree", edit)
-            ends = accumulate(recorded.seconds[test] for test in tests)
-            first = sum(end <= FIRST_SECONDS for end in ends)
-            status, by = judge(folder / "tree", edit, tests[first:] if later else tests[:first], recorded)
-            if status == "survived" and not later and first < len(tests):
+            near, quick, rest = recorded.batches(folder / "tree", edit)
+            status, by = "survived", ""
+            for tests in [rest] if later else [near, quick]:
+                if tests and status == "survived":
+                    status, by = judge(folder / "tree", edit, tests, recorded)
+            if status == "survived" and rest and not later:
                 status = "unfinished"
             seconds = round(time.monotonic() - start, 1)
-            row = {"mutant": str(edit), "status": status, "by": by, "tests": len(tests), "seconds": seconds}
+            row = {"mutant": str(edit), "status": status, "by": by, "seconds": seconds}
             results[str(edit)] = row
             with rows.open("a") as file:
                 file.write(json.dumps(row) + "\n")
