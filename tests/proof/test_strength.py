@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 import torch
@@ -17,7 +16,6 @@ from convcheck.layers import parse_layer, parse_shapes
 from convcheck.proof.evidence import strength
 from convcheck.proof.evidence.strength import Observation, observations, weaknesses
 from convcheck.proof.pair import Pair, build_pair
-from convcheck.proof.real_weights import ModuleTensors
 from convcheck.sides.samples import masks
 from convcheck.sides.side import side_of_layer
 
