@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import cycle, islice
 from random import Random
@@ -85,8 +85,17 @@ def catalogued(name: str, count: int, random: Random) -> list[tuple[Layer, Shape
     return list(islice(cycle(found), count))
 
 
-def trials(names: Iterable[str], count: int, seed: int, dtypes: tuple[str, ...] = DTYPES) -> Iterator[Trial]:
-    """Yield `count` trials, as many of one rewrite as of another: the same ones for the same seed."""
+def trials(
+    names: Iterable[str],
+    count: int,
+    seed: int,
+    dtypes: tuple[str, ...] = DTYPES,
+    draw: Callable[[Random, Layer, Shapes, str], Numbers] = numbers_for,
+) -> Iterator[Trial]:
+    """Yield `count` trials, as many of one rewrite as of another: the same ones for the same seed.
+
+    `draw` makes the numbers of a layer, its inputs and a dtype.
+    """
     chosen = sorted(names)
     for index, name in enumerate(chosen):
         random = Random(f"{seed} {name}")
@@ -96,6 +105,6 @@ def trials(names: Iterable[str], count: int, seed: int, dtypes: tuple[str, ...] 
         drawn += [long_layers.drawn_for(name, random) for _ in range(long)]
         for layer, inputs in drawn:
             dtype = random.choice(dtypes)
-            numbers = numbers_for(random, layer, inputs, dtype)
+            numbers = draw(random, layer, inputs, dtype)
             case = Case(name, layer, inputs, dtype=cast("DType", dtype), seed=random.getrandbits(31))
             yield Trial(name, case, numbers, random.choice(THREADS))

@@ -20,10 +20,15 @@ DECADES = 6.0
 FITTING = {"float16": (-5.0, 3.5)}
 """For dtypes of a narrow range, which powers of ten the factors of a case may have between them, so that its products
 neither overflow nor all become zero: float16 holds 6e-8 to 65,504."""
+BELOW = 2.0
+"""By how many powers of ten products may be above the smallest normal number, where they are to be about there."""
 BEYOND = 0.15
 """The share of the cases that need not fit."""
 DEPENDENT = 0.2
 """The share of the cases whose rounding errors are not independent."""
+
+
+STATISTICS = ("running_mean", "running_var")
 
 
 class Kind(StrEnum):
@@ -139,3 +144,23 @@ def numbers_for(random: Random, layer: Layer, inputs: Shapes, dtype: str) -> Num
     count = len(inputs) + len(layer.parameters()) + len(layer.statistics())
     above = random.uniform(*OUTWEIGHING[kind]) if kind in OUTWEIGHING else 0.0
     return Numbers(kind, scales(random, count, dtype, most), above)
+
+
+def subnormal_numbers_for(random: Random, layer: Layer, inputs: Shapes, dtype: str) -> Numbers:
+    """Draw numbers whose products are about the smallest that a dtype holds, or a factor of which is itself.
+
+    The power of ten is shared out to the factors at random; biases and means are as small as products, variances of 1.
+    """
+    info = torch.finfo(getattr(torch, dtype))
+    total = random.uniform(math.log10(info.smallest_normal * info.eps), math.log10(info.smallest_normal) + BELOW)
+    names = [*(f"input {number}" for number in range(len(inputs))), *layer.parameters(), *layer.statistics()]
+    factors = [name for name in names if not is_bias(name) and name.rpartition(".")[2] not in STATISTICS]
+    shares = {
+        name: random.random() ** random.choice((0, 4))
+        for name in random.sample(factors, random.randint(1, len(factors)))
+    }
+    powers = dict.fromkeys(names, total) | {
+        name: total * shares.get(name, 0.0) / sum(shares.values()) for name in factors
+    }
+    powers |= {name: 0.0 for name in names if name.endswith("running_var")}
+    return Numbers(random.choice((Kind.NORMAL, Kind.UNSIGNED)), tuple(powers[name] for name in names))

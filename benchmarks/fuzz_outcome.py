@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import resource
 import signal
 import subprocess
 import sys
@@ -20,7 +22,9 @@ from convcheck.errors import ConfigError, ConvcheckError
 
 PROCESSES = "command lines, as processes"
 HANGS = 20
-"""Seconds after which an input is said to have no end; answers take milliseconds."""
+"""Seconds of work, whatever else the machine does, after which an input is said to have no end; answers take
+milliseconds. While nothing is done, WAITS times as many may pass."""
+WAITS = 6
 
 
 Status = Literal["accepted", "refused", "fault"]
@@ -44,13 +48,16 @@ def _alarm() -> Iterator[None]:
     def stop(*_: object) -> None:
         raise _HangError(f"no end within {HANGS} seconds")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(HANGS)
+    usual = {number: signal.signal(number, stop) for number in (signal.SIGPROF, signal.SIGALRM)}
+    signal.setitimer(signal.ITIMER_PROF, HANGS)
+    signal.alarm(WAITS * HANGS)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        for number, handler in usual.items():
+            signal.signal(number, handler)
 
 
 def outcome_of(kind: str, value: Any) -> Outcome:
@@ -99,22 +106,36 @@ def _of_process(words: list[str]) -> Outcome:
     command = [sys.executable, "-m", "convcheck", *words]
     try:
         done = subprocess.run(
-            command, capture_output=True, encoding="utf-8", errors="replace", timeout=3 * HANGS, check=False,
-            stdin=subprocess.DEVNULL,
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=WAITS * HANGS, check=False,
+            stdin=subprocess.DEVNULL, preexec_fn=_limit_work,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return Outcome("fault", f"no end within {3 * HANGS} seconds")
+        return Outcome("fault", f"no end within {WAITS * HANGS} seconds")
     return _of_exit(done.returncode, done.stdout, done.stderr)
 
 
+def _limit_work() -> None:
+    """Have the kernel end this process, whose exit code is then none of ours, after so many seconds of work."""
+    resource.setrlimit(resource.RLIMIT_CPU, (HANGS, HANGS))
+
+
 def _of_exit(code: int, stdout: str, stderr: str) -> Outcome:
-    """Judge an exit: codes 0, 1 and 2, an error where it is 2, and nothing that moves a cursor."""
+    """Judge an exit: codes 0, 1 and 2, an error where it is 2 and nothing else but faults of a config as JSON, and
+    nothing that moves a cursor.
+    """
     moving = [sign for sign in stdout + stderr if not (sign.isprintable() or sign == "\n")]
     errors = [line for line in stderr.splitlines() if line.lower().startswith("error: ")]
     if code not in (0, 1, 2) or "Traceback" in stderr or "Warning" in stderr:
         return Outcome("fault", f"exit code {code}: {stderr[-500:]!r}")
     if moving:
         return Outcome("fault", f"signs that move a cursor, {set(moving)}: {(stderr or stdout)[:300]!r}")
-    if (code == 2) != bool(errors) or (code == 2 and stdout):
+    if (code == 2) != bool(errors) or (code == 2 and stdout and not _is_faults(stdout)):
         return Outcome("fault", f"exit code {code} with {len(errors)} errors: {stderr[:500]!r}, {stdout[:200]!r}")
     return Outcome("refused", errors[0]) if code == 2 else Outcome("accepted")
+
+
+def _is_faults(stdout: str) -> bool:
+    try:
+        return set(json.loads(stdout)) == {"schema", "ok", "faults"}
+    except (ValueError, TypeError):
+        return False

@@ -9,13 +9,14 @@ from enum import StrEnum
 
 from benchmarks import equivalence
 from benchmarks.fault_kinds import FaultKind
+from benchmarks.given_weights import GivenWeights
 from benchmarks.planting import Fault
 from benchmarks.torch_comparisons import Recorded, in_dtype, let_through
 from convcheck.catalogue.claims import Claim
 from convcheck.proof.evidence.weight_shapes import misfits
 from convcheck.proof.pair import build_pair
 from convcheck.proof.verification import verify
-from convcheck.results import Agreement, Result, Verdict
+from convcheck.results import Agreement, Kind, Result, Verdict
 from convcheck.sides import samples
 
 
@@ -55,8 +56,9 @@ class MutantResult:
 def mutant(claim: Claim, fault: Fault) -> str:
     """Return a mutant in words, enough to plant it again."""
     case = claim.case
+    given = f", {case.weights}" if case.weights else ""
     shapes = ", ".join(str(list(shape)) for shape in case.inputs)
-    return f"{claim.name}: {case.layer} on {shapes} in {case.dtype}; {fault.kind}: {fault.place}"
+    return f"{claim.name}: {case.layer} on {shapes} in {case.dtype}{given}; {fault.kind}: {fault.place}"
 
 
 def judge(claim: Claim, fault: Fault) -> MutantResult:
@@ -65,21 +67,23 @@ def judge(claim: Claim, fault: Fault) -> MutantResult:
     reason = unbuilt(planted)
     if reason is not None:
         return MutantResult(claim, fault, Status.UNBUILT, reason)
-    numbers = Recorded()
+    weights = claim.case.weights
+    numbers = Recorded(weights.replace) if isinstance(weights, GivenWeights) else Recorded()
     try:
         result = verify(numbers.of(planted))
     except Exception as error:  # that nothing falls over a fault is part of what is tested
         return MutantResult(claim, fault, Status.CRASHED, f"{type(error).__name__}: {error}")
     if result.verdict is Verdict.ERROR:
         return MutantResult(claim, fault, Status.UNBUILT, str(result.reason))
-    passed = let_through(*in_dtype(planted, numbers.samples[0]))
+    passed = let_through(*in_dtype(planted, numbers.samples[-1]))
     if result.verdict is not Verdict.EQUAL:
         status = Status.ACCUSED if equivalence.unchanged(fault) else Status.KILLED
         return MutantResult(claim, fault, status, found_by(result), passed)
     argument = equivalence.shown(claim, fault)
     if argument is not None:
         return MutantResult(claim, fault, Status.EQUIVALENT, argument)
-    weak = "; ".join(str(note) for note in result.weaknesses if excuses(str(note), fault))
+    untested = [str(note) for note in result.weaknesses if note.kind is Kind.STRENGTH]
+    weak = "; ".join(note for note in untested if excuses(note, fault))
     return MutantResult(claim, fault, Status.WEAK if weak else Status.SURVIVED, weak or "nothing differed", passed)
 
 

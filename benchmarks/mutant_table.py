@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from benchmarks.fault_kinds import FaultKind
+from benchmarks.given_weights import GivenWeights
 from benchmarks.mutant_status import FAILURES, MutantResult, Status, mutant
 from benchmarks.tables import Written, print_table
 from benchmarks.torch_comparisons import COMPARISONS
@@ -42,6 +43,11 @@ def remarks(results: Sequence[MutantResult], bullet: str) -> Iterator[str]:
         f"{bullet}{len(built):,} distinct mutants of {len({each.claim.name for each in built})} rewrites, on "
         f"{len(layers):,} layers: {_listed(dtypes)}; {len(results) - len(built):,} more could not be built"
     )
+    sources = [each.claim.case.weights for each in built]
+    kinds = Counter(source.kind for source in sources if isinstance(source, GivenWeights))
+    if kinds:
+        listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+        yield f"{bullet}some or all of the weights are given: {listed}"
     for status, title in (
         (Status.KILLED, "found by"),
         (Status.EQUIVALENT, "equivalent, since"),

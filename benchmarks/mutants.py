@@ -2,11 +2,15 @@
 
     python benchmarks/mutants.py
     python benchmarks/mutants.py --rewrite fft --per-rewrite 500 --seed 7
+    python benchmarks/mutants.py --given
 
 Layers and shapes are drawn as the tests draw them; each gets a fault of every kind that makes sense for it, in one of
 the four dtypes. A mutant is `killed` where the verdict is `different`; `equivalent` where it is proved to be the same
 function, on every basis vector of inputs and weights; `weak` where the result says that the case could not tell; and
 `survived` where it was missed. What cannot be built, or has another shape, is not counted. Returns 1 if any survived.
+
+With `--given`, the numeric part runs on weights that a user brings: zeros, tiny, huge, equal, sparse, or as after
+training.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.faults import faults
+from benchmarks.given_weights import given, matter
 from benchmarks.mutant_layers import layers_for
 from benchmarks.mutant_status import FAILURES, MutantResult, Status, judge, mutant
 from benchmarks.mutant_table import print_report
@@ -44,8 +49,13 @@ LAYERS = 30
 """Layers that are drawn for a rewrite; each gets a fault of every kind, again and again until there are enough."""
 
 
-def mutants(name: str, count: int, seed: int, layers: int = LAYERS) -> Iterator[MutantResult]:
-    """Yield the results of up to `count` distinct mutants of a rewrite, and of those that could not be built."""
+def mutants(
+    name: str, count: int, seed: int, layers: int = LAYERS, *, on_given: bool = False
+) -> Iterator[MutantResult]:
+    """Yield the results of up to `count` distinct mutants of a rewrite, and of those that could not be built.
+
+    The numeric part runs on drawn weights, or `on_given` ones.
+    """
     random = Random(f"{seed} {name}")
     drawn = layers_for(name, layers, seed)
     random.shuffle(drawn)
@@ -55,7 +65,9 @@ def mutants(name: str, count: int, seed: int, layers: int = LAYERS) -> Iterator[
     while fresh:
         fresh = False
         for layer, shapes in drawn:
-            right = claim_of(name, layer, shapes, random, seed)
+            right = claim_of(name, layer, shapes, random, seed, on_given=on_given)
+            if right is None:
+                continue
             for fault in one_of_each(right, random):
                 told = mutant(right, fault)
                 if told in seen:
@@ -69,11 +81,19 @@ def mutants(name: str, count: int, seed: int, layers: int = LAYERS) -> Iterator[
                     return
 
 
-def claim_of(name: str, layer: Layer, shapes: Shapes, random: Random, seed: int) -> Claim:
-    """Return the claim that a rewrite holds, in any dtype. It has to be found true, or its mutants tell nothing."""
+def claim_of(
+    name: str, layer: Layer, shapes: Shapes, random: Random, seed: int, *, on_given: bool = False
+) -> Claim | None:
+    """Return the claim that a rewrite holds, in any dtype. It has to be found true, or its mutants tell nothing.
+
+    None where the weights that are given are beyond the dtype.
+    """
     case = Case("mutant", layer, shapes, (name,), dtype=cast("DType", random.choice(DTYPES)), seed=seed)
     claim = Claim(case, name, catalogue()[name], ())
+    claim = given(claim, random) if on_given else claim
     result = verify(claim)
+    if on_given and result.verdict is Verdict.ERROR:
+        return None
     if result.verdict is not Verdict.EQUAL:
         raise AssertionError(f"{result.reproduce}: without any fault it is {result.verdict}, {result.reason}")
     return claim
@@ -96,9 +116,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--per-rewrite", type=int, default=PER_REWRITE, help="mutants of each rewrite (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of layers, faults and numbers (%(default)s)")
     parser.add_argument("--rewrite", action="append", help="only this one; may be repeated (default: all)")
+    parser.add_argument("--given", action="store_true", help="on weights that a user brings, where these may matter")
     parser.add_argument("--format", choices=("table", "markdown"), default="table")
     options = parser.parse_args(arguments)
-    names = options.rewrite or list(catalogue())
+    names = options.rewrite or [name for name in catalogue() if not options.given or matter(catalogue()[name])]
     if unknown := set(names) - set(catalogue()):
         parser.error(f"unknown rewrite {', '.join(sorted(unknown))}; known are {', '.join(catalogue())}")
     torch.set_num_threads(1)  # small tensors are not worth more
@@ -107,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: list[MutantResult] = []
     console = Console(stderr=True)
     for name in track(names, "planting", console=console, transient=True, disable=not console.is_terminal):
-        results += mutants(name, options.per_rewrite, options.seed)
+        results += mutants(name, options.per_rewrite, options.seed, on_given=options.given)
     print_report(results, options.format)
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
     return int(any(result.status in FAILURES for result in results))

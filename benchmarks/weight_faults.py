@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import combinations, product
 from random import Random
@@ -16,7 +17,7 @@ from benchmarks.fault_kinds import FaultKind
 from benchmarks.planting import Fault, in_weights, stages
 from convcheck.catalogue.claims import Claim
 from convcheck.layers import Layer, MultiheadAttention, Sequential
-from convcheck.rewriting.steps import BlockDiagonal, EinopsStep, Part, Step, ZeroPad
+from convcheck.rewriting.steps import Blocks, EinopsStep, Part, Step, Zeros
 from convcheck.rewriting.transplant import Merge, Move
 from convcheck.sizes.patterns import Group, Pattern, Shape
 
@@ -91,13 +92,13 @@ def of_step(step: Step, before: Shape, after: Shape) -> Found:
     """Yield faults in a step, each as a change of what the step makes."""
     if isinstance(step, EinopsStep):
         yield from of_pattern(step, before, after)
-    if isinstance(step, ZeroPad):
-        for number, (front, behind) in enumerate(step.pads):
-            for by in (1, -1):
-                if behind - by >= 0 and front + by >= 0:
-                    pads = tuple((b + by, a - by) if n == number else (b, a) for n, (b, a) in enumerate(step.pads))
-                    yield FaultKind.OFF_BY_ONE, f"{ZeroPad(pads)}", _replaced(step, ZeroPad(pads), before)
-    if isinstance(step, BlockDiagonal):
+    if isinstance(step, Zeros) and step.operation.name == "pad":
+        front, behind = step.operation.numbers
+        for by in (1, -1):
+            if behind - by >= 0 and front + by >= 0:
+                wrong = replace(step, operation=step.operation._replace(numbers=(front + by, behind - by)))
+                yield FaultKind.OFF_BY_ONE, f"{wrong}", _replaced(step, wrong, before)
+    if isinstance(step, Blocks):
         # Dense rows whose blocks all stand one block further.
         yield FaultKind.GROUPS, "blocks beside the diagonal", partial(changes.rolled, axis=1, by=before[1])
 

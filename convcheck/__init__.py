@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 from convcheck.version import __version__
 
 if TYPE_CHECKING:
-    from convcheck.api import assert_equal, inputs_for, params, shape, verify
+    from convcheck.api import assert_equal, inputs_for, params, save_weights, shape, verify
     from convcheck.modules.patchify import Patchify, Unpatchify
 else:
     # Hidden from type checkers, which would otherwise take any name for one of convcheck's.
     _HOMES = {
-        **dict.fromkeys(("assert_equal", "inputs_for", "params", "shape", "verify"), "convcheck.api"),
+        **dict.fromkeys(("assert_equal", "inputs_for", "params", "save_weights", "shape", "verify"), "convcheck.api"),
         **dict.fromkeys(("Patchify", "Unpatchify"), "convcheck.modules.patchify"),
     }
 
@@ -25,4 +25,14 @@ else:
         return sorted({*globals(), *__all__})
 
 
-__all__ = ["Patchify", "Unpatchify", "__version__", "assert_equal", "inputs_for", "params", "shape", "verify"]
+__all__ = [
+    "Patchify",
+    "Unpatchify",
+    "__version__",
+    "assert_equal",
+    "inputs_for",
+    "params",
+    "save_weights",
+    "shape",
+    "verify",
+]

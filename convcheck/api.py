@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeGuard, cast
 
-from convcheck.errors import ConvcheckError, did_you_mean
+from convcheck.errors import ConvcheckError, did_you_mean, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape, parse_shapes
-from convcheck.sizes.patterns import Shape, parse, parse_order
+from convcheck.sizes.patterns import Shape, parse_order
+from convcheck.sizes.relayouts import parse_relayout
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from convcheck.calculator.answers import Ranges
-    from convcheck.config.case import Tolerance
+    from convcheck.config.case import Tolerance, WeightFile
     from convcheck.config.checks import DType
     from convcheck.proof.real_weights import ModuleTensors
     from convcheck.results import Result
@@ -32,29 +35,36 @@ def verify(
     *,
     order: str | None = None,
     transplant: Mapping[str, str] | None = None,
-    dtype: DType = "float32",
+    dtype: str | torch.dtype = "float32",
     device: str = "cpu",
     seed: int = 0,
     tolerance: Mapping[str, float] | None = None,
     strict: bool = False,
+    weights: Mapping[str, str] | None = None,
 ) -> Result:
     """Prove that `layer` and one rewrite of it compute the same on an input of shape `input`.
 
     Args:
         layer: as torch prints it, such as `Conv2d(3, 8, kernel_size=2, stride=2)`, or as a mapping with `op`; or a
-            module of torch, which is read by its attributes, as it is in eval mode, and is not run. The numeric part is
-            then on its own weights and statistics; the result's notes describe them.
+            module of torch, which is read by its attributes, as it is in eval mode, and run on a probe: where it
+            computes something else than they say, the verdict is `refused`. The numeric part is then on its own weights
+            and statistics; the result's notes describe them. It is left as it was.
         input: the input's shape, channels first, or a list of shapes where there are several inputs; small ones
             are made up if it is left out.
         rewrite: a name of the catalogue. It may be left out where just one holds for the layer.
         order: the order of the axes in a patch, such as `kh kw i`, for rewrites that have one.
-        transplant: einops patterns by reference parameter, in place of the catalogue's.
+        transplant: by reference parameter an einops pattern, and steps behind it such as `| flip kh`, in place of the
+            catalogue's.
+        dtype: float64, float32, bfloat16 or float16, as torch spells them, or torch's own objects.
         tolerance: `{"atol": ..., "rtol": ...}` in place of the derived bound.
+        weights: for a layer that is no module, real weights in place of random ones, as in a config: a safetensors file
+            as `file`, and by the layer's names for parameters their keys in it.
         strict: whether a weak case, which could not tell a wrong rewrite, is not `ok`.
 
     Raises:
         ConvcheckError: the layer, the shape, the rewrite or a pattern cannot be; or several rewrites hold; or a module
-            cannot be described, as one with a forward of its own or with hooks.
+            cannot be described, as one with a forward of its own or with hooks. What torch cannot run is no exception
+            but the verdict `error`; any other exception is a fault of convcheck itself.
     """
     from convcheck.catalogue.catalogue import find, vocabulary
     from convcheck.catalogue.claims import claims_of
@@ -63,7 +73,15 @@ def verify(
     from convcheck.config.layout_checks import layout_problems
     from convcheck.proof.verification import verify as prove
 
-    parsed, weights = _module_side(layer) if _is_module(layer) else (parse_layer(layer), None)
+    source: ModuleTensors | WeightFile | None = None
+    if _is_module(layer):
+        if weights is not None:
+            raise ConvcheckError("weights: a module brings its own; leave them out, or write the layer as text")
+        parsed, source = _module_side(layer)
+    else:
+        parsed = parse_layer(layer)
+        if weights is not None:
+            source = _weight_file(weights, parsed)
     shapes = parse_shapes(input) if input is not None else parsed.example_inputs()
     accept(parsed, shapes)
     if rewrite != "all":
@@ -74,11 +92,11 @@ def verify(
         inputs=shapes,
         rewrites=None if rewrite == "all" else (rewrite,),
         order=parse_order(order) if order is not None else None,
-        transplant={name: parse(pattern) for name, pattern in (transplant or {}).items()},
+        transplant={name: parse_relayout(text) for name, text in (transplant or {}).items()},
         dtype=cast("DType", check_dtype(dtype)),
         device=check_device(device),
         seed=check_seed(seed),
-        weights=weights,
+        weights=source,
         tolerance=_tolerance(tolerance),
         strict=strict,
     )
@@ -107,13 +125,49 @@ def _read(layer: LayerLike) -> Layer:
 
 def _module_side(module: nn.Module) -> tuple[Layer, ModuleTensors]:
     """Return the layer that a module is, and the weights that it computes with."""
-    from convcheck.proof.real_weights import ModuleTensors
+    from convcheck.proof.real_weights import SAVED, ModuleTensors
+    from convcheck.sides.module_probe import departures
     from convcheck.sides.read_weights import read_weights
 
     weights = read_weights(module)
-    origin = "weights: the module's own; the command that repeats this draws random ones"
+    origin = (
+        f"weights: the module's own; convcheck.save_weights(module, {SAVED!r}) writes them for the command that "
+        "repeats this"
+    )
     notes = ((origin,) if weights.tensors else ()) + weights.notes
-    return weights.layer, ModuleTensors(weights.tensors, notes)
+    return weights.layer, ModuleTensors(weights.tensors, notes, partial(departures, module, weights))
+
+
+def _weight_file(weights: Mapping[str, str], layer: Layer) -> WeightFile:
+    from pathlib import Path
+
+    from convcheck.config.weights import ENDING, weight_file, weight_problems
+
+    file = str(weights.get("file"))
+    if file.endswith(ENDING) and not Path(file).exists():
+        raise ConvcheckError(f"weights.file: there is no {shown(file)}; convcheck.save_weights(module, ...) writes one")
+    problems = [f"{'.'.join(map(str, path))}: {text}" for path, text in weight_problems(weights, Path(), layer)]
+    if problems:
+        raise ConvcheckError("; ".join(problems))
+    return weight_file(weights, Path())
+
+
+def save_weights(module: nn.Module, path: str) -> None:
+    """Write the weights that a module computes with, by the layer's names for them, to a safetensors file.
+
+    The command that repeats a proof of a module reads them from there.
+
+    Raises:
+        ConvcheckError: the module cannot be described, or safetensors is not installed.
+    """
+    from convcheck.sides.read_weights import read_weights
+
+    try:
+        from safetensors.torch import save_file
+    except ImportError:
+        raise ConvcheckError("files of weights are written by safetensors: pip install 'convcheck[weights]'") from None
+    # Tensors that share memory are no plain file.
+    save_file({name: tensor.cpu().clone().contiguous() for name, tensor in read_weights(module).tensors.items()}, path)
 
 
 def _tolerance(given: Mapping[str, float] | None) -> Tolerance | None:

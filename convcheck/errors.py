@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
 
 
@@ -60,6 +62,28 @@ class ConfigError(ConvcheckError):
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
+_NOTES: ContextVar[dict[str, None] | None] = ContextVar("notes", default=None)
+
+
+@contextmanager
+def collecting_notes() -> Iterator[Iterable[str]]:
+    """Collect what is worth saying once beside all errors that arise meanwhile, such as a long list of names."""
+    notes: dict[str, None] = {}
+    token = _NOTES.set(notes)
+    try:
+        yield notes
+    finally:
+        _NOTES.reset(token)
+
+
+def note_once(text: str) -> bool:
+    """Add a note to those that are being collected; return whether any are."""
+    notes = _NOTES.get()
+    if notes is not None:
+        notes[text] = None
+    return notes is not None
+
+
 def escape_line(text: str) -> str:
     """Return text on one line in which nothing moves the cursor or changes colours: what would is spelt out."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
@@ -86,18 +110,23 @@ def did_you_mean(word: str, known: Iterable[str], *, say_known: str = "there are
     Where none is near, return the list of what there is, of `most` at most.
     """
     names = list(known)
-    # Case must not hide the nearest name: `conv2d` is Conv2d.
-    lowered, word = {name.lower(): name for name in names}, word.lower()
-    begun = [name for name in lowered if len(word) >= 3 and name.startswith(word)]
-    # No name is long, and comparing long words takes long.
-    near = begun or difflib.get_close_matches(word[:100], lowered, n=1)
-    if near:
-        *others, last = [repr(lowered[name]) for name in near[:4]]
-        return f"did you mean {', '.join(others) + ' or ' if others else ''}{last}?"
+    if near := nearest(word, names):
+        return f"did you mean {near}?"
     if not names:
         return "there is none to choose from"
     more = len(names) - (most or len(names))
     return f"{say_known}: {', '.join(names[:most])}" + (f" and {more} more" if more > 0 else "")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the names that begin so, or the nearest one, as `'x', 'y' or 'z'`; nothing where none is near."""
+    # Case must not hide the nearest name: `conv2d` is Conv2d.
+    lowered, word = {name.lower(): name for name in known}, word.lower()
+    begun = [name for name in lowered if len(word) >= 3 and name.startswith(word)]
+    # No name is long, and comparing long words takes long.
+    near = begun or difflib.get_close_matches(word[:100], lowered, n=1)
+    *others, last = [repr(lowered[name]) for name in near[:4]] or [""]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def multiples(length: int, of: int) -> str:

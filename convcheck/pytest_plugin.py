@@ -30,12 +30,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="DIR",
-        help="Take every .yaml and .yml file of this folder for a config of convcheck, or this one file; may be "
-        "repeated. Files named convcheck*.yaml are taken everywhere.",
+        help="Take every .yaml and .yml file of this folder for a config of convcheck, unless its keys show that it is "
+        "none, or this one file; may be repeated. Files named convcheck*.yaml are taken everywhere.",
     )
 
 
 _ASKED = pytest.StashKey[tuple[Path, ...]]()
+_FOREIGN = pytest.StashKey[frozenset[Path]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,10 +47,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     here = config.invocation_params.dir
     config.stash[_ASKED] = asked = tuple(Path(os.path.normpath(here / word)) for word in config.getoption("convcheck"))
+    foreign = frozenset(file for path in asked if path.is_dir() for file in _foreign_in(path))
+    config.stash[_FOREIGN] = foreign
     for path in asked:
         if not path.exists():
             raise pytest.UsageError(f"--convcheck {path}: there is no such file or folder")
-        if path.is_dir() and not configs_in(path):
+        if path.is_dir() and foreign.issuperset(configs_in(path)):
             raise pytest.UsageError(f"--convcheck {path}: this folder holds no config; one ends in .yaml or .yml")
     if not asked:
         return
@@ -63,6 +66,19 @@ def pytest_configure(config: pytest.Config) -> None:
         config.args += map(str, dict.fromkeys(new))
 
 
+def _foreign_in(folder: Path) -> list[Path]:
+    from convcheck.config.foreign import is_foreign
+
+    return [file for file in configs_in(folder) if is_foreign(file)]
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Return which YAML is passed over, since it is another program's."""
+    foreign = config.stash[_FOREIGN]
+    files = ", ".join(sorted(map(str, foreign)))
+    return [f"convcheck: passed over, since there is no key 'cases': {files}"] if foreign else []
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Let pytest enter the way to what was asked for, even through a folder that it passes by, as a hidden one."""
@@ -72,8 +88,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.File | None:
     """Collect a config: by its name, or because it was asked for."""
     is_yaml, asked = file_path.suffix in ENDINGS, parent.config.stash[_ASKED]
-    named = is_yaml and file_path.name.startswith("convcheck")
-    if named or file_path in asked or (is_yaml and any(file_path.is_relative_to(path) for path in asked)):
+    named = (is_yaml and file_path.name.startswith("convcheck")) or file_path in asked
+    below = is_yaml and file_path not in parent.config.stash[_FOREIGN]
+    if named or (below and any(file_path.is_relative_to(path) for path in asked)):
         return ConfigFile.from_parent(parent, path=file_path)
     return None
 

@@ -37,6 +37,10 @@ class Kind(StrEnum):
     """A precondition of the rewrite that does not hold."""
     CANNOT_RUN = "cannot-run"
     """Torch or this machine cannot do what the proof needs."""
+    FAULT = "fault"
+    """Convcheck itself failed, which says nothing about the claim."""
+    INCONCLUSIVE = "inconclusive"
+    """No exact evidence, and no bound that is well below the outputs."""
     WEIGHT_SHAPES = "weight-shapes"
     """Weights that do not fit the candidate."""
     LAYOUT = "layout"
@@ -158,6 +162,9 @@ class Result:
     seconds: float = 0.0
     reasons: tuple[Finding, ...] = ()
     suggestion: str | None = None
+    """The layout that matches, of the first parameter that was laid out wrongly."""
+    suggestions: Mapping[str, str] = field(default_factory=dict)
+    """The whole transplant that matches, by the reference's parameters; empty where none was found."""
     output_shape: Sides[Shape | None] = Sides(None, None)
     params: Sides[int | None] = Sides(None, None)
     macs: Sides[int | None] = Sides(None, None)
@@ -178,6 +185,11 @@ class Result:
     def reason(self) -> str | None:
         """All reasons as one text; None where there is none."""
         return "; ".join(map(str, self.reasons)) or None
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether convcheck itself failed on the claim."""
+        return any(reason.kind is Kind.FAULT for reason in self.reasons)
 
     @property
     def weaknesses(self) -> tuple[Finding, ...]:
@@ -203,7 +215,7 @@ class Report:
     tool: Tool
     results: tuple[Result, ...]
     interrupted: bool = False
-    """Whether the run was cut short, by the user or by a fault; the results are those that were finished."""
+    """Whether the user cut the run short; the results are those that were finished."""
     untried: int = 0
     """How many claims were not tried, because the run was stopped or stopped itself."""
     seconds: float = 0.0

@@ -13,7 +13,10 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
+from convcheck.catalogue.claims import Claim
 from convcheck.cli.main import app
+from convcheck.proof import verification
+from convcheck.proof.pair import Pair
 
 pytest_plugins = ["pytester"]
 
@@ -138,16 +141,28 @@ def test_a_folder_of_the_settings_adds_nothing_to_a_test_that_is_named(run, pyte
     assert collected(run("--collect-only", "-q", "configs/one.yaml")) == FOLDER[1:]
 
 
+def test_yaml_of_another_program_is_passed_over_in_a_folder_with_a_note(run, pytester: pytest.Pytester) -> None:
+    (pytester.path / "configs" / "docker-compose.yml").write_text("services: {}\n")
+    result = run("--collect-only", "--convcheck", "configs", "configs")
+    result.stdout.fnmatch_lines(
+        ["convcheck: passed over, since there is no key 'cases': *docker-compose.yml", "*2 tests collected*"]
+    )
+    named = run("--collect-only", "-q", "--convcheck", "configs/docker-compose.yml", "configs/docker-compose.yml")
+    named.stdout.fnmatch_lines(["*needs a list of cases*"])
+
+
 @pytest.mark.parametrize(
     ("word", "message"),
     [
         ("none", "*there is no such file or folder"),
         ("empty", "*this folder holds no config; *"),
         ("hiding", "*this folder holds no config; *"),
+        ("foreign", "*this folder holds no config; *"),
     ],
 )
 def test_a_folder_without_configs_is_an_error_of_usage(run, pytester: pytest.Pytester, word: str, message: str) -> None:
     pytester.mkdir("empty")
+    (pytester.mkdir("foreign") / "docker-compose.yml").write_text("services: {}\n")
     # Hidden folders, such as a virtual environment's, are not looked into.
     hidden = pytester.mkdir("hiding") / ".venv"
     hidden.mkdir()
@@ -155,6 +170,18 @@ def test_a_folder_without_configs_is_an_error_of_usage(run, pytester: pytest.Pyt
     result = run("--convcheck", word)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([message])
+
+
+def test_a_fault_of_convcheck_itself_fails_its_own_claim_with_a_traceback(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = verification.build_pair
+
+    def planted(claim: Claim) -> Pair:
+        return right(claim) if claim.case.name != "good" else 1 // 0
+
+    monkeypatch.setattr(verification, "build_pair", planted)
+    result = run("convcheck-all.yaml")
+    result.assert_outcomes(passed=1, failed=3)
+    result.stdout.fnmatch_lines(["*ZeroDivisionError*"])
 
 
 def test_the_faults_of_a_config_are_one_error_of_collection(run, pytester: pytest.Pytester) -> None:

@@ -14,15 +14,18 @@ from convcheck.sizes.patterns import Shape
 
 _NAMED = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(.+)", re.ASCII)
 
+# `b 3 H W`; within a formula, blanks part nothing.
+_BLANKS = re.compile(r"\s*\w+(\s+\w+)+\s*", re.ASCII)
+
 Value = int | Length
 
 
 def has_names(text: str) -> bool:
-    """Tell whether a shape as text has names in it; the `x` of `3x224x224` is none."""
+    """Tell whether a shape as text has names in it; the `x` of `3x224x224` is none, nor is `torch.Size`."""
     if len(text) > MAX_SHORT_TEXT:
         # It is refused either way, and looking closer would take memory.
         return bool(re.search(r"[A-Za-z_]", text))
-    return bool(re.search(r"[A-Za-z_]", re.sub(r"(?<=\d)\s*x\s*(?=\d)", ",", text)))
+    return bool(re.search(r"[A-Za-z_]", re.sub(r"(?<=\d)\s*x\s*(?=\d)|(torch\.)?Size(?=\()", ",", text)))
 
 
 def parse_formulas(text: str) -> Shape:
@@ -36,7 +39,8 @@ def parse_formulas(text: str) -> Shape:
     if len(text) > MAX_FORMULA_TEXT:
         raise ShapeError(f"{shown(text)} is too long for a shape")
     bracketed = re.fullmatch(r"\s*(?:\[(.*)\]|\(([^()]*)\))\s*", text)
-    words = [word.strip() for word in ((bracketed[1] or bracketed[2]) if bracketed else text).split(",")]
+    inner = (bracketed[1] or bracketed[2]) if bracketed else text
+    words = inner.split() if _BLANKS.fullmatch(inner) else [word.strip() for word in inner.split(",")]
     known: dict[str, Value] = {}
     bare: list[str] = []
     for word in words:

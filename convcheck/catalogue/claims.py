@@ -92,5 +92,9 @@ def _reasons(case: Case, rewrite: Rewrite) -> tuple[str, ...]:
 
 def _refusals(case: Case, rewrite: Rewrite) -> tuple[str, ...]:
     reasons = _reasons(case, rewrite)
-    others = applicable(case.layer, case.inputs) if reasons else ()
+    if not reasons:
+        usual = rewrite.transplant(case.layer, case.inputs, case.order)
+        obstacles = usual.obstacles(case.transplant, case.layer.axis_sizes())
+        return tuple(dict.fromkeys(f"transplant of {source}: {why}" for source, why in obstacles))
+    others = applicable(case.layer, case.inputs)
     return (*reasons, *((f"what holds: {', '.join(others)}",) if others else ()))

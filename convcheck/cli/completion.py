@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from convcheck.config.checks import DTYPES
 from convcheck.config.config_files import ENDINGS
 from convcheck.report.formats import format_names
 
@@ -17,6 +18,11 @@ def rewrite_names(incomplete: str) -> list[str]:
 
     names = sorted(info.name.replace("_", "-") for info in pkgutil.iter_modules(rewrites.__path__))
     return [name for name in names if name.startswith(incomplete)]
+
+
+def dtypes(incomplete: str) -> list[str]:
+    """Return the dtypes whose name begins so."""
+    return [name for name in DTYPES if name.startswith(incomplete)]
 
 
 def formats(incomplete: str) -> list[str]:

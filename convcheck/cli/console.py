@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,3 +132,14 @@ def complain(error: ConvcheckError) -> None:
 def hint(text: str) -> None:
     """Print a remark on standard error."""
     sys.stderr.write(_read_only(f"note: {escape_line(text)}\n"))
+
+
+def report_faults(errors: Iterable[Exception]) -> None:
+    """Print the tracebacks of faults of convcheck itself, each once, and what to do with them."""
+    tracebacks = dict.fromkeys("".join(traceback.format_exception(error)) for error in errors)
+    if tracebacks:
+        sys.stderr.write("".join(tracebacks))
+        sys.stderr.write(
+            "error: this is a fault of convcheck itself, and says nothing about your layers; please "
+            "report it with the lines above\n"
+        )

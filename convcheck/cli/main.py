@@ -6,7 +6,6 @@ import functools
 import io
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -18,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from convcheck.cli import console, exit_codes
 from convcheck.cli.command import format_help, split_examples
-from convcheck.errors import ConvcheckError, cut, escape_line
+from convcheck.errors import ConfigError, ConvcheckError, collecting_notes, cut, escape_line
 from convcheck.version import __version__, torch_version
 
 COMMANDS = ("verify", "params", "shape", "rewrites", "schema")
@@ -53,9 +52,18 @@ class _Commands(TyperGroup):
     def get_help(self, ctx: Any) -> str:
         return format_help(self, ctx)
 
-    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+    def make_context(self, info_name: str | None, args: list[str], *more: Any, **kwargs: Any) -> Any:
+        words = list(args)
         with _inert():
-            return super().make_context(*args, **kwargs)
+            try:
+                return super().make_context(info_name, args, *more, **kwargs)
+            except Exception as error:
+                # Typer has click's exceptions within itself, or not, by its version.
+                if hasattr(error, "option_name"):
+                    from convcheck.cli.no_command import explain_option
+
+                    explain_option(error, words, {name: self.get_command(None, name) for name in COMMANDS})
+                raise
 
     def invoke(self, ctx: Any) -> Any:
         with _inert():
@@ -66,6 +74,9 @@ class _Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS:
+            from convcheck.cli.no_command import refuse_target
+
+            refuse_target(args, ctx)
             # Click suggests the nearest of these.
             self.commands = {name: self.get_command(ctx, name) for name in COMMANDS}
         return super().resolve_command(ctx, args)
@@ -122,13 +133,30 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except ConvcheckError as error:
-            console.complain(error)
-            raise typer.Exit(exit_codes.BAD_INPUT) from None
+        with collecting_notes() as notes:
+            try:
+                command(*args, **kwargs)
+            except ConvcheckError as error:
+                _complain(error, kwargs.get("format"))
+                for note in notes:
+                    console.hint(note)
+                raise typer.Exit(exit_codes.BAD_INPUT) from None
 
     return run
+
+
+def _complain(error: ConvcheckError, format: str | None) -> None:
+    """Print an error for people, and faults of configs for programs as well, where the format is one of theirs."""
+    console.complain(error)
+    if format is None or not isinstance(error, ConfigError):
+        return
+    from convcheck.report.formats import load_faults_format
+
+    try:
+        if render := load_faults_format(format):
+            console.write(render(error.faults), commands=format == "github")
+    except ConvcheckError as unwritten:
+        console.complain(unwritten)
 
 
 def _nowhere() -> TextIO:
@@ -148,10 +176,6 @@ def main() -> None:
         app(prog_name="convcheck")
     except KeyboardInterrupt:
         sys.exit(exit_codes.INTERRUPTED)
-    except Exception:
-        sys.stderr.write(traceback.format_exc())
-        sys.stderr.write(
-            "error: this is a fault of convcheck itself, and says nothing about your layers; please "
-            "report it with the lines above\n"
-        )
+    except Exception as error:
+        console.report_faults([error])
         sys.exit(exit_codes.OUR_FAULT)

@@ -9,7 +9,7 @@ import typer
 
 from convcheck.cli import completion, console
 from convcheck.cli.sharding import Shard, parse_shard
-from convcheck.config.checks import DType, check_device, check_seed
+from convcheck.config.checks import DTYPES, DType, check_device, check_dtype, check_seed
 from convcheck.errors import UsageError
 from convcheck.report.formats import check_format, format_names
 
@@ -73,7 +73,13 @@ Rewrites = Annotated[
 DTypeOption = Annotated[
     DType | None,
     typer.Option(
-        "--dtype", help="The dtype of the numeric part. Default: float32.", show_default=False, rich_help_panel=NUMBERS
+        "--dtype",
+        metavar="DTYPE",
+        parser=_checked(check_dtype),
+        help=f"The dtype of the numeric part: {', '.join(DTYPES)}. Default: float32.",
+        show_default=False,
+        autocompletion=completion.dtypes,
+        rich_help_panel=NUMBERS,
     ),
 ]
 Device = Annotated[
@@ -198,8 +204,11 @@ StoredAs = Annotated[
     DType | None,
     typer.Option(
         "--dtype",
-        help="The dtype of what is counted in bytes. Default: float32.",
+        metavar="DTYPE",
+        parser=_checked(check_dtype),
+        help=f"The dtype of what is counted in bytes: {', '.join(DTYPES)}. Default: float32.",
         show_default=False,
+        autocompletion=completion.dtypes,
         rich_help_panel=NUMBERS,
     ),
 ]

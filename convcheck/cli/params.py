@@ -34,6 +34,7 @@ def params(
       convcheck params "ConvTranspose2d(64, 32, kernel_size=2, stride=2)" -r conv1x1-unpatchify
       convcheck params "Conv2d(3, 64, 3, bias=False)" "BatchNorm2d(64)"
     """
+    targets.hint_shipped(target, "counted")
     parsed = targets.parse_targets(target)
     rows: Sequence[Weights]
     missed, chained = False, not parsed.files and not rewrite and parsed.count > 1
@@ -56,7 +57,7 @@ def params(
 
         count = sum(row.params.reference or 0 for row in rows)
         total = {"params": count, "bytes": {name: count * size for name, size in BYTES.items()}} if chained else None
-        console.write(json_object(results=rows, total=total))
+        console.write(json_object(results=rows, total=total, notes=parsed.notes))
     else:
         from convcheck.report.tables import parameter_table
 

@@ -33,11 +33,6 @@ def deliver(report: Report, printer: Printer, files: Sequence[ReportFile]) -> bo
     return _take_all(steps) and not printer.failed
 
 
-def save(report: Report, files: Sequence[ReportFile]) -> None:
-    """Write every file, as far as that can be done."""
-    _take_all(_writing(report, files))
-
-
 def _take_all(steps: Sequence[Callable[[], None]]) -> bool:
     """Take every step, even after one fails; print the errors, and return whether there were none."""
     failed: list[ConvcheckError] = []

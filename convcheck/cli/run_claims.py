@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from convcheck.config.case import Case
     from convcheck.results import Report, Result
 
+LONG = 30.0
+"""Seconds from which on a user is told to wait."""
+
 
 def hint_choices(cases: Iterable[Case], *, default_input: bool) -> None:
     """Print which input was chosen where none was given, and which rewrites were left out."""
@@ -34,31 +37,44 @@ def hint_choices(cases: Iterable[Case], *, default_input: bool) -> None:
 
 
 def run_claims(
-    claims: Sequence[Claim],
-    *,
-    max_failures: int | None,
-    quiet: bool,
-    finish: Callable[[Result], None],
-    save: Callable[[Report], None],
+    claims: Sequence[Claim], *, max_failures: int | None, quiet: bool, finish: Callable[[Result], None]
 ) -> Report:
     """Return the report of the claims; `finish` gets every result when it is known.
 
-    If a fault of ours ends the run, `save` gets what was finished before.
+    Print what went wrong where convcheck itself failed.
     """
     start = time.perf_counter()
+    faults: list[Exception] = []
     with show_progress(len(claims), shown=not quiet) as progress:
-
-        def print_result(result: Result) -> None:
-            with progress.hidden():
-                finish(result)
-
         try:
             # This imports torch, which takes its time.
             from convcheck.proof.run import run
         except KeyboardInterrupt:
             return _interrupted_report(claims)
-        report = run(claims, max_failures=max_failures, begin=progress.begin, finish=print_result, rescue=save)
+
+        def announce(claim: Claim) -> None:
+            if not quiet and (duration := long_duration(claim)):
+                with progress.hidden():
+                    console.hint(f"{claim.id} takes about {duration}")
+            progress.begin(claim.id)
+
+        def print_result(result: Result) -> None:
+            with progress.hidden():
+                finish(result)
+
+        report = run(claims, max_failures=max_failures, begin=announce, finish=print_result, fail=faults.append)
+    console.report_faults(faults)
     return replace(report, seconds=time.perf_counter() - start)
+
+
+def long_duration(claim: Claim) -> str | None:
+    """Return about how long a claim takes, if that is long. One that needs too much memory ends at once."""
+    from convcheck.proof import duration, memory
+
+    if duration.work(claim) < LONG * duration.SLOWEST or memory.needed(claim) > memory.available():
+        return None
+    expected = duration.seconds(claim)
+    return duration.write_duration(expected) if expected >= LONG else None
 
 
 def _interrupted_report(claims: Sequence[Claim]) -> Report:

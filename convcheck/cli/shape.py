@@ -42,8 +42,10 @@ def shape(
             raise UsageError("--output, --same and --sizes take -i and -f; other options are about a table of shapes")
         shape_questions.print_answer(target, input, output, same=same, sizes=sizes, format=format)
         return
+    targets.hint_shipped(target, "calculated")
+    parsed = targets.parse_targets(target)
     with collecting() as collected:
-        rows, total, chained = _rows(target, input, dtype, explained=explain)
+        rows, total, chained = _rows(parsed, input, dtype, explained=explain)
     if choose:
         from convcheck.config.selection import matcher
 
@@ -60,7 +62,7 @@ def shape(
         from convcheck.report.json_text import json_object
 
         ends = {"input": rows[0].input, "output": rows[-1].output} if chained else {"input": None, "output": None}
-        known = {"total": total, "conditions": conditions, "conventions": {"flops": FLOPS}}
+        known = {"total": total, "conditions": conditions, "conventions": {"flops": FLOPS}, "notes": parsed.notes}
         console.write(json_object(layers=rows, **ends, **known))
     else:
         from convcheck.report.tables import shape_table
@@ -70,7 +72,7 @@ def shape(
 
 
 def _rows(
-    words: Sequence[str] | None, inputs: Sequence[str] | None, dtype: DType | None, *, explained: bool
+    parsed: targets.Targets, inputs: Sequence[str] | None, dtype: DType | None, *, explained: bool
 ) -> tuple[list[LayerShape], Total | None, bool]:
     """Return the rows, their total, and whether they are a chain: layers are, cases of configs are not.
 
@@ -78,7 +80,7 @@ def _rows(
     """
     from convcheck.calculator.shapes import chain, shapes_of, total_of
 
-    parsed, shapes = targets.parse_targets(words), targets.parse_inputs(inputs, names=True)
+    shapes = targets.parse_inputs(inputs, names=True)
     if parsed.files and parsed.layers:
         raise UsageError("configs and layers cannot be mixed here: layers make a chain, and configs bring their inputs")
     if not parsed.layers:

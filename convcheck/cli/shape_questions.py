@@ -62,11 +62,13 @@ def print_answer(
         UsageError: several are asked, or about something else than layers.
         typer.Exit: with code 1, if the answer is that there is none.
     """
-    answer = _answer(words, inputs, output, same=same, sizes=sizes)
+    parsed = targets.parse_targets(words)
+    answer = _answer(parsed, inputs, output, same=same, sizes=sizes)
     if format == "json":
         from convcheck.report.json_text import json_object
 
-        console.write(json_object(**{"question": answer.question, "found": answer.found, **vars(answer)}))
+        fields = {"question": answer.question, "found": answer.found, **vars(answer)}
+        console.write(json_object(**{**fields, "notes": (*fields.get("notes", ()), *parsed.notes)}))
     else:
         from convcheck.report.tables.answer_table import answer_tables
 
@@ -77,12 +79,12 @@ def print_answer(
 
 
 def _answer(
-    words: Sequence[str] | None, inputs: Sequence[str] | None, output: str | None, *, same: bool, sizes: bool
+    parsed: targets.Targets, inputs: Sequence[str] | None, output: str | None, *, same: bool, sizes: bool
 ) -> Answer:
     asked = [name for name, it in (("--output", output is not None), ("--same", same), ("--sizes", sizes)) if it]
     if len(asked) > 1:
         raise UsageError(f"{' and '.join(asked)} are questions of their own; ask one at a time")
-    layers, shape = _layers(words, asked[0]), _input(inputs)
+    layers, shape = _layers(parsed, asked[0]), _input(inputs)
     if output is not None:
         return _backwards(layers, shape, output)
     if same:
@@ -109,8 +111,7 @@ def _backwards(layers: Sequence[Layer], shape: Shape | None, output: str) -> Ans
     return changes_for(layers, shape, wanted)
 
 
-def _layers(words: Sequence[str] | None, option: str) -> Sequence[Layer]:
-    parsed = targets.parse_targets(words)
+def _layers(parsed: targets.Targets, option: str) -> Sequence[Layer]:
     if parsed.files:
         raise UsageError(f"{option} asks about layers on the command line, such as 'Conv2d(3, 64, 7, stride=2)'")
     return parsed.chain()[0]

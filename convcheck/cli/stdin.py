@@ -30,13 +30,3 @@ def read_pasted() -> Pasted:
         return parse_pasted(text)
     except LayerError as error:
         raise UsageError("\n".join(f"standard input: {message}" for _, message in error.faults)) from None
-
-
-def hint_unseen(pasted: Pasted) -> None:
-    """Print on standard error that a printed model does not show how its layers are connected."""
-    if pasted.containers:
-        several = len(pasted.containers) > 1
-        console.hint(
-            f"{', '.join(pasted.containers)} {'are' if several else 'is'} no Sequential: layers are taken in the order "
-            "printed; branches, skip connections and what forward does between them cannot be seen"
-        )

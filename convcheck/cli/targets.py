@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convcheck.calculator.formulas import has_names, parse_formulas
+from convcheck.cli import console, no_target
 from convcheck.config.config_files import ENDINGS, configs_in
-from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, escape_line, shown
+from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, cut, escape_line, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape
 from convcheck.sizes.patterns import Shapes
 
@@ -45,7 +45,7 @@ class Targets:
     layers: tuple[Layer | Pasted, ...]
 
     def chain(self) -> tuple[tuple[Layer, ...], tuple[str | None, ...]]:
-        """Return all layers in order, and their names, if any; print a hint where their connections are unknown."""
+        """Return all layers in order, and their names, if any; print on standard error what is not known of them."""
         layers: list[Layer] = []
         names: list[str | None] = []
         for target in self.layers:
@@ -53,17 +53,28 @@ class Targets:
                 layers.append(target)
                 names.append(None)
                 continue
-            from convcheck.cli import stdin
-
-            stdin.hint_unseen(target)
             layers += target.layers
             names += target.names
+        for note in self.notes:
+            console.hint(note)
         return tuple(layers), tuple(names)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not known of the layers, such as how those of a printed model are connected."""
+        return tuple(note for target in self.layers if not isinstance(target, Layer) for note in target.notes())
 
     @property
     def count(self) -> int:
         """How many layers there are."""
         return sum(1 if isinstance(target, Layer) else len(target.layers) for target in self.layers)
+
+
+def hint_shipped(words: Sequence[str] | None, done: str) -> None:
+    """Print on standard error that the config that ships is taken, where no target is given."""
+    if not words:
+        shipping = f"the pairs that ship are {done}, those of configs/{DEFAULT}"
+        console.hint(f"no target given, so {shipping}; name a layer or a config of your own")
 
 
 def parse_targets(words: Sequence[str] | None) -> Targets:
@@ -108,27 +119,32 @@ def _files(word: str) -> dict[Path, str]:
         # Too long or with a NUL byte for a path; it may still be a layer.
         return {}
     if is_folder:
-        configs = configs_in(path)
-        if not configs:
-            raise UsageError(f"the folder {shown(word)} holds no config; one ends in .yaml or .yml")
-        return {file: str(file) for file in configs}
+        return {file: str(file) for file in _configs_of(path, word)}
     if exists:
+        no_target.refuse_other_file(path, word)
         return {path: word}
     if path.is_symlink():
         raise UsageError(f"{shown(word)} is a link that leads nowhere, or to itself; name the file")
-    if not _CALL.match(word) and (word.endswith(ENDINGS) or "/" in word):
-        raise UsageError(f"there is no file {shown(word)}" + _beside(path))
+    if not _CALL.match(word):
+        no_target.refuse_missing(path, word)
     return {}
 
 
-def _beside(path: Path) -> str:
-    try:
-        # Stems are compared, since all endings are alike.
-        stems = {entry.stem: entry.name for entry in path.parent.iterdir() if entry.suffix in ENDINGS}
-    except (OSError, ValueError):
-        return ""
-    near = difflib.get_close_matches(path.stem, stems, n=1)
-    return f"; did you mean {stems[near[0]]!r}?" if near else ""
+def _configs_of(folder: Path, word: str) -> list[Path]:
+    """Return the configs in a folder; say which YAML is passed over, since it is another program's."""
+    from convcheck.config.foreign import is_foreign
+
+    files = configs_in(folder)
+    foreign = set(filter(is_foreign, files))
+    if foreign:
+        names = ", ".join(str(file) for file in files if file in foreign)
+        console.hint(f"passed over, since there is no key 'cases': {cut(names, 500)}")
+    configs = [file for file in files if file not in foreign]
+    if not configs:
+        raise UsageError(
+            f"the folder {shown(word)} holds no config; one ends in {' or '.join(ENDINGS)}, and has the key 'cases'"
+        )
+    return configs
 
 
 def read_cases(files: Sequence[tuple[Path, str]]) -> list[Case]:

@@ -40,10 +40,15 @@ def verify(
     """
     from convcheck.cli import report_files, reports, run_claims
     from convcheck.cli.printer import make_printer
+    from convcheck.proof.devices import check_devices
     from convcheck.proof.memory import check_possible
 
     options_given: dict[str, Any] = {"dtype": dtype, "device": device, "seed": seed, "strict": strict or None}
     overrides = {field: value for field, value in options_given.items() if value is not None}
+    if device:
+        overrides["device_key"] = None
+    if not quiet:
+        targets.hint_shipped(target, "proved")
     cases = [replace(case, **overrides) for case in targets.cases_of(targets.parse_targets(target), input)]
     files = report_files.parse_files(report or (), [case.config for case in cases])
     claims = targets.choose_claims(cases, rewrite, choose)
@@ -57,15 +62,12 @@ def verify(
         console.print_names(claim.id for claim in claims)
         return
     printer = make_printer(format, (claim.name for claim in claims), verbose=verbose, quiet=quiet)
+    check_devices(claim.case for claim in claims)
     check_possible(claims)
     if not quiet:
         run_claims.hint_choices({claim.case.name: claim.case for claim in claims}.values(), default_input=not input)
     results = run_claims.run_claims(
-        claims,
-        max_failures=1 if fail_fast else max_failures,
-        quiet=quiet,
-        finish=printer.result,
-        save=lambda finished: reports.save(finished, files),
+        claims, max_failures=1 if fail_fast else max_failures, quiet=quiet, finish=printer.result
     )
     delivered = reports.deliver(results, printer, files)
     raise typer.Exit(_exit_code(results, delivered=delivered))
@@ -75,6 +77,8 @@ def _exit_code(report: Report, *, delivered: bool) -> int:
     """Return how the program ends: by the verdicts first, then by whether the report arrived where it was wanted."""
     if report.interrupted:
         return exit_codes.INTERRUPTED
+    if any(result.is_fault for result in report.results):
+        return exit_codes.OUR_FAULT
     if not report.ok:
         return exit_codes.UNEXPECTED
     return exit_codes.EXPECTED if delivered else exit_codes.BAD_INPUT

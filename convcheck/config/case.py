@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from convcheck.config.checks import DType
 from convcheck.layers import Layer
 from convcheck.results import Sides, Verdict
-from convcheck.sizes.patterns import Group, Pattern, Shape, Shapes
+from convcheck.sizes.patterns import Group, Shape, Shapes
+from convcheck.sizes.relayouts import Relayout
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Case:
     inputs: Shapes
     rewrites: tuple[str, ...] | None = None
     order: Group | None = None
-    transplant: Mapping[str, Pattern] = field(default_factory=dict)
+    transplant: Mapping[str, Relayout] = field(default_factory=dict)
     weights: WeightFile | WeightSource | None = None
     dtype: DType = "float32"
     device: str = "cpu"
@@ -72,6 +73,8 @@ class Case:
     """`file:line` of the case, None for a layer on the command line."""
     strict: bool = False
     """Whether a weak case, which could not tell a wrong rewrite, is not fulfilled."""
+    device_key: tuple[int, int, str] | None = None
+    """Line, column and path of the key by which the config chose the device."""
     config: str | None = None
     """The file that `source` names, as a target of another command line; empty for the one that ships."""
 

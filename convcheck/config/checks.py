@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 from convcheck.errors import UsageError, shown
@@ -11,14 +12,33 @@ from convcheck.sizes.limits import MAX_INT64
 
 DType = Literal["float64", "float32", "bfloat16", "float16"]
 DTYPES: tuple[str, ...] = get_args(DType)
-DEVICE = r"cpu|cuda(:[0-9]+)?"
+
+_SPELLINGS: Mapping[str, tuple[str, ...]] = {
+    "float64": ("double", "fp64", "f64", "FP64", "F64"),
+    "float32": ("float", "single", "fp32", "f32", "FP32", "F32"),
+    "bfloat16": ("bf16", "BF16"),
+    "float16": ("half", "fp16", "f16", "FP16", "F16"),
+}
+# A bare name is torch's own attribute, with its package or without.
+_NAMES = {
+    package + word: name for name, words in _SPELLINGS.items() for word in (name, *words) for package in ("", "torch.")
+}
+
+OTHER_DTYPES = tuple(word for word in _NAMES if word not in DTYPES)
+"""Other spellings of the same dtypes: those of torch, and the usual abbreviations."""
+
+DEVICE = r"cpu|cuda(:[0-9]{1,3})?"
 
 
 def check_dtype(value: object) -> str:
-    """Return the name of a dtype. Raises UsageError if it is none that can be verified."""
-    if value not in DTYPES:
+    """Return the one name of a dtype, which may be spelt as in OTHER_DTYPES, or be torch's own object.
+
+    Raises UsageError if it is none that can be verified.
+    """
+    word = str(value) if type(value).__name__ == "dtype" else value
+    if not isinstance(word, str) or word not in _NAMES:
         raise UsageError(f"{shown(value)} is no dtype; there are: {', '.join(DTYPES)}")
-    return str(value)
+    return _NAMES[word]
 
 
 def check_device(value: object) -> str:

@@ -18,9 +18,13 @@ Schema = dict[str, Any]
 
 _TEMPLATE: Schema = {"$ref": "#/$defs/template"}
 
+_WRITTEN_SHAPE = (
+    r"^\s*((torch\.)?Size\(\s*)?[\[(]?\s*([0-9]+(\s*[,x]\s*[0-9]+)*|[0-9]+(\s+[0-9]+)+)\s*,?\s*[\])]?\s*\)?\s*$"
+)
+
 _SHAPE: Schema = {
     "anyOf": [
-        {"type": "string", "pattern": r"^\s*[\[(]?\s*[0-9]+(\s*[,x]\s*[0-9]+)*\s*,?\s*[\])]?\s*$"},
+        {"type": "string", "pattern": _WRITTEN_SHAPE},
         {
             "type": "array",
             "minItems": 1,

@@ -8,6 +8,7 @@ from convcheck.config.case import Case, Vocabulary
 from convcheck.config.nodes import Problem
 from convcheck.errors import PatternError, did_you_mean
 from convcheck.sizes.patterns import Group, spell
+from convcheck.sizes.relayouts import Operation
 
 
 def layout_problems(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
@@ -16,15 +17,16 @@ def layout_problems(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
         yield from _order_problems(case, case.order, vocabulary)
     if case.transplant and case.rewrites is None:
         yield ("transplant",), "a transplant lays out the weights of one candidate; name the rewrite it is for"
-    if case.transplant and case.order is not None:
-        yield ("order",), "there is a transplant too, and it says the whole layout; remove one of them"
     shapes = case.layer.parameters()
-    for name, pattern in case.transplant.items():
+    for name, relayout in case.transplant.items():
         if name not in shapes:
             yield ("transplant", name), f"{case.layer} has no such parameter; {did_you_mean(name, shapes)}"
             continue
+        if cut := [str(part) for part in relayout.parts if isinstance(part, Operation) and part.name == "part"]:
+            yield ("transplant", name), f"{cut[0]!r} leaves the rest behind, and there would be no way back"
+            continue
         try:
-            pattern.sizes(shapes[name], case.layer.axis_sizes())
+            relayout.result(shapes[name], case.layer.axis_sizes())
         except PatternError as error:
             yield ("transplant", name), str(error)
 

@@ -37,7 +37,9 @@ def load(path: FilePath, written: str, vocabulary: Vocabulary) -> list[Case]:
         problems += [(item.written(where), message) for where, message in wrong]
         if case is not None:
             line, _ = document.place(("cases", item.index))
-            cases.append(replace(case, source=f"{written}:{line}", config=written))
+            key = item.written(("device",))
+            device_key = (*document.place(key), write_path(key)) if "device" in item.value else None
+            cases.append(replace(case, source=f"{written}:{line}", config=written, device_key=device_key))
         name = item.value.get("name") if case is None else case.name
         if isinstance(name, str):
             named.append((name, item))

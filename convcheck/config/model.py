@@ -9,11 +9,21 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from pydantic_core import PydanticCustomError
 
 from convcheck.config.case import Vocabulary
-from convcheck.config.checks import DEVICE, DType, check_bound, check_device, check_dtype, check_seed
+from convcheck.config.checks import (
+    DEVICE,
+    DTYPES,
+    OTHER_DTYPES,
+    DType,
+    check_bound,
+    check_device,
+    check_dtype,
+    check_seed,
+)
 from convcheck.errors import ConvcheckError, LayerError, did_you_mean, shown
 from convcheck.layers import Layer, parse_layer, parse_shape, parse_shapes
 from convcheck.sizes.limits import MAX_INT64
-from convcheck.sizes.patterns import Group, Pattern, Shape, Shapes, parse, parse_order
+from convcheck.sizes.patterns import Group, Shape, Shapes, parse_order
+from convcheck.sizes.relayouts import Relayout, parse_relayout
 
 
 def _layer(value: object) -> Layer:
@@ -75,6 +85,8 @@ def _defined(name: str) -> WithJsonSchema:
 _TEXT = WithJsonSchema({"type": "string"})
 _SHAPE = _defined("shape")
 _BOUND = WithJsonSchema({"type": "number", "minimum": 0, "maximum": sys.float_info.max})
+# Editors complete the first choice.
+_DTYPE = WithJsonSchema({"anyOf": [{"enum": list(DTYPES)}, {"enum": list(OTHER_DTYPES)}]})
 _SEED = WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_INT64})
 
 
@@ -139,11 +151,11 @@ class CaseModel(_Strict):
     order: Annotated[Group, _by(parse_order), _TEXT] | None = _key(
         "The order of the features of a patch, for the rewrites that have one: axis names in a row.", "kh kw i"
     )
-    transplant: dict[str, Annotated[Pattern, _by(parse), _TEXT]] = Field(
+    transplant: dict[str, Annotated[Relayout, _by(parse_relayout), _TEXT]] = Field(
         default_factory=dict,
         description="A mapping of weights of one's own, put to the test in place of the catalogue's: by the layer's "
-        "name for a parameter, an einops pattern over the axes o i g and kl, kh kw or kt kh kw.",
-        examples=[{"weight": "o i kh kw -> o (kh kw i)"}],
+        "name for a parameter, an einops pattern over the axes o i g and kl, kh kw or kt kh kw, and steps behind it.",
+        examples=[{"weight": "o i kh kw -> o (kh kw i)"}, {"weight": "o i kh kw -> o i kh kw | flip kh | pad kw 0 1"}],
     )
     weights: Annotated[dict[str, object], _defined("weights")] | None = _key(
         "Real tensors in place of random ones for the numeric part: a safetensors file, and by the layer's name for a "
@@ -151,7 +163,7 @@ class CaseModel(_Strict):
         {"file": "model.safetensors", "weight": "proj.weight"},
     )
     """Judged by `convcheck.config.weights`, which knows the layer and the config's folder, too."""
-    dtype: Annotated[DType, _by(check_dtype)] = _key("The dtype of the numeric part.", default="float32")
+    dtype: Annotated[DType, _by(check_dtype), _DTYPE] = _key("The dtype of the numeric part.", default="float32")
     device: Annotated[str, _by(check_device), WithJsonSchema({"type": "string", "pattern": f"^({DEVICE})$"})] = _key(
         "Where it is computed: cpu, cuda or cuda:N.", "cpu", "cuda:0", default="cpu"
     )

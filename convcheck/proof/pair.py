@@ -36,6 +36,8 @@ class Pair:
     mapping: Transplant
     analysis: Callable[[Sample, Arithmetic], Tensor] | None = None
     """A bound of the distance of both outputs, `[*output]`, float64; set where they are no polynomials."""
+    input_scales: tuple[float, ...] = ()
+    """The magnitudes of the inputs, one by one, in a balanced sample."""
 
     def run(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """Return both outputs, `[*output]`, at a sample of the reference.
@@ -43,6 +45,10 @@ class Pair:
         The mapping is part of the graph, so gradients of either output come back in the reference's own layout.
         """
         return self.run_reference(sample), self.run_candidate(sample)
+
+    def balanced(self, generator: torch.Generator) -> Sample:
+        """Draw a sample of the reference that tells all of it, whatever weights a case brings."""
+        return samples.balanced(self.reference, self.input_scales, generator)
 
     def run_reference(self, sample: Sample) -> Tensor:
         return self.reference.run(sample)
@@ -63,7 +69,9 @@ class Pair:
             return SumLengths(1, 1)
         sample = samples.ones(self.reference)
         terms = longest = 1.0
-        for output in self.run(sample):
+        # One graph after the other: the first is not needed for the second.
+        for run in (self.run_reference, self.run_candidate):
+            output = run(sample)
             counts = pull_back(output, list(sample.variables().values()), torch.ones_like(output))
             terms = max(terms, float(output.detach().max().round()))
             longest = max(terms, longest, *(float(count.max().round()) for count in counts))
@@ -94,7 +102,8 @@ def build_pair(claim: Claim) -> Pair:
     case, rewrite, mapping = claim.case, claim.rewrite, claim.transplant()
     assert rewrite is not None
     with torch_may_refuse(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(case.seed)
+        # torch.manual_seed would set the generators of other devices, too, for good.
+        torch.default_generator.manual_seed(case.seed)
         module = build(case.layer, drawn_in(case.dtype)).eval()
     analysis = rewrite.analysis
 
@@ -107,4 +116,5 @@ def build_pair(claim: Claim) -> Pair:
         candidate_side(rewrite, case.layer, case.inputs, case.order, mapping),
         mapping,
         None if analysis is None else distance,
+        rewrite.input_scales(case.layer, *case.inputs),
     )

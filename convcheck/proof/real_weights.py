@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -11,6 +11,10 @@ from convcheck.config.case import Case, WeightFile, WeightSource
 from convcheck.layers import Layer
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import CannotRunError
+from convcheck.sizes.patterns import Shapes
+
+SAVED = "module.safetensors"
+"""Where a command that repeats a proof of a module looks for its weights."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,8 @@ class ModuleTensors:
 
     tensors: Mapping[str, Tensor]
     notes: tuple[str, ...]
+    departures: Callable[[Shapes, int], tuple[str, ...]] = lambda _inputs, _seed: ()
+    """Runs the module on inputs of these shapes, drawn from a seed, and says where it is not the layer."""
 
     def replace(self, sample: Sample) -> Sample:
         """Return the sample with these tensors in place of drawn ones, in whatever dtype."""
@@ -63,3 +69,13 @@ def with_real_weights(sample: Sample, case: Case) -> Sample:
     """Return the sample with the weights that the case brings, if it brings any."""
     source = weight_source(case)
     return sample if source is None else source.replace(sample)
+
+
+def departures(case: Case) -> tuple[str, ...]:
+    """Return where the module that a case's weights come from is not the case's layer; none if they are no module's.
+
+    Raises:
+        CannotRunError: torch cannot run the layer as the module would run.
+    """
+    source = case.weights
+    return source.departures(case.inputs, case.seed) if isinstance(source, ModuleTensors) else ()

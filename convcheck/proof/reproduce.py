@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 
 from convcheck.catalogue.claims import NONE_APPLIES, Claim
-from convcheck.config.case import Expect, WeightFile
+from convcheck.config.case import Case, Expect, WeightFile
 from convcheck.config.selection import quoted
 from convcheck.layers import write_shapes
+from convcheck.proof.real_weights import SAVED, ModuleTensors
 from convcheck.sizes.patterns import Shapes
 
 
@@ -15,7 +16,8 @@ def command(claim: Claim) -> str:
     """Return a command that verifies this claim alone.
 
     Where options can express the claim, the command has options only and runs from any folder. A claim with an order,
-    transplant, weights, tolerance or expectation names its config, or calls Python if it came from there.
+    transplant, weights, tolerance or expectation names its config, or calls Python if it came from there. It reads a
+    module's weights from a file, which is the user's to write; without the file it fails.
     """
     case = claim.case
     options = ["-r", claim.name] if claim.name != NONE_APPLIES else []
@@ -25,13 +27,7 @@ def command(claim: Claim) -> str:
         options += ["--device", case.device]
     if case.strict:
         options += ["--strict"]
-    if not (
-        case.order
-        or case.transplant
-        or isinstance(case.weights, WeightFile)
-        or case.tolerance
-        or case.expect != Expect()
-    ):
+    if not (case.order or case.transplant or _written_weights(case) or case.tolerance or case.expect != Expect()):
         return shlex.join(["convcheck", "verify", str(case.layer), *write_shapes(case.inputs).split(), *options])
     if case.config is None:
         return shlex.join(["python", "-c", _python(claim)])
@@ -45,14 +41,26 @@ def _python(claim: Claim) -> str:
     if case.order:
         arguments["order"] = " ".join(case.order)
     if case.transplant:
-        arguments["transplant"] = {name: str(pattern) for name, pattern in case.transplant.items()}
+        arguments["transplant"] = {name: str(relayout) for name, relayout in case.transplant.items()}
     if case.tolerance:
         arguments["tolerance"] = {"atol": case.tolerance.atol, "rtol": case.tolerance.rtol}
+    if weights := _written_weights(case):
+        arguments["weights"] = weights
     if case.strict:
         arguments["strict"] = True
     written = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     call = f"convcheck.verify({str(case.layer)!r}, {_input(case.inputs)}, {claim.name!r}, {written})"
     return f"import convcheck; print({call})"
+
+
+def _written_weights(case: Case) -> dict[str, str]:
+    """Return the case's weights as the argument `weights`; empty where they are drawn."""
+    weights = case.weights
+    if isinstance(weights, WeightFile):
+        return {"file": weights.path, **weights.keys}
+    if isinstance(weights, ModuleTensors) and weights.tensors:
+        return {"file": SAVED, **{name: name for name in weights.tensors}}
+    return {}
 
 
 def _input(shapes: Shapes) -> list[object]:

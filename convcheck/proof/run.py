@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from convcheck.catalogue.claims import Claim
+from convcheck.proof.fault import result_of_fault
 from convcheck.proof.verification import verify
 from convcheck.results import Report, Result, Tool
 from convcheck.version import __version__
@@ -17,14 +18,14 @@ def run(
     claims: Sequence[Claim],
     *,
     max_failures: int | None = None,
-    begin: Callable[[str], None] = lambda _name: None,
+    begin: Callable[[Claim], None] = lambda _claim: None,
     finish: Callable[[Result], None] = lambda _result: None,
-    rescue: Callable[[Report], None] = lambda _report: None,
+    fail: Callable[[Exception], None] = lambda _error: None,
 ) -> Report:
-    """Verify the claims in order; `begin` gets the name of each before it begins, and `finish` its result.
+    """Verify the claims in order; `begin` gets each before it begins, and `finish` its result.
 
     The run ends after `max_failures` results that are not as expected. If the user interrupts, the report holds the
-    finished results. On any other exception, `rescue` gets that report before the exception goes on.
+    finished results. A claim on which convcheck itself fails is an `error`; `fail` gets the exception.
     """
     results: list[Result] = []
     failures = 0
@@ -36,15 +37,17 @@ def run(
 
     try:
         for claim in claims:
-            begin(claim.id)
-            results.append(verify(claim))
-            finish(results[-1])
-            failures += not results[-1].ok
+            begin(claim)
+            try:
+                result = verify(claim)
+            except Exception as error:
+                fail(error)
+                result = result_of_fault(claim, error)
+            results.append(result)
+            finish(result)
+            failures += not result.ok
             if failures == max_failures:
                 break
     except KeyboardInterrupt:
         return report(interrupted=True)
-    except Exception:
-        rescue(report(interrupted=True))
-        raise
     return report(interrupted=False)

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import replace
 
 from convcheck.catalogue.claims import Claim
 from convcheck.proof import memory
 from convcheck.proof.context import Context, Examine
-from convcheck.proof.evidence import bookkeeping, diagnosis, floating_point, integer_probes, weight_shapes
+from convcheck.proof.evidence import (
+    bookkeeping,
+    diagnosis,
+    floating_point,
+    integer_probes,
+    stand_in,
+    strength,
+    weight_shapes,
+)
 from convcheck.proof.pair import build_pair
-from convcheck.proof.real_weights import weight_source
+from convcheck.proof.real_weights import departures, weight_source
 from convcheck.proof.reproduce import command
 from convcheck.results import Finding, Kind, Result, Sides, Verdict
 from convcheck.rewriting.rewrite import parameter_count
 from convcheck.sides.side import CannotRunError
+from convcheck.sides.torch_modes import known_modes
 
 FITTING: tuple[Examine, ...] = (weight_shapes.examine, diagnosis.examine)
 """Evidence that comes before anything runs: weights that do not fit need no other."""
 
 EVIDENCE: tuple[Examine, ...] = (
     integer_probes.examine,
+    strength.examine,
     diagnosis.examine,
+    stand_in.examine,
     floating_point.examine,
     bookkeeping.examine,
 )
@@ -31,8 +42,12 @@ EVIDENCE: tuple[Examine, ...] = (
 _DRIFT = "the claimed transplant copies values, and training lets the copies drift apart"
 
 
+@known_modes()
 def verify(claim: Claim) -> Result:
-    """Verify one claim. If torch cannot run it, the verdict is `error`; no exception is raised."""
+    """Verify one claim, in known modes of torch.
+
+    If torch cannot run it, the verdict is `error`; only a fault of convcheck's own is raised.
+    """
     start = time.perf_counter()
     result = known(claim)
     if claim.refusals:
@@ -42,9 +57,12 @@ def verify(claim: Claim) -> Result:
         result = _cannot_run(result, too_large)
     else:
         source = weight_source(claim.case)
-        notes = _findings(Kind.WEIGHTS, source.notes if source else ())
+        result = replace(result, notes=(*result.notes, *_findings(Kind.WEIGHTS, source.notes if source else ())))
         try:
-            result = gather(claim, replace(result, notes=(*result.notes, *notes)))
+            if unlike := departures(claim.case):
+                result = replace(result, verdict=Verdict.REFUSED, reasons=_findings(Kind.REFUSAL, unlike))
+            else:
+                result = gather(claim, result)
         except CannotRunError as error:
             result = _cannot_run(result, str(error))
     return replace(judge(claim, result), seconds=time.perf_counter() - start)
@@ -94,8 +112,14 @@ def gather(claim: Claim, result: Result) -> Result:
     if not context.result.reasons:
         for examine in EVIDENCE:
             context = context.joined(examine(context))
-    verdict = Verdict.DIFFERENT if context.result.reasons else Verdict.EQUAL
-    return replace(context.result, verdict=verdict)
+    return replace(context.result, verdict=_verdict({reason.kind for reason in context.result.reasons}))
+
+
+def _verdict(kinds: Set[Kind]) -> Verdict:
+    """Return the verdict for the kinds of all reasons: what is inconclusive is neither equal nor different."""
+    if not kinds:
+        return Verdict.EQUAL
+    return Verdict.ERROR if kinds == {Kind.INCONCLUSIVE} else Verdict.DIFFERENT
 
 
 def judge(claim: Claim, result: Result) -> Result:

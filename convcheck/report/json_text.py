@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
+from convcheck.errors import Fault
 from convcheck.results import Finding
 from convcheck.sizes.lengths import Length
 
@@ -17,6 +18,17 @@ SCHEMA = 1
 def json_object(**fields: object) -> str:
     """Return the object that a command prints: the number of its schema, then these fields."""
     return json_text({"schema": SCHEMA, **fields}, indent=2)
+
+
+def fault_fields(fault: Fault) -> dict[str, object]:
+    """Return a fault of a config as JSON has it; `key` is the path of keys to what is wrong, empty for the file."""
+    return {
+        "file": fault.file,
+        "line": fault.line,
+        "column": fault.column,
+        "key": fault.path,
+        "message": fault.message,
+    }
 
 
 def json_text(value: object, indent: int | None = None) -> str:

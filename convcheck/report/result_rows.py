@@ -53,6 +53,7 @@ def remarks(result: Result) -> Iterator[str]:
     """Yield what a reader must know besides the row."""
     if not result.ok or result.verdict is not Verdict.EQUAL:
         yield from reasons(result)
+        yield from (f"paste: {line}" for line in suggestion(result))
     yield from (f"note: {escape_line(str(note))}" for note in result.notes)
     if not result.ok:
         yield f"again: {escape_line(result.reproduce)}"
@@ -61,6 +62,13 @@ def remarks(result: Result) -> Iterator[str]:
 def evidence(result: Result) -> Iterator[tuple[str, str]]:
     """Yield all evidence as (subject, text)."""
     return ((subject, escape_line(text)) for subject, text in _evidence(result))
+
+
+def suggestion(result: Result) -> Iterator[str]:
+    """Yield the transplant that matches as a line of YAML, if one was found."""
+    if result.suggestions:
+        entries = (f'{name}: "{escape_line(text)}"' for name, text in result.suggestions.items())
+        yield f"transplant: {{{', '.join(entries)}}}"
 
 
 def _evidence(result: Result) -> Iterator[tuple[str, str]]:
@@ -91,6 +99,7 @@ def _evidence(result: Result) -> Iterator[tuple[str, str]]:
             f"candidate {format_number(result.referee.candidate)}",
         )
     yield from (("because", reason) for reason in reasons(result))
+    yield from (("paste", line) for line in suggestion(result))
     yield from (("note", str(note)) for note in result.notes)
     yield "again", result.reproduce
 

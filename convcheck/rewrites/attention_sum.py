@@ -47,6 +47,14 @@ def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
     return AttentionSum()
 
 
+def input_scales(attention: DotProductAttention, query: Shape, *others: Shape) -> tuple[float, ...]:
+    """Share out to query and key what makes scores of order 1; a factor of 0 leaves nothing to tell of either."""
+    import math
+
+    root = 1 / math.sqrt(abs(attention.factor(query)) * math.sqrt(query[-1]) or 1)
+    return (root, root, *[1.0] * (len(others) - 1))
+
+
 def analysis(
     attention: DotProductAttention, inputs: tuple[Tensor, ...], parameters: Mapping[str, Tensor], unit: Any
 ) -> Tensor:
@@ -79,4 +87,5 @@ REWRITE = Rewrite(
     candidate=candidate,
     relative_cost=40,
     analysis=analysis,
+    input_scales=input_scales,
 )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from convcheck.layers import Conv, ConvTranspose
 from convcheck.rewriting.preconditions import grouped
 from convcheck.rewriting.rewrite import Recipe, Rewrite
-from convcheck.rewriting.steps import BlockDiagonal
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
@@ -25,7 +24,8 @@ def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
 
 def weights(layer: Conv | ConvTranspose, shape: Shape) -> Mapping[str, Recipe]:
     # Of a transposed convolution, whose weight is [(g i), o, ...], the blocks stand on the same diagonal.
-    return {"weight": ("weight", BlockDiagonal(layer.groups)), "bias": ("bias", "o -> o")}
+    axes, grown = ("(g i) o {k}", "o") if isinstance(layer, ConvTranspose) else ("(g o) i {k}", "i")
+    return {"weight": ("weight", f"{axes} -> {axes} | blocks {grown} {layer.groups}"), "bias": ("bias", "o -> o")}
 
 
 REWRITE = Rewrite(
@@ -42,6 +42,8 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights=weights,
     macs=lambda layer, shape: layer.macs(shape) * layer.groups,
+    # As im2col writes the layer out, all groups at once.
+    intermediates=lambda layer, shape: layer.im2col_size(shape) * layer.groups,
     # Both sides are layers of the same kind, and zeros add nothing to round.
     roundings=lambda layer: layer.roundings(),
     training="zeros stand between channels of different groups; an optimiser step makes them weights of their own, and "

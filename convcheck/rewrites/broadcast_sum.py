@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Linear, MatMul, Roundings
+from convcheck.rewriting.halves import halved
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape
 
@@ -52,6 +54,12 @@ def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
     return product
 
 
+def intermediates(layer: Linear | MatMul, *shapes: Shape) -> int:
+    """Count the products of a part: times the gradient, with either side."""
+    products = layer.macs(*shapes)
+    return 2 * max(products // math.prod(layer.output_shape(*shapes)), halved(products, BYTES_AT_ONCE // 8))
+
+
 REWRITE = Rewrite(
     claim=__doc__,
     summary="a broadcast product, summed over the shared axis",
@@ -64,6 +72,7 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights={"weight": ("weight", "o i -> o i"), "bias": ("bias", "o -> o")},
     # Every product is stored in the dtype, which errs by no more than one partial sum would; then their sum is.
+    intermediates=intermediates,
     relative_cost=40,
     roundings=lambda layer: Roundings(2, bias_apart=isinstance(layer, Linear) and layer.bias, products_apart=True),
 )

@@ -7,11 +7,10 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import ConvTranspose
-from convcheck.rewriting.kernels import phase_taps, phases
+from convcheck.rewriting.kernels import dealt_to_phases, flips, phase_taps, phases, with_phases
 from convcheck.rewriting.preconditions import no_holes
 from convcheck.rewriting.rewrite import Recipe, Rewrite
-from convcheck.rewriting.steps import EinopsStep, Flip, ZeroPad
-from convcheck.sizes.patterns import Shape, parse, spell
+from convcheck.sizes.patterns import SPACE_AXES, Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,13 +49,9 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
 
 
 def weights(conv: ConvTranspose, shape: Shape) -> dict[str, Recipe]:
-    axes = zip(phase_taps(conv), conv.stride, conv.kernel_size, strict=True)
-    zeros = ZeroPad(tuple((0, count * step - kernel) for count, step, kernel in axes))
-    dealt = parse(spell("(g i) o {blocks} -> (g o {k}) i {space}", conv.dims))
-    known = {"g": conv.groups, **phases(conv)}
-    to_phases = EinopsStep(dealt if conv.groups > 1 else dealt.without("g"), known)
-    copies = EinopsStep(parse(spell("o -> (o {k})", conv.dims)), known)
-    return {"conv.weight": ("weight", zeros, to_phases, Flip.kernel(conv.dims)), "conv.bias": ("bias", copies)}
+    to_phases = dealt_to_phases(conv, "(g i) o {k}", "(g i) o {blocks} -> (g o {k}) i {space}")
+    flipped = to_phases + flips(SPACE_AXES[conv.dims])
+    return {"conv.weight": ("weight", flipped), "conv.bias": ("bias", with_phases(conv, "o -> (o {k})"))}
 
 
 def macs(conv: ConvTranspose, shape: Shape) -> int:
@@ -81,6 +76,8 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights=weights,
     macs=macs,
+    # As im2col writes the convolution out, all images at once.
+    intermediates=lambda conv, shape: macs(conv, shape) // (conv.out_channels * math.prod(conv.stride)),
     training="the candidate has one bias for every phase of an output channel, and zeros where the stride does not "
     "divide the kernel; an optimiser step lets the copies drift apart and makes the zeros weights of their own",
 )

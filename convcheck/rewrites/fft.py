@@ -173,6 +173,32 @@ def macs(layer: Windowed, shape: Shape) -> int:
     return transforms * math.prod(n) * stages(layer, shape) + 4 * products
 
 
+def intermediates(layer: Windowed, shape: Shape) -> int:
+    """Count the spectra of all groups, or of a part where they are made in parts, and the copies of the most of them.
+
+    Backwards, the largest of the three kinds is held as zeros between entries, as product, and as whole spectrum.
+    """
+    n, groups = lengths(layer, shape), layer.groups
+    values = 2 * math.prod(n[:-1]) * (n[-1] // 2 + 1)
+    out, batch, into = layer.out_channels // groups, math.prod(shape[: -layer.dims - 1]), layer.in_channels // groups
+    at_once = BYTES_AT_ONCE // (8 * values)
+
+    def kinds() -> Shape:
+        return batch * into, out * into, batch * out
+
+    if groups * sum(kinds()) <= at_once:
+        return values * (groups * sum(kinds()) + 4 * max(kinds()))
+    while sum(kinds()) > at_once and max(out, batch, into) > 1:
+        longest = max(out, batch, into)
+        if longest == out:
+            out = -(-out // 2)
+        elif longest == batch:
+            batch = -(-batch // 2)
+        else:
+            into = -(-into // 2)
+    return values * (sum(kinds()) + 4 * max(kinds()))
+
+
 REWRITE = Rewrite(
     claim=__doc__,
     summary="a product of spectra, cropped and strided",
@@ -185,7 +211,10 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights={"weight": ("weight",), "bias": ("bias",)},
     macs=macs,
+    intermediates=intermediates,
     relative_cost=4,
+    # Forwards and backwards; spectra are made anew for the backward pass.
+    slowness=lambda *_: 10,
     roundings=lambda layer: Roundings(bias_apart=layer.bias),
     transform=Transform(gain, rows),
 )

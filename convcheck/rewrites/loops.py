@@ -78,5 +78,7 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights={"weight": ("weight", "o i {k} -> o i {k}"), "bias": ("bias", "o -> o")},
     relative_cost=25,
+    # Backwards, every position has a gradient of the whole weight.
+    slowness=lambda *_: 60,
     roundings=lambda conv: Roundings(bias_apart=conv.bias),
 )

@@ -51,6 +51,15 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
     return MatmulFold()
 
 
+def intermediates(conv: ConvTranspose, shape: Shape) -> int:
+    """Count the columns, by channel and by tap, with a gradient, and the weight's gradient by every image; of groups a
+    copy of the weight as well.
+    """
+    columns = conv.macs(shape) * conv.groups // conv.in_channels
+    images, weight = math.prod(shape[: -conv.dims - 1]), math.prod(conv.parameters()["weight"])
+    return 3 * columns + images * weight * (1 + (conv.groups > 1))
+
+
 REWRITE = Rewrite(
     claim=__doc__,
     summary="matrix product, then fold, which adds overlaps up",
@@ -61,6 +70,7 @@ REWRITE = Rewrite(
     families=(ConvTranspose,),
     example="ConvTranspose2d(4, 6, kernel_size=3, stride=2, padding=1, output_padding=1, groups=2)",
     candidate=candidate,
+    intermediates=intermediates,
     weights={"weight": ("weight", "(g i) o {k} -> g (o {k}) i"), "bias": ("bias", "o -> o")},
     # Every tap's product is stored, and so is every sum of taps that meet in one output.
     roundings=lambda conv: Roundings(math.prod(spread.overlap() for spread in conv.spreads), bias_apart=conv.bias),

@@ -10,7 +10,7 @@ from convcheck.layers import Conv, Roundings, Sequential
 from convcheck.rewriting.chains import chain_refusal, merged_bias
 from convcheck.rewriting.preconditions import is_padded, is_pointwise, written_padding
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
-from convcheck.rewriting.steps import BlockDiagonal
+from convcheck.rewriting.steps import block_diagonal
 from convcheck.rewriting.transplant import Merge
 from convcheck.sizes.patterns import Shape
 
@@ -66,7 +66,7 @@ def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
 
     def kernels(outer: Tensor, inner: Tensor) -> Tensor:
         # [k, o, m] @ [l, m, i], of which k or l has one entry only
-        inner, outer = BlockDiagonal(first.groups).forward(inner), BlockDiagonal(second.groups).forward(outer)
+        inner, outer = block_diagonal(inner, first.groups), block_diagonal(outer, second.groups)
         merged: Tensor = outer.flatten(2).movedim(2, 0) @ inner.flatten(2).movedim(2, 0)
         return merged.movedim(0, 2).reshape(size)
 
@@ -98,6 +98,8 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights=weights,
     macs=macs,
+    # As im2col writes the merged convolution out.
+    intermediates=lambda chain, shape: macs(chain, shape) // chain.layers[1].out_channels,
     # A merged weight is rounded once, its bias twice; then the convolution is.
     roundings=lambda _chain: Roundings(4),
     training="two kernels become one with values of its own, in which they cannot be told apart again; an optimiser "

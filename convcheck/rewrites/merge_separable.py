@@ -10,7 +10,7 @@ from convcheck.layers import Conv, Roundings, Sequential
 from convcheck.rewriting.chains import chain_refusal, merged_bias
 from convcheck.rewriting.preconditions import is_pointwise
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
-from convcheck.rewriting.steps import BlockDiagonal
+from convcheck.rewriting.steps import block_diagonal
 from convcheck.rewriting.transplant import Merge
 from convcheck.sizes.patterns import Shape
 
@@ -55,7 +55,7 @@ def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
 
     def kernels(point: Tensor, depth: Tensor) -> Tensor:
         # [o, i, m, 1] * [i, m, k], summed over the m channels that come from one input channel
-        mixing = BlockDiagonal(mix.groups).forward(point).reshape(mix.out_channels, inputs, -1, 1)
+        mixing = block_diagonal(point, mix.groups).reshape(mix.out_channels, inputs, -1, 1)
         taps = depth.reshape(inputs, mix.in_channels // inputs, -1)
         return (mixing * taps).sum(2).reshape(size)
 
@@ -84,6 +84,8 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights=weights,
     macs=macs,
+    # As im2col writes the merged convolution out.
+    intermediates=lambda chain, shape: macs(chain, shape) // chain.layers[1].out_channels,
     # The products that make up a merged weight are rounded, and so is their sum; then the convolution is.
     roundings=lambda _chain: Roundings(3),
     training="two factors become one kernel with more values of its own, in which they cannot be told apart again; an "

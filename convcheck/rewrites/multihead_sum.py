@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import MultiheadAttention
 from convcheck.rewriting.rewrite import Recipe, Rewrite
-from convcheck.rewriting.steps import Part
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
@@ -91,10 +90,10 @@ def weights(attention: MultiheadAttention, query: Shape, *others: Shape) -> Mapp
         "bias_v": ("bias_v", "1 1 o -> 1 1 o"),
     }
     for index, letter in enumerate("qkv"):
-        part = Part(index, 3)
-        packed = ("in_proj_weight", part) if attention.packed else (f"{letter}_proj_weight", "o i -> o i")
-        moved[f"to_{letter}.weight"] = packed
-        moved[f"to_{letter}.bias"] = ("in_proj_bias", part)
+        part = f" | part o {index + 1} 3"
+        apart = (f"{letter}_proj_weight", "o i -> o i")
+        moved[f"to_{letter}.weight"] = ("in_proj_weight", "o i -> o i" + part) if attention.packed else apart
+        moved[f"to_{letter}.bias"] = ("in_proj_bias", "o -> o" + part)
     return moved
 
 

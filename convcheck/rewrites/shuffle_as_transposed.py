@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from convcheck.layers import Conv, PixelShuffle, Roundings, Sequential
 from convcheck.rewriting.chains import chain_refusal
+from convcheck.rewriting.kernels import flips
 from convcheck.rewriting.preconditions import has_holes, is_padded
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
-from convcheck.rewriting.steps import BlockDiagonal, EinopsStep, Flip
 from convcheck.rewriting.transplant import Merge
-from convcheck.sizes.patterns import Shape, parse
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -82,12 +82,12 @@ def candidate(chain: Sequential, shape: Shape) -> nn.Module:
 def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
     conv, upscale = cast(Conv, chain.layers[0]), cast(PixelShuffle, chain.layers[1]).upscale_factor
     groups = kept_groups(conv, upscale)
-    known = {"g": groups, "ph": upscale, "pw": upscale}
-    spread = EinopsStep(parse("(g o ph pw) i kh kw -> (g i) o (kh ph) (kw pw)"), known)
-    dense: Recipe = ("0.weight", BlockDiagonal(conv.groups), Flip.kernel(2), spread)
+    lengths = f", ph={upscale}, pw={upscale}"
+    spread = f"(g o ph pw) i kh kw -> (g i) o (kh ph) (kw pw), g={groups}{lengths}" + flips(("kh", "kw"))
+    dense = f"o i kh kw -> o i kh kw | blocks i {conv.groups} | {spread}"
     return {
-        "transposed.weight": ("0.weight", Flip.kernel(2), spread) if groups == conv.groups else dense,
-        "bias": ("0.bias", EinopsStep(parse("(o ph pw) -> o ph pw"), known)),
+        "transposed.weight": ("0.weight", spread if groups == conv.groups else dense),
+        "bias": ("0.bias", f"(o ph pw) -> o ph pw{lengths}"),
     }
 
 

@@ -84,4 +84,6 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights={"conv.weight": ("weight", "o i {k} -> o i {k}"), "conv.bias": ("bias", "o -> o")},
     macs=macs,
+    # As im2col writes the dense convolution out.
+    intermediates=lambda conv, shape: macs(conv, shape) // conv.out_channels,
 )

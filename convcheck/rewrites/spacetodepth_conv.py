@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv
-from convcheck.rewriting.kernels import phase_taps, phases
+from convcheck.rewriting.kernels import dealt_to_phases, phase_taps, phases
 from convcheck.rewriting.preconditions import no_holes, ungrouped
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
-from convcheck.rewriting.steps import EinopsStep, ZeroPad
-from convcheck.sizes.patterns import Shape, parse, spell
+from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,10 +42,8 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 
 
 def weights(conv: Conv, shape: Shape) -> Mapping[str, Recipe]:
-    reach = zip(phase_taps(conv), conv.stride, conv.kernel_size, strict=True)
-    zeros = ZeroPad(tuple((0, count * step - taps) for count, step, taps in reach))
-    to_depth = parse(spell("o i {blocks} -> o (i {k}) {space}", conv.dims))
-    return {"conv.weight": ("weight", zeros, EinopsStep(to_depth, phases(conv))), "conv.bias": ("bias", "o -> o")}
+    to_depth = dealt_to_phases(conv, "o i {k}", "o i {blocks} -> o (i {k}) {space}")
+    return {"conv.weight": ("weight", to_depth), "conv.bias": ("bias", "o -> o")}
 
 
 def macs(conv: Conv, shape: Shape) -> int:

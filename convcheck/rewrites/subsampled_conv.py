@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -49,6 +50,12 @@ def macs(conv: Conv, shape: Shape) -> int:
     return replace(conv, stride=(1,) * conv.dims).macs(shape)
 
 
+def intermediates(conv: Conv, shape: Shape) -> int:
+    """Count what im2col writes out for one image, and its outputs with a gradient."""
+    dense, image = replace(conv, stride=(1,) * conv.dims), shape[-conv.dims - 1 :]
+    return dense.im2col_size(image) + 2 * math.prod(dense.output_shape(image))
+
+
 REWRITE = Rewrite(
     claim=__doc__,
     summary="every s-th output of the stride-1 convolution",
@@ -62,4 +69,5 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights={"conv.weight": ("weight", "o i {k} -> o i {k}"), "conv.bias": ("bias", "o -> o")},
     macs=macs,
+    intermediates=intermediates,
 )

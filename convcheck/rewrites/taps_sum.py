@@ -64,5 +64,7 @@ REWRITE = Rewrite(
     weights={"weight": ("weight", "o i {k} -> {k} o i {ones}"), "bias": ("bias", "o -> o")},
     # Every tap's sum over the channels is stored, and so is every sum over the taps so far; the bias is in the first.
     relative_cost=50,
+    # Of few channels, reading and adding a tap's output takes longer than making it.
+    slowness=lambda conv, _shape: 1 + 150 * conv.groups / conv.in_channels,
     roundings=lambda conv: Roundings(math.prod(conv.kernel_size)),
 )

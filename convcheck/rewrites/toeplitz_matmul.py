@@ -117,6 +117,11 @@ def macs(layer: Conv | ConvTranspose, shape: Shape) -> int:
     return math.prod(shape[: -layer.dims - 1]) * math.prod(matrix_shape(layer, shape))
 
 
+def intermediates(layer: Conv | ConvTranspose, shape: Shape) -> int:
+    """Count the matrix as it is filled, cut, laid out and transposed, and its gradient."""
+    return 4 * math.prod(matrix_shape(layer, shape))
+
+
 REWRITE = Rewrite(
     claim=__doc__,
     summary="one matrix on the flattened input",
@@ -132,5 +137,6 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights=weights,
     macs=macs,
+    intermediates=intermediates,
     roundings=roundings,
 )

@@ -43,6 +43,13 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     return UnfoldMatmul()
 
 
+def intermediates(conv: Conv, shape: Shape) -> int:
+    """Count the columns and their gradient, and the gradient of the weight by every image; of groups a copy as well."""
+    columns = conv.macs(shape) * conv.groups // conv.out_channels
+    images, weight = math.prod(shape[: -conv.dims - 1]), math.prod(conv.parameters()["weight"])
+    return 2 * columns + images * weight * (1 + (conv.groups > 1))
+
+
 REWRITE = Rewrite(
     claim=__doc__,
     summary="im2col, then a matrix product",
@@ -53,6 +60,7 @@ REWRITE = Rewrite(
     families=(Conv,),
     example="Conv2d(4, 8, kernel_size=3, stride=2, padding=1, groups=2)",
     candidate=candidate,
+    intermediates=intermediates,
     weights={"weight": ("weight", "(g o) i {k} -> g o (i {k})"), "bias": ("bias", "o -> o")},
     roundings=lambda conv: Roundings(bias_apart=conv.bias),
 )

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
+from convcheck.rewriting.halves import halved
 from convcheck.rewriting.kernels import dilated_size
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape
@@ -71,6 +72,12 @@ def roundings(conv: Conv) -> Roundings:
     return Roundings(min(products, 2), bias_apart=conv.bias, products_apart=True)
 
 
+def intermediates(conv: Conv, shape: Shape) -> int:
+    """Count the products of a part: times the gradient, with the inputs and with the weights."""
+    one_output = math.prod(conv.parameters()["weight"][1:])
+    return 2 * max(one_output, halved(conv.macs(shape) // conv.groups, BYTES_AT_ONCE // 8))
+
+
 REWRITE = Rewrite(
     claim=__doc__,
     summary="sliding windows times the weight, summed",
@@ -82,6 +89,7 @@ REWRITE = Rewrite(
     example="Conv2d(4, 8, kernel_size=3, stride=2, padding=1, groups=2)",
     candidate=candidate,
     weights={"weight": ("weight", "o i {k} -> o i {k}"), "bias": ("bias", "o -> o")},
+    intermediates=intermediates,
     relative_cost=40,
     roundings=roundings,
 )

@@ -159,6 +159,14 @@ def macs(conv: Conv, shape: Shape) -> int:
     return batch * tiles * products * conv.out_channels * conv.in_channels // conv.groups
 
 
+def intermediates(conv: Conv, shape: Shape) -> int:
+    """Count the transformed tiles and kernels with a gradient of each, and the products with a copy of theirs."""
+    products = macs(conv, shape)
+    tiles = products // conv.out_channels * conv.groups
+    kernels = math.prod([tile(conv, shape) + 2] * conv.dims) * math.prod(conv.parameters()["weight"][:2])
+    return 2 * tiles + 2 * kernels + 3 * products // (conv.in_channels // conv.groups)
+
+
 REWRITE = Rewrite(
     claim=__doc__,
     summary="tiles that need fewer products: F(2,3) and F(4,3)",
@@ -172,6 +180,7 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights={"weight": ("weight",), "bias": ("bias",)},
     macs=macs,
+    intermediates=intermediates,
     relative_cost=5,
     roundings=lambda conv: Roundings(bias_apart=conv.bias),
     transform=Transform(gain, rows),

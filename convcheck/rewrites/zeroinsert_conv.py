@@ -7,8 +7,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import ConvTranspose
+from convcheck.rewriting.kernels import flips
 from convcheck.rewriting.rewrite import Recipe, Rewrite
-from convcheck.rewriting.steps import Flip
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
@@ -49,16 +49,20 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
 
 
 def weights(conv: ConvTranspose, shape: Shape) -> dict[str, Recipe]:
-    return {
-        "conv.weight": ("weight", "(g i) o {k} -> (g o) i {k}", Flip.kernel(conv.dims)),
-        "conv.bias": ("bias", "o -> o"),
-    }
+    flipped = "(g i) o {k} -> (g o) i {k}" + flips(conv.kernel_axes())
+    return {"conv.weight": ("weight", flipped), "conv.bias": ("bias", "o -> o")}
 
 
 def macs(conv: ConvTranspose, shape: Shape) -> int:
     # Every output takes a whole kernel now, most of it times the zeros.
     positions = math.prod(conv.output_shape(shape)[-conv.dims :])
     return conv.macs(shape) // math.prod(shape[-conv.dims :]) * positions
+
+
+def intermediates(conv: ConvTranspose, shape: Shape) -> int:
+    """Count the inputs with zeros between, and what im2col writes out for one image."""
+    images = math.prod(shape[: -conv.dims - 1])
+    return math.prod(shape) * math.prod(conv.stride) + macs(conv, shape) // (conv.out_channels * images)
 
 
 REWRITE = Rewrite(
@@ -74,4 +78,5 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights=weights,
     macs=macs,
+    intermediates=intermediates,
 )

@@ -9,7 +9,6 @@ from convcheck.layers import Conv
 from convcheck.rewriting.kernels import dilated_size
 from convcheck.rewriting.preconditions import dilated
 from convcheck.rewriting.rewrite import Recipe, Rewrite
-from convcheck.rewriting.steps import Dilate
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
@@ -26,7 +25,9 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 
 
 def weights(conv: Conv, shape: Shape) -> dict[str, Recipe]:
-    return {"weight": ("weight", Dilate(conv.dilation)), "bias": ("bias", "o -> o")}
+    factors = zip(conv.kernel_axes(), conv.dilation, strict=True)
+    spread = "".join(f" | dilate {axis} {factor}" for axis, factor in factors if factor > 1)
+    return {"weight": ("weight", "o i {k} -> o i {k}" + spread), "bias": ("bias", "o -> o")}
 
 
 def macs(conv: Conv, shape: Shape) -> int:
@@ -48,6 +49,8 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights=weights,
     macs=macs,
+    # As im2col writes the dense convolution out.
+    intermediates=lambda conv, shape: macs(conv, shape) // conv.out_channels,
     training="the kernel holds zeros between its taps; an optimiser step makes them weights of their own, and the "
     "candidate becomes a larger convolution",
 )

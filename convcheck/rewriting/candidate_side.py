@@ -24,7 +24,11 @@ def candidate_side(rewrite: Rewrite, layer: Layer, shapes: Shapes, order: Group 
         gain, rows = transform.gain(layer, *shapes), transform.rows
 
         def transform_error(sample: Sample) -> torch.Tensor:
-            return rows(layer, sample.inputs[0], sample.parameters)
+            # The bound is a product of norms, whose squares float64 may not hold.
+            x, parameters = sample.inputs[0], sample.parameters
+            scales = [float(tensor.abs().max()) or 1.0 for tensor in (x, parameters["weight"])]
+            unscaled = rows(layer, x / scales[0], {**parameters, "weight": parameters["weight"] / scales[1]})
+            return unscaled * scales[0] * scales[1]
 
     return Side(
         name=type(module).__name__,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Layer, Sequential
 from convcheck.rewriting.rewrite import Recipe, Refusal
-from convcheck.rewriting.steps import BlockDiagonal
+from convcheck.rewriting.steps import block_diagonal
 from convcheck.rewriting.transplant import Merge
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def merged_bias(first: Conv, second: Conv, formula: str) -> Recipe | Merge:
         return "1.bias", "o -> o"
 
     def compute(weight: Tensor, bias: Tensor, *second_bias: Tensor) -> Tensor:
-        return sum(second_bias, BlockDiagonal(second.groups).forward(weight).flatten(2).sum(2) @ bias)
+        return sum(second_bias, block_diagonal(weight, second.groups).flatten(2).sum(2) @ bias)
 
     sources = ("1.weight", "0.bias", *(("1.bias",) if second.bias else ()))
     return Merge(sources, (second.out_channels,), compute, formula + (" + c[o]" if second.bias else ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from convcheck.layers import Conv, ConvTranspose
 from convcheck.sizes.patterns import Shape
@@ -20,6 +21,27 @@ def phase_taps(conv: Conv | ConvTranspose) -> Shape:
     That is also how many blocks of one stride the kernel spans.
     """
     return tuple(math.ceil(k / s) for k, s in zip(conv.kernel_size, conv.stride, strict=True))
+
+
+def dealt_to_phases(conv: Conv | ConvTranspose, axes: str, pattern: str) -> str:
+    """Return the template by which a kernel is filled up to whole strides with zeros, then dealt out by `pattern`.
+
+    `axes` is the template of the weight's axes.
+    """
+    lengths = zip(phases(conv).items(), phase_taps(conv), conv.kernel_size, strict=True)
+    zeros = [(axis, taps * step - length) for (axis, step), taps, length in lengths]
+    pads = [f"pad {axis} 0 {more}" for axis, more in zeros if more]
+    return " | ".join([*([f"{axes} -> {axes}"] if pads else []), *pads, with_phases(conv, pattern)])
+
+
+def with_phases(conv: Conv | ConvTranspose, pattern: str) -> str:
+    """Return the template of a pattern in which the kernel's axes are as long as a stride."""
+    return ", ".join([pattern, *(f"{axis}={step}" for axis, step in phases(conv).items())])
+
+
+def flips(axes: Iterable[str]) -> str:
+    """Return the steps, behind a pattern, that flip some axes."""
+    return "".join(f" | flip {axis}" for axis in axes)
 
 
 def phases(conv: Conv | ConvTranspose) -> dict[str, int]:

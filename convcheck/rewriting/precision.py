@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 import torch
@@ -23,16 +23,45 @@ _SINGLE = torch.finfo(torch.float32).eps / 2
 class Arithmetic:
     """The unit roundoffs of a dtype on a device, and the smallest and the largest number that the dtype holds.
 
-    `factor` is that of the factors of products, where they are rounded before they are multiplied. `notes` say what a
-    user would not expect.
+    `normal` is the smallest number of the normal range; `smallest_sum` and `normal_sum` are those of the accumulator.
+    Where this processor was told to flush, the smallest float64 is a normal one. `factor` is the unit roundoff of the
+    factors of products, where they are rounded before they are multiplied. `flushed` is the number below which others
+    may be lost whole, 0 where the platform flushes none. `notes` say what a user would not expect.
     """
 
     accumulator: float
     output: float
     smallest: float
     largest: float
+    normal: float
+    smallest_sum: float
+    normal_sum: float
     factor: float = 0.0
     notes: tuple[str, ...] = ()
+    flushed: float = 0.0
+
+    @property
+    def underflow(self) -> float:
+        """The most that storing a number below the normal range loses: half of the smallest number, or all of it."""
+        return self.flushed or _half(self.smallest)
+
+    @property
+    def sum_underflow(self) -> float:
+        """The most that a product below the normal range loses in the accumulator; if flushed, its sum does, too."""
+        return 2 * self.normal_sum if self.flushed else _half(self.smallest_sum)
+
+    def flushing(self) -> Arithmetic:
+        """Return the arithmetic of a platform that flushes what is below the normal range to zero."""
+        return replace(self, flushed=self.normal)
+
+
+def _smallest(info: torch.finfo) -> float:
+    return info.smallest_normal * info.eps or info.smallest_normal
+
+
+def _half(smallest: float) -> float:
+    # Half of the smallest float64 is none.
+    return smallest / 2 or smallest
 
 
 def arithmetic(dtype: torch.dtype, device: torch.device) -> Arithmetic:
@@ -46,12 +75,15 @@ def arithmetic(dtype: torch.dtype, device: torch.device) -> Arithmetic:
     narrow = list(_narrow_accumulators(dtype, device))
     notes = [f"{setting} is {mode}: factors of float32 products keep fewer bits" for setting, mode in modes.items()]
     notes += [f"{setting} is on: sums of {info.dtype} may be kept in {info.dtype}" for setting in narrow]
-    output = info.eps / 2
+    output, wide = info.eps / 2, info if narrow or info.bits >= 32 else torch.finfo(torch.float32)
     return Arithmetic(
         accumulator=output if narrow else min(output, _SINGLE),
         output=output,
-        smallest=info.smallest_normal * info.eps,
+        smallest=_smallest(info),
         largest=info.max,
+        normal=info.smallest_normal,
+        smallest_sum=_smallest(wide),
+        normal_sum=wide.smallest_normal,
         factor=max((FACTORS[mode] for mode in modes.values()), default=0.0),
         notes=tuple(f"reduced precision: {note}, as the bound knows" for note in notes),
     )

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Layer, Roundings
 from convcheck.rewriting.specialise.source import specialise
-from convcheck.rewriting.steps import EinopsStep, Step
+from convcheck.rewriting.steps import steps_of
 from convcheck.rewriting.transplant import Merge, Move, Transplant
-from convcheck.sizes.patterns import Group, Shape, Shapes, parse, spell
+from convcheck.sizes.patterns import Group, Pattern, Shape, Shapes, spell
+from convcheck.sizes.relayouts import Rearrangement, Relayout, parse_relayout
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -36,8 +37,8 @@ class Transform:
     """Takes a layer, its input and parameters; bounds |error| / u of the outputs: `[*output]`, or broadcasts to it."""
 
 
-Recipe = tuple[str, *tuple[str | Step, ...]]
-"""A parameter of the reference, and the steps that it takes; a text is the template of an einops pattern."""
+Recipe = tuple[str] | tuple[str, str]
+"""A parameter of the reference, and a template of its relayout; without one, the parameter moves as it is."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,14 @@ class Rewrite:
     """The usual order of the axes within a patch, where any order would do; it stands for `{order}` in templates."""
     macs: Callable[..., int] = _same_macs
     """Multiply-accumulates of the candidate for a layer and its inputs' shapes."""
+    intermediates: Callable[..., int] | None = None
+    """How many values the candidate holds at once, forwards and backwards, beside its operands and one copy of each,
+    in float64; None where they are those of the layer: see `Layer.im2col_size`."""
     relative_cost: float = 1.0
     """How many times longer a multiplication takes here than in a matrix product, roughly, as measured on a CPU."""
+    slowness: Callable[..., float] | None = None
+    """The same for a layer and its inputs' shapes, where it depends on them so much that one number would mislead who
+    waits for a proof."""
     roundings: Callable[[Any], Roundings] = lambda _layer: Roundings()
     """How the candidate rounds on the way to one output entry."""
     transform: Transform | None = None
@@ -111,6 +118,9 @@ class Rewrite:
     analysis: Callable[..., Tensor] | None = None
     """Set where the layer is no polynomial: how far both sides may be apart, entry by entry. It gets the layer, its
     inputs and parameters in float64, and the Arithmetic."""
+    input_scales: Callable[..., tuple[float, ...]] = lambda _layer, *shapes: (1.0,) * len(shapes)
+    """How large the inputs have to be, one by one, to tell all of a layer that is no polynomial: a softmax shows what
+    goes into it where its scores are of order 1."""
     training: str = ""
     """What it means for training where the transplant is not one-to-one."""
 
@@ -146,19 +156,19 @@ class Rewrite:
         has, known = layer.parameters(), layer.axis_sizes()
         recipes = self.weights(layer, *shapes) if callable(self.weights) else self.weights
 
-        def step(written: str | Step) -> Step:
-            if isinstance(written, Step):
-                return written
-            text = written.replace("{order}", self.spelt_order(layer.dims, order))
-            pattern = parse(spell(text, layer.dims))
-            # A layer of one group gets patterns without groups.
-            return EinopsStep(pattern if known.get("g", 1) > 1 else pattern.without("g"), known)
+        def relayout(source: str, *template: str) -> Relayout:
+            if not template:
+                axes = layer.parameter_axes(source)
+                return Relayout((Rearrangement(Pattern(axes, axes)),))
+            text = template[0].replace("{order}", self.spelt_order(layer.dims, order))
+            return parse_relayout(spell(text, layer.dims))
 
         def moves(target: str, recipe: Recipe | Merge) -> Iterator[Move | Merge]:
             if isinstance(recipe, Merge):
                 yield replace(recipe, target=target)
             elif recipe[0] in has:
-                yield Move(recipe[0], target, has[recipe[0]], tuple(map(step, recipe[1:])))
+                steps = steps_of(relayout(*recipe).ungrouped(known), has[recipe[0]], known)
+                yield Move(recipe[0], target, has[recipe[0]], steps)
 
         return Transplant(tuple(move for target, recipe in recipes.items() for move in moves(target, recipe)))
 

@@ -19,6 +19,9 @@ smallest positive number of that dtype, and lambda = 6:
                       to which the exponentials above and below the line add h each, and sum and division
                       (lambda * sqrt(n) + 1) * u_acc. No probability is off by more than 1.
 
+A product below the normal range loses s/2 of the accumulator more. Where the platform flushes what is below the normal
+range, the smallest normal number takes the place of s/2, of sums as well, and every factor below it may be 0.
+
 Where every entry of b has roundings of its own, they are as good as independent, of deviations of at most sigma_b, and
 lambda * sqrt(a^2 . sigma_b^2) will do for |a| . e_b: the same theorem 3.1, whose errors these are.
 
@@ -71,7 +74,7 @@ def exactly(value: Tensor) -> Computed:
 
 def stored(computed: Computed, unit: Arithmetic) -> Computed:
     """Round to the dtype, entry by entry: `u_out * (|v| + e) + s/2` more."""
-    rounding = unit.output * computed.size() + unit.smallest / 2
+    rounding = unit.output * computed.size() + unit.underflow
     sigma = None if computed.sigma is None else torch.hypot(computed.sigma, rounding)
     return Computed(computed.value, computed.error + rounding, sigma)
 
@@ -82,9 +85,12 @@ def dot_products(rows: Computed, others: Computed, unit: Arithmetic, *, stores_p
     sigma = math.sqrt(terms) * unit.accumulator * size
     lost = terms * unit.accumulator * (rows.size().square() @ others.size().square().mT).sqrt()
     error = LAMBDA * sigma + lost + _carried(rows, others) + _carried(others, rows).mT + rows.error @ others.error.mT
-    error = error + 2 * unit.factor * size
+    error = error + 2 * unit.factor * size + terms * unit.sum_underflow
     if stores_products:
-        error = error + unit.output * size + terms * unit.smallest / 2
+        error = error + unit.output * size + terms * unit.underflow
+    if unit.flushed:
+        small = [torch.where(x.size() < unit.flushed, x.size(), 0.0) for x in (rows, others)]
+        error = error + small[0] @ others.size().mT + rows.size() @ small[1].mT
     # Entries share the errors of the operands, so they are independent only if these are exact.
     exact = not (stores_products or unit.factor or rows.error.any() or others.error.any())
     return stored(Computed(rows.value @ others.value.mT, error, sigma if exact else None), unit)

@@ -1,13 +1,17 @@
-"""Reversible steps by which a weight moves: most are one einops pattern; added zeros are checked on the way back."""
+"""Reversible steps by which a weight moves: most are one einops pattern; added zeros are checked on the way back.
+
+Every step is written as users write it, in the notation of `convcheck.sizes.relayouts`.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from convcheck.sizes.patterns import Pattern, Shape
+from convcheck.sizes.relayouts import Layout, Lengths, Operation, Rearrangement, Relayout
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,7 +22,7 @@ class NoWayBackError(ValueError):
 
 
 class Step(ABC):
-    """One reversible step. `str` describes it to a reader."""
+    """One reversible step. `str` writes it as a user does."""
 
     @abstractmethod
     def shape(self, shape: Shape) -> Shape:
@@ -44,19 +48,25 @@ class Step(ABC):
         again = self.forward(source)
         if not torch.equal(again, tensor):
             index = tuple((again != tensor).nonzero()[0].tolist())
-            raise NoWayBackError(f"{list(index)} is {tensor[index].item()!r}; by {self} it is {again[index].item()!r}")
+            raise NoWayBackError(
+                f"{list(index)} is {tensor[index].item()!r}; by '{self}' it is {again[index].item()!r}"
+            )
         return source
 
 
 @dataclass(frozen=True)
 class EinopsStep(Step):
-    """An einops pattern; axes that only its right side has are repeated. `known` gives lengths of axes."""
+    """An einops pattern; axes that only its right side has are repeated.
+
+    `known` gives lengths of axes, of which those of `written` stand behind the pattern.
+    """
 
     pattern: Pattern
     known: Mapping[str, int]
+    written: Lengths = ()
 
     def __str__(self) -> str:
-        return str(self.pattern)
+        return str(Rearrangement(self.pattern, self.written))
 
     def shape(self, shape: Shape) -> Shape:
         return self.pattern.shape(shape, self.known)
@@ -73,132 +83,153 @@ class EinopsStep(Step):
         return einops.rearrange(tensor, str(apart), **self.pattern.sizes(shape, self.known))[0]
 
 
-def _last(slices: list[slice]) -> Any:
-    """Return the index that cuts the last axes."""
-    return (..., *slices)
-
-
 @dataclass(frozen=True)
-class ZeroPad(Step):
-    """Zeros before and after the last axes, one (before, after) for each of them."""
+class OperationStep(Step):
+    """An operation between two layouts; one that changes no entry, unless a subclass does."""
 
-    pads: tuple[tuple[int, int], ...]
+    operation: Operation
+    before: Layout
+    after: Layout
 
     def __str__(self) -> str:
-        return "zeros around the kernel: " + ", ".join(f"{before} before, {after} after" for before, after in self.pads)
+        return str(self.operation)
 
     def shape(self, shape: Shape) -> Shape:
-        first = len(shape) - len(self.pads)
-        grown = (length + sum(pads) for length, pads in zip(shape[first:], self.pads, strict=True))
-        return (*shape[:first], *grown)
+        assert shape == self.before.shape
+        return self.after.shape
 
     def forward(self, tensor: Tensor) -> Tensor:
-        from torch.nn import functional
+        return tensor
 
-        return functional.pad(tensor, [pad for pads in reversed(self.pads) for pad in pads])
-
-    def extract(self, tensor: Tensor, shape: Shape) -> Tensor:
-        inner = zip(self.pads, shape[-len(self.pads) :], strict=True)
-        return tensor[_last([slice(before, before + length) for (before, _), length in inner])]
+    def extract(self, tensor: Tensor, _shape: Shape) -> Tensor:
+        return tensor
 
 
-@dataclass(frozen=True)
-class Dilate(Step):
-    """Zeros between the entries along the last axes: `factor - 1` of them, one factor an axis."""
-
-    factors: Shape
-
-    def __str__(self) -> str:
-        return f"zeros between the taps, {tuple(factor - 1 for factor in self.factors)} of them"
-
-    def shape(self, shape: Shape) -> Shape:
-        first = len(shape) - len(self.factors)
-        spread = ((length - 1) * factor + 1 for length, factor in zip(shape[first:], self.factors, strict=True))
-        return (*shape[:first], *spread)
+class Negate(OperationStep):
+    """The same numbers with the other sign."""
 
     def forward(self, tensor: Tensor) -> Tensor:
-        spread = tensor.new_zeros(self.shape(tuple(tensor.shape)))
-        spread[_last([slice(None, None, factor) for factor in self.factors])] = tensor
-        return spread
+        return -tensor
 
-    def extract(self, tensor: Tensor, shape: Shape) -> Tensor:
-        return tensor[_last([slice(None, None, factor) for factor in self.factors])]
+    def extract(self, tensor: Tensor, _shape: Shape) -> Tensor:
+        return -tensor
 
 
-@dataclass(frozen=True)
-class Flip(Step):
-    """Some axes read from the end."""
-
-    axes: Shape
-    text: str
-
-    @classmethod
-    def kernel(cls, dims: int) -> Flip:
-        """Flip the last `dims` axes, which are the kernel's."""
-        return cls(tuple(range(-dims, 0)), "kernel flipped")
-
-    def __str__(self) -> str:
-        return self.text
-
-    def shape(self, shape: Shape) -> Shape:
-        return shape
+class AxisStep(OperationStep):
+    """An operation along one axis, which may be one of several in a group."""
 
     def forward(self, tensor: Tensor) -> Tensor:
-        return tensor.flip(self.axes)
+        moved = self._there(_axis_first(tensor, self.before, self.operation.axis))
+        return _axis_back(moved, self.after, self.operation.axis)
 
-    def extract(self, tensor: Tensor, shape: Shape) -> Tensor:
-        return self.forward(tensor)
+    def extract(self, tensor: Tensor, _shape: Shape) -> Tensor:
+        moved = self._back(_axis_first(tensor, self.after, self.operation.axis))
+        return _axis_back(moved, self.before, self.operation.axis)
+
+    @abstractmethod
+    def _there(self, tensor: Tensor) -> Tensor:
+        """Take the step along the first axis."""
+
+    @abstractmethod
+    def _back(self, tensor: Tensor) -> Tensor:
+        """Undo the step along the first axis."""
 
 
-@dataclass(frozen=True)
-class BlockDiagonal(Step):
+def _axis_first(tensor: Tensor, layout: Layout, axis: str) -> Tensor:
+    names = layout.names
+    return tensor.reshape([layout.sizes[name] for name in names]).movedim(names.index(axis), 0)
+
+
+def _axis_back(tensor: Tensor, layout: Layout, axis: str) -> Tensor:
+    return tensor.movedim(0, layout.names.index(axis)).reshape(layout.shape)
+
+
+class Flip(AxisStep):
+    """An axis read from its end."""
+
+    def _there(self, tensor: Tensor) -> Tensor:
+        return tensor.flip(0)
+
+    def _back(self, tensor: Tensor) -> Tensor:
+        return tensor.flip(0)
+
+
+class Zeros(AxisStep):
+    """Zeros before and after the entries along an axis, or between them."""
+
+    @property
+    def _places(self) -> slice:
+        """The places of the entries."""
+        axis, numbers = self.operation.axis, self.operation.numbers
+        before, factor = (numbers[0], 1) if self.operation.name == "pad" else (0, numbers[0])
+        return slice(before, before + (self.before.sizes[axis] - 1) * factor + 1, factor)
+
+    def _there(self, tensor: Tensor) -> Tensor:
+        longer = tensor.new_zeros((self.after.sizes[self.operation.axis], *tensor.shape[1:]))
+        longer[self._places] = tensor
+        return longer
+
+    def _back(self, tensor: Tensor) -> Tensor:
+        return tensor[self._places]
+
+
+class Part(AxisStep):
+    """One of several equal parts along an axis, counted from 1. All parts together are the way back."""
+
+    @property
+    def _places(self) -> slice:
+        length, (number, _) = self.after.sizes[self.operation.axis], self.operation.numbers
+        return slice((number - 1) * length, number * length)
+
+    def _there(self, tensor: Tensor) -> Tensor:
+        return tensor[self._places]
+
+    def _back(self, tensor: Tensor) -> Tensor:
+        # Zeros in place of the other parts: the way back adds all parts up.
+        whole = tensor.new_zeros((self.before.sizes[self.operation.axis], *tensor.shape[1:]))
+        whole[self._places] = tensor
+        return whole
+
+
+class Blocks(OperationStep):
     """`[(g o), i, ...] -> [(g o), (g i), ...]`: every group is a block, with zeros everywhere else."""
 
-    groups: int
-
-    def __str__(self) -> str:
-        return f"{self.groups} blocks on a diagonal, zeros elsewhere"
-
-    def shape(self, shape: Shape) -> Shape:
-        return (shape[0], shape[1] * self.groups, *shape[2:])
-
     def forward(self, tensor: Tensor) -> Tensor:
-        wide = tensor.new_zeros(self.shape(tuple(tensor.shape)))
-        rows, columns = tensor.shape[0] // self.groups, tensor.shape[1]
-        for group in range(self.groups):
-            block = slice(group * rows, (group + 1) * rows)
-            wide[block, group * columns : (group + 1) * columns] = tensor[block]
-        return wide
+        return block_diagonal(tensor, *self.operation.numbers)
 
     def extract(self, tensor: Tensor, shape: Shape) -> Tensor:
-        import torch
-
-        rows, columns = shape[0] // self.groups, shape[1]
-        blocks = [
-            tensor[group * rows : (group + 1) * rows, group * columns : (group + 1) * columns]
-            for group in range(self.groups)
-        ]
-        return torch.cat(blocks)
+        (groups,) = self.operation.numbers
+        blocks = tensor.reshape(groups, shape[0] // groups, groups, *shape[1:])
+        return blocks.diagonal(dim1=0, dim2=2).movedim(-1, 0).reshape(shape)
 
 
-@dataclass(frozen=True)
-class Part(Step):
-    """One of several equal parts along the first axis, counted from 0. All parts together are the way back."""
+def block_diagonal(tensor: Tensor, groups: int) -> Tensor:
+    """Return `[(g o), i, ...]` as `[(g o), (g i), ...]`, with zeros where a group of `o` meets another's `i`."""
+    rows, columns = tensor.shape[0] // groups, tensor.shape[1]
+    wide = tensor.new_zeros((tensor.shape[0], columns * groups, *tensor.shape[2:]))
+    for group in range(groups):
+        block = slice(group * rows, (group + 1) * rows)
+        wide[block, group * columns : (group + 1) * columns] = tensor[block]
+    return wide
 
-    index: int
-    parts: int
 
-    def __str__(self) -> str:
-        return f"part {self.index + 1} of {self.parts} along the first axis"
+_OPERATIONS: Mapping[str, type[OperationStep]] = {
+    "flip": Flip,
+    "pad": Zeros,
+    "dilate": Zeros,
+    "repeat": OperationStep,
+    "negate": Negate,
+    "blocks": Blocks,
+    "part": Part,
+}
 
-    def shape(self, shape: Shape) -> Shape:
-        return (shape[0] // self.parts, *shape[1:])
 
-    def forward(self, tensor: Tensor) -> Tensor:
-        return tensor.chunk(self.parts)[self.index]
-
-    def extract(self, tensor: Tensor, shape: Shape) -> Tensor:
-        # Zeros in place of the other parts: the way back adds all parts up.
-        whole = tensor.new_zeros(shape)
-        whole[self.index * len(tensor) : (self.index + 1) * len(tensor)] = tensor
-        return whole
+def steps_of(relayout: Relayout, shape: Shape, axis_sizes: Mapping[str, int]) -> tuple[Step, ...]:
+    """Return the steps of a relayout for a tensor of `shape`. Raises PatternError where it does not fit."""
+    steps: list[Step] = []
+    for part, (before, after) in zip(relayout.parts, relayout.layouts(shape, axis_sizes), strict=True):
+        if isinstance(part, Rearrangement):
+            steps.append(EinopsStep(part.pattern, {**axis_sizes, **before.sizes}, part.lengths))
+        else:
+            steps.append(_OPERATIONS[part.name](part, before, after))
+    return tuple(steps)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from convcheck.rewriting.steps import EinopsStep, NoWayBackError, Step
-from convcheck.sizes.patterns import Pattern, Shape
+from convcheck.errors import PatternError
+from convcheck.rewriting.steps import NoWayBackError, Part, Step, steps_of
+from convcheck.sizes.patterns import Shape
+from convcheck.sizes.relayouts import Relayout
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,7 +66,26 @@ class Move:
         return tensor
 
     def __str__(self) -> str:
-        return ", then ".join(str(step) for step in self.steps) or "as it is"
+        return _write(self.steps)
+
+    @property
+    def layout(self) -> str:
+        """The steps as a user's transplant gives them: of a parameter that is cut in parts, those of a part."""
+        return _write(self.steps[self._cut :] or [step for step in self.steps if not isinstance(step, Part)])
+
+    def replaced(self, relayout: Relayout, axis_sizes: Mapping[str, int]) -> Move:
+        """Return the move with a user's transplant of the parameter, or of every part of it.
+
+        Raises:
+            PatternError: the relayout does not fit.
+        """
+        steps = steps_of(relayout, self.shapes()[self._cut], axis_sizes)
+        return replace(self, steps=(*self.steps[: self._cut], *steps))
+
+    @property
+    def _cut(self) -> int:
+        """After how many steps there is the part that moves; 0 where all of the parameter does."""
+        return max((number for number, step in enumerate(self.steps, start=1) if isinstance(step, Part)), default=0)
 
 
 @dataclass(frozen=True)
@@ -138,16 +159,39 @@ class Transplant:
         )
 
     def describe(self) -> dict[str, str]:
-        """Return the steps for each of the candidate's parameters, in words and patterns."""
+        """Return the steps for each of the candidate's parameters, as texts; formulas for those that are merged."""
         return {move.target: str(move) for move in self.moves}
 
-    def replaced(self, patterns: Mapping[str, Pattern], known: Mapping[str, int]) -> Transplant:
-        """Return this transplant with the given patterns, by reference parameter, in place of its steps."""
+    def obstacles(self, relayouts: Mapping[str, Relayout], axis_sizes: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+        """Yield the parameters for which `replaced` could not put a relayout to the test, and why."""
+        for source, relayout in relayouts.items():
+            moves = [move for move in self.moves if source in move.sources]
+            if not moves:
+                yield source, "nothing of the candidate is made of it"
+            for move in moves:
+                if isinstance(move, Merge):
+                    yield source, f"{move.target} merges it with others, {move}; no pattern can stand in place of that"
+                    continue
+                try:
+                    move.replaced(relayout, axis_sizes)
+                except PatternError as error:
+                    yield source, str(error)
+
+    def replaced(self, relayouts: Mapping[str, Relayout], axis_sizes: Mapping[str, int]) -> Transplant:
+        """Return this transplant with the given relayouts, by reference parameter, in place of its steps.
+
+        Raises:
+            PatternError: a relayout does not fit.
+        """
         return Transplant(
             tuple(
-                replace(move, steps=(EinopsStep(patterns[move.source], known),))
-                if isinstance(move, Move) and move.source in patterns
+                move.replaced(relayouts[move.source], axis_sizes)
+                if isinstance(move, Move) and move.source in relayouts
                 else move
                 for move in self.moves
             )
         )
+
+
+def _write(steps: Iterable[Step]) -> str:
+    return " | ".join(map(str, steps))

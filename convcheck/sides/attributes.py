@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -23,7 +22,7 @@ from convcheck.layers import (
     parse_layer,
 )
 from convcheck.layers.families import family_of
-from convcheck.sides.effective_tensors import effective_tensor, hook_computed
+from convcheck.sides.effective_tensors import effective_tensor
 
 
 def read(module: nn.Module, kind: str) -> Layer:
@@ -101,18 +100,11 @@ def contradictions(module: Any, layer: Layer) -> Iterator[str]:
 
 
 def _misfits(module: nn.Module, layer: Layer) -> Iterator[str]:
-    """Yield parameters and statistics that are missing, not of the layer's shapes, or computed in unknown ways."""
-    owners: dict[str, set[str]] = {"": set()}
+    """Yield parameters and statistics that are missing, or not of the layer's shapes."""
     shapes = {**layer.parameters(), **{name: statistic.shape for name, statistic in layer.statistics().items()}}
     for path, shape in shapes.items():
         owner, _, name = path.rpartition(".")
-        owners.setdefault(owner, set()).add(name)
         tensor = effective_tensor(module.get_submodule(owner), name)
         if tensor is None or tensor.shape != shape:
             actual = "missing" if tensor is None else list(tensor.shape)
             yield f"its {path} is {actual}, and that of {layer} is {list(shape)}"
-    for owner, names in owners.items():
-        made = Counter(name for name, _, _ in hook_computed(module.get_submodule(owner)))
-        for name, times in made.items():
-            if name not in names or times > 1:
-                yield f"its {name} is computed by a hook of torch's, and then something else from that; remove the hook"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 
+import torch
 from einops.layers.torch import Rearrange
 from torch import nn
 
 from convcheck.errors import LayerError
 from convcheck.layers import Layer, Patchify, Unpatchify, kind_names, parse_layer
 from convcheck.modules import operations, patchify
+from convcheck.modules.build import build
 from convcheck.sides.attributes import contradictions, read
-from convcheck.sides.overrides import overrides, uncalled_hooks
+from convcheck.sides.overrides import computed_attributes, global_hooks, overrides, parameter_hooks, uncalled_hooks
 
 _KINDS: Mapping[type[nn.Module], str] = {
     **{getattr(nn, kind): kind for kind in kind_names() if hasattr(nn, kind)},
@@ -37,6 +39,8 @@ def describe(module: nn.Module) -> Layer:
         LayerError: with every reason why it cannot be described: an unknown class, an overridden forward, hooks,
             attributes that contradict each other.
     """
+    if faults := list(global_hooks()):
+        raise LayerError([(None, fault) for fault in faults], kind=module_name("", module))
     layer = _described(module, "")
     if layer is None:
         raise LayerError(
@@ -75,7 +79,8 @@ def _described(module: nn.Module, path: str) -> Layer | None:
     base = next((parent for parent in type(module).__mro__ if parent in _KNOWN), None)
     faults = _unreadable(module) if base is None else list(overrides(module, base))
     if isinstance(module, nn.MultiheadAttention):
-        faults += [f"its out_proj {fault}" for fault in uncalled_hooks(module.out_proj)]
+        hooks = (*uncalled_hooks(module.out_proj), *parameter_hooks(module.out_proj))
+        faults += [f"its out_proj {fault}" for fault in hooks]
     if faults or base is None:
         raise LayerError([(None, fault) for fault in faults], kind=module_name(path, module))
     if isinstance(module, nn.Sequential):
@@ -86,7 +91,13 @@ def _described(module: nn.Module, path: str) -> Layer | None:
         layer = read(module, module.name if isinstance(module, operations.Operation) else _KINDS[base])
     except LayerError as error:
         raise LayerError(error.faults, kind=module_name(path, module)) from None
-    faults = [*contradictions(module, layer), *_unwrapped(module, layer, path)]
+    with torch.device("meta"):
+        plain = build(layer)
+    faults = [
+        *computed_attributes(module, base, plain),
+        *contradictions(module, layer),
+        *_unwrapped(module, layer, path),
+    ]
     if faults:
         raise LayerError([(None, fault) for fault in faults], kind=module_name(path, module))
     return layer
@@ -101,9 +112,12 @@ def _unreadable(module: nn.Module) -> list[str]:
 def _sequential(module: nn.Sequential, path: str) -> Layer | None:
     layers: list[Layer] = []
     faults: list[str] = []
-    for name, child in module._modules.items():
-        assert child is not None
+    children: Mapping[str, nn.Module | None] = module._modules
+    for name, child in children.items():
         inner = f"{path}.{name}" if path else name
+        if child is None:
+            faults.append(f"{inner} is None, which torch cannot call; take it out")
+            continue
         try:
             layer = _described(child, inner)
             layers += [layer] if layer is not None else []

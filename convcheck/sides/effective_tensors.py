@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import torch
@@ -12,6 +12,8 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
+
+from convcheck.sides.torch_modes import known_modes
 
 REFRESHING = (WeightNorm, SpectralNorm, BasePruningMethod)
 """torch's hooks that compute a tensor before every call. Until the next one, the attribute may hold an old tensor."""
@@ -34,7 +36,8 @@ def hook_computed(module: nn.Module) -> Iterator[tuple[str, str, Callable[[], Te
 
 def effective_tensor(module: nn.Module, name: str) -> Tensor | None:
     """Return a tensor of `module` by its name, as a call in eval mode would use it. The module stays as it is."""
-    with torch.no_grad(), _evaluating(module):
+    modes = nullcontext() if made_by(module, name) is None else known_modes()
+    with modes, torch.no_grad(), _evaluating(module):
         for computed, _, compute in hook_computed(module):
             if computed == name:
                 return compute()

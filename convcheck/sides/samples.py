@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -106,15 +107,20 @@ def whole_numbers(shape: Shape, magnitude: int, generator: torch.Generator) -> T
 
 
 def masks(shape: Shape, generator: torch.Generator) -> Tensor:
-    """Draw a mask of True and False. Its first column is True, since a row without any has no softmax.
+    """Draw a mask of True and False, `[..., l, s]`, in which some query can tell two keys, and some key is hidden.
 
-    With several rows, every column is True in one of them at least, so that every key has a query that attends to it.
+    Its first column is True, since a row without any has no softmax. With several rows, every column is True in one of
+    them at least, so that every key has a query that attends to it. One row of two columns hides the second.
     """
     mask = torch.rand(shape, generator=generator) < 0.5
+    rows, columns = shape[-2], torch.arange(shape[-1])
     mask[..., 0] = True
-    if shape[-2] > 1:
-        columns = torch.arange(shape[-1])
-        mask[..., columns % shape[-2], columns] = True
+    if rows > 1:
+        mask[..., columns % rows, columns] = True
+    else:
+        mask[..., :2] = True
+    if len(columns) > 1:
+        mask[..., len(columns) % rows, -1] = False
     return mask
 
 
@@ -132,6 +138,40 @@ def normals(side: Side, parameters: Mapping[str, Tensor], dtype: torch.dtype, ge
         variances=lambda shape, _eps: torch.rand(shape, generator=generator, dtype=dtype) + 0.5,
     )
     return Sample(drawn.inputs, {**drawn.parameters, **parameters})
+
+
+def balanced(side: Side, scales: Sequence[float], generator: torch.Generator) -> Sample:
+    """Draw a sample at which no part of a layer hides behind another, in float64.
+
+    Magnitudes are uniform in [0.5, 1.5], so that a fault in any entry shows, and signs are random. Every input is
+    multiplied with its one of `scales`, and a weight with 1 / sqrt(fan-in), so that what it makes is of order 1 again.
+    """
+
+    def draw(shape: Shape) -> Tensor:
+        magnitude = torch.rand(shape, generator=generator, dtype=torch.float64) + 0.5
+        return torch.where(torch.rand(shape, generator=generator) < 0.5, -magnitude, magnitude)
+
+    sample = draw_sample(
+        side,
+        draw=draw,
+        mask=partial(masks, generator=generator),
+        means=draw,
+        variances=lambda shape, _eps: draw(shape).abs(),
+    )
+    inputs = (
+        tensor if number in side.boolean_inputs else tensor * scale
+        for number, (tensor, scale) in enumerate(zip(sample.inputs, scales, strict=True))
+    )
+    parameters = {name: tensor / math.sqrt(_fan_in(side, name)) for name, tensor in sample.parameters.items()}
+    return Sample(tuple(inputs), parameters)
+
+
+def _fan_in(side: Side, name: str) -> int:
+    """Return how many inputs an entry of what a weight makes has, about; 1 for what is no weight."""
+    axes = side.parameter_axes.get(name, ())
+    if not any("i" in group for group in axes):
+        return 1
+    return math.prod(n for group, n in zip(axes, side.parameters[name], strict=True) if "o" not in group)
 
 
 def magnitudes(side: Side, sample: Sample) -> Sample:

@@ -99,6 +99,14 @@ def test_what_is_told_is_all_there_is(layers: list[Layer], length: int, asked: i
         assert changed(layers, number, parse_layer(change.layer), shape) == output
 
 
+@pytest.mark.parametrize(("there", "nearest"), [(0, 7), (6, 7), (10, 9), (20, 9)])
+def test_of_several_paddings_the_nearest_is_written(there: int, nearest: int) -> None:
+    layers = chain(f"Conv2d(1, 1, 1, padding={there})", "PixelUnshuffle(4)", "MaxPool2d(2)")
+    change, *_ = changes_for(layers, (1, 1, 10, 10), (1, 16, 3, 3)).changes
+    assert change.axes["h"].padding == ((7, 7), (9, 9))
+    assert f"padding=({nearest}, {nearest})" in (change.layer or "")
+
+
 def test_what_comes_close_is_on_either_side() -> None:
     (change,) = changes_for(chain("Conv1d(1, 1, 7, stride=2)"), (1, 224), (1, 56)).changes
     assert change.layer is None

@@ -220,7 +220,11 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
         ["selects nothing; there are: notebook-down[patchify-conv1x1]"],
     ),
     "an expression that cannot be read": (["verify", "-k", "a and"], 2, ["a name is missing at the end at column 6"]),
-    "an unknown dtype": (["verify", "--dtype", "float31"], 2, ["'float31' is not one of"]),
+    "an unknown dtype": (
+        ["verify", "--dtype", "float31"],
+        2,
+        ["'float31' is no dtype; there are: float64, float32, bfloat16, float16"],
+    ),
     "an unknown device": (["verify", "--device", "gpu"], 2, ["'gpu' is no device"]),
     "a negative seed": (["verify", "--seed", "-1"], 2, ["-1 is no seed; it must be a whole number from 0"]),
     "an unknown format": (["verify", "-f", "xml"], 2, ["unknown format 'xml'; there are: table, "]),
@@ -244,7 +248,7 @@ def test_prints_and_exits(convcheck: Run, words: list[str], code: int, printed: 
 def test_results_go_to_standard_output_and_faults_to_standard_error(convcheck: Run) -> None:
     good, bad = convcheck("verify"), convcheck("verify", "broken.yaml")
     assert good.stdout
-    assert not good.stderr
+    assert good.stderr.startswith("note: no target given, so the pairs that ship are proved, those of configs/notebook")
     assert bad.stderr
     assert not bad.stdout
 
@@ -341,7 +345,8 @@ def test_a_fault_of_ours_exits_with_3_and_never_looks_like_a_mismatch(
     said = capsys.readouterr()
     assert "this is a fault of convcheck itself" in said.err
     assert "planted" in said.err
-    assert not said.out
+    assert "2 error, 2 in all" in said.out
+    assert "different" not in said.out
 
 
 @pytest.mark.parametrize(("words", "code"), [("rewrites", 0), ("params 'Conv2d(3, 4, 3)' -r patchify-linear", 1)])
@@ -383,7 +388,24 @@ def test_every_wrong_pattern_is_named_with_the_right_one(convcheck: Run, folder:
     )
     (found,) = json.loads(convcheck("verify", "bias.yaml", "-f", "json").stdout)["results"]
     assert found["suggestion"] == "o -> (o kh kw)"
+    assert found["suggestions"] == {"weight": "i o kh kw -> (o kh kw) i", "bias": "o -> (o kh kw)"}
     assert "bias was laid out as 'o -> (kh kw o)', and 'o -> (o kh kw)' matches exactly" in found["reason"]
+
+
+def test_all_corrections_can_be_pasted_and_are_then_equal(convcheck: Run, folder: Path) -> None:
+    case = (
+        'cases:\n  - layer: "ConvTranspose2d(3, 4, 3, stride=2)"\n    rewrite: conv-depthtospace\n'
+        '    transplant: {weight: "i o kh kw -> o i kh kw", bias: "o -> (kh kw o), kh=2, kw=2"}\n'
+    )
+    (folder / "wrong.yaml").write_text(case)
+    table = convcheck("verify", "wrong.yaml").stdout
+    assert "weight was laid out as" in table
+    assert "bias was laid out as" in table
+    (pasted,) = [line.partition("paste: ")[2] for line in table.splitlines() if "paste: " in line]
+    head = case[: case.index("transplant")]
+    (folder / "mended.yaml").write_text(head + pasted + "\n")
+    assert convcheck("verify", "mended.yaml").exit_code == 0
+    assert (" | pad kh 0 1 | " in pasted, " | flip w" in pasted) == (True, True)
 
 
 def test_a_name_with_markup_or_escape_codes_is_shown_inert(convcheck: Run, folder: Path) -> None:

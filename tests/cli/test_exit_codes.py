@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -11,9 +12,13 @@ from pathlib import Path
 import pytest
 
 import convcheck.proof.run as runs
+from convcheck import api
+from convcheck.catalogue.claims import Claim
 from convcheck.cli import console, report_files
 from convcheck.cli import main as program
 from convcheck.errors import UsageError
+from convcheck.proof import memory, verification
+from convcheck.proof.pair import Pair, build_pair
 from convcheck.proof.verification import verify
 from convcheck.report.formats import format_names, jsonl
 from convcheck.results import Report
@@ -78,9 +83,10 @@ def test_the_exit_code_does_not_depend_on_the_format_and_a_report_holds_what_was
         monkeypatch.setattr(runs, "verify", raising(error))
     assert ends(*words, "-f", format, "--report", f"{format}=report.txt") == code
     printed = capsys.readouterr()
-    # What was finished is printed, and where nothing can be said of the layers, nothing is.
-    assert bool(printed.out) is (code in (0, 1, 130))
-    assert ("third" in printed.out) is (code == 1 and format != "github")
+    # What was finished is printed; where nothing can be said of the layers, formats for programs have the faults.
+    faults_printed = code == 2 and format in ("github", "json", "jsonl", "junit")
+    assert bool(printed.out) is (code != 2 or faults_printed)
+    assert ("third" in printed.out) is (code in (1, 3) and format != "github")
     assert ("Traceback" in printed.err) is (code == 3)
     file = tmp_path / "report.txt"
     assert file.exists() is (code != 2)
@@ -88,11 +94,10 @@ def test_the_exit_code_does_not_depend_on_the_format_and_a_report_holds_what_was
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), ZeroDivisionError()], ids=["an interrupt", "a fault of ours"])
 def test_a_report_of_a_run_that_was_cut_short_never_says_that_all_is_well(
-    ends: Callable[..., object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: BaseException
+    ends: Callable[..., object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(runs, "verify", raising(error))
+    monkeypatch.setattr(runs, "verify", raising(KeyboardInterrupt()))
     ends("bad.yaml", *(word for format in FORMATS for word in ("--report", f"{format}={format}.txt")))
     said = {format: (tmp_path / f"{format}.txt").read_text() for format in FORMATS}
     found = json.loads(said["json"])
@@ -191,18 +196,74 @@ def test_a_fault_of_ours_in_one_format_takes_nothing_from_the_others(
     assert json.loads((tmp_path / "c.json").read_text())["ok"] is True
 
 
-def test_a_run_that_breaks_hands_over_what_was_finished(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from convcheck.cli import targets
+PLACE = re.compile(
+    r"convcheck itself failed, at convcheck/proof/verification\.py:\d+, which says nothing about the layer"
+)
 
-    (tmp_path / "bad.yaml").write_text(GOOD + PADDED)
-    monkeypatch.setattr(runs, "verify", raising(ZeroDivisionError()))
-    claims = targets.choose_claims(
-        targets.cases_of(targets.parse_targets([str(tmp_path / "bad.yaml")]), None), None, None
-    )
-    kept: list[Report] = []
-    with pytest.raises(ZeroDivisionError):
-        runs.run(claims, rescue=kept.append)
-    (report,) = kept
-    assert [result.case for result in report.results] == ["first"]
-    assert report.untried == 1
-    assert not report.ok
+
+def test_a_fault_of_ours_in_one_claim_is_an_error_with_its_place_and_takes_nothing_from_the_others(
+    ends: Callable[..., object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def planted(claim: Claim) -> Pair:
+        if claim.case.name == "first":
+            raise ValueError("one\x1b[31m\nand another line")
+        return build_pair(claim)
+
+    monkeypatch.setattr(verification, "build_pair", planted)
+    assert ends("bad.yaml", *(word for format in FORMATS for word in ("--report", f"{format}={format}.txt"))) == 3
+    written = {format: (tmp_path / f"{format}.txt").read_text() for format in FORMATS}
+    report = json.loads(written["json"])
+    assert (report["ok"], report["interrupted"], report["untried"]) == (False, False, 0)
+    first = report["results"][0]
+    assert [result["verdict"] for result in report["results"]] == ["error", "refused", "equal"]
+    assert (first["case"], first["ok"], first["exact"]["status"]) == ("first", False, "not-applicable")
+    assert PLACE.match(first["reason"])
+    assert first["reason"].endswith(r"layer: ValueError: one\x1b[31m")
+    assert report["summary"]["error"] == 1
+    assert [json.loads(line) for line in written["jsonl"].splitlines()] == report["results"]
+    (error,), *_ = (list(case.iter("error")) for case in ET.fromstring(written["junit"]).iter("testcase"))
+    assert PLACE.match(error.get("message") or "")
+    for format in FORMATS:
+        assert "convcheck itself failed, at convcheck/proof/verification.py:" in written[format]
+        assert "Traceback" not in written[format]
+        assert "another line" not in written[format]
+    printed = capsys.readouterr()
+    assert printed.err.count("Traceback") == 1
+    assert printed.err.splitlines()[-1].startswith("error: this is a fault of convcheck itself")
+    assert "third" in printed.out
+
+
+def test_the_same_fault_of_many_claims_is_traced_once(
+    ends: Callable[..., object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def planted(_claim: Claim) -> Pair:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(verification, "build_pair", planted)
+    assert ends("bad.yaml", "-f", "json") == 3
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["summary"]["error"] == 2
+    assert printed.err.count("Traceback") == 1
+    assert ends("bad.yaml", "-f", "json", "-x") == 3
+    assert json.loads(capsys.readouterr().out)["untried"] == 2
+
+
+def test_an_estimate_that_fails_is_a_fault_of_its_own_claim(
+    ends: Callable[..., object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = memory.needed
+
+    def planted(claim: Claim) -> int:
+        return right(claim) if claim.case.name != "first" else 1 // 0
+
+    monkeypatch.setattr(memory, "needed", planted)
+    assert ends("bad.yaml", "-f", "json") == 3
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert [result["verdict"] for result in results] == ["error", "refused", "equal"]
+
+
+def test_from_python_a_fault_of_ours_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verification, "build_pair", lambda _claim: 1 // 0)
+    for call in (api.verify, api.assert_equal):
+        with pytest.raises(ZeroDivisionError):
+            call("Conv2d(3, 4, 2, stride=2)", rewrite="patchify-linear")

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import Result
 
+from convcheck.errors import LayerError
+from convcheck.layers import parse_layer
+from convcheck.layers.text.pasted import parse_pasted
 from tests.strategies.hostile import guarded, refused
 
 Run = Callable[..., Result]
@@ -263,14 +267,14 @@ LAYERS: dict[str, tuple[str, str]] = {
     "brackets nested 9,000 deep": ("ReLU(" + "(" * 9000, "is not a layer"),
     "lists nested 9,000 deep": ("ReLU(" + "[" * 9000, "is not a layer"),
     "lists nested 150 deep": (f"ReLU({nested('[', ']', 150)})", "nested more than 100 deep"),
-    "9,000 signs": (f"ReLU({'-' * 9000}1)", "is not a layer"),
-    "5,000 signs": (f"ReLU({'-' * 5000}1)", "is not a layer"),
+    "9,000 signs": (f"ReLU({'-' * 9000}1)", "nested more than 100 deep"),
+    "5,000 signs": (f"ReLU({'-' * 5000}1)", "nested more than 100 deep"),
     "900 signs": (f"ReLU({'-' * 900}x)", "nested more than 100 deep"),
     "900 negations": (f"ReLU({'not ' * 900}x)", "nested more than 100 deep"),
-    "a long sum": (f"ReLU({'1+' * 4000}1)", "is not a layer"),
-    "a long row of attributes": (f"a{'.a' * 4500}()", "is not a layer"),
-    "a long row of calls": (f"ReLU{'()' * 4500}", "is not a layer"),
-    "a long row of indices": (f"ReLU({'a' + '[0]' * 3000})", "is not a layer"),
+    "a long sum": (f"ReLU({'1+' * 4000}1)", "nested more than 100 deep"),
+    "a long row of attributes": (f"a{'.a' * 4500}()", "nested more than 100 deep"),
+    "a long row of calls": (f"ReLU{'()' * 4500}", "nested more than 100 deep"),
+    "a long row of indices": (f"ReLU({'a' + '[0]' * 3000})", "nested more than 100 deep"),
     "a long comparison": (f"ReLU({'1<' * 4000}1)", "plain value"),
     "a power of a power": ("Conv2d(9**9**9, 8, 2)", "nothing is computed here"),
     "a shift by billions": ("Conv2d(1<<9999999999, 8, 2)", "nothing is computed here"),
@@ -328,6 +332,25 @@ def test_a_layer_is_refused_that_is(convcheck: Run, command: str, text: str, mes
     with guarded():
         result = convcheck(command, text)
     assert message in refused(result)
+
+
+DEEP = [text for text, message in LAYERS.values() if message == "nested more than 100 deep"]
+
+
+@pytest.mark.parametrize("read", [parse_layer, parse_pasted])
+@pytest.mark.parametrize("limit", [400, 1_000, 30_000])
+def test_how_deep_is_too_deep_does_not_depend_on_how_deep_python_may_go(
+    limit: int, read: Callable[[str], object]
+) -> None:
+    usual = sys.getrecursionlimit()
+    assert len(DEEP) > 8
+    for text in DEEP:
+        sys.setrecursionlimit(limit)
+        try:
+            with pytest.raises(LayerError, match="nested more than 100 deep"):
+                read(text)
+        finally:
+            sys.setrecursionlimit(usual)
 
 
 CONV = "Conv2d(3, 8, 2, stride=2)"

@@ -56,6 +56,10 @@ COMMANDS = {
     "a shard that does not exist": (["verify", "--shard", "3/2"], 2, NEVER | {"pydantic", "yaml", "einops"}),
     "a broken config": (["verify", "broken.yaml"], 2, NEVER),
     "a missing file": (["verify", "none.yaml"], 2, NEVER),
+    "an unknown layer that torch has": (["shape", "LayerNorm(3)"], 2, NEVER | {"pydantic", "yaml"}),
+    "faults for programs": (["verify", "broken.yaml", "-f", "json"], 2, NEVER),
+    "foreign YAML": (["shape", "folder"], 2, NEVER | {"pydantic"}),
+    "no command": (["Conv2d(3, 8, 2)"], 2, NEVER | {"pydantic", "yaml", "einops"}),
     "a broken layer": (["verify", "Conv2d(3)"], 2, NEVER),
     "an unknown rewrite": (["verify", "-r", "none"], 2, NEVER),
     "an unknown option": (["verify", "--none"], 2, NEVER),
@@ -74,6 +78,8 @@ def imported(words: list[str], heavy: set[str], folder: Path) -> str:
 @pytest.mark.parametrize(("words", "code", "heavy"), COMMANDS.values(), ids=COMMANDS.keys())
 def test_imports_nothing_heavy(words: list[str], code: int, heavy: set[str], tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("cases: 3\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "docker-compose.yml").write_text("services: {}\n")
     assert imported(words, heavy, tmp_path) == f"HEAVY {code}"
 
 

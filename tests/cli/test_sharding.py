@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import Result
 
+from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import Claim, claims_of
-from convcheck.cli.sharding import Shard, cost, of_shard, parse_shard
+from convcheck.cli.sharding import OVERHEAD, PER_WEIGHT, Shard, cost, of_shard, parse_shard
 from convcheck.config.case import Case
 from convcheck.errors import UsageError
 from convcheck.layers import parse_layer
@@ -87,6 +88,15 @@ def test_a_refused_claim_costs_next_to_nothing() -> None:
     layer = parse_layer(f"Conv2d(3, {10**7}, 2, stride=2, padding=1)")
     (refused,) = claims_of([Case(name="a", layer=layer, inputs=((1, 3, 8, 8),), rewrites=("patchify-linear",))])
     assert cost(refused) * 100 < cost(tried)
+
+
+@pytest.mark.parametrize("name", ["patchify-linear", "loops", "fft"])
+def test_a_claim_costs_its_weights_the_layer_and_the_rewrite_at_its_pace(name: str) -> None:
+    layer = parse_layer("Conv2d(3, 4, 2, stride=2)")
+    (claim,) = claims_of([Case(name="a", layer=layer, inputs=((1, 3, 8, 8),), rewrites=(name,))])
+    rewrite = catalogue()[name]
+    work = layer.macs((1, 3, 8, 8)) + rewrite.macs(layer, (1, 3, 8, 8)) * rewrite.relative_cost
+    assert cost(claim) == OVERHEAD + PER_WEIGHT * layer.parameter_count() + work
 
 
 @pytest.mark.parametrize(

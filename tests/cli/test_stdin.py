@@ -27,16 +27,13 @@ def paste() -> Paste:
 
 
 class Block(nn.Module):
-    """A module of one's own, with words of its own in its print."""
+    """A module of one's own."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(width)
         self.act = nn.SiLU(inplace=True)
-
-    def extra_repr(self) -> str:
-        return "width=4, residual"
 
 
 class Net(nn.Module):
@@ -92,7 +89,6 @@ WORKS: dict[str, tuple[str, list[str], Sequence[str], Sequence[str]]] = {
     "a chain without names": ("Sequential(Conv2d(3, 8, 3), ReLU())", PLAIN, ["0", "1"], []),
     "an empty chain in a chain": (str(nn.Sequential(nn.Sequential(), nn.ReLU())), PLAIN[1:], ["1"], []),
     "a model": ("Net(\n  (a): Conv2d(3, 8, 3)\n  (b): ReLU()\n)", PLAIN, ["a", "b"], ["Net"]),
-    "a model with words of its own": ("Net(\n  width=3\n  (a): Conv2d(3, 8, 3)\n)", PLAIN[:1], ["a"], ["Net"]),
 }
 
 

@@ -223,6 +223,18 @@ FAULTS = {
         case(LAYER, "rewrite: patchify-linear", "transplant: {weight: o i -> o i}"),
         "'o i' has 2 axes, but the tensor is [8, 3, 2, 2], which has 4",
     ),
+    "a step behind a pattern that is none": (
+        case(LAYER, "rewrite: patchify-linear", 'transplant: {weight: "o i kh kw -> o (i kh kw) | flop kh"}'),
+        "c.yaml:4:18: cases[0].transplant.weight: 'flop' is no step; did you mean 'flip'?",
+    ),
+    "a step along an axis that is not there": (
+        case(LAYER, "rewrite: patchify-linear", 'transplant: {weight: "o i kh kw -> o (i kh kw) | flip kt"}'),
+        "c.yaml:4:18: cases[0].transplant.weight: 'flip kt': there is no such axis; there are: o, i, kh, kw",
+    ),
+    "a step that has no way back": (
+        case(LAYER, "rewrite: patchify-linear", 'transplant: {weight: "o i kh kw -> o (i kh kw) | part o 1 2"}'),
+        "transplant.weight: 'part o 1 2' leaves the rest behind, and there would be no way back",
+    ),
     "a transplant of no parameter": (
         case(LAYER, "rewrite: patchify-linear", "transplant: {wieght: o i kh kw -> o (i kh kw)}"),
         "has no such parameter; did you mean 'weight'?",

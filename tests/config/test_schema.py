@@ -163,5 +163,15 @@ def test_a_harmless_change_is_accepted_by_both(number: int, tmp_path: Path) -> N
     assert told(config) == [], (kind, config)
 
 
+@pytest.mark.parametrize(
+    "written", ["1,3,8,8", "1x3x8x8", "1 3 8 8", "[1, 3, 8, 8]", "(1, 3, 8, 8,)", "torch.Size([1, 3, 8, 8])"]
+)
+@pytest.mark.parametrize("dtype", ["fp16", "half", "bf16", "float", "double", "torch.bfloat16"])
+def test_what_may_be_spelt_in_several_ways_is_accepted_by_both(written: str, dtype: str, tmp_path: Path) -> None:
+    config = {"cases": [{"layer": "Conv2d(3, 4, 1)", "input": written, "dtype": dtype}]}
+    assert refused(config, tmp_path) == ""
+    assert told(config) == []
+
+
 def test_a_schema_without_a_fault_of_its_own_is_read_back_from_yaml() -> None:
     assert told(yaml.safe_load(FULL.replace("1e-6", "0.000001"))) == []

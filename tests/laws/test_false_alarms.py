@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -12,15 +13,18 @@ import torch
 
 from benchmarks import false_alarms, ratio_table, torch_comparisons
 from benchmarks.correct_cases import Trial, trials
-from benchmarks.drawn_numbers import DECADES, Kind, Numbers
-from benchmarks.trial_results import TrialResult, run, run_all
+from benchmarks.drawn_numbers import DECADES, Kind, Numbers, subnormal_numbers_for
+from benchmarks.trial_results import MODES, TrialResult, run, run_all
 from convcheck.catalogue.catalogue import catalogue
+from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.config.checks import DTYPES
 from convcheck.layers import parse_layer
 from convcheck.proof.evidence import floating_point, rounding
 from convcheck.proof.pair import Pair, build_pair
-from convcheck.results import Sides, Verdict
+from convcheck.proof.verification import verify
+from convcheck.results import Finding, Gradients, Result, Sides, Verdict
+from convcheck.results import Kind as Kinds
 from tests.strategies.by_hand import one_in_the_last_place_apart
 
 pytestmark = pytest.mark.kernels
@@ -73,7 +77,7 @@ def test_no_rewrite_has_more_cases_than_another(drawn: list[Trial]) -> None:
 def test_every_case_is_run_on_its_number_of_threads(drawn: list[Trial], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, int]] = []
     monkeypatch.setattr(
-        "benchmarks.trial_results.run", lambda each: seen.append((each.threads, torch.get_num_threads()))
+        "benchmarks.trial_results.run", lambda each, _mode: seen.append((each.threads, torch.get_num_threads()))
     )
     before = torch.get_num_threads()
     list(run_all(drawn))
@@ -85,6 +89,12 @@ def test_every_case_is_run_on_its_number_of_threads(drawn: list[Trial], monkeypa
 @pytest.fixture
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.correct_cases.THREADS", (1,))
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_no_correct_case_is_called_different_where_products_are_as_small_as_the_dtype_holds() -> None:
+    drawn = trials(catalogue(), 2 * len(catalogue()), 0, draw=subnormal_numbers_for)
+    assert [f"{trial.trial}: {trial.reason}" for trial in run_all(drawn) if trial.failure] == []
 
 
 @pytest.fixture
@@ -137,6 +147,54 @@ def test_numbers_beyond_a_dtype_are_an_overflow_and_no_failure() -> None:
     assert outcome.overflow
     assert not outcome.failure
     assert not dataclasses.replace(outcome, reason="could not be run: no such kernel").overflow
+
+
+def test_a_trial_is_verified_in_its_mode_and_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def modes() -> tuple[bool, bool, bool, torch.dtype]:
+        autocast = torch.is_autocast_enabled("cpu")
+        return torch.is_grad_enabled(), torch.is_inference_mode_enabled(), autocast, torch.get_default_dtype()
+
+    seen = {}
+    before = modes()
+    result = verify(conv_trial(Numbers(Kind.NORMAL, (0.0, 0.0, 0.0))).claim())
+
+    def recording(_claim: object) -> Result:
+        seen[name] = modes()
+        return result
+
+    monkeypatch.setattr("benchmarks.trial_results.verify", recording)
+    for name in MODES:
+        run(conv_trial(Numbers(Kind.NORMAL, (0.0, 0.0, 0.0))), name)
+        assert modes() == before
+    assert len(set(seen.values())) == len(MODES)
+    assert seen["none"] == before
+
+
+def test_gradients_that_were_not_compared_are_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = conv_trial(Numbers(Kind.NORMAL, (0.0, 0.0, 0.0)))
+    assert not run(trial).failure
+    blind = dataclasses.replace(verify(trial.claim()), gradients=Gradients())
+    monkeypatch.setattr("benchmarks.trial_results.verify", lambda _claim: blind)
+    assert run(trial).failure
+
+
+def test_strong_cases_are_strong_with_every_seed(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["patchify-linear", "merge-convs", "multihead-sum"]
+    assert false_alarms.strict(names, 0, "markdown", strong=8, seeds=3) == 0
+    assert re.search(r"\| all \| \d+ \| 8 \| 24 \| 0 \| 0 \|", capsys.readouterr().out)
+
+
+def test_a_weakness_by_chance_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def by_chance(claim: Claim) -> Result:
+        result = verify(claim)
+        weak = (Finding(Kinds.STRENGTH, "a zero came up", weak=True),) if claim.case.seed == 2 else ()
+        return dataclasses.replace(result, notes=weak, ok=not weak)
+
+    monkeypatch.setattr("benchmarks.strict_cases.verify", by_chance)
+    assert false_alarms.strict(["linear-as-conv1x1"], 0, "markdown", strong=2, seeds=4) == 1
+    told = capsys.readouterr().out
+    assert "| all | 2 | 2 | 8 | 2 | 0 |" in told
+    assert "    weak: a zero came up" in told
 
 
 def test_what_torch_says_is_of_the_very_numbers_that_were_compared() -> None:

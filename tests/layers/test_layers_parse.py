@@ -209,14 +209,31 @@ def test_a_label_is_one_word(layers: st.SearchStrategy[Layer], data: st.DataObje
 
 
 @pytest.mark.parametrize(
-    "written", ["1,3,224,224", "1x3x224x224", "[1, 3, 224, 224]", "(1, 3, 224, 224)", [1, 3, 224, 224]]
+    "written",
+    [
+        "1,3,224,224",
+        "1, 3, 224, 224,",
+        "1x3x224x224",
+        "1 x 3 x 224 x 224",
+        "1 3 224 224",
+        " 1  3\t224 224 ",
+        "[1, 3, 224, 224]",
+        "[1 3 224 224]",
+        "(1, 3, 224, 224)",
+        "(1,3,224,224,)",
+        "torch.Size([1, 3, 224, 224])",
+        "Size( [1,3,224,224] )",
+        [1, 3, 224, 224],
+    ],
 )
 def test_a_shape_may_be_written_in_several_ways(written: object) -> None:
     assert parse_shape(written) == (1, 3, 224, 224)
 
 
 @pytest.mark.parametrize(
-    "written", ["", "1,,3", "1,a", "1.5", "-1,3", [], [0, 3], [True], ["3"], 7, None, "1,3]x", "9" * 30]
+    "written",
+    ["", "1,,3", "1,a", "1.5", "-1,3", [], [0, 3], [True], ["3"], 7, None, "1,3]x", "9" * 30]
+    + ["1,3,224 224", "1 3,224", "Size(1, 3)", "torch.Size([1, 3]", "size([1, 3])", "1 3 -2", "3 x", "1 . 3"],
 )
 def test_what_is_no_shape_is_refused(written: object) -> None:
     with pytest.raises(ShapeError):

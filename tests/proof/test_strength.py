@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -10,9 +10,13 @@ from torch import Tensor
 
 import convcheck
 from convcheck.api import InputLike
-from convcheck.layers import parse_layer
-from convcheck.proof.evidence.strength import symmetries, weaknesses
-from convcheck.proof.real_weights import ModuleTensors
+from convcheck.catalogue.claims import claims_of
+from convcheck.config.case import Case
+from convcheck.layers import parse_layer, parse_shapes
+from convcheck.proof.evidence import strength
+from convcheck.proof.evidence.strength import Observation, observations, weaknesses
+from convcheck.proof.pair import Pair, build_pair
+from convcheck.sides.samples import masks
 from convcheck.sides.side import side_of_layer
 
 WEAK = {
@@ -95,17 +99,19 @@ def test_a_strong_case_is_not_called_weak(layer: str, shape: tuple[int, ...] | N
 
 
 CONV = parse_layer("Conv2d(4, 4, 3)")
+ASYMMETRIC = torch.arange(1.0, 145.0).reshape(4, 4, 3, 3)
 
 
-def said_of(output: Tensor, gradient: Tensor) -> list[str]:
-    return list(map(str, weaknesses(side_of_layer(CONV, ((1, 4, 5, 5),)), output, {"weight": gradient})))
+def said_of(*observed: tuple[Tensor, Tensor]) -> list[str]:
+    """Return the weaknesses that outputs and gradients of the weight show."""
+    observations = (Observation(output, {"weight": gradient}) for output, gradient in observed)
+    return list(map(str, weaknesses(side_of_layer(CONV, ((1, 4, 5, 5),)), observations)))
 
 
 def test_outputs_that_show_nothing_are_weak() -> None:
-    gradient = torch.arange(1.0, 145.0).reshape(4, 4, 3, 3)
-    assert said_of(torch.zeros(1, 4, 3, 3), gradient) == ["weak: all outputs are zero"]
-    assert said_of(torch.full((1, 4, 3, 3), 7.0), gradient) == ["weak: all outputs are the same number"]
-    assert said_of(torch.arange(36.0), gradient) == []
+    assert said_of((torch.zeros(1, 4, 3, 3), ASYMMETRIC)) == ["weak: all outputs are zero"]
+    assert said_of((torch.full((1, 4, 3, 3), 7.0), ASYMMETRIC)) == ["weak: all outputs are the same number"]
+    assert said_of((torch.arange(36.0), ASYMMETRIC)) == []
 
 
 @pytest.mark.parametrize(
@@ -120,25 +126,83 @@ def test_equal_axes_that_the_input_does_not_tell_apart_are_weak(symmetric: objec
     """The gradient of a weight shows all that an input can: what is symmetric in it cannot be told."""
     gradient = torch.randn(4, 4, 3, 3, generator=torch.Generator().manual_seed(0))
     assert callable(symmetric)
-    assert said_of(torch.arange(36.0), symmetric(gradient)) == [note]
+    output = torch.arange(36.0)
+    assert said_of((output, symmetric(gradient)), (output, symmetric(gradient.square()))) == [note]
+    assert said_of((output, symmetric(gradient)), (output, gradient)) == []
 
 
-def test_a_symmetric_square_weight_is_weak_where_nothing_else_is_probed() -> None:
-    from convcheck.catalogue.claims import claims_of
-    from convcheck.config.case import Case
-    from convcheck.proof.verification import verify
-
-    layer = parse_layer("MultiheadAttention(8, 2)")
-    [claim] = claims_of([Case("case", layer, layer.example_inputs())])
-
-    weight = torch.randn(8, 8, generator=torch.Generator().manual_seed(0))
-    symmetric = ModuleTensors({"out_proj.weight": weight + weight.T}, ())
-    weak = "weak: out_proj.weight is symmetric, so its inputs and outputs could be swapped without a difference"
-    assert weak in map(str, verify(replace(claim, case=replace(claim.case, weights=symmetric))).weaknesses)
-    assert weak not in map(str, verify(claim).weaknesses)
+def test_an_entry_that_is_zero_once_is_not_one_that_is_always() -> None:
+    output, first, second = torch.arange(36.0), ASYMMETRIC.clone(), ASYMMETRIC.clone()
+    first[0, 1, 0, 2] = second[3, 0, 1, 1] = 0
+    assert said_of((output, first), (output, second)) == []
+    first[3, 0, 1, 1] = 0
+    [weak] = said_of((output, first), (output, second))
+    assert weak.startswith("weak: only 143 of 144 entries of weight ever meet an input")
 
 
-def test_symmetry_is_that_of_inputs_and_outputs() -> None:
-    square = torch.randn(3, 3, 2, generator=torch.Generator().manual_seed(0))
-    assert not list(symmetries({"weight": square}))
-    assert len(list(symmetries({"weight": square + square.transpose(0, 1), "bias": torch.zeros(3)}))) == 1
+class Drawn:
+    """Observations that count how many of them were made."""
+
+    made = 0
+
+    def __iter__(self) -> Iterator[Observation]:
+        while True:
+            self.made += 1
+            yield Observation(torch.arange(36.0), {"weight": ASYMMETRIC})
+
+
+def test_one_observation_is_enough_where_it_shows_no_weakness() -> None:
+    drawn = Drawn()
+    assert not list(weaknesses(side_of_layer(CONV, ((1, 4, 5, 5),)), drawn))
+    assert drawn.made == 1
+
+
+def pair_of(layer: str, shape: InputLike | None, rewrite: str) -> Pair:
+    parsed = parse_layer(layer)
+    shapes = parse_shapes(shape) if shape is not None else parsed.example_inputs()
+    [claim] = claims_of([Case("case", parsed, shapes, (rewrite,))])
+    return build_pair(claim)
+
+
+@pytest.mark.parametrize(("layer", "shape", "rewrite"), STRONG.values(), ids=STRONG.keys())
+def test_no_seed_makes_a_strong_case_weak_even_where_coincidences_are_common(
+    monkeypatch: pytest.MonkeyPatch, layer: str, shape: InputLike | None, rewrite: str
+) -> None:
+    """Of integers from -2 to 2 every fifth is 0, and many sums of them are equal."""
+    monkeypatch.setattr(strength, "root", lambda *_: 2)
+    pair = pair_of(layer, shape, rewrite)
+    for seed in range(10):
+        assert list(map(str, weaknesses(pair.reference, observations(pair, seed)))) == []
+
+
+@pytest.mark.parametrize(("layer", "shape", "rewrite", "note"), WEAK.values(), ids=WEAK.keys())
+def test_every_seed_shows_the_same_weaknesses(layer: str, shape: InputLike | None, rewrite: str, note: str) -> None:
+    pair = pair_of(layer, shape, rewrite)
+    shown = {tuple(map(str, weaknesses(pair.reference, observations(pair, seed)))) for seed in range(5)}
+    assert len(shown) == 1
+    assert any(text.startswith(f"weak: {note}") for text in shown.pop())
+
+
+@pytest.mark.kernels
+def test_a_gradient_that_is_nothing_but_rounding_is_no_entry_that_meets_no_input() -> None:
+    """That of a key's bias: it moves all scores of a query alike, which a softmax takes back."""
+    pair = pair_of("MultiheadAttention(4, 2)", ((2, 1, 4), (3, 1, 4), (3, 1, 4)), "multihead-sum")
+    observed = [next(observations(pair, seed)).gradients["in_proj_bias"] for seed in range(40)]
+    assert any((gradient == 0).any() for gradient in observed), "the test shows nothing without a chance zero"
+    for seed in range(40):
+        assert not [
+            str(weak) for weak in weaknesses(pair.reference, observations(pair, seed)) if "ever meet" in str(weak)
+        ]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5])
+@pytest.mark.parametrize("columns", [1, 2, 3, 5])
+def test_a_mask_shows_two_keys_and_hides_one_whatever_the_seed(rows: int, columns: int) -> None:
+    for seed in range(20):
+        mask = masks((2, rows, columns), torch.Generator().manual_seed(seed))
+        assert mask[..., 0].all()
+        assert (~mask).any(-1).any(-1).all() == (columns > 1)
+        if rows > 1:
+            assert mask.any(-2).all()
+        if rows > 1 < columns or columns > 2:
+            assert (mask.sum(-1) > 1).any(-1).all()

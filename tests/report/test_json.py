@@ -20,7 +20,7 @@ SIDES = {"reference", "candidate"}
 RESULT = {
     "case", "source", "layer", "rewrite", "input", "dtype", "device", "seed", "verdict", "expected", "ok", "reason",
     "suggestion", "output_shape", "params", "macs", "exact", "one_to_one", "gradients", "error", "referee",
-    "transplant", "notes", "seconds", "reproduce", "reasons",
+    "transplant", "notes", "seconds", "reproduce", "reasons", "suggestions",
 }  # fmt: skip
 
 
@@ -98,6 +98,7 @@ def test_a_different_claim_names_what_would_match(convcheck: Run, tmp_path: Path
     assert found["source"] == f"{config}:2"
     assert found["verdict"] == "different"
     assert found["suggestion"] == "o i kh kw -> o (i kh kw)"
+    assert found["suggestions"] == {"weight": "o i kh kw -> o (i kh kw)"}
     assert found["transplant"]["project.weight"] == "o i kh kw -> o (kw kh i)"
     assert found["exact"]["status"] == "different"
     assert found["error"]["ratio"] > 1

@@ -152,8 +152,8 @@ FAULTS = {
     "biases in another order than weights": (
         "multihead_sum",
         "8, 2",
-        '("in_proj_bias", part)',
-        '("in_proj_bias", Part(2 - index, 3))',
+        '"o -> o" + part',
+        'f"o -> o | part o {3 - index} 3"',
     ),
     "softmax over the queries of a head": ("multihead_sum", "8, 2", "softmax(scores, -1)", "softmax(scores, -2)"),
     "no added position": ("multihead_sum", "8, 2, add_zero_attn=True", "(0, 0, 0, 1)", "(0, 0, 0, 0)"),

@@ -13,12 +13,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.proof_memory import LAYERS as PROVED
+from benchmarks.proof_memory import claim_of
 from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer
+from convcheck.proof import memory
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Verdict
 from convcheck.rewrites import toeplitz_matmul
@@ -157,3 +161,44 @@ def test_a_toeplitz_matrix_is_the_largest_tensor_of_its_candidate() -> None:
     # While it is filled it has one column more a channel, for taps that read zeros.
     assert forward(candidate, x)[1] == 8 * rows * (columns + layer.in_channels)
     assert rows * columns <= toeplitz_matmul.MOST_ENTRIES
+
+
+def peak(claim: Claim) -> int:
+    """Return the most bytes that torch held on the CPU at a time while it proved a claim, its kernels' buffers too."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        assert verify(claim).verdict is Verdict.EQUAL
+    held = most = 0
+    for event in recorded.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            most = max(most, held)
+    return most
+
+
+def test_the_memory_of_every_rewrite_is_measured() -> None:
+    assert list(PROVED) == list(catalogue())
+
+
+@pytest.mark.parametrize("name", PROVED)
+def test_the_memory_foretold_for_a_proof_is_within_half_and_twice_its_peak(name: str) -> None:
+    claim = claim_of(name)
+    assert 0.5 <= memory.needed(claim) / peak(claim) <= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "shape"),
+    [
+        ("unfold-matmul", "Conv2d(16, 64, 10)", (16, 16, 10, 10)),  # the weight's gradient by every image
+        ("fft", "Conv2d(1, 1, 3)", (1, 1, 129, 129)),  # spectra of four times as many points
+        ("fft", "Conv2d(32, 64, 3, padding=1)", (1, 32, 6, 6)),  # spectra of kernels
+        ("winograd", "Conv2d(64, 64, 3, padding=1)", (1, 64, 6, 6)),
+        ("linear-as-conv1x1", "Linear(512, 8)", (256, 512)),  # of the signs of repeated products
+        ("windows-sum", "Conv2d(8, 8, 5, padding=2)", (1, 8, 32, 32)),
+        ("taps-sum", "Conv2d(3, 16, 7, stride=2, padding=3)", (2, 3, 64, 64)),
+        ("zerostuffed-conv", "Conv2d(8, 8, 3, dilation=7)", (1, 8, 32, 32)),
+        ("matmul-fold", "ConvTranspose2d(64, 8, 5, groups=2)", (2, 64, 12, 12)),
+    ],
+)
+def test_it_is_where_one_kind_of_tensor_outweighs_the_others(name: str, text: str, shape: tuple[int, ...]) -> None:
+    claim = Claim(Case("c", parse_layer(text), (shape,), (name,)), name, catalogue()[name], ())
+    assert 0.5 <= memory.needed(claim) / peak(claim) <= 2

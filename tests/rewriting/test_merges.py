@@ -107,5 +107,5 @@ def test_a_zero_that_was_trained_has_no_way_back_and_is_named() -> None:
     weight = there["transposed.weight"]
     at = tuple((weight == 0).nonzero()[0].tolist())
     weight[at] = 1
-    with pytest.raises(NoWayBackError, match=r"transposed\.weight.* is 1\.0; by 4 blocks on a diagonal"):
+    with pytest.raises(NoWayBackError, match=r"transposed\.weight.* is 1\.0; by 'blocks i 4' it is 0"):
         transplant.backward(there)

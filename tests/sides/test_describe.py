@@ -11,7 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations, prune
+from torch.nn.utils import parametrizations
+from torch.utils.hooks import RemovableHandle
 
 import convcheck
 from convcheck.errors import LayerError
@@ -24,7 +25,7 @@ from convcheck.sizes.patterns import Shapes
 from tests.strategies.attentions import dot_products, multiheads
 from tests.strategies.chains import CHAINS, Drawn, layouts, patches, products, rearrangements
 from tests.strategies.layers import FAMILIES, shapes
-from tests.strategies.modules import assert_described, inputs_for, old_weight_norm, runnable, tell
+from tests.strategies.modules import assert_described, inputs_for, runnable, tell
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -122,6 +123,37 @@ def hooked(register: str, inside: str = "") -> nn.Module:
     return module
 
 
+def parameter_hooked(register: str, inside: str = "", name: str = "weight") -> nn.Module:
+    def halve(gradient: Tensor) -> Tensor:
+        return gradient / 2
+
+    module = nn.MultiheadAttention(4, 2) if inside else nn.Conv2d(3, 8, 2)
+    if name.startswith("parametrizations"):
+        parametrizations.weight_norm(module)
+    getattr(module.get_submodule(inside).get_parameter(name), register)(halve)
+    return module
+
+
+def compiled() -> nn.Module:
+    module = nn.Conv2d(3, 8, 2)
+    module._compiled_call_impl = abs
+    return module
+
+
+def with_none() -> nn.Module:
+    module = nn.Sequential(nn.Conv2d(3, 8, 2))
+    module._modules["1"] = None
+    return module
+
+
+def computed(name: str, within: type[nn.Module] = nn.Conv2d) -> nn.Module:
+    """Return a module whose class has a property in place of an attribute."""
+    module = within(3, 8, 2) if within is nn.Conv2d else within(8)
+    value = getattr(module, name)
+    module.__class__ = type("Mine", (within,), {name: property(lambda _: value, lambda _self, _value: None)})
+    return module
+
+
 def wrapped(**changed: object) -> nn.Module:
     module = convcheck.Patchify(3, 8, data_dim=2, patch_size=2)
     module.conv = nn.Conv2d(3, 8, 2, **changed)  # type: ignore[arg-type]
@@ -143,12 +175,6 @@ def norm(**changed: object) -> nn.Module:
 def other_padding() -> nn.Module:
     module = nn.Conv2d(3, 8, 2, padding=1, padding_mode="circular")
     module.padding = (0, 0)
-    return module
-
-
-def pruned_norm() -> nn.Module:
-    module = old_weight_norm(nn.Conv2d(3, 8, 2))
-    prune.random_unstructured(module, "weight_v", amount=0.5)
     return module
 
 
@@ -187,6 +213,34 @@ REFUSES: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "a forward pre-hook": (lambda: hooked("register_forward_pre_hook"), "has a forward pre-hook, spy"),
     "a backward hook": (lambda: hooked("register_full_backward_hook"), "has a backward hook, spy"),
     "a backward pre-hook": (lambda: hooked("register_full_backward_pre_hook"), "has a backward pre-hook, spy"),
+    "a hook on a parameter": (
+        lambda: parameter_hooked("register_hook"),
+        "Conv2d: has a hook on weight, halve, which may change its gradient; pass it without that hook",
+    ),
+    "a hook on a parameter of attention's output": (
+        lambda: parameter_hooked("register_hook", "out_proj", "bias"),
+        "its out_proj has a hook on bias, halve",
+    ),
+    "a hook on what a weight is computed from": (
+        lambda: parameter_hooked("register_hook", name="parametrizations.weight.original1"),
+        "has a hook on original1, halve",
+    ),
+    "a hook behind an accumulated gradient": (
+        lambda: parameter_hooked("register_post_accumulate_grad_hook"),
+        "has a post-accumulate-grad hook on weight, halve",
+    ),
+    "a module that is compiled in place": (compiled, "Conv2d: is compiled in place, and what a compiler makes of it"),
+    "a chain that holds None": (with_none, "1 is None, which torch cannot call; take it out"),
+    "a weight that a class computes": (
+        lambda: computed("weight"),
+        "has a weight that its class computes whenever it is read, so it may be another each time; pass a plain Conv2d",
+    ),
+    "a stride that a class computes": (lambda: computed("stride"), "has a stride that its class computes"),
+    "a mode that a class computes": (lambda: computed("training"), "has a training that its class computes"),
+    "a statistic that a class computes": (
+        lambda: computed("running_var", nn.BatchNorm2d),
+        "has a running_var that its class computes",
+    ),
     "a hook within attention, which never runs": (
         lambda: hooked("register_forward_pre_hook", "out_proj"),
         "its out_proj has a forward pre-hook, spy, which never runs",
@@ -218,7 +272,6 @@ REFUSES: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: wrapped(stride=1),
         "its conv is Conv2d(3, 8, kernel_size=(2, 2), stride=(1, 1)), and that of Patchify",
     ),
-    "a hook upon a hook": (pruned_norm, "its weight_v is computed by a hook of torch's, and then something else"),
 }
 
 
@@ -268,6 +321,24 @@ WORKS: dict[str, tuple[Callable[[], nn.Module], str]] = {
     ),
     "an operation": (lambda: Operation("matmul"), "matmul()"),
 }
+
+
+@pytest.mark.parametrize(
+    ("register", "message"),
+    [
+        (nn.modules.module.register_module_forward_pre_hook, "has a forward pre-hook, spy, as all modules have"),
+        (nn.modules.module.register_module_forward_hook, "has a forward hook, spy, as all modules have"),
+        (nn.modules.module.register_module_full_backward_pre_hook, "has a backward pre-hook, spy, as all modules have"),
+        (nn.modules.module.register_module_full_backward_hook, "has a backward hook, spy, as all modules have"),
+    ],
+)
+def test_refuses_a_hook_that_all_modules_have(register: Callable[..., RemovableHandle], message: str) -> None:
+    def spy(*_: object) -> None:
+        pass
+
+    with register(spy), pytest.raises(LayerError, match=f"Conv2d: {message}"):
+        describe(nn.Conv2d(3, 8, 2))
+    assert describe(nn.Conv2d(3, 8, 2)) == parse_layer("Conv2d(3, 8, 2)")
 
 
 @pytest.mark.parametrize(("make", "text"), WORKS.values(), ids=WORKS.keys())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import re
+import shlex
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,8 +17,9 @@ from torch.nn.utils import parametrizations
 
 import convcheck
 from convcheck.config.checks import DType
-from convcheck.errors import LayerError
+from convcheck.errors import ConvcheckError, LayerError
 from convcheck.proof.pair import Pair
+from convcheck.results import Result
 from convcheck.sides.read_weights import read_weights
 from convcheck.sides.samples import Sample
 from tests.strategies.modules import (
@@ -67,7 +70,7 @@ def test_weights_within_a_patchify_may_be_computed_too() -> None:
 
 WITHOUT_NUMBERS: dict[str, tuple[dict[str, object], str]] = {
     "the meta device": ({"device": "meta"}, "weight is on the meta device, where there are no numbers"),
-    "complex numbers": ({"dtype": torch.complex64}, "weight is torch.complex64; it must be of real"),
+    "complex numbers": ({"dtype": torch.complex64}, "weight is torch.complex64; it must be one of float64, float32"),
 }
 
 
@@ -78,6 +81,14 @@ def test_a_shape_needs_no_weights_and_a_proof_does(where: dict[str, object], mes
     assert convcheck.params(module) == 104
     with pytest.raises(LayerError, match=re.escape(message)):
         convcheck.verify(module, rewrite="patchify-linear")
+
+
+def test_weights_must_be_of_a_dtype_that_torch_computes_in() -> None:
+    module = nn.Linear(3, 4)
+    module.weight = nn.Parameter(module.weight.detach().to(torch.float8_e4m3fn), requires_grad=False)
+    message = "weight is torch.float8_e4m3fn; it must be one of float64, float32, bfloat16, float16"
+    with pytest.raises(LayerError, match=re.escape(message)):
+        convcheck.verify(module, rewrite="broadcast-sum")
 
 
 def test_weights_must_be_dense_and_plain() -> None:
@@ -157,9 +168,67 @@ def test_a_proof_of_a_module_runs_on_its_own_weights() -> None:
     assert still.error.bound is not None
     assert still.error.bound < drawn.error.bound
     assert still.exact == drawn.exact
-    told = "weights: the module's own; the command that repeats this draws random ones"
+    told = (
+        "weights: the module's own; convcheck.save_weights(module, 'module.safetensors') writes them for the command "
+        "that repeats this"
+    )
     assert told in map(str, still.notes)
     assert "Conv2d(3, 8, kernel_size=(2, 2), stride=(2, 2))" in still.reproduce
+
+
+REPEATED: dict[str, tuple[Callable[[], nn.Module], str, dict[str, str]]] = {
+    "a layer": (lambda: nn.Conv2d(3, 8, 2, stride=2), "patchify-linear", {}),
+    "a weight that is computed": (
+        lambda: old_weight_norm(nn.Conv2d(3, 8, 2, stride=2)),
+        "patchify-linear",
+        {"transplant": {"weight": "o i kh kw -> o (kh kw i) | negate"}},
+    ),
+    "a chain with statistics, and a dropout before it": (
+        lambda: nn.Sequential(nn.Dropout(), nn.Conv2d(3, 8, 2), tell(nn.BatchNorm2d(8))).eval(),
+        "fold-batchnorm",
+        {},
+    ),
+    "weights that share memory": (lambda: shared(nn.Linear(6, 6)), "linear-as-conv1x1", {}),
+}
+
+
+def shared(linear: nn.Linear) -> nn.Linear:
+    linear.bias = nn.Parameter(linear.weight.detach()[:, 0])
+    return linear
+
+
+@pytest.mark.parametrize(("make", "rewrite", "options"), REPEATED.values(), ids=REPEATED.keys())
+def test_what_repeats_a_proof_of_a_module_needs_its_weights_and_gives_the_same(
+    make: Callable[[], nn.Module],
+    rewrite: str,
+    options: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    module = make()
+    first = convcheck.verify(module, rewrite=rewrite, seed=3, **options)  # type: ignore[arg-type]
+    python, flag, code = shlex.split(first.reproduce)
+    assert (python, flag) == ("python", "-c")
+    with pytest.raises(ConvcheckError, match=r"weights\.file: there is no 'module.safetensors'; convcheck\."):
+        exec(code)
+    convcheck.save_weights(module, "module.safetensors")
+    repeated: list[Result] = []
+    monkeypatch.setattr("builtins.print", repeated.append)
+    exec(code)
+    (again,) = repeated
+    same = ("verdict", "reasons", "suggestions", "exact", "error", "referee", "reproduce")
+    assert [getattr(again, name) for name in same] == [getattr(first, name) for name in same]
+
+
+def test_given_weights_have_to_fit_and_are_no_modules() -> None:
+    weights = {"file": "none.bin", "wieght": "weight"}
+    with pytest.raises(ConvcheckError) as error:
+        convcheck.verify("Linear(3, 4)", rewrite="linear-as-conv1x1", weights=weights)
+    assert "weights.file: 'none.bin' does not end in .safetensors" in str(error.value)
+    assert "weights.wieght: Linear(in_features=3, out_features=4, bias=True) has no such parameter" in str(error.value)
+    with pytest.raises(ConvcheckError, match="weights: a module brings its own"):
+        convcheck.verify(nn.Linear(3, 4), rewrite="linear-as-conv1x1", weights=weights)
 
 
 @pytest.mark.parametrize(("dtype", "used"), [("float64", 1 + 2**-40), ("float32", 1.0)])

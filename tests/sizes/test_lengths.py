@@ -176,10 +176,23 @@ def test_positions_never_read_are_the_same_where_a_formula_tells_them(data: st.D
     assert tuple(worth(length, values) for length in dropped) == unread_inputs(layer, shape)
 
 
+@pytest.mark.parametrize(
+    ("strides", "length", "lost"), [((4, 2), "8*n", 3 + 4 * 1), ((2, 4), "8*n", 1 + 2 * 3), ((2, 2, 2), "16*n", 7)]
+)
+def test_what_every_stride_of_a_chain_skips_adds_up(strides: tuple[int, ...], length: str, lost: int) -> None:
+    layer = parse_layer(f"Sequential({', '.join(f'Conv1d(1, 1, 1, stride={stride})' for stride in strides)})")
+    assert unread_inputs(layer, parse_formulas(f"1,1,{length}")) == (lost,)
+    for n in (1, 2, 5):
+        assert unread_inputs(layer, (1, 1, int(length[:-2]) * n)) == (lost,)
+
+
 READ = {
     "b,3,H,W": "[b, 3, H, W]",
     "[1, 3, H, 224]": "[1, 3, H, 224]",
     "b, 3, 16*h, w + 2": "[b, 3, 16*h, w + 2]",
+    "b 3 H W": "[b, 3, H, W]",
+    "(b 3 H 224)": "[b, 3, H, 224]",
+    "b, 3, 16 * h, w": "[b, 3, 16*h, w]",
     "b,3,H=16*h,H": "[b, 3, 16*h, 16*h]",
     "n,(H + 1)//2": "[n, (H + 1)//2]",
 }

@@ -17,7 +17,7 @@ PLACE = r"\[\d+(?:, \d+)*\]"
 MEASURED = frozenset({"max abs error / bound", "max abs error", "bound"})
 """Columns whose digits a kernel decides, and with them how wide they are; a terminal has both in one."""
 
-VERDICT = r"[✓✗–!] \w+"
+VERDICT = "[✓✗\N{EN DASH}!] \\w+"
 """How a row of a terminal begins."""
 
 PHRASES = (

@@ -38,7 +38,7 @@ def _scale(value: object, dims: int) -> object:
     return float(value)
 
 
-SCORES_AT_ONCE = 7
+SCORES_AT_ONCE = 12
 """Copies of the scores in memory, as `Layer.im2col_size` counts: behind scale, mask and softmax, with their errors."""
 
 

@@ -158,8 +158,11 @@ class Conv(Layer):
         return positions * math.prod(self.parameters()["weight"])
 
     def im2col_size(self, shape: Shape) -> int:
-        # Every factor once for each of the out_channels / groups sums that it enters.
-        return self.macs(shape) * self.groups // self.out_channels
+        if set(self.kernel_size) == set(self.stride) == {1} and not any(map(sum, self.pads)):
+            return 0
+        # Groups come one after the other, and so do the images under a dilated kernel.
+        images = 1 if set(self.dilation) == {1} else batch_of(shape, self.dims + 1)
+        return self.macs(shape) // self.out_channels // max(1, images)
 
     def example_inputs(self) -> Shapes:
         space = []

@@ -124,7 +124,8 @@ class ConvTranspose(Layer):
         return positions * math.prod(self.parameters()["weight"])
 
     def im2col_size(self, shape: Shape) -> int:
-        return self.macs(shape) * self.groups // self.in_channels
+        # Groups and images come one after the other.
+        return self.macs(shape) // self.in_channels // max(1, batch_of(shape, self.dims + 1))
 
     def example_inputs(self) -> Shapes:
         space = [3 + math.ceil(2 * spread.padding / spread.stride) for spread in self.spreads]

@@ -21,6 +21,8 @@ class Call:
     kind: str
     positional: Sequence[object]
     named: Mapping[str, object]
+    words: str = ""
+    """What a printed module with submodules says of itself: its arguments, or whatever its author has it say."""
 
     def __repr__(self) -> str:
         return f"{self.kind}(...)"
@@ -50,7 +52,9 @@ def read_call(text: str, kinds: Collection[str]) -> Call:
         source = printed(_ASSIGNMENT.sub("", _MODULE_NAME.sub("", text))).strip().removesuffix(",")
         # Brackets let a pasted layer run over several lines.
         node = _shallow(syntax_tree(f"(\n{source}\n)", "eval").body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (RecursionError, MemoryError):
+        raise _too_deep() from None
+    except (SyntaxError, ValueError) as error:
         like = "write it as torch prints it, such as Conv2d(3, 768, kernel_size=(16, 16), stride=(16, 16))"
         raise LayerError(f"{shown(text)} is not a layer{_reason(error)}; {like}") from None
     if not isinstance(node, ast.Call):
@@ -71,7 +75,9 @@ def read_calls(text: str, kinds: Collection[str]) -> Iterator[tuple[str, Call]]:
         # Within brackets indentation says nothing, and what is cut from a print may begin anywhere in a line.
         lines = "\n".join(line.strip() for line in printed(text).splitlines())
         tree = _shallow(syntax_tree(lines, "exec"))
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (RecursionError, MemoryError):
+        raise _too_deep() from None
+    except (SyntaxError, ValueError) as error:
         line = shown(error.text.strip()) if isinstance(error, SyntaxError) and error.text else "it"
         raise LayerError(f"{line} cannot be read{_reason(error)}; {_PASTE}") from None
     for statement in tree.body:
@@ -91,7 +97,14 @@ def _shallow(tree: Any) -> Any:
         level = [child for node in level for child in ast.iter_child_nodes(node)]
         if not level:
             return tree
-    raise LayerError(f"nested more than {MAX_DEPTH} deep, which is no layer; {_PASTE}")
+    raise _too_deep()
+
+
+def _too_deep() -> LayerError:
+    """Return the error for what is nested too deeply: for Python's parser, which stops at a depth that depends on the
+    process's recursion limit, or for us.
+    """
+    return LayerError(f"nested more than {MAX_DEPTH} deep, which is no layer; {_PASTE}")
 
 
 def _is_named(node: ast.expr | None) -> bool:
@@ -120,7 +133,16 @@ def _call(node: ast.Call) -> Call:
         if keyword.arg in named:
             raise LayerError([(keyword.arg, f"{keyword.arg} is given twice")], kind=kind)
         named[keyword.arg] = _value(keyword.value, kind)
-    return Call(kind, [_value(argument, kind) for argument in node.args], named)
+    words, arguments = _words(node.args)
+    return Call(kind, [_value(argument, kind) for argument in arguments], named, words)
+
+
+def _words(nodes: list[ast.expr]) -> tuple[str, list[ast.expr]]:
+    """Part what `printed` made of a module's own words, `("", "words")`, from its submodules."""
+    match nodes:
+        case [ast.Tuple([ast.Constant(""), ast.Constant(str(words))]), *submodules]:
+            return words, submodules
+    return "", nodes
 
 
 def _value(node: ast.expr, kind: str) -> object:

@@ -9,8 +9,10 @@ from convcheck.errors import ShapeError, shown
 from convcheck.sizes.limits import MAX_AXES, MAX_INT64, MAX_SHORT_TEXT
 from convcheck.sizes.patterns import Shape, Shapes
 
-_LENGTHS = r"\s*(\d+(?:\s*[,x]\s*\d+)*)\s*,?\s*"
-_WRITTEN = re.compile(rf"\s*(?:{_LENGTHS}|\[{_LENGTHS}\]|\({_LENGTHS}\))\s*", re.ASCII)
+_LENGTHS = r"\s*(\d+(?:\s*[,x]\s*\d+)*|\d+(?:\s+\d+)+)\s*,?\s*"
+_BRACKETS = rf"(?:{_LENGTHS}|\[{_LENGTHS}\]|\({_LENGTHS}\))"
+# `torch.Size([1, 3, 224, 224])` is what torch prints of a shape.
+_WRITTEN = re.compile(rf"\s*(?:{_BRACKETS}|(?:torch\.)?Size\(\s*\[{_LENGTHS}\]\s*\))\s*", re.ASCII)
 
 
 def parse_shapes(value: object) -> Shapes:
@@ -31,7 +33,7 @@ def write_shapes(shapes: Shapes) -> str:
 
 
 def parse_shape(value: object) -> Shape:
-    """Read `1,3,224,224`, `1x3x224x224`, `[1, 3, 224, 224]` or a list of numbers.
+    """Read `1,3,224,224`, `1x3x224x224`, `1 3 224 224`, any of them in brackets, or a list of numbers.
 
     Raises:
         ShapeError: it is no shape, or a length is not between 1 and 2^63 - 1.
@@ -41,7 +43,7 @@ def parse_shape(value: object) -> Shape:
         match = _WRITTEN.fullmatch(value) if len(value) <= MAX_SHORT_TEXT else None
         if match is None:
             raise ShapeError(f"{shown(value)} is not a shape; write whole numbers of at least 1, such as 1,3,224,224")
-        value = [int(word) for word in re.split(r"[,x]", next(filter(None, match.groups())))]
+        value = [int(word) for word in re.findall(r"\d+", next(filter(None, match.groups())))]
     if not isinstance(value, Sequence) or not value:
         raise ShapeError(f"{shown(value)} is not a shape; write whole numbers such as [1, 3, 224, 224]")
     if len(value) > MAX_AXES:

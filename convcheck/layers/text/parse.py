@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from convcheck.errors import LayerError, did_you_mean, shown
+from convcheck.errors import LayerError, did_you_mean, nearest, note_once, shown
 from convcheck.layers.base import Layer
 from convcheck.layers.families import family_of, kind_names
 from convcheck.layers.text.arguments import REQUIRED, BadValueError
 from convcheck.layers.text.call import Call, read_call
+from convcheck.layers.text.submodules import in_a_row
+from convcheck.layers.torch_names import torch_names
 
 # torch has these two on every layer; they say where the numbers live, not which function is computed.
 _ELSEWHERE = {"device": "--device", "dtype": "--dtype"}
@@ -24,6 +26,9 @@ def parse_layer(value: object) -> Layer:
     if isinstance(value, Layer):
         return value
     if isinstance(value, Call):
+        row = in_a_row(value) if value.words else None
+        if row:
+            return bind("Sequential", [layer for _, layer in row], {})
         return bind(value.kind, value.positional, value.named)
     if isinstance(value, str):
         return parse_layer(read_call(value, kind_names()))
@@ -44,7 +49,7 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
     """
     family = family_of(kind)
     if family is None:
-        raise LayerError(f"unknown layer {shown(kind)}; {did_you_mean(kind, kind_names())}")
+        raise _unknown(kind)
     if family.IS_CONTAINER:
         layer = family(kind, _inner_layers(kind, positional, named))  # type: ignore[call-arg]  # the field of containers
     else:
@@ -52,6 +57,18 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
     if impossible := list(layer.inconsistencies()):
         raise LayerError(impossible, kind=kind)
     return layer
+
+
+def _unknown(kind: str) -> LayerError:
+    """Return the error for a kind that cannot be read. What is called alike in torch may compute something else."""
+    in_torch, near = kind in torch_names(), nearest(kind, kind_names())
+    reason = ", which torch has and convcheck cannot read" if in_torch else ""
+    if near:
+        like = f"; the nearest that can be read is {near}" if in_torch else f"; did you mean {near}?"
+    else:
+        names = f"layers that can be read: {', '.join(kind_names())}"
+        like = "" if note_once(names) else f"; {names}"
+    return LayerError(f"unknown layer {shown(kind)}{reason}{like}")
 
 
 def _arguments(

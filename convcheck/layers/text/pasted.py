@@ -11,6 +11,7 @@ from convcheck.layers.families import kind_names
 from convcheck.layers.kinds.sequential import Sequential
 from convcheck.layers.text.call import Call, read_calls
 from convcheck.layers.text.parse import parse_layer
+from convcheck.layers.text.submodules import in_a_row, submodules
 
 _CHAIN = "Sequential"
 
@@ -24,6 +25,16 @@ class Pasted:
     """The path of every layer, such as `features.0`; empty where it has none."""
     containers: tuple[str, ...]
     """The kinds that hold layers and are no Sequential, in order."""
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what a print does not show of modules that hold others."""
+        if not self.containers:
+            return ()
+        are = "are" if len(self.containers) > 1 else "is"
+        return (
+            f"{', '.join(self.containers)} {are} no Sequential: layers are taken in the order printed; branches, skip "
+            "connections, what forward does between them, and parameters outside of them cannot be seen",
+        )
 
     def as_layer(self) -> Layer:
         """Return all of it as one layer, which only a layer or a Sequential is.
@@ -50,7 +61,7 @@ def parse_pasted(text: str) -> Pasted:
     layers: list[Layer] = []
     names: list[str] = []
     containers: dict[str, None] = {}
-    faults: list[tuple[str | None, str]] = []
+    faults: dict[str, list[str]] = {}
     modules = (module for name, call in read_calls(text, kind_names()) for module in _modules(name, call))
     for path, call, is_container in modules:
         if is_container:
@@ -60,35 +71,45 @@ def parse_pasted(text: str) -> Pasted:
             layers.append(_layer(call))
             names.append(path)
         except LayerError as error:
-            faults.append((None, f"{path}: {error}" if path else str(error)))
+            faults.setdefault(str(error), []).append(path)
     if faults:
-        raise LayerError(faults)
+        raise LayerError([(None, _fault(message, paths)) for message, paths in faults.items()])
     if not layers:
         raise LayerError(f"{shown(text.strip())} holds no layers")
     return Pasted(tuple(layers), tuple(names), tuple(kind for kind in containers if kind != _CHAIN))
 
 
+def _fault(message: str, paths: Sequence[str]) -> str:
+    """Return what is wrong with some modules, which are many alike in most models."""
+    first, more = paths[0], f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{first}{more}: {message}" if first or more else message
+
+
 def _modules(path: str, call: Call) -> Iterator[tuple[str, Call, bool]]:
     """Yield a module and all in it, each with its path and whether it is taken apart."""
-    children = list(_children(call.positional))
-    is_container = call.kind == _CHAIN or (bool(children) and call.kind not in kind_names())
+    try:
+        row = in_a_row(call)
+    except LayerError:
+        # Told with all others that cannot be read.
+        yield path, call, False
+        return
+    for own_name, module in row or ():
+        yield from _modules(_joined(path, own_name), module)
+    if row:
+        return
+    inner = list(submodules(call.positional))
+    is_container = call.kind == _CHAIN or (bool(inner) and call.kind not in kind_names())
     yield path, call, is_container
-    for number, (name, child) in enumerate(children if is_container else ()):
-        yield from _modules(".".join(filter(None, (path, str(number) if name is None else name))), child)
+    for number, (name, module) in enumerate(inner if is_container else ()):
+        yield from _modules(_joined(path, str(number) if name is None else name), module)
+
+
+def _joined(path: str, name: str) -> str:
+    return ".".join(filter(None, (path, name)))
 
 
 def _layer(call: Call) -> Layer:
-    if any(_children(call.positional)):
+    if in_a_row(call) is None and any(submodules(call.positional)):
         like = "is printed without the arguments that it was made with; write them, as in one's own code"
         raise LayerError(f"{call.kind} {like}")
     return parse_layer(call)
-
-
-def _children(values: Sequence[object]) -> Iterator[tuple[str | None, Call]]:
-    for value in values:
-        if isinstance(value, Call):
-            yield None, value
-        elif isinstance(value, (list, tuple)) and len(value) == 2 and isinstance(value[1], Call):
-            yield str(value[0]), value[1]
-        elif isinstance(value, (list, tuple)):
-            yield from _children(value)

@@ -11,14 +11,12 @@ from convcheck.sizes.limits import MAX_LINES
 # `(proj): Conv2d(3, 8, ...)`, and `(0-3): 4 x Linear(...)` for submodules that print alike.
 _SUBMODULE = re.compile(r"\s*\((?P<name>[^()]*)\): ((?P<times>\d{1,9}) x )?(?P<layer>.*)")
 
-# `3, 8, kernel_size=(3, 3)` on a line of its own.
-_WORDS = re.compile(r"\s*[\w.-]+(=|,|\s*$).*[^,(]\s*")
-
 
 def printed(text: str) -> str:
     """Return torch's printed form as a call: `(name): layer` becomes `("name", layer),` on its line.
 
-    `(0-3): 4 x layer` becomes four of them. Text in which no line names a submodule comes back as it is.
+    `(0-3): 4 x layer` becomes four of them, and the lines that a module prints of itself, before its submodules, become
+    one entry `("", "these lines"),`. Text in which no line names a submodule comes back as it is.
 
     Raises:
         LayerError: it stands for far too many submodules.
@@ -35,16 +33,20 @@ def _block(lines: list[str], start: int, *, within: bool) -> tuple[list[str], in
     calls: list[str] = []
     position = start
     while position < len(lines):
+        opened = calls[-1].rstrip().endswith("(") if calls else within
+        if opened and (words := _own_words(lines, position)):
+            position += len(words)
+            calls.append(f"('', {' '.join(words)!r}),")
         line = lines[position]
         position += 1
         match = _SUBMODULE.fullmatch(line)
         if match is None:
             if within and line.strip() == ")":
                 return calls, position, True
-            # What a module says of itself stands on a line of its own, before its submodules, which say it all.
-            before = position < len(lines) and _SUBMODULE.fullmatch(lines[position])
-            if not (before and _WORDS.fullmatch(line)):
-                calls.append(line)
+            calls.append(line)
+            continue
+        if match["layer"].strip() == "None":
+            # A module that was left out, of which torch prints the name.
             continue
         body: list[str] = []
         closed = True
@@ -59,6 +61,19 @@ def _block(lines: list[str], start: int, *, within: bool) -> tuple[list[str], in
             # A block that does not end is left open, so that the parser reports it.
             calls += [*body, *([")),"] if opens and closed else [])]
     return calls, position, False
+
+
+def _own_words(lines: list[str], start: int) -> list[str]:
+    """Return the lines up to the first submodule, such as `3, 8, kernel_size=(3, 3)`; none if they are code."""
+    words: list[str] = []
+    for line in lines[start:]:
+        if _SUBMODULE.fullmatch(line):
+            return words
+        word = line.strip()
+        if not word or word.startswith(")") or word.endswith(("(", ",")):
+            return []
+        words.append(word)
+    return []
 
 
 def _names(name: str, times: int) -> Iterator[str]:

@@ -13,18 +13,22 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from convcheck.rewriting.steps import EinopsStep, Flip, Step
+from convcheck.rewriting.steps import Step, steps_of
 from convcheck.sizes.patterns import KERNEL_AXES, Group, Pattern, Shape
+from convcheck.sizes.relayouts import Lengths, Operation, Rearrangement, Relayout
 
 ATTEMPTS = 8
 SAMPLE = 64
 """How many entries are compared before all of them are: nearly every wrong arrangement fails on them."""
 
 
-def arrange(source: Sequence[Group], sizes: Mapping[str, int], ours: Tensor, theirs: Tensor) -> tuple[Step, ...] | None:
+def arrange(
+    source: Sequence[Group], sizes: Mapping[str, int], written: Lengths, ours: Tensor, theirs: Tensor
+) -> tuple[Step, ...] | None:
     """Return the steps that take the entries of `ours` to their places in `theirs`; None if no order of axes does.
 
-    `source` names the axes of `ours`. `sizes` gives their lengths, and those of axes along which entries may be copied.
+    `source` names the axes of `ours`. `sizes` gives their lengths, and those of axes along which entries may be copied;
+    those of `written` have to stand behind the pattern.
     Of several arrangements, return the nearest to the given order, and one without a flip before one with.
     """
     atoms = tuple(axis for group in source for axis in group if sizes[axis] > 1)
@@ -44,8 +48,11 @@ def arrange(source: Sequence[Group], sizes: Mapping[str, int], ours: Tensor, the
             continue
         if _matches(_flip(ours, source, sizes, flipped), atoms, order, sizes, theirs):
             target = _with_units(groups, source, sizes)
-            step = EinopsStep(Pattern(tuple(source), target), dict(sizes))
-            return (*_flip_step(source, flipped, flippable), step)
+            pattern = Pattern(tuple(source), target)
+            named = {axis for group in (*source, *target) for axis in group}
+            step = Rearrangement(pattern, tuple(entry for entry in written if entry[0] in named))
+            flips = (Operation("flip", axis) for axis in flipped)
+            return steps_of(Relayout((step, *flips)), tuple(ours.shape), sizes)
     return None
 
 
@@ -129,13 +136,6 @@ def _flip(ours: Tensor, source: Sequence[Group], sizes: Mapping[str, int], flipp
     names = [axis for group in source for axis in group]
     apart = ours.reshape([sizes[axis] for axis in names])
     return apart.flip([names.index(axis) for axis in flipped]).reshape(ours.shape)
-
-
-def _flip_step(source: Sequence[Group], flipped: Group, kernel: Sequence[str]) -> tuple[Step, ...]:
-    if not flipped:
-        return ()
-    text = "kernel flipped" if list(flipped) == list(kernel) else f"flipped along {' '.join(flipped)}"
-    return (Flip(tuple(source.index((axis,)) - len(source) for axis in flipped), text),)
 
 
 def _with_units(groups: Sequence[Group], source: Sequence[Group], sizes: Mapping[str, int]) -> tuple[Group, ...]:

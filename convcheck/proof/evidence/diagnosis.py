@@ -5,14 +5,17 @@ Signatures suggest a layout; integer probes prove it before it is reported.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
+from convcheck.config.case import Case
 from convcheck.errors import PatternError
 from convcheck.proof.context import Context, Evidence
-from convcheck.proof.evidence import integer_probes
+from convcheck.proof.evidence import floating_point, integer_probes
 from convcheck.proof.evidence.arrangements import arrange
 from convcheck.proof.evidence.differences import describe_differences
 from convcheck.proof.evidence.probes import draw_probe, make_plan
@@ -21,8 +24,10 @@ from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Finding, Kind
 from convcheck.rewriting.steps import EinopsStep
 from convcheck.rewriting.transplant import Merge, Move, Transplant
+from convcheck.sides.samples import Sample
 from convcheck.sides.side import CannotRunError, Side
 from convcheck.sizes.patterns import Group, Pattern
+from convcheck.sizes.relayouts import Lengths
 
 
 @dataclass(frozen=True)
@@ -32,29 +37,37 @@ class Correction:
     source: str
     claimed: str
     matching: str
+    how: str = "exactly"
 
     def __str__(self) -> str:
-        return f"{self.source} was laid out as '{self.claimed}', and '{self.matching}' matches exactly"
+        return f"{self.source} was laid out as '{self.claimed}', and '{self.matching}' matches {self.how}"
 
 
 def examine(context: Context) -> Evidence:
-    """Say what is wrong where weights do not fit, or outputs differ on integers; otherwise return no findings."""
-    pair, result, seed = context.pair, context.result, context.case.seed
+    """Say what is wrong where weights do not fit, or outputs differ; otherwise return no findings.
+
+    Outputs differ on integers, or in float64 where a user laid out weights of a side that integers cannot probe.
+    """
+    pair, result, case = context.pair, context.result, context.case
     misfit = any(reason.kind is Kind.WEIGHT_SHAPES for reason in result.reasons)
-    if not misfit and result.exact.status is not Agreement.DIFFERENT:
+    if not misfit and not _differs(pair, case, result.exact.status):
         return Evidence(Agreement.NOT_APPLICABLE)
-    if mended := corrections(pair, context.claim.usual_transplant(), seed):
+    if mended := corrections(pair, context.claim.usual_transplant(), case):
         findings = tuple(Finding(Kind.LAYOUT, str(correction)) for correction in mended)
-        return Evidence(Agreement.DIFFERENT, findings, details={"suggestion": mended[0].matching})
+        claimed = {source: str(relayout) for source, relayout in case.transplant.items()}
+        corrected = {correction.source: correction.matching for correction in mended}
+        details = {"suggestion": mended[0].matching, "suggestions": {**claimed, **corrected}}
+        return Evidence(Agreement.DIFFERENT, findings, details=details)
     # A reader with a correction needs no differences.
-    texts = () if misfit else visible_differences(pair, seed, result.exact.probes)
+    texts = () if misfit else visible_differences(pair, case.seed, result.exact.probes)
     return Evidence(Agreement.DIFFERENT, tuple(Finding(Kind.DIFFERENCE, text) for text in texts))
 
 
 def visible_differences(pair: Pair, seed: int, probes: int) -> tuple[str, ...]:
     """Return sentences on how the outputs differ on the last of `probes` probes."""
     degree = pair.reference.degree
-    assert degree is not None
+    if degree is None:
+        return ()
     probe = draw_probe(pair, make_plan(pair, degree), seed, probes - 1)
     reference, candidate = probe.outputs()
     if reference.shape != candidate.shape:
@@ -63,20 +76,30 @@ def visible_differences(pair: Pair, seed: int, probes: int) -> tuple[str, ...]:
     return tuple(describe_differences(pair.reference, parameters, reference, candidate))
 
 
-def corrections(pair: Pair, usual: Transplant, seed: int) -> tuple[Correction, ...]:
+def _differs(pair: Pair, case: Case, exact: Agreement) -> bool:
+    """Tell whether a wrong layout may be at fault."""
+    if pair.reference.degree is None:
+        # The catalogue's own layouts are not in question.
+        return bool(case.transplant) and not _is_proved(pair, case)
+    return exact is Agreement.DIFFERENT
+
+
+def corrections(pair: Pair, usual: Transplant, case: Case) -> tuple[Correction, ...]:
     """Return the changes of a pair's mapping that make both sides identical; empty if no layout does.
 
     `usual` is the catalogue's mapping. Where it matches, its patterns are the ones suggested.
     """
+    how = "exactly" if pair.reference.degree is not None else "in float64"
     try:
-        for mended in _mended(pair, usual, seed):
+        for mended in _mended(pair, usual, case.seed):
             changed = [
-                Correction(before.sources[0], str(before), str(after))
+                Correction(before.source, before.layout, after.layout, how)
                 for before, after in zip(pair.mapping.moves, mended.moves, strict=True)
-                if str(before) != str(after)
+                if isinstance(before, Move) and isinstance(after, Move) and not moves_alike(before, after)
             ]
-            if changed and _is_proved(replace(pair, mapping=mended), seed):
-                return tuple(changed)
+            if changed and _is_proved(replace(pair, mapping=mended), case):
+                # The parts of a parameter are laid out alike.
+                return tuple(dict.fromkeys(changed))
     except (CannotRunError, PatternError):
         # A candidate that does not even run shows nothing.
         pass
@@ -108,25 +131,47 @@ def _matching_move(side: Side, claimed: Move, usual: Move | Merge | None, ours: 
     for move in (claimed, usual):
         if isinstance(move, Move) and agrees(move, ours, theirs):
             return move
-    for source in _spellings(side, claimed, usual):
-        kernel = {axis: length for axis, length in side.axis_sizes.items() if axis != "g"}
-        lengths = Pattern(tuple(source), tuple(source)).sizes(claimed.shape, side.axis_sizes)
-        steps = arrange(source, {**kernel, **lengths}, ours, theirs)
+    for source, written in _spellings(side, claimed, usual):
+        known = {**side.axis_sizes, **dict(written)}
+        lengths = Pattern(tuple(source), tuple(source)).sizes(claimed.shape, known)
+        kernel = {axis: length for axis, length in known.items() if axis != "g"}
+        steps = arrange(source, {**kernel, **lengths}, written, ours, theirs)
         if steps is not None:
             return replace(claimed, steps=steps)
     return None
 
 
-def _spellings(side: Side, claimed: Move, usual: Move | Merge | None) -> Iterator[Sequence[Group]]:
-    """Yield names for the axes of a parameter: those in the moves, the layer's, and `a0`, `a1`, ..."""
+def _spellings(side: Side, claimed: Move, usual: Move | Merge | None) -> Iterator[tuple[Sequence[Group], Lengths]]:
+    """Yield names for the axes of a parameter: those in the moves, with lengths; the layer's, and `a0`, `a1`, ..."""
     for move in (claimed, usual):
         if isinstance(move, Move):
-            yield from (step.pattern.source for step in move.steps[:1] if isinstance(step, EinopsStep))
+            yield from ((step.pattern.source, step.written) for step in move.steps[:1] if isinstance(step, EinopsStep))
     if claimed.source in side.parameter_axes:
-        yield side.parameter_axes[claimed.source]
-    yield tuple((f"a{number}",) for number in range(len(claimed.shape)))
+        yield side.parameter_axes[claimed.source], ()
+    yield tuple((f"a{number}",) for number in range(len(claimed.shape))), ()
 
 
-def _is_proved(pair: Pair, seed: int) -> bool:
-    evidence = integer_probes.probe(pair, seed)
+def moves_alike(first: Move, second: Move) -> bool:
+    """Tell whether two moves of a parameter take every entry to the same places, however they are written."""
+    if first.result() != second.result():
+        return False
+    # Entries are numbered from 1, so that none is taken for a zero that a move adds.
+    numbered = {first.source: torch.arange(1.0, math.prod(first.shape) + 1, dtype=torch.float64).reshape(first.shape)}
+    return torch.equal(first.forward(numbered), second.forward(numbered))
+
+
+def _is_proved(pair: Pair, case: Case) -> bool:
+    """Tell whether both sides agree on integers, or in float64 where integers cannot probe them."""
+    if pair.reference.degree is None:
+        wide = replace(case, dtype="float64", device="cpu", tolerance=None)
+        drawn = floating_point.draw(pair, wide)
+        generator = torch.Generator().manual_seed((case.seed * 1_000_003 + 600_011) % 2**63)
+        # Torch fills some biases with zeros, in which no order shows.
+        parameters = {
+            name: tensor if tensor.any() else torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype)
+            for name, tensor in drawn.parameters.items()
+        }
+        measured = floating_point.measure(pair, wide, Sample(drawn.inputs, parameters))
+        return measured.shapes.reference == measured.shapes.candidate and not measured.faults
+    evidence = integer_probes.probe(pair, case.seed)
     return evidence.status is Agreement.IDENTICAL and not evidence.findings

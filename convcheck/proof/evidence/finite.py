@@ -14,18 +14,31 @@ from convcheck.results import Sides
 from convcheck.rewriting.precision import Arithmetic
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
-from convcheck.sides.side import CannotRunError
+from convcheck.sides.side import CannotRunError, Side
 
 
 def faults(sample: Sample) -> Iterator[str]:
     """Yield a sentence for every tensor that holds NaN or infinity, with the place of the first."""
     for name, tensor in sample.tensors().items():
-        broken = ~tensor.isfinite()
-        if broken.any():
-            first = tuple(broken.nonzero()[0].tolist())
-            count = int(broken.sum())
-            others = f", the first of {count} such of {tensor.numel()} numbers" if count > 1 else ""
-            yield f"{name}{list(first)} is {float(tensor[first])}{others}: NaN and infinity equal nothing"
+        yield from _at_first(name, tensor, ~tensor.isfinite(), "NaN and infinity equal nothing")
+
+
+def variance_faults(side: Side, sample: Sample) -> Iterator[str]:
+    """Yield a sentence for every variance that has no root with its eps, or is mostly cancelled by it."""
+    for name, statistic in side.statistics.items():
+        if statistic.eps is not None:
+            variance = sample.parameters[name].double()
+            impossible = variance + statistic.eps <= (-variance).clamp(min=0)
+            yield from _at_first(name, variance, impossible, f"with eps={statistic.eps:g} that is no variance")
+
+
+def _at_first(name: str, tensor: Tensor, broken: Tensor, why: str) -> Iterator[str]:
+    """Yield a sentence on the first of the places where `broken`, of the tensor's shape, is True; none if it is not."""
+    if broken.any():
+        first = tuple(broken.nonzero()[0].tolist())
+        count = int(broken.sum())
+        others = f", the first of {count} such of {tensor.numel()} numbers" if count > 1 else ""
+        yield f"{name}{list(first)} is {float(tensor[first]):g}{others}: {why}"
 
 
 def check_range(dtype: str, unit: Arithmetic, sample: Sample, pair: Pair, outputs: Sides[Tensor]) -> None:
@@ -34,11 +47,13 @@ def check_range(dtype: str, unit: Arithmetic, sample: Sample, pair: Pair, output
     `sample` holds the numbers of the run, rounded to the dtype, as float64.
 
     Raises:
-        CannotRunError: an input, a parameter or an intermediate number is beyond the largest of the dtype, so the run
-            says nothing about the rewrite.
+        CannotRunError: an input, a parameter or an intermediate number is beyond the largest of the dtype, or a
+            variance too small for it, so the run says nothing about the rewrite.
     """
     if outputs.reference.isfinite().all() and outputs.candidate.isfinite().all():
         return
+    if impossible := "; ".join(variance_faults(pair.reference, sample)):
+        raise CannotRunError(f"underflow: rounded to {dtype}, {impossible}")
     given = all(bool(tensor.isfinite().all()) for tensor in sample.tensors().values())
     largest = _largest_between(pair, sample) if given else torch.inf
     if largest > unit.largest:

@@ -10,15 +10,26 @@ from torch import Tensor
 
 from convcheck.config.case import Case, Tolerance
 from convcheck.proof.context import Context, Evidence
-from convcheck.proof.evidence import finite, repetition, rounding, strength, underflow
+from convcheck.proof.devices import missing
+from convcheck.proof.evidence import finite, repetition, rounding, underflow
+from convcheck.proof.evidence.flushing import flushes
 from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Deviation, Finding, Kind, Sides
 from convcheck.rewriting.precision import Arithmetic, arithmetic
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
-from convcheck.sides.side import CannotRunError, torch_may_refuse
+from convcheck.sides.side import CannotRunError, Side, torch_may_refuse
 from convcheck.sizes.patterns import Shape
+
+FAITHFUL = 1e-145
+"""A norm above it is made of squares that float64 holds; one below is taken to be as large as it can be."""
+
+IDLE = 4.0
+"""A bound that is so many times the outputs, on average, tells nothing: where a hundred outputs are compared with
+others that have nothing to do with them, the worst are about so far apart."""
+
+HALF = ("bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -35,30 +46,38 @@ class Measurement:
     faults: tuple[str, ...] = ()
     platform_faults: tuple[str, ...] = ()
     notes: tuple[Finding, ...] = ()
+    looseness: float | None = None
+    """The bound, or the tolerance, over the outputs, both on average; None where all outputs are zero."""
 
 
 def examine(context: Context) -> Evidence:
-    """Compare both sides in the asked dtype; also in float64, where no exact argument finds small faults."""
-    pair, case = context.pair, context.case
+    """Compare both sides in the asked dtype, on the weights that the case brings, if it brings any."""
+    pair, case, result = context.pair, context.case, context.result
     measured = measure(pair, case, with_real_weights(draw(pair, case), case))
     findings = [Finding(Kind.ROUNDING, text) for text in measured.faults]
-    exact = context.result.exact.status
-    proved = exact is Agreement.IDENTICAL
-    transformed = pair.candidate.transform_error is not None
-    if case.dtype != "float64" and (pair.reference.degree is None or transformed):
-        # float64 stands in for a missing exact argument. After a transform, integer probes are rounded, which hides
-        # small faults; float64 finds those.
-        wide = replace(case, dtype="float64")
-        wider = measure(pair, wide, with_real_weights(draw(pair, wide), case)).faults
-        findings += [Finding(Kind.ROUNDING, text) for text in wider]
-        proved = not wider and exact is not Agreement.DIFFERENT
-    if proved and measured.platform_faults:
-        agree = "on integers" if exact is Agreement.IDENTICAL else "in float64"
+    exact = result.exact.status
+    agree = "on integers" if exact is Agreement.IDENTICAL else "in float64"
+    doubted = any(reason.kind in (Kind.ROUNDING, Kind.INCONCLUSIVE) for reason in result.reasons)
+    if measured.platform_faults and exact is not Agreement.DIFFERENT and not doubted:
         conclusion = f"both agree {agree}, so the rewrite is right, and the arithmetic of this platform is off"
         findings += [Finding(Kind.PLATFORM, text) for text in (*measured.platform_faults, conclusion)]
+    notes = list(measured.notes)
+    loose = idle(case, measured)
+    if loose and not (findings or result.reasons):
+        # Half a precision is too little for the softmax of an attention of some width, whatever its numbers are.
+        inherent = pair.reference.degree is None and case.dtype in HALF and case.tolerance is None
+        notes.append(Finding(Kind.ROUNDING, f"{loose}; what tells is that both agree {agree}", weak=not inherent))
     details = {"error": measured.deviation, "referee": measured.referee, "output_shape": measured.shapes}
-    status = Agreement.DIFFERENT if findings else Agreement.IDENTICAL
-    return Evidence(status, tuple(findings), measured.notes, details)
+    return Evidence(Agreement.DIFFERENT if findings else Agreement.IDENTICAL, tuple(findings), tuple(notes), details)
+
+
+def idle(case: Case, measured: Measurement) -> str | None:
+    """Return a sentence on a bound, or a tolerance, that is so loose that it tells nothing; None if it is not."""
+    looseness = measured.looseness
+    if looseness is None or looseness < IDLE:
+        return None
+    limit = "bound" if case.tolerance is None else "tolerance"
+    return f"in {case.dtype} the {limit} is {looseness:.3g} times the outputs, so others would be within it, too"
 
 
 def draw(pair: Pair, case: Case) -> Sample:
@@ -85,14 +104,14 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
     shapes: Sides[Shape | None] = Sides(tuple(outputs.reference.shape), tuple(outputs.candidate.shape))
     if shapes.reference != shapes.candidate:
         return Measurement(Deviation(), Sides(None, None), shapes)
-    broken = tuple(finite.faults(drawn))
-    if not broken:
+    broken, impossible = tuple(finite.faults(drawn)), tuple(finite.variance_faults(pair.reference, drawn))
+    if not broken and not impossible:
         finite.check_range(case.dtype, unit, widened, pair, outputs)
-    sides = _derived(pair, widened, unit, truth, outputs)
+    sides, losing = _derived(pair, widened, unit, truth, outputs), ""
+    if not rounding.within(outputs, sides.reference + sides.candidate):
+        sides, losing = _as_flushed(pair, case, widened, unit, truth, outputs, sides)
     limit = derived = sides.reference + sides.candidate
-    notes = [Finding(Kind.ROUNDING, note) for note in unit.notes]
-    if pair.reference.degree is None:
-        notes += strength.symmetries(drawn.parameters)
+    notes = [Finding(Kind.ROUNDING, note) for note in (*unit.notes, *filter(None, [losing]))]
     if case.tolerance is not None:
         limit = case.tolerance.atol + case.tolerance.rtol * outputs.reference.abs()
         notes.append(Finding(Kind.ROUNDING, _tolerance_note(case.tolerance, limit, derived)))
@@ -103,20 +122,21 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
     referee: Sides[float | None] = Sides(None, None)
     if dtype != torch.float64:
         referee = Sides(rounding.rms(outputs.reference, truth.output), rounding.rms(outputs.candidate, truth.output))
-    # NaN in the inputs explains NaN in the outputs: report the inputs only.
+    # NaN in the inputs explains NaN in the outputs, as a negative variance does: report the inputs only.
     faults = broken or _faults(case, outputs, limit, deviation)
-    judge = dtype != torch.float64 and faults and not broken and not rounding.within(outputs, derived)
+    if faults and (broken or impossible):
+        faults = (*broken, *impossible)
+    judge = dtype != torch.float64 and faults and not (broken or impossible) and not rounding.within(outputs, derived)
     platform_faults = tuple(_platform_faults(case, outputs, sides, truth)) if judge else ()
-    return Measurement(deviation, referee, shapes, faults, platform_faults, tuple(notes))
+    return Measurement(
+        deviation, referee, shapes, faults, platform_faults, tuple(notes), rounding.looseness(limit, truth.output)
+    )
 
 
 def _device(name: str) -> torch.device:
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise CannotRunError(
-            f"device {name}: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices here"
-        )
-    return device
+    if reason := missing(name):
+        raise CannotRunError(f"device {name}: {reason}")
+    return torch.device(name)
 
 
 def _derived(
@@ -132,15 +152,62 @@ def _derived(
         apart = pair.analysis(sample, unit)
         return Sides(apart / 2, apart / 2)
     terms = pair.sum_lengths.terms
-    lost = underflow.lost_between(pair, sample)
-    moment = repetition.moment(pair, sample, terms, unit.accumulator)
+    lost = underflow.lost_between(pair, sample, unit)
+    moment = repetition.moment(pair, sample, terms, unit.accumulator) if unit.accumulator else float(terms)
     roundings = Sides(reference.roundings, candidate.roundings)
     derived = rounding.bound(unit, terms, reference.degree - 1, truth, outputs, roundings, lost, moment)
+    flushed = underflow.flushed(pair, sample, unit, truth.magnitude)
+    derived = Sides(derived.reference + flushed, derived.candidate + flushed)
     if candidate.transform_error is not None:
         # A transform errs relative to the norms of what it transforms, not to single entries.
         rows = candidate.transform_error(sample)
-        derived = Sides(derived.reference, derived.candidate + (unit.accumulator + 2 * unit.factor) * rows)
+        rows = (unit.accumulator + 2 * unit.factor) * rows + unit.sum_underflow * _transform_losses(candidate, sample)
+        derived = Sides(derived.reference, derived.candidate + rows)
     return derived
+
+
+def _transform_losses(candidate: Side, sample: Sample) -> Tensor:
+    """Return how often a transform loses what a product does below the normal range, at most: `[*output]`, float64.
+
+    It loses as much of every number that it makes of inputs, of weights and of their products; these losses reach the
+    output as numbers of their size do, and what bounds that in units of u is no less than in units of what is lost.
+    """
+    assert candidate.transform_error is not None
+    ones = Sample(sample.inputs, sample.parameters).mapped(torch.ones_like)
+    mixed = (Sample(ones.inputs, sample.parameters), Sample(sample.inputs, ones.parameters), ones)
+    return sum(map(candidate.transform_error, mixed), torch.zeros((), dtype=torch.float64))
+
+
+def _as_flushed(
+    pair: Pair,
+    case: Case,
+    sample: Sample,
+    unit: Arithmetic,
+    truth: rounding.Truth,
+    outputs: Sides[Tensor],
+    sides: Sides[Tensor],
+) -> tuple[Sides[Tensor], str]:
+    """Return the bounds with what each side's kernels flush, if that may explain the distance, and a note on it."""
+    flushing = unit.flushing()
+    if pair.reference.degree is None:
+        wider = _derived(pair, sample, flushing, truth, outputs)
+    else:
+        # What is lost is added to what is rounded.
+        losses = _derived(pair, sample, replace(flushing, accumulator=0.0, output=0.0, factor=0.0), truth, outputs)
+        wider = Sides(sides.reference + losses.reference, sides.candidate + losses.candidate)
+    if not rounding.within(outputs, wider.reference + wider.candidate):
+        return sides, ""
+    with torch_may_refuse(), torch.no_grad():
+        losing = {
+            name: getattr(wider, name)
+            for name, run in (("reference", pair.run_reference), ("candidate", pair.run_candidate))
+            if flushes(run, pair.reference, unit, _device(case.device), case.dtype)
+        }
+    names = " and ".join(f"the {name}'s" for name in losing)
+    note = (
+        f"below {flushing.flushed:.3g}, {names} kernels here flush numbers of {case.dtype} to zero, as the bound knows"
+    )
+    return replace(sides, **losing), note if losing else ""
 
 
 def float64_reference(pair: Pair, sample: Sample) -> rounding.Truth:
@@ -150,11 +217,13 @@ def float64_reference(pair: Pair, sample: Sample) -> rounding.Truth:
     if reference.degree is None:
         return rounding.Truth(output, torch.zeros_like(output), output.abs(), output.abs())
     zeros = tuple(torch.zeros_like(tensor) for tensor in sample.inputs)
+    magnitude = pair.run_reference(samples.magnitudes(reference, sample))
+    norm = pair.run_reference(samples.squares(reference, sample)).sqrt()
     return rounding.Truth(
         output=output,
         bias=pair.run_reference(Sample(zeros, sample.parameters)),
-        magnitude=pair.run_reference(samples.magnitudes(reference, sample)),
-        norm=pair.run_reference(samples.squares(reference, sample)).sqrt(),
+        magnitude=magnitude,
+        norm=torch.where(norm > FAITHFUL, norm.minimum(magnitude), magnitude),
     )
 
 
@@ -186,6 +255,9 @@ def _platform_faults(case: Case, outputs: Sides[Tensor], limits: Sides[Tensor], 
         if worst is None or (deviation.ratio is not None and deviation.ratio <= 1):
             continue
         value, exact = worst.values.candidate, worst.values.reference
+        if exact is None:
+            # float64 cannot tell either.
+            continue
         yield (
             f"the {name} in {case.dtype} is farther from float64 than its roundings explain: at {list(worst.at)} "
             f"it is {value if value is None else format(value, '.9g')}, and float64 gives {exact:.9g}"

@@ -82,9 +82,18 @@ def make_plan(pair: Pair, degree: int) -> Plan:
     gain = pair.candidate.gain
     magnitude = max(1, root(EXACT // pair.sum_lengths.longest, degree))
     if gain:
-        magnitude = max(1, min(magnitude, math.isqrt(int(QUARTER / (UNIT_ROUNDOFF * gain)))))
-    probes = math.ceil(math.log(FALSE_ACCEPT) / math.log(degree / (2 * magnitude + 1)))
-    return Plan(degree, magnitude, probes, UNIT_ROUNDOFF * gain * magnitude**2)
+        magnitude = min(magnitude, largest_next_to_integers(gain))
+    return Plan(degree, magnitude, probe_count(degree, magnitude), UNIT_ROUNDOFF * gain * magnitude**2)
+
+
+def largest_next_to_integers(gain: float) -> int:
+    """Return the largest M for which a transform of this `Side.gain` lands near enough to whole numbers; 1 at least."""
+    return max(1, math.isqrt(int(QUARTER / (UNIT_ROUNDOFF * gain))))
+
+
+def probe_count(degree: int, magnitude: int) -> int:
+    """Return how many probes a polynomial that is not zero is a root of with a probability under FALSE_ACCEPT."""
+    return math.ceil(math.log(FALSE_ACCEPT) / math.log(degree / (2 * magnitude + 1)))
 
 
 def root(number: int, degree: int) -> int:
@@ -96,8 +105,13 @@ def root(number: int, degree: int) -> int:
     return guess
 
 
+def stream(seed: int, number: int) -> torch.Generator:
+    """Return the stream of random numbers that probe `number` has of its own."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + number) % 2**63)
+
+
 def draw_probe(pair: Pair, plan: Plan, seed: int, number: int) -> Probe:
-    """Draw a probe and run both sides on it. Every `number` has its own stream of the seed."""
-    generator = torch.Generator().manual_seed((seed * 1_000_003 + number) % 2**63)
+    """Draw a probe and run both sides on it."""
+    generator = stream(seed, number)
     sample = samples.integers(pair.reference, plan.magnitude, generator)
     return Probe(sample, *pair.run(sample), generator, plan.magnitude, rounded=pair.candidate.gain > 0)

@@ -40,8 +40,10 @@ def moment(pair: Pair, sample: Sample, terms: int, unit: float) -> float:
     if terms < SHORT:
         return float(terms)
     bits = max(1, min(52, math.floor(-math.log2(terms * unit))))
-    squares = [_signed_sums(pair, sample, bits, run).square() for run in range(RUNS)]
-    largest = float(torch.stack(squares).mean(0).max())
+    squares = _signed_sums(pair, sample, bits, 0).square_()
+    for run in range(1, RUNS):
+        squares += _signed_sums(pair, sample, bits, run).square_()
+    largest = float(squares.max()) / RUNS
     return min(largest, float(terms) ** 2) if largest > CHANCE * terms else float(terms)
 
 
@@ -67,8 +69,15 @@ def _signs(values: Tensor, bits: int, seed: int) -> Tensor:
     if values.dtype == torch.bool:
         return values
     significand, exponent = torch.frexp(values.abs())
-    mixed = (significand * 2.0**bits).round().long() * _ODD[1] + exponent.long() * _ODD[2] + seed * _ODD[0] % 2**62
+    # In place, since weights may be large.
+    mixed = significand.mul_(2.0**bits).round_().long().mul_(_ODD[1])
+    del significand
+    mixed += exponent.long().mul_(_ODD[2]).add_(seed * _ODD[0] % 2**62)
+    del exponent
     for shift in _SHIFTS:
         # An arithmetic shift of int64 brings ones in; they are cut away.
-        mixed = (mixed ^ ((mixed >> shift) & ((1 << (64 - shift)) - 1))) * _ODD[0]
-    return torch.where(((mixed >> 40) & 1) == 1, 1.0, -1.0).to(values.dtype) * values.sign()
+        mixed ^= (mixed >> shift).bitwise_and_((1 << (64 - shift)) - 1)
+        mixed *= _ODD[0]
+    positive = mixed.bitwise_and_(1 << 40) != 0
+    del mixed
+    return values.sign().mul_(torch.where(positive, 1.0, -1.0))

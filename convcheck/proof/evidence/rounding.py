@@ -3,13 +3,14 @@
 Entry by entry, with K products in a sum, `mag = |W| * |x| + |b|`, u_acc the unit roundoff of the accumulator and u_out
 that of the output's dtype:
 
-    |error| <= 2 * c * (min(K, lambda * sqrt(F2)) * u_acc * mag + K * u_acc * norm)
+    |error| <= 2 * c * (max(lambda * sqrt(K), min(K, lambda * sqrt(F2))) * u_acc * mag + K * u_acc * norm)
                + what each side's roundings to the dtype add
 
 The first term is N. J. Higham and T. Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019, theorem 3.1,
-with lambda = 6, for each of the two sums; F2 is K, or more where products repeat one another, see `repetition`, and K
-alone is the bound that assumes nothing. In a chain of c sums, of K1, K2, ... products, the error of each reaches the
-output through the magnitudes of the others, and none is longer than K = K1 * K2 * ...: hence the factor c.
+with lambda = 6, for each of the two sums; F2 is K, or more where products repeat one another, see `repetition`. It is
+never less than lambda * sqrt(K), and where products repeat it is no more than K, the bound that assumes nothing. In a
+chain of c sums, of K1, K2, ... products, the error of each reaches the output through the magnitudes of the others, and
+none is longer than K = K1 * K2 * ...: hence the factor c.
 
 The theorem takes errors to be independent on average. They are not where one product, or the bias, outweighs the others
 so far that these are lost when they are added to it, all in one direction: then up to K additions lose u_acc times that
@@ -23,9 +24,9 @@ normal range. So a side adds
     u_out * (|y - b| + |y|)      where the product is stored, and the bias added to it,
     u_out * R * mag              where R partial sums are stored, since mag bounds every one of them,
 
-and s/2 for every rounding, for every product that is stored, and for what is lost on the way. Where factors are rounded
-to f > u_acc before they are multiplied (TF32), each product of d factors is off by d * f of itself, and each side by as
-much of mag.
+and s/2 for every rounding, for every product that is stored, and for what is lost on the way; and s/2 of the
+accumulator for every product in it, see `underflow`. Where factors are rounded to f > u_acc before they are multiplied
+(TF32), each product of d factors is off by d * f of itself, and each side by as much of mag.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ def bound(
     """Return the bound above for each side, entry by entry. All tensors are float64 and of the outputs' shape.
 
     `terms` is K, the most products in one output; `sums` is c, the number of chained sums; `moment` is F2. `lost` is
-    how many times s/2, half of the smallest positive number, is lost before the output, see `underflow`.
+    how many times s/2, half of the smallest positive number, is lost before the output, see `underflow`; where the
+    platform flushes, the smallest normal number takes the place of s/2.
     """
     additions = max(LAMBDA * math.sqrt(terms), min(terms, LAMBDA * math.sqrt(moment)))
     relative = sums * additions * unit.accumulator + (sums + 1) * unit.factor
@@ -82,7 +84,8 @@ def bound(
             size = rounded.sums * torch.maximum(output.abs(), truth.output.abs())
             if rounded.bias_apart:
                 size = size + (truth.output - truth.bias).abs()
-        return accumulated + unit.output * size + (times + terms * rounded.products_apart + lost) * unit.smallest / 2
+        stored = (times + terms * rounded.products_apart + lost) * unit.underflow
+        return accumulated + unit.output * size + stored + sums * terms * unit.sum_underflow
 
     return Sides(
         side(outputs.reference, roundings.reference, lost.reference),
@@ -122,6 +125,11 @@ def within(outputs: Sides[Tensor], limit: Tensor) -> bool:
     """
     error = (outputs.reference - outputs.candidate).abs()
     return bool((error <= limit).all())
+
+
+def looseness(limit: Tensor, output: Tensor) -> float | None:
+    """Return the mean of `limit` over that of `|output|`, of one shape; None if all outputs are zero."""
+    return float(limit.mean() / output.abs().mean()) if output.any() else None
 
 
 def spacing(value: float, unit: Arithmetic) -> float:

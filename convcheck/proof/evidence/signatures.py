@@ -66,10 +66,11 @@ def agrees(move: Move, ours: Tensor, theirs: Tensor) -> bool:
     places = torch.arange(ours.numel()).reshape(ours.shape)
     if move.result() != tuple(theirs.shape):
         return False
-    # Entries are numbered from 1, so that 0 marks the zeros that some moves add.
-    sources = move.forward({move.source: (places + 1).double()}).long().flatten()
-    filled = sources > 0
-    back = torch.zeros(ours.numel(), dtype=torch.int64).index_add_(0, sources[filled] - 1, theirs.flatten()[filled])
+    # Entries are numbered from 1, so that 0 marks the zeros that some moves add; some change the sign, too.
+    numbers = move.forward({move.source: (places + 1).double()}).long().flatten()
+    filled = numbers != 0
+    sources, signs = numbers[filled].abs() - 1, numbers[filled].sign()
+    back = torch.zeros(ours.numel(), dtype=torch.int64).index_add_(0, sources, signs * theirs.flatten()[filled])
     moved = torch.zeros(ours.numel(), dtype=torch.bool)
-    moved[sources[filled] - 1] = True
+    moved[sources] = True
     return torch.equal(back[moved], ours.flatten()[moved])

@@ -1,64 +1,130 @@
-"""Finds what a probe could not show of a wrong rewrite.
+"""Finds what no probe of a case could show of a wrong rewrite.
 
 Some weaknesses follow from shapes alone: with one channel, or a patch of one position, several orders of axes are the
-same. The others are measured: if the gradient of a weight does not change when two of its axes are swapped, or one is
-flipped, the probe cannot detect that swap or flip; an entry that never meets an input is not tested.
+same. The others are observed on the reference: an entry whose gradient is always 0 meets no input, and where the
+gradient of a weight never changes when two of its axes are swapped, or one is flipped, no input can detect that swap or
+flip.
+
+None of it is left to chance. At ones the gradient of a polynomial counts the products that an entry is in, so it is 0
+for those alone that are in none. Swaps and flips are identities of polynomials, and count if they hold at as many
+random integers as a proof takes; one that holds by chance is improbable by the same bound, see `probes`. A layer that
+is no polynomial is observed at normal numbers: where a gradient that is 0 but for its rounding is 0 once, it is not so
+again and again.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-from convcheck.results import Finding, Kind
+from convcheck.proof.context import Context, Evidence
+from convcheck.proof.evidence.probes import EXACT, probe_count, root, stream
+from convcheck.proof.pair import Pair, pull_back
+from convcheck.results import Agreement, Finding, Kind
+from convcheck.sides import samples
+from convcheck.sides.samples import Sample, whole_numbers
 from convcheck.sides.side import Side
 
+NORMALS = 8
+"""Samples of normal numbers, at most."""
 
-def weaknesses(side: Side, output: Tensor, gradients: Mapping[str, Tensor]) -> Iterator[Finding]:
-    """Yield, as notes, what a case leaves untested.
 
-    `output`, `[*output]`, is the reference's on a probe; `gradients` are those of its inputs and parameters by name, of
-    their shapes.
+class Observation(NamedTuple):
+    """The reference's output at a sample, and the gradients of its inputs and parameters for one cotangent."""
+
+    output: Tensor
+    gradients: Mapping[str, Tensor]
+
+
+def examine(context: Context) -> Evidence:
+    """Return, as notes, what the case leaves untested."""
+    pair = context.pair
+    notes = weaknesses(pair.reference, observations(pair, context.case.seed))
+    return Evidence(Agreement.NOT_APPLICABLE, notes=tuple(notes))
+
+
+def observations(pair: Pair, seed: int) -> Iterator[Observation]:
+    """Yield the reference at ones and at random integers; at normal numbers, if it is no polynomial."""
+    side = pair.reference
+    if side.degree is None:
+        parameters = {name: tensor.detach().double() for name, tensor in side.module.named_parameters()}
+        for number in range(NORMALS):
+            generator = stream(seed, number)
+            sample = samples.normals(side, parameters, torch.float64, generator).mapped(_variable)
+            yield _observe(pair, sample, partial(torch.randn, generator=generator, dtype=torch.float64))
+        return
+    yield _observe(pair, samples.ones(side), partial(torch.ones, dtype=torch.float64))
+    magnitude = root(EXACT // pair.sum_lengths.longest, side.degree)
+    for number in range(probe_count(side.degree, magnitude)):
+        generator = stream(seed, number)
+        sample = samples.integers(side, magnitude, generator)
+        yield _observe(pair, sample, partial(whole_numbers, magnitude=magnitude, generator=generator))
+
+
+def _variable(tensor: Tensor) -> Tensor:
+    return tensor.clone().requires_grad_()
+
+
+def _observe(pair: Pair, sample: Sample, draw_cotangent: samples.Draw) -> Observation:
+    output, variables = pair.run_reference(sample), sample.variables()
+    slopes = pull_back(output, list(variables.values()), draw_cotangent(tuple(output.shape)))
+    return Observation(output.detach(), dict(zip(variables, slopes, strict=True)))
+
+
+def weaknesses(side: Side, observed: Iterable[Observation]) -> Iterator[Finding]:
+    """Yield, as notes, what shapes leave untested, and what all observations do; no more of them are made than needed.
+
+    Their gradients are those of the inputs and parameters of `side` by name, of their shapes.
     """
-    texts = [*side.untested, *_of_output(output)]
-    for name, gradient in gradients.items():
-        if name in side.parameters:
-            texts += _of_parameter(side, name, gradient)
-        elif not gradient.any() and output.any():
-            # As the query and the key of one position, since a softmax over one score is 1.
-            texts.append(f"{name} makes no difference to any output")
-    yield from map(_weak, texts)
-
-
-def symmetries(parameters: Mapping[str, Tensor]) -> Iterator[Finding]:
-    """Yield, as notes, weights, `[o, i, ...]`, whose inputs and outputs could be swapped without a difference.
-
-    It matters for runs with given weights only: integer probes draw theirs.
-    """
-    for name, weight in parameters.items():
-        if weight.ndim > 1 and weight.shape[0] == weight.shape[1] > 1 and weight.equal(weight.transpose(0, 1)):
-            yield _weak(f"{name} is symmetric, so its inputs and outputs could be swapped without a difference")
+    unmet: dict[str, Tensor] = {}
+    coincidences: dict[tuple[str, str], None] | None = None
+    for output, gradients in observed:
+        unmet = {name: (gradient == 0) & unmet.get(name, True) for name, gradient in gradients.items()}
+        texts = dict.fromkeys(_coincidences(side, output, gradients))
+        coincidences = {key: None for key in texts if coincidences is None or key in coincidences}
+        if not coincidences and not any(mask.any() for mask in unmet.values()):
+            break
+    yield from map(_weak, side.untested)
+    silent = [(name, text) for name, mask in unmet.items() for text in _of_unmet(side, name, mask)]
+    # What meets no input is symmetric in whatever way.
+    names = {name for name, _ in silent}
+    yield from (_weak(text) for name, text in coincidences or {} if name not in names)
+    yield from (_weak(text) for _, text in silent)
 
 
 def _weak(text: str) -> Finding:
     return Finding(Kind.STRENGTH, text, weak=True)
 
 
-def _of_output(output: Tensor) -> Iterator[str]:
+def _of_unmet(side: Side, name: str, unmet: Tensor) -> Iterator[str]:
+    """Say how many entries of a variable meet no input; `unmet`, of its shape, is True for them."""
+    count = int(unmet.sum())
+    if name in side.parameters:
+        if count:
+            what = "none" if count == unmet.numel() else f"only {unmet.numel() - count}"
+            yield f"{what} of {unmet.numel()} entries of {name} ever meet an input; a larger one would test the others"
+    elif count == unmet.numel():
+        # As the query and the key of one position, since a softmax over one score is 1.
+        yield f"{name} makes no difference to any output"
+
+
+def _coincidences(side: Side, output: Tensor, gradients: Mapping[str, Tensor]) -> Iterator[tuple[str, str]]:
+    """Yield what an observation does not tell apart: the name of a variable, or nothing for the output, and a text."""
     if not output.any():
-        yield "all outputs are zero"
+        yield "", "all outputs are zero"
     elif output.numel() > 1 and bool((output == output.flatten()[0]).all()):
-        yield "all outputs are the same number"
+        yield "", "all outputs are the same number"
+    for name, gradient in gradients.items():
+        if name in side.parameters:
+            yield from ((name, text) for text in _of_parameter(side, name, gradient))
 
 
 def _of_parameter(side: Side, name: str, gradient: Tensor) -> Iterator[str]:
-    never = int((gradient == 0).sum())
-    if never:
-        what = "none" if never == gradient.numel() else f"only {gradient.numel() - never}"
-        yield f"{what} of {gradient.numel()} entries of {name} ever meet an input; a larger one would test the others"
-        return
     # Of the parts of an axis, such as groups and channels, the last one names it.
     axes = [group[-1] for group in side.parameter_axes[name]]
     for first, second in itertools.combinations(range(gradient.ndim), 2):

@@ -1,11 +1,17 @@
 """Bounds the error of values below the normal range that are stored between layers and then multiplied.
 
-Storing a value loses at most s/2, half of the smallest positive number (a sum of two stored numbers loses nothing). In
-a chain, the stages that follow multiply that loss: what stage i loses in R_i roundings reaches the output as
+Storing a value loses at most s/2, half of the smallest positive number (a sum of two stored numbers loses nothing), and
+a product in an accumulator, whose smallest number is s', loses s'/2. In a chain, the stages that follow multiply these
+losses: what stage i loses in R_i roundings and the K products of a sum reaches the output as
 
-    s/2 * R_i * |W_n| * ... * |W_(i+1)| * 1
+    (s/2 * R_i + s'/2 * K) * |W_n| * ... * |W_(i+1)| * 1
 
-and the s/2 lost of a merged weight is multiplied with the input: s/2 * 1 * |x|, and s/2 of a merged bias.
+and what is lost of a merged weight is multiplied with the input: (s/2 + s'/2 * K) * |x|, and that of a merged bias.
+
+Where the platform flushes (see `flushing`), a number below the smallest normal n is lost whole: n takes the place of
+s/2, 2 n' that of s'/2, since a product and the sum it is added to may both be lost, and factors are lost as well:
+
+    |W| * |x| - |W'| * |x'|,  with 0 in W' and x' for what is below n
 """
 
 from __future__ import annotations
@@ -16,18 +22,36 @@ from torch.func import functional_call
 
 from convcheck.proof.pair import Pair
 from convcheck.results import Sides
+from convcheck.rewriting.precision import Arithmetic
 from convcheck.rewriting.transplant import Merge
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import Side
 
 
-def lost_between(pair: Pair, sample: Sample) -> Sides[Tensor | float]:
-    """Return how many times s/2 each side's outputs lose before their own rounding: `[*output]`, float64, or 0."""
-    return Sides(_in_chain(pair.reference, sample), _in_merged(pair, sample))
+def lost_between(pair: Pair, sample: Sample, unit: Arithmetic) -> Sides[Tensor | float]:
+    """Return how often s/2, or n, is lost by each side before the output's own rounding: `[*output]`, float64, or 0."""
+    # A flushed value between layers is lost once more as a factor.
+    more = pair.sum_lengths.terms * unit.sum_underflow / unit.underflow + bool(unit.flushed)
+    return Sides(_in_chain(pair.reference, sample, more), _in_merged(pair, sample, 1 + more))
 
 
-def _in_chain(side: Side, sample: Sample) -> Tensor | float:
+def flushed(pair: Pair, sample: Sample, unit: Arithmetic, magnitude: Tensor) -> Tensor | float:
+    """Return what factors below the normal range lose in either side's output where the platform flushes.
+
+    `magnitude` is the reference's output where all products are positive; all are `[*output]` and float64.
+    """
+    if not unit.flushed:
+        return 0.0
+    large = sample.mapped(lambda tensor: torch.where(tensor.abs() < unit.flushed, 0.0, tensor))
+    # A variance is no factor; its root is.
+    statistics = {name: sample.parameters[name] for name in pair.reference.statistics}
+    large = Sample(large.inputs, {**large.parameters, **statistics})
+    left = pair.run_reference(samples.magnitudes(pair.reference, large))
+    return (magnitude - left).abs()
+
+
+def _in_chain(side: Side, sample: Sample, more: float) -> Tensor | float:
     if not side.stages:
         return 0.0
     assert isinstance(side.module, nn.Sequential)
@@ -48,17 +72,17 @@ def _in_chain(side: Side, sample: Sample) -> Tensor | float:
         # Stages are affine: their difference at a loss and at 0 is the loss multiplied, without the bias.
         carried = torch.zeros_like(output) if lost is None else run(lost) - run(torch.zeros_like(lost))
         last = stage is side.stages[-1]
-        lost = carried + (0 if last else stage.roundings.sums + int(stage.roundings.bias_apart))
+        lost = carried + (0 if last else stage.roundings.sums + int(stage.roundings.bias_apart) + more)
         value = output
     assert lost is not None
     return lost
 
 
-def _in_merged(pair: Pair, sample: Sample) -> Tensor | float:
+def _in_merged(pair: Pair, sample: Sample, times: float) -> Tensor | float:
     if not pair.mapping.merges():
         return 0.0
     ones = {
-        move.target: torch.full(move.result(), float(isinstance(move, Merge)), dtype=torch.float64)
+        move.target: torch.full(move.result(), times * isinstance(move, Merge), dtype=torch.float64)
         for move in pair.mapping.moves
     }
     return pair.candidate.run(Sample(tuple(tensor.abs() for tensor in sample.inputs), ones))

@@ -1,21 +1,23 @@
 """One format of results a file: its name is the option's value, and its `render` writes a report.
 
-Where results can be written one by one, `render_result` does, and they are printed as they come. What a format imports
-beyond convcheck's dependencies is in an extra of the format's name.
+Where results can be written one by one, `render_result` does, and they are printed as they come. A format for programs
+has `render_faults`, too, for configs that cannot be read.
+
+What a format imports beyond convcheck's dependencies is in an extra of the format's name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from convcheck.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
+    from convcheck.errors import Fault
     from convcheck.results import Report, Result
 
 DEFAULT = "table"
@@ -51,6 +53,16 @@ def load_format(name: str) -> Callable[[Report], str]:
 def load_result_format(name: str) -> Callable[[Result], str] | None:
     """Return the function that writes one result; None for a format that needs all of them. Raises as `load_format`."""
     return getattr(_module(name), "render_result", None)
+
+
+def load_faults_format(name: str) -> Callable[[Sequence[Fault]], str] | None:
+    """Return the function that writes faults of configs in this format; None where they are for people only.
+
+    Raises:
+        UsageError: a library that the format needs is not installed.
+    """
+    render: Callable[[Sequence[Fault]], str] | None = getattr(_module(name), "render_faults", None)
+    return render
 
 
 def _module(name: str) -> ModuleType:

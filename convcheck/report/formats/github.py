@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from convcheck.errors import Fault, cut, escape_line
 from convcheck.report.result_rows import remarks, source_line, title, total_text
 from convcheck.results import Report, Result, Verdict
 
@@ -29,6 +31,26 @@ def render(report: Report) -> str:
     return "\n".join([*map(_error, unexpected[:MOST]), notice])
 
 
+def render_faults(faults: Sequence[Fault]) -> str:
+    """Return an error at the place of each of the first faults, and a notice that nothing was run."""
+    count = f"{len(faults)} {'fault' if len(faults) == 1 else 'faults'}"
+    more = f", of which the first {MOST} are annotations" if len(faults) > MOST else ""
+    notice = f"::notice title=convcheck::{_data(f'{count}{more}; nothing was run')}"
+    return "\n".join([*map(_fault, faults[:MOST]), notice])
+
+
+def _fault(fault: Fault) -> str:
+    place = {"file": _from_root(fault.file), "line": str(fault.line), "col": str(fault.column)}
+    title = cut(f"convcheck: {fault.path}" if fault.path else "convcheck", _LONGEST_TITLE)
+    properties = {key: escape_line(value) for key, value in {**place, "title": title}.items()}
+    return _command("error", properties, escape_line(fault.message))
+
+
+def _command(name: str, properties: Mapping[str, str], message: str) -> str:
+    written = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    return f"::{name} {written}::{_data(message)}"
+
+
 def _badness(result: Result) -> tuple[int, float]:
     ratio = result.error.ratio
     # Where none could be had, as with weights that do not even fit, nothing is known to be near.
@@ -39,11 +61,7 @@ def _error(result: Result) -> str:
     where = source_line(result)
     position = {"file": _from_root(where[0]), "line": str(where[1])} if where else {}
     heading = f"{title(result)}: {result.verdict}"
-    if len(heading) > _LONGEST_TITLE:
-        heading = heading[: _LONGEST_TITLE - 3] + "..."
-    properties = ",".join(f"{name}={_property(value)}" for name, value in {**position, "title": heading}.items())
-    message = "\n".join(remarks(result))
-    return f"::error {properties}::{_data(message)}"
+    return _command("error", {**position, "title": cut(heading, _LONGEST_TITLE)}, "\n".join(remarks(result)))
 
 
 def _from_root(file: str) -> str:

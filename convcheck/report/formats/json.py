@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from convcheck.report.json_text import json_object
+from collections.abc import Sequence
+
+from convcheck.errors import Fault
+from convcheck.report.json_text import fault_fields, json_object
 from convcheck.results import Report
 
 
@@ -16,3 +19,8 @@ def render(report: Report) -> str:
         summary=report.count(),
         results=report.results,
     )
+
+
+def render_faults(faults: Sequence[Fault]) -> str:
+    """Return the object that any command prints whose configs cannot be read."""
+    return json_object(ok=False, faults=list(map(fault_fields, faults)))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from convcheck.report.json_text import json_text
+from collections.abc import Sequence
+
+from convcheck.errors import Fault
+from convcheck.report.json_text import fault_fields, json_text
 from convcheck.results import Report, Result
 
 
@@ -14,3 +17,8 @@ def render_result(result: Result) -> str:
 def render(report: Report) -> str:
     """Return all entries."""
     return "\n".join(map(render_result, report.results))
+
+
+def render_faults(faults: Sequence[Fault]) -> str:
+    """Return the entries of `faults` in the JSON object, one a line."""
+    return "\n".join(json_text(fault_fields(fault)) for fault in faults)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from junitparser import Error, Failure, JUnitXml, Properties, Property, Skipped, SystemOut, TestCase, TestSuite
 
-from convcheck.errors import escape_line
+from convcheck.errors import Fault, escape_line
 from convcheck.report.format_values import format_number
 from convcheck.report.result_rows import cut_short, evidence, made_with, reasons, source_line, title, total_text
 from convcheck.results import Report, Result, Verdict
@@ -32,6 +32,22 @@ def render(report: Report) -> str:
         rest = TestCase(UNTRIED, COMMAND_LINE)
         rest.append((Error if report.interrupted else Skipped)(stopped, UNTRIED))
         suite.add_testcase(rest)
+    return _document(suite)
+
+
+def render_faults(faults: Sequence[Fault]) -> str:
+    """Return an XML document with an error for every fault, as pytest has one for what it cannot collect."""
+    suite = TestSuite(COMMAND_LINE)
+    for fault in faults:
+        case = TestCase(escape_line(fault.path or "config"), escape_line(fault.file))
+        error = Error(escape_line(fault.message), "config")
+        error.text = str(fault)
+        case.append(error)
+        suite.add_testcase(case)
+    return _document(suite)
+
+
+def _document(suite: TestSuite) -> str:
     document = JUnitXml(COMMAND_LINE)
     document.add_testsuite(suite)
     # Letters beyond ASCII become references, so it reads the same in whatever encoding it is stored.

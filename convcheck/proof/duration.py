@@ -1,0 +1,85 @@
+"""Estimates how long a proof takes from numbers alone, at the pace of this machine: right to a factor of about three.
+
+A proof runs each side forwards and backwards at ones and at every probe, which is three times its multiplications, and
+both sides once in the asked dtype. The reference runs four more times in float64, and six where products may repeat. A
+transform is compared in float64 as well, and so is what integers cannot probe.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from functools import cache
+
+from convcheck.catalogue.claims import Claim
+from convcheck.proof.memory import needed
+
+_PER_BYTE = 25
+"""Multiplications that take as long as what is done with a byte of the proof's memory: it is drawn, moved, compared."""
+
+SLOWEST = 200_000_000
+"""No machine does fewer multiplications of a matrix product in a second."""
+
+_SIZE, _TIMES = 512, 3
+
+
+@cache
+def pace() -> float:
+    """Return how many multiplications of a float64 matrix product this machine does in a second; the best of three."""
+    import torch
+
+    matrix = torch.ones(_SIZE, _SIZE, dtype=torch.float64)
+    seconds = []
+    for _ in range(_TIMES):
+        start = time.perf_counter()
+        torch.mm(matrix, matrix)
+        seconds.append(time.perf_counter() - start)
+    return _SIZE**3 / max(min(seconds), 1e-6)
+
+
+def work(claim: Claim) -> float:
+    """Return how many multiplications of a matrix product take as long as the proof."""
+    if claim.rewrite is None or claim.refusals:
+        return 0.0
+    case, rewrite = claim.case, claim.rewrite
+    layer, shapes = case.layer, case.inputs
+    reference = layer.macs(*shapes)
+    slowness = rewrite.slowness(layer, *shapes) if rewrite.slowness else rewrite.relative_cost
+    candidate = rewrite.macs(layer, *shapes) * slowness
+    probed = probes(claim)
+    measured = 2 if (rewrite.transform or not probed) and case.dtype != "float64" else 1
+    in_both = 3 * (probed + 1)
+    return (
+        (in_both + 11 * measured) * reference + (in_both + measured) * candidate + _PER_BYTE * measured * needed(claim)
+    )
+
+
+def seconds(claim: Claim) -> float:
+    """Return about how many seconds the proof takes on this machine."""
+    return work(claim) / pace()
+
+
+def probes(claim: Claim) -> int:
+    """Return how many integer probes there are, unless sums are of very different lengths; 0 for what is no polynomial.
+
+    The longest sum is taken to be that of the smallest of inputs, outputs and weights, whose gradients are sums, too.
+    """
+    from convcheck.proof.evidence.probes import EXACT, largest_next_to_integers, probe_count, root
+
+    layer, shapes = claim.case.layer, claim.case.inputs
+    degree, transform = layer.degree(), claim.rewrite.transform if claim.rewrite else None
+    if degree is None:
+        return 0
+    weights = [shape for name, shape in layer.parameters().items() if not name.endswith("bias")]
+    sizes = map(math.prod, (*shapes, layer.output_shape(*shapes), *weights))
+    magnitude = max(1, root(EXACT // max(1, layer.macs(*shapes) // min(sizes)), degree))
+    if transform is not None:
+        magnitude = min(magnitude, largest_next_to_integers(transform.gain(layer, *shapes)))
+    return probe_count(degree, magnitude)
+
+
+def write_duration(seconds: float) -> str:
+    """Write a duration with one digit, as it is no closer: seconds below two minutes, then minutes, then hours."""
+    size, unit = (1, "seconds") if seconds < 120 else (60, "minutes") if seconds < 7200 else (3600, "hours")
+    place = 10 ** math.floor(math.log10(max(1.0, seconds / size)))
+    return f"{round(seconds / size / place) * place} {unit}"

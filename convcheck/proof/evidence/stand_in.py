@@ -1,0 +1,70 @@
+"""Compares both sides in float64 on drawn numbers, where integers cannot find every fault.
+
+A softmax is no polynomial, and after a transform integer probes are rounded, which hides small faults. Float64 stands
+in: its bound is so far below the outputs that a fault shows, unless the numbers hide it, as weights of zeros or 1e-20
+do, and a softmax of equal scores, or of one that outweighs the others. So they are drawn, whatever weights a case
+brings. On those both sides have to agree in float64, too.
+
+A tolerance is for the asked dtype alone. The device is the CPU, as for integers: this is about the function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from convcheck.proof.context import Context, Evidence
+from convcheck.proof.evidence import finite
+from convcheck.proof.evidence.floating_point import Measurement, draw, idle, measure
+from convcheck.proof.real_weights import with_real_weights
+from convcheck.results import Agreement, Finding, Kind
+
+SHARP = 2.0**-20
+"""The share of the outputs, on average, up to which a bound carries `equal`: a millionth, so that a single entry of a
+million whose bound is as large as itself is too much."""
+
+
+def examine(context: Context) -> Evidence:
+    """Compare both sides in float64 by the derived bound: on drawn numbers, and on the weights that a case brings."""
+    pair, case = context.pair, context.case
+    if pair.reference.degree is not None and pair.candidate.transform_error is None:
+        return Evidence(Agreement.NOT_APPLICABLE)
+    wide = replace(case, dtype="float64", device="cpu", tolerance=None)
+    generator = torch.Generator().manual_seed((case.seed * 1_000_003 + 500_009) % 2**63)
+    drawn = measure(pair, wide, pair.balanced(generator))
+    if drawn.faults:
+        first, *others = drawn.faults
+        return _evidence([first if case.weights is None else f"on drawn weights, {first}", *others])
+    if context.result.exact.status is not Agreement.IDENTICAL and not _is_sharp(drawn):
+        return Evidence(Agreement.NOT_APPLICABLE, (Finding(Kind.INCONCLUSIVE, _inconclusive(drawn)),))
+    if case.weights is None or case.dtype == "float64":
+        return _evidence([])
+    given = with_real_weights(draw(pair, wide), case)
+    if any(finite.faults(given)):
+        # Which they are is a fault of the run in the asked dtype.
+        return _evidence([])
+    real = measure(pair, wide, given)
+    loose = idle(wide, real)
+    return _evidence(real.faults, [f"{loose}; what tells is that both agree on drawn weights"] if loose else [])
+
+
+def _evidence(faults: Sequence[str], weaknesses: Sequence[str] = ()) -> Evidence:
+    findings = tuple(Finding(Kind.ROUNDING, text) for text in faults)
+    notes = tuple(Finding(Kind.ROUNDING, text, weak=True) for text in weaknesses)
+    return Evidence(Agreement.DIFFERENT if findings else Agreement.IDENTICAL, findings, notes)
+
+
+def _is_sharp(drawn: Measurement) -> bool:
+    """Tell whether the bound would show a fault; outputs of other shapes are one that shows without."""
+    if drawn.shapes.reference != drawn.shapes.candidate:
+        return True
+    return drawn.looseness is not None and drawn.looseness <= SHARP
+
+
+def _inconclusive(drawn: Measurement) -> str:
+    bound = "all outputs are zero" if drawn.looseness is None else f"the bound is {drawn.looseness:.3g} of the outputs"
+    return (
+        f"inconclusive: there is no exact argument, and in float64 {bound}, where at most {SHARP:.2g} carries a verdict"
+    )
