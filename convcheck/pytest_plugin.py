@@ -179,4 +179,4 @@ def _failure_text(result: Result, *, verbose: bool) -> str:
     table = print_to_text(lambda console: ResultTable(console, [result.rewrite], verbose=verbose).rows(result), WIDTH)
     rows = (line.rstrip() for line in table.splitlines())
     # The last line is one that editors make a link of.
-    return "\n".join([heading, "", *rows, "", f"{escape_controls(result.source or '')}: {result.verdict}"])
+    return "\n".join([heading, "", *rows, "", f"{escape_controls(result.place or '')}: {result.verdict}"])

@@ -159,6 +159,8 @@ class Result:
     expected: Verdict
     ok: bool
     reproduce: str
+    place: str | None = None
+    """`file:line` of what a config would have to change, where the result is not as expected; else that of the case."""
     seconds: float = 0.0
     reasons: tuple[Finding, ...] = ()
     suggestion: str | None = None

@@ -45,8 +45,6 @@ def verify(
 
     options_given: dict[str, Any] = {"dtype": dtype, "device": device, "seed": seed, "strict": strict or None}
     overrides = {field: value for field, value in options_given.items() if value is not None}
-    if device:
-        overrides["device_key"] = None
     if not quiet:
         targets.hint_shipped(target, "proved")
     cases = [replace(case, **overrides) for case in targets.cases_of(targets.parse_targets(target), input)]
@@ -62,7 +60,7 @@ def verify(
         console.print_names(claim.id for claim in claims)
         return
     printer = make_printer(format, (claim.name for claim in claims), verbose=verbose, quiet=quiet)
-    check_devices(claim.case for claim in claims)
+    check_devices((claim.case for claim in claims), by_option=device is not None)
     check_possible(claims)
     if not quiet:
         run_claims.hint_choices({claim.case.name: claim.case for claim in claims}.values(), default_input=not input)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from convcheck.config.checks import DType
 from convcheck.layers import Layer
@@ -53,6 +53,18 @@ class Expect:
     params: Sides[int | None] = Sides(None, None)
 
 
+class KeyPlace(NamedTuple):
+    """Where the value of a key stands: the config's name in messages, line and column from 1, and the path of keys."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
 @dataclass(frozen=True)
 class Case:
     """One validated case. `rewrites` is None where all that apply are asked for."""
@@ -73,10 +85,14 @@ class Case:
     """`file:line` of the case, None for a layer on the command line."""
     strict: bool = False
     """Whether a weak case, which could not tell a wrong rewrite, is not fulfilled."""
-    device_key: tuple[int, int, str] | None = None
-    """Line, column and path of the key by which the config chose the device."""
     config: str | None = None
     """The file that `source` names, as a target of another command line; empty for the one that ships."""
+    places: Mapping[tuple[str, ...], KeyPlace] = field(default_factory=dict)
+    """Where the config has what a result may turn out to be about: keys of the case, or of its transplant."""
+
+    def place(self, *keys: tuple[str, ...]) -> str | None:
+        """Return `file:line` of the first of these keys that the config has; of the case, if it has none."""
+        return next((str(self.places[key]) for key in keys if key in self.places), self.source)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 
-from convcheck.config.case import Case, Vocabulary
+from convcheck.config.case import Case, KeyPlace, Vocabulary
 from convcheck.config.expand import Combination, expand
 from convcheck.config.file_text import read_text
 from convcheck.config.nodes import Document, Problem, read, write_path
@@ -37,9 +37,8 @@ def load(path: FilePath, written: str, vocabulary: Vocabulary) -> list[Case]:
         problems += [(item.written(where), message) for where, message in wrong]
         if case is not None:
             line, _ = document.place(("cases", item.index))
-            key = item.written(("device",))
-            device_key = (*document.place(key), write_path(key)) if "device" in item.value else None
-            cases.append(replace(case, source=f"{written}:{line}", config=written, device_key=device_key))
+            places = dict(_places(item, document, written))
+            cases.append(replace(case, source=f"{written}:{line}", config=written, places=places))
         name = item.value.get("name") if case is None else case.name
         if isinstance(name, str):
             named.append((name, item))
@@ -50,6 +49,15 @@ def load(path: FilePath, written: str, vocabulary: Vocabulary) -> list[Case]:
     if faults:
         raise ConfigError(sorted(faults))
     return cases
+
+
+def _places(item: Combination, document: Document, written: str) -> Iterator[tuple[tuple[str, ...], KeyPlace]]:
+    transplant = item.value.get("transplant")
+    parameters = [("transplant", name) for name in transplant] if isinstance(transplant, dict) else []
+    for key in (*parameters, ("transplant",), ("order",), ("expect",), ("device",)):
+        if key[0] in item.value:
+            where = item.written(key)
+            yield key, KeyPlace(written, *document.place(where), write_path(where))
 
 
 def _located(problems: Iterable[Problem], document: Document, written: str) -> Iterator[Fault]:

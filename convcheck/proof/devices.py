@@ -21,8 +21,8 @@ def missing(device: str) -> str | None:
     return f"torch {torch.__version__} sees {count or 'no'} CUDA {'device' if count <= 1 else 'devices'} here"
 
 
-def check_devices(cases: Iterable[Case]) -> None:
-    """Refuse cases on a device that is not there, before any is run.
+def check_devices(cases: Iterable[Case], *, by_option: bool) -> None:
+    """Refuse cases on a device that is not there, before any is run; an option may have chosen it for all of them.
 
     Raises:
         ConfigError: configs chose it; with all of their keys that do.
@@ -34,10 +34,9 @@ def check_devices(cases: Iterable[Case]) -> None:
         if case.device not in reasons:
             reasons[case.device] = missing(case.device)
         if reason := reasons[case.device]:
-            if case.device_key is None:
+            if by_option or ("device",) not in case.places:
                 raise UsageError(f"--device {case.device}: {reason}; without the option, it is the CPU")
-            line, column, path = case.device_key
             message = f"{case.device!r} is not there: {reason}; cpu is, or choose other cases with -k"
-            faults[Fault(case.config or "", line, column, path, message)] = None
+            faults[Fault(*case.places["device",], message)] = None
     if faults:
         raise ConfigError(sorted(faults))

@@ -141,7 +141,18 @@ def judge(claim: Claim, result: Result) -> Result:
     reasons = sorted(
         (*result.reasons, *_findings(Kind.EXPECTATION, missed)), key=lambda reason: kinds.index(reason.kind)
     )
-    return replace(result, ok=as_expected and not missed, reasons=tuple(reasons))
+    ok = as_expected and not missed
+    place = claim.case.source if ok else claim.case.place(*_keys_at_fault(claim.case, result))
+    return replace(result, ok=ok, reasons=tuple(reasons), place=place)
+
+
+def _keys_at_fault(case: Case, result: Result) -> Iterator[tuple[str, ...]]:
+    """Yield the keys of a case that a result speaks of, the likeliest first."""
+    if result.verdict is Verdict.DIFFERENT and case.expect.verdict is not Verdict.DIFFERENT:
+        corrected = (name for name, text in result.suggestions.items() if text != str(case.transplant.get(name)))
+        yield from (("transplant", name) for name in corrected)
+        yield from (("transplant",), ("order",))
+    yield ("expect",)
 
 
 def _cannot_run(result: Result, why: str) -> Result:

@@ -39,8 +39,8 @@ def title(result: Result) -> str:
 
 
 def source_line(result: Result) -> tuple[str, int] | None:
-    """Return the config and the line where the case stands; None for a layer on the command line."""
-    file, _, line = escape_line(result.source or "").rpartition(":")
+    """Return the config and the line of what is to be looked at; None for a layer on the command line."""
+    file, _, line = escape_line(result.place or "").rpartition(":")
     return (file, int(line)) if file else None
 
 

@@ -162,8 +162,9 @@ class ResultTable:
     def _remarks(self, result: Result) -> Iterator[tuple[str, str]]:
         """Yield what a reader must know besides the row, as (label, text): the cause first."""
         if not result.ok or result.verdict is not Verdict.EQUAL:
-            place = f"{escape_line(result.source)}: " if result.source else ""
+            place = f"{escape_line(result.place)}: " if result.place else ""
             yield from (("", f"{place}{reason}") for reason in map(escape_line, _causes(result)))
+            yield from (("paste: ", line) for line in result_rows.suggestion(result))
         for note in result.notes:
             # What holds for a whole case is printed once.
             if note not in self._notes and note.kind in _NEVER_BEHIND:
@@ -174,7 +175,7 @@ class ResultTable:
 
     def _line(self, label: str, text: str) -> RenderableType:
         """Return text below its row, broken between words; a command stays one line, to be copied."""
-        if label.startswith("again"):
+        if label.startswith(("again", "paste")):
             return Verbatim(f"{'':{_INDENT}}{label}{text}")
         if not label:
             return prose(Text(text), indent=_INDENT)
