@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
 
 from convcheck.catalogue.claims import Claim
+from convcheck.config.case import Case
 from convcheck.proof import memory
 from convcheck.proof.context import Context, Examine
 from convcheck.proof.evidence import (
