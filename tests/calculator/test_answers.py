@@ -120,6 +120,7 @@ def test_json_has_the_ranges_of_every_axis(convcheck: Run) -> None:
         "inputs": [{"b": [[2, 2]], "i": [[3, 3]], "l": [[11, 12]]}],
         "nearest": [],
         "reasons": [],
+        "notes": [],
     }
 
 
