@@ -14,7 +14,8 @@ import torch
 from benchmarks import changes, equivalence, mutant_status, mutant_table, mutants
 from benchmarks.fault_kinds import FaultKind
 from benchmarks.faults import faults
-from benchmarks.mutant_status import MutantResult, Status, judge
+from benchmarks.given_weights import GivenWeights, Weights, matter
+from benchmarks.mutant_status import FAILURES, MutantResult, Status, judge
 from benchmarks.planting import Fault, around, built_for, in_weights
 from benchmarks.setting_faults import is_one
 from convcheck.catalogue.catalogue import catalogue
@@ -52,6 +53,16 @@ def results() -> list[MutantResult]:
 def test_no_planted_fault_is_missed(results: list[MutantResult]) -> None:
     missed = [mutant_status.mutant(each.claim, each.fault) for each in results if each.status in mutant_status.FAILURES]
     assert not missed
+
+
+def test_no_weights_that_are_given_hide_a_planted_fault() -> None:
+    names = [name for name in NAMES if matter(catalogue()[name])]
+    assert {"multihead-sum", "fold-batchnorm", "merge-convs", "fft"} <= set(names)
+    results = [each for name in names for each in mutants.mutants(name, 8, seed=2, layers=4, on_given=True)]
+    sources = [each.claim.case.weights for each in results]
+    assert {source.kind for source in sources if isinstance(source, GivenWeights)} == set(Weights)
+    assert [mutant_status.mutant(each.claim, each.fault) for each in results if each.status in FAILURES] == []
+    assert Counter(each.status for each in results)[Status.KILLED] > 0.9 * len(results)
 
 
 def test_faults_are_planted_in_every_rewrite_and_most_are_found(results: list[MutantResult]) -> None:

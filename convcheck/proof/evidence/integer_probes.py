@@ -26,7 +26,7 @@ def probe(pair: Pair, seed: int) -> Evidence:
     reference = pair.reference
     if reference.degree is None:
         stand_in = f"exact: not applicable, {reference.name} is no sum of products; float64 stands in for it"
-        notes = (Finding(Kind.EXACT, stand_in), *_weaknesses_on_drawn(pair, seed))
+        notes = (Finding(Kind.EXACT, stand_in), *_weaknesses_on_normals(pair, seed))
         return Evidence(Agreement.NOT_APPLICABLE, notes=notes)
     plan = make_plan(pair, reference.degree)
     if plan.error >= HALF:
@@ -66,10 +66,10 @@ def _notes(pair: Pair, error: float) -> Iterator[Finding]:
         yield Finding(Kind.EXACT, chosen)
 
 
-def _weaknesses_on_drawn(pair: Pair, seed: int) -> Iterator[Finding]:
-    """Yield what a case leaves untested, as measured on drawn numbers, for a layer that integers cannot probe."""
+def _weaknesses_on_normals(pair: Pair, seed: int) -> Iterator[Finding]:
+    """Yield what a case leaves untested, as measured on normal numbers, for a layer that integers cannot probe."""
     generator = torch.Generator().manual_seed(seed)
-    sample = pair.balanced(generator).mapped(torch.Tensor.requires_grad_)
+    sample = samples.normals(pair.reference, {}, torch.float64, generator).mapped(torch.Tensor.requires_grad_)
     output = pair.run_reference(sample)
     variables = sample.variables()
     cotangent = torch.randn(output.shape, generator=generator, dtype=torch.float64)
