@@ -187,7 +187,7 @@ def test_an_attention_of_half_precision_is_as_strong_as_float64_and_its_idle_bou
     assert not note.weak
 
 
-@pytest.mark.parametrize("scale", ["1e-20", "1e20", "5e-324", "1e299", "-3.0", "0.5"])
+@pytest.mark.parametrize("scale", ["1e-20", "1e20", "1e-290", "1e299", "-3.0", "0.5"])
 def test_a_scale_of_any_size_leaves_the_scores_of_a_drawn_attention_of_order_one(scale: str) -> None:
     """So a candidate that does without the query, or takes another one, is found where 1e-20 of it would hide that."""
     right = claim(f"scaled_dot_product_attention(scale={scale})", "attention-sum", "float64")
@@ -210,6 +210,11 @@ def test_a_scale_of_any_size_leaves_the_scores_of_a_drawn_attention_of_order_one
 
     wrong = dataclasses.replace(right, rewrite=dataclasses.replace(right.rewrite, candidate=without))
     assert verify(wrong).verdict is Verdict.DIFFERENT
+
+
+@pytest.mark.parametrize("scale", ["0.0", "5e-324"])
+def test_a_scale_that_leaves_nothing_of_the_scores_is_no_difference(scale: str) -> None:
+    assert verify(claim(f"scaled_dot_product_attention(scale={scale})", "attention-sum")).verdict is Verdict.EQUAL
 
 
 @pytest.mark.parametrize(
