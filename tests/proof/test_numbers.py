@@ -124,10 +124,10 @@ def test_where_nothing_is_exact_float64_says_that_the_rewrite_is_right(monkeypat
 
 
 def test_a_wrong_rewrite_is_never_put_down_to_the_platform() -> None:
-    from convcheck.sizes.patterns import parse
+    from convcheck.sizes.relayouts import parse_relayout
 
     asked = claim("bfloat16")
-    wrong = dataclasses.replace(asked.case, transplant={"weight": parse("o i kh kw -> o (i kw kh)")})
+    wrong = dataclasses.replace(asked.case, transplant={"weight": parse_relayout("o i kh kw -> o (i kw kh)")})
     result = verify(dataclasses.replace(asked, case=wrong))
     assert result.verdict is Verdict.DIFFERENT
     assert "platform" not in (result.reason or "")
