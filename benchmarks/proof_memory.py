@@ -39,7 +39,7 @@ LAYERS = {
     "indexed": ("PixelShuffle(2)", "2,16,48,48"),
     "linear-as-conv1x1": ("Linear(256, 256)", "64,256"),
     "linear-unpatchify": ("ConvTranspose2d(32, 8, 4, stride=4)", "2,32,16,16"),
-    "loops": ("Conv2d(16, 64, 5)", "1,16,12,12"),
+    "loops": ("Conv2d(16, 64, 8)", "1,16,12,12"),
     "matmul-fold": ("ConvTranspose2d(16, 16, 3, padding=1)", "4,16,16,16"),
     "merge-convs": ("Sequential(Conv2d(16, 32, 1), Conv2d(32, 16, 3))", "2,16,24,24"),
     "merge-separable": ("Sequential(Conv2d(16, 16, 3, padding=1, groups=16), Conv2d(16, 32, 1))", "2,16,24,24"),
@@ -68,7 +68,7 @@ LAYERS = {
 }
 """For every rewrite a layer whose tensors are of about one size, and its inputs, of a few images."""
 
-MOST_IMAGES = {"loops": 15}
+MOST_IMAGES = {"loops": 40}
 """How many times as many images a rewrite takes, where there is a limit."""
 
 

@@ -25,7 +25,7 @@ LARGE = (
     ("linear-as-conv1x1", "Linear(1024, 768)", (4, 1024)),
     ("unfold-matmul", "Conv2d(32, 64, 7, padding=3)", (1, 32, 14, 14)),
     ("winograd", "Conv2d(32, 32, 3)", (1, 32, 12, 12)),
-    ("merge-convs", "Sequential(Conv2d(16, 32, 3), Conv2d(32, 32, 3))", (1, 16, 9, 9)),
+    ("merge-convs", "Sequential(Conv2d(16, 32, 3), Conv2d(32, 32, 1))", (1, 16, 9, 9)),
 )
 """Layers of so many weights that one of them or another meets a random zero."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convcheck.calculator.formulas import has_names, parse_formulas
-from convcheck.cli import console, no_target
+from convcheck.cli import console
 from convcheck.config.config_files import ENDINGS, configs_in
 from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, cut, escape_line, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape
@@ -121,12 +121,16 @@ def _files(word: str) -> dict[Path, str]:
     if is_folder:
         return {file: str(file) for file in _configs_of(path, word)}
     if exists:
-        no_target.refuse_other_file(path, word)
+        from convcheck.cli.no_target import refuse_other_file
+
+        refuse_other_file(path, word)
         return {path: word}
     if path.is_symlink():
         raise UsageError(f"{shown(word)} is a link that leads nowhere, or to itself; name the file")
     if not _CALL.match(word):
-        no_target.refuse_missing(path, word)
+        from convcheck.cli.no_target import refuse_missing
+
+        refuse_missing(path, word)
     return {}
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-from convcheck.errors import UsageError, shown
+from convcheck.errors import UsageError, nearest, shown
 from convcheck.sizes.limits import MAX_INT64
 
 DType = Literal["float64", "float32", "bfloat16", "float16"]
@@ -37,7 +37,9 @@ def check_dtype(value: object) -> str:
     """
     word = str(value) if type(value).__name__ == "dtype" else value
     if not isinstance(word, str) or word not in _NAMES:
-        raise UsageError(f"{shown(value)} is no dtype; there are: {', '.join(DTYPES)}")
+        near = nearest(word, DTYPES) if isinstance(word, str) else ""
+        like = f"; did you mean {near}?" if near else ""
+        raise UsageError(f"{shown(value)} is no dtype; there are: {', '.join(DTYPES)}{like}")
     return _NAMES[word]
 
 

@@ -48,10 +48,10 @@ def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
 
 
 def input_scales(attention: DotProductAttention, query: Shape, *others: Shape) -> tuple[float, ...]:
-    """Share out to query and key what makes scores of order 1; a factor of 0 leaves nothing to tell of either."""
+    """Share out to query and key what makes scores of order 1, as far as float64 holds their product itself."""
     import math
 
-    root = 1 / math.sqrt(abs(attention.factor(query)) * math.sqrt(query[-1]) or 1)
+    root = 1 / math.sqrt(max(abs(attention.factor(query)) * math.sqrt(query[-1]), 1e-300))
     return (root, root, *[1.0] * (len(others) - 1))
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 MOST_POSITIONS = 1024
 
+GRAPH = 1200
+"""So many values take as much memory as what autograd keeps of the steps at one position, as measured."""
+
 
 def few_positions(conv: Conv, shape: Shape) -> Iterator[Refusal]:
     output = conv.output_shape(shape)
@@ -65,6 +68,13 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     return Loops()
 
 
+def intermediates(conv: Conv, shape: Shape) -> int:
+    """Count the inputs under the kernel at every position, and what the graph of a position takes."""
+    output = conv.output_shape(shape)
+    positions = math.prod(output) // conv.out_channels
+    return positions * (conv.in_channels * math.prod(conv.kernel_size) + GRAPH)
+
+
 REWRITE = Rewrite(
     claim=__doc__,
     summary="a loop over output positions",
@@ -76,6 +86,7 @@ REWRITE = Rewrite(
     example="Conv2d(4, 8, kernel_size=3, stride=2, padding=1, groups=2)",
     preconditions=(few_positions,),
     candidate=candidate,
+    intermediates=intermediates,
     weights={"weight": ("weight", "o i {k} -> o i {k}"), "bias": ("bias", "o -> o")},
     relative_cost=25,
     # Backwards, every position has a gradient of the whole weight.

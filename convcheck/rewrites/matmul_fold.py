@@ -52,12 +52,12 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
 
 
 def intermediates(conv: ConvTranspose, shape: Shape) -> int:
-    """Count the columns, by channel and by tap, with a gradient, and the weight's gradient by every image; of groups a
+    """Count the columns, by channel and by tap, and the weight's gradient by every image; of groups a
     copy of the weight as well.
     """
     columns = conv.macs(shape) * conv.groups // conv.in_channels
     images, weight = math.prod(shape[: -conv.dims - 1]), math.prod(conv.parameters()["weight"])
-    return 3 * columns + images * weight * (1 + (conv.groups > 1))
+    return 2 * columns + images * weight * (1 + (conv.groups > 1))
 
 
 REWRITE = Rewrite(

@@ -15,6 +15,7 @@ from convcheck.modules import operations, patchify
 from convcheck.modules.build import build
 from convcheck.sides.attributes import contradictions, read
 from convcheck.sides.overrides import computed_attributes, global_hooks, overrides, parameter_hooks, uncalled_hooks
+from convcheck.sides.torch_modes import known_modes
 
 _KINDS: Mapping[type[nn.Module], str] = {
     **{getattr(nn, kind): kind for kind in kind_names() if hasattr(nn, kind)},
@@ -91,7 +92,7 @@ def _described(module: nn.Module, path: str) -> Layer | None:
         layer = read(module, module.name if isinstance(module, operations.Operation) else _KINDS[base])
     except LayerError as error:
         raise LayerError(error.faults, kind=module_name(path, module)) from None
-    with torch.device("meta"):
+    with known_modes(), torch.device("meta"):
         plain = build(layer)
     faults = [
         *computed_attributes(module, base, plain),

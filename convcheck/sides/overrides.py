@@ -14,7 +14,7 @@ from convcheck.sides.effective_tensors import REFRESHING
 # What runs when one of the modules that can be described is called, in all of their classes.
 _RUNS = (
     *("__call__", "_wrapped_call_impl", "_call_impl", "__getattr__", "__getattribute__", "forward"),
-    *("_conv_forward", "_output_padding", "_check_input_dim", "merge_masks", "__iter__"),
+    *("_conv_forward", "_output_padding", "__iter__"),
     *("_channels_first", "_channels_last", "_output_size"),
 )
 

@@ -89,7 +89,9 @@ def _plain(tensor: Tensor) -> Tensor:
 
 def _unplain(tensor: Tensor) -> Iterator[str]:
     """Yield why a tensor is no array of real numbers."""
-    if tensor.is_meta:
+    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        yield "belongs to a transform of torch.func, within which it has no numbers; call convcheck outside of it"
+    elif tensor.is_meta:
         yield "is on the meta device, where there are no numbers; load the weights first"
     elif tensor.layout is not torch.strided:
         yield f"is laid out as {tensor.layout}; it must be dense"

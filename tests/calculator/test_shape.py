@@ -97,7 +97,7 @@ def parsed(result: Result) -> dict[str, list[dict[str, object]]]:
 
 def test_a_chain_as_json_says_its_conventions_and_its_total(convcheck: Run) -> None:
     found = parsed(convcheck("shape", *STEM, "-i", "2,3,20,20", "-f", "json", "--dtype", "bfloat16", "--explain"))
-    assert found.keys() == {"schema", "layers", "input", "output", "total", "conditions", "conventions"}
+    assert found.keys() == {"schema", "layers", "input", "output", "total", "conditions", "conventions", "notes"}
     first, *_ = found["layers"]
     assert first == {
         "case": None,

@@ -67,6 +67,11 @@ def test_a_dtype_is_normalised_wherever_it_is_read(
     assert package.verify(LAYER, rewrite="linear-as-conv1x1", dtype=spelt).dtype == name
 
 
+def test_a_dtype_in_capitals_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"float16; did you mean 'float16'\?$"):
+        check_dtype("FLOAT16")
+
+
 def test_torchs_own_dtype_is_read_in_python() -> None:
     result = package.verify(LAYER, rewrite="linear-as-conv1x1", dtype=torch.bfloat16)
     assert result.dtype == "bfloat16"

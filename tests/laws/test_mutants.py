@@ -14,7 +14,8 @@ import torch
 from benchmarks import changes, equivalence, mutant_status, mutant_table, mutants
 from benchmarks.fault_kinds import FaultKind
 from benchmarks.faults import faults
-from benchmarks.mutant_status import MutantResult, Status, judge
+from benchmarks.given_weights import GivenWeights, Weights, matter
+from benchmarks.mutant_status import FAILURES, MutantResult, Status, judge
 from benchmarks.planting import Fault, around, built_for, in_weights
 from benchmarks.setting_faults import is_one
 from convcheck.catalogue.catalogue import catalogue
@@ -191,3 +192,30 @@ def test_a_mutant_of_another_shape_is_none() -> None:
     cropped = Fault("planted", "", around(PATCHES, after=lambda y: y[..., :-1]))
     result = judge(PATCHES, cropped)
     assert (result.status, result.by) == (Status.UNBUILT, "its output is [2, 4, 2, 2], not [2, 4, 2, 3]")
+
+
+GIVEN = {
+    "multihead-sum": "MultiheadAttention(8, 2, vdim=4, add_bias_kv=True)",
+    "fold-batchnorm": "Sequential(Conv2d(3, 4, 2), BatchNorm2d(4))",
+    "merge-convs": "Sequential(Conv1d(2, 3, 2), Conv1d(3, 2, 1))",
+    "fft": "Conv1d(2, 3, kernel_size=3, padding=1)",
+}
+
+
+@pytest.mark.parametrize("kind", Weights)
+@pytest.mark.parametrize(("name", "text"), GIVEN.items(), ids=GIVEN.keys())
+def test_no_weights_that_are_given_hide_a_planted_fault(name: str, text: str, kind: Weights) -> None:
+    drawn = claim(name, text)
+    names = (*drawn.case.layer.parameters(), *drawn.case.layer.statistics())
+    weights = GivenWeights(kind, names, 1, drawn.case.dtype)
+    right = dataclasses.replace(drawn, case=dataclasses.replace(drawn.case, weights=weights))
+    assert matter(catalogue()[name])
+    assert verify(right).verdict is Verdict.EQUAL
+    some = Random(str(kind)).sample(list(faults(right, Random(3))), 5)
+    missed = [each.place for each in some if judge(right, each).status in FAILURES]
+    assert missed == []
+
+
+def test_a_small_run_on_given_weights_says_which_they_were(capsys: pytest.CaptureFixture[str]) -> None:
+    assert mutants.main(["--given", "--rewrite", "merge-convs", "--per-rewrite", "5", "--format", "markdown"]) == 0
+    assert "- some or all of the weights are given: " in capsys.readouterr().out

@@ -63,6 +63,6 @@ def test_a_module_that_is_left_otherwise_and_one_that_is_refused_in_vain_are_tol
 
     monkeypatch.setattr(tampered_modules, "WAYS", {"harmless: train mode": refuse})
     assert [trial.outcome for trial in tampered_modules.trials(1, 0)] == [Outcome.WOLF]
-    monkeypatch.setattr(tampered_modules, "WAYS", {"harmless: train mode": lambda _module, _random: None})
+    monkeypatch.setattr(tampered_modules, "WAYS", {"harmless: train mode": lambda *_: None})
     monkeypatch.setattr(tampered_modules, "kept", lambda _module: object())
     assert [trial.outcome for trial in tampered_modules.trials(1, 0)] == [Outcome.ALTERED]

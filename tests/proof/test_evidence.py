@@ -177,14 +177,14 @@ def test_a_tighter_tolerance_is_used(claim: Claim, monkeypatch: pytest.MonkeyPat
 
 
 def test_no_tolerance_excuses_a_wrong_layout(claim: Claim) -> None:
-    from convcheck.sizes.patterns import parse
+    from convcheck.sizes.relayouts import parse_relayout
 
     wrong = dataclasses.replace(
         claim,
         case=dataclasses.replace(
             claim.case,
             tolerance=Tolerance(1e9, 1e9),
-            transplant={"weight": parse("o i kh kw -> o (kh kw i)")},
+            transplant={"weight": parse_relayout("o i kh kw -> o (kh kw i)")},
         ),
     )
     assert verify(wrong).verdict is Verdict.DIFFERENT

@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import convcheck
+from convcheck.errors import LayerError
 from convcheck.results import Agreement, Result
 
 
@@ -179,6 +180,19 @@ def test_a_verdict_is_the_same_within_a_transform(transform: Callable[..., Any])
     made = transform(inside)(torch.ones(2, 3) if transform is torch.vmap else torch.ones(3))
     assert made.tolist() == ([3.0, 3.0] if transform is torch.vmap else [2.0] * 3)
     assert found == [timeless(convcheck.verify("Linear(3, 4)", rewrite="broadcast-sum"))]
+
+
+@pytest.mark.parametrize("transform", [torch.vmap, torch.func.grad])
+def test_weights_of_a_transform_are_refused(transform: Callable[..., Any]) -> None:
+    module = nn.Linear(3, 4)
+
+    def inside(weight: Tensor) -> Tensor:
+        module._parameters["weight"] = weight  # type: ignore[assignment]  # as functional_call does
+        with pytest.raises(LayerError, match=r"weight belongs to a transform of torch\.func"):
+            convcheck.verify(module, rewrite="broadcast-sum")
+        return weight.sum()
+
+    transform(inside)(torch.ones(2, 4, 3) if transform is torch.vmap else torch.ones(4, 3))
 
 
 def test_the_random_state_is_given_back() -> None:

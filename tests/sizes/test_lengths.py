@@ -186,6 +186,28 @@ def test_what_every_stride_of_a_chain_skips_adds_up(strides: tuple[int, ...], le
         assert unread_inputs(layer, (1, 1, int(length[:-2]) * n)) == (lost,)
 
 
+ALL_ARE_READ = {
+    "padding of all that a stride may skip": "Conv1d(1, 1, 3, stride=2, padding=1)",
+    "padding in a chain": "Sequential(Conv1d(1, 1, 3, padding=1), Conv1d(1, 1, 1))",
+}
+DEPENDS = {
+    "padding of less than a stride may skip": "Conv1d(1, 1, 3, stride=3, padding=1)",
+    "taps that leave holes, in a chain": "Sequential(Conv1d(1, 1, 3, dilation=2, padding=2), Conv1d(1, 1, 1))",
+}
+
+
+@pytest.mark.parametrize("layer", ALL_ARE_READ.values(), ids=ALL_ARE_READ.keys())
+def test_with_padding_enough_every_position_is_read_whatever_the_length(layer: str) -> None:
+    assert unread_inputs(parse_layer(layer), parse_formulas("1,1,n")) == (0,)
+    assert all(unread_inputs(parse_layer(layer), (1, 1, n)) == (0,) for n in range(3, 9))
+
+
+@pytest.mark.parametrize("layer", DEPENDS.values(), ids=DEPENDS.keys())
+def test_positions_never_read_that_depend_on_the_length_are_not_told_by_a_formula(layer: str) -> None:
+    with pytest.raises(UndecidedError, match="depends on n"):
+        unread_inputs(parse_layer(layer), parse_formulas("1,1,n"))
+
+
 READ = {
     "b,3,H,W": "[b, 3, H, W]",
     "[1, 3, H, 224]": "[1, 3, H, 224]",

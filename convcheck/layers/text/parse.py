@@ -10,8 +10,6 @@ from convcheck.layers.base import Layer
 from convcheck.layers.families import family_of, kind_names
 from convcheck.layers.text.arguments import REQUIRED, BadValueError
 from convcheck.layers.text.call import Call, read_call
-from convcheck.layers.text.submodules import in_a_row
-from convcheck.layers.torch_names import torch_names
 
 # torch has these two on every layer; they say where the numbers live, not which function is computed.
 _ELSEWHERE = {"device": "--device", "dtype": "--dtype"}
@@ -26,9 +24,10 @@ def parse_layer(value: object) -> Layer:
     if isinstance(value, Layer):
         return value
     if isinstance(value, Call):
-        row = in_a_row(value) if value.words else None
-        if row:
-            return bind("Sequential", [layer for _, layer in row], {})
+        if value.words:
+            from convcheck.layers.text.submodules import in_a_row
+
+            return bind("Sequential", [layer for _, layer in in_a_row(value) or ()], {})
         return bind(value.kind, value.positional, value.named)
     if isinstance(value, str):
         return parse_layer(read_call(value, kind_names()))
@@ -61,6 +60,8 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
 
 def _unknown(kind: str) -> LayerError:
     """Return the error for a kind that cannot be read. What is called alike in torch may compute something else."""
+    from convcheck.layers.torch_names import torch_names
+
     in_torch, near = kind in torch_names(), nearest(kind, kind_names())
     reason = ", which torch has and convcheck cannot read" if in_torch else ""
     if near:
