@@ -54,7 +54,7 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
     "the config that ships is proved": (
         ["verify"],
         0,
-        ["notebook-down", "[4, 128, 3, 5, 6]", "notebook-up", "[4, 48, 3, 10, 12]", "24,576 = 24,576", "identical"],
+        ["notebook-down", "[4, 128, 3, 5, 6]", "notebook-up", "[4, 48, 3, 10, 12]", "24,576 parameters", "identical"],
     ),
     "the config that ships is counted": (["params"], 0, ["project.weight [128, 192, 1, 1, 1]", "24,576 = 24,576"]),
     "the config that ships is calculated": (["shape"], 0, ["[4, 128, 3, 5, 6]", "8,847,360", "none"]),
@@ -112,7 +112,11 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
     "an operation with an input too few": (["verify", "mm()", "-i", "2,3"], 2, ["mm takes 2 inputs, and 1 was given"]),
     "a chain of an operation and a layer": (["shape", "mm()", "Linear(4, 5)", "-i", "2,3", "-i", "3,4"], 0, ["[2, 5]"]),
     "a module as torch prints it": (
-        ["verify", "Sequential(\n  (0): Conv2d(3, 4, kernel_size=(1, 1), stride=(1, 1))\n  (1): BatchNorm2d(4)\n)"],
+        [
+            "verify",
+            "-v",
+            "Sequential(\n  (0): Conv2d(3, 4, kernel_size=(1, 1), stride=(1, 1))\n  (1): BatchNorm2d(4)\n)",
+        ],
         0,
         ["fold-batchnorm", "0.25 or 0.0625", "1 equal"],
     ),
@@ -176,7 +180,7 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
     "a layer is told what holds for it": (
         ["rewrites", "Conv2d(4, 4, 2, stride=2, groups=2)", "-i", "1,4,8,8"],
         0,
-        ["groups is 2, and needs to be 1", "yes", "no"],
+        ["hold\n", "do not hold\n", "groups is 2, and needs to be 1\n", "more are made for layers of other kinds"],
     ),
     "the version comes with torch's": (["--version"], 0, [f"convcheck {__version__} (torch 2."]),
     "help": (["--help"], 0, ["verify", "params", "shape", "rewrites"]),
