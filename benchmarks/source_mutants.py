@@ -73,16 +73,15 @@ class Recorded:
     def batches(self, tree: Path, edit: Edit) -> tuple[list[str], list[str], list[str]]:
         """Return the tests that run an edit's lines: those of its room, the quickest others, and the rest.
 
-        Of a line that is run at import, or once, these are the tests that run anything of the file, and all if none do.
+        Of a line that is run at import, or once, these are all tests of its room, and those that run any of its file.
         """
+        room = f"tests/{edit.file.split('/')[1]}/"
         contexts = self.lines.contexts_by_lineno(str(tree / edit.file))
         tests = {test for line in range(edit.line, edit.last_line + 1) for test in contexts.get(line, ())}
         if "" in tests or len(tests) < 2:
-            tests.update(*contexts.values())
-        tests &= self.seconds.keys()
-        ordered = sorted(tests or self.seconds, key=lambda test: (self.seconds[test], test))
-        room = edit.file.split("/")[1]
-        near = self._first([test for test in ordered if test.startswith(f"tests/{room}/")])
+            tests.update(*contexts.values(), (test for test in self.seconds if test.startswith(room)))
+        ordered = sorted(tests & self.seconds.keys(), key=lambda test: (self.seconds[test], test))
+        near = self._first([test for test in ordered if test.startswith(room)])
         others = [test for test in ordered if test not in set(near)]
         quick = self._first(others)
         return near, quick, others[len(quick) :]

@@ -27,18 +27,18 @@ from convcheck.rewriting.rewrite import parameter_count
 from convcheck.sides.side import CannotRunError
 from convcheck.sides.torch_modes import known_modes
 
-FITTING: tuple[Examine, ...] = (weight_shapes.examine, diagnosis.examine)
-"""Evidence that comes before anything runs: weights that do not fit need no other."""
+MISFIT: tuple[Examine, ...] = (diagnosis.examine,)
+"""Evidence on weights that do not even fit: a candidate cannot run on them, but their layout may be found."""
 
 EVIDENCE: tuple[Examine, ...] = (
     integer_probes.examine,
     strength.examine,
-    diagnosis.examine,
     stand_in.examine,
+    diagnosis.examine,
     floating_point.examine,
     bookkeeping.examine,
 )
-"""The other kinds of evidence in order; every kind gets the result of those before it."""
+"""All other kinds of evidence in order; every kind gets the result of those before it."""
 
 _DRIFT = "the claimed transplant copies values, and training lets the copies drift apart"
 
@@ -108,11 +108,9 @@ def known(claim: Claim) -> Result:
 def gather(claim: Claim, result: Result) -> Result:
     """Return the result with all evidence. Raises CannotRunError if torch cannot run a side."""
     context = Context(claim, build_pair(claim), result)
-    for examine in FITTING:
+    context = context.joined(weight_shapes.examine(context))
+    for examine in MISFIT if context.result.reasons else EVIDENCE:
         context = context.joined(examine(context))
-    if not context.result.reasons:
-        for examine in EVIDENCE:
-            context = context.joined(examine(context))
     return replace(context.result, verdict=_verdict({reason.kind for reason in context.result.reasons}))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,8 +16,12 @@ from convcheck.layers import parse_layer
 from convcheck.proof.evidence.underflow import lost_between
 from convcheck.proof.pair import Pair, build_pair
 from convcheck.results import Sides
+from convcheck.rewriting.precision import arithmetic
 from convcheck.sides.samples import Sample
 from convcheck.sizes.patterns import Shape
+
+WHOLE = replace(arithmetic(torch.float32, torch.device("cpu")), smallest_sum=0.0)
+"""An arithmetic in which sums lose nothing, so that only roundings count."""
 
 FIRST = {"0.weight": 2.0, "0.bias": 3.0}
 CONV = {**FIRST, "1.weight": -8.0, "1.bias": 7.0}
@@ -33,7 +38,8 @@ def lost(layer: str, shape: Shape, name: str, numbers: Mapping[str, float]) -> t
         name: torch.full(shape, numbers[name], dtype=torch.float64)
         for name, shape in {**pair.reference.parameters, **statistics}.items()
     }
-    sides = lost_between(pair, Sample((torch.full(shape, -5.0, dtype=torch.float64),), parameters))
+    sample = Sample((torch.full(shape, -5.0, dtype=torch.float64),), parameters)
+    sides = lost_between(pair, sample, WHOLE)
     return pair, Sides(torch.as_tensor(sides.reference), torch.as_tensor(sides.candidate))
 
 
