@@ -169,14 +169,13 @@ class ClaimItem(pytest.Item):
 
 def _failure_text(result: Result, *, verbose: bool) -> str:
     """Return the cause, and what `convcheck verify` prints of a result."""
-    from convcheck.report.format_values import escape_controls
     from convcheck.report.formats.table import ResultTable
     from convcheck.report.plain_console import print_to_text
-    from convcheck.report.result_rows import reasons
+    from convcheck.report.result_rows import place, reasons
 
     # The first line stands in pytest's short summary.
     heading = f"{result.verdict}: {next(iter(reasons(result)), 'not as expected')}"
     table = print_to_text(lambda console: ResultTable(console, [result.rewrite], verbose=verbose).rows(result), WIDTH)
     rows = (line.rstrip() for line in table.splitlines())
     # The last line is one that editors make a link of.
-    return "\n".join([heading, "", *rows, "", f"{escape_controls(result.place or '')}: {result.verdict}"])
+    return "\n".join([heading, "", *rows, "", f"{place(result)}: {result.verdict}"])

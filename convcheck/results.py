@@ -159,8 +159,6 @@ class Result:
     expected: Verdict
     ok: bool
     reproduce: str
-    place: str | None = None
-    """`file:line` of what a config would have to change, where the result is not as expected; else that of the case."""
     seconds: float = 0.0
     reasons: tuple[Finding, ...] = ()
     suggestion: str | None = None
@@ -177,6 +175,8 @@ class Result:
     referee: Sides[float | None] = Sides(None, None)
     transplant: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Finding, ...] = ()
+    place: str | None = None
+    """`file:line` of what a config would have to change, where the result is not as expected."""
 
     def __repr__(self) -> str:
         """One line, which is what pytest shows of a failed assertion."""

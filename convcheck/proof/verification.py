@@ -141,7 +141,7 @@ def judge(claim: Claim, result: Result) -> Result:
         (*result.reasons, *_findings(Kind.EXPECTATION, missed)), key=lambda reason: kinds.index(reason.kind)
     )
     ok = as_expected and not missed
-    place = claim.case.source if ok else claim.case.place(*_keys_at_fault(claim.case, result))
+    place = None if ok else claim.case.place(*_keys_at_fault(claim.case, result))
     return replace(result, ok=ok, reasons=tuple(reasons), place=place)
 
 

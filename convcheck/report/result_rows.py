@@ -38,9 +38,14 @@ def title(result: Result) -> str:
     return f"{escape_line(result.case)}[{result.rewrite}]"
 
 
+def place(result: Result) -> str:
+    """Return `file:line` of what is to be looked at; empty for a layer on the command line."""
+    return escape_line(result.place or result.source or "")
+
+
 def source_line(result: Result) -> tuple[str, int] | None:
     """Return the config and the line of what is to be looked at; None for a layer on the command line."""
-    file, _, line = escape_line(result.place or "").rpartition(":")
+    file, _, line = place(result).rpartition(":")
     return (file, int(line)) if file else None
 
 

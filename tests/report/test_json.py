@@ -20,7 +20,7 @@ SIDES = {"reference", "candidate"}
 RESULT = {
     "case", "source", "layer", "rewrite", "input", "dtype", "device", "seed", "verdict", "expected", "ok", "reason",
     "suggestion", "output_shape", "params", "macs", "exact", "one_to_one", "gradients", "error", "referee",
-    "transplant", "notes", "seconds", "reproduce", "reasons", "suggestions",
+    "transplant", "notes", "seconds", "reproduce", "reasons", "suggestions", "place",
 }  # fmt: skip
 
 

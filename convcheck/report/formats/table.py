@@ -162,8 +162,9 @@ class ResultTable:
     def _remarks(self, result: Result) -> Iterator[tuple[str, str]]:
         """Yield what a reader must know besides the row, as (label, text): the cause first."""
         if not result.ok or result.verdict is not Verdict.EQUAL:
-            place = f"{escape_line(result.place)}: " if result.place else ""
-            yield from (("", f"{place}{reason}") for reason in map(escape_line, _causes(result)))
+            place = result_rows.place(result)
+            where = f"{place}: " if place else ""
+            yield from (("", f"{where}{reason}") for reason in map(escape_line, _causes(result)))
             yield from (("paste: ", line) for line in result_rows.suggestion(result))
         for note in result.notes:
             # What holds for a whole case is printed once.

@@ -1,0 +1,99 @@
+"""Results are printed when they are known, and point at what to change."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+import convcheck.proof.run as runs
+from convcheck.cli import main as program
+from convcheck.proof.verification import verify
+
+Run = Callable[..., Result]
+
+CONFIG = """\
+defaults: {layer: "Conv2d(3, 4, 2, stride=2)", rewrite: patchify-linear, input: [1, 3, 8, 8]}
+cases:
+  - name: wrong-weight
+    transplant:
+      bias: "o -> o"
+      weight: "o i kh kw -> o (kh kw i)"
+  - name: wrong-number
+    expect:
+      params: 7
+  - {name: refused, layer: "Conv2d(3, 4, 2)"}
+  - {name: wrong-order, order: kh kw i, transplant: {weight: "o i kh kw -> o (i kh kw)"}}
+  - {name: right}
+"""
+
+
+@pytest.mark.parametrize(("format", "streams"), [("table", True), ("jsonl", True), ("json", False), ("junit", False)])
+def test_a_result_is_on_the_screen_before_the_next_claim_begins(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    format: str,
+    streams: bool,
+) -> None:
+    """Where a format needs all results, none is printed before the end."""
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    seen: list[str] = []
+
+    def observed(claim: object) -> object:
+        seen.append(capsys.readouterr().out)
+        return verify(claim)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(runs, "verify", observed)
+    monkeypatch.setattr(sys, "argv", ["convcheck", "verify", str(tmp_path / "config.yaml"), "-f", format])
+    with pytest.raises(SystemExit) as end:
+        program.main()
+    assert end.value.code == 1
+    names = ["wrong-weight", "wrong-number", "refused", "wrong-order"]
+    assert [name in before for name, before in zip(names, seen[1:], strict=True)] == [streams] * 4
+    if streams:
+        assert "different" in seen[1]
+        assert "right" not in "".join(seen)
+
+
+def test_a_result_that_is_not_as_expected_points_at_the_key_to_change(convcheck: Run, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG)
+    printed = convcheck("verify", config, "-f", "json")
+    places = {result["case"]: result["place"] or result["source"] for result in json.loads(printed.stdout)["results"]}
+    assert places == {
+        "wrong-weight": f"{config}:6",
+        "wrong-number": f"{config}:8",
+        "refused": f"{config}:10",
+        "wrong-order": f"{config}:11",
+        "right": f"{config}:12",
+    }
+    table = convcheck("verify", config).stdout
+    assert f"{config}:6: weight was laid out as" in table
+    annotations = convcheck("verify", config, "-f", "github").stdout
+    assert {int(line) for line in re.findall(r"^::error .*?,line=(\d+)", annotations, re.MULTILINE)} == {6, 8, 10, 11}
+
+
+def test_only_the_cause_of_a_difference_is_printed_and_its_numbers_behind_an_option(
+    convcheck: Run, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG)
+    short = convcheck("verify", config, "-k", "wrong-weight").stdout
+    assert "matches exactly" in short
+    assert "output values differ" not in short
+    assert "output values differ" in convcheck("verify", config, "-k", "wrong-weight", "-v").stdout
+
+
+def test_what_would_match_is_there_to_be_pasted(convcheck: Run, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG)
+    table = convcheck("verify", config, "-k", "wrong-weight").stdout
+    (line,) = re.findall(r"paste: (transplant: .*)", table)
+    config.write_text(f"cases:\n  - {{layer: 'Conv2d(3, 4, 2, stride=2)', rewrite: patchify-linear, {line}}}\n")
+    assert convcheck("verify", config).exit_code == 0

@@ -1,0 +1,116 @@
+"""The table of results: verdicts first, words whole, what holds for a case once."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+
+import pytest
+
+from convcheck.catalogue.applicability import facts
+from convcheck.catalogue.catalogue import catalogue
+from convcheck.report.formats import table
+from convcheck.report.plain_console import PlainConsole, print_all
+from convcheck.report.tables.rewrite_table import catalogue_tables, rewrite_page
+from convcheck.results import Finding, Kind, Report, Verdict
+from tests.report.sample_reports import MIXED, TOOL, result
+
+WIDTHS = [50, 64, 80, 100, 120, 160]
+
+
+def printed(report: Report, width: int, *, verbose: bool = False, quiet: bool = False, encoding: str = "utf-8") -> str:
+    file = io.TextIOWrapper(io.BytesIO(), encoding, errors="replace")
+    console = PlainConsole(file=file, width=width, color_system=None, force_terminal=True)
+    print_all(console, table.lay_out(report, console, verbose=verbose, quiet=quiet))
+    file.seek(0)
+    return file.read()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("verbose", [False, True])
+def test_no_word_is_broken_at_any_width(width: int, verbose: bool) -> None:
+    """A word that is longer than a line is the terminal's matter, and so is a line that is there to be copied."""
+    for one in MIXED.results:
+        report = Report(TOOL, (one,))
+        words = set(printed(report, width, verbose=verbose).split())
+        rules = {word for word in words if set(word) == {"─"}}
+        whole = printed(report, 10_000, verbose=verbose).split()
+        assert {word for word in whole if len(word) <= width - 16 and "─" not in word} <= words - rules
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_claim_is_a_line_that_begins_with_a_sign_and_its_verdict(width: int) -> None:
+    lines = printed(MIXED, width).splitlines()
+    begun = [line.split()[:3] for line in lines if re.match(r"[✓✗!\N{EN DASH}] ", line)]
+    signs = {"equal": "✓", "different": "✗", "refused": "\N{EN DASH}", "error": "!"}
+    assert begun == [[signs[one.verdict], one.verdict, one.rewrite] for one in MIXED.results]
+
+
+def test_all_of_a_row_stands_on_one_line_of_80_columns_whatever_the_rewrite_is_called() -> None:
+    for name in catalogue():
+        report = Report(TOOL, (replace(result(), rewrite=name),))
+        (row,) = [line for line in printed(report, 80).splitlines() if line.startswith("✓")]
+        assert re.split(" {2,}", row.rstrip())[1:] == [name, "1.000e-06 / 4.000e-06", "identical", "identical"]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_parameters_of_the_candidate_stand_where_they_differ(width: int) -> None:
+    one = result()
+    more = replace(one, params=replace(one.params, candidate=98_765))
+    assert "98,765 parameters" in printed(Report(TOOL, (more,)), width)
+    assert printed(Report(TOOL, (one,)), width).count("1,234") == 1
+
+
+def test_the_case_and_what_is_said_of_all_its_rewrites_stand_once() -> None:
+    one = result()
+    both = printed(Report(TOOL, (one, replace(one, rewrite="fft"))), 80)
+    assert both.count(one.layer.split("(")[0]) == 1
+    assert both.count("stem is small") == 1
+
+
+def test_notes_that_change_nothing_stand_behind_an_option() -> None:
+    told = Finding(Kind.MAPPING, "copies drift apart")
+    report = Report(TOOL, (replace(result(), notes=(told,)),))
+    assert "drift" not in printed(report, 80)
+    assert "drift" in printed(report, 80, verbose=True)
+
+
+def test_signs_are_letters_where_the_encoding_has_no_others() -> None:
+    lines = printed(MIXED, 80, encoding="ascii").splitlines()
+    begun = [line.split()[0] for line in lines if line[1:].startswith(tuple(f" {verdict} " for verdict in Verdict))]
+    signs = {"equal": "+", "different": "x", "refused": "-", "error": "!"}
+    assert begun[:-1] == [signs[one.verdict] for one in MIXED.results]
+    assert not [line for line in lines if "?" in line]
+
+
+def test_a_result_is_shown_to_python_in_one_line() -> None:
+    wrong = MIXED.results[2]
+    assert repr(wrong) == f"<Result different[patchify-linear] different: {wrong.reasons[0]}>"
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_catalogue_is_a_line_a_rewrite_in_80_columns(width: int) -> None:
+    file = io.StringIO()
+    console = PlainConsole(file=file, width=width, color_system=None)
+    print_all(console, catalogue_tables([facts(name, code=False) for name in catalogue()]))
+    lines = file.getvalue().splitlines()
+    for name, rewrite in catalogue().items():
+        (line,) = [line for line in lines if line.split()[:1] == [name]]
+        assert line.rstrip().endswith(rewrite.summary)
+        assert len(line.rstrip()) <= 80
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_page_of_a_rewrite_breaks_no_word(width: int) -> None:
+    for name in catalogue():
+        page = facts(name, code=False)
+
+        def text(width: int, page: object = page) -> str:
+            file = io.StringIO()
+            console = PlainConsole(file=file, width=width, color_system=None)
+            print_all(console, rewrite_page(page))  # type: ignore[arg-type]
+            return file.getvalue()
+
+        missing = set(text(10_000).split()) - set(text(width).split())
+        assert {word for word in missing if len(word) <= width - 16} == set()
