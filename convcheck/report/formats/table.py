@@ -112,7 +112,7 @@ class ResultTable:
         error, bound = format_number(result.error.max_abs), format_number(result.error.bound)
         measured = NOTHING if error == NOTHING else f"{error:>9} / {bound}"
         verdict = Text(f"{self._signs[result.verdict]} {result.verdict}", STYLES.get(result.verdict, ""))
-        exact, gradients = map(_agreement, (result.exact.status, result.gradients.status))
+        exact, gradients = _exact(result), _agreement(result.gradients.status)
         remark = ", ".join(_remark(result))
         if self._stacked:
             yield Text.assemble(verdict, " " * (self._widths["verdict"] - len(verdict) + _GAP), result.rewrite)
@@ -189,6 +189,12 @@ class ResultTable:
 
 def _agreement(status: Agreement) -> str:
     return NOTHING if status is Agreement.NOT_APPLICABLE else status
+
+
+def _exact(result: Result) -> str:
+    """Say how the outputs agree on integers, or that float64 stood in for them."""
+    ran = result.error.max_abs is not None
+    return "float64" if ran and result.exact.status is Agreement.NOT_APPLICABLE else _agreement(result.exact.status)
 
 
 def _remark(result: Result) -> Iterator[str]:
