@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from convcheck.calculator.answers import Ranges
     from convcheck.config.case import Tolerance, WeightFile
     from convcheck.config.checks import DType
+    from convcheck.config.replacement import Replacement
     from convcheck.proof.real_weights import ModuleTensors
     from convcheck.results import Result
 
@@ -41,8 +42,11 @@ def verify(
     tolerance: Mapping[str, float] | None = None,
     strict: bool = False,
     weights: Mapping[str, str] | None = None,
+    candidate: LayerLike | None = None,
+    map: Mapping[str, str] | None = None,
+    layout: str | None = None,
 ) -> Result:
-    """Prove that `layer` and one rewrite of it compute the same on an input of shape `input`.
+    """Prove that `layer` and one rewrite of it, or your own `candidate`, compute the same on an input of shape `input`.
 
     Args:
         layer: as torch prints it, such as `Conv2d(3, 8, kernel_size=2, stride=2)`, or as a mapping with `op`; or a
@@ -60,6 +64,10 @@ def verify(
         weights: for a layer that is no module, real weights in place of random ones, as in a config: a safetensors file
             as `file`, and by the layer's names for parameters their keys in it.
         strict: whether a weak case, which could not tell a wrong rewrite, is not `ok`.
+        candidate: a layer or a module of your own, in place of a rewrite. It runs on the weights of `layer`, mapped.
+        map: by the candidate's name for a parameter, its source: `weight: o i kh kw -> o (i kh kw)`, or `bias`;
+            what is left out comes from the parameter of the same name.
+        layout: how the candidate's output is laid out as that of `layer`, such as `b (h w) o -> b o h w, h=14`.
 
     Raises:
         ConvcheckError: the layer, the shape, the rewrite or a pattern cannot be; or several rewrites hold; or a module
@@ -71,6 +79,7 @@ def verify(
     from convcheck.config.case import Case
     from convcheck.config.checks import check_device, check_dtype, check_seed
     from convcheck.config.layout_checks import layout_problems
+    from convcheck.config.replacement import replacement_problems
     from convcheck.proof.verification import verify as prove
 
     source: ModuleTensors | WeightFile | None = None
@@ -99,14 +108,31 @@ def verify(
         weights=source,
         tolerance=_tolerance(tolerance),
         strict=strict,
+        candidate=_replacement(candidate, map, layout),
     )
-    problems = [f"{path[-1]}: {message}" for path, message in layout_problems(case, vocabulary())]
+    if case.candidate is not None and (rewrite != "all" or order is not None or transplant):
+        raise ConvcheckError("rewrite, order and transplant belong to a rewrite; a candidate has map and layout")
+    wrong = list(layout_problems(case, vocabulary()))
+    if case.candidate is not None:
+        wrong += replacement_problems(parsed, shapes, case.candidate)
+    problems = [f"{path[-1]}: {message}" for path, message in wrong]
     if problems:
         raise ConvcheckError("; ".join(problems))
     claims = list(claims_of([case]))
     if len(claims) > 1:
         raise ConvcheckError(f"several rewrites hold for {parsed}; name one: {', '.join(c.name for c in claims)}")
     return prove(claims[0])
+
+
+def _replacement(candidate: LayerLike | None, map: Mapping[str, str] | None, layout: str | None) -> Replacement | None:
+    from convcheck.config.replacement import Replacement, parse_layout, parse_source
+
+    if candidate is None:
+        if map or layout:
+            raise ConvcheckError("map and layout are about a candidate, and there is none")
+        return None
+    sources = {name: parse_source(text) for name, text in (map or {}).items()}
+    return Replacement(_read(candidate), sources, parse_layout(layout) if layout is not None else None)
 
 
 def _is_module(layer: object) -> TypeGuard[nn.Module]:
@@ -191,7 +217,8 @@ def assert_equal(layer: LayerLike, input: InputLike | None = None, rewrite: str 
     result = verify(layer, input, rewrite, **options)  # type: ignore[arg-type]  # verify's own keywords, handed on
     if not result.ok:
         raise AssertionError(
-            f"{result.layer} [{result.rewrite}] is {result.verdict}: {result.reason}\n{result.reproduce}"
+            f"{result.layer} [{result.rewrite or result.candidate}] is {result.verdict}: {result.reason}\n"
+            f"{result.reproduce}"
         )
     return result
 

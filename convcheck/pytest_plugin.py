@@ -171,11 +171,11 @@ def _failure_text(result: Result, *, verbose: bool) -> str:
     """Return the cause, and what `convcheck verify` prints of a result."""
     from convcheck.report.formats.table import ResultTable
     from convcheck.report.plain_console import print_to_text
-    from convcheck.report.result_rows import place, reasons
+    from convcheck.report.result_rows import place, reasons, rewrite
 
     # The first line stands in pytest's short summary.
     heading = f"{result.verdict}: {next(iter(reasons(result)), 'not as expected')}"
-    table = print_to_text(lambda console: ResultTable(console, [result.rewrite], verbose=verbose).rows(result), WIDTH)
+    table = print_to_text(lambda console: ResultTable(console, [rewrite(result)], verbose=verbose).rows(result), WIDTH)
     rows = (line.rstrip() for line in table.splitlines())
     # The last line is one that editors make a link of.
     return "\n".join([heading, "", *rows, "", f"{place(result)}: {result.verdict}"])

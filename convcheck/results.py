@@ -150,7 +150,8 @@ class Result:
     case: str
     source: str | None
     layer: str
-    rewrite: str
+    rewrite: str | None
+    """None for a candidate of the user's own."""
     input: Shapes
     dtype: str
     device: str
@@ -175,13 +176,23 @@ class Result:
     referee: Sides[float | None] = Sides(None, None)
     transplant: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Finding, ...] = ()
+    reference: str | None = None
+    """The sides, the map and the kind of evidence of a candidate of the user's own; None for a rewrite."""
+    candidate: str | None = None
+    map: Mapping[str, str] | None = None
+    evidence: str | None = None
     place: str | None = None
     """`file:line` of what a config would have to change, where the result is not as expected."""
 
     def __repr__(self) -> str:
         """One line, which is what pytest shows of a failed assertion."""
         cause = f": {self.reasons[0]}" if self.reasons else ""
-        return f"<Result {self.case}[{self.rewrite}] {self.verdict}{cause}>"
+        return f"<Result {self.title} {self.verdict}{cause}>"
+
+    @property
+    def title(self) -> str:
+        """The name of the case, and of the rewrite that it was tried with, as `--list` prints them."""
+        return f"{self.case}[{self.rewrite}]" if self.rewrite else self.case
 
     @property
     def reason(self) -> str | None:

@@ -9,11 +9,15 @@ from convcheck.catalogue.catalogue import applicable, catalogue
 from convcheck.config.case import Case
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.rewriting.transplant import Transplant
+from convcheck.rewriting.user_candidate import as_rewrite, transplant_to
 
 MAX_COST_RATIO = 8
 ALWAYS_CHEAP_MACS = 2_000_000_000
 """A rewrite that is not named is tried if it takes no more multiplications than these, a few seconds at the
 pace of a matrix product, or than MAX_COST_RATIO times those of the layer."""
+
+OWN = "candidate"
+"""What stands in place of a rewrite's name for a candidate of the user's own."""
 
 NONE_APPLIES = "all"
 """The name of a claim where all rewrites that hold were asked for, and none holds."""
@@ -31,14 +35,18 @@ class Claim:
     @property
     def id(self) -> str:
         """What `-k` is matched with and `--list` prints."""
-        return f"{self.case.name}[{self.name}]"
+        return self.case.name if self.case.candidate is not None else f"{self.case.name}[{self.name}]"
 
     def transplant(self) -> Transplant:
         """Return how the weights move: the catalogue's way, or the one that the case puts to the test."""
+        if self.case.candidate is not None:
+            return transplant_to(self.case.layer, self.case.candidate)
         return self.usual_transplant().replaced(self.case.transplant, self.case.layer.axis_sizes())
 
     def usual_transplant(self) -> Transplant:
-        """Return how the weights move the catalogue's way."""
+        """Return how the weights move the catalogue's way; for a candidate of the user's own there is no other."""
+        if self.case.candidate is not None:
+            return self.transplant()
         assert self.rewrite is not None
         return self.rewrite.transplant(self.case.layer, self.case.inputs, self.case.order)
 
@@ -49,6 +57,9 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
     Where all rewrites are asked for, those that would take far more work than the layer are left out; see `too_costly`.
     """
     for case in cases:
+        if case.candidate is not None:
+            yield Claim(case, OWN, as_rewrite(case.layer, case.candidate), ())
+            continue
         if case.rewrites is not None:
             for name in case.rewrites:
                 rewrite = catalogue()[name]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from convcheck.cli import console, exit_codes, options, targets
+from convcheck.cli import console, exit_codes, options, own_code, targets
+from convcheck.errors import UsageError
 
 if TYPE_CHECKING:
     from convcheck.results import Report
@@ -17,6 +18,9 @@ def verify(
     target: options.Targets = None,
     input: options.Input = None,
     rewrite: options.Rewrites = None,
+    candidate: own_code.Candidate = None,
+    map: own_code.Map = None,
+    layout: own_code.Layout = None,
     dtype: options.DTypeOption = None,
     device: options.Device = None,
     seed: options.Seed = None,
@@ -47,7 +51,13 @@ def verify(
     overrides = {field: value for field, value in options_given.items() if value is not None}
     if not quiet:
         targets.hint_shipped(target, "proved")
-    cases = [replace(case, **overrides) for case in targets.cases_of(targets.parse_targets(target), input)]
+    parsed = targets.parse_targets(target)
+    read = targets.cases_of(parsed, input)
+    if candidate or map or layout:
+        if parsed.count != 1 or parsed.files or rewrite:
+            raise UsageError("--candidate goes with one layer, the reference, and without -r")
+        read = [own_code.with_candidate(read[0], candidate, map, layout)]
+    cases = [replace(case, **overrides) for case in read]
     files = report_files.parse_files(report or (), [case.config for case in cases])
     claims = targets.choose_claims(cases, rewrite, choose)
     if shard:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from convcheck.config.checks import DType
+from convcheck.config.replacement import Replacement
 from convcheck.layers import Layer
 from convcheck.results import Sides, Verdict
 from convcheck.sizes.patterns import Group, Shape, Shapes
@@ -87,6 +88,8 @@ class Case:
     """Whether a weak case, which could not tell a wrong rewrite, is not fulfilled."""
     config: str | None = None
     """The file that `source` names, as a target of another command line; empty for the one that ships."""
+    candidate: Replacement | None = None
+    """A layer of the user's own that is claimed to compute the same, in place of a rewrite."""
     places: Mapping[tuple[str, ...], KeyPlace] = field(default_factory=dict)
     """Where the config has what a result may turn out to be about: keys of the case, or of its transplant."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from convcheck.config.case import Vocabulary
-from convcheck.config.model import DEFINITION, CaseModel
+from convcheck.config.model import DEFINITION, REFERENCE, CaseModel
 from convcheck.config.schema_layers import LAYER
 from convcheck.sizes.limits import MAX_AXES, MAX_INT64
 
@@ -54,6 +54,8 @@ def schema(vocabulary: Vocabulary) -> Schema:
     }
     definitions = {name: _opened(definition) for name, definition in definitions.items()}
     keys: Schema = _opened(made)["properties"]
+    reference = {**keys["layer"], "description": "The layer, as it may be called beside a candidate."}
+    keys = {**keys, REFERENCE: reference}
     case = {**_MAPPING, "description": "One case: a layer, and what is claimed about it."}
     definitions["case"] = {**case, "properties": {**keys, "matrix": _matrix(keys)}}
     definitions["defaults"] = {**_MAPPING, "description": _DEFAULTS, "properties": keys}
@@ -78,7 +80,10 @@ def schema(vocabulary: Vocabulary) -> Schema:
             },
         },
         "allOf": [
-            _unless_a_default(["layer"], {"anyOf": [_needs("layer"), _needs("matrix", "layer")]}),
+            _unless_a_default(
+                ["layer"],
+                {"anyOf": [_needs(*path) for key in ("layer", REFERENCE) for path in ((key,), ("matrix", key))]},
+            ),
             _unless_a_default(["weights", "file"], {"properties": {"weights": {"required": ["file"]}}}),
         ],
         "$defs": definitions,

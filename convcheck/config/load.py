@@ -52,9 +52,9 @@ def load(path: FilePath, written: str, vocabulary: Vocabulary) -> list[Case]:
 
 
 def _places(item: Combination, document: Document, written: str) -> Iterator[tuple[tuple[str, ...], KeyPlace]]:
-    transplant = item.value.get("transplant")
-    parameters = [("transplant", name) for name in transplant] if isinstance(transplant, dict) else []
-    for key in (*parameters, ("transplant",), ("order",), ("expect",), ("device",)):
+    mappings = {key: item.value.get(key) for key in ("transplant", "map")}
+    parameters = [(key, name) for key, mapping in mappings.items() if isinstance(mapping, dict) for name in mapping]
+    for key in (*parameters, ("transplant",), ("map",), ("candidate",), ("order",), ("expect",), ("device",)):
         if key[0] in item.value:
             where = item.written(key)
             yield key, KeyPlace(written, *document.place(where), write_path(where))

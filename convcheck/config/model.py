@@ -19,11 +19,12 @@ from convcheck.config.checks import (
     check_dtype,
     check_seed,
 )
+from convcheck.config.replacement import Source, parse_layout, parse_source
 from convcheck.errors import ConvcheckError, LayerError, did_you_mean, shown
 from convcheck.layers import Layer, parse_layer, parse_shape, parse_shapes
 from convcheck.sizes.limits import MAX_INT64
 from convcheck.sizes.patterns import Group, Shape, Shapes, parse_order
-from convcheck.sizes.relayouts import Relayout, parse_relayout
+from convcheck.sizes.relayouts import Rearrangement, Relayout, parse_relayout
 
 
 def _layer(value: object) -> Layer:
@@ -157,6 +158,19 @@ class CaseModel(_Strict):
         "name for a parameter, an einops pattern over the axes o i g and kl, kh kw or kt kh kw, and steps behind it.",
         examples=[{"weight": "o i kh kw -> o (kh kw i)"}, {"weight": "o i kh kw -> o i kh kw | flip kh | pad kw 0 1"}],
     )
+    candidate: Annotated[Layer, BeforeValidator(_layer), _defined("layer")] | None = _key(
+        "A layer of one's own that is claimed to compute the same, in place of a rewrite.",
+        'Sequential(rearrange("b i (h p) (w q) -> b (h w) (i p q)", p=16, q=16), Linear(768, 768))',
+    )
+    map: dict[str, Annotated[Source, _by(parse_source), _TEXT]] = Field(
+        default_factory=dict,
+        description="Where the candidate's parameters come from: by its name for one, the reference's name, and behind "
+        "a colon how it is laid out anew. One that is left out comes from the parameter of the same name.",
+        examples=[{"1.weight": "weight: o i kh kw -> o (i kh kw)", "1.bias": "bias"}],
+    )
+    layout: Annotated[Rearrangement, _by(parse_layout), _TEXT] | None = _key(
+        "How the candidate's output is laid out as the reference's. Default: as it is.", "b (h w) o -> b o h w, h=14"
+    )
     weights: Annotated[dict[str, object], _defined("weights")] | None = _key(
         "Real tensors in place of random ones for the numeric part: a safetensors file, and by the layer's name for a "
         "parameter its key in the file.",
@@ -180,5 +194,8 @@ class CaseModel(_Strict):
     )
 
 
-CASE_KEYS = frozenset(CaseModel.model_fields)
+REFERENCE = "reference"
+"""What `layer` is called beside a candidate."""
+
+CASE_KEYS = frozenset(CaseModel.model_fields) | {REFERENCE}
 """The keys of one case, without `matrix`, which is gone once it is multiplied out."""

@@ -26,6 +26,7 @@ _UNIONS: tuple[Path, ...] = (("tolerance",), ("expect", "params"))
 _MUST_BE: Mapping[Path, str] = {
     ("name",): "a text of 1 to 200 characters",
     ("transplant",): "a mapping such as {weight: 'o i kh kw -> o (i kh kw)'}",
+    ("map",): "a mapping such as {1.weight: 'weight: o i kh kw -> o (i kh kw)', 1.bias: bias}",
     ("weights",): "a mapping such as {file: model.safetensors, weight: KEY, bias: KEY}",
     ("tolerance",): "auto, or a mapping such as {atol: 1e-6, rtol: 0}",
     ("expect",): "a mapping such as {verdict: equal}",

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from convcheck.config.case import Case, Expect, Tolerance, Vocabulary
 from convcheck.config.expand import variables
 from convcheck.config.layout_checks import layout_problems
-from convcheck.config.model import CaseModel, ToleranceModel
+from convcheck.config.model import REFERENCE, CaseModel, ToleranceModel
 from convcheck.config.nodes import Problem
+from convcheck.config.replacement import Replacement, replacement_problems
 from convcheck.config.sentences import sentences
 from convcheck.config.weights import weight_file, weight_problems
 from convcheck.errors import ShapeError
@@ -36,6 +37,18 @@ def validate(
 
     `unknown` are keys without a value, with which there is no case, and `folder` is where paths start.
     """
+    if REFERENCE not in value and REFERENCE not in unknown:
+        return _validate(value, unknown, vocabulary, folder)
+    if "layer" in value or "layer" in unknown:
+        return None, [((REFERENCE,), "it is another name of `layer`, beside a candidate; remove one of them")]
+    renamed = {"layer" if key == REFERENCE else key: entry for key, entry in value.items()}
+    case, problems = _validate(renamed, ["layer" if key == REFERENCE else key for key in unknown], vocabulary, folder)
+    return case, [((REFERENCE, *path[1:]) if path[:1] == ("layer",) else path, text) for path, text in problems]
+
+
+def _validate(
+    value: Mapping[str, object], unknown: Collection[str], vocabulary: Vocabulary, folder: FilePath
+) -> tuple[Case | None, list[Problem]]:
     problems: list[Problem] = []
     unjudged = set(unknown)
     try:
@@ -53,6 +66,7 @@ def validate(
     case = _case(model)
     if model.weights is not None:
         problems += weight_problems(model.weights, folder, case.layer)
+    problems += _misplaced(model, value)
     if "rewrite" in unjudged:
         unjudged |= {"order", "transplant"}
     problems += [problem for problem in _cross_checks(case, vocabulary) if problem[0][0] not in unjudged]
@@ -61,12 +75,26 @@ def validate(
     return (case if model.weights is None else replace(case, weights=weight_file(model.weights, folder))), []
 
 
+def _misplaced(model: CaseModel, value: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield the keys that belong to a rewrite and stand beside a candidate, or the other way round."""
+    if model.candidate is not None:
+        for key in ("rewrite", "order", "transplant"):
+            if key in value:
+                yield (key,), "it belongs to a rewrite, and there is a candidate; say in `map` how weights move"
+    else:
+        for key in ("map", "layout"):
+            if key in value:
+                yield (key,), "it belongs to a candidate, and there is none; a rewrite has `order` and `transplant`"
+
+
 def _cross_checks(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
     try:
         accept(case.layer, case.inputs)
     except ShapeError as error:
         yield ("input",), str(error)
     yield from layout_problems(case, vocabulary)
+    if case.candidate is not None:
+        yield from replacement_problems(case.layer, case.inputs, case.candidate)
 
 
 def _case(model: CaseModel) -> Case:
@@ -79,6 +107,7 @@ def _case(model: CaseModel) -> Case:
         rewrites=rewrites,
         order=model.order,
         transplant=model.transplant,
+        candidate=Replacement(model.candidate, model.map, model.layout) if model.candidate is not None else None,
         dtype=model.dtype,
         device=model.device,
         seed=model.seed,

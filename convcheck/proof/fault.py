@@ -24,7 +24,7 @@ def result_of_fault(claim: Claim, error: Exception) -> Result:
         case=case.name,
         source=case.source,
         layer=str(case.layer),
-        rewrite=claim.name,
+        rewrite=None if case.candidate is not None else claim.name,
         input=case.inputs,
         dtype=case.dtype,
         device=case.device,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -111,8 +111,13 @@ def build_pair(claim: Claim) -> Pair:
         assert analysis is not None
         return analysis(case.layer, sample.inputs, sample.parameters, unit)
 
+    reference = side_of_layer(case.layer, case.inputs, module)
+    if case.candidate is not None:
+        # A wrong candidate may be of another degree.
+        degrees = (case.layer.degree(), case.candidate.layer.degree())
+        reference = replace(reference, degree=max(degree for degree in degrees if degree is not None))
     return Pair(
-        side_of_layer(case.layer, case.inputs, module),
+        reference,
         candidate_side(rewrite, case.layer, case.inputs, case.order, mapping),
         mapping,
         None if analysis is None else distance,

@@ -20,7 +20,7 @@ def command(claim: Claim) -> str:
     module's weights from a file, which is the user's to write; without the file it fails.
     """
     case = claim.case
-    options = ["-r", claim.name] if claim.name != NONE_APPLIES else []
+    options = ["-r", claim.name] if claim.name != NONE_APPLIES and case.candidate is None else []
     options += ["--dtype", case.dtype, "--seed", str(case.seed)]
     if case.device != "cpu" or case.config is not None:
         # A config may name another device than the one that an option chose.
@@ -28,11 +28,21 @@ def command(claim: Claim) -> str:
     if case.strict:
         options += ["--strict"]
     if not (case.order or case.transplant or _written_weights(case) or case.tolerance or case.expect != Expect()):
-        return shlex.join(["convcheck", "verify", str(case.layer), *write_shapes(case.inputs).split(), *options])
+        sides = [str(case.layer), *_candidate_options(case)]
+        return shlex.join(["convcheck", "verify", *sides, *write_shapes(case.inputs).split(), *options])
     if case.config is None:
         return shlex.join(["python", "-c", _python(claim)])
     config = [case.config] if case.config else []
     return shlex.join(["convcheck", "verify", *config, "-k", quoted(case.name), *options])
+
+
+def _candidate_options(case: Case) -> list[str]:
+    own = case.candidate
+    if own is None:
+        return []
+    layout = [] if own.layout is None else ["--layout", str(own.layout)]
+    maps = [word for name, source in own.map.items() for word in ("--map", f"{name}={source}")]
+    return ["--candidate", str(own.layer), *maps, *layout]
 
 
 def _python(claim: Claim) -> str:
@@ -48,8 +58,15 @@ def _python(claim: Claim) -> str:
         arguments["weights"] = weights
     if case.strict:
         arguments["strict"] = True
+    if case.candidate is None:
+        arguments = {"rewrite": claim.name, **arguments}
+    else:
+        own = case.candidate
+        arguments["candidate"] = str(own.layer)
+        arguments["map"] = {name: str(source) for name, source in own.map.items()}
+        arguments["layout"] = None if own.layout is None else str(own.layout)
     written = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    call = f"convcheck.verify({str(case.layer)!r}, {_input(case.inputs)}, {claim.name!r}, {written})"
+    call = f"convcheck.verify({str(case.layer)!r}, {_input(case.inputs)}, {written})"
     return f"import convcheck; print({call})"
 
 

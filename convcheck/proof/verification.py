@@ -77,7 +77,7 @@ def known(claim: Claim) -> Result:
         case=case.name,
         source=case.source,
         layer=str(layer),
-        rewrite=claim.name,
+        rewrite=None if case.candidate is not None else claim.name,
         input=case.inputs,
         dtype=case.dtype,
         device=case.device,
@@ -93,15 +93,20 @@ def known(claim: Claim) -> Result:
     if rewrite is None or claim.refusals:
         return result
     mapping = claim.transplant()
-    one_to_one = mapping.one_to_one()
+    one_to_one, own = mapping.one_to_one(), case.candidate
+    candidate_parameters = mapping.shapes() if own is None else own.layer.parameters()
     drift = Finding(Kind.MAPPING, f"not one-to-one: {rewrite.training or _DRIFT}")
     return replace(
         result,
-        params=Sides(parameter_count(parameters), parameter_count(mapping.shapes())),
+        params=Sides(parameter_count(parameters), parameter_count(candidate_parameters)),
         macs=Sides(layer.macs(*case.inputs), rewrite.macs(layer, *case.inputs)),
         one_to_one=one_to_one,
         transplant=mapping.describe(),
         notes=() if one_to_one else (drift,),
+        reference=None if own is None else str(case.layer),
+        candidate=None if own is None else str(own.layer),
+        map=None if own is None else {name: str(source) for name, source in own.sources().items()},
+        evidence=None if own is None else "exact",
     )
 
 
@@ -148,9 +153,10 @@ def judge(claim: Claim, result: Result) -> Result:
 def _keys_at_fault(case: Case, result: Result) -> Iterator[tuple[str, ...]]:
     """Yield the keys of a case that a result speaks of, the likeliest first."""
     if result.verdict is Verdict.DIFFERENT and case.expect.verdict is not Verdict.DIFFERENT:
-        corrected = (name for name, text in result.suggestions.items() if text != str(case.transplant.get(name)))
-        yield from (("transplant", name) for name in corrected)
-        yield from (("transplant",), ("order",))
+        key, given = ("transplant", case.transplant) if case.candidate is None else ("map", case.candidate.map)
+        corrected = (name for name, text in result.suggestions.items() if text != str(given.get(name)))
+        yield from ((key, name) for name in corrected)
+        yield from (("transplant",), ("order",), ("candidate",))
     yield ("expect",)
 
 

@@ -22,7 +22,7 @@ def cells(result: Result) -> tuple[str, ...]:
     """Return the row of a result."""
     return (
         escape_line(result.case),
-        result.rewrite,
+        rewrite(result),
         format_shape(result.output_shape.reference),
         format_sides(result.params),
         format_number(result.error.max_abs),
@@ -33,9 +33,14 @@ def cells(result: Result) -> tuple[str, ...]:
     )
 
 
+def rewrite(result: Result) -> str:
+    """Return the name of the rewrite, or what stands for a candidate of the user's own."""
+    return result.rewrite or "candidate"
+
+
 def title(result: Result) -> str:
     """Return what `--list` calls a result."""
-    return f"{escape_line(result.case)}[{result.rewrite}]"
+    return escape_line(result.title)
 
 
 def place(result: Result) -> str:
@@ -70,14 +75,16 @@ def evidence(result: Result) -> Iterator[tuple[str, str]]:
 
 
 def suggestion(result: Result) -> Iterator[str]:
-    """Yield the transplant that matches as a line of YAML, if one was found."""
+    """Yield the transplant or the map that matches as a line of YAML, if one was found."""
     if result.suggestions:
         entries = (f'{name}: "{escape_line(text)}"' for name, text in result.suggestions.items())
-        yield f"transplant: {{{', '.join(entries)}}}"
+        yield f"{'map' if result.candidate else 'transplant'}: {{{', '.join(entries)}}}"
 
 
 def _evidence(result: Result) -> Iterator[tuple[str, str]]:
     yield "layer", result.layer
+    if result.candidate:
+        yield "candidate", result.candidate
     yield "input", f"{format_inputs(result.input)}  {result.dtype} on {result.device}, seed {result.seed}"
     for name, pattern in result.transplant.items():
         yield "weights", f"{name}: {pattern}"

@@ -17,6 +17,7 @@ def candidate_side(rewrite: Rewrite, layer: Layer, shapes: Shapes, order: Group 
     with torch.device("meta"):
         # A run uses transplanted parameters only.
         module = rewrite.build(layer, shapes, order)
+    statistics = dict(module.named_buffers())
     transform = rewrite.transform
     if transform is None:
         gain, transform_error = 0.0, None
@@ -34,7 +35,7 @@ def candidate_side(rewrite: Rewrite, layer: Layer, shapes: Shapes, order: Group 
         name=type(module).__name__,
         module=module.eval(),
         inputs=shapes,
-        parameters=mapping.shapes(),
+        parameters={name: shape for name, shape in mapping.shapes().items() if name not in statistics},
         degree=layer.degree(),
         roundings=rewrite.roundings(layer),
         output_shape=layer.output_shape(*shapes),

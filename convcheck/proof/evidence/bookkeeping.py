@@ -19,7 +19,9 @@ from convcheck.sizes.patterns import Shape
 def examine(context: Context) -> Evidence:
     """Compare shapes and counts with the predicted ones, and move the weights there and back."""
     pair, shapes = context.pair, context.result.output_shape
-    parameters = dict(pair.reference.module.named_parameters())
+    module = pair.reference.module
+    buffers = {name: tensor for name, tensor in module.named_buffers() if name in pair.reference.statistics}
+    parameters = {**dict(module.named_parameters()), **buffers}
     texts = [*count_faults(pair, shapes), *round_trip_faults(pair, parameters)]
     findings = tuple(Finding(Kind.BOOKKEEPING, text) for text in texts)
     return Evidence(Agreement.DIFFERENT if findings else Agreement.IDENTICAL, findings)

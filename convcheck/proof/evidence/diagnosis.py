@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -37,6 +37,8 @@ class Correction:
     claimed: str
     matching: str
     how: str = "exactly"
+    target: str = field(default="", compare=False)
+    """The candidate's parameter that is made of it."""
 
     def __str__(self) -> str:
         return f"{self.source} was laid out as '{self.claimed}', and '{self.matching}' matches {self.how}"
@@ -56,8 +58,12 @@ def examine(context: Context) -> Evidence:
         return Evidence(Agreement.NOT_APPLICABLE)
     if mended := corrections(pair, context.claim.usual_transplant(), case):
         findings = tuple(Finding(Kind.LAYOUT, str(correction)) for correction in mended)
-        claimed = {source: str(relayout) for source, relayout in case.transplant.items()}
-        corrected = {correction.source: correction.matching for correction in mended}
+        if case.candidate is None:
+            claimed = {source: str(relayout) for source, relayout in case.transplant.items()}
+            corrected = {correction.source: correction.matching for correction in mended}
+        else:
+            claimed = {target: str(source) for target, source in case.candidate.map.items()}
+            corrected = {correction.target: f"{correction.source}: {correction.matching}" for correction in mended}
         details = {"suggestion": mended[0].matching, "suggestions": {**claimed, **corrected}}
         return Evidence(Agreement.DIFFERENT, findings, details=details)
     # A reader with a correction needs no differences.
@@ -87,7 +93,7 @@ def corrections(pair: Pair, usual: Transplant, case: Case) -> tuple[Correction, 
     try:
         for mended in _mended(pair, usual, case.seed):
             changed = [
-                Correction(before.source, before.layout, after.layout, how)
+                Correction(before.source, before.layout, after.layout, how, before.target)
                 for before, after in zip(pair.mapping.moves, mended.moves, strict=True)
                 if isinstance(before, Move) and isinstance(after, Move) and not moves_alike(before, after)
             ]

@@ -69,9 +69,8 @@ def _remarks(result: Result) -> str:
         return ""
     where = f" {code(result.source)}" if result.source else ""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
-    return (
-        f"**{code(result.case)}** {code(f'[{result.rewrite}]')} {result.verdict}{where}\n\n{fence}text\n{text}\n{fence}"
-    )
+    heading = f"**{code(result.case)}** {code(f'[{result_rows.rewrite(result)}]')} {result.verdict}{where}"
+    return f"{heading}\n\n{fence}text\n{text}\n{fence}"
 
 
 def code(text: str) -> str:

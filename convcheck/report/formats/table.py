@@ -32,7 +32,7 @@ _NEVER_BEHIND = frozenset({Kind.WEIGHTS, Kind.ROUNDING, Kind.STRENGTH})
 
 def lay_out(report: Report, console: Console, *, verbose: bool, quiet: bool) -> Iterator[RenderableType]:
     """Yield the whole table and the sum; if quiet, only what was not as expected."""
-    table = ResultTable(console, (result.rewrite for result in report.results), verbose=verbose)
+    table = ResultTable(console, map(result_rows.rewrite, report.results), verbose=verbose)
     shown = [result for result in report.results if not (quiet and result.ok)]
     for result in shown:
         yield from table.rows(result)
@@ -94,17 +94,20 @@ class ResultTable:
         name = Text(escape_line(result.case), "bold")
         numbers = Text(result.dtype if result.device == "cpu" else f"{result.dtype} on {result.device}")
         layer = Text(escape_line(result.layer))
+        candidate = [Text(escape_line(result.candidate))] if result.candidate else []
         shapes = f"{format_inputs(result.input)} -> {format_shape(result.output_shape.reference)}"
         facts = Text(f"{shapes}   {format_count(result.params.reference)} parameters")
         heading = Table.grid(padding=(0, _GAP, 0, 0))
         heading.add_column(overflow="fold")
         if self._console.width - max(name.cell_len, numbers.cell_len) < _BESIDE:
-            for line in (name, layer, Text.assemble(facts, "   ", numbers)):
+            for line in (name, layer, *candidate, Text.assemble(facts, "   ", numbers)):
                 heading.add_row(line)
             return heading
         heading.columns[0].no_wrap = True
         heading.add_column(overflow="fold")
         heading.add_row(name, layer)
+        for line in candidate:
+            heading.add_row("candidate", line)
         heading.add_row(numbers, facts)
         return heading
 
@@ -113,16 +116,16 @@ class ResultTable:
         measured = NOTHING if error == NOTHING else f"{error:>9} / {bound}"
         verdict = Text(f"{self._signs[result.verdict]} {result.verdict}", STYLES.get(result.verdict, ""))
         exact, gradients = _exact(result), _agreement(result.gradients.status)
-        remark = ", ".join(_remark(result))
+        remark, rewrite = ", ".join(_remark(result)), result_rows.rewrite(result)
         if self._stacked:
-            yield Text.assemble(verdict, " " * (self._widths["verdict"] - len(verdict) + _GAP), result.rewrite)
+            yield Text.assemble(verdict, " " * (self._widths["verdict"] - len(verdict) + _GAP), rewrite)
             if measured != NOTHING:
                 yield Text(self._stack(measured, exact, gradients))
             yield from [self._line("", remark)] if remark else []
             return
         row = self._columns()
         beside = remark if len(remark) <= self._room else ""
-        row.add_row(verdict, result.rewrite, measured, cell(exact), cell(gradients), beside)
+        row.add_row(verdict, rewrite, measured, cell(exact), cell(gradients), beside)
         yield row
         if remark and not beside:
             yield self._line("", remark)

@@ -1,0 +1,126 @@
+"""A candidate of the user's own: a layer in place of another one, and where its weights come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from convcheck.config.nodes import Problem
+from convcheck.errors import PatternError, ShapeError, did_you_mean, shown
+from convcheck.layers import Layer, accept
+from convcheck.sizes.patterns import Shape, Shapes
+from convcheck.sizes.relayouts import Rearrangement, Relayout, parse_relayout
+
+
+@dataclass(frozen=True)
+class Source:
+    """The parameter of the reference that a parameter of the candidate is made of; as it is if there is no relayout."""
+
+    name: str
+    relayout: Relayout | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.relayout is None else f"{self.name}: {self.relayout}"
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """A layer that is claimed to compute what another one does.
+
+    `map` names sources by candidate parameter; what it leaves out comes from the parameter of the same name. `layout`
+    is how the candidate's output is laid out as the reference's; as it is if there is none.
+    """
+
+    layer: Layer
+    map: Mapping[str, Source] = field(default_factory=dict)
+    layout: Rearrangement | None = None
+
+    def sources(self) -> dict[str, Source]:
+        """Return the source of every parameter and statistic of the candidate, by its name."""
+        return {name: self.map.get(name, Source(name)) for name in tensors_of(self.layer)}
+
+    def output_shape(self, inputs: Shapes) -> Shape:
+        """Return the shape of the candidate's output, laid out.
+
+        Raises:
+            ShapeError: the candidate cannot take the inputs.
+            PatternError: the layout does not fit its output.
+        """
+        shape = self.layer.output_shape(*inputs)
+        return shape if self.layout is None else laid_out(self.layout, shape)
+
+
+def laid_out(layout: Rearrangement, shape: Shape) -> Shape:
+    """Return the shape of a tensor of `shape` after a rearrangement. Raises PatternError if it does not fit."""
+    return Relayout((layout,)).result(shape, {})
+
+
+def tensors_of(layer: Layer) -> dict[str, Shape]:
+    """Return the shapes of a layer's parameters and statistics, by torch's names for them."""
+    return {**layer.parameters(), **{name: statistic.shape for name, statistic in layer.statistics().items()}}
+
+
+def parse_source(text: object) -> Source:
+    """Read where a parameter comes from: `bias`, or `weight: o i kh kw -> o (kh kw i)` and steps behind it.
+
+    Raises:
+        PatternError: it is no text, or the pattern is none.
+    """
+    if not isinstance(text, str):
+        raise PatternError(f"{shown(text)} is no text; write 'weight: o i kh kw -> o (kh kw i)', or 'bias' alone")
+    name, colon, relayout = (part.strip() for part in text.partition(":"))
+    return Source(name, parse_relayout(relayout) if colon else None)
+
+
+def parse_layout(text: object) -> Rearrangement:
+    """Read how an output is laid out, such as `b (h w) o -> b o h w, h=14`.
+
+    Raises:
+        PatternError: it is no einops pattern, or steps follow it.
+    """
+    first, *others = parse_relayout(text).parts
+    if others or not isinstance(first, Rearrangement):
+        raise PatternError(f"{shown(text)}: an output is laid out by one pattern, without steps")
+    return first
+
+
+def replacement_problems(layer: Layer, inputs: Shapes, replacement: Replacement) -> Iterator[Problem]:
+    """Yield what makes it impossible to compare a replacement with a layer."""
+    candidate = replacement.layer
+    try:
+        accept(candidate, inputs)
+    except ShapeError as error:
+        yield ("candidate",), str(error)
+        return
+    for side, one in (("reference", layer), ("candidate", candidate)):
+        if one.degree() is None:
+            yield (side,), f"{one.kind} is no sum of products; only the catalogue's rewrites of it have a bound"
+    try:
+        replacement.output_shape(inputs)
+    except PatternError as error:
+        yield ("layout",), str(error)
+    yield from _map_problems(layer, replacement)
+
+
+def _map_problems(layer: Layer, replacement: Replacement) -> Iterator[Problem]:
+    has, wants = tensors_of(layer), tensors_of(replacement.layer)
+    for name in replacement.map:
+        if name not in wants:
+            yield ("map", name), f"the candidate has no such parameter; {did_you_mean(name, wants)}"
+    for name, source in replacement.sources().items():
+        if source.name not in has:
+            hint = did_you_mean(source.name, has) if has else "the reference has none"
+            where = ("map", name) if name in replacement.map else ("candidate",)
+            yield where, f"{name} gets nothing: the reference has no parameter {shown(source.name)}; {hint}"
+            continue
+        try:
+            shape = has[source.name]
+            made = shape if source.relayout is None else source.relayout.result(shape, layer.axis_sizes())
+        except PatternError as error:
+            yield ("map", name), str(error)
+            continue
+        if made != wants[name] and name not in replacement.map:
+            yield (
+                ("candidate",),
+                f"{name} is {list(wants[name])} here and {list(made)} in the reference; `map` says how it is laid out",
+            )
