@@ -241,6 +241,10 @@ FAULTS = {
         "{q} is no variable of the matrix",
     ),
     "a matrix that is no mapping": (case(LAYER, "matrix: [1]"), "must be a mapping from variables to lists"),
+    "a matrix with a value that is no number": (
+        case(LAYER, "tolerance: {atol: '{p}'}", "matrix: {p: [1, .inf]}"),
+        "cases[0].matrix.p: must not hold .inf or .nan",
+    ),
     "a matrix variable without values": (case(LAYER, "matrix: {seed: []}"), "must be a list with at least one value"),
     "a name twice after expansion": (
         case("name: a", LAYER, "matrix: {dtype: [float32, float64]}"),
