@@ -17,10 +17,11 @@ def examine(context: Context) -> Evidence:
 
 def misfits(pair: Pair) -> Iterator[str]:
     """Yield sentences on mapped parameters whose names or shapes are not the candidate's."""
-    has = {name: tuple(parameter.shape) for name, parameter in pair.candidate.module.named_parameters()}
-    gets = pair.mapping.shapes()
+    module, gets = pair.candidate.module, pair.mapping.shapes()
+    has = {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}
     for name in sorted(has.keys() - gets.keys()):
         yield f"nothing is transplanted to {name}"
+    has |= {name: tuple(statistic.shape) for name, statistic in module.named_buffers()}
     for name, shape in gets.items():
         if name not in has:
             yield f"the candidate has no parameter {name}"
