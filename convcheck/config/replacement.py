@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from convcheck.config.nodes import Problem
 from convcheck.errors import PatternError, ShapeError, did_you_mean, shown
 from convcheck.layers import Layer, accept
 from convcheck.sizes.patterns import Shape, Shapes
 from convcheck.sizes.relayouts import Rearrangement, Relayout, parse_relayout
+
+# What is found wrong in a config is of use there alone, and YAML takes its time to load.
+if TYPE_CHECKING:
+    from convcheck.config.nodes import Problem
 
 
 @dataclass(frozen=True)

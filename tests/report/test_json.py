@@ -20,7 +20,8 @@ SIDES = {"reference", "candidate"}
 RESULT = {
     "case", "source", "layer", "rewrite", "input", "dtype", "device", "seed", "verdict", "expected", "ok", "reason",
     "suggestion", "output_shape", "params", "macs", "exact", "one_to_one", "gradients", "error", "referee",
-    "transplant", "notes", "seconds", "reproduce", "reasons", "suggestions", "place",
+    "transplant", "notes", "seconds", "reproduce", "reasons", "suggestions", "place", "reference",
+    "candidate", "map", "evidence",
 }  # fmt: skip
 
 
