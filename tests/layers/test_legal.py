@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from convcheck.errors import LayerError, ShapeError
 from convcheck.layers import Conv, ConvTranspose, Layer, Pool, accept, parse_layer
+from convcheck.sizes.limits import MAX_AXES
 from convcheck.sizes.patterns import Shape, Shapes
 from tests.strategies.layers import convs, pools, transposed
 
@@ -59,6 +60,14 @@ def test_an_impossible_argument_is_told_its_range(text: str, message: str) -> No
     with pytest.raises(LayerError) as error:
         parse_layer(text)
     assert message in str(error.value)
+
+
+def test_axes_are_numbered_up_to_the_most_there_may_be_from_either_end() -> None:
+    for legal in (-MAX_AXES, MAX_AXES - 1):
+        assert str(legal) in str(parse_layer(f"Softmax({legal})"))
+    for beyond in (-MAX_AXES - 1, MAX_AXES):
+        with pytest.raises(LayerError, match=f"the number of an axis, from {-MAX_AXES} to {MAX_AXES - 1}"):
+            parse_layer(f"Softmax({beyond})")
 
 
 SHAPES: dict[str, tuple[str, Shapes, str]] = {
