@@ -40,7 +40,8 @@ def offers(layer: Layer, shapes: Shapes) -> list[Offer]:
     """Return for every rewrite whether it holds for `layer` on inputs of `shapes`, those that hold first."""
     rows = []
     for name, rewrite in catalogue().items():
-        fits, refusals = isinstance(layer, rewrite.families), rewrite.refuse(layer, shapes)
+        refusals = rewrite.refuse(layer, shapes)
+        fits = not any(refusal.field == "layer" for refusal in refusals)
         brief = "; ".join(refusal.brief for refusal in refusals) or rewrite.summary
         rows.append(Offer(name, not refusals, fits, brief, tuple(map(str, refusals)) or (rewrite.claim,)))
     return sorted(rows, key=lambda offer: (not offer.holds, not offer.fits))

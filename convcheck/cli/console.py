@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
+import textwrap
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -123,7 +125,7 @@ def complain(error: ConvcheckError) -> None:
     """Print what is wrong with the input on standard error, one fault a line, and no more lines than are of use."""
     lines = str(error).split("\n")
     for line in lines[:MOST_FAULTS]:
-        sys.stderr.write(_read_only(f"error: {cut(escape_line(line), LONGEST)}\n"))
+        _tell(f"error: {cut(escape_line(line), LONGEST)}")
     more = f", of which the first {MOST_FAULTS} are shown" if len(lines) > MOST_FAULTS else ""
     if len(lines) > 1:
         sys.stderr.write(f"{len(lines)} faults{more}; nothing was run\n")
@@ -131,7 +133,15 @@ def complain(error: ConvcheckError) -> None:
 
 def hint(text: str) -> None:
     """Print a remark on standard error."""
-    sys.stderr.write(_read_only(f"note: {escape_line(text)}\n"))
+    _tell(f"note: {escape_line(text)}")
+
+
+def _tell(line: str) -> None:
+    """Print a line on standard error; a terminal gets it broken between words."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        line = textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    sys.stderr.write(_read_only(f"{line}\n"))
 
 
 def report_faults(errors: Iterable[Exception]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from convcheck.cli import console
 from convcheck.errors import ConvcheckError
 from convcheck.report.formats import load_format, load_result_format
-from convcheck.report.result_rows import reasons, title
+from convcheck.report.result_rows import place, reasons, title
 
 if TYPE_CHECKING:
     from convcheck.results import Report, Result
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 class Printer:
     """Prints a report when it is complete, such as a page; `failed` is whether something could not be printed."""
+
+    streams = False
+    """Whether results are printed when they come."""
 
     def __init__(self, format: str, *, quiet: bool) -> None:
         self.format, self.quiet, self.failed = format, quiet, False
@@ -29,11 +32,13 @@ class Printer:
         except ConvcheckError as error:
             self.failed = True
             console.complain(error)
+        # Whoever waits at a terminal sees at once what is not as expected.
+        if not result.ok and not self.quiet and sys.stderr.isatty() and not (self.streams and sys.stdout.isatty()):
+            where = place(result)
+            console.hint(": ".join((*([where] if where else []), title(result), result.verdict, *reasons(result)[:1])))
 
     def _result(self, result: Result) -> None:
-        # Whoever waits at a terminal sees at once what is not as expected.
-        if not result.ok and not self.quiet and sys.stderr.isatty():
-            console.hint(": ".join((title(result), result.verdict, *reasons(result)[:1])))
+        """Print a result by itself, where the format can."""
 
     def end(self, report: Report) -> None:
         """Print what is left to be printed."""
@@ -43,6 +48,8 @@ class Printer:
 
 class LinePrinter(Printer):
     """Prints every result when it comes, on a line."""
+
+    streams = True
 
     def _result(self, result: Result) -> None:
         render_result = load_result_format(self.format)
@@ -55,6 +62,8 @@ class LinePrinter(Printer):
 
 class TablePrinter(Printer):
     """Prints every result when it comes, as a row of a table, and the sum below."""
+
+    streams = True
 
     def __init__(self, rewrites: Iterable[str], *, verbose: bool, quiet: bool) -> None:
         from convcheck.report.formats.table import ResultTable

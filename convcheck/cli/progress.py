@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -67,6 +68,10 @@ def show_progress(total: int, *, shown: bool = True) -> Iterator[Shown]:
             bar.stop()
 
 
+def _width() -> int:
+    return max(shutil.get_terminal_size().columns - len("^C^C"), 1)
+
+
 def _bar() -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
@@ -97,7 +102,8 @@ def _bar() -> Progress:
         MofNCompleteColumn(),
         Rate(),
         TimeRemainingColumn(compact=True),
-        console=Console(stderr=True, no_color=console.use_colours() is False),
+        # Where it leaves a few columns, the ^C that a terminal echoes stays on its line, and goes with it.
+        console=Console(stderr=True, no_color=console.use_colours() is False, width=_width()),
         # Progress is no result, and leaves nothing on the terminal.
         transient=True,
         expand=True,

@@ -50,7 +50,7 @@ def run_claims(
             # This imports torch, which takes its time.
             from convcheck.proof.run import run
         except KeyboardInterrupt:
-            return _interrupted_report(claims)
+            return replace(_interrupted_report(claims), seconds=time.perf_counter() - start)
 
         def announce(claim: Claim) -> None:
             if not quiet and (duration := long_duration(claim)):

@@ -32,7 +32,7 @@ def matcher(expression: str) -> Matcher:
 
 def quoted(name: str) -> str:
     """Return the expression that selects the case of exactly this name."""
-    return json.dumps(name)
+    return json.dumps(name, ensure_ascii=False)
 
 
 class _Parser:

@@ -93,7 +93,8 @@ def _evidence(result: Result) -> Iterator[tuple[str, str]]:
     if result.exact.probes:
         chance = result.exact.false_accept
         odds = f"; a wrong rewrite would pass with a probability of at most {chance:.1e}" if chance is not None else ""
-        yield "exact", f"{result.exact.status} on {result.exact.probes} probes{odds}"
+        probes = f"{result.exact.probes} probe{'' if result.exact.probes == 1 else 's'}"
+        yield "exact", f"{result.exact.status} on {probes}{odds}"
         gradients = result.gradients
         yield "gradients", f"input {gradients.input}, weight {gradients.weight}, bias {gradients.bias}"
     if result.error.at is not None:
@@ -110,6 +111,8 @@ def _evidence(result: Result) -> Iterator[tuple[str, str]]:
             f"rms error against float64: reference {format_number(result.referee.reference)}, "
             f"candidate {format_number(result.referee.candidate)}",
         )
+    if result.place:
+        yield "place", result.place
     yield from (("because", reason) for reason in reasons(result))
     yield from (("paste", line) for line in suggestion(result))
     yield from (("note", str(note)) for note in result.notes)
@@ -128,8 +131,10 @@ def total(report: Report) -> Iterator[tuple[str, str]]:
         yield f"{stopped}; ", Verdict.DIFFERENT
     if report.ok:
         yield all_well(report), Verdict.EQUAL
-    else:
+    elif counts["unexpected"] or not report.interrupted:
         yield f"{counts['unexpected']} not as expected", Verdict.DIFFERENT
+    else:
+        yield "the others as expected", Verdict.EQUAL
 
 
 def total_text(report: Report) -> str:

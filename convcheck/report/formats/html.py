@@ -154,7 +154,7 @@ def _bar(result: Result) -> str:
 def _details(result: Result) -> Iterator[str]:
     yield "<dl>"
     if result.source:
-        yield f"<dt>source</dt><dd>{_text(result.source)}</dd>"
+        yield f"<dt>source</dt><dd>{_text(result_rows.place(result))}</dd>"
     last = ""
     for subject, text in result_rows.evidence(result):
         # What continues the line above needs no second label.

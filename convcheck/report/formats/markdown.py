@@ -67,7 +67,7 @@ def _remarks(result: Result) -> str:
     text = "\n".join(result_rows.remarks(result))
     if not text:
         return ""
-    where = f" {code(result.source)}" if result.source else ""
+    where = f" {code(result_rows.place(result))}" if result.source else ""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     heading = f"**{code(result.case)}** {code(f'[{result_rows.rewrite(result)}]')} {result.verdict}{where}"
     return f"{heading}\n\n{fence}text\n{text}\n{fence}"

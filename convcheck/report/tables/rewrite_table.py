@@ -55,18 +55,20 @@ def rewrite_page(rewrite: RewriteFacts) -> Iterator[RenderableType]:
 def applicability_tables(offers: Sequence[Offer], *, all_kinds: bool) -> Iterator[RenderableType]:
     """Yield which rewrites hold for a layer, and why others that are made for its kind do not."""
     held = [offer for offer in offers if offer.holds]
-    others = [offer for offer in offers if not offer.holds and (offer.fits or all_kinds)]
-    hidden = len(offers) - len(held) - len(others)
-    if held:
-        yield Text("hold", "bold green")
-        yield _lines((offer.rewrite, offer.brief) for offer in held)
+    others = [offer for offer in offers if not offer.holds and offer.fits]
+    foreign = [offer for offer in offers if not offer.fits]
+    yield Text("hold" if held else "none holds", "bold green" if held else "bold yellow")
+    yield _lines((offer.rewrite, offer.brief) for offer in held)
     if others:
-        yield from [Text("")] if held else []
+        yield Text("")
         yield Text("do not hold", "bold yellow")
         yield _lines((offer.rewrite, offer.brief) for offer in others)
-    if hidden:
-        yield Text("")
-        yield Text(f"{hidden} more are made for layers of other kinds; --all lists them")
+    yield Text("")
+    if all_kinds:
+        yield Text("are made for layers of other kinds", "bold")
+        yield _lines((offer.rewrite, offer.brief) for offer in foreign)
+    else:
+        yield Text(f"{len(foreign)} more are made for layers of other kinds; --all lists them")
 
 
 def _lines(rows: Iterable[tuple[str, str]]) -> Table:
