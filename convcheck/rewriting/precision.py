@@ -9,8 +9,8 @@ from operator import attrgetter
 import torch
 
 FLOAT32_FACTORS = {"tf32": 2.0**-11, "bf16": 2.0**-8}
-"""The unit roundoffs of the factors of float32 products where torch is told to be fast, by torch's word for the mode: ten
-bits of significand beside the leading one, or seven. They are not those of the dtype bfloat16."""
+"""The unit roundoffs of the factors of float32 products where torch is told to be fast, by torch's word for the mode.
+`bf16` is such a mode, and not the dtype bfloat16."""
 
 LAMBDA = 6.0
 """Of N. J. Higham and T. Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019, theorem 3.1: a sum of n

@@ -15,7 +15,7 @@ from torch import Tensor
 from convcheck.config.case import Case
 from convcheck.errors import PatternError
 from convcheck.proof.context import Context, Evidence
-from convcheck.proof.evidence import floating_point, integer_probes
+from convcheck.proof.evidence import integer_probes, stand_in
 from convcheck.proof.evidence.arrangements import arrange
 from convcheck.proof.evidence.differences import describe_differences
 from convcheck.proof.evidence.probes import draw_probe, make_plan
@@ -158,9 +158,7 @@ def moves_alike(first: Move, second: Move) -> bool:
 def _is_proved(pair: Pair, case: Case) -> bool:
     """Tell whether both sides agree on integers, or in float64 where integers cannot probe them."""
     if pair.reference.degree is None:
-        wide = replace(case, dtype="float64", device="cpu", tolerance=None)
-        generator = torch.Generator().manual_seed((case.seed * 1_000_003 + 600_011) % 2**63)
-        measured = floating_point.measure(pair, wide, pair.balanced(generator))
+        measured = stand_in.measure_drawn(pair, case)
         return measured.shapes.reference == measured.shapes.candidate and not measured.faults
     evidence = integer_probes.probe(pair, case.seed)
     return evidence.status is Agreement.IDENTICAL and not evidence.findings

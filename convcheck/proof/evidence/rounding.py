@@ -8,9 +8,9 @@ that of the output's dtype, each side is off by no more than this, and `floating
 
 The first term is N. J. Higham and T. Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019, theorem 3.1,
 with lambda = 6; F2 is K, or more where products repeat one another, see `repetition`. It is never less than
-lambda * sqrt(K), and where products repeat it is no more than K, the bound that assumes nothing. In a chain of c sums, of
-K1, K2, ... products, the error of each reaches the output through the magnitudes of the others, and none is longer than
-K = K1 * K2 * ...: hence the factor c.
+lambda * sqrt(K), and where products repeat it is no more than K, the bound that assumes nothing. In a chain of c sums,
+of K1, K2, ... products, the error of each reaches the output through the magnitudes of the others, and none is longer
+than K = K1 * K2 * ...: hence the factor c.
 
 The theorem takes errors to be independent on average. They are not where one product, or the bias, outweighs the others
 so far that these are lost when they are added to it, all in one direction: then up to K additions lose u_acc times that
