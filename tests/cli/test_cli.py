@@ -180,7 +180,12 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
     "a layer is told what holds for it": (
         ["rewrites", "Conv2d(4, 4, 2, stride=2, groups=2)", "-i", "1,4,8,8"],
         0,
-        ["hold\n", "do not hold\n", "groups is 2, and needs to be 1\n", "more are made for layers of other kinds"],
+        [
+            "hold blockdiagonal-conv one",
+            "do not hold explicit-pad",
+            "groups is 2, and needs to be 1",
+            "more are made for layers of other kinds",
+        ],
     ),
     "the version comes with torch's": (["--version"], 0, [f"convcheck {__version__} (torch 2."]),
     "help": (["--help"], 0, ["verify", "params", "shape", "rewrites"]),
@@ -224,6 +229,9 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
         ["selects nothing; there are: notebook-down[patchify-conv1x1]"],
     ),
     "an expression that cannot be read": (["verify", "-k", "a and"], 2, ["a name is missing at the end at column 6"]),
+    "an expression of blanks": (["verify", CONV, "-k", " "], 2, ["-k ' ': a name is missing at the end"]),
+    "one for shapes": (["shape", CONV, "-i", "1,3,8,8", "-k", " "], 2, ["-k ' ': a name is missing at the end"]),
+    "one for parameters": (["params", CONV, "ReLU()", "-k", " "], 2, ["-k ' ': a name is missing at the end"]),
     "an unknown dtype": (
         ["verify", "--dtype", "float31"],
         2,
@@ -403,8 +411,9 @@ def test_all_corrections_can_be_pasted_and_are_then_equal(convcheck: Run, folder
     )
     (folder / "wrong.yaml").write_text(case)
     table = convcheck("verify", "wrong.yaml").stdout
-    assert "weight was laid out as" in table
-    assert "bias was laid out as" in table
+    evidence = convcheck("verify", "wrong.yaml", "-v").stdout
+    assert "weight was laid out as" in evidence
+    assert "bias was laid out as" in evidence
     (pasted,) = [line.partition("paste: ")[2] for line in table.splitlines() if "paste: " in line]
     head = case[: case.index("transplant")]
     (folder / "mended.yaml").write_text(head + pasted + "\n")

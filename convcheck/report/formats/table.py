@@ -30,19 +30,17 @@ _NEVER_BEHIND = frozenset({Kind.WEIGHTS, Kind.ROUNDING, Kind.STRENGTH})
 """The notes that change what an `equal` is worth; the others are behind --verbose."""
 
 
-def lay_out(report: Report, console: Console, *, verbose: bool, quiet: bool) -> Iterator[RenderableType]:
-    """Yield the whole table and the sum; if quiet, only what was not as expected."""
+def lay_out(report: Report, console: Console, *, verbose: bool = False) -> Iterator[RenderableType]:
+    """Yield the whole table and the sum."""
     table = ResultTable(console, (result.rewrite for result in report.results), verbose=verbose)
-    shown = [result for result in report.results if not (quiet and result.ok)]
-    for result in shown:
+    for result in report.results:
         yield from table.rows(result)
-    if shown or not quiet or report.interrupted:
-        yield from total(report)
+    yield from total(report)
 
 
 def render(report: Report) -> str:
     """Return the table as it goes into a file, which has no edge and no colours."""
-    return print_to_text(lambda console: lay_out(report, console, verbose=False, quiet=False))
+    return print_to_text(lambda console: lay_out(report, console))
 
 
 def total(report: Report) -> Iterator[RenderableType]:
@@ -85,8 +83,7 @@ class ResultTable:
             yield self._heading(result)
             self._case, self._notes = (result.case, result.source), set()
         yield from self._row(result)
-        lines = self._evidence(result) if self._verbose else self._remarks(result)
-        for label, text in lines:
+        for label, text in self._evidence(result) if self._verbose else self._remarks(result):
             yield self._line(label, text)
 
     def _heading(self, result: Result) -> Table:
