@@ -88,7 +88,7 @@ class Case:
     config: str | None = None
     """The file that `source` names, as a target of another command line; empty for the one that ships."""
     places: Mapping[tuple[str, ...], KeyPlace] = field(default_factory=dict)
-    """Where the config has what a result may turn out to be about: keys of the case, or of its transplant."""
+    """Where the config has the keys that a result may point at, those of a transplant among them."""
 
     def place(self, *keys: tuple[str, ...]) -> str | None:
         """Return `file:line` of the first of these keys that the config has; of the case, if it has none."""
