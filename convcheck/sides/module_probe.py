@@ -8,7 +8,6 @@ the same bit for bit, or the module is something else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +17,7 @@ from torch.func import functional_call
 from convcheck.modules.build import build
 from convcheck.modules.operations import AttentionOutput
 from convcheck.sides import samples
+from convcheck.sides.effective_tensors import left_as_it_was
 from convcheck.sides.read_weights import ModuleWeights
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import CannotRunError, torch_may_refuse
@@ -54,7 +54,7 @@ def departures(module: nn.Module, read: ModuleWeights, shapes: Shapes, seed: int
     name = type(module).__name__
     # Tensors that were made in inference mode take no gradients.
     inference = any(tensor.is_inference() for tensor in read.tensors.values())
-    with _left_as_it_was(module) as changed, torch.inference_mode(inference):
+    with left_as_it_was(module) as changed, torch.inference_mode(inference):
         for exponents in EXPONENTS:
             inputs = _inputs(read, shapes, exponents, generator)
             cotangent = _numbers(read.layer.output_shape(*shapes), exponents, generator)
@@ -172,25 +172,3 @@ def _unlike(real: _Run, due: _Run) -> Iterator[str]:
 def _same(a: Tensor, b: Tensor) -> Tensor:
     """Tell of every entry whether it is the same number, or NaN on both sides."""
     return (a == b) | (a.isnan() & b.isnan())
-
-
-@contextmanager
-def _left_as_it_was(module: nn.Module) -> Iterator[Callable[[], list[str]]]:
-    """Set a module to eval mode, and its attributes back; what is given tells which tensors were changed in place."""
-    parts = list(nn.Module.modules(module))
-    before = [dict(part.__dict__) for part in parts]
-    tensors = {
-        name: tensor
-        for walk in (nn.Module.named_parameters, nn.Module.named_buffers)
-        for name, tensor in walk(module)
-        if not tensor.is_inference()
-    }
-    versions = {name: tensor._version for name, tensor in tensors.items()}
-    for part in parts:
-        part.__dict__["training"] = False
-    try:
-        yield lambda: [name for name, tensor in tensors.items() if tensor._version != versions[name]]
-    finally:
-        for part, attributes in zip(parts, before, strict=True):
-            part.__dict__.clear()
-            part.__dict__.update(attributes)
