@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -179,9 +179,12 @@ class Result:
     """`file:line` of what a config would have to change, where the result is not as expected."""
 
     def __repr__(self) -> str:
-        """One line, which is what pytest shows of a failed assertion."""
+        """Return one line, which is what pytest shows of a failed assertion."""
         cause = f": {self.reasons[0]}" if self.reasons else ""
         return f"<Result {self.case}[{self.rewrite}] {self.verdict}{cause}>"
+
+    def __str__(self) -> str:
+        return "\n".join(f"{field.name}: {getattr(self, field.name)}" for field in fields(self))
 
     @property
     def reason(self) -> str | None:

@@ -141,6 +141,5 @@ Colour = Annotated[
         "--color",
         help="When to colour. auto: on a terminal, unless NO_COLOR is set; FORCE_COLOR colours a pipe, too.",
         callback=_coloured,
-        is_eager=True,
     ),
 ]

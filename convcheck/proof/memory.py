@@ -91,7 +91,7 @@ def available() -> int:
 
 
 def write_bytes(count: int) -> str:
-    """Write a number of bytes with the unit that leaves one to three digits before the point."""
+    """Write a number of bytes with the unit that leaves one to four digits before the point."""
     size = float(count)
     for unit in ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"):
         if size < 1024:

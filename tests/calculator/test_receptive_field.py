@@ -140,6 +140,7 @@ KNOWN = {
         [same(2, 2, 2), same(2, 2, 1)],
     ),
     "im2col": (((1, 3, 8, 8), "Unfold(3, stride=2)", "ReLU()"), [same(2, 3, 2)] * 2),
+    "im2col of one image": (((3, 8, 8), "Unfold(3, stride=2)", "ReLU()"), [same(2, 3, 2)] * 2),
     "folded columns, of which it cannot be told": (
         ((1, 3, 8, 8), "Unfold(2, stride=2)", "Fold(8, 2, stride=2)", "Conv2d(3, 3, 3)"),
         [same(2, 2, 2), same(2, None, None), same(2, None, None)],

@@ -180,12 +180,7 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
     "a layer is told what holds for it": (
         ["rewrites", "Conv2d(4, 4, 2, stride=2, groups=2)", "-i", "1,4,8,8"],
         0,
-        [
-            "hold blockdiagonal-conv one",
-            "do not hold explicit-pad",
-            "groups is 2, and needs to be 1",
-            "more are made for layers of other kinds",
-        ],
+        ["do not hold", "groups is 2, and needs to be 1", "more are made for layers of other kinds"],
     ),
     "the version comes with torch's": (["--version"], 0, [f"convcheck {__version__} (torch 2."]),
     "help": (["--help"], 0, ["verify", "params", "shape", "rewrites"]),
@@ -411,9 +406,8 @@ def test_all_corrections_can_be_pasted_and_are_then_equal(convcheck: Run, folder
     )
     (folder / "wrong.yaml").write_text(case)
     table = convcheck("verify", "wrong.yaml").stdout
-    evidence = convcheck("verify", "wrong.yaml", "-v").stdout
-    assert "weight was laid out as" in evidence
-    assert "bias was laid out as" in evidence
+    assert "weight was laid out as" in table
+    assert "bias was laid out as" in table
     (pasted,) = [line.partition("paste: ")[2] for line in table.splitlines() if "paste: " in line]
     head = case[: case.index("transplant")]
     (folder / "mended.yaml").write_text(head + pasted + "\n")

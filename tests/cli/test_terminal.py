@@ -111,9 +111,9 @@ def test_a_run_that_ends_before_the_time_shows_nothing(monkeypatch: pytest.Monke
     monkeypatch.setattr(sys, "stderr", terminal)
     # A second may pass anywhere, on a busy machine.
     monkeypatch.setattr(progress, "AFTER", threading.TIMEOUT_MAX)
-    with progress.show_progress(2) as shown:
-        shown.begin("one")
-        shown.begin("two")
+    with progress.show_progress(2) as bar:
+        bar.begin("one")
+        bar.begin("two")
     assert terminal.getvalue() == ""
 
 
@@ -124,9 +124,9 @@ def test_a_longer_run_shows_the_case_how_many_are_done_and_what_is_left(monkeypa
     monkeypatch.setenv("COLUMNS", "100")
     drawn = threading.Event()
     monkeypatch.setattr(terminal, "flush", lambda: "third[\\x1b[31m" in terminal.getvalue() and drawn.set())
-    with progress.show_progress(5) as shown:
+    with progress.show_progress(5) as bar:
         for name in ("first", "second", "third[\x1b[31m"):
-            shown.begin(name)
+            bar.begin(name)
         assert drawn.wait(AT_LAST)
     said = screen(terminal.getvalue())
     assert re.search(r"third\[\\x1b\[31m .* 2/5 .*(/s|s each)", said), "names are inert"
@@ -140,8 +140,8 @@ def test_no_progress_in_a_pipe_or_if_quiet(monkeypatch: pytest.MonkeyPatch, quie
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(progress, "AFTER", 0.0)
     before = threading.active_count()
-    with progress.show_progress(1, shown=not quiet) as shown:
-        shown.begin("one")
+    with progress.show_progress(1, shown=not quiet) as bar:
+        bar.begin("one")
         assert threading.active_count() == before
     assert stream.getvalue() == ""
 
@@ -174,7 +174,7 @@ def test_control_c_prints_what_was_finished_and_exits_with_130(tmp_path: Path) -
 
     code, said = on_a_terminal(["verify", str(config)], 200, until=interrupt)
     assert code == 130
-    assert re.search(r"n-0 +Conv2d.*\n.*\n. equal +patchify-linear", screen(said))
+    assert re.search(r"n-0 .*\n.*\n✓ equal +patchify-linear ", screen(said))
     assert "interrupted" in screen(said)
     assert "Traceback" not in said
 

@@ -152,6 +152,7 @@ FAULTS = {
     "no YAML": ("cases: [\n", "c.yaml:2:1: not YAML: "),
     "an empty file": ("", "c.yaml:1:1: the file is empty; it needs a list of cases"),
     "not UTF-8": (b"a: 1\nb: \xe9\n", "c.yaml:2:4: not UTF-8 text: byte 0xe9 cannot be read; save it as UTF-8"),
+    "not UTF-8, behind an empty line": (b"\n\xe9", "c.yaml:2:1: not UTF-8 text: byte 0xe9"),
     "two documents": ("a: 1\n---\nb: 2\n", "not YAML: expected a single document"),
     "a list at the top": ("- a\n", "a config is a mapping with the key 'cases'"),
     "no cases": ("cases: []\n", "c.yaml:1:1: cases: needs a list of cases, with at least one"),
@@ -252,6 +253,10 @@ FAULTS = {
         "{q} is no variable of the matrix",
     ),
     "a matrix that is no mapping": (case(LAYER, "matrix: [1]"), "must be a mapping from variables to lists"),
+    "a matrix with a value that is no number": (
+        case(LAYER, "tolerance: {atol: '{p}'}", "matrix: {p: [1, .inf]}"),
+        "cases[0].matrix.p: must not hold .inf or .nan",
+    ),
     "a matrix variable without values": (case(LAYER, "matrix: {seed: []}"), "must be a list with at least one value"),
     "a name twice after expansion": (
         case("name: a", LAYER, "matrix: {dtype: [float32, float64]}"),

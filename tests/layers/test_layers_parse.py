@@ -208,6 +208,23 @@ def test_a_label_is_one_word(layers: st.SearchStrategy[Layer], data: st.DataObje
     assert re.fullmatch(r"[a-z0-9][a-z0-9.x-]*", data.draw(layers).label())
 
 
+LABELS = {
+    "Conv2d(3, 8, 3)": "conv2d-3-8-k3",
+    "Conv2d(4, 8, (3, 1), 2, 1, 3, 2, bias=False)": "conv2d-4-8-k3x1-s2-p1-d3-g2-nobias",
+    "ConvTranspose1d(4, 8, 3, stride=2, output_padding=1)": "convtranspose1d-4-8-k3-s2-op1",
+    "Linear(3, 4)": "linear-3-4",
+    "PixelShuffle(2)": "pixelshuffle-2",
+    "MaxPool2d(3)": "maxpool2d-k3",
+    "MaxPool2d(3, stride=2, padding=1, dilation=2, ceil_mode=True)": "maxpool2d-k3-s2-p1-d2-ceil",
+    "AvgPool2d((2, 3), stride=1)": "avgpool2d-k2x3-s1",
+}
+
+
+@pytest.mark.parametrize(("text", "label"), LABELS.items())
+def test_a_label_has_the_arguments_that_are_not_the_usual(text: str, label: str) -> None:
+    assert parse_layer(text).label() == label
+
+
 @pytest.mark.parametrize(
     "written",
     [

@@ -17,7 +17,7 @@ from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.config.checks import DType
 from convcheck.layers import parse_layer
-from convcheck.proof.evidence import floating_point, rounding
+from convcheck.proof.evidence import finite, floating_point, rounding
 from convcheck.proof.evidence.repetition import moment
 from convcheck.proof.pair import Pair, build_pair
 from convcheck.proof.verification import verify
@@ -162,6 +162,13 @@ def test_nan_and_infinity_in_weights_are_placed_and_equal_nothing(dtype: DType, 
     assert f"weight[2, 1, 0, 1] is {value}, the first of 2 such of 96 numbers" in (result.reason or "")
     assert result.error.max_abs is None
     assert any("not finite: max_abs" in str(note) for note in result.notes)
+
+
+def test_a_single_nan_is_the_first_of_none() -> None:
+    weight = torch.ones(2, 3)
+    weight[1, 2] = math.nan
+    [fault] = finite.faults(Sample((), {"weight": weight}))
+    assert fault == "weight[1, 2] is nan: NaN and infinity equal nothing"
 
 
 SETTINGS = [

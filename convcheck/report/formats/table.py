@@ -202,8 +202,8 @@ def _remark(result: Result) -> Iterator[str]:
 
 
 def _causes(result: Result) -> list[str]:
-    """Return why a verdict is as it is: of a difference the first cause, of anything else all."""
+    """Return why a verdict is as it is: of a difference the wrong layouts, or the first cause; of anything else all."""
     causes = [reason for reason in result.reasons if reason.kind is not Kind.EXPECTATION]
     if result.verdict is Verdict.DIFFERENT:
-        causes = causes[:1]
+        causes = [reason for reason in causes if reason.kind is Kind.LAYOUT] or causes[:1]
     return [str(reason) for reason in (*causes, *(r for r in result.reasons if r.kind is Kind.EXPECTATION))]

@@ -45,7 +45,7 @@ def rewrite_page(rewrite: RewriteFacts) -> Iterator[RenderableType]:
         }
     )
     yield Text("")
-    yield Text("the candidate for the example, as code to copy:")
+    yield Text("the candidate, as code to copy:")
     yield Text("")
     code = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(rewrite.code)
     code.rstrip()
