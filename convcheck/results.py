@@ -23,7 +23,7 @@ class Verdict(StrEnum):
 
 
 class Agreement(StrEnum):
-    """How two tensors of integers compare, bit for bit."""
+    """How two things compare under one kind of evidence."""
 
     IDENTICAL = "identical"
     DIFFERENT = "different"

@@ -7,6 +7,7 @@ import re
 import shlex
 from pathlib import Path
 
+from convcheck.cli.completion import rewrite_names
 from convcheck.config.config_files import ENDINGS
 from convcheck.errors import ShapeError, UsageError, shown
 from convcheck.layers import kind_names, parse_shape
@@ -51,7 +52,7 @@ def refuse_missing(path: Path, word: str) -> None:
         return
     if _is_shape(word):
         raise UsageError("a shape is no target; it goes behind -i as one word, such as -i 1,3,224,224")
-    if word in _rewrites():
+    if word in rewrite_names(""):
         raise UsageError(f"{shown(word)} is a rewrite; name it behind -r, as in: convcheck verify LAYER -r {word}")
     near = _beside(path)
     match = _FILE.fullmatch(word)
@@ -66,12 +67,6 @@ def _is_shape(word: str) -> bool:
     except ShapeError:
         return False
     return True
-
-
-def _rewrites() -> list[str]:
-    from convcheck.cli.completion import rewrite_names
-
-    return rewrite_names("")
 
 
 def _beside(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import typer
@@ -13,8 +14,12 @@ from convcheck.config.checks import DTYPES, DType, check_device, check_dtype, ch
 from convcheck.errors import UsageError
 from convcheck.report.formats import check_format, format_names
 
-SELECTION, NUMBERS, OUTPUT = "Selection", "Numbers", "Output"
-"""The groups of options on a help page."""
+SELECTION = "Selection"
+"""The group of options that choose what is looked at, on a help page."""
+
+_selecting = partial(typer.Option, rich_help_panel=SELECTION, show_default=False)
+_numeric = partial(typer.Option, rich_help_panel="Numbers", show_default=False)
+_printing = partial(typer.Option, rich_help_panel="Output")
 
 Format = Literal["table", "json"]
 """Formats of all commands but verify, whose formats are the files of convcheck.report.formats."""
@@ -48,176 +53,93 @@ Targets = Annotated[
     ),
 ]
 Input = Annotated[
-    list[str] | None,
-    typer.Option(
-        "-i",
-        "--input",
-        metavar="SHAPE",
-        help="The input's shape, such as 1,3,224,224.",
-        show_default=False,
-        rich_help_panel=NUMBERS,
-    ),
+    list[str] | None, _numeric("-i", "--input", metavar="SHAPE", help="The input's shape, such as 1,3,224,224.")
 ]
 Rewrites = Annotated[
     list[str] | None,
-    typer.Option(
+    _selecting(
         "-r",
         "--rewrite",
         metavar="NAME",
         help="Only this rewrite; may be repeated. Default: all that hold.",
-        show_default=False,
         autocompletion=completion.rewrite_names,
-        rich_help_panel=SELECTION,
     ),
 ]
-DTypeOption = Annotated[
-    DType | None,
-    typer.Option(
+
+
+def _dtype(what: str) -> Any:
+    return _numeric(
         "--dtype",
         metavar="DTYPE",
         parser=_checked(check_dtype),
-        help=f"The dtype of the numeric part: {', '.join(DTYPES)}. Default: float32.",
-        show_default=False,
+        help=f"The dtype of {what}: {', '.join(DTYPES)}. Default: float32.",
         autocompletion=completion.dtypes,
-        rich_help_panel=NUMBERS,
-    ),
-]
+    )
+
+
+DTypeOption = Annotated[DType | None, _dtype("the numeric part")]
+StoredAs = Annotated[DType | None, _dtype("what is counted in bytes")]
 Device = Annotated[
     str | None,
-    typer.Option(
-        "--device",
-        metavar="DEVICE",
-        callback=_checked(check_device),
-        help="cpu, cuda or cuda:N. Default: cpu.",
-        show_default=False,
-        rich_help_panel=NUMBERS,
-    ),
+    _numeric("--device", metavar="DEVICE", callback=_checked(check_device), help="cpu, cuda or cuda:N. Default: cpu."),
 ]
 Seed = Annotated[
     int | None,
-    typer.Option(
-        "--seed",
-        metavar="N",
-        callback=_checked(check_seed),
-        help="The seed of all random numbers. Default: 0.",
-        show_default=False,
-        rich_help_panel=NUMBERS,
-    ),
+    _numeric("--seed", metavar="N", callback=_checked(check_seed), help="The seed of all random numbers. Default: 0."),
 ]
 Choose = Annotated[
     str | None,
-    typer.Option(
-        "-k",
-        metavar="EXPR",
-        help="Only cases whose name matches, such as 'down and not bfloat16'.",
-        show_default=False,
-        rich_help_panel=SELECTION,
-    ),
+    _selecting("-k", metavar="EXPR", help="Only cases whose name matches, such as 'down and not bfloat16'."),
 ]
-FailFast = Annotated[
-    bool,
-    typer.Option(
-        "-x", "--fail-fast", help="Stop at the first verdict that is not as expected.", rich_help_panel=SELECTION
-    ),
-]
+FailFast = Annotated[bool, _selecting("-x", "--fail-fast", help="Stop at the first verdict that is not as expected.")]
 MaxFailures = Annotated[
     int | None,
-    typer.Option(
-        "--max-failures",
-        metavar="N",
-        min=1,
-        help="Stop after N verdicts that are not as expected; -x is 1.",
-        show_default=False,
-        rich_help_panel=SELECTION,
-    ),
+    _selecting("--max-failures", metavar="N", min=1, help="Stop after N verdicts that are not as expected; -x is 1."),
 ]
 ShardOption = Annotated[
     Shard | None,
-    typer.Option(
+    _selecting(
         "--shard",
         metavar="I/N",
         parser=_checked(parse_shard),
         help="Only the I-th of N parts that take about as long as each other, such as 1/4.",
-        show_default=False,
-        rich_help_panel=SELECTION,
     ),
 ]
-List = Annotated[
-    bool, typer.Option("--list", help="Print the names that would be used, and stop.", rich_help_panel=SELECTION)
-]
+List = Annotated[bool, _selecting("--list", help="Print the names that would be used, and stop.")]
 Strict = Annotated[
-    bool,
-    typer.Option(
-        "--strict",
-        help="A weak case, which could not tell a wrong rewrite, is not as expected.",
-        rich_help_panel=NUMBERS,
-    ),
+    bool, _numeric("--strict", help="A weak case, which could not tell a wrong rewrite, is not as expected.")
 ]
-FormatOption = Annotated[
-    Format, typer.Option("-f", "--format", help="What to print on standard output.", rich_help_panel=OUTPUT)
-]
+FormatOption = Annotated[Format, _printing("-f", "--format", help="What to print on standard output.")]
 AnyFormatOption = Annotated[
     str,
-    typer.Option(
+    _printing(
         "-f",
         "--format",
         metavar="FORMAT",
         parser=_checked(check_format),
         help=f"What to print on standard output: {', '.join(format_names())}.",
         autocompletion=completion.formats,
-        rich_help_panel=OUTPUT,
     ),
 ]
 Reports = Annotated[
     list[str] | None,
-    typer.Option(
+    _printing(
         "--report",
         metavar="FORMAT=PATH",
         help="Write a report to a file as well, as in junit=report.xml or html=report.html; may be repeated.",
         show_default=False,
         autocompletion=completion.report_files,
-        rich_help_panel=OUTPUT,
     ),
 ]
-Quiet = Annotated[
-    bool,
-    typer.Option("-q", "--quiet", help="Print only what is not as expected (in the table).", rich_help_panel=OUTPUT),
-]
-Verbose = Annotated[
-    bool,
-    typer.Option("-v", "--verbose", help="Print all evidence of every case (in the table).", rich_help_panel=OUTPUT),
-]
-Explain = Annotated[
-    bool,
-    typer.Option(
-        "--explain",
-        help="Show the formula of every axis, with the numbers put in.",
-        show_default=False,
-        rich_help_panel=OUTPUT,
-    ),
-]
-Columns = Annotated[
-    bool,
-    typer.Option("-v", "--verbose", help="Print everything that is known, not only the usual.", rich_help_panel=OUTPUT),
-]
-StoredAs = Annotated[
-    DType | None,
-    typer.Option(
-        "--dtype",
-        metavar="DTYPE",
-        parser=_checked(check_dtype),
-        help=f"The dtype of what is counted in bytes: {', '.join(DTYPES)}. Default: float32.",
-        show_default=False,
-        autocompletion=completion.dtypes,
-        rich_help_panel=NUMBERS,
-    ),
-]
+Quiet = Annotated[bool, _printing("-q", "--quiet", help="Print only what is not as expected (in the table).")]
+Verbose = Annotated[bool, _printing("-v", "--verbose", help="Print all evidence of every case (in the table).")]
+Columns = Annotated[bool, _printing("-v", "--verbose", help="Print everything that is known, not only the usual.")]
+Explain = Annotated[bool, _printing("--explain", help="Show the formula of every axis, with the numbers put in.")]
 Colour = Annotated[
     console.When,
-    typer.Option(
+    _printing(
         "--color",
         help="When to colour. auto: on a terminal, unless NO_COLOR is set; FORCE_COLOR colours a pipe, too.",
         callback=_coloured,
-        rich_help_panel=OUTPUT,
     ),
 ]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from convcheck.cli import console, exit_codes, options, targets
-from convcheck.config.selection import matcher
-from convcheck.errors import UsageError, shown
+from convcheck.errors import UsageError
 
 if TYPE_CHECKING:
     from convcheck.calculator.side_weights import Weights
@@ -73,8 +72,5 @@ def _alone(parsed: targets.Targets, input: Sequence[str] | None, choose: str | N
 
     if input:
         raise UsageError("-i is of no use for the parameters of several layers; they do not depend on the input")
-    wanted = matcher(choose) if choose else None
-    rows = [row for row in alone(*parsed.chain()) if wanted is None or wanted(row.case)]
-    if not rows:
-        raise UsageError(f"-k {shown(choose)} selects nothing")
+    rows = targets.choose(alone(*parsed.chain()), choose, lambda row: row.case)
     return rows, [row.case for row in rows]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from convcheck.cli import console, options, shape_questions, targets
-from convcheck.errors import UsageError, shown
+from convcheck.errors import UsageError
 from convcheck.layers import write_shapes
 from convcheck.sizes.conditions import collecting, strongest
 
@@ -46,15 +46,9 @@ def shape(
     parsed = targets.parse_targets(target)
     with collecting() as collected:
         rows, total, chained = _rows(parsed, input, dtype, explained=explain)
-    if choose:
-        from convcheck.config.selection import matcher
-
-        wanted = matcher(choose)
-        rows = [row for row in rows if wanted(row.case or row.name or row.layer)]
-        if not rows:
-            raise UsageError(f"-k {shown(choose)} selects nothing")
+    rows = targets.choose(rows, choose, _name)
     if list_only:
-        console.print_names(row.case or row.name or row.layer for row in rows)
+        console.print_names(map(_name, rows))
         return
     conditions = [str(condition) for condition in strongest(collected)]
     if format == "json":
@@ -69,6 +63,10 @@ def shape(
 
         out = console.stdout()
         console.show(out, shape_table.shape_tables(rows, total, out, verbose=verbose, conditions=conditions))
+
+
+def _name(row: LayerShape) -> str:
+    return row.case or row.name or row.layer
 
 
 def _rows(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from convcheck.calculator.formulas import has_names, parse_formulas
 from convcheck.cli import console
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from convcheck.catalogue.claims import Claim
     from convcheck.config.case import Case
     from convcheck.layers.text.pasted import Pasted
+
+T = TypeVar("T")
 
 DEFAULT = "notebook.yaml"
 
@@ -215,19 +217,27 @@ def choose_claims(cases: Sequence[Case], rewrites: Sequence[str] | None, express
     """
     from convcheck.catalogue.catalogue import find
     from convcheck.catalogue.claims import claims_of
-    from convcheck.config.selection import matcher
 
     if rewrites:
         for name in rewrites:
             find(name)
         cases = [replace(case, rewrites=tuple(dict.fromkeys(rewrites))) for case in cases]
-    claims = list(claims_of(cases))
-    # As pytest, an empty expression chooses all.
-    if not (expression and expression.strip()):
-        return claims
+    return choose(list(claims_of(cases)), expression, lambda claim: claim.id)
+
+
+def choose(items: Sequence[T], expression: str | None, name: Callable[[T], str]) -> list[T]:
+    """Return the items whose name matches as `-k` asks; as in pytest, an empty expression chooses all.
+
+    Raises:
+        UsageError: the expression cannot be read, or nothing is left.
+    """
+    if not expression:
+        return list(items)
+    from convcheck.config.selection import matcher
+
     matches = matcher(expression)
-    selected = [claim for claim in claims if matches(claim.id)]
+    selected = [item for item in items if matches(name(item))]
     if not selected:
-        names = ", ".join(escape_line(claim.id) for claim in claims[:8]) + (", ..." if len(claims) > 8 else "")
+        names = ", ".join(escape_line(name(item)) for item in items[:8]) + (", ..." if len(items) > 8 else "")
         raise UsageError(f"-k {shown(expression)} selects nothing; there are: {names}")
     return selected

@@ -91,7 +91,7 @@ class Case:
     candidate: Replacement | None = None
     """A layer of the user's own that is claimed to compute the same, in place of a rewrite."""
     places: Mapping[tuple[str, ...], KeyPlace] = field(default_factory=dict)
-    """Where the config has what a result may turn out to be about: keys of the case, or of its transplant."""
+    """Where the config has the keys that a result may point at, those of a transplant among them."""
 
     def place(self, *keys: tuple[str, ...]) -> str | None:
         """Return `file:line` of the first of these keys that the config has; of the case, if it has none."""

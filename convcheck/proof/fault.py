@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 from convcheck.catalogue.claims import Claim
 from convcheck.errors import cut, escape_line
-from convcheck.proof.reproduce import command
-from convcheck.results import Finding, Kind, Result, Verdict
+from convcheck.proof.verification import begin_result
+from convcheck.results import Finding, Kind, Result
 
 _PACKAGE = Path(__file__).parents[1]
 _LONGEST = 200
@@ -17,24 +18,9 @@ _LONGEST = 200
 
 def result_of_fault(claim: Claim, error: Exception) -> Result:
     """Return the result of a claim on which convcheck failed: an `error`, with the place and what was raised."""
-    case = claim.case
     words = escape_line(cut(f"{type(error).__name__}: {error}".partition("\n")[0], _LONGEST))
     text = f"convcheck itself failed, at {_place(error)}, which says nothing about the layer: {words}"
-    return Result(
-        case=case.name,
-        source=case.source,
-        layer=str(case.layer),
-        rewrite=None if case.candidate is not None else claim.name,
-        input=case.inputs,
-        dtype=case.dtype,
-        device=case.device,
-        seed=case.seed,
-        verdict=Verdict.ERROR,
-        expected=case.expect.verdict,
-        ok=False,
-        reproduce=command(claim),
-        reasons=(Finding(Kind.FAULT, text),),
-    )
+    return replace(begin_result(claim), reasons=(Finding(Kind.FAULT, text),))
 
 
 def _place(error: Exception) -> str:

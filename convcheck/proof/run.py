@@ -37,8 +37,8 @@ def run(
 
     try:
         for claim in claims:
-            begin(claim)
             try:
+                begin(claim)
                 result = verify(claim)
             except Exception as error:
                 fail(error)

@@ -69,14 +69,13 @@ def verify(claim: Claim) -> Result:
     return replace(judge(claim, result), seconds=time.perf_counter() - start)
 
 
-def known(claim: Claim) -> Result:
-    """Return the result as far as it is known before anything is built: shapes, counts, and the mapping."""
-    case, layer, rewrite = claim.case, claim.case.layer, claim.rewrite
-    parameters = layer.parameters()
-    result = Result(
+def begin_result(claim: Claim) -> Result:
+    """Return the result of a claim of which nothing is known yet: an `error`, until there is a verdict."""
+    case = claim.case
+    return Result(
         case=case.name,
         source=case.source,
-        layer=str(layer),
+        layer=str(case.layer),
         rewrite=None if case.candidate is not None else claim.name,
         input=case.inputs,
         dtype=case.dtype,
@@ -86,9 +85,18 @@ def known(claim: Claim) -> Result:
         expected=case.expect.verdict,
         ok=False,
         reproduce=command(claim),
+    )
+
+
+def known(claim: Claim) -> Result:
+    """Return the result as far as it is known before anything is built: shapes, counts, and the mapping."""
+    case, layer, rewrite = claim.case, claim.case.layer, claim.rewrite
+    count, macs = layer.parameter_count(), layer.macs(*case.inputs)
+    result = replace(
+        begin_result(claim),
         output_shape=Sides(layer.output_shape(*case.inputs), None),
-        params=Sides(parameter_count(parameters), None),
-        macs=Sides(layer.macs(*case.inputs), None),
+        params=Sides(count, None),
+        macs=Sides(macs, None),
     )
     if rewrite is None or claim.refusals:
         return result
@@ -98,8 +106,8 @@ def known(claim: Claim) -> Result:
     drift = Finding(Kind.MAPPING, f"not one-to-one: {rewrite.training or _DRIFT}")
     return replace(
         result,
-        params=Sides(parameter_count(parameters), parameter_count(candidate_parameters)),
-        macs=Sides(layer.macs(*case.inputs), rewrite.macs(layer, *case.inputs)),
+        params=Sides(count, parameter_count(candidate_parameters)),
+        macs=Sides(macs, rewrite.macs(layer, *case.inputs)),
         one_to_one=one_to_one,
         transplant=mapping.describe(),
         notes=() if one_to_one else (drift,),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from convcheck.errors import escape_line
+from convcheck.sizes.lengths import Length
 from convcheck.sizes.patterns import Shape, Shapes
 
 if TYPE_CHECKING:
@@ -57,11 +58,11 @@ def format_parameters(weights: Mapping[str, Shape] | None) -> str:
     return NOTHING if weights is None else "  ".join(f"{name} {list(size)}" for name, size in weights.items())
 
 
-def format_bytes(value: int | None) -> str:
+def format_bytes(value: int | Length | None) -> str:
     """Write a number of bytes: whole below 1 KiB, else in KiB, MiB, GiB or TiB; a formula as it is."""
     if value is None:
         return NOTHING
-    if not str(value).isdecimal():
+    if isinstance(value, Length):
         return f"{value} B"
     units = ("KiB", "MiB", "GiB", "TiB")
     power = min(max(value.bit_length() - 1, 0) // 10, len(units))

@@ -180,23 +180,19 @@ def intermediates(layer: Windowed, shape: Shape) -> int:
     """
     n, groups = lengths(layer, shape), layer.groups
     values = 2 * math.prod(n[:-1]) * (n[-1] // 2 + 1)
-    out, batch, into = layer.out_channels // groups, math.prod(shape[: -layer.dims - 1]), layer.in_channels // groups
+    sizes = [layer.out_channels // groups, math.prod(shape[: -layer.dims - 1]), layer.in_channels // groups]
     at_once = BYTES_AT_ONCE // (8 * values)
 
     def kinds() -> Shape:
+        out, batch, into = sizes
         return batch * into, out * into, batch * out
 
-    if groups * sum(kinds()) <= at_once:
-        return values * (groups * sum(kinds()) + 4 * max(kinds()))
-    while sum(kinds()) > at_once and max(out, batch, into) > 1:
-        longest = max(out, batch, into)
-        if longest == out:
-            out = -(-out // 2)
-        elif longest == batch:
-            batch = -(-batch // 2)
-        else:
-            into = -(-into // 2)
-    return values * (sum(kinds()) + 4 * max(kinds()))
+    if groups * sum(kinds()) > at_once:
+        groups = 1
+        while sum(kinds()) > at_once and max(sizes) > 1:
+            longest = sizes.index(max(sizes))
+            sizes[longest] = -(-sizes[longest] // 2)
+    return values * (groups * sum(kinds()) + 4 * max(kinds()))
 
 
 REWRITE = Rewrite(

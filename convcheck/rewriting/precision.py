@@ -8,9 +8,9 @@ from operator import attrgetter
 
 import torch
 
-FACTORS = {"tf32": 2.0**-11, "bf16": 2.0**-8}
-"""The unit roundoffs of TensorFloat-32, with ten bits of significand beside the leading one, and bfloat16, with seven:
-what becomes of the factors of float32 products where torch is told to be fast."""
+FLOAT32_FACTORS = {"tf32": 2.0**-11, "bf16": 2.0**-8}
+"""The unit roundoffs of the factors of float32 products where torch is told to be fast, by torch's word for the mode.
+`bf16` is such a mode, and not the dtype bfloat16."""
 
 LAMBDA = 6.0
 """Of N. J. Higham and T. Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019, theorem 3.1: a sum of n
@@ -84,7 +84,7 @@ def arithmetic(dtype: torch.dtype, device: torch.device) -> Arithmetic:
         normal=info.smallest_normal,
         smallest_sum=_smallest(wide),
         normal_sum=wide.smallest_normal,
-        factor=max((FACTORS[mode] for mode in modes.values()), default=0.0),
+        factor=max((FLOAT32_FACTORS[mode] for mode in modes.values()), default=0.0),
         notes=tuple(f"reduced precision: {note}, as the bound knows" for note in notes),
     )
 
@@ -103,7 +103,7 @@ def _float32_modes(device: torch.device) -> Iterator[tuple[str, str]]:
         if mode is None and before and _read(before):
             # torch before 2.9 has this switch instead.
             setting, mode = before, "tf32"
-        if mode in FACTORS:
+        if mode in FLOAT32_FACTORS:
             yield setting, str(mode)
 
 

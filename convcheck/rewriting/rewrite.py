@@ -109,8 +109,8 @@ class Rewrite:
     relative_cost: float = 1.0
     """How many times longer a multiplication takes here than in a matrix product, roughly, as measured on a CPU."""
     slowness: Callable[..., float] | None = None
-    """The same for a layer and its inputs' shapes, where it depends on them so much that one number would mislead who
-    waits for a proof."""
+    """How many times longer it takes in a proof, which runs backwards, too, for a layer and its inputs' shapes; None
+    where that is the `relative_cost`."""
     roundings: Callable[[Any], Roundings] = lambda _layer: Roundings()
     """How the candidate rounds on the way to one output entry."""
     transform: Transform | None = None

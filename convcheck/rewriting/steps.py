@@ -165,9 +165,7 @@ class Zeros(AxisStep):
         return slice(before, before + (self.before.sizes[axis] - 1) * factor + 1, factor)
 
     def _there(self, tensor: Tensor) -> Tensor:
-        longer = tensor.new_zeros((self.after.sizes[self.operation.axis], *tensor.shape[1:]))
-        longer[self._places] = tensor
-        return longer
+        return _among_zeros(tensor, self._places, self.after.sizes[self.operation.axis])
 
     def _back(self, tensor: Tensor) -> Tensor:
         return tensor[self._places]
@@ -185,10 +183,15 @@ class Part(AxisStep):
         return tensor[self._places]
 
     def _back(self, tensor: Tensor) -> Tensor:
-        # Zeros in place of the other parts: the way back adds all parts up.
-        whole = tensor.new_zeros((self.before.sizes[self.operation.axis], *tensor.shape[1:]))
-        whole[self._places] = tensor
-        return whole
+        # The way back adds all parts up.
+        return _among_zeros(tensor, self._places, self.before.sizes[self.operation.axis])
+
+
+def _among_zeros(tensor: Tensor, places: slice, length: int) -> Tensor:
+    """Return a tensor of this length along its first axis, with the entries of `tensor` in places, and zeros beside."""
+    longer = tensor.new_zeros((length, *tensor.shape[1:]))
+    longer[places] = tensor
+    return longer
 
 
 class Blocks(OperationStep):

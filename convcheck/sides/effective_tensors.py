@@ -37,7 +37,7 @@ def hook_computed(module: nn.Module) -> Iterator[tuple[str, str, Callable[[], Te
 def effective_tensor(module: nn.Module, name: str) -> Tensor | None:
     """Return a tensor of `module` by its name, as a call in eval mode would use it. The module stays as it is."""
     modes = nullcontext() if made_by(module, name) is None else known_modes()
-    with modes, torch.no_grad(), _evaluating(module):
+    with modes, torch.no_grad(), left_as_it_was(module):
         for computed, _, compute in hook_computed(module):
             if computed == name:
                 return compute()
@@ -60,14 +60,32 @@ def iterates(module: nn.Module) -> bool:
 
 
 @contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Keep parametrizations in eval mode: in train mode, reading a spectrally normed weight takes a power iteration."""
-    parts = list(module.parametrizations.modules()) if is_parametrized(module) else []  # type: ignore[union-attr]
-    training = [part for part in parts if part.training]
-    for part in training:
-        part.training = False
+def left_as_it_was(module: nn.Module) -> Iterator[Callable[[], list[str]]]:
+    """Set a module to eval mode, and all that it holds back; what is given tells which tensors were changed.
+
+    In train mode, even to read a spectrally normed weight takes a step of its power iteration.
+    """
+    parts = list(nn.Module.modules(module))
+    stores = [store for part in parts for store in (vars(part), part._parameters, part._buffers, part._modules)]
+    before = [dict(store) for store in stores]
+    tensors = _stored_tensors(module)
+    versions = {name: tensor._version for name, tensor in tensors.items()}
+
+    def changed() -> list[str]:
+        now = _stored_tensors(module)
+        return [name for name, t in tensors.items() if now.get(name) is not t or t._version != versions[name]]
+
+    for part in parts:
+        vars(part)["training"] = False
     try:
-        yield
+        yield changed
     finally:
-        for part in training:
-            part.training = True
+        for store, content in zip(stores, before, strict=True):
+            store.clear()
+            store.update(content)
+
+
+def _stored_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Return parameters and buffers by name, but for those made in inference mode, which count no changes."""
+    walks = (nn.Module.named_parameters(module), nn.Module.named_buffers(module))
+    return {name: tensor for walk in walks for name, tensor in walk if not tensor.is_inference()}

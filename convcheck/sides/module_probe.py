@@ -8,7 +8,6 @@ the same bit for bit, or the module is something else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +17,9 @@ from torch.func import functional_call
 from convcheck.modules.build import build
 from convcheck.modules.operations import AttentionOutput
 from convcheck.sides import samples
+from convcheck.sides.effective_tensors import left_as_it_was
 from convcheck.sides.read_weights import ModuleWeights
+from convcheck.sides.samples import Sample
 from convcheck.sides.side import CannotRunError, torch_may_refuse
 from convcheck.sizes.patterns import Shape, Shapes
 
@@ -28,6 +29,11 @@ EIGHTHS = 16
 EXPONENTS = ((0, 1), (-3, 7))
 """For every probe, the range of powers of two that its numbers are multiplied with: what is added shows beside small
 numbers, and what is clipped at large ones."""
+
+
+_WAY_OUT = "pass a plain module of torch, or say as layers what it computes"
+
+Compute = Callable[..., Tensor]
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ def departures(module: nn.Module, read: ModuleWeights, shapes: Shapes, seed: int
     name = type(module).__name__
     # Tensors that were made in inference mode take no gradients.
     inference = any(tensor.is_inference() for tensor in read.tensors.values())
-    with _left_as_it_was(module) as changed, torch.inference_mode(inference):
+    with left_as_it_was(module) as changed, torch.inference_mode(inference):
         for exponents in EXPONENTS:
             inputs = _inputs(read, shapes, exponents, generator)
             cotangent = _numbers(read.layer.output_shape(*shapes), exponents, generator)
@@ -87,11 +93,6 @@ def _numbers(shape: Shape, exponents: tuple[int, int], generator: torch.Generato
     return torch.ldexp(eighths / 8, torch.randint(*exponents, shape, generator=generator))
 
 
-_WAY_OUT = "pass a plain module of torch, or say as layers what it computes"
-
-Compute = Callable[..., Tensor]
-
-
 def _described(read: ModuleWeights) -> tuple[Compute, dict[str, Tensor]]:
     """Return the layer as a function, and what its gradients are taken in: copies that share the module's memory."""
     with torch.device("meta"):
@@ -101,11 +102,7 @@ def _described(read: ModuleWeights) -> tuple[Compute, dict[str, Tensor]]:
     # torch may choose another kernel where a weight asks for a gradient.
     for name in read.trained:
         tensors[name].requires_grad_()
-    stored = _stored(read)
-    return (
-        lambda *inputs: functional_call(built, tensors, inputs),
-        {name: tensors[name] for name in stored},
-    )
+    return lambda *inputs: functional_call(built, tensors, inputs), {name: tensors[name] for name in _stored(read)}
 
 
 def _stored(read: ModuleWeights) -> dict[str, Tensor]:
@@ -129,10 +126,7 @@ def _call(module: nn.Module) -> Compute:
 
 
 def _run(compute: Compute, variables: Mapping[str, Tensor], inputs: tuple[Tensor, ...], cotangent: Tensor) -> _Run:
-    """Run a function of inputs, and have its gradients accumulated in inputs of numbers and in `variables`.
-
-    These are leaves, with what they hold as gradients given back.
-    """
+    """Return the output, and the gradients of the inputs of numbers and of `variables`, which keep those they hold."""
     # Both sides draw the same numbers, if any.
     torch.default_generator.manual_seed(0)
     graded = not torch.is_inference_mode_enabled()
@@ -140,8 +134,7 @@ def _run(compute: Compute, variables: Mapping[str, Tensor], inputs: tuple[Tensor
     output = compute(*leaves)
     if not isinstance(output, Tensor):
         raise TypeError(f"its output is a {type(output).__name__}")
-    named = {f"input {number}" if number else "input": leaf for number, leaf in enumerate(leaves) if leaf.requires_grad}
-    named |= variables
+    named = Sample(leaves, variables).variables()
     before = {name: leaf.grad for name, leaf in named.items()}
     try:
         for leaf in named.values():
@@ -179,25 +172,3 @@ def _unlike(real: _Run, due: _Run) -> Iterator[str]:
 def _same(a: Tensor, b: Tensor) -> Tensor:
     """Tell of every entry whether it is the same number, or NaN on both sides."""
     return (a == b) | (a.isnan() & b.isnan())
-
-
-@contextmanager
-def _left_as_it_was(module: nn.Module) -> Iterator[Callable[[], list[str]]]:
-    """Set a module to eval mode, and its attributes back; what is given tells which tensors were changed in place."""
-    parts = list(nn.Module.modules(module))
-    before = [dict(part.__dict__) for part in parts]
-    tensors = {
-        name: tensor
-        for walk in (nn.Module.named_parameters, nn.Module.named_buffers)
-        for name, tensor in walk(module)
-        if not tensor.is_inference()
-    }
-    versions = {name: tensor._version for name, tensor in tensors.items()}
-    for part in parts:
-        part.__dict__["training"] = False
-    try:
-        yield lambda: [name for name, tensor in tensors.items() if tensor._version != versions[name]]
-    finally:
-        for part, attributes in zip(parts, before, strict=True):
-            part.__dict__.clear()
-            part.__dict__.update(attributes)

@@ -224,6 +224,9 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
         ["selects nothing; there are: notebook-down[patchify-conv1x1]"],
     ),
     "an expression that cannot be read": (["verify", "-k", "a and"], 2, ["a name is missing at the end at column 6"]),
+    "an expression of blanks": (["verify", CONV, "-k", " "], 2, ["-k ' ': a name is missing at the end"]),
+    "one for shapes": (["shape", CONV, "-i", "1,3,8,8", "-k", " "], 2, ["-k ' ': a name is missing at the end"]),
+    "one for parameters": (["params", CONV, "ReLU()", "-k", " "], 2, ["-k ' ': a name is missing at the end"]),
     "an unknown dtype": (
         ["verify", "--dtype", "float31"],
         2,

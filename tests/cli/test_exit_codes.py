@@ -8,6 +8,7 @@ import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -17,7 +18,7 @@ from convcheck.catalogue.claims import Claim
 from convcheck.cli import console, report_files
 from convcheck.cli import main as program
 from convcheck.errors import UsageError
-from convcheck.proof import memory, verification
+from convcheck.proof import duration, memory, verification
 from convcheck.proof.pair import Pair, build_pair
 from convcheck.proof.verification import verify
 from convcheck.report.formats import format_names, jsonl
@@ -248,15 +249,19 @@ def test_the_same_fault_of_many_claims_is_traced_once(
     assert json.loads(capsys.readouterr().out)["untried"] == 2
 
 
+@pytest.mark.parametrize("module", [memory, duration], ids=["of memory", "of time"])
 def test_an_estimate_that_fails_is_a_fault_of_its_own_claim(
-    ends: Callable[..., object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ends: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    module: ModuleType,
 ) -> None:
     right = memory.needed
 
     def planted(claim: Claim) -> int:
         return right(claim) if claim.case.name != "first" else 1 // 0
 
-    monkeypatch.setattr(memory, "needed", planted)
+    monkeypatch.setattr(module, "needed", planted)
     assert ends("bad.yaml", "-f", "json") == 3
     results = json.loads(capsys.readouterr().out)["results"]
     assert [result["verdict"] for result in results] == ["error", "refused", "equal"]

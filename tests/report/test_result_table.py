@@ -19,10 +19,10 @@ from tests.report.sample_reports import MIXED, TOOL, result
 WIDTHS = [50, 64, 80, 100, 120, 160]
 
 
-def printed(report: Report, width: int, *, verbose: bool = False, quiet: bool = False, encoding: str = "utf-8") -> str:
+def printed(report: Report, width: int, *, verbose: bool = False, encoding: str = "utf-8") -> str:
     file = io.TextIOWrapper(io.BytesIO(), encoding, errors="replace")
     console = PlainConsole(file=file, width=width, color_system=None, force_terminal=True)
-    print_all(console, table.lay_out(report, console, verbose=verbose, quiet=quiet))
+    print_all(console, table.lay_out(report, console, verbose=verbose))
     file.seek(0)
     return file.read()
 

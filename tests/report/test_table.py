@@ -43,7 +43,7 @@ def printed(width: int, *, terminal: bool = True) -> str:
     out = Console(
         file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, markup=False, highlight=False
     )
-    for renderable in table.lay_out(Report(Tool("0", "0", "0", "cpu", 1), (RESULT,)), out, verbose=False, quiet=False):
+    for renderable in table.lay_out(Report(Tool("0", "0", "0", "cpu", 1), (RESULT,)), out):
         out.print(renderable)
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()

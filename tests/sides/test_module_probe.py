@@ -53,6 +53,24 @@ def noisy() -> nn.Module:
     return module
 
 
+class Counting(nn.Module):
+    """A parametrization that keeps, in a new tensor every time, how often it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("times", torch.zeros(()))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        self.times = self.times + 1
+        return weight
+
+
+def counting() -> nn.Module:
+    module = conv()
+    register_parametrization(module, "weight", Counting())
+    return module
+
+
 class Scaled(nn.Parameter):
     """A weight that computes in its own way."""
 
@@ -110,6 +128,7 @@ REFUSES: dict[str, tuple[Callable[[], nn.Module], str]] = {
         "Rearrange computes something else than its attributes say: on a probe",
     ),
     "a parametrization that is noise": (noisy, "Conv2d computes something else than its attributes say"),
+    "a parametrization that keeps a state": (counting, "changes its parametrizations.weight.0.times when it is called"),
     "a weight of a class of its own": (scaled, "Conv2d computes something else than its attributes say"),
     "parameters in a dictionary of its own": (handed_out, "those of bias differ"),
     "a hook on the node of a gradient": (averaged, "those of weight differ"),
@@ -180,6 +199,16 @@ def test_weights_that_torch_cannot_compute_with_are_an_error_that_names_them() -
     result = proved(module)
     assert result.verdict is Verdict.ERROR
     assert "on the device and in the dtypes of Conv2d" in (result.reason or "")
+
+
+def test_a_buffer_that_reading_a_weight_replaces_is_put_back() -> None:
+    module = counting()
+    kept = "parametrizations.weight.0.times"
+    before = module.get_buffer(kept)
+    assert convcheck.params(module) == 52
+    assert module.get_buffer(kept) is before
+    proved(module)
+    assert module.get_buffer(kept) is before
 
 
 def test_a_module_is_left_as_it_was() -> None:

@@ -101,9 +101,7 @@ def _shallow(tree: Any) -> Any:
 
 
 def _too_deep() -> LayerError:
-    """Return the error for what is nested too deeply: for Python's parser, which stops at a depth that depends on the
-    process's recursion limit, or for us.
-    """
+    # Python's parser gives up at a depth that depends on the process, and we do at MAX_DEPTH: a user is told the same.
     return LayerError(f"nested more than {MAX_DEPTH} deep, which is no layer; {_PASTE}")
 
 

@@ -18,6 +18,8 @@ from convcheck.sizes.patterns import KERNEL_AXES, Group, Pattern, Shape
 from convcheck.sizes.relayouts import Lengths, Operation, Rearrangement, Relayout
 
 ATTEMPTS = 8
+"""How many entries are looked for in the candidate; one whose signature stands there twice shows no stride."""
+
 SAMPLE = 64
 """How many entries are compared before all of them are: nearly every wrong arrangement fails on them."""
 
@@ -32,17 +34,17 @@ def arrange(
     Of several arrangements, return the nearest to the given order, and one without a flip before one with.
     """
     atoms = tuple(axis for group in source for axis in group if sizes[axis] > 1)
-    new = tuple(axis for axis in sizes if sizes[axis] > 1 and not any(axis in group for group in source))
+    copied = tuple(axis for axis in sizes if sizes[axis] > 1 and not any(axis in group for group in source))
     copies = theirs.numel() // max(1, ours.numel())
     if ours.numel() * copies != theirs.numel():
         return None
     if copies == 1:
-        new = ()
-    elif math.prod(sizes[axis] for axis in new) != copies:
+        copied = ()
+    elif math.prod(sizes[axis] for axis in copied) != copies:
         return None
     shape = tuple(theirs.shape)
     flippable = tuple(axis for axis in atoms if any(axis in kernel for kernel in KERNEL_AXES.values()))
-    for flipped, order in _candidates(ours, atoms, new, flippable, sizes, theirs):
+    for flipped, order in _candidates(ours, atoms, copied, flippable, sizes, theirs):
         groups = _split(order, sizes, shape)
         if groups is None or not set(flipped) <= set(flippable):
             continue
@@ -57,15 +59,15 @@ def arrange(
 
 
 def _candidates(
-    ours: Tensor, atoms: Group, new: Group, flippable: Group, sizes: Mapping[str, int], theirs: Tensor
+    ours: Tensor, atoms: Group, copied: Group, flippable: Group, sizes: Mapping[str, int], theirs: Tensor
 ) -> Iterator[tuple[Group, Group]]:
     """Yield (flipped axes, order of axes): the only possible one if signatures tell entries apart, otherwise all."""
-    strides = None if new else _strides(ours, atoms, sizes, theirs)
+    strides = None if copied else _strides(ours, atoms, sizes, theirs)
     if strides is not None:
         order = sorted(atoms, key=lambda axis: -abs(strides[axis]))
         yield tuple(axis for axis in atoms if strides[axis] < 0), tuple(order)
         return
-    axes = (*atoms, *new)
+    axes = (*atoms, *copied)
     nearest = sorted(itertools.permutations(axes), key=lambda order: _inversions(order, axes))
     for flipped in _subsets(flippable):
         yield from ((flipped, order) for order in nearest)

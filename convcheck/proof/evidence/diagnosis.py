@@ -15,7 +15,7 @@ from torch import Tensor
 from convcheck.config.case import Case
 from convcheck.errors import PatternError
 from convcheck.proof.context import Context, Evidence
-from convcheck.proof.evidence import floating_point, integer_probes
+from convcheck.proof.evidence import integer_probes, stand_in
 from convcheck.proof.evidence.arrangements import arrange
 from convcheck.proof.evidence.differences import describe_differences
 from convcheck.proof.evidence.probes import draw_probe, make_plan
@@ -56,15 +56,15 @@ def examine(context: Context) -> Evidence:
     in_float64 = pair.reference.degree is None and Kind.ROUNDING in kinds and bool(case.transplant)
     if not misfit and not in_float64 and result.exact.status is not Agreement.DIFFERENT:
         return Evidence(Agreement.NOT_APPLICABLE)
-    if mended := corrections(pair, context.claim.usual_transplant(), case):
-        findings = tuple(Finding(Kind.LAYOUT, str(correction)) for correction in mended)
+    if corrected := corrections(pair, context.claim.usual_transplant(), case):
+        findings = tuple(Finding(Kind.LAYOUT, str(correction)) for correction in corrected)
         if case.candidate is None:
             claimed = {source: str(relayout) for source, relayout in case.transplant.items()}
-            corrected = {correction.source: correction.matching for correction in mended}
+            matching = {correction.source: correction.matching for correction in corrected}
         else:
             claimed = {target: str(source) for target, source in case.candidate.map.items()}
-            corrected = {correction.target: f"{correction.source}: {correction.matching}" for correction in mended}
-        details = {"suggestion": mended[0].matching, "suggestions": {**claimed, **corrected}}
+            matching = {correction.target: f"{correction.source}: {correction.matching}" for correction in corrected}
+        details = {"suggestion": corrected[0].matching, "suggestions": {**claimed, **matching}}
         return Evidence(Agreement.DIFFERENT, findings, details=details)
     # A reader with a correction needs no differences.
     texts = () if misfit else visible_differences(pair, case.seed, result.exact.probes)
@@ -91,13 +91,13 @@ def corrections(pair: Pair, usual: Transplant, case: Case) -> tuple[Correction, 
     """
     how = "exactly" if pair.reference.degree is not None else "in float64"
     try:
-        for mended in _mended(pair, usual, case.seed):
+        for candidate in _candidates(pair, usual, case.seed):
             changed = [
                 Correction(before.source, before.layout, after.layout, how, before.target)
-                for before, after in zip(pair.mapping.moves, mended.moves, strict=True)
+                for before, after in zip(pair.mapping.moves, candidate.moves, strict=True)
                 if isinstance(before, Move) and isinstance(after, Move) and not moves_alike(before, after)
             ]
-            if changed and _is_proved(replace(pair, mapping=mended), case):
+            if changed and _is_proved(replace(pair, mapping=candidate), case):
                 # The parts of a parameter are laid out alike.
                 return tuple(dict.fromkeys(changed))
     except (CannotRunError, PatternError):
@@ -106,8 +106,8 @@ def corrections(pair: Pair, usual: Transplant, case: Case) -> tuple[Correction, 
     return ()
 
 
-def _mended(pair: Pair, usual: Transplant, seed: int) -> Iterator[Transplant]:
-    """Yield mappings to try: the one that signatures suggest, then the usual one."""
+def _candidates(pair: Pair, usual: Transplant, seed: int) -> Iterator[Transplant]:
+    """Yield mappings that are not yet proved: the one that signatures suggest, then the usual one."""
     hashes = signatures(pair, seed)
     if hashes is not None:
         usual_moves = {move.target: move for move in usual.moves}
@@ -134,8 +134,9 @@ def _matching_move(side: Side, claimed: Move, usual: Move | Merge | None, ours: 
     for source, written in _spellings(side, claimed, usual):
         known = {**side.axis_sizes, **dict(written)}
         lengths = Pattern(tuple(source), tuple(source)).sizes(claimed.shape, known)
-        kernel = {axis: length for axis, length in known.items() if axis != "g"}
-        steps = arrange(source, {**kernel, **lengths}, written, ours, theirs)
+        # Entries are copied along the axes of a kernel, never along groups.
+        copyable = {axis: length for axis, length in known.items() if axis != "g"}
+        steps = arrange(source, {**copyable, **lengths}, written, ours, theirs)
         if steps is not None:
             return replace(claimed, steps=steps)
     return None
@@ -163,9 +164,7 @@ def moves_alike(first: Move, second: Move) -> bool:
 def _is_proved(pair: Pair, case: Case) -> bool:
     """Tell whether both sides agree on integers, or in float64 where integers cannot probe them."""
     if pair.reference.degree is None:
-        wide = replace(case, dtype="float64", device="cpu", tolerance=None)
-        generator = torch.Generator().manual_seed((case.seed * 1_000_003 + 600_011) % 2**63)
-        measured = floating_point.measure(pair, wide, pair.balanced(generator))
+        measured = stand_in.measure_drawn(pair, case)
         return measured.shapes.reference == measured.shapes.candidate and not measured.faults
     evidence = integer_probes.probe(pair, case.seed)
     return evidence.status is Agreement.IDENTICAL and not evidence.findings

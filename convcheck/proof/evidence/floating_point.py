@@ -13,6 +13,7 @@ from convcheck.proof.context import Context, Evidence
 from convcheck.proof.devices import missing
 from convcheck.proof.evidence import finite, repetition, rounding, underflow
 from convcheck.proof.evidence.flushing import flushes
+from convcheck.proof.evidence.probes import stream
 from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Deviation, Finding, Kind, Sides
@@ -29,7 +30,7 @@ IDLE = 4.0
 """A bound that is so many times the outputs, on average, tells nothing: where a hundred outputs are compared with
 others that have nothing to do with them, the worst are about so far apart."""
 
-HALF = ("bfloat16", "float16")
+HALF_PRECISION = ("bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def examine(context: Context) -> Evidence:
     loose = idle(case, measured)
     if loose and not (findings or result.reasons):
         # Half a precision is too little for the softmax of an attention of some width, whatever its numbers are.
-        inherent = pair.reference.degree is None and case.dtype in HALF and case.tolerance is None
+        inherent = pair.reference.degree is None and case.dtype in HALF_PRECISION and case.tolerance is None
         notes.append(Finding(Kind.ROUNDING, f"{loose}; what tells is that both agree {agree}", weak=not inherent))
     details = {"error": measured.deviation, "referee": measured.referee, "output_shape": measured.shapes}
     return Evidence(Agreement.DIFFERENT if findings else Agreement.IDENTICAL, tuple(findings), tuple(notes), details)
@@ -82,10 +83,9 @@ def idle(case: Case, measured: Measurement) -> str | None:
 
 def draw(pair: Pair, case: Case) -> Sample:
     """Return normal inputs, and the reference's own parameters: torch's initialisation, from the case's seed."""
-    # Not the stream of the parameters, which torch begins with the seed itself: the two would be correlated.
-    generator = torch.Generator().manual_seed((case.seed * 1_000_003 + 700_001) % 2**63)
     parameters = {name: parameter.detach() for name, parameter in pair.reference.module.named_parameters()}
-    return samples.normals(pair.reference, parameters, drawn_in(case.dtype), generator)
+    # Not the stream of the parameters, which torch begins with the seed itself: the two would be correlated.
+    return samples.normals(pair.reference, parameters, drawn_in(case.dtype), stream(case.seed, 700_001))
 
 
 def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:

@@ -27,9 +27,10 @@ ABOVE = 1024.0
 def flushes(run: Callable[[Sample], Tensor], side: Side, unit: Arithmetic, device: torch.device, dtype: str) -> bool:
     """Tell whether `run` loses what is below the normal range; it takes a sample of `side` to an output."""
     ones = samples.ones(side)
-    affine = {name: "bias" in name.rpartition(".")[2] for name in ones.parameters}
-    affine |= {name: statistic.eps is None for name, statistic in side.statistics.items()}
-    parameters = {name: tensor * (not affine[name]) for name, tensor in ones.parameters.items()}
+    added = {name: "bias" in name.rpartition(".")[2] for name in ones.parameters}
+    added |= {name: statistic.eps is None for name, statistic in side.statistics.items()}
+    # Without what is added, the side is linear.
+    parameters = {name: tensor * (not added[name]) for name, tensor in ones.parameters.items()}
 
     def output(number: int, value: float) -> Tensor:
         inputs = list(ones.inputs)

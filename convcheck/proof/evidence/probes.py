@@ -106,7 +106,7 @@ def root(number: int, degree: int) -> int:
 
 
 def stream(seed: int, number: int) -> torch.Generator:
-    """Return the stream of random numbers that probe `number` has of its own."""
+    """Return a stream of random numbers: that of probe `number`, or, with a large one, of another kind of evidence."""
     return torch.Generator().manual_seed((seed * 1_000_003 + number) % 2**63)
 
 

@@ -1,16 +1,16 @@
 """Bounds and measures the distance of two correct computations in a floating-point dtype.
 
 Entry by entry, with K products in a sum, `mag = |W| * |x| + |b|`, u_acc the unit roundoff of the accumulator and u_out
-that of the output's dtype:
+that of the output's dtype, each side is off by no more than this, and `floating_point.measure` adds the two up:
 
-    |error| <= 2 * c * (max(lambda * sqrt(K), min(K, lambda * sqrt(F2))) * u_acc * mag + K * u_acc * norm)
-               + what each side's roundings to the dtype add
+    |error| <= c * (max(lambda * sqrt(K), min(K, lambda * sqrt(F2))) * u_acc * mag + K * u_acc * norm)
+               + what the side's roundings to the dtype add
 
 The first term is N. J. Higham and T. Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019, theorem 3.1,
-with lambda = 6, for each of the two sums; F2 is K, or more where products repeat one another, see `repetition`. It is
-never less than lambda * sqrt(K), and where products repeat it is no more than K, the bound that assumes nothing. In a
-chain of c sums, of K1, K2, ... products, the error of each reaches the output through the magnitudes of the others, and
-none is longer than K = K1 * K2 * ...: hence the factor c.
+with lambda = 6; F2 is K, or more where products repeat one another, see `repetition`. It is never less than
+lambda * sqrt(K), and where products repeat it is no more than K, the bound that assumes nothing. In a chain of c sums,
+of K1, K2, ... products, the error of each reaches the output through the magnitudes of the others, and none is longer
+than K = K1 * K2 * ...: hence the factor c.
 
 The theorem takes errors to be independent on average. They are not where one product, or the bias, outweighs the others
 so far that these are lost when they are added to it, all in one direction: then up to K additions lose u_acc times that
@@ -24,9 +24,10 @@ normal range. So a side adds
     u_out * (|y - b| + |y|)      where the product is stored, and the bias added to it,
     u_out * R * mag              where R partial sums are stored, since mag bounds every one of them,
 
-and s/2 for every rounding, for every product that is stored, and for what is lost on the way; and s/2 of the
-accumulator for every product in it, see `underflow`. Where factors are rounded to f > u_acc before they are multiplied
-(TF32), each product of d factors is off by d * f of itself, and each side by as much of mag.
+where y is the output in float64, or the side's own in place of |y| if that is larger. It adds s/2 for every rounding,
+for every product that is stored, and for what is lost on the way; and s/2 of the accumulator for every product in it,
+see `underflow`. Where factors are rounded before they are multiplied (TF32), to f = `unit.factor` > u_acc, each product
+of d = c + 1 factors is off by d * f of itself, and the side by as much of mag.
 """
 
 from __future__ import annotations
@@ -76,15 +77,15 @@ def bound(
     relative = sums * additions * unit.accumulator + (sums + 1) * unit.factor
     accumulated = relative * truth.magnitude + sums * terms * unit.accumulator * truth.norm
 
-    def side(output: Tensor, rounded: Roundings, lost: Tensor | float) -> Tensor:
-        times = rounded.sums + int(rounded.bias_apart)
+    def side(output: Tensor, rounded: Roundings, lost_here: Tensor | float) -> Tensor:
+        count = rounded.sums + int(rounded.bias_apart)
         if rounded.sums > 1:
-            size = times * truth.magnitude
+            size = count * truth.magnitude
         else:
             size = rounded.sums * torch.maximum(output.abs(), truth.output.abs())
             if rounded.bias_apart:
                 size = size + (truth.output - truth.bias).abs()
-        stored = (times + terms * rounded.products_apart + lost) * unit.underflow
+        stored = (count + terms * rounded.products_apart + lost_here) * unit.underflow
         return accumulated + unit.output * size + stored + sums * terms * unit.sum_underflow
 
     return Sides(

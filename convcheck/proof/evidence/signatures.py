@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from convcheck.proof.evidence.probes import stream
 from convcheck.proof.pair import Pair, pull_back
 from convcheck.results import Sides
 from convcheck.rewriting.transplant import Move
@@ -41,7 +42,7 @@ def signatures(pair: Pair, seed: int) -> Sides[dict[str, Tensor]] | None:
     shapes = {name: tuple(parameter.shape) for name, parameter in candidate.module.named_parameters()}
     hashes: tuple[dict[str, Tensor], dict[str, Tensor]] = ({}, {})
     for index in range(PROBES):
-        generator = torch.Generator().manual_seed((seed * 1_000_003 + 500_009 + index) % 2**63)
+        generator = stream(seed, 500_009 + index)
         sample = samples.integers(reference, magnitude, generator)
         ours = {name: sample.parameters[name] for name in reference.parameters}
         theirs = {name: samples.whole_numbers(shape, 1, generator).requires_grad_() for name, shape in shapes.items()}

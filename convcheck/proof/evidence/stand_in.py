@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
-
+from convcheck.config.case import Case
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import finite
 from convcheck.proof.evidence.floating_point import Measurement, draw, idle, measure
+from convcheck.proof.evidence.probes import stream
+from convcheck.proof.pair import Pair
 from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Finding, Kind
 
@@ -31,9 +32,7 @@ def examine(context: Context) -> Evidence:
     pair, case = context.pair, context.case
     if pair.reference.degree is not None and pair.candidate.transform_error is None:
         return Evidence(Agreement.NOT_APPLICABLE)
-    wide = replace(case, dtype="float64", device="cpu", tolerance=None)
-    generator = torch.Generator().manual_seed((case.seed * 1_000_003 + 500_009) % 2**63)
-    drawn = measure(pair, wide, pair.balanced(generator))
+    drawn = measure_drawn(pair, case)
     if drawn.faults:
         first, *others = drawn.faults
         return _evidence([first if case.weights is None else f"on drawn weights, {first}", *others])
@@ -41,6 +40,7 @@ def examine(context: Context) -> Evidence:
         return Evidence(Agreement.NOT_APPLICABLE, (Finding(Kind.INCONCLUSIVE, _inconclusive(drawn)),))
     if case.weights is None or case.dtype == "float64":
         return _evidence([])
+    wide = _in_float64(case)
     given = with_real_weights(draw(pair, wide), case)
     if any(finite.faults(given)):
         # Which they are is a fault of the run in the asked dtype.
@@ -48,6 +48,15 @@ def examine(context: Context) -> Evidence:
     real = measure(pair, wide, given)
     loose = idle(wide, real)
     return _evidence(real.faults, [f"{loose}; what tells is that both agree on drawn weights"] if loose else [])
+
+
+def measure_drawn(pair: Pair, case: Case) -> Measurement:
+    """Run both sides in float64 on drawn numbers, and compare. Raises CannotRunError as `measure` does."""
+    return measure(pair, _in_float64(case), pair.balanced(stream(case.seed, 500_009)))
+
+
+def _in_float64(case: Case) -> Case:
+    return replace(case, dtype="float64", device="cpu", tolerance=None)
 
 
 def _evidence(faults: Sequence[str], weaknesses: Sequence[str] = ()) -> Evidence:

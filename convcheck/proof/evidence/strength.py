@@ -55,8 +55,9 @@ def observations(pair: Pair, seed: int) -> Iterator[Observation]:
         parameters = {name: tensor.detach().double() for name, tensor in side.module.named_parameters()}
         for number in range(NORMALS):
             generator = stream(seed, number)
-            sample = samples.normals(side, parameters, torch.float64, generator).mapped(_variable)
-            yield _observe(pair, sample, partial(torch.randn, generator=generator, dtype=torch.float64))
+            sample = samples.normals(side, parameters, torch.float64, generator)
+            variables = sample.mapped(lambda tensor: tensor.clone().requires_grad_())
+            yield _observe(pair, variables, partial(torch.randn, generator=generator, dtype=torch.float64))
         return
     yield _observe(pair, samples.ones(side), partial(torch.ones, dtype=torch.float64))
     magnitude = root(EXACT // pair.sum_lengths.longest, side.degree)
@@ -64,10 +65,6 @@ def observations(pair: Pair, seed: int) -> Iterator[Observation]:
         generator = stream(seed, number)
         sample = samples.integers(side, magnitude, generator)
         yield _observe(pair, sample, partial(whole_numbers, magnitude=magnitude, generator=generator))
-
-
-def _variable(tensor: Tensor) -> Tensor:
-    return tensor.clone().requires_grad_()
 
 
 def _observe(pair: Pair, sample: Sample, draw_cotangent: samples.Draw) -> Observation:

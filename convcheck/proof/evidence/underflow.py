@@ -78,11 +78,11 @@ def _in_chain(side: Side, sample: Sample, more: float) -> Tensor | float:
     return lost
 
 
-def _in_merged(pair: Pair, sample: Sample, times: float) -> Tensor | float:
+def _in_merged(pair: Pair, sample: Sample, losses: float) -> Tensor | float:
     if not pair.mapping.merges():
         return 0.0
     ones = {
-        move.target: torch.full(move.result(), times * isinstance(move, Merge), dtype=torch.float64)
+        move.target: torch.full(move.result(), losses * isinstance(move, Merge), dtype=torch.float64)
         for move in pair.mapping.moves
     }
     return pair.candidate.run(Sample(tuple(tensor.abs() for tensor in sample.inputs), ones))

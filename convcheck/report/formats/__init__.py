@@ -56,13 +56,8 @@ def load_result_format(name: str) -> Callable[[Result], str] | None:
 
 
 def load_faults_format(name: str) -> Callable[[Sequence[Fault]], str] | None:
-    """Return the function that writes faults of configs in this format; None where they are for people only.
-
-    Raises:
-        UsageError: a library that the format needs is not installed.
-    """
-    render: Callable[[Sequence[Fault]], str] | None = getattr(_module(name), "render_faults", None)
-    return render
+    """Return the function that writes faults of configs; None where people alone read them. Raises as `load_format`."""
+    return getattr(_module(name), "render_faults", None)
 
 
 def _module(name: str) -> ModuleType:

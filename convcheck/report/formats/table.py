@@ -30,19 +30,17 @@ _NEVER_BEHIND = frozenset({Kind.WEIGHTS, Kind.ROUNDING, Kind.STRENGTH})
 """The notes that change what an `equal` is worth; the others are behind --verbose."""
 
 
-def lay_out(report: Report, console: Console, *, verbose: bool, quiet: bool) -> Iterator[RenderableType]:
-    """Yield the whole table and the sum; if quiet, only what was not as expected."""
+def lay_out(report: Report, console: Console, *, verbose: bool = False) -> Iterator[RenderableType]:
+    """Yield the whole table and the sum."""
     table = ResultTable(console, map(result_rows.rewrite, report.results), verbose=verbose)
-    shown = [result for result in report.results if not (quiet and result.ok)]
-    for result in shown:
+    for result in report.results:
         yield from table.rows(result)
-    if shown or not quiet or report.interrupted:
-        yield from total(report)
+    yield from total(report)
 
 
 def render(report: Report) -> str:
     """Return the table as it goes into a file, which has no edge and no colours."""
-    return print_to_text(lambda console: lay_out(report, console, verbose=False, quiet=False))
+    return print_to_text(lambda console: lay_out(report, console))
 
 
 def total(report: Report) -> Iterator[RenderableType]:
@@ -85,9 +83,9 @@ class ResultTable:
             yield self._heading(result)
             self._case, self._notes = (result.case, result.source), set()
         yield from self._row(result)
-        lines = self._evidence(result) if self._verbose else self._remarks(result)
-        for label, text in lines:
-            yield self._line(label, text)
+        lines = result_rows.evidence(result) if self._verbose else self._remarks(result)
+        # The layer is in the heading.
+        yield from (self._line(subject, text) for subject, text in lines if subject != "layer")
 
     def _heading(self, result: Result) -> Table:
         """Return name and dtype beside the layer, its shapes and its parameters; above them where both do not fit."""
@@ -158,31 +156,28 @@ class ResultTable:
         table.add_column("", no_wrap=True)
         return table
 
-    def _evidence(self, result: Result) -> Iterator[tuple[str, str]]:
-        """Yield all evidence as (label, text), but for the layer, which is in the heading."""
-        yield from ((f"{subject:<10}  ", text) for subject, text in result_rows.evidence(result) if subject != "layer")
-
     def _remarks(self, result: Result) -> Iterator[tuple[str, str]]:
-        """Yield what a reader must know besides the row, as (label, text): the cause first."""
+        """Yield what a reader must know besides the row, as (subject, text): the cause first."""
         if not result.ok or result.verdict is not Verdict.EQUAL:
             place = result_rows.place(result)
             where = f"{place}: " if place else ""
             yield from (("", f"{where}{reason}") for reason in map(escape_line, _causes(result)))
-            yield from (("paste: ", line) for line in result_rows.suggestion(result))
+            yield from (("paste", line) for line in result_rows.suggestion(result))
         for note in result.notes:
             # What holds for a whole case is printed once.
             if note not in self._notes and note.kind in _NEVER_BEHIND:
                 self._notes.add(note)
-                yield "note: ", escape_line(str(note))
+                yield "note", escape_line(str(note))
         if not result.ok:
-            yield "again: ", escape_line(result.reproduce)
+            yield "again", escape_line(result.reproduce)
 
-    def _line(self, label: str, text: str) -> RenderableType:
+    def _line(self, subject: str, text: str) -> RenderableType:
         """Return text below its row, broken between words; a command stays one line, to be copied."""
-        if label.startswith(("again", "paste")):
-            return Verbatim(f"{'':{_INDENT}}{label}{text}")
-        if not label:
+        if not subject:
             return prose(Text(text), indent=_INDENT)
+        label = f"{subject:<10}  " if self._verbose else f"{subject}: "
+        if subject in ("again", "paste"):
+            return Verbatim(f"{'':{_INDENT}}{label}{text}")
         line = Table.grid()
         line.add_column(no_wrap=True)
         line.add_column(overflow="fold")
