@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rich import box
 from rich.console import Console, RenderableType
 from rich.padding import Padding
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -22,9 +20,6 @@ _SIGNS = {Verdict.EQUAL: "✓", Verdict.DIFFERENT: "✗", Verdict.REFUSED: "\N{E
 _ASCII_SIGNS = {**_SIGNS, Verdict.EQUAL: "+", Verdict.DIFFERENT: "x", Verdict.REFUSED: "-"}
 
 _GAP, _INDENT = 2, 4
-
-_BESIDE = 40
-"""Columns that a layer needs beside the name of its case; with fewer, it stands below."""
 
 _NEVER_BEHIND = frozenset({Kind.WEIGHTS, Kind.ROUNDING, Kind.STRENGTH})
 """The notes that change what an `equal` is worth; the others are behind --verbose."""
@@ -95,24 +90,22 @@ class ResultTable:
         candidate = [Text(escape_line(result.candidate))] if result.candidate else []
         shapes = f"{format_inputs(result.input)} -> {format_shape(result.output_shape.reference)}"
         facts = Text(f"{shapes}   {format_count(result.params.reference)} parameters")
+        beside = [(name, layer), *((Text("candidate"), line) for line in candidate), (numbers, facts)]
+        widths = (max(line.cell_len for line in column) for column in zip(*beside, strict=True))
         heading = Table.grid(padding=(0, _GAP, 0, 0))
-        heading.add_column(overflow="fold")
-        if self._console.width - max(name.cell_len, numbers.cell_len) < _BESIDE:
-            for line in (name, layer, *candidate, Text.assemble(facts, "   ", numbers)):
-                heading.add_row(line)
-            return heading
-        heading.columns[0].no_wrap = True
-        heading.add_column(overflow="fold")
-        heading.add_row(name, layer)
-        for line in candidate:
-            heading.add_row("candidate", line)
-        heading.add_row(numbers, facts)
+        if sum(widths) + _GAP > self._console.width:
+            beside = [(line,) for line in (name, layer, *candidate, Text.assemble(numbers, "  ", facts))]
+        for line in beside:
+            heading.add_row(*line)
         return heading
 
     def _row(self, result: Result) -> Iterator[RenderableType]:
         error, bound = format_number(result.error.max_abs), format_number(result.error.bound)
         measured = NOTHING if error == NOTHING else f"{error:>9} / {bound}"
-        verdict = Text(f"{self._signs[result.verdict]} {result.verdict}", STYLES.get(result.verdict, ""))
+        # What should have been something else is no success, even if it is equal.
+        failed = Verdict.DIFFERENT if result.verdict is Verdict.EQUAL and not result.ok else result.verdict
+        style = STYLES[Verdict.EQUAL] if result.ok else STYLES[failed]
+        verdict = Text(f"{self._signs[failed]} {result.verdict}", style)
         exact, gradients = _exact(result), _agreement(result.gradients.status)
         remark, rewrite = ", ".join(_remark(result)), result_rows.rewrite(result)
         if self._stacked:
@@ -129,13 +122,16 @@ class ResultTable:
             yield self._line("", remark)
 
     def _headers(self) -> Iterator[RenderableType]:
-        if not self._stacked:
-            yield self._columns(show_header=True)
-            return
         verdict, rewrite, *below = self._widths
-        yield Text(f"{verdict:<{self._widths[verdict]}}  {rewrite}")
-        yield Text(self._stack(*below))
-        yield Rule(characters="─", style="")
+        if self._stacked:
+            yield Text(f"{verdict:<{self._widths[verdict]}}  {rewrite}", "bold")
+            yield Text(self._stack(*below), "bold")
+        else:
+            yield self._columns(show_header=True)
+        line = "-" if self._console.options.ascii_only else "─"
+        yield Text(
+            line * (self._console.width if self._stacked else sum(self._widths.values()) + _GAP * len(below) + _GAP)
+        )
 
     def _stack(self, *cells: str) -> str:
         """Return the measured cells as a line of their own, where the width is short."""
@@ -143,14 +139,7 @@ class ResultTable:
         return " " * _INDENT + "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
 
     def _columns(self, *, show_header: bool = False) -> Table:
-        table = Table(
-            box=box.SIMPLE_HEAD,
-            show_header=show_header,
-            show_edge=False,
-            pad_edge=False,
-            # The box puts a blank between columns.
-            padding=(0, _GAP - 1, 0, 0),
-        )
+        table = Table(box=None, show_header=show_header, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
         for header, width in self._widths.items():
             table.add_column(header, min_width=width, no_wrap=True)
         table.add_column("", no_wrap=True)
@@ -200,8 +189,10 @@ def _remark(result: Result) -> Iterator[str]:
     reference, candidate = result.params.reference, result.params.candidate
     if candidate is not None and candidate != reference:
         yield f"{format_count(candidate)} parameters"
-    if result.expected is not Verdict.EQUAL:
-        yield "as expected" if result.verdict is result.expected else f"expected {result.expected}"
+    if result.ok and result.verdict is not Verdict.EQUAL:
+        yield "as expected"
+    if result.weaknesses:
+        yield "weak"
 
 
 def _causes(result: Result) -> list[str]:
