@@ -214,12 +214,13 @@ def assert_equal(layer: LayerLike, input: InputLike | None = None, rewrite: str 
     Raises:
         AssertionError: the verdict is another one; with the reason and a command that repeats it.
     """
+    # pytest then shows the line that called this.
+    __tracebackhide__ = True
     result = verify(layer, input, rewrite, **options)  # type: ignore[arg-type]  # verify's own keywords, handed on
     if not result.ok:
-        raise AssertionError(
-            f"{result.layer} [{result.rewrite or result.candidate}] is {result.verdict}: {result.reason}\n"
-            f"{result.reproduce}"
-        )
+        from convcheck.report.result_rows import remarks
+
+        raise AssertionError(f"{result.title} is {result.verdict}: " + "\n".join(remarks(result)))
     return result
 
 

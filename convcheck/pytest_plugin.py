@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from convcheck.catalogue.claims import Claim
     from convcheck.results import Result
 
-WIDTH = 100
-"""Columns of a failure's table. No terminal is asked, since a worker has none, and reports must not hang on that."""
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--convcheck`."""
@@ -168,14 +165,13 @@ class ClaimItem(pytest.Item):
 
 
 def _failure_text(result: Result, *, verbose: bool) -> str:
-    """Return the cause, and what `convcheck verify` prints of a result."""
-    from convcheck.report.formats.table import ResultTable
-    from convcheck.report.plain_console import print_to_text
-    from convcheck.report.result_rows import place, reasons, rewrite
+    """Return the cause, then what else `convcheck verify` prints of a result, and last the place to change."""
+    from convcheck.report.result_rows import evidence, place, remarks
 
-    # The first line stands in pytest's short summary.
-    heading = f"{result.verdict}: {next(iter(reasons(result)), 'not as expected')}"
-    table = print_to_text(lambda console: ResultTable(console, [rewrite(result)], verbose=verbose).rows(result), WIDTH)
-    rows = (line.rstrip() for line in table.splitlines())
-    # The last line is one that editors make a link of.
-    return "\n".join([heading, "", *rows, "", f"{place(result)}: {result.verdict}"])
+    cause, *others = remarks(result)
+    if verbose:
+        others = [f"{subject:<10}  {text}" for subject, text in evidence(result)]
+    # The first line stands in pytest's short summary, and the last is one that editors make a link of.
+    return "\n".join(
+        [f"{result.verdict}: {cause}", *(f"  {line}" for line in others), f"{place(result)}: {result.verdict}"]
+    )

@@ -13,7 +13,7 @@ from convcheck.catalogue.catalogue import catalogue
 from convcheck.report.formats import table
 from convcheck.report.plain_console import PlainConsole, print_all
 from convcheck.report.tables.rewrite_table import catalogue_tables, rewrite_page
-from convcheck.results import Finding, Kind, Report, Verdict
+from convcheck.results import Finding, Kind, Report, Result, Verdict
 from tests.report.sample_reports import MIXED, TOOL, result
 
 WIDTHS = [50, 64, 80, 100, 120, 160]
@@ -39,17 +39,23 @@ def test_no_word_is_broken_at_any_width(width: int, verbose: bool) -> None:
         assert {word for word in whole if len(word) <= width - 16 and "─" not in word} <= words - rules
 
 
+def sign(result: Result, signs: str) -> str:
+    """Return one of four signs: for an `equal` that was expected, for what differs, is refused, or could not run."""
+    if result.verdict is Verdict.EQUAL and not result.ok:
+        return signs[1]
+    return signs[list(Verdict).index(result.verdict)]
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_claim_is_a_line_that_begins_with_a_sign_and_its_verdict(width: int) -> None:
     lines = printed(MIXED, width).splitlines()
     begun = [line.split()[:3] for line in lines if re.match(r"[✓✗!\N{EN DASH}] ", line)]
-    signs = {"equal": "✓", "different": "✗", "refused": "\N{EN DASH}", "error": "!"}
-    assert begun == [[signs[one.verdict], one.verdict, one.rewrite] for one in MIXED.results]
+    assert begun == [[sign(one, "✓✗\N{EN DASH}!"), one.verdict, one.rewrite] for one in MIXED.results]
 
 
 def test_all_of_a_row_stands_on_one_line_of_80_columns_whatever_the_rewrite_is_called() -> None:
     for name in catalogue():
-        report = Report(TOOL, (replace(result(), rewrite=name),))
+        report = Report(TOOL, (replace(result(), rewrite=name, notes=()),))
         (row,) = [line for line in printed(report, 80).splitlines() if line.startswith("✓")]
         assert re.split(" {2,}", row.rstrip())[1:] == [name, "1.000e-06 / 4.000e-06", "identical", "identical"]
 
@@ -79,8 +85,7 @@ def test_notes_that_change_nothing_stand_behind_an_option() -> None:
 def test_signs_are_letters_where_the_encoding_has_no_others() -> None:
     lines = printed(MIXED, 80, encoding="ascii").splitlines()
     begun = [line.split()[0] for line in lines if line[1:].startswith(tuple(f" {verdict} " for verdict in Verdict))]
-    signs = {"equal": "+", "different": "x", "refused": "-", "error": "!"}
-    assert begun == [signs[one.verdict] for one in MIXED.results]
+    assert begun == [sign(one, "+x-!") for one in MIXED.results]
     assert not [line for line in lines if "?" in line]
 
 

@@ -90,11 +90,13 @@ class ResultTable:
         candidate = [Text(escape_line(result.candidate))] if result.candidate else []
         shapes = f"{format_inputs(result.input)} -> {format_shape(result.output_shape.reference)}"
         facts = Text(f"{shapes}   {format_count(result.params.reference)} parameters")
-        beside = [(name, layer), *((Text("candidate"), line) for line in candidate), (numbers, facts)]
+        beside: list[tuple[Text, ...]] = [(name, layer), *((Text("candidate"), c) for c in candidate), (numbers, facts)]
         widths = (max(line.cell_len for line in column) for column in zip(*beside, strict=True))
         heading = Table.grid(padding=(0, _GAP, 0, 0))
         if sum(widths) + _GAP > self._console.width:
             beside = [(line,) for line in (name, layer, *candidate, Text.assemble(numbers, "  ", facts))]
+        for _ in beside[0]:
+            heading.add_column(overflow="fold")
         for line in beside:
             heading.add_row(*line)
         return heading
@@ -128,10 +130,8 @@ class ResultTable:
             yield Text(self._stack(*below), "bold")
         else:
             yield self._columns(show_header=True)
-        line = "-" if self._console.options.ascii_only else "─"
-        yield Text(
-            line * (self._console.width if self._stacked else sum(self._widths.values()) + _GAP * len(below) + _GAP)
-        )
+        width = self._console.width if self._stacked else self._console.width - self._room
+        yield Text(("-" if self._console.options.ascii_only else "─") * width)
 
     def _stack(self, *cells: str) -> str:
         """Return the measured cells as a line of their own, where the width is short."""
