@@ -6,11 +6,13 @@ from convcheck.version import __version__
 
 if TYPE_CHECKING:
     from convcheck.api import assert_equal, inputs_for, params, save_weights, shape, verify
+    from convcheck.errors import ConvcheckError
     from convcheck.modules.patchify import Patchify, Unpatchify
 else:
     # Hidden from type checkers, which would otherwise take any name for one of convcheck's.
     _HOMES = {
         **dict.fromkeys(("assert_equal", "inputs_for", "params", "save_weights", "shape", "verify"), "convcheck.api"),
+        "ConvcheckError": "convcheck.errors",
         **dict.fromkeys(("Patchify", "Unpatchify"), "convcheck.modules.patchify"),
     }
 
@@ -26,6 +28,7 @@ else:
 
 
 __all__ = [
+    "ConvcheckError",
     "Patchify",
     "Unpatchify",
     "__version__",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeGuard, cast
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeGuard, cast
 
 from convcheck.errors import ConvcheckError, did_you_mean, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape, parse_shapes
@@ -39,7 +41,7 @@ def verify(
     dtype: str | torch.dtype = "float32",
     device: str = "cpu",
     seed: int = 0,
-    tolerance: Mapping[str, float] | None = None,
+    tolerance: Mapping[str, float] | Literal["auto"] | None = None,
     strict: bool = False,
     weights: Mapping[str, str] | None = None,
     candidate: LayerLike | None = None,
@@ -60,7 +62,7 @@ def verify(
         transplant: by reference parameter an einops pattern, and steps behind it such as `| flip kh`, in place of the
             catalogue's.
         dtype: float64, float32, bfloat16 or float16, as torch spells them, or torch's own objects.
-        tolerance: `{"atol": ..., "rtol": ...}` in place of the derived bound.
+        tolerance: `{"atol": ..., "rtol": ...}` in place of the derived bound, which `auto` stands for.
         weights: for a layer that is no module, real weights in place of random ones, as in a config: a safetensors file
             as `file`, and by the layer's names for parameters their keys in it.
         strict: whether a weak case, which could not tell a wrong rewrite, is not `ok`.
@@ -82,6 +84,8 @@ def verify(
     from convcheck.config.replacement import replacement_problems
     from convcheck.proof.verification import verify as prove
 
+    if not isinstance(rewrite, str):
+        raise ConvcheckError(f"rewrite: {shown(rewrite)} is no name; write one, such as 'patchify-linear', or 'all'")
     source: ModuleTensors | WeightFile | None = None
     if _is_module(layer):
         if weights is not None:
@@ -91,6 +95,7 @@ def verify(
         parsed = parse_layer(layer)
         if weights is not None:
             source = _weight_file(weights, parsed)
+    patterns = _mapping("transplant", transplant, "{'weight': 'o i kh kw -> o (i kh kw)'}")
     shapes = parse_shapes(input) if input is not None else parsed.example_inputs()
     accept(parsed, shapes)
     if rewrite != "all":
@@ -101,7 +106,7 @@ def verify(
         inputs=shapes,
         rewrites=None if rewrite == "all" else (rewrite,),
         order=parse_order(order) if order is not None else None,
-        transplant={name: parse_relayout(text) for name, text in (transplant or {}).items()},
+        transplant={name: parse_relayout(text) for name, text in patterns.items()},
         dtype=cast("DType", check_dtype(dtype)),
         device=check_device(device),
         seed=check_seed(seed),
@@ -127,11 +132,12 @@ def verify(
 def _replacement(candidate: LayerLike | None, map: Mapping[str, str] | None, layout: str | None) -> Replacement | None:
     from convcheck.config.replacement import Replacement, parse_layout, parse_source
 
+    written = _mapping("map", map, "{'weight': 'weight: o i kh kw -> o (i kh kw)'}")
     if candidate is None:
-        if map or layout:
+        if written or layout is not None:
             raise ConvcheckError("map and layout are about a candidate, and there is none")
         return None
-    sources = {name: parse_source(text) for name, text in (map or {}).items()}
+    sources = {name: parse_source(text) for name, text in written.items()}
     return Replacement(_read(candidate), sources, parse_layout(layout) if layout is not None else None)
 
 
@@ -164,11 +170,19 @@ def _module_side(module: nn.Module) -> tuple[Layer, ModuleTensors]:
     return weights.layer, ModuleTensors(weights.tensors, notes, partial(departures, module, weights))
 
 
-def _weight_file(weights: Mapping[str, str], layer: Layer) -> WeightFile:
-    from pathlib import Path
+def _mapping(option: str, given: object, example: str) -> Mapping[str, object]:
+    """Return an option that is a mapping by names, an empty one for None. Raises ConvcheckError if it is none."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise ConvcheckError(f"{option}: {shown(given)} is no mapping of names; write one, such as {example}")
+    return given
 
+
+def _weight_file(given: Mapping[str, str], layer: Layer) -> WeightFile:
     from convcheck.config.weights import ENDING, weight_file, weight_problems
 
+    weights = _mapping("weights", given, "{'file': 'model.safetensors', 'weight': 'stem.weight'}")
     file = str(weights.get("file"))
     if file.endswith(ENDING) and not Path(file).exists():
         raise ConvcheckError(f"weights.file: there is no {shown(file)}; convcheck.save_weights(module, ...) writes one")
@@ -178,34 +192,47 @@ def _weight_file(weights: Mapping[str, str], layer: Layer) -> WeightFile:
     return weight_file(weights, Path())
 
 
-def save_weights(module: nn.Module, path: str) -> None:
+def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:
     """Write the weights that a module computes with, by the layer's names for them, to a safetensors file.
 
     The command that repeats a proof of a module reads them from there.
 
     Raises:
-        ConvcheckError: the module cannot be described, or safetensors is not installed.
+        ConvcheckError: the module cannot be described, the file cannot be written, or safetensors is not installed.
     """
+    if not _is_module(module):
+        raise ConvcheckError(f"{shown(module)} is no module of torch, and has no weights")
+    if not isinstance(path, str | PathLike):
+        raise ConvcheckError(f"{shown(path)} is no path; it must be a text, such as 'module.safetensors'")
     from convcheck.sides.read_weights import read_weights
 
     try:
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
     except ImportError:
         raise ConvcheckError("files of weights are written by safetensors: pip install 'convcheck[weights]'") from None
     # Tensors that share memory are no plain file.
-    save_file({name: tensor.cpu().clone().contiguous() for name, tensor in read_weights(module).tensors.items()}, path)
+    tensors = {name: tensor.cpu().clone().contiguous() for name, tensor in read_weights(module).tensors.items()}
+    try:
+        # Python says why a file cannot be written, and safetensors where it tried to.
+        Path(path).open("ab").close()
+        save_file(tensors, path)
+    except (OSError, ValueError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ConvcheckError(f"{shown(str(path))} cannot be written: {why}") from None
 
 
-def _tolerance(given: Mapping[str, float] | None) -> Tolerance | None:
+def _tolerance(given: object) -> Tolerance | None:
     from convcheck.config.case import Tolerance
     from convcheck.config.checks import check_bound
 
-    if given is None:
+    if given is None or (isinstance(given, str) and given == "auto"):
         return None
-    for name in given:
+    bounds = _mapping("tolerance", given, "{'atol': 1e-6, 'rtol': 0}; or 'auto' for the derived bound")
+    for name in bounds:
         if name not in ("atol", "rtol"):
             raise ConvcheckError(f"unknown tolerance {name!r}; {did_you_mean(name, ('atol', 'rtol'))}")
-    return Tolerance(*(check_bound(given.get(name, 0.0)) for name in ("atol", "rtol")))
+    return Tolerance(*(check_bound(bounds.get(name, 0.0)) for name in ("atol", "rtol")))
 
 
 def assert_equal(layer: LayerLike, input: InputLike | None = None, rewrite: str = "all", **options: object) -> Result:

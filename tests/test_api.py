@@ -4,11 +4,15 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
+from torch import nn
 
 import convcheck
 from convcheck.errors import ConvcheckError, LayerError, ShapeError
+
+CONV = "Conv2d(3, 8, 2, stride=2)"
 
 
 def test_verify_returns_a_result() -> None:
@@ -73,9 +77,57 @@ def test_a_result_from_python_is_repeated_in_python() -> None:
         ({"tolerance": {"atoll": 1}}, "unknown tolerance 'atoll'; did you mean 'atol'?"),
         ({"tolerance": {"atol": -1}}, "-1 is no tolerance"),
         ({"tolerance": {"atol": float("inf")}}, "inf is no tolerance"),
+        ({"tolerance": 1e-3}, "tolerance: 0.001 is no mapping of names; write one, such as {'atol': 1e-6, 'rtol': 0}"),
+        ({"tolerance": (1, 1)}, "tolerance: (1, 1) is no mapping of names"),
+        ({"tolerance": "none"}, "tolerance: 'none' is no mapping of names"),
         ({"transplant": {"weight": 5}}, "5 is no einops pattern"),
+        (
+            {"transplant": "o i -> o i"},
+            "transplant: 'o i -> o i' is no mapping of names; write one, such as {'weight':",
+        ),
+        ({"transplant": 5}, "transplant: 5 is no mapping of names"),
+        ({"transplant": {5: "o -> o"}}, "transplant: {5: 'o -> o'} is no mapping of names"),
+        ({"weights": "x.safetensors"}, "weights: 'x.safetensors' is no mapping of names; write one, such as {'file':"),
+        ({"weights": 5}, "weights: 5 is no mapping of names"),
+        ({"weights": {5: "w"}}, "weights: {5: 'w'} is no mapping of names"),
+        (
+            {"rewrite": ["patchify-linear"]},
+            "rewrite: ['patchify-linear'] is no name; write one, such as 'patchify-linear'",
+        ),
+        ({"rewrite": None}, "rewrite: None is no name"),
+        ({"rewrite": 5}, "rewrite: 5 is no name"),
+        ({"map": {"weight": "weight"}}, "map and layout are about a candidate, and there is none"),
+        ({"map": "weight", "candidate": CONV}, "map: 'weight' is no mapping of names; write one, such as {'weight':"),
+        ({"map": {5: "weight"}, "candidate": CONV}, "map: {5: 'weight'} is no mapping of names"),
+        ({"map": {"weight": 5}, "candidate": CONV}, "5 is no text; write 'weight: o i kh kw"),
+        ({"candidate": 5}, "5 is not a layer; write it as torch prints it"),
+        ({"candidate": CONV, "layout": 5}, "5 is no einops pattern"),
     ],
 )
 def test_bad_options_are_told(options: dict[str, object], message: str) -> None:
+    if "candidate" not in options:
+        options = {"rewrite": "patchify-linear", **options}
+    with pytest.raises(convcheck.ConvcheckError, match=re.escape(message)):
+        convcheck.verify(CONV, **options)  # type: ignore[arg-type]
+
+
+def test_an_automatic_tolerance_is_the_derived_bound() -> None:
+    derived, automatic = (
+        replace(convcheck.verify(CONV, rewrite="patchify-linear", tolerance=given), seconds=0.0)  # type: ignore[arg-type]
+        for given in (None, "auto")
+    )
+    assert derived == automatic
+
+
+@pytest.mark.parametrize(
+    ("module", "path", "message"),
+    [
+        (nn.Linear(2, 2), "/none/x", "'/none/x' cannot be written: No such file or directory"),
+        (nn.Linear(2, 2), "x\0", "cannot be written: embedded null byte"),
+        (nn.Linear(2, 2), 5, "5 is no path; it must be a text, such as 'module.safetensors'"),
+        (None, "x", "None is no module of torch, and has no weights"),
+    ],
+)
+def test_weights_that_cannot_be_saved_are_told(module: nn.Module, path: str, message: str) -> None:
     with pytest.raises(ConvcheckError, match=re.escape(message)):
-        convcheck.verify("Conv2d(3, 8, 2, stride=2)", rewrite="patchify-linear", **options)  # type: ignore[arg-type]
+        convcheck.save_weights(module, path)

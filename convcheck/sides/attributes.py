@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from torch import nn
 
+from convcheck.errors import LayerError, shown
 from convcheck.layers import (
     BatchNorm,
     Conv,
@@ -36,15 +38,69 @@ def read(module: nn.Module, kind: str) -> Layer:
     values = dict(_DERIVED[family](module)) if family in _DERIVED else {}
     for argument in family.SIGNATURE:
         if argument.name not in values:
-            values[argument.name] = _plain(getattr(module, argument.name))
+            values[argument.name] = _number(module, argument.name)
     return parse_layer({"op": kind, **values})
 
 
+def _attribute(module: nn.Module, name: str, kind: type = object) -> Any:
+    """Return an attribute of a module. Raises LayerError if it has none of this name, or not one of this kind."""
+    try:
+        value = getattr(module, name)
+    except AttributeError:
+        raise LayerError([(name, f"its {name} is missing; a plain module has one")]) from None
+    except Exception as error:  # whatever the user's code raises
+        raise LayerError([(name, f"its {name} raises {type(error).__name__}; a plain module has one")]) from None
+    if not isinstance(value, kind):
+        raise LayerError([(name, f"its {name} is {shown(value)}; a plain module has a {kind.__name__} there")])
+    return value
+
+
+def _number(module: nn.Module, name: str) -> object:
+    """Return an attribute that is a number, a text or None, or a tuple of them; whole numbers of numpy as Python's own.
+
+    Raises:
+        LayerError: it is missing, or something else, such as a tensor of several numbers.
+    """
+    value = _attribute(module, name)
+    try:
+        return _plain(value)
+    except TypeError:
+        fault = f"its {name} is {shown(value)}; a plain module has a number, or a tuple of numbers, of Python's there"
+        raise LayerError([(name, fault)]) from None
+
+
 def _plain(value: object) -> object:
-    """Return a whole number as Python's own, where it is numpy's."""
     if isinstance(value, (tuple, list)):
         return tuple(map(_plain, value))
-    return operator.index(value) if hasattr(value, "__index__") and not isinstance(value, bool) else value
+    if value is None or isinstance(value, (bool, float, str)):
+        return value
+    return operator.index(value)  # type: ignore[arg-type]  # a TypeError for what is no whole number
+
+
+def malformed(module: nn.Module, path: str = "") -> Iterator[str]:
+    """Yield the tables of a module and of its parts, such as that of its buffers, that are none.
+
+    The modules of a chain are left out, each of which is read on its own.
+    """
+    tables = [name for name, table in vars(nn.Module()).items() if isinstance(table, dict)]
+    for name in tables:
+        if not isinstance(vars(module).get(name), dict):
+            yield f"its {path}{name} is {shown(vars(module).get(name))}; a plain module has a dict there"
+    parts = vars(module).get("_modules")
+    if isinstance(parts, dict) and not isinstance(module, nn.Sequential):
+        for name, part in parts.items():
+            if isinstance(part, nn.Module):
+                yield from malformed(part, f"{path}{name}.")
+
+
+def missing(module: nn.Module, plain: nn.Module) -> Iterator[str]:
+    """Yield the attributes of a `plain` module that another one has not; for tensors, see `contradictions`."""
+    for name in vars(plain):
+        if inspect.getattr_static(module, name, _NOTHING) is _NOTHING:
+            yield f"its {name} is missing; a plain module has one"
+
+
+_NOTHING = object()
 
 
 def _has(module: nn.Module, name: str) -> bool:
@@ -64,13 +120,15 @@ def _normalising(module: Any) -> dict[str, object]:
 
 def _attending(module: Any) -> dict[str, object]:
     flags = {"bias": _has(module, "in_proj_bias"), "add_bias_kv": _has(module, "bias_k")}
-    widths = {name: getattr(module, name) for name in ("kdim", "vdim")}
-    return {**flags, **{name: None if width == module.embed_dim else width for name, width in widths.items()}}
+    widths = {name: _number(module, name) for name in ("embed_dim", "kdim", "vdim")}
+    embed_dim = widths.pop("embed_dim")
+    return {**flags, **{name: None if width == embed_dim else width for name, width in widths.items()}}
 
 
 def _patching(module: Any) -> dict[str, object]:
-    stride = None if module.stride == module.patch_size else module.stride
-    return {"bias": _has(module.conv, "bias"), "stride": stride}
+    stride = _number(module, "stride")
+    conv = _attribute(module, "conv", nn.Module)
+    return {"bias": _has(conv, "bias"), "stride": None if stride == _number(module, "patch_size") else stride}
 
 
 # Arguments that are no attributes of their names, by family.
@@ -79,8 +137,8 @@ _DERIVED: Mapping[type[Layer], Callable[[Any], Mapping[str, object]]] = {
     **dict.fromkeys((Patchify, Unpatchify), _patching),
     BatchNorm: _normalising,
     MultiheadAttention: _attending,
-    DotProductAttention: lambda module: {"enable_gqa": bool(module.grouped)},
-    Rearrange: lambda module: module.axes_lengths,
+    DotProductAttention: lambda module: {"enable_gqa": bool(_attribute(module, "grouped", dict))},
+    Rearrange: lambda module: _attribute(module, "axes_lengths", dict),
 }
 
 
@@ -88,9 +146,10 @@ def contradictions(module: Any, layer: Layer) -> Iterator[str]:
     """Yield how a module computes something else than the layer it was read as: attributes can be set one by one."""
     if isinstance(layer, Conv) and layer.padding_mode != "zeros":
         pads = [pad for axis in reversed(layer.pads) for pad in axis]
-        used = list(module._reversed_padding_repeated_twice)
-        if used != pads:
-            yield f"pads by {used}, from the last axis on, and its padding {layer.padding} is {pads}"
+        used = _number(module, "_reversed_padding_repeated_twice")
+        if used != tuple(pads):
+            pairs = list(used) if isinstance(used, tuple) else used
+            yield f"pads by {pairs}, from the last axis on, and its padding {layer.padding} is {pads}"
     if isinstance(layer, BatchNorm):
         if _has(module, "bias") and not _has(module, "weight"):
             yield "has a bias and no weight, which torch's arguments cannot say; a weight of ones would do the same"

@@ -13,8 +13,15 @@ from convcheck.errors import LayerError
 from convcheck.layers import Layer, Patchify, Unpatchify, kind_names, parse_layer
 from convcheck.modules import operations, patchify
 from convcheck.modules.build import build
-from convcheck.sides.attributes import contradictions, read
-from convcheck.sides.overrides import computed_attributes, global_hooks, overrides, parameter_hooks, uncalled_hooks
+from convcheck.sides.attributes import contradictions, missing, read
+from convcheck.sides.overrides import (
+    computed_attributes,
+    global_hooks,
+    other_functions,
+    overrides,
+    parameter_hooks,
+    uncalled_hooks,
+)
 from convcheck.sides.torch_modes import known_modes
 
 _KINDS: Mapping[type[nn.Module], str] = {
@@ -78,36 +85,49 @@ def module_name(path: str, module: nn.Module) -> str:
 def _described(module: nn.Module, path: str) -> Layer | None:
     """Return the layer; None for a module that returns its input. Raises LayerError as `describe` does."""
     base = next((parent for parent in type(module).__mro__ if parent in _KNOWN), None)
-    faults = _unreadable(module) if base is None else list(overrides(module, base))
-    if isinstance(module, nn.MultiheadAttention):
-        hooks = (*uncalled_hooks(module.out_proj), *parameter_hooks(module.out_proj))
-        faults += [f"its out_proj {fault}" for fault in hooks]
+    faults = [_unreadable(module)] if base is None else list(overrides(module, base))
     if faults or base is None:
         raise LayerError([(None, fault) for fault in faults], kind=module_name(path, module))
     if isinstance(module, nn.Sequential):
+        faults = list(computed_attributes(module, base, nn.Sequential()))
+        if faults:
+            raise LayerError([(None, fault) for fault in faults], kind=module_name(path, module))
         return _sequential(module, path)
-    if isinstance(module, _IDENTITIES):
-        return None
     try:
         layer = read(module, module.name if isinstance(module, operations.Operation) else _KINDS[base])
+        with known_modes(), torch.device("meta"):
+            plain = build(layer)
+        faults = [*missing(module, plain), *computed_attributes(module, base, plain)]
+        if isinstance(module, nn.MultiheadAttention):
+            faults += [f"its out_proj {fault}" for fault in _projection(module, plain)]
+        faults = faults or list(contradictions(module, layer))
     except LayerError as error:
         raise LayerError(error.faults, kind=module_name(path, module)) from None
-    with known_modes(), torch.device("meta"):
-        plain = build(layer)
-    faults = [
-        *computed_attributes(module, base, plain),
-        *contradictions(module, layer),
-        *_unwrapped(module, layer, path),
-    ]
-    if faults:
+    if faults or (faults := list(_unwrapped(module, layer, path))):
         raise LayerError([(None, fault) for fault in faults], kind=module_name(path, module))
-    return layer
+    return None if isinstance(module, _IDENTITIES) else layer
 
 
-def _unreadable(module: nn.Module) -> list[str]:
-    inside = next((name for name, _ in module.named_children()), None)
+def _projection(module: nn.MultiheadAttention, plain: nn.Module) -> Iterator[str]:
+    """Yield what is wrong with the output of an attention, of which torch takes the weights alone."""
+    projection, due = module._modules.get("out_proj"), plain.get_submodule("out_proj")
+    if not isinstance(projection, nn.Linear):
+        yield f"is a {type(projection).__name__}, and that of a plain module is a Linear"
+        return
+    base = next(parent for parent in type(projection).__mro__ if parent in (type(due), nn.Linear))
+    if faults := list(other_functions(projection, base)):
+        yield from faults
+        return
+    yield from computed_attributes(projection, base, due)
+    yield from uncalled_hooks(projection)
+    yield from parameter_hooks(projection)
+
+
+def _unreadable(module: nn.Module) -> str:
+    children = getattr(module, "_modules", None) or {}
+    inside = next((name for name, child in children.items() if child is not None), None)
     parts = f"; it holds other modules, which may be passed one by one, such as .{inside}" if inside else ""
-    return [f"cannot be read as a layer{parts}; there are: {', '.join(dict.fromkeys(_KINDS.values()))}"]
+    return f"cannot be read as a layer{parts}; there are: {', '.join(dict.fromkeys(_KINDS.values()))}"
 
 
 def _sequential(module: nn.Sequential, path: str) -> Layer | None:

@@ -9,13 +9,18 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils.parametrize import is_parametrized
 
+from convcheck.sides.attributes import malformed
 from convcheck.sides.effective_tensors import REFRESHING
 
-# What runs when one of the modules that can be described is called, in all of their classes.
-_RUNS = (
-    *("__call__", "_wrapped_call_impl", "_call_impl", "__getattr__", "__getattribute__", "forward"),
-    *("_conv_forward", "_output_padding", "__iter__"),
-    *("_channels_first", "_channels_last", "_output_size"),
+# Functions of a class that make, print, save or set a module, and never run in a call of it. All others may: a torch to
+# come may call them from its forward.
+_NEVER_CALLED = frozenset(
+    (
+        *("__new__", "__init__", "__init_subclass__", "__annotate_func__", "reset_parameters", "_reset_parameters"),
+        *("__repr__", "__str__", "extra_repr", "_get_name", "train"),
+        *("state_dict", "_save_to_state_dict", "load_state_dict", "_load_from_state_dict"),
+        *("__getstate__", "__setstate__"),
+    )
 )
 
 _HOOKS = {
@@ -30,16 +35,13 @@ _TENSOR_HOOKS = {"hook": "_backward_hooks", "post-accumulate-grad hook": "_post_
 
 def overrides(module: nn.Module, base: type[nn.Module]) -> Iterator[str]:
     """Yield reasons why the outputs or gradients of `module` may not be those of a `base` with the same attributes."""
-    if isinstance(module, LazyModuleMixin):
+    if issubclass(type(module), LazyModuleMixin):
         yield "has no weights yet, since it learns its sizes from its first input; call it once"
         return
-    for name in _RUNS:
-        # Libraries that move weights between devices replace `forward` on the instance.
-        if inspect.getattr_static(module, name, None) is not inspect.getattr_static(base, name, None):
-            yield (
-                f"has a {name} of its own, so what it computes is not what {base.__name__} says; "
-                f"pass a plain {base.__name__}, or say as layers what it computes"
-            )
+    # Where one of these is another, what is asked below may be answered by the user's code.
+    if faults := list(other_functions(module, base)) or list(malformed(module)):
+        yield from faults
+        return
     if getattr(module, "_compiled_call_impl", None) is not None:
         yield "is compiled in place, and what a compiler makes of it is not what is proved; pass it without .compile()"
     for kind, hook in _hooks(module):
@@ -49,6 +51,23 @@ def overrides(module: nn.Module, base: type[nn.Module]) -> Iterator[str]:
     if is_parametrized(module):
         for part in module.parametrizations.modules():  # type: ignore[union-attr]  # a ModuleDict, by is_parametrized
             yield from parameter_hooks(part)
+
+
+def other_functions(module: nn.Module, base: type[nn.Module]) -> Iterator[str]:
+    """Yield the functions of a `base` class of which a module, or its class, has another version."""
+    for name in _functions(base):
+        # Libraries that move weights between devices replace `forward` on the instance.
+        if inspect.getattr_static(module, name, None) is not inspect.getattr_static(base, name, None):
+            yield (
+                f"has a {name} of its own, so what it computes is not what {base.__name__} says; "
+                f"pass a plain {base.__name__}, or say as layers what it computes"
+            )
+
+
+def _functions(base: type[nn.Module]) -> tuple[str, ...]:
+    """Return the names of the functions that a class or one of its parents defines, and that a call of it may run."""
+    names = {name: None for parent in base.__mro__ for name, value in vars(parent).items() if inspect.isroutine(value)}
+    return tuple(name for name in names if name not in _NEVER_CALLED)
 
 
 def parameter_hooks(module: nn.Module) -> Iterator[str]:

@@ -6,15 +6,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from convcheck.sides.side import CannotRunError, Side
 from convcheck.sizes.patterns import Shape
-
-if TYPE_CHECKING:
-    from convcheck.sides.side import Side
 
 Draw = Callable[[Shape], Tensor]
 
@@ -72,24 +69,40 @@ def draw_sample(side: Side, draw: Draw, mask: Draw, means: Draw, variances: Call
     return Sample(inputs, parameters)
 
 
+def _variance(total: float, eps: float) -> float:
+    """Return the variance that is `total`, a power of four, with eps. Raises CannotRunError if float64 has none."""
+    variance = total - eps
+    if variance + eps != total:
+        raise CannotRunError(f"eps {eps:g} is so large that float64 has no variance that makes {total:g} with it")
+    return variance
+
+
 def ones(side: Side) -> Sample:
-    """Return the sample at which outputs and gradients count their own products, in float64."""
-    # A mean is subtracted, so -1 adds up; a variance of 1 - eps scales by 1.
+    """Return the sample at which outputs and gradients count their own products, in float64.
+
+    Raises:
+        CannotRunError: an eps is too large.
+    """
+    # A mean is subtracted, so -1 adds up; where variance + eps is 1, it scales by 1.
     return draw_sample(
         side,
         draw=partial(torch.ones, dtype=torch.float64, requires_grad=True),
         mask=partial(torch.ones, dtype=torch.bool),
         means=partial(torch.full, fill_value=-1.0, dtype=torch.float64),
-        variances=lambda shape, eps: torch.full(shape, 1.0 - eps, dtype=torch.float64),
+        variances=lambda shape, eps: torch.full(shape, _variance(1.0, eps), dtype=torch.float64),
     )
 
 
 def integers(side: Side, magnitude: int, generator: torch.Generator) -> Sample:
-    """Draw a sample of whole numbers, uniform in [-magnitude, magnitude], in float64."""
+    """Draw a sample of whole numbers, uniform in [-magnitude, magnitude], in float64.
+
+    Raises:
+        CannotRunError: an eps is too large.
+    """
 
     def variances(shape: Shape, eps: float) -> Tensor:
         chosen = torch.randint(len(SCALES), shape, generator=generator)
-        return torch.tensor(SCALES, dtype=torch.float64)[chosen] - eps
+        return torch.tensor([_variance(scale, eps) for scale in SCALES], dtype=torch.float64)[chosen]
 
     whole = partial(whole_numbers, magnitude=magnitude, generator=generator)
     return draw_sample(

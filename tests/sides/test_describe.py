@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import sys
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -20,6 +24,7 @@ from convcheck.layers import Dropout, MultiheadAttention, parse_layer
 from convcheck.modules.build import build
 from convcheck.modules.operations import Operation
 from convcheck.sides.describe import describe
+from convcheck.sides.overrides import overrides
 from convcheck.sides.read_weights import read_weights
 from convcheck.sizes.patterns import Shapes
 from tests.strategies.attentions import dot_products, multiheads
@@ -154,6 +159,26 @@ def computed(name: str, within: type[nn.Module] = nn.Conv2d) -> nn.Module:
     return module
 
 
+def classed(module: nn.Module, inside: str = "", **names: object) -> nn.Module:
+    """Return a module that is of a class of the user's own, or whose part is, with more in it."""
+    part = module.get_submodule(inside)
+    part.__class__ = type("Mine", (type(part),), names)
+    return module
+
+
+def without(module: nn.Module, *path: str) -> nn.Module:
+    delattr(module.get_submodule(".".join(path[:-1])), path[-1])
+    return module
+
+
+def attention() -> nn.Module:
+    return nn.MultiheadAttention(4, 2)
+
+
+def fail(*_: object) -> None:
+    raise ZeroDivisionError
+
+
 def wrapped(**changed: object) -> nn.Module:
     module = convcheck.Patchify(3, 8, data_dim=2, patch_size=2)
     module.conv = nn.Conv2d(3, 8, 2, **changed)  # type: ignore[arg-type]
@@ -206,6 +231,36 @@ REFUSES: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: conv(_conv_forward=abs),
         "Conv2d: has a _conv_forward of its own",
     ),
+    "a check within forward": (
+        lambda: nn.Sequential(nn.Conv2d(3, 3, 1), classed(nn.BatchNorm2d(3), _check_input_dim=abs)),
+        "1 (Mine): has a _check_input_dim of its own, so what it computes is not what BatchNorm2d says",
+    ),
+    "a check within forward put on the module itself": (
+        lambda: norm(_check_input_dim=abs),
+        "BatchNorm2d: has a _check_input_dim of its own",
+    ),
+    "a function of all modules": (lambda: classed(conv(), _call_impl=abs), "has a _call_impl of its own"),
+    "a search for attributes that fails": (
+        lambda: classed(conv(), __getattr__=fail, __getattribute__=fail),
+        "Mine: has a __getattr__ of its own, so what it computes is not what Conv2d says; pass a plain Conv2d, or say "
+        "as layers what it computes; has a __getattribute__ of its own",
+    ),
+    "a function of attention": (
+        lambda: classed(attention(), merge_masks=abs),
+        "has a merge_masks of its own, so what it computes is not what MultiheadAttention says",
+    ),
+    "a function of attention's output": (
+        lambda: classed(attention(), "out_proj", __getattr__=abs),
+        "MultiheadAttention: its out_proj has a __getattr__ of its own",
+    ),
+    "a class without hashes": (
+        lambda: nn.Sequential(nn.Conv2d(3, 3, 1), classed(nn.ReLU(), __hash__=None)),
+        "1 (Mine): has a __hash__ of its own",
+    ),
+    "what holds a module without hashes": (
+        lambda: nn.ModuleList([classed(nn.ReLU(), __hash__=None)]),
+        "ModuleList: cannot be read as a layer; it holds other modules",
+    ),
     "a forward hook": (
         lambda: hooked("register_forward_hook"),
         "Conv2d: has a forward hook, spy, which may change what it computes; pass it without that hook",
@@ -240,6 +295,57 @@ REFUSES: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "a statistic that a class computes": (
         lambda: computed("running_var", nn.BatchNorm2d),
         "has a running_var that its class computes",
+    ),
+    "a weight that the class of attention's output computes": (
+        lambda: classed(attention(), "out_proj", weight=property(fail)),
+        "its out_proj has a weight that its class computes whenever it is read",
+    ),
+    "an attention's output that is none": (
+        lambda: without(attention(), "out_proj"),
+        "its out_proj is a NoneType, and that of a plain module is a Linear",
+    ),
+    "a probability that the class of a dropout computes": (
+        lambda: nn.Sequential(nn.Conv2d(3, 3, 1), classed(nn.Dropout(), p=property(lambda _: 0.5))),
+        "1 (Mine): has a p that its class computes",
+    ),
+    "a mode that the class of a chain computes": (
+        lambda: classed(nn.Sequential(nn.Conv2d(3, 3, 1)), training=property(lambda _: False)),
+        "Mine: has a training that its class computes",
+    ),
+    "an attribute that fails": (
+        lambda: classed(conv(), stride=property(fail)),
+        "Mine: its stride raises ZeroDivisionError; a plain module has one",
+    ),
+    **{
+        f"a convolution without {name}": (partial(lambda name: without(conv(), name), name), f"its {name} is missing")
+        for name in ("stride", "groups", "padding_mode", "dilation", "transposed", "training")
+    },
+    "a padding that is missing where it is used in another form": (
+        lambda: without(other_padding(), "_reversed_padding_repeated_twice"),
+        "its _reversed_padding_repeated_twice is missing; a plain module has one",
+    ),
+    "a norm without eps": (lambda: without(norm(), "eps"), "BatchNorm2d: its eps is missing; a plain module has one"),
+    "attention without a width": (lambda: without(attention(), "kdim"), "its kdim is missing; a plain module has one"),
+    "a wrapper without its convolution": (lambda: without(wrapped(), "conv"), "Patchify: its conv is missing"),
+    "a stride of tensors": (
+        lambda: conv(stride=torch.tensor([2, 2])),
+        "Conv2d: its stride is tensor([2, 2]); a plain module has a number, or a tuple of numbers, of Python's there",
+    ),
+    "a stride of arrays": (lambda: conv(stride=(np.array([2, 2]), 2)), "its stride is (array([2, 2]), 2); a plain"),
+    "an eps of tensors": (
+        lambda: norm(eps=torch.tensor(0.5)),
+        "its eps is tensor(0.5000); a plain module has a number",
+    ),
+    "a dropout of tensors": (
+        lambda: nn.Sequential(nn.Conv2d(3, 3, 1), without(nn.Dropout(), "p")),
+        "1 (Dropout): its p is missing",
+    ),
+    "modules that are None": (lambda: conv(_modules=None), "its _modules is None; a plain module has a dict there"),
+    "buffers that are None": (lambda: conv(_buffers=None), "its _buffers is None; a plain module has a dict there"),
+    "hooks that are missing": (lambda: without(conv(), "_forward_hooks"), "its _forward_hooks is None; a plain module"),
+    "parameters of attention's output that are None": (
+        lambda: without(attention(), "out_proj", "_buffers"),
+        "MultiheadAttention: its out_proj._buffers is None; a plain module has a dict there",
     ),
     "a hook within attention, which never runs": (
         lambda: hooked("register_forward_pre_hook", "out_proj"),
@@ -281,8 +387,32 @@ def test_refuses(make: Callable[[], nn.Module], message: str) -> None:
         describe(make())
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@given(data=st.data())
+def test_a_function_that_a_call_runs_may_not_be_another(family: str, data: st.DataObject) -> None:
+    layer = data.draw(FAMILIES[family])
+    lengths = data.draw(shapes(layer))
+    runnable(layer, lengths)
+    module, inputs, codes = build(layer).eval(), inputs_for(layer, lengths), set()
+    sys.setprofile(lambda frame, _event, _argument: codes.add(frame.f_code))
+    try:
+        module(*inputs)
+    finally:
+        sys.setprofile(None)
+    functions = {name: getattr(function, "__code__", None) for name, function in inspect.getmembers(type(module))}
+    runs = {name for name, code in functions.items() if code in codes}
+    assert "forward" in runs
+    for name in runs:
+        other = classed(build(layer), **{name: lambda *_, **__: None})
+        assert any(f"has a {name} of its own" in fault for fault in overrides(other, type(module)))
+
+
 WORKS: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "a class that overrides nothing": (lambda: Named(3, 8, 2), "Conv2d(3, 8, 2)"),
+    "a class with a text, weights at the start and a train mode of its own": (
+        lambda: classed(conv(), extra_repr=fail, reset_parameters=fail, train=fail, _load_from_state_dict=fail),
+        "Conv2d(3, 8, 2)",
+    ),
     "a parametrized class": (lambda: parametrizations.weight_norm(nn.Linear(3, 4)), "Linear(3, 4)"),
     "a lazy module after its first call": (
         lambda: (module := nn.LazyConv2d(8, 2), module(torch.ones(1, 3, 4, 4)))[0],
