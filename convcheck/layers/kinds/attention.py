@@ -79,6 +79,9 @@ class DotProductAttention(Layer):
     def boolean_inputs(self) -> frozenset[int]:
         return frozenset({3} if self.attn_mask == "bool" else ())
 
+    def mask_inputs(self) -> frozenset[int]:
+        return frozenset({3} if self.attn_mask else ())
+
     def degree(self) -> int | None:
         return None
 
