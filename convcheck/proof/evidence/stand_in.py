@@ -11,12 +11,11 @@ A tolerance is for the asked dtype alone. The device is the CPU, as for integers
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from convcheck.config.case import Case
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import finite
-from convcheck.proof.evidence.floating_point import Measurement, draw, idle, measure
+from convcheck.proof.evidence.floating_point import Measurement, draw, idle, in_float64, measure
 from convcheck.proof.evidence.probes import stream
 from convcheck.proof.pair import Pair
 from convcheck.proof.real_weights import with_real_weights
@@ -45,7 +44,7 @@ def examine(context: Context) -> Evidence:
         return Evidence(Agreement.NOT_APPLICABLE, (Finding(Kind.INCONCLUSIVE, _inconclusive(drawn)),))
     if case.weights is None or case.dtype == "float64":
         return _evidence([])
-    wide = _in_float64(case)
+    wide = in_float64(case)
     given = with_real_weights(draw(pair, wide), case)
     if any(finite.faults(given)):
         # Which they are is a fault of the run in the asked dtype.
@@ -57,7 +56,7 @@ def examine(context: Context) -> Evidence:
 
 def measure_drawn(pair: Pair, case: Case) -> Measurement:
     """Run both sides in float64 on drawn numbers, and compare. Raises CannotRunError as `measure` does."""
-    return measure(pair, _in_float64(case), pair.balanced(stream(case.seed, 500_009)))
+    return measure(pair, in_float64(case), pair.balanced(stream(case.seed, 500_009)))
 
 
 def _measure_hidden(pair: Pair, case: Case) -> Iterator[tuple[str, Measurement]]:
@@ -68,11 +67,7 @@ def _measure_hidden(pair: Pair, case: Case) -> Iterator[tuple[str, Measurement]]
     drawn = pair.balanced(generator)
     for what, every in (("some keys", False), ("every key", True)):
         hiding = samples.with_hidden_keys(pair.reference, drawn, generator, all_from_one=every)
-        yield what, measure(pair, _in_float64(case), hiding)
-
-
-def _in_float64(case: Case) -> Case:
-    return replace(case, dtype="float64", device="cpu", tolerance=None)
+        yield what, measure(pair, in_float64(case), hiding)
 
 
 def _evidence(faults: Sequence[str], weaknesses: Sequence[str] = ()) -> Evidence:
