@@ -84,13 +84,14 @@ def malformed(module: nn.Module, path: str = "") -> Iterator[str]:
     """
     tables = [name for name, table in vars(nn.Module()).items() if isinstance(table, dict)]
     for name in tables:
-        if not isinstance(vars(module).get(name), dict):
-            yield f"its {path}{name} is {shown(vars(module).get(name))}; a plain module has a dict there"
-    parts = vars(module).get("_modules")
-    if isinstance(parts, dict) and not isinstance(module, nn.Sequential):
-        for name, part in parts.items():
-            if isinstance(part, nn.Module):
-                yield from malformed(part, f"{path}{name}.")
+        # Not by way of the class, which may compute it.
+        table = inspect.getattr_static(module, name, None)
+        if not isinstance(table, dict):
+            yield f"its {path}{name} is {shown(table)}; a plain module has a dict there"
+        elif name == "_modules" and not isinstance(module, nn.Sequential):
+            for inside, part in table.items():
+                if isinstance(part, nn.Module):
+                    yield from malformed(part, f"{path}{inside}.")
 
 
 def missing(module: nn.Module, plain: nn.Module) -> Iterator[str]:

@@ -88,5 +88,6 @@ def test_the_probe_sees_torch_where_it_is_needed(tmp_path: Path) -> None:
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    script = "import sys, convcheck; print(sorted(sys.modules.keys() & {'torch', 'pydantic', 'rich', 'typer', 'yaml'}))"
+    heavy = {"torch", "pydantic", "rich", "typer", "yaml"}
+    script = f"import sys, convcheck; convcheck.ConvcheckError; print(sorted(sys.modules.keys() & {heavy}))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"

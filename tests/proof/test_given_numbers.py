@@ -52,6 +52,25 @@ def test_a_variance_that_eps_makes_up_for_is_none_of_these(dtype: DType, value: 
     assert with_variance(dtype, value).verdict is Verdict.EQUAL
 
 
+@pytest.mark.parametrize(
+    ("eps", "message"),
+    [
+        *[(eps, None) for eps in (0.0, 1e-320, 0.3, 10.0, 2.0**49 - 1)],
+        (
+            2.0**49 + 1,
+            "could not be run: eps 5.6295e+14 is so large that float64 has no variance that makes 0.0625 with",
+        ),
+        (1e15, "could not be run: eps 1e+15 is so large that float64 has no variance that makes 0.0625 with it"),
+        (1e17, "could not be run: eps 1e+17 is so large that float64 has no variance that makes 1 with it"),
+        (1e300, "could not be run: eps 1e+300 is so large that float64 has no variance that makes 1 with it"),
+    ],
+)
+def test_an_eps_with_which_no_variance_is_exact_is_an_error(eps: float, message: str | None) -> None:
+    result = verify(claim("float32", FOLD.format(eps=eps), "fold-batchnorm"))
+    assert result.verdict is (Verdict.EQUAL if message is None else Verdict.ERROR)
+    assert (result.reason or "").startswith(message or "")
+
+
 EXTREMES = (math.nan, math.inf, -math.inf, 0.0, -1.0, 1e-45, -1e-5, 1e-300, 1e30, 1e300, -1e308)
 
 

@@ -342,6 +342,10 @@ REFUSES: dict[str, tuple[Callable[[], nn.Module], str]] = {
     ),
     "modules that are None": (lambda: conv(_modules=None), "its _modules is None; a plain module has a dict there"),
     "buffers that are None": (lambda: conv(_buffers=None), "its _buffers is None; a plain module has a dict there"),
+    "parameters that a class computes": (
+        lambda: classed(conv(), _parameters=property(fail)),
+        "Mine: its _parameters is <property object at ",
+    ),
     "hooks that are missing": (lambda: without(conv(), "_forward_hooks"), "its _forward_hooks is None; a plain module"),
     "parameters of attention's output that are None": (
         lambda: without(attention(), "out_proj", "_buffers"),
