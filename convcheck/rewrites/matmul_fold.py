@@ -57,7 +57,7 @@ def intermediates(conv: ConvTranspose, shape: Shape) -> int:
     """
     columns = conv.macs(shape) * conv.groups // conv.in_channels
     images, weight = math.prod(shape[: -conv.dims - 1]), math.prod(conv.parameters()["weight"])
-    return 2 * columns + images * weight * (1 + (conv.groups > 1))
+    return columns * 5 // 2 + images * weight * (1 + (conv.groups > 1))
 
 
 REWRITE = Rewrite(
