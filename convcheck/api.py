@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial, wraps
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeGuard, cast
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeGuard, cast
 
 from convcheck.errors import ConvcheckError, did_you_mean, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape, parse_shapes
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from convcheck.results import Result
 
     LayerLike = str | Mapping[str, object] | nn.Module
+
+P = ParamSpec("P")
 
 InputLike = Sequence[int] | Sequence[Sequence[int]] | str
 """A shape, or a list of shapes for an operation with several inputs."""
@@ -235,20 +237,27 @@ def _tolerance(given: object) -> Tolerance | None:
     return Tolerance(*(check_bound(bounds.get(name, 0.0)) for name in ("atol", "rtol")))
 
 
-def assert_equal(layer: LayerLike, input: InputLike | None = None, rewrite: str = "all", **options: object) -> Result:
-    """Do what `verify` does, and return its result if the verdict is `equal`, and not weak where `strict` is asked for.
+def _asserting(prove: Callable[P, Result]) -> Callable[P, Result]:
+    @wraps(prove, assigned=("__module__",))
+    def assert_equal(*args: P.args, **kwargs: P.kwargs) -> Result:
+        """Do what `verify` does; return its result if the verdict is `equal`, and not weak where `strict` is asked for.
 
-    Raises:
-        AssertionError: the verdict is another one; with the reason and a command that repeats it.
-    """
-    # pytest then shows the line that called this.
-    __tracebackhide__ = True
-    result = verify(layer, input, rewrite, **options)  # type: ignore[arg-type]  # verify's own keywords, handed on
-    if not result.ok:
-        from convcheck.report.result_rows import remarks
+        Raises:
+            AssertionError: the verdict is another one; with the reasons and a command that repeats it.
+        """
+        # pytest then shows the line that called this.
+        __tracebackhide__ = True
+        result = prove(*args, **kwargs)
+        if not result.ok:
+            from convcheck.report.result_rows import remarks
 
-        raise AssertionError(f"{result.title} is {result.verdict}: " + "\n".join(remarks(result)))
-    return result
+            raise AssertionError(f"{result.title} is {result.verdict}: " + "\n".join(remarks(result)))
+        return result
+
+    return assert_equal
+
+
+assert_equal = _asserting(verify)
 
 
 def shape(layer: LayerLike, *input: int | Sequence[int]) -> Shape:

@@ -64,5 +64,5 @@ def check_bound(value: object) -> float:
     except OverflowError:
         number = math.inf
     if not 0 <= number < math.inf:
-        raise UsageError(f"{shown(value)} is no tolerance; it must be a number of at least 0, such as 1e-6")
+        raise UsageError(f"{shown(value)} is no tolerance; it must be a number from 0 to 1.8e308, such as 1e-6")
     return number

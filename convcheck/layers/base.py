@@ -195,6 +195,10 @@ class Layer(ABC):
         """Return which inputs, counted from 0, are masks of True and False."""
         return frozenset()
 
+    def mask_inputs(self) -> frozenset[int]:
+        """Return which inputs, counted from 0, are masks `[..., l, s]`; where one is False or -inf, it hides a key."""
+        return self.boolean_inputs()
+
     def im2col_size(self, *_shapes: Any, **_: Any) -> int:
         """Return how many values torch writes out beside input and output at most, as im2col does."""
         return 0

@@ -35,9 +35,10 @@ def needed(claim: Claim) -> int:
     merged = 0
     columns = intermediates = layer.im2col_size(*shapes)
     if claim.rewrite is not None and not claim.refusals:
-        way = claim.transplant()
-        transplanted = parameter_count(way.shapes())
-        merged = _dense(layer) if way.merges() else 0
+        # The candidate's own shapes: a transplant that makes others is never run.
+        own = claim.case.candidate
+        transplanted = parameter_count(claim.usual_transplant().shapes() if own is None else own.layer.parameters())
+        merged = _dense(layer) if claim.transplant().merges() else 0
         if claim.rewrite.intermediates is not None:
             intermediates = max(columns, claim.rewrite.intermediates(layer, *shapes))
     sizes = {

@@ -128,12 +128,13 @@ def total(report: Report) -> Iterator[tuple[str, str]]:
             yield ", ", ""
     yield f"{counts['total']} in all, {report.seconds:.1f} s; ", ""
     if stopped := cut_short(report):
-        yield f"{stopped}; ", Verdict.DIFFERENT
+        yield stopped, Verdict.DIFFERENT
+        yield from [("; ", "")] if report.results else []
     if report.ok:
         yield all_well(report), Verdict.EQUAL
     elif counts["unexpected"] or not report.interrupted:
         yield f"{counts['unexpected']} not as expected", Verdict.DIFFERENT
-    else:
+    elif report.results:
         yield "the others as expected", Verdict.EQUAL
 
 

@@ -38,8 +38,9 @@ def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
                 scores = scores.masked_fill(~masks[0], -math.inf)
             if attention.attn_mask == "float":
                 scores = scores + masks[0]
-            # A query that may see no key at all makes zeros.
+            # A query that may see no key at all makes zeros, of which no NaN flows back.
             blind = (scores == -math.inf).all(-1, keepdim=True)
+            scores = scores.masked_fill(blind, 0.0)
             weights = torch.softmax(scores, -1).masked_fill(blind, 0.0)
             # [l, 1, s] * [1, v, s], summed over s
             return dot_products(weights, value.mT)

@@ -71,8 +71,14 @@ def candidate(attention: MultiheadAttention, *shapes: Shape) -> nn.Module:
                 if len(shapes[0]) == len(shapes[3]) == 3:
                     mask = rearrange(mask, "(b h) l s -> b h l s", h=heads)
                 scores = scores + mask
+                # A query that may see no key at all makes zeros, of which no NaN flows back.
+                blind = (scores == -math.inf).all(-1, keepdim=True)
+                scores = scores.masked_fill(blind, 0.0)
+            weights = torch.softmax(scores, -1)
+            if len(shapes) > 3:
+                weights = weights.masked_fill(blind, 0.0)
             # [l, 1, s] * [1, d, s], summed over s
-            y = dot_products(torch.softmax(scores, -1), v.mT)
+            y = dot_products(weights, v.mT)
             joined: Tensor = self.out(rearrange(y, f"{apart} -> {together}"))
             return joined
 

@@ -55,6 +55,8 @@ REWRITE = Rewrite(
     example="Unpatchify(64, 3, data_dim=2, patch_size=8, stride=4, output_spatial_shape=(18, 16))",
     candidate=candidate,
     weights={"project.weight": ("conv.weight", "i o {k} -> (o {k}) i"), "bias": ("conv.bias", "o -> o")},
+    # Backwards, a gradient of the whole output is written for every tap, and about half of them are there at once.
+    intermediates=lambda layer, shape: math.prod(layer.patch) * math.prod(layer.output_shape(shape)) // 2,
     # Every tap's product is stored, and so is every sum of taps that meet in one output.
     roundings=lambda unpatchify: Roundings(unpatchify.roundings().sums, bias_apart=unpatchify.bias),
 )

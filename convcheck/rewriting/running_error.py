@@ -129,8 +129,10 @@ def masked(scores: Computed, mask: Tensor | None, unit: Arithmetic) -> Computed:
 
 def softmax(scores: Computed, unit: Arithmetic) -> Computed:
     """Return the softmax along the last axis of `[..., l, s]`, by the formula above."""
-    value, terms = torch.softmax(scores.value, -1), scores.value.shape[-1]
-    below = scores.value - scores.value.amax(-1, keepdim=True)
+    # Where every score is -inf, the probabilities are zeros, and have no error.
+    blind = (scores.value == -math.inf).all(-1, keepdim=True)
+    value, terms = torch.softmax(scores.value, -1).masked_fill(blind, 0.0), scores.value.shape[-1]
+    below = (scores.value - scores.value.amax(-1, keepdim=True)).masked_fill(blind, 0.0)
     unknown = scores.error + 2 * unit.accumulator * below.abs()
     unknown = torch.where(below == -math.inf, 0.0, unknown)
     farthest = unknown.amax(-1, keepdim=True)

@@ -179,6 +179,22 @@ def balanced(side: Side, scales: Sequence[float], generator: torch.Generator) ->
     return Sample(tuple(inputs), parameters)
 
 
+def with_hidden_keys(side: Side, sample: Sample, generator: torch.Generator, *, all_from_one: bool) -> Sample:
+    """Return the sample with masks that hide some keys; `all_from_one` hides every key from the last query.
+
+    A mask of numbers hides a key by -inf.
+    """
+
+    def hiding(mask: Tensor) -> Tensor:
+        visible = masks(tuple(mask.shape), generator)
+        if all_from_one:
+            visible.flatten(0, -2)[-1] = False
+        return visible if mask.dtype == torch.bool else mask.masked_fill(~visible, -math.inf)
+
+    inputs = (hiding(tensor) if n in side.mask_inputs else tensor for n, tensor in enumerate(sample.inputs))
+    return Sample(tuple(inputs), sample.parameters)
+
+
 def _fan_in(side: Side, name: str) -> int:
     """Return how many inputs an entry of what a weight makes has, about; 1 for what is no weight."""
     axes = side.parameter_axes.get(name, ())

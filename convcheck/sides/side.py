@@ -57,6 +57,7 @@ class Side:
     roundings: Roundings = field(default_factory=Roundings)
     statistics: Mapping[str, Statistic] = field(default_factory=dict)
     boolean_inputs: frozenset[int] = frozenset()
+    mask_inputs: frozenset[int] = frozenset()
     output_shape: Shape = ()
     """The output's shape, as predicted from numbers alone."""
     output_axes: tuple[str, ...] = ()
@@ -96,6 +97,7 @@ def side_of_layer(layer: Layer, shapes: Shapes, module: nn.Module | None = None)
         roundings=layer.roundings(),
         statistics=layer.statistics(),
         boolean_inputs=layer.boolean_inputs(),
+        mask_inputs=layer.mask_inputs(),
         output_shape=layer.output_shape(*shapes),
         output_axes=layer.output_axes(*shapes),
         axis_periods=layer.axis_periods(),

@@ -281,7 +281,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     "a number of 9,000 digits": (f"Conv2d({'9' * 9000}, 8, 2)", "is not a layer"),
     "a number of 4,000 digits": (f"Conv2d({'9' * 4000}, 8, 2)", "in_channels is"),
     "a hexadecimal number of 9,000 digits": (f"Conv2d(0x{'f' * 9000}, 8, 2)", "a number of thousands of digits"),
-    "a float beyond all floats": ("LeakyReLU(1e999)", "it must be a number"),
+    "a float beyond all floats": ("LeakyReLU(1e999)", "it must be a number between -1.8e308 and 1.8e308"),
     "an import": (f"Conv2d({TRAP})", "unknown layer"),
     "a call of an import": (TRAP, "unknown layer"),
     "a command": ("__import__('os').system('touch ran')", "unknown layer"),

@@ -117,9 +117,12 @@ REFUSES = {
         "output_size is 4 on axis w, where no kernel fits that reaches over 7 positions, with 2 of padding; "
         "it must be at least 5",
     ),
-    "a negative eps": ("BatchNorm2d(3, eps=-1e-5)", "eps is -1e-05; it must be a number at least 0"),
-    "an infinite eps": ("BatchNorm2d(3, eps=1e999)", "eps is inf; it must be a number at least 0"),
-    "a word for a momentum": ("BatchNorm2d(3, momentum='fast')", "momentum is 'fast'; it must be a number, or None"),
+    "a negative eps": ("BatchNorm2d(3, eps=-1e-5)", "eps is -1e-05; it must be a number from 0 to 1.8e308"),
+    "an infinite eps": ("BatchNorm2d(3, eps=1e999)", "eps is inf; it must be a number from 0 to 1.8e308"),
+    "a word for a momentum": (
+        "BatchNorm2d(3, momentum='fast')",
+        "momentum is 'fast'; it must be a number between -1.8e308 and 1.8e308, or None",
+    ),
     "a bias by position": (
         "BatchNorm2d(3, 1e-5, 0.1, True, True, False)",
         "takes 5 arguments by position, and 6 were given",

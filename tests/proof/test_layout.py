@@ -22,7 +22,7 @@ from convcheck.config.case import Case
 from convcheck.layers import parse_layer
 from convcheck.proof.evidence import diagnosis, integer_probes, signatures
 from convcheck.proof.pair import build_pair
-from convcheck.results import Agreement
+from convcheck.results import Agreement, Verdict
 from convcheck.rewriting.kernels import flips
 from convcheck.rewriting.steps import Step
 from convcheck.rewriting.transplant import Move, Transplant
@@ -255,6 +255,27 @@ def test_a_layout_is_that_of_every_part_of_a_parameter() -> None:
     assert [str(reason) for reason in wrong.reasons if reason.kind == "layout"] == [
         "in_proj_weight was laid out as 'o i -> i o', and 'o i -> o i' matches in float64"
     ]
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize(
+    ("layer", "rewrite", "parameter", "right", "wrong"),
+    [
+        ("Conv2d(3, 4, 3)", "unfold-matmul", "weight", "o i kh kw -> 1 o (i kh kw)", " | pad kw 0 999999999999"),
+        ("Conv2d(3, 4, 3)", "unfold-matmul", "weight", "o i kh kw -> 1 o (i kh kw)", " | dilate i 999999999999"),
+        ("Conv2d(3, 4, 3)", "unfold-matmul", "bias", "o -> o", " r, r=999999999999 | repeat"),
+        ("MultiheadAttention(4, 2)", "multihead-sum", "out_proj.weight", "o i -> o i", " | pad o 0 999999999999"),
+    ],
+)
+def test_a_layout_larger_than_any_memory_is_wrong_and_not_the_machine_too_small(
+    layer: str, rewrite: str, parameter: str, right: str, wrong: str
+) -> None:
+    """The candidate's own weight is small, and nothing of the other's size is made."""
+    read = parse_layer(layer)
+    claimed = {parameter: right + wrong}
+    result = convcheck.verify(layer, read.example_inputs(), rewrite, transplant=claimed)
+    assert result.verdict is Verdict.DIFFERENT
+    assert result.suggestions == {parameter: right}
 
 
 def test_a_layout_that_is_right_is_no_correction_however_it_is_written() -> None:

@@ -113,6 +113,10 @@ DIFFERENT = {
         Pair("Conv2d(3, 4, 3, padding=1)", "Conv2d(3, 4, 3, padding=1, padding_mode='reflect')", [1, 3, 6, 5]),
         {},
     ),
+    "a parameter larger than any memory": (
+        Pair("Conv2d(3, 8, 2)", "Conv2d(3, 8, 2)", [1, 3, 5, 5], {"bias": "bias: o -> o | pad o 0 999999999999"}),
+        {"bias": "bias: o -> o"},
+    ),
     "an output that is laid out wrongly": (
         EQUAL["a patch embedding is a Linear on patches"]._replace(
             input=[2, 3, 8, 8], layout="b (w h) o -> b o h w, h=2"

@@ -16,7 +16,7 @@ from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case, Tolerance
 from convcheck.config.checks import DType
 from convcheck.layers import parse_layer
-from convcheck.proof.evidence import floating_point, stand_in
+from convcheck.proof.evidence import floating_point, rounding, stand_in
 from convcheck.proof.pair import build_pair
 from convcheck.proof.real_weights import ModuleTensors
 from convcheck.proof.verification import verify
@@ -185,6 +185,26 @@ def test_an_attention_of_half_precision_is_as_strong_as_float64_and_its_idle_bou
     [note] = [note for note in result.notes if note.kind is Kind.ROUNDING]
     assert note.text.startswith("in bfloat16 the bound is ")
     assert not note.weak
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_an_attention_whose_bound_is_idle_in_float64_too_is_weak_in_every_dtype(dtype: DType) -> None:
+    result = verify(claim("scaled_dot_product_attention(scale=1e30)", "attention-sum", dtype, strict=True))
+    assert (result.verdict, result.ok) == (Verdict.EQUAL, False)
+    assert [weak.text.partition(" the bound is ")[0] for weak in result.weaknesses] == [f"in {dtype}"]
+
+
+def test_a_tolerance_next_to_the_largest_number_is_weak_and_no_infinity_is_said() -> None:
+    result = verify(claim("Conv2d(3, 8, 2)", "unfold-matmul", tolerance=Tolerance(1e308, 0.0)))
+    [weak] = result.weaknesses
+    assert weak.text.startswith("in float32 the tolerance is beyond all measure of the outputs, so others")
+
+
+@pytest.mark.parametrize("size", [1e-300, 1.0, 1e308])
+def test_how_loose_a_bound_is_does_not_overflow(size: float) -> None:
+    outputs = torch.full((3, 5), size, dtype=torch.float64)
+    assert rounding.looseness(outputs / 8, -outputs) == 0.125
+    assert rounding.looseness(outputs, 0 * outputs) is None
 
 
 @pytest.mark.parametrize("scale", ["1e-20", "1e20", "1e-290", "1e299", "-3.0", "0.5"])

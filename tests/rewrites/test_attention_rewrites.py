@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any, get_args
 
@@ -53,14 +54,53 @@ def test_gradients_are_those_of_torch(drawn: tuple[Layer, Shapes], seed: int) ->
     torch.testing.assert_close(wanted, found)
 
 
-def test_a_query_that_sees_no_key_makes_zeros_on_both_sides() -> None:
-    layer = parse_layer("scaled_dot_product_attention(attn_mask=bool)")
-    pair = build_pair(claim(layer, layer.example_inputs()))
-    point = drawn_point(layer, layer.example_inputs(), dtype=torch.float32)
-    point.inputs[3][2] = False
-    for output in pair.run(point):
-        assert not output[..., 2, :].any()
-        assert output[..., 1, :].all()
+masked = either.filter(lambda drawn: any(number < len(drawn[1]) for number in drawn[0].mask_inputs()))
+
+
+@given(masked, st.booleans(), seeds)
+def test_keys_that_a_mask_hides_are_hidden_on_both_sides(
+    drawn: tuple[Layer, Shapes], all_from_one: bool, seed: int
+) -> None:
+    """Every dtype has a kernel of its own; gradients flow in the widest."""
+    layer, shapes = drawn
+    for dtype in get_args(DType):
+        asked = claim(layer, shapes, dtype=dtype)
+        pair, generator = build_pair(asked), torch.Generator().manual_seed(seed)
+        shown = floating_point.draw(pair, asked.case)
+        point = samples.with_hidden_keys(pair.reference, shown, generator, all_from_one=all_from_one)
+        measured = floating_point.measure(pair, asked.case, point)
+        assert not measured.faults
+        assert measured.looseness is None or math.isfinite(measured.looseness)
+    point = point.mapped(lambda each: each.double().requires_grad_())
+    wanted, found = (torch.autograd.grad(y.square().sum(), [*point.variables().values()]) for y in pair.run(point))
+    assert all(gradient.isfinite().all() for gradient in wanted)
+    torch.testing.assert_close(wanted, found)
+
+
+MASKS = {
+    "boolean": ("scaled_dot_product_attention(attn_mask=bool)", ((2, 3, 4), (2, 5, 4), (2, 5, 4), (3, 5))),
+    "of numbers": ("scaled_dot_product_attention(attn_mask=float)", ((2, 3, 4), (2, 5, 4), (2, 5, 4), (3, 5))),
+    "of heads": ("MultiheadAttention(4, 2)", ((3, 1, 4), (5, 1, 4), (5, 1, 4), (2, 3, 5))),
+}
+
+
+@pytest.mark.parametrize(("text", "shapes"), MASKS.values(), ids=MASKS.keys())
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+def test_a_candidate_that_makes_nan_of_a_query_without_keys_is_found(text: str, shapes: Shapes, dtype: DType) -> None:
+    module = "multihead_sum" if text.startswith("Multihead") else "attention_sum"
+    wrong = rewritten(module, "masked_fill(blind, 0.0)", "masked_fill(blind, -math.inf)")
+    result = verify(claim(parse_layer(text), shapes, wrong, dtype=dtype))
+    assert result.verdict is Verdict.DIFFERENT
+    assert (result.reason or "").startswith("where the mask hides every key from a query, the candidate's output")
+
+
+@pytest.mark.parametrize(("text", "shapes"), [*MASKS.values()][1:], ids=[*MASKS.keys()][1:])
+def test_a_candidate_that_does_not_add_minus_infinity_is_found(text: str, shapes: Shapes) -> None:
+    module, added = ("multihead_sum", "mask") if text.startswith("Multihead") else ("attention_sum", "masks[0]")
+    wrong = rewritten(module, f"scores + {added}", f"scores + {added}.clamp(min=-9.0)")
+    result = verify(claim(parse_layer(text), shapes, wrong))
+    assert result.verdict is Verdict.DIFFERENT
+    assert (result.reason or "").startswith("where the mask hides some keys from a query, ")
 
 
 @given(st.data())

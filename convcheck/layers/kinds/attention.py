@@ -34,7 +34,7 @@ def _scale(value: object, dims: int) -> object:
         return None
     # A whole number of hundreds of digits is no float.
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e300:
-        raise BadValueError("a finite number, or None for 1 / sqrt(E)")
+        raise BadValueError("a number between -1e300 and 1e300, or None for 1 / sqrt(E)")
     return float(value)
 
 
@@ -78,6 +78,9 @@ class DotProductAttention(Layer):
 
     def boolean_inputs(self) -> frozenset[int]:
         return frozenset({3} if self.attn_mask == "bool" else ())
+
+    def mask_inputs(self) -> frozenset[int]:
+        return frozenset({3} if self.attn_mask else ())
 
     def degree(self) -> int | None:
         return None

@@ -122,6 +122,9 @@ class MultiheadAttention(Layer):
     def degree(self) -> int | None:
         return None
 
+    def mask_inputs(self) -> frozenset[int]:
+        return frozenset({3})
+
     def roles(self, *inputs: Shape) -> tuple[Shape, Shape, Shape]:
         """Return the shapes of query, key and value: the three that are given, or the one three times."""
         query, key, value = inputs[:3] if len(inputs) > 1 else inputs * 3

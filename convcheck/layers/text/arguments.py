@@ -126,7 +126,8 @@ def number(least: float | None = None) -> Reader:
 
     def read(value: object, dims: int) -> object:
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not low <= value <= sys.float_info.max:
-            raise BadValueError("a number" if least is None else f"a number at least {least:g}")
+            legal = "between -1.8e308 and" if least is None else f"from {least:g} to"
+            raise BadValueError(f"a number {legal} 1.8e308")
         return value
 
     return read

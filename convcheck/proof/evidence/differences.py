@@ -52,7 +52,9 @@ def describe_differences(
 def _factor(reference: Tensor, candidate: Tensor) -> Iterator[str]:
     largest = torch.unravel_index(reference.abs().argmax(), reference.shape)
     factor = float(candidate[largest] / reference[largest])
-    if reference[largest] != 0 and torch.allclose(candidate, factor * reference, rtol=NEAR, atol=0):
+    # What is nearer to 1 than that is no factor, but a little beside large numbers.
+    near = torch.allclose(candidate, factor * reference, rtol=NEAR, atol=0) and abs(factor - 1) > NEAR
+    if reference[largest] != 0 and near:
         yield f"the candidate is the reference times {factor:.12g} everywhere: a scale"
 
 
@@ -120,7 +122,7 @@ def _constant(
     by = gap[:, 0]
     biases = [tensor for name, tensor in parameters.items() if name.rpartition(".")[2] == "bias"]
     yield "the difference is one number a channel, as of a bias: " + _listed(
-        f"{int(by[number])} in channel {number}" for number in by.nonzero().flatten().tolist()
+        f"{float(by[number]):.12g} in channel {number}" for number in by.nonzero().flatten().tolist()
     )
     for bias in biases[-1:]:
         if bias.shape == by.shape:

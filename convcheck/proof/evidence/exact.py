@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -29,4 +27,4 @@ def compare(probe: Probe) -> tuple[str, ...]:
 
 def _written(value: Tensor) -> str:
     number = float(value)
-    return str(int(number)) if math.isfinite(number) else str(number)
+    return str(int(number)) if number.is_integer() else repr(number)

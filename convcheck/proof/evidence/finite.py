@@ -18,8 +18,8 @@ from convcheck.sides.side import CannotRunError, Side
 
 
 def faults(sample: Sample) -> Iterator[str]:
-    """Yield a sentence for every tensor that holds NaN or infinity, with the place of the first."""
-    for name, tensor in sample.tensors().items():
+    """Yield a sentence for every parameter that holds NaN or infinity, with the place of the first."""
+    for name, tensor in sample.parameters.items():
         yield from _at_first(name, tensor, ~tensor.isfinite(), "NaN and infinity equal nothing")
 
 
@@ -54,11 +54,18 @@ def check_range(dtype: str, unit: Arithmetic, sample: Sample, pair: Pair, output
         return
     if impossible := "; ".join(variance_faults(pair.reference, sample)):
         raise CannotRunError(f"underflow: rounded to {dtype}, {impossible}")
-    given = all(bool(tensor.isfinite().all()) for tensor in sample.tensors().values())
+    given = all(bool(tensor.isfinite().all()) for tensor in _numbers(pair.reference, sample))
     largest = _largest_between(pair, sample) if given else torch.inf
     if largest > unit.largest:
         what = f"{largest:.4g} comes up on the way" if given else "larger ones are given"
         raise CannotRunError(f"overflow: {dtype} holds numbers up to {unit.largest:.4g}, and {what}")
+
+
+def _numbers(side: Side, sample: Sample) -> Iterator[Tensor]:
+    """Yield the tensors of a sample, with 0 for every -inf of a mask, which hides a key."""
+    for number, tensor in enumerate(sample.inputs):
+        yield tensor.masked_fill(tensor == -torch.inf, 0) if number in side.mask_inputs else tensor
+    yield from sample.parameters.values()
 
 
 def _largest_between(pair: Pair, sample: Sample) -> float:

@@ -20,7 +20,7 @@ The probes run on the CPU whatever the device: they are about the function, not 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -54,6 +54,10 @@ class Plan:
     def false_accept(self) -> float:
         """The probability that a wrong rewrite passes all probes, at most."""
         return float((self.degree / (2 * self.magnitude + 1)) ** self.probes)
+
+    def small(self) -> Plan:
+        """Return the plan for the smallest integers, beside which a small constant is not rounded away."""
+        return replace(self, magnitude=1)
 
 
 @dataclass(frozen=True)

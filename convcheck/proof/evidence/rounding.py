@@ -129,8 +129,16 @@ def within(outputs: Sides[Tensor], limit: Tensor) -> bool:
 
 
 def looseness(limit: Tensor, output: Tensor) -> float | None:
-    """Return the mean of `limit` over that of `|output|`, of one shape; None if all outputs are zero."""
-    return float(limit.mean() / output.abs().mean()) if output.any() else None
+    """Return the mean of `limit` over that of `|output|`, of one shape; None if all outputs are zero.
+
+    It is inf where float64 does not hold it.
+    """
+    if not output.any():
+        return None
+    limit, output = limit.clamp(max=torch.finfo(limit.dtype).max), output.abs()
+    # Their sums may overflow.
+    largest = torch.maximum(limit.max(), output.max())
+    return float((limit / largest).mean() / (output / largest).mean())
 
 
 def spacing(value: float, unit: Arithmetic) -> float:

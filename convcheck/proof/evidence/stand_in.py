@@ -3,24 +3,24 @@
 A softmax is no polynomial, and after a transform integer probes are rounded, which hides small faults. Float64 stands
 in: its bound is so far below the outputs that a fault shows, unless the numbers hide it, as weights of zeros or 1e-20
 do, and a softmax of equal scores, or of one that outweighs the others. So they are drawn, whatever weights a case
-brings. On those both sides have to agree in float64, too.
+brings. On those both sides have to agree in float64, too, and where a mask hides keys, even every key from a query.
 
 A tolerance is for the asked dtype alone. The device is the CPU, as for integers: this is about the function.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 
 from convcheck.config.case import Case
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import finite
-from convcheck.proof.evidence.floating_point import Measurement, draw, idle, measure
+from convcheck.proof.evidence.floating_point import Measurement, draw, idle, in_float64, measure
 from convcheck.proof.evidence.probes import stream
 from convcheck.proof.pair import Pair
 from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Finding, Kind
+from convcheck.sides import samples
 
 SHARP = 2.0**-20
 """The share of the outputs, on average, up to which a bound carries `equal`: a millionth, so that a single entry of a
@@ -36,11 +36,15 @@ def examine(context: Context) -> Evidence:
     if drawn.faults:
         first, *others = drawn.faults
         return _evidence([first if case.weights is None else f"on drawn weights, {first}", *others])
+    for what, measured in _measure_hidden(pair, case):
+        if measured.faults:
+            first, *others = measured.faults
+            return _evidence([f"where the mask hides {what} from a query, {first}", *others])
     if context.result.exact.status is not Agreement.IDENTICAL and not _is_sharp(drawn):
         return Evidence(Agreement.NOT_APPLICABLE, (Finding(Kind.INCONCLUSIVE, _inconclusive(drawn)),))
     if case.weights is None or case.dtype == "float64":
         return _evidence([])
-    wide = _in_float64(case)
+    wide = in_float64(case)
     given = with_real_weights(draw(pair, wide), case)
     if any(finite.faults(given)):
         # Which they are is a fault of the run in the asked dtype.
@@ -52,11 +56,18 @@ def examine(context: Context) -> Evidence:
 
 def measure_drawn(pair: Pair, case: Case) -> Measurement:
     """Run both sides in float64 on drawn numbers, and compare. Raises CannotRunError as `measure` does."""
-    return measure(pair, _in_float64(case), pair.balanced(stream(case.seed, 500_009)))
+    return measure(pair, in_float64(case), pair.balanced(stream(case.seed, 500_009)))
 
 
-def _in_float64(case: Case) -> Case:
-    return replace(case, dtype="float64", device="cpu", tolerance=None)
+def _measure_hidden(pair: Pair, case: Case) -> Iterator[tuple[str, Measurement]]:
+    """Do as `measure_drawn` where a mask, if there is one, hides what is told first."""
+    if not any(number < len(pair.reference.inputs) for number in pair.reference.mask_inputs):
+        return
+    generator = stream(case.seed, 500_009)
+    drawn = pair.balanced(generator)
+    for what, every in (("some keys", False), ("every key", True)):
+        hiding = samples.with_hidden_keys(pair.reference, drawn, generator, all_from_one=every)
+        yield what, measure(pair, in_float64(case), hiding)
 
 
 def _evidence(faults: Sequence[str], weaknesses: Sequence[str] = ()) -> Evidence:
