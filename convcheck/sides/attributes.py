@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from convcheck.errors import LayerError, shown
 from convcheck.layers import (
@@ -77,21 +77,32 @@ def _plain(value: object) -> object:
     return operator.index(value)  # type: ignore[arg-type]  # a TypeError for what is no whole number
 
 
-def malformed(module: nn.Module, path: str = "") -> Iterator[str]:
-    """Yield the tables of a module and of its parts, such as that of its buffers, that are none.
+_ENTRIES: Mapping[str, type] = {"_parameters": Tensor, "_buffers": Tensor, "_modules": nn.Module}
+
+
+def malformed(module: nn.Module) -> Iterator[str]:
+    """Yield the tables of a module and of its parts, such as that of its buffers, that are none, or hold other things.
 
     The modules of a chain are left out, each of which is read on its own.
     """
     tables = [name for name, table in vars(nn.Module()).items() if isinstance(table, dict)]
-    for name in tables:
-        # Not by way of the class, which may compute it.
-        table = inspect.getattr_static(module, name, None)
-        if not isinstance(table, dict):
-            yield f"its {path}{name} is {shown(table)}; a plain module has a dict there"
-        elif name == "_modules" and not isinstance(module, nn.Sequential):
-            for inside, part in table.items():
-                if isinstance(part, nn.Module):
-                    yield from malformed(part, f"{path}{inside}.")
+    parts, met = [("", module)], {id(module)}
+    for path, part in parts:
+        for name in tables:
+            # Not by way of the class, which may compute it.
+            table = inspect.getattr_static(part, name, None)
+            if not isinstance(table, dict):
+                yield f"its {path}{name} is {shown(table)}; a plain module has a dict there"
+                continue
+            if isinstance(part, nn.Sequential) and name == "_modules":
+                continue
+            for inside, entry in table.items():
+                kind = _ENTRIES.get(name, object)
+                if not isinstance(entry, kind) and entry is not None:
+                    yield f"its {path}{inside} is {shown(entry)}; a plain module has a {kind.__name__} there"
+                elif isinstance(entry, nn.Module) and id(entry) not in met:
+                    met.add(id(entry))
+                    parts.append((f"{path}{inside}.", entry))
 
 
 def missing(module: nn.Module, plain: nn.Module) -> Iterator[str]:

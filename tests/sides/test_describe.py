@@ -342,6 +342,14 @@ REFUSES: dict[str, tuple[Callable[[], nn.Module], str]] = {
     ),
     "modules that are None": (lambda: conv(_modules=None), "its _modules is None; a plain module has a dict there"),
     "buffers that are None": (lambda: conv(_buffers=None), "its _buffers is None; a plain module has a dict there"),
+    "a parameter that is a number": (
+        lambda: (module := conv(), module._parameters.update(weight=5))[0],  # type: ignore[call-overload]
+        "Conv2d: its weight is 5; a plain module has a Tensor there",
+    ),
+    "an attention's output that is a number": (
+        lambda: (module := attention(), module._modules.update(out_proj=5))[0],  # type: ignore[call-overload]
+        "MultiheadAttention: its out_proj is 5; a plain module has a Module there",
+    ),
     "parameters that a class computes": (
         lambda: classed(conv(), _parameters=property(fail)),
         "Mine: its _parameters is <property object at ",
@@ -360,6 +368,10 @@ REFUSES: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "a chain that only hands on": (
         lambda: nn.Sequential(nn.Identity(), nn.Dropout()),
         "Sequential: hands its input on",
+    ),
+    "a module that holds itself": (
+        lambda: (module := conv(), module._modules.update(inside=module))[0],
+        "Conv2d: inside.weight is weight once more",
     ),
     "shared weights": (shared, "Sequential: 1.weight is 0.weight once more"),
     "attention in a chain": (
