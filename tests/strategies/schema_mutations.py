@@ -84,11 +84,17 @@ def unknown_argument(random: Random, config: Config) -> None:
     case_of(random, config)["layer"] = {"op": "Linear", "in_features": 2, "out_features": 3, "in_chanels": 4}
 
 
+def layer_key(case: Config) -> str:
+    """Return what a case calls its layer: the reference, beside a candidate."""
+    return "layer" if "layer" in case else "reference"
+
+
 def missing_key(random: Random, config: Config) -> None:
     if random.random() < 0.3:
         config.pop("cases")
     else:
-        case_of(random, config).pop("layer")
+        case = case_of(random, config)
+        case.pop(layer_key(case))
 
 
 def missing_argument(random: Random, config: Config) -> None:
@@ -116,7 +122,7 @@ def wrong_in_matrix(random: Random, config: Config) -> None:
 
 def nested_deeper(random: Random, config: Config) -> None:
     case = case_of(random, config)
-    key = random.choice(["name", "layer", "dtype", "device", "seed", "tolerance", "expect"])
+    key = random.choice(["name", layer_key(case), "dtype", "device", "seed", "tolerance", "expect"])
     put(random, case, key, random.choice([[case[key]], {key: case[key]}]))
 
 
