@@ -1,7 +1,7 @@
 """How many small faults in convcheck's own source its tests notice.
 
     python benchmarks/source_mutants.py
-    python benchmarks/source_mutants.py --mutants 50 --room evidence --seed 7 --folder /tmp/mutants
+    python benchmarks/source_mutants.py --mutants 50 --room evidence --seed 7 --folder mutants
 
 One comparison, constant, arithmetic operator or condition is changed at a time, at places drawn at random, in a copy of
 the repository. The tests that run the changed line are run, those of its room first, until one fails: then the mutant

@@ -32,10 +32,7 @@ class Roundings(NamedTuple):
 
 
 class Statistic(NamedTuple):
-    """A tensor that a layer gathers in training, such as a running mean; no gradient reaches it.
-
-    A variance has the `eps` that is added to it before its root is taken.
-    """
+    """A tensor that a layer gathers in training; a variance has the `eps` that is added before its root is taken."""
 
     shape: Shape
     eps: float | None = None
