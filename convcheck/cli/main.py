@@ -120,7 +120,7 @@ def _root(
 
     Examples:
       convcheck verify "Conv2d(3, 768, kernel_size=16, stride=16)" -i 1,3,224,224
-      convcheck shape "Conv2d(3, 64, 7, stride=2, padding=3)" "MaxPool2d(3, 2, 1)" -i 1,3,224,224
+      convcheck shape "Conv2d(3, 64, 7, 2, 3)" "MaxPool2d(3, 2)" -i 1,3,224,224
     """
 
 

@@ -30,7 +30,7 @@ def params(
     Several layers are listed one by one, without rewrites, unless some are asked for with -r.
 
     Examples:
-      convcheck params "ConvTranspose2d(64, 32, kernel_size=2, stride=2)" -r conv1x1-unpatchify
+      convcheck params "ConvTranspose2d(64, 32, 2, 2)" -r conv1x1-unpatchify
       convcheck params "Conv2d(3, 64, 3, bias=False)" "BatchNorm2d(64)"
     """
     targets.hint_shipped(target, "counted")

@@ -34,8 +34,8 @@ def shape(
     Several layers make a chain; a Sequential is one, and so is what print(model) prints, read from standard input (-).
 
     Examples:
-      convcheck shape "Conv2d(3, 64, 7, stride=2, padding=3)" "MaxPool2d(3, 2, 1)" -i b,3,H,W
-      convcheck shape "Conv2d(3, 64, 7, stride=2, padding=3)" "MaxPool2d(3, 2, 1)" --output 1,64,56,56
+      convcheck shape "Conv2d(3, 64, 7, 2, 3)" "MaxPool2d(3, 2, 1)" -i b,3,H,W
+      convcheck shape "Conv2d(3, 64, 7, 2, 3)" --output 1,64,112,112
     """
     if output is not None or same or sizes:
         if choose or list_only or explain or verbose or dtype:
