@@ -12,8 +12,8 @@ from torch import Tensor
 from convcheck.catalogue.claims import Claim
 from convcheck.modules.build import build
 from convcheck.rewriting.candidate_side import candidate_side
-from convcheck.rewriting.precision import Arithmetic
 from convcheck.rewriting.transplant import Transplant
+from convcheck.rounding.precision import Arithmetic
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import Side, side_of_layer, torch_may_refuse

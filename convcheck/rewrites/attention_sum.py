@@ -62,7 +62,7 @@ def analysis(
     """Follow the errors of one side, and allow them twice: neither rounds more often."""
     import torch
 
-    from convcheck.rewriting import running_error
+    from convcheck.rounding import running_error
 
     query, key, value, *masks = inputs
     if attention.enable_gqa:

@@ -112,9 +112,9 @@ def analysis(
     from einops import rearrange
     from torch.nn import functional
 
-    from convcheck.rewriting import running_error
-    from convcheck.rewriting.precision import LAMBDA
-    from convcheck.rewriting.running_error import Computed
+    from convcheck.rounding import running_error
+    from convcheck.rounding.precision import LAMBDA
+    from convcheck.rounding.running_error import Computed
 
     query, key, value = inputs[:3] if len(inputs) > 1 else inputs * 3
     heads, (together, apart) = attention.num_heads, layouts(attention, tuple(query.shape))

@@ -17,7 +17,7 @@ from convcheck.proof.evidence import diagnosis, floating_point, integer_probes, 
 from convcheck.proof.pair import Pair, build_pair
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Exact, Gradients, Sides, Verdict
-from convcheck.rewriting.precision import arithmetic
+from convcheck.rounding.precision import arithmetic
 from tests.strategies.by_hand import one_in_the_last_place_apart
 
 pytestmark = pytest.mark.kernels

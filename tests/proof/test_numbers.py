@@ -22,7 +22,7 @@ from convcheck.proof.evidence.repetition import moment
 from convcheck.proof.pair import Pair, build_pair
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Result, Verdict
-from convcheck.rewriting.precision import arithmetic
+from convcheck.rounding.precision import arithmetic
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import CannotRunError
 

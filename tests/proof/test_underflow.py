@@ -16,7 +16,7 @@ from convcheck.layers import parse_layer
 from convcheck.proof.evidence.underflow import lost_between
 from convcheck.proof.pair import Pair, build_pair
 from convcheck.results import Sides
-from convcheck.rewriting.precision import arithmetic
+from convcheck.rounding.precision import arithmetic
 from convcheck.sides.samples import Sample
 from convcheck.sizes.patterns import Shape
 

@@ -24,9 +24,9 @@ from convcheck.proof.evidence import floating_point
 from convcheck.proof.pair import build_pair
 from convcheck.proof.verification import verify
 from convcheck.results import Verdict
-from convcheck.rewriting import running_error
-from convcheck.rewriting.precision import arithmetic
 from convcheck.rewriting.rewrite import Rewrite
+from convcheck.rounding import running_error
+from convcheck.rounding.precision import arithmetic
 from convcheck.sides import samples
 from convcheck.sizes.patterns import Shapes
 from tests.strategies.attentions import dot_products, drawn_point, multiheads

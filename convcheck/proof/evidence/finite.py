@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from convcheck.proof.pair import Pair
 from convcheck.results import Sides
-from convcheck.rewriting.precision import Arithmetic
+from convcheck.rounding.precision import Arithmetic
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import CannotRunError, Side

@@ -18,7 +18,7 @@ from convcheck.proof.evidence.probes import stream
 from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Deviation, Finding, Kind, Sides
-from convcheck.rewriting.precision import Arithmetic, arithmetic
+from convcheck.rounding.precision import Arithmetic, arithmetic
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import CannotRunError, Side, torch_may_refuse

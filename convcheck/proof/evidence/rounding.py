@@ -40,7 +40,7 @@ from torch import Tensor
 
 from convcheck.layers import Roundings
 from convcheck.results import Deviation, Sides, Worst
-from convcheck.rewriting.precision import LAMBDA, Arithmetic
+from convcheck.rounding.precision import LAMBDA, Arithmetic
 from convcheck.sizes.patterns import Shape
 
 

@@ -22,8 +22,8 @@ from torch.func import functional_call
 
 from convcheck.proof.pair import Pair
 from convcheck.results import Sides
-from convcheck.rewriting.precision import Arithmetic
 from convcheck.rewriting.transplant import Merge
+from convcheck.rounding.precision import Arithmetic
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import Side

@@ -39,7 +39,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from convcheck.rewriting.precision import LAMBDA, Arithmetic
+from convcheck.rounding.precision import LAMBDA, Arithmetic
 
 EXPONENTIAL_ULPS = 20
 

@@ -1,0 +1,1 @@
+"""How far a computation in floating point can be from the truth, entry by entry."""
