@@ -91,6 +91,7 @@ def trials(
     seed: int,
     dtypes: tuple[str, ...] = DTYPES,
     draw: Callable[[Random, Layer, Shapes, str], Numbers] = numbers_for,
+    device: str = "cpu",
 ) -> Iterator[Trial]:
     """Yield `count` trials, as many of one rewrite as of another: the same ones for the same seed.
 
@@ -106,5 +107,5 @@ def trials(
         for layer, inputs in drawn:
             dtype = random.choice(dtypes)
             numbers = draw(random, layer, inputs, dtype)
-            case = Case(name, layer, inputs, dtype=cast("DType", dtype), seed=random.getrandbits(31))
+            case = Case(name, layer, inputs, dtype=cast("DType", dtype), device=device, seed=random.getrandbits(31))
             yield Trial(name, case, numbers, random.choice(THREADS))

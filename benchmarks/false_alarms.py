@@ -4,6 +4,7 @@
     python benchmarks/false_alarms.py --cases 500 --rewrite fft --rewrite winograd --dtype float16 --seed 3
     python benchmarks/false_alarms.py --cases 2000 --subnormal
     python benchmarks/false_alarms.py --cases 1000 --under autocast
+    python benchmarks/false_alarms.py --device cuda --under tf32
     python benchmarks/false_alarms.py --strict
 
 Inputs and every parameter are scaled by powers of ten of their own, from 1e-6 to 1e6; a third of the cases adds up
@@ -47,11 +48,19 @@ CASES = 12_000
 
 
 def outcomes_of(
-    names: Sequence[str], cases: int, seed: int, dtypes: Sequence[str], *, subnormal: bool = False, under: str = "none"
+    names: Sequence[str],
+    cases: int,
+    seed: int,
+    dtypes: Sequence[str],
+    *,
+    subnormal: bool = False,
+    under: str = "none",
+    device: str = "cpu",
 ) -> list[TrialResult]:
     """Draw and run the cases, with a progress bar where someone looks."""
     console = Console(stderr=True)
-    drawn = list(trials(names, cases, seed, tuple(dtypes), subnormal_numbers_for if subnormal else numbers_for))
+    numbers = subnormal_numbers_for if subnormal else numbers_for
+    drawn = list(trials(names, cases, seed, tuple(dtypes), numbers, device))
     shown = track(
         run_all(drawn, under),
         "verifying",
@@ -84,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dtype", action="append", choices=DTYPES, help="only this one; may be repeated")
     parser.add_argument("--subnormal", action="store_true", help="numbers about the smallest that the dtype holds")
     parser.add_argument("--under", choices=MODES, default="none", help="a mode of torch that is on (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="what the asked dtype runs on (%(default)s)")
     parser.add_argument(
         "--strict", action="store_true", help=f"{STRONG} strong cases with {SEEDS} seeds each, and no more"
     )
@@ -105,6 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.dtype or DTYPES,
         subnormal=options.subnormal,
         under=options.under,
+        device=options.device,
     )
     for table in (by_dtype(results), *details(results)):
         print_table(table, options.format)

@@ -50,7 +50,7 @@ LAYERS = 30
 
 
 def mutants(
-    name: str, count: int, seed: int, layers: int = LAYERS, *, on_given: bool = False
+    name: str, count: int, seed: int, layers: int = LAYERS, *, on_given: bool = False, device: str = "cpu"
 ) -> Iterator[MutantResult]:
     """Yield the results of up to `count` distinct mutants of a rewrite, and of those that could not be built.
 
@@ -65,7 +65,7 @@ def mutants(
     while fresh:
         fresh = False
         for layer, shapes in drawn:
-            right = claim_of(name, layer, shapes, random, seed, on_given=on_given)
+            right = claim_of(name, layer, shapes, random, seed, on_given=on_given, device=device)
             if right is None:
                 continue
             for fault in one_of_each(right, random):
@@ -82,13 +82,20 @@ def mutants(
 
 
 def claim_of(
-    name: str, layer: Layer, shapes: Shapes, random: Random, seed: int, *, on_given: bool = False
+    name: str,
+    layer: Layer,
+    shapes: Shapes,
+    random: Random,
+    seed: int,
+    *,
+    on_given: bool = False,
+    device: str = "cpu",
 ) -> Claim | None:
     """Return the claim that a rewrite holds, in any dtype. It has to be found true, or its mutants tell nothing.
 
     None where the weights that are given are beyond the dtype.
     """
-    case = Case("mutant", layer, shapes, (name,), dtype=cast("DType", random.choice(DTYPES)), seed=seed)
+    case = Case("mutant", layer, shapes, (name,), dtype=cast("DType", random.choice(DTYPES)), device=device, seed=seed)
     claim = Claim(case, name, catalogue()[name], ())
     claim = given(claim, random) if on_given else claim
     result = verify(claim)
@@ -117,6 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of layers, faults and numbers (%(default)s)")
     parser.add_argument("--rewrite", action="append", help="only this one; may be repeated (default: all)")
     parser.add_argument("--given", action="store_true", help="on weights that a user brings, where these may matter")
+    parser.add_argument("--device", default="cpu", help="what the asked dtype runs on (%(default)s)")
     parser.add_argument("--format", choices=("table", "markdown"), default="table")
     options = parser.parse_args(arguments)
     names = options.rewrite or [name for name in catalogue() if not options.given or matter(catalogue()[name])]
@@ -128,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: list[MutantResult] = []
     console = Console(stderr=True)
     for name in track(names, "planting", console=console, transient=True, disable=not console.is_terminal):
-        results += mutants(name, options.per_rewrite, options.seed, on_given=options.given)
+        results += mutants(name, options.per_rewrite, options.seed, on_given=options.given, device=options.device)
     print_report(results, options.format)
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
     return int(any(result.status in FAILURES for result in results))

@@ -29,6 +29,18 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
+@contextmanager
+def cuda_factors(tf32: bool) -> Iterator[None]:
+    """Round the factors of CUDA's float32 products to TF32, or none of them, for a while."""
+    matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, conv.allow_tf32
+    matmul.allow_tf32 = conv.allow_tf32 = tf32
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, conv.allow_tf32 = before
+
+
 MODES: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "none": nullcontext,
     "no_grad": torch.no_grad,
@@ -37,6 +49,8 @@ MODES: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "default float64": lambda: default_dtype(torch.float64),
     "default bfloat16": lambda: default_dtype(torch.bfloat16),
     "default float16": lambda: default_dtype(torch.float16),
+    "tf32": lambda: cuda_factors(tf32=True),
+    "no tf32": lambda: cuda_factors(tf32=False),
 }
 """Modes of torch that a caller may have set; none of them changes what is true of a layer."""
 
