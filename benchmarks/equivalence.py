@@ -20,10 +20,10 @@ from torch import Tensor
 
 from benchmarks.planting import Fault
 from convcheck.catalogue.claims import Claim
+from convcheck.errors import CannotRunError
 from convcheck.layers import DotProductAttention, Layer, MultiheadAttention, Sequential
 from convcheck.proof.pair import Pair, build_pair
 from convcheck.sides.samples import Sample
-from convcheck.sides.side import CannotRunError
 from convcheck.sizes.patterns import Shape, Shapes
 
 MOST_POINTS = 400_000

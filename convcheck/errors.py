@@ -25,6 +25,10 @@ class PatternError(ConvcheckError):
     """An einops pattern that cannot be read, or that does not fit the tensor it is meant for."""
 
 
+class CannotRunError(Exception):
+    """A side cannot be run as it is asked: no such device, no such kernel, out of memory, or its code raises."""
+
+
 class LayerError(ConvcheckError):
     """A layer that cannot be read, or that torch could not run. It carries all of its faults.
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from convcheck.config.case import Case, WeightFile, WeightSource
+from convcheck.errors import CannotRunError
 from convcheck.layers import Layer
 from convcheck.sides.samples import Sample
-from convcheck.sides.side import CannotRunError
 from convcheck.sizes.patterns import Shapes
 
 SAVED = "module.safetensors"

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
+from convcheck.errors import CannotRunError
 from convcheck.proof import memory
 from convcheck.proof.context import Context, Examine
 from convcheck.proof.evidence import (
@@ -24,7 +25,6 @@ from convcheck.proof.real_weights import departures, weight_source
 from convcheck.proof.reproduce import command
 from convcheck.results import Finding, Kind, Result, Sides, Verdict
 from convcheck.rewriting.rewrite import parameter_count
-from convcheck.sides.side import CannotRunError
 from convcheck.sides.torch_modes import known_modes
 
 MISFIT: tuple[Examine, ...] = (diagnosis.examine,)

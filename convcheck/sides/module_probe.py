@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from convcheck.errors import CannotRunError
 from convcheck.modules.build import build
 from convcheck.modules.operations import AttentionOutput
 from convcheck.sides import samples
 from convcheck.sides.effective_tensors import left_as_it_was
 from convcheck.sides.read_weights import ModuleWeights
 from convcheck.sides.samples import Sample
-from convcheck.sides.side import CannotRunError, torch_may_refuse
+from convcheck.sides.side import torch_may_refuse
 from convcheck.sizes.patterns import Shape, Shapes
 
 EIGHTHS = 16

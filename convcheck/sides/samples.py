@@ -10,7 +10,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from convcheck.sides.side import CannotRunError, Side
+from convcheck.errors import CannotRunError
+from convcheck.sides.side import Side
 from convcheck.sizes.patterns import Shape
 
 Draw = Callable[[Shape], Tensor]

@@ -11,16 +11,13 @@ from einops import EinopsError
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from convcheck.errors import CannotRunError
 from convcheck.layers import Layer, Roundings, Sequential, Statistic
 from convcheck.modules.build import build
 from convcheck.sizes.patterns import Group, Shape, Shapes
 
 if TYPE_CHECKING:
     from convcheck.sides.samples import Sample
-
-
-class CannotRunError(Exception):
-    """Torch cannot do what is asked here: no such device, no such kernel, out of memory."""
 
 
 @contextmanager

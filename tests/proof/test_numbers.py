@@ -16,6 +16,7 @@ from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.config.checks import DType
+from convcheck.errors import CannotRunError
 from convcheck.layers import parse_layer
 from convcheck.proof.evidence import finite, floating_point, rounding
 from convcheck.proof.evidence.repetition import moment
@@ -24,7 +25,6 @@ from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Result, Verdict
 from convcheck.rounding.precision import arithmetic
 from convcheck.sides.samples import Sample
-from convcheck.sides.side import CannotRunError
 
 pytestmark = pytest.mark.kernels
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from convcheck.config.case import Case
-from convcheck.errors import PatternError
+from convcheck.errors import CannotRunError, PatternError
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import integer_probes, stand_in
 from convcheck.proof.evidence.arrangements import arrange
@@ -24,7 +24,7 @@ from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Finding, Kind
 from convcheck.rewriting.steps import EinopsStep
 from convcheck.rewriting.transplant import Merge, Move, Transplant
-from convcheck.sides.side import CannotRunError, Side
+from convcheck.sides.side import Side
 from convcheck.sizes.patterns import Group, Pattern
 from convcheck.sizes.relayouts import Lengths
 

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from convcheck.errors import CannotRunError
 from convcheck.proof.pair import Pair
 from convcheck.results import Sides
 from convcheck.rounding.precision import Arithmetic
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
-from convcheck.sides.side import CannotRunError, Side
+from convcheck.sides.side import Side
 
 
 def faults(sample: Sample) -> Iterator[str]:

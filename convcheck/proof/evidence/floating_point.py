@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from convcheck.config.case import Case, Tolerance
+from convcheck.errors import CannotRunError
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.devices import missing
 from convcheck.proof.evidence import finite, repetition, rounding, underflow
@@ -21,7 +22,7 @@ from convcheck.results import Agreement, Deviation, Finding, Kind, Sides
 from convcheck.rounding.precision import Arithmetic, arithmetic
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
-from convcheck.sides.side import CannotRunError, Side, torch_may_refuse
+from convcheck.sides.side import Side, torch_may_refuse
 from convcheck.sizes.patterns import Shape
 
 FAITHFUL = 1e-145
