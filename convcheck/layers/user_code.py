@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from convcheck.errors import UsageError, shown
 from convcheck.layers.text.notation import syntax_tree
@@ -57,6 +57,15 @@ class UserCode:
         return f"{self.module}:{self.name}{self.written}"
 
 
+def untrusted(way: str) -> Callable[[UserCode], NoReturn]:
+    """Return what stands in place of a loader of code where nobody said that it may run; `way` is how to say so."""
+
+    def refuse(code: UserCode) -> NoReturn:
+        raise UsageError(f"{shown(str(code))} is code of your own, which is run only {way}")
+
+    return refuse
+
+
 def parse_user_code(text: object) -> UserCode | None:
     """Take `file.py:name(args)` apart; None where it is no code at all, as `Conv2d(3, 8, 2)` is none.
 
@@ -82,6 +91,14 @@ def parse_user_code(text: object) -> UserCode | None:
             raise UsageError(f"{shown(text)}: {entry.arg} is given twice")
         keywords[entry.arg] = _literal(text, rest, entry.value)
     return UserCode(module, name, Arguments(positional, keywords), rest[rest.index("(") :])
+
+
+def is_code(value: object) -> bool:
+    """Tell whether a side is code of the user's own, well written or not."""
+    try:
+        return parse_user_code(value) is not None
+    except UsageError:
+        return True
 
 
 def _opens_a_layer(module: str) -> bool:

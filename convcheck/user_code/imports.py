@@ -61,7 +61,7 @@ def forget_changed() -> None:
 
 def _take_out(folders: tuple[Path, ...]) -> dict[str, ModuleType]:
     """Take the user's modules that would hide a module of these folders out of `sys.modules`; return them."""
-    homes = {name: _home(name, module) for name, module in sys.modules.items() if name != "__main__"}
+    homes = {name: _home(name, module) for name, module in list(sys.modules.items()) if name != "__main__"}
     hiding = {name for name, home in homes.items() if home is not None and _is_hidden(name, home, folders)}
     return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in hiding}
 
@@ -74,7 +74,7 @@ def _is_hidden(name: str, home: Path, folders: tuple[Path, ...]) -> bool:
 
 def _put_away(folders: tuple[Path, ...], before: Mapping[str, ModuleType]) -> None:
     """Move what came from these folders out of `sys.modules`; what was there, and is within what was there, stays."""
-    homes = {name: _home(name, module) for name, module in sys.modules.items() if before.get(name) is not module}
+    homes = {name: _home(name, module) for name, module in list(sys.modules.items()) if before.get(name) is not module}
     for name in list(sys.modules):
         top = name.partition(".")[0]
         if (home := homes.get(top)) in folders and home is not None:
@@ -86,7 +86,9 @@ def _home(name: str, module: ModuleType) -> Path | None:
     """Return the folder in which Python found a module of the user's; None for a library's, or one in a package."""
     if "." in name:
         return None
-    file, paths = getattr(module, "__file__", None), list(getattr(module, "__path__", ()))
+    # A lazy module imports others when it is asked for what it has not got.
+    attributes = getattr(module, "__dict__", {})
+    file, paths = attributes.get("__file__"), list(attributes.get("__path__") or ())
     entry = file or (str(paths[0]) if paths else None)
     if is_library(entry) or entry is None:
         return None
@@ -96,7 +98,7 @@ def _home(name: str, module: ModuleType) -> Path | None:
 
 def _version(module: ModuleType) -> tuple[int, int] | None:
     try:
-        stat = Path(str(module.__file__)).stat()
-    except OSError:
+        stat = Path(vars(module)["__file__"]).stat()
+    except (OSError, KeyError, TypeError):
         return None
     return stat.st_mtime_ns, stat.st_size

@@ -8,6 +8,7 @@ import sys
 import textwrap
 import warnings
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -200,6 +201,19 @@ def test_a_file_that_changed_is_imported_anew() -> None:
     assert made("model.py:Net").in_features == 3
     write("net.py", NET.replace("size=3", "size=11"))
     assert made("model.py:Net").in_features == 11
+
+
+def test_a_module_that_imports_others_when_it_is_looked_at_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lazy(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            asked.append(name)
+            raise AttributeError(name)
+
+    asked: list[str] = []
+    monkeypatch.setitem(sys.modules, "lazy_module", Lazy("lazy_module"))
+    write("net.py", NET)
+    assert made("net.py:Net").in_features == 3
+    assert asked == []
 
 
 CHANGES = """
