@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from convcheck.calculator.answers import Ranges
     from convcheck.config.case import Tolerance, WeightFile
     from convcheck.config.checks import DType
+    from convcheck.config.input_specs import InputSpec
     from convcheck.config.replacement import Replacement
     from convcheck.proof.real_weights import ModuleTensors
     from convcheck.results import Result
@@ -49,6 +50,8 @@ def verify(
     candidate: LayerLike | None = None,
     map: Mapping[str, str] | None = None,
     layout: str | None = None,
+    select: str | int | None = None,
+    train: bool = False,
 ) -> Result:
     """Prove that `layer` and one rewrite of it, or your own `candidate`, compute the same on an input of shape `input`.
 
@@ -82,6 +85,7 @@ def verify(
     from convcheck.catalogue.claims import claims_of
     from convcheck.config.case import Case
     from convcheck.config.checks import check_device, check_dtype, check_seed
+    from convcheck.config.input_specs import parse_specs
     from convcheck.config.layout_checks import layout_problems
     from convcheck.config.replacement import replacement_problems
     from convcheck.proof.verification import verify as prove
@@ -92,14 +96,23 @@ def verify(
     if _is_module(layer):
         if weights is not None:
             raise ConvcheckError("weights: a module brings its own; leave them out, or write the layer as text")
-        parsed, source = _module_side(layer)
+        parsed, source = _module_side(layer, own=candidate is not None)
     else:
         parsed = parse_layer(layer)
         if weights is not None:
             source = _weight_file(weights, parsed)
     patterns = _mapping("transplant", transplant, "{'weight': 'o i kh kw -> o (i kh kw)'}")
-    shapes = parse_shapes(input) if input is not None else parsed.example_inputs()
-    accept(parsed, shapes)
+    own = _replacement(candidate, map, layout)
+    specs: tuple[InputSpec, ...] = ()
+    if parsed.IS_USER_CODE or (own is not None and own.layer.IS_USER_CODE):
+        if input is None:
+            raise ConvcheckError("input: code of your own does not say what it takes; name its shape")
+        specs = parse_specs(input)
+        shapes = tuple(spec.shape for spec in specs)
+    else:
+        shapes = parse_shapes(input) if input is not None else parsed.example_inputs()
+    if not parsed.IS_USER_CODE:
+        accept(parsed, shapes)
     if rewrite != "all":
         find(rewrite)
     case = Case(
@@ -115,7 +128,10 @@ def verify(
         weights=source,
         tolerance=_tolerance(tolerance),
         strict=strict,
-        candidate=_replacement(candidate, map, layout),
+        candidate=own,
+        input_specs=specs,
+        select=select,
+        train=train,
     )
     if case.candidate is not None and (rewrite != "all" or order is not None or transplant):
         raise ConvcheckError("rewrite, order and transplant belong to a rewrite; a candidate has map and layout")
@@ -140,7 +156,7 @@ def _replacement(candidate: LayerLike | None, map: Mapping[str, str] | None, lay
             raise ConvcheckError("map and layout are about a candidate, and there is none")
         return None
     sources = {name: parse_source(text) for name, text in written.items()}
-    return Replacement(_read(candidate), sources, parse_layout(layout) if layout is not None else None)
+    return Replacement(_own_side(candidate), sources, parse_layout(layout) if layout is not None else None)
 
 
 def _is_module(layer: object) -> TypeGuard[nn.Module]:
@@ -157,8 +173,26 @@ def _read(layer: LayerLike) -> Layer:
     return describe(layer)
 
 
-def _module_side(module: nn.Module) -> tuple[Layer, ModuleTensors]:
-    """Return the layer that a module is, and the weights that it computes with."""
+def _own_side(layer: LayerLike) -> Layer:
+    """Return one of two sides of the user's own: a layer, or a module that need not be one."""
+    try:
+        return _read(layer)
+    except ConvcheckError:
+        if not _is_module(layer):
+            raise
+        from convcheck.user_code.user_module import UserModule
+
+        name = type(layer).__name__
+        return UserModule(name, layer, f"{name}(...)")
+
+
+def _module_side(module: nn.Module, *, own: bool) -> tuple[Layer, ModuleTensors | None]:
+    """Return the layer that a module is, and the weights that it computes with.
+
+    Beside a candidate of the user's `own` it may be any module, which keeps its weights itself.
+    """
+    if own and (side := _own_side(module)).IS_USER_CODE:
+        return side, None
     from convcheck.proof.real_weights import SAVED, ModuleTensors
     from convcheck.sides.module_probe import departures
     from convcheck.sides.read_weights import read_weights

@@ -73,6 +73,9 @@ class Layer(ABC):
     PADDING_CAVEAT: ClassVar[str] = ""
     """A note for answers that write the padding out."""
 
+    IS_USER_CODE: ClassVar[bool] = False
+    """Whether its forward is the user's own code, so that it answers by being run."""
+
     KEYWORDS: ClassVar[Argument | None] = None
     """The reader of all keywords that the signature does not name, as one mapping; None where there may be none."""
 

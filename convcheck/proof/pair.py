@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from convcheck.catalogue.claims import Claim
 from convcheck.modules.build import build
+from convcheck.proof.graphs import Graphs
 from convcheck.rewriting.candidate_side import candidate_side
 from convcheck.rewriting.transplant import Transplant
 from convcheck.rounding.precision import Arithmetic
@@ -38,6 +40,23 @@ class Pair:
     """A bound of the distance of both outputs, `[*output]`, float64; set where they are no polynomials."""
     input_scales: tuple[float, ...] = ()
     """The magnitudes of the inputs, one by one, in a balanced sample."""
+    graphs: Graphs | None = None
+    """What both sides compute, where one of them is the user's own code and both can be traced."""
+    black_box: str | None = None
+    """Why the user's own code cannot be traced, where it cannot."""
+    too_long: bool = False
+    """Whether polynomials of so many terms or factors leave no integers that are added up exactly."""
+
+    @property
+    def obstacle(self) -> str:
+        """Why integers cannot tell."""
+        if self.black_box is not None:
+            return self.black_box
+        if self.graphs is not None and self.graphs.obstacle is not None:
+            return self.graphs.obstacle
+        if self.too_long:
+            return "its sums are too long for integers that are added up exactly"
+        return f"{self.reference.name} is no sum of products"
 
     def run(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """Return both outputs, `[*output]`, at a sample of the reference.
@@ -67,6 +86,8 @@ class Pair:
         """
         if self.reference.degree is None:
             return SumLengths(1, 1)
+        if self.graphs is not None:
+            return SumLengths(1, math.ceil(self.graphs.longest_sum(self.mapping, samples.ones(self.reference))))
         sample = samples.ones(self.reference)
         terms = longest = 1.0
         # One graph after the other: the first is not needed for the second.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from convcheck.config.case import Case, WeightFile, WeightSource
+from convcheck.config.input_specs import InputSpec
 from convcheck.errors import CannotRunError
 from convcheck.layers import Layer
 from convcheck.sides.samples import Sample
@@ -66,9 +68,26 @@ def weight_source(case: Case) -> WeightSource | None:
 
 
 def with_real_weights(sample: Sample, case: Case) -> Sample:
-    """Return the sample with the weights that the case brings, if it brings any."""
+    """Return the sample with the weights and inputs that the case brings, if it brings any."""
     source = weight_source(case)
-    return sample if source is None else source.replace(sample)
+    sample = sample if source is None else source.replace(sample)
+    if not any(spec.file for spec in case.input_specs):
+        return sample
+    inputs = zip(sample.inputs, case.input_specs, strict=True)
+    return Sample(tuple(_stored(spec) if spec.file else tensor for tensor, spec in inputs), sample.parameters)
+
+
+def _stored(spec: InputSpec) -> Tensor:
+    """Return a tensor of a file. Raises CannotRunError if it cannot be read any more."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(spec.file, framework="pt") as file:
+            tensor: Tensor = file.get_tensor(spec.key)
+    except (OSError, SafetensorError) as error:
+        raise CannotRunError(f"{spec.file} was read before, and cannot be now: {error}") from None
+    # Numbers are drawn in float32 or float64, and indices are as long as torch's.
+    return tensor if tensor.dtype == torch.bool else tensor.double() if spec.kind == "float" else tensor.long()
 
 
 def departures(case: Case) -> tuple[str, ...]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
+from typing import Any
 
-from convcheck.catalogue.claims import Claim
+from convcheck.catalogue.claims import Claim, claims_of
 from convcheck.config.case import Case
 from convcheck.errors import CannotRunError
+from convcheck.layers import Layer
 from convcheck.proof import memory
 from convcheck.proof.context import Context, Examine
 from convcheck.proof.evidence import (
@@ -16,11 +18,12 @@ from convcheck.proof.evidence import (
     diagnosis,
     floating_point,
     integer_probes,
+    location,
     stand_in,
     strength,
     weight_shapes,
 )
-from convcheck.proof.pair import build_pair
+from convcheck.proof.pair import Pair, build_pair
 from convcheck.proof.real_weights import departures, weight_source
 from convcheck.proof.reproduce import command
 from convcheck.results import Finding, Kind, Result, Sides, Verdict
@@ -36,6 +39,7 @@ EVIDENCE: tuple[Examine, ...] = (
     stand_in.examine,
     diagnosis.examine,
     floating_point.examine,
+    location.examine,
     bookkeeping.examine,
 )
 """All other kinds of evidence in order; every kind gets the result of those before it."""
@@ -50,17 +54,23 @@ def verify(claim: Claim) -> Result:
     If torch cannot run it, the verdict is `error`; only a fault of convcheck's own is raised.
     """
     start = time.perf_counter()
-    result = known(claim)
+    claim = _with_inputs(claim)
+    try:
+        result = known(claim)
+        too_large = None if claim.refusals else _too_large(claim)
+    except CannotRunError as error:
+        result = _cannot_run(begin_result(claim), str(error))
+        return replace(judge(claim, result), seconds=time.perf_counter() - start)
     if claim.refusals:
         result = replace(result, verdict=Verdict.REFUSED, reasons=_findings(Kind.REFUSAL, claim.refusals))
-    elif too_large := _too_large(claim):
+    elif too_large is not None:
         # Too small a machine says nothing about the claim.
         result = _cannot_run(result, too_large)
     else:
         source = weight_source(claim.case)
         result = replace(result, notes=(*result.notes, *_findings(Kind.WEIGHTS, source.notes if source else ())))
         try:
-            if unlike := departures(claim.case):
+            if unlike := (*departures(claim.case), *_no_functions(claim.case)):
                 result = replace(result, verdict=Verdict.REFUSED, reasons=_findings(Kind.REFUSAL, unlike))
             else:
                 result = gather(claim, result)
@@ -114,17 +124,64 @@ def known(claim: Claim) -> Result:
         reference=None if own is None else str(case.layer),
         candidate=None if own is None else str(own.layer),
         map=None if own is None else {name: str(source) for name, source in own.sources().items()},
-        evidence=None if own is None else "exact",
     )
 
 
 def gather(claim: Claim, result: Result) -> Result:
     """Return the result with all evidence. Raises CannotRunError if torch cannot run a side."""
-    context = Context(claim, build_pair(claim), result)
+    pair = _pair(claim)
+    context = Context(claim, pair, replace(result, **_known_of(pair, claim.case)))
     context = context.joined(weight_shapes.examine(context))
     for examine in MISFIT if context.result.reasons else EVIDENCE:
         context = context.joined(examine(context))
     return replace(context.result, verdict=_verdict({reason.kind for reason in context.result.reasons}))
+
+
+def _pair(claim: Claim) -> Pair:
+    """Build both sides. Raises CannotRunError if one cannot be run."""
+    case = claim.case
+    own = case.candidate
+    if own is None or all(layer.degree() is not None for layer in (case.layer, own.layer)):
+        return build_pair(claim)
+    # Graphs are read where the user's own code is proved, and nowhere else.
+    from convcheck.proof.traced_pair import build_traced_pair
+
+    return build_traced_pair(case, own, claim.transplant())
+
+
+def _with_inputs(claim: Claim) -> Claim:
+    """Return the claim with sides that know the case's inputs, where they are code of the user's own."""
+    case = claim.case
+    if not case.has_code or case.candidate is None:
+        return claim
+    from convcheck.user_code.user_module import bound_to
+
+    def bound(layer: Layer) -> Layer:
+        return bound_to(layer, case.input_specs, case.select, train=case.train)
+
+    own = replace(case.candidate, layer=bound(case.candidate.layer))
+    return next(claims_of([replace(case, layer=bound(case.layer), candidate=own)]))
+
+
+def _no_functions(case: Case) -> Iterator[str]:
+    """Yield why a side is no function of its inputs and weights. Raises CannotRunError if its code raises."""
+    sides = (case.layer, case.candidate.layer) if case.candidate is not None else (case.layer,)
+    if any(layer.IS_USER_CODE for layer in sides):
+        from convcheck.user_code.behaviour import no_function
+        from convcheck.user_code.user_module import UserModule
+
+        for layer in sides:
+            if isinstance(layer, UserModule):
+                yield from no_function(layer)
+
+
+def _known_of(pair: Pair, case: Case) -> dict[str, Any]:
+    """Return the fields of a result that say how a pair of the user's own is proved."""
+    if case.candidate is None:
+        return {}
+    if pair.black_box is not None:
+        return {"evidence": "black-box"}
+    return {"evidence": "exact" if pair.reference.degree is not None else "float64"}
 
 
 def _verdict(kinds: Set[Kind]) -> Verdict:

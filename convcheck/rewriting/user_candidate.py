@@ -26,7 +26,7 @@ def as_rewrite(layer: Layer, replacement: Replacement) -> Rewrite:
 
         module = build(candidate)
         if replacement.layout is not None:
-            module.register_forward_hook(_lay_out(replacement.layout))
+            module.register_forward_hook(lay_out(replacement.layout))
         return module
 
     return Rewrite(
@@ -46,7 +46,8 @@ def as_rewrite(layer: Layer, replacement: Replacement) -> Rewrite:
     )
 
 
-def _lay_out(layout: Rearrangement) -> Callable[[nn.Module, object, Tensor], Tensor]:
+def lay_out(layout: Rearrangement) -> Callable[[nn.Module, object, Tensor], Tensor]:
+    """Return a forward hook that lays a module's output out."""
     from einops import rearrange
 
     def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:

@@ -38,10 +38,10 @@ class Sample:
         return {name: tensor for name, tensor in self.tensors().items() if tensor.requires_grad}
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> Sample:
-        """Return the sample with every tensor of numbers changed in the same way; masks stay as they are."""
+        """Return the sample with every tensor of numbers changed in the same way; masks and choices of rows stay."""
 
         def changed(tensor: Tensor) -> Tensor:
-            return tensor if tensor.dtype == torch.bool else change(tensor)
+            return change(tensor) if tensor.is_floating_point() else tensor
 
         parameters = {name: changed(tensor) for name, tensor in self.parameters.items()}
         return Sample(tuple(map(changed, self.inputs)), parameters)
@@ -55,14 +55,27 @@ class Sample:
         return moved.mapped(lambda tensor: tensor.to(dtype))
 
 
-def draw_sample(side: Side, draw: Draw, mask: Draw, means: Draw, variances: Callable[[Shape, float], Tensor]) -> Sample:
+def draw_sample(
+    side: Side,
+    draw: Draw,
+    mask: Draw,
+    means: Draw,
+    variances: Callable[[Shape, float], Tensor],
+    generator: torch.Generator | None = None,
+) -> Sample:
     """Fill a sample: `draw` makes inputs and parameters; `mask`, `means` and `variances` make what their names say.
 
-    `variances` takes a shape and the eps that the side adds.
+    `variances` takes a shape and the eps that the side adds; `generator` draws which rows whole inputs choose.
     """
-    inputs = tuple(
-        mask(shape) if number in side.boolean_inputs else draw(shape) for number, shape in enumerate(side.inputs)
-    )
+
+    def one(number: int, shape: Shape) -> Tensor:
+        if number in side.boolean_inputs:
+            return mask(shape)
+        if number in side.whole_inputs:
+            return torch.randint(side.whole_inputs[number], shape, generator=generator)
+        return draw(shape)
+
+    inputs = tuple(one(number, shape) for number, shape in enumerate(side.inputs))
     parameters = {name: draw(shape) for name, shape in side.parameters.items()}
     for name, statistic in side.statistics.items():
         shape, eps = statistic.shape, statistic.eps
@@ -112,6 +125,7 @@ def integers(side: Side, magnitude: int, generator: torch.Generator) -> Sample:
         mask=partial(masks, generator=generator),
         means=whole,
         variances=variances,
+        generator=generator,
     )
 
 
@@ -150,6 +164,7 @@ def normals(side: Side, parameters: Mapping[str, Tensor], dtype: torch.dtype, ge
         mask=partial(masks, generator=generator),
         means=normal,
         variances=lambda shape, _eps: torch.rand(shape, generator=generator, dtype=dtype) + 0.5,
+        generator=generator,
     )
     return Sample(drawn.inputs, {**drawn.parameters, **parameters})
 
@@ -171,10 +186,11 @@ def balanced(side: Side, scales: Sequence[float], generator: torch.Generator) ->
         mask=partial(masks, generator=generator),
         means=draw,
         variances=lambda shape, _eps: draw(shape).abs(),
+        generator=generator,
     )
     inputs = (
-        tensor if number in side.boolean_inputs else tensor * scale
-        for number, (tensor, scale) in enumerate(zip(sample.inputs, scales, strict=True))
+        tensor * scale if tensor.is_floating_point() else tensor
+        for tensor, scale in zip(sample.inputs, scales, strict=True)
     )
     parameters = {name: tensor / math.sqrt(_fan_in(side, name)) for name, tensor in sample.parameters.items()}
     return Sample(tuple(inputs), parameters)
@@ -197,8 +213,13 @@ def with_hidden_keys(side: Side, sample: Sample, generator: torch.Generator, *, 
 
 
 def _fan_in(side: Side, name: str) -> int:
-    """Return how many inputs an entry of what a weight makes has, about; 1 for what is no weight."""
-    axes = side.parameter_axes.get(name, ())
+    """Return how many inputs an entry of what a weight makes has, about; 1 for what is no weight.
+
+    Where axes have no names, the first of a weight is taken to be that of the outputs, as torch has it.
+    """
+    axes, shape = side.parameter_axes.get(name, ()), side.parameters.get(name, ())
+    if len(shape) > 1 and {group[0] for group in axes} == {f"a{number}" for number in range(len(shape))}:
+        return math.prod(shape[1:])
     if not any("i" in group for group in axes):
         return 1
     return math.prod(n for group, n in zip(axes, side.parameters[name], strict=True) if "o" not in group)

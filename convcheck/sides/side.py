@@ -55,6 +55,8 @@ class Side:
     statistics: Mapping[str, Statistic] = field(default_factory=dict)
     boolean_inputs: frozenset[int] = frozenset()
     mask_inputs: frozenset[int] = frozenset()
+    whole_inputs: Mapping[int, int] = field(default_factory=dict)
+    """The inputs of whole numbers that choose among rows, by number, and how many rows there are."""
     output_shape: Shape = ()
     """The output's shape, as predicted from numbers alone."""
     output_axes: tuple[str, ...] = ()

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 def float64_copy(module: nn.Module) -> nn.Module:
     """Return a deep copy of a module on the CPU with all floats in float64: also those of tensors in its attributes."""
-    wide = copy.deepcopy(module).to("cpu").double()
+    # A class may have a method of its own of this name.
+    wide = nn.Module.double(nn.Module.to(copy.deepcopy(module), "cpu"))
     for inner in wide.modules():
         for name, value in vars(inner).items():
             if isinstance(value, (Tensor, list, tuple)) or (isinstance(value, dict) and not name.startswith("_")):

@@ -72,6 +72,9 @@ class _Absolute(fx.Interpreter):
         if n.op == "output":
             return super().run_node(n)
         if n in self._constants:
+            if n.op == "placeholder":
+                # What is handed over for it is passed over.
+                next(self.args_iter)
             # A constant, or what only makes a constant, has its sign until it meets a variable.
             return self._constants[n]
         result = super().run_node(n) if n.op == "placeholder" or name_of(n) == "getitem" else self._absolute(n)

@@ -87,7 +87,8 @@ class Trace:
         Raises:
             KeyError: a parameter is missing.
         """
-        return tuple(self._argument(one, inputs, tensors) for one in self.placeholders)
+        # The graph was traced on tensors in this layout, and has views that hold for it alone.
+        return tuple(self._argument(one, inputs, tensors).contiguous() for one in self.placeholders)
 
     @staticmethod
     def _argument(one: Placeholder, inputs: tuple[Tensor, ...], tensors: Mapping[str, Tensor]) -> Tensor:

@@ -159,10 +159,10 @@ def _derived(
     `sample` and `outputs` are float64. For the formula, see `rounding`.
     """
     reference, candidate = pair.reference, pair.candidate
-    if reference.degree is None:
-        assert pair.analysis is not None
+    if pair.analysis is not None:
         apart = pair.analysis(sample, unit)
         return Sides(apart / 2, apart / 2)
+    assert reference.degree is not None
     terms = pair.sum_lengths.terms
     lost = underflow.lost_between(pair, sample, unit)
     moment = repetition.moment(pair, sample, terms, unit.accumulator) if unit.accumulator else float(terms)
@@ -201,7 +201,7 @@ def _as_flushed(
 ) -> tuple[Sides[Tensor], str]:
     """Return the bounds with what each side's kernels flush, if that may explain the distance, and a note on it."""
     flushing = unit.flushing()
-    if pair.reference.degree is None:
+    if pair.analysis is not None:
         wider = _derived(pair, sample, flushing, truth, outputs)
     else:
         # What is lost is added to what is rounded.
@@ -226,7 +226,7 @@ def float64_reference(pair: Pair, sample: Sample) -> rounding.Truth:
     """Run the reference in float64 at `sample`, on zeros, on magnitudes, and on squares; see `rounding.Truth`."""
     reference = pair.reference
     output = pair.run_reference(sample)
-    if reference.degree is None:
+    if pair.analysis is not None:
         return rounding.Truth(output, torch.zeros_like(output), output.abs(), output.abs())
     zeros = tuple(torch.zeros_like(tensor) for tensor in sample.inputs)
     magnitude = pair.run_reference(samples.magnitudes(reference, sample))

@@ -23,7 +23,7 @@ def probe(pair: Pair, seed: int) -> Evidence:
     """Return the evidence of integer probes for a pair alone; its details are `exact` and `gradients`."""
     reference = pair.reference
     if reference.degree is None:
-        stand_in = f"exact: not applicable, {reference.name} is no sum of products; float64 stands in for it"
+        stand_in = f"exact: not applicable, {pair.obstacle}; float64 stands in for it"
         return Evidence(Agreement.NOT_APPLICABLE, notes=(Finding(Kind.EXACT, stand_in),))
     plan = make_plan(pair, reference.degree)
     if plan.error >= HALF:

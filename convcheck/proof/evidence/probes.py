@@ -36,6 +36,9 @@ UNIT_ROUNDOFF = 2.0**-53
 QUARTER = 0.25
 """The error that a transform may make on integers: half of what would still round to the right one."""
 
+LIKELIEST = 0.75
+"""Where a wrong polynomial would pass a probe more often than this, too many probes are needed."""
+
 FALSE_ACCEPT = 1e-9
 """Probes are added until a wrong rewrite would slip through more rarely than this."""
 
@@ -93,6 +96,13 @@ def make_plan(pair: Pair, degree: int) -> Plan:
 def largest_next_to_integers(gain: float) -> int:
     """Return the largest M for which a transform of this `Side.gain` lands near enough to whole numbers; 1 at least."""
     return max(1, math.isqrt(int(QUARTER / (UNIT_ROUNDOFF * gain))))
+
+
+def can_tell(pair: Pair) -> bool:
+    """Tell whether there are integers so large that a wrong polynomial shows, and so small that sums are exact."""
+    degree = pair.reference.degree
+    largest = 0 if degree is None else root(int(EXACT // pair.sum_lengths.longest), degree)
+    return degree is not None and largest > 0 and degree / (2 * largest + 1) <= LIKELIEST
 
 
 def probe_count(degree: int, magnitude: int) -> int:

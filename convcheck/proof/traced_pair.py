@@ -1,0 +1,137 @@
+"""Both sides of a claim about the user's own code: as they run, and as their graphs.
+
+A layer beside such code is treated alike, so that one analysis bounds both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import torch
+from torch import Tensor, nn
+
+from convcheck.config.case import Case
+from convcheck.config.input_specs import InputSpec
+from convcheck.config.replacement import Replacement
+from convcheck.errors import CannotRunError, PatternError
+from convcheck.layers import Layer
+from convcheck.modules.build import build
+from convcheck.proof.black_box import scatter
+from convcheck.proof.evidence.probes import can_tell
+from convcheck.proof.graphs import Graphs
+from convcheck.proof.pair import Pair, drawn_in
+from convcheck.results import Sides
+from convcheck.rewriting.transplant import Transplant
+from convcheck.rewriting.user_candidate import lay_out
+from convcheck.rounding.precision import arithmetic
+from convcheck.sides import samples
+from convcheck.sides.side import Side, side_of_layer, torch_may_refuse
+from convcheck.sizes.patterns import Shape
+from convcheck.tracing.facts import facts_of
+from convcheck.tracing.float64_copy import float64_copy
+from convcheck.tracing.running_error import NoErrorRule
+from convcheck.tracing.trace import CannotTrace, ForwardRaises, Trace, trace
+from convcheck.user_code.user_module import WHOLE, UserModule, code_may_fail, draw_inputs
+from convcheck.user_code.user_side import UserSide
+
+
+def build_traced_pair(case: Case, own: Replacement, mapping: Transplant) -> Pair:
+    """Build both sides of a claim about the user's own code. The reference keeps the weights that it holds.
+
+    Raises:
+        CannotRunError: a side cannot be called with the inputs.
+    """
+    with torch_may_refuse(), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(case.seed)
+        modules = Sides(_module(case.layer, case), _module(own.layer, case))
+    if own.layout is not None:
+        modules.candidate.register_forward_hook(lay_out(own.layout))
+    specs = _specs(case, own)
+    graphs, why = _graphs(modules, draw_inputs(specs, torch.Generator().manual_seed(case.seed)))
+    limits = graphs.index_limits() if graphs is not None else {}
+    whole = {number: limits.get(number, WHOLE) for number, spec in enumerate(specs) if spec.kind == "int"}
+    masks = frozenset(number for number, spec in enumerate(specs) if spec.kind == "bool")
+    reference, candidate = (
+        replace(_side(layer, case, module), whole_inputs=whole, boolean_inputs=masks)
+        for layer, module in ((case.layer, modules.reference), (own.layer, modules.candidate))
+    )
+    candidate = replace(candidate, output_shape=_output_shape(own, case))
+    pair = Pair(reference, candidate, mapping, input_scales=(1.0,) * len(case.inputs))
+    pair = replace(pair, analysis=lambda sample, unit: scatter(pair, sample, unit), black_box=why)
+    if graphs is None:
+        return pair
+    pair = _with_degree(replace(pair, graphs=graphs), graphs)
+    if unknown := _no_error_rule(pair, graphs, case):
+        # Integers tell without a bound; where they cannot, nothing is left that does.
+        return pair if pair.reference.degree is not None else replace(pair, black_box=unknown)
+    return replace(pair, analysis=lambda sample, unit: graphs.apart(mapping, sample, unit))
+
+
+def _with_degree(pair: Pair, graphs: Graphs) -> Pair:
+    """Return the pair with the degree of both sides, if integers can probe polynomials of so many terms."""
+    degree = graphs.degree
+    polynomial = replace(
+        pair, reference=replace(pair.reference, degree=degree), candidate=replace(pair.candidate, degree=degree)
+    )
+    if degree is None or can_tell(polynomial):
+        return polynomial
+    return replace(pair, too_long=True)
+
+
+def _output_shape(own: Replacement, case: Case) -> Shape:
+    try:
+        return own.output_shape(case.inputs)
+    except PatternError as error:
+        raise CannotRunError(f"layout: {error}") from None
+
+
+def _module(layer: Layer, case: Case) -> nn.Module:
+    if isinstance(layer, UserModule):
+        return layer.build()
+    return build(layer, drawn_in(case.dtype)).eval()
+
+
+def _side(layer: Layer, case: Case, module: nn.Module) -> Side:
+    plain = replace(side_of_layer(layer, case.inputs, module), degree=None)
+    if not isinstance(layer, UserModule):
+        return plain
+    given = {field.name: getattr(plain, field.name) for field in fields(plain)}
+    return UserSide(**given, wide=float64_copy(module))
+
+
+def _specs(case: Case, own: Replacement) -> tuple[InputSpec, ...]:
+    """Return the inputs of the side that is code; those of a layer are numbers, but for its masks."""
+    for layer in (case.layer, own.layer):
+        if isinstance(layer, UserModule):
+            return layer.specs
+    masks = case.layer.boolean_inputs()
+    return tuple(InputSpec(shape, "bool" if n in masks else "float") for n, shape in enumerate(case.inputs))
+
+
+def _graphs(modules: Sides[nn.Module], inputs: tuple[Tensor, ...]) -> tuple[Graphs | None, str | None]:
+    """Return the graphs of both sides, or None and why there are none.
+
+    Raises:
+        CannotRunError: a side raises on these inputs.
+    """
+    traces: list[Trace] = []
+    for name in ("reference", "candidate"):
+        try:
+            with code_may_fail():
+                traces.append(trace(getattr(modules, name), inputs))
+        except ForwardRaises as error:
+            raise CannotRunError(f"the {name} raises {error}") from None
+        except CannotTrace as error:
+            return None, f"the {name} cannot be traced: {error}"
+    return Graphs(Sides(*traces), Sides(*map(facts_of, traces))), None
+
+
+def _no_error_rule(pair: Pair, graphs: Graphs, case: Case) -> str | None:
+    """Say which operator has an error that no rule bounds; None if all have one."""
+    sample = samples.balanced(pair.reference, pair.input_scales, torch.Generator().manual_seed(case.seed))
+    try:
+        graphs.apart(pair.mapping, sample, arithmetic(torch.float32, torch.device("cpu")))
+    except NoErrorRule as error:
+        place = Trace.place_of(error.node)
+        return f"no rule bounds the rounding error of {error.name}{f' at {place}' if place else ''}"
+    return None

@@ -1,0 +1,43 @@
+"""A module of the user's own as a side: it brings its constants, and what it raises names the user's line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from convcheck.sides.samples import Sample
+from convcheck.sides.side import Side
+from convcheck.tracing.float64_copy import float64_by_default
+from convcheck.user_code.user_module import code_may_fail
+
+
+@dataclass(frozen=True)
+class UserSide(Side):
+    """A side whose code is not convcheck's."""
+
+    wide: nn.Module = field(default_factory=nn.Identity)
+    """The module in float64, with the tensors in its attributes."""
+
+    def run(self, sample: Sample) -> Tensor:
+        first = next((tensor for tensor in sample.tensors().values() if tensor.is_floating_point()), torch.zeros(()))
+        is_wide = first.dtype == torch.float64
+        module = self.wide if is_wide else self.module
+        # In another dtype, tensors that the code makes are what the user would get.
+        with code_may_fail(), float64_by_default() if is_wide else nullcontext():
+            output: Tensor = functional_call(module, {**_constants(module, sample, first)}, sample.inputs)
+        return output
+
+
+def _constants(module: nn.Module, sample: Sample, like: Tensor) -> Mapping[str, Tensor]:
+    """Return the sample's tensors and the module's buffers that are not among them, on the device of `like`."""
+    buffers = {
+        name: tensor.to(like.device, like.dtype if tensor.is_floating_point() else tensor.dtype)
+        for name, tensor in module.named_buffers()
+    }
+    # Loaded weights are contiguous, and code with views relies on it; mapped ones are what a pattern made of them.
+    return {**buffers, **{name: tensor.contiguous() for name, tensor in sample.parameters.items()}}
