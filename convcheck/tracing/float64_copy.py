@@ -1,0 +1,51 @@
+"""A copy of a module that computes in float64."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def float64_copy(module: nn.Module) -> nn.Module:
+    """Return a deep copy of a module on the CPU with all floats in float64: also those of tensors in its attributes."""
+    wide = copy.deepcopy(module).to("cpu").double()
+    for inner in wide.modules():
+        for name, value in vars(inner).items():
+            if isinstance(value, (Tensor, list, tuple)) or (isinstance(value, dict) and not name.startswith("_")):
+                vars(inner)[name] = _mapped(value, widened)
+    return wide
+
+
+def widened(tensor: Tensor) -> Tensor:
+    """Return floats in float64 and complex numbers in complex128, on the CPU; others as they are."""
+    if tensor.is_complex():
+        return tensor.to("cpu", torch.complex128)
+    return tensor.to("cpu", torch.float64) if tensor.is_floating_point() else tensor.to("cpu")
+
+
+def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Apply a change to all tensors in lists, tuples and dicts. What holds none is returned itself."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if type(value) in (list, tuple) and any(isinstance(item, Tensor) for item in value):
+        return type(value)(_mapped(item, change) for item in value)
+    if type(value) is dict and any(isinstance(item, Tensor) for item in value.values()):
+        return {key: _mapped(item, change) for key, item in value.items()}
+    return value
+
+
+@contextmanager
+def float64_by_default() -> Iterator[None]:
+    """Have torch make new tensors in float64, and leave the default dtype and the random state as they were."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_default_dtype(default)
