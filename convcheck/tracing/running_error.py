@@ -1,0 +1,139 @@
+"""Bounds how far a module's output in a dtype may be from float64's, for any graph of operators with error rules.
+
+The graph is interpreted in float64 with a value and an error for every entry, operator by operator; see
+`convcheck.rounding.running_error` for the analysis, and `errors/` for the operators.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.utils._pytree import tree_any, tree_map, tree_map_only
+
+from convcheck.rounding.precision import Arithmetic
+from convcheck.rounding.running_error import Computed, exactly
+from convcheck.tracing.errors import rules
+from convcheck.tracing.errors.call import Call, Unknown, constant
+
+_DOUBLE = torch.finfo(torch.float64).eps / 2
+
+
+class NoErrorRule(Exception):
+    """An operator whose rounding error no rule bounds, at a node of the graph."""
+
+    def __init__(self, name: str, node: fx.Node) -> None:
+        super().__init__(f"{name}: no rule bounds its rounding error")
+        self.name, self.node = name, node
+
+
+def bound(graph: fx.GraphModule, arguments: Sequence[Tensor], unit: Arithmetic) -> Computed:
+    """Return the output in float64, and how far a run in the dtype of `unit` may be from it, entry by entry.
+
+    `arguments` are the graph's, floats as float64 tensors that the dtype holds.
+
+    Raises:
+        NoErrorRule: an operator has no rule, or not for its arguments.
+    """
+    interpreter = _Interpreter(graph, unit)
+    with torch.no_grad():
+        result = interpreter.run(*arguments)
+    while isinstance(result, (tuple, list)):
+        [result] = result
+    # float64 itself is as far from the truth, in its own units.
+    return Computed(result.value, result.error * (1 + _DOUBLE / (unit.accumulator or _DOUBLE)))
+
+
+class _Interpreter(fx.Interpreter):
+    """Runs a graph on `Computed` in the places of tensors of floats; others are as they are."""
+
+    def __init__(self, graph: fx.GraphModule, unit: Arithmetic) -> None:
+        super().__init__(graph)
+        self.unit, self.rules = unit, rules()
+        floats = [d for n in graph.graph.nodes if n.op == "placeholder" and (d := _dtype(n)) and d.is_floating_point]
+        self.traced = floats[0] if floats else torch.float32
+
+    def run_node(self, n: fx.Node) -> Any:
+        if n.op in ("placeholder", "get_attr"):
+            tensor = super().run_node(n)
+            if isinstance(tensor, Tensor) and tensor.is_floating_point():
+                return exactly(tensor) if n.op == "placeholder" else constant(tensor, self.unit)
+            return tensor
+        if n.op == "output":
+            return super().run_node(n)
+        arguments, keywords = self.fetch_args_kwargs_from_env(n)
+        if n.target is operator.getitem:
+            chosen, place = arguments
+            # Statistics that only gradients need are left out.
+            return chosen[place] if place < len(chosen) else Unknown()
+        unit = self._unit_of(n)
+        if not tree_any(lambda x: isinstance(x, (Computed, Unknown)), (arguments, keywords)):
+            return self._made(n, arguments, keywords, unit)
+        return self._followed(n, arguments, keywords, unit)
+
+    def _followed(self, n: fx.Node, arguments: Any, keywords: Any, unit: Arithmetic) -> Any:
+        name = _name(n)
+        rule = self.rules.get(name)
+        if rule is None or tree_any(lambda x: isinstance(x, Unknown), (arguments, keywords)):
+            raise NoErrorRule(name, n)
+        if unit.flushed and name not in _UNTOUCHED:
+            arguments, keywords = tree_map_only(Computed, lambda x: _flushed(x, unit), (arguments, keywords))
+        try:
+            result = rule(Call(n.target, unit), *arguments, **keywords)
+        except (NotImplementedError, TypeError) as error:
+            raise NoErrorRule(name, n) from error
+        return tree_map_only(Computed, _never_nan, result)
+
+    def _made(self, n: fx.Node, arguments: Any, keywords: Any, unit: Arithmetic) -> Any:
+        """Return what an operator makes of whole numbers, booleans and numbers of the code."""
+        arguments, keywords = tree_map(_in_float64, (arguments, keywords))
+        if _name(n).startswith(("empty", "new_empty")):
+            size, *_ = arguments
+            return constant(torch.zeros(size), unit) if _dtype(n).is_floating_point else torch.zeros(size).to(_dtype(n))
+        result = n.target(*arguments, **keywords)
+        return tree_map_only(Tensor, lambda t: constant(t, unit) if t.is_floating_point() else t, result)
+
+    def _unit_of(self, n: fx.Node) -> Arithmetic:
+        """Return the asked arithmetic, with a narrower dtype where the code asks for one."""
+        dtype = _dtype(n)
+        if dtype is None or not dtype.is_floating_point or dtype == self.traced:
+            return self.unit
+        info = torch.finfo(dtype)
+        if info.eps / 2 <= self.unit.output:
+            return self.unit
+        wide = max(self.unit.accumulator, torch.finfo(torch.float32).eps / 2)
+        smallest = info.smallest_normal * info.eps
+        return replace(
+            self.unit, accumulator=wide, output=info.eps / 2, smallest=smallest, largest=info.max, normal=info.smallest_normal
+        )
+
+
+_UNTOUCHED = frozenset()
+
+
+def _name(n: fx.Node) -> str:
+    packet = getattr(n.target, "overloadpacket", n.target)
+    return str(getattr(packet, "__name__", packet)).split(".")[-1]
+
+
+def _dtype(n: fx.Node) -> torch.dtype | None:
+    dtype: torch.dtype | None = getattr(n.meta.get("val"), "dtype", None)
+    return dtype
+
+
+def _in_float64(x: Any) -> Any:
+    return torch.float64 if isinstance(x, torch.dtype) and x.is_floating_point else x
+
+
+def _flushed(x: Computed, unit: Arithmetic) -> Computed:
+    if x.value.dtype == torch.bool:
+        return x
+    return Computed(x.value, x.error + torch.where(x.size() < unit.flushed, x.size(), 0.0))
+
+
+def _never_nan(x: Computed) -> Computed:
+    return Computed(x.value, x.error.nan_to_num(nan=torch.inf, posinf=torch.inf))
