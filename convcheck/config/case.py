@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from convcheck.config.checks import DType
 from convcheck.config.input_specs import InputSpec
 from convcheck.config.replacement import Replacement
-from convcheck.layers import Layer
+from convcheck.layers import Layer, parse_layer
+from convcheck.layers.user_code import UserCode, parse_user_code, untrusted
 from convcheck.results import Sides, Verdict
 from convcheck.sizes.patterns import Group, Shape, Shapes
 from convcheck.sizes.relayouts import Relayout
@@ -110,6 +112,22 @@ class Case:
         return next((str(self.places[key]) for key in keys if key in self.places), self.source)
 
 
+CodeLoader = Callable[[UserCode], Layer]
+
+
+def parse_side(value: object, load_code: CodeLoader, folder: Path = Path()) -> Layer:
+    """Return a side: a layer as text or as a mapping, or code, which is loaded; paths of files start in `folder`.
+
+    Raises:
+        ConvcheckError: it can be read as neither, or code is not trusted or cannot be loaded.
+    """
+    code = parse_user_code(value)
+    return parse_layer(value) if code is None else load_code(code.within(folder))
+
+
+UNTRUSTED: CodeLoader = untrusted("by verify with --trust on the command line; a config cannot give it to itself")
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The rewrites a config may name. It is handed in, so that the config knows no rewrite itself."""
@@ -117,3 +135,7 @@ class Vocabulary:
     rewrites: tuple[str, ...]
     orders: Mapping[str, str]
     """The axes of a patch, as a template, for those whose patches may be laid out in any order."""
+    load_code: CodeLoader = UNTRUSTED
+    """What makes a layer of the user's own code. It is handed in where that is trusted, and refuses all of it here."""
+    folder: Path = Path()
+    """Where the paths of a config start."""
