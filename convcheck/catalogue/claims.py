@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from convcheck.catalogue.catalogue import applicable, catalogue
 from convcheck.config.case import Case
+from convcheck.config.replacement import Replacement
+from convcheck.layers import Layer
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.rewriting.transplant import Transplant
 from convcheck.rewriting.user_candidate import as_rewrite, transplant_to
@@ -58,7 +60,9 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
     """
     for case in cases:
         if case.candidate is not None:
-            yield Claim(case, OWN, as_rewrite(case.layer, case.candidate), ())
+            own = _of_code(case, case.candidate) if case.has_code else case
+            assert own.candidate is not None
+            yield Claim(own, OWN, as_rewrite(own.layer, own.candidate), ())
             continue
         if case.rewrites is not None:
             for name in case.rewrites:
@@ -76,6 +80,17 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
                 if isinstance(case.layer, rewrite.families)
             )
             yield Claim(case, NONE_APPLIES, None, reasons or (f"no rewrite is known for {case.layer.kind}",))
+
+
+def _of_code(case: Case, candidate: Replacement) -> Case:
+    """Return the case with sides that know its inputs, where they are code of the user's own."""
+    # Whoever has such code has imported torch.
+    from convcheck.user_code.user_module import bound_to
+
+    def bound(layer: Layer) -> Layer:
+        return bound_to(layer, case.input_specs, case.select, train=case.train)
+
+    return replace(case, layer=bound(case.layer), candidate=replace(candidate, layer=bound(candidate.layer)))
 
 
 def too_costly(case: Case) -> dict[str, int]:

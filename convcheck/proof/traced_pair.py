@@ -31,7 +31,8 @@ from convcheck.tracing.facts import facts_of
 from convcheck.tracing.float64_copy import float64_copy
 from convcheck.tracing.running_error import NoErrorRule
 from convcheck.tracing.trace import CannotTrace, ForwardRaises, Trace, trace
-from convcheck.user_code.user_module import WHOLE, UserModule, code_may_fail, draw_inputs
+from convcheck.user_code.imports import user_code_runs
+from convcheck.user_code.user_module import WHOLE, UserModule, draw_inputs
 from convcheck.user_code.user_side import UserSide
 
 
@@ -117,7 +118,7 @@ def _graphs(modules: Sides[nn.Module], inputs: tuple[Tensor, ...]) -> tuple[Grap
     traces: list[Trace] = []
     for name in ("reference", "candidate"):
         try:
-            with code_may_fail():
+            with user_code_runs():
                 traces.append(trace(getattr(modules, name), inputs))
         except ForwardRaises as error:
             raise CannotRunError(f"the {name} raises {error}") from None

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
 from typing import Any
 
-from convcheck.catalogue.claims import Claim, claims_of
+from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.errors import CannotRunError
-from convcheck.layers import Layer
 from convcheck.proof import memory
 from convcheck.proof.context import Context, Examine
 from convcheck.proof.evidence import (
@@ -54,7 +53,6 @@ def verify(claim: Claim) -> Result:
     If torch cannot run it, the verdict is `error`; only a fault of convcheck's own is raised.
     """
     start = time.perf_counter()
-    claim = _with_inputs(claim)
     try:
         result = known(claim)
         too_large = None if claim.refusals else _too_large(claim)
@@ -147,20 +145,6 @@ def _pair(claim: Claim) -> Pair:
     from convcheck.proof.traced_pair import build_traced_pair
 
     return build_traced_pair(case, own, claim.transplant())
-
-
-def _with_inputs(claim: Claim) -> Claim:
-    """Return the claim with sides that know the case's inputs, where they are code of the user's own."""
-    case = claim.case
-    if not case.has_code or case.candidate is None:
-        return claim
-    from convcheck.user_code.user_module import bound_to
-
-    def bound(layer: Layer) -> Layer:
-        return bound_to(layer, case.input_specs, case.select, train=case.train)
-
-    own = replace(case.candidate, layer=bound(case.candidate.layer))
-    return next(claims_of([replace(case, layer=bound(case.layer), candidate=own)]))
 
 
 def _no_functions(case: Case) -> Iterator[str]:

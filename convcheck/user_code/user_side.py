@@ -29,7 +29,9 @@ class UserSide(Side):
         module = self.wide if is_wide else self.module
         # In another dtype, tensors that the code makes are what the user would get.
         with code_may_fail(), float64_by_default() if is_wide else nullcontext():
-            output: Tensor = functional_call(module, {**_constants(module, sample, first)}, sample.inputs)
+            # What code writes to its inputs is nobody else's.
+            inputs = tuple(tensor.clone() for tensor in sample.inputs)
+            output: Tensor = functional_call(module, {**_constants(module, sample, first)}, inputs)
         return output
 
 

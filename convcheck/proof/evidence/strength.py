@@ -56,7 +56,10 @@ def observations(pair: Pair, seed: int) -> Iterator[Observation]:
         for number in range(NORMALS):
             generator = stream(seed, number)
             sample = samples.normals(side, parameters, torch.float64, generator)
-            variables = sample.mapped(lambda tensor: tensor.clone().requires_grad_())
+            variables = sample.mapped(torch.Tensor.clone)
+            for name, tensor in variables.tensors().items():
+                # Torch takes no gradients in running statistics.
+                tensor.requires_grad_(tensor.is_floating_point() and name not in side.statistics)
             yield _observe(pair, variables, partial(torch.randn, generator=generator, dtype=torch.float64))
         return
     yield _observe(pair, samples.ones(side), partial(torch.ones, dtype=torch.float64))
