@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 from typing import Any
 
 import torch
@@ -49,11 +50,14 @@ class NotOneTensorError(Exception):
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep warnings and logs of torch's tracers to ourselves: what matters of them is raised as well."""
+    """Keep warnings, logs and prints of torch's tracers to ourselves: what matters of them is raised as well.
+
+    What the module prints goes the same way, since it is called several times.
+    """
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

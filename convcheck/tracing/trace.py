@@ -124,6 +124,7 @@ def trace(module: nn.Module, inputs: tuple[Tensor, ...]) -> Trace:
         captured = _tied(_captured(wide, wide_inputs), wide)
         _pin_dtypes(captured.graph)
         _spell_copies_out(captured.graph)
+        _fill_empty(captured.graph)
         _refuse(captured)
         placeholders = tuple(
             Placeholder(kind, name, value, _aliases(wide, name)) for kind, name, value in captured.placeholders
@@ -226,6 +227,18 @@ def _spell_copies_out(graph: fx.GraphModule) -> None:
         node.replace_all_uses_with(result)
         graph.graph.erase_node(node)
     graph.graph.eliminate_dead_code()
+    graph.recompile()
+
+
+def _fill_empty(graph: fx.GraphModule) -> None:
+    """Replace tensors that are made without values by zeros. A module that reads one does not give the same twice."""
+    aten = torch.ops.aten
+    kinds = (aten.empty, aten.empty_like, aten.new_empty, aten.empty_strided, aten.new_empty_strided, aten.empty_permuted)
+    for node in graph.graph.nodes:
+        if getattr(node.target, "overloadpacket", None) in kinds:
+            value = node.meta["val"]
+            node.target, node.args = aten.zeros.default, (list(value.shape),)
+            node.kwargs = {"dtype": value.dtype}
     graph.recompile()
 
 
