@@ -13,12 +13,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch.utils._pytree import tree_any, tree_map, tree_map_only
+from torch.export import default_decompositions
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._pytree import tree_any, tree_flatten, tree_map, tree_map_only, tree_unflatten
 
 from convcheck.rounding.precision import Arithmetic
 from convcheck.rounding.running_error import Computed, exactly
 from convcheck.tracing.errors import rules
-from convcheck.tracing.errors.call import Call, Unknown, constant
+from convcheck.tracing.errors.call import Call, Unknown, constant, values
 
 _DOUBLE = torch.finfo(torch.float64).eps / 2
 
@@ -60,11 +62,16 @@ class _Interpreter(fx.Interpreter):
     def run_node(self, n: fx.Node) -> Any:
         if n.op in ("placeholder", "get_attr"):
             tensor = super().run_node(n)
+            if isinstance(tensor, Computed):
+                return tensor
             if isinstance(tensor, Tensor) and tensor.is_floating_point():
                 return exactly(tensor) if n.op == "placeholder" else constant(tensor, self.unit)
             return tensor
         if n.op == "output":
             return super().run_node(n)
+        if not n.users:
+            # A check that a tracer left behind.
+            return None
         arguments, keywords = self.fetch_args_kwargs_from_env(n)
         if n.target is operator.getitem:
             chosen, place = arguments
@@ -77,16 +84,37 @@ class _Interpreter(fx.Interpreter):
 
     def _followed(self, n: fx.Node, arguments: Any, keywords: Any, unit: Arithmetic) -> Any:
         name = _name(n)
-        rule = self.rules.get(name)
-        if rule is None or tree_any(lambda x: isinstance(x, Unknown), (arguments, keywords)):
+        if tree_any(lambda x: isinstance(x, Unknown), (arguments, keywords)):
             raise NoErrorRule(name, n)
-        if unit.flushed and name not in _UNTOUCHED:
+        rule = self.rules.get(name)
+        if rule is None:
+            return self._taken_apart(n, arguments, keywords, unit)
+        if unit.flushed:
             arguments, keywords = tree_map_only(Computed, lambda x: _flushed(x, unit), (arguments, keywords))
         try:
             result = rule(Call(n.target, unit), *arguments, **keywords)
         except (NotImplementedError, TypeError) as error:
             raise NoErrorRule(name, n) from error
         return tree_map_only(Computed, _never_nan, result)
+
+    def _taken_apart(self, n: fx.Node, arguments: Any, keywords: Any, unit: Arithmetic) -> Any:
+        """Interpret an operator as the core operators that torch makes of it."""
+        leaves, tree = tree_flatten((arguments, keywords))
+        places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, (Tensor, Computed))]
+
+        def run(*tensors: Tensor) -> Any:
+            given = dict(zip(places, tensors, strict=True))
+            inner, named = tree_unflatten([given.get(place, leaf) for place, leaf in enumerate(leaves)], tree)
+            return n.target(*inner, **named)
+
+        tensors = [leaves[place] for place in places]
+        parts = make_fx(run, dict(default_decompositions()))(*values(tensors))
+        if any(part.target == n.target for part in parts.graph.nodes):
+            raise NoErrorRule(_name(n), n)
+        try:
+            return _Interpreter(parts, unit).run(*tensors)
+        except NoErrorRule as inner:
+            raise NoErrorRule(inner.name, n) from inner
 
     def _made(self, n: fx.Node, arguments: Any, keywords: Any, unit: Arithmetic) -> Any:
         """Return what an operator makes of whole numbers, booleans and numbers of the code."""
@@ -110,9 +138,6 @@ class _Interpreter(fx.Interpreter):
         return replace(
             self.unit, accumulator=wide, output=info.eps / 2, smallest=smallest, largest=info.max, normal=info.smallest_normal
         )
-
-
-_UNTOUCHED = frozenset()
 
 
 def _name(n: fx.Node) -> str:

@@ -58,7 +58,7 @@ def operand(number: Any, unit: Arithmetic) -> Computed:
     """Return a tensor, or a number of the code, as values with errors."""
     if isinstance(number, Computed):
         return number
-    return constant(torch.as_tensor(number), unit)
+    return constant(number if isinstance(number, Tensor) else torch.tensor(number, dtype=torch.float64), unit)
 
 
 def axes_of(axes: int | Sequence[int] | None, rank: int) -> tuple[int, ...]:

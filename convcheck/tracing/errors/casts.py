@@ -10,8 +10,9 @@ from convcheck.rounding.running_error import Computed, stored
 from convcheck.tracing.errors.call import Call, Rule, Unknown, constant
 
 
-def cast(call: Call, x: Computed, *_: Any, dtype: torch.dtype | None = None, **__: Any) -> Any:
+def cast(call: Call, x: Computed, *more: Any, dtype: torch.dtype | None = None, **_: Any) -> Any:
     """Store in another dtype of floats, whose arithmetic the call has; a whole number is one if no rounding decides."""
+    dtype = next((given for given in more if isinstance(given, torch.dtype)), dtype)
     if dtype is None or dtype.is_floating_point:
         if x.value.dtype == torch.bool:
             return Computed(x.value.double(), x.error)

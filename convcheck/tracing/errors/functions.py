@@ -151,9 +151,12 @@ def power(call: Call, x: Computed, exponent: Any) -> Any:
     else:
         grown = exponent * size ** (exponent - 1) * x.error
     result = _of(call, value, grown)
-    # Multiplying again and again, or exp(p log x), of which the argument is rounded.
-    more = (abs(exponent) + 2 * (abs(exponent) * x.value.abs().log().abs()).nan_to_num(0.0)) * call.unit.accumulator
-    return Computed(result.value, result.error + more * result.size())
+    # exp(p log x), of which the argument is rounded; or products, all of which the CPU stores.
+    logarithm = (x.value.abs().log().abs() * abs(exponent)).nan_to_num(0.0, 0.0)
+    more = 2 * call.unit.accumulator * (abs(exponent) + logarithm)
+    if exponent in (-2, 3):
+        more = more + 2 * call.unit.output
+    return Computed(result.value, result.error + more * result.size() + 2 * call.unit.underflow * x.size().clamp(min=1))
 
 
 def wave(function: Callable[[Tensor], Tensor]) -> Rule:

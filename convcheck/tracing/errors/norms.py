@@ -1,76 +1,96 @@
 """Normalisations, as one operator: computed in the accumulator and stored once.
 
-y = (x - mean) / sqrt(var + eps), and the root R is 1-Lipschitz in the norm of what is open: it is off by t, at most
-w / (R + sqrt(R^2 - w)) with w the error of the variance. So y is off by (e + e_mean + |y| t) / (R - t). Kernels compute
-x / R - mean / R, and round |x| / R and |mean| / R.
+y = (x - mean) / R with R = sqrt(var + eps), of a variance that is off by w. Then R is off by at most
+t = w / (R + r), where r = sqrt(max(var + eps - w, eps)) is the least that it may be, and y by (e + e_mean + |y| t) / r;
+and of n numbers none is farther from their mean than sqrt(n) times their deviation. Kernels compute x / R - mean / R,
+and round |x| / R and |mean| / R.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from convcheck.rounding.running_error import Computed
 from convcheck.tracing.errors.arithmetic import product
-from convcheck.tracing.errors.call import Call, Rule
+from convcheck.tracing.errors.call import Call, Rule, length
 from convcheck.tracing.errors.reductions import moments
 
+FEW = 8
+"""Roundings of x / R, mean / R, and their difference, with those of R: at most so many units of what is rounded."""
 
-def _normalised(
-    call: Call, x: Computed, middle: Computed, spread: Computed, eps: float, weight: Computed | None, bias: Computed | None
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and variance, and of how many numbers they are, where they are of these very numbers."""
+
+    mean: Computed
+    variance: Computed
+    terms: float = math.inf
+    stored: bool = False
+    """Whether a kernel may store mean and root in the dtype."""
+
+
+def normalised(
+    call: Call, x: Computed, known: Statistics, eps: float, weight: Computed | None, bias: Computed | None
 ) -> Computed:
-    """Return `(x - middle) / sqrt(spread + eps) * weight + bias`, stored once."""
-    unit = call.unit
-    square = spread.value + eps
-    root = square.sqrt()
-    least = (square - spread.error).clamp(min=0).sqrt()
-    change = torch.where(spread.error == 0, 0.0, spread.error / (root + least))
-    value = (x.value - middle.value) / root
-    error = (x.error + middle.error + value.abs() * change) / least
-    # Mean and root are rounded, and the two parts before they are subtracted.
-    parts = (x.size() + middle.size()) / least
-    normal = Computed(value, error + 8 * unit.accumulator * parts + unit.sum_underflow * (1 + parts))
+    """Return `(x - mean) / sqrt(var + eps) * weight + bias`, stored once."""
+    unit, unsure = call.unit, known.variance.error
+    square = known.variance.value + eps
+    root, least = square.sqrt(), (square - unsure).clamp(min=eps).sqrt()
+    value = (x.value - known.mean.value) / root
+    change = torch.where(unsure == 0, 0.0, unsure / (root + least))
+    error = (x.error + known.mean.error + value.abs() * change) / least
+    error = error.clamp(max=value.abs() + math.sqrt(known.terms)) if known.terms < math.inf else error
+    rounding = FEW * unit.accumulator + (2 * unit.output if known.stored else 0.0)
+    parts = (x.size() + known.mean.size()) / least
+    result = Computed(value, error + rounding * parts + (1 + 1 / least) * 2 * unit.sum_underflow)
     if weight is not None:
         parts = parts * weight.size()
-        scaled, grown = product(normal, weight, unit)
-        normal = Computed(scaled, grown + 4 * unit.accumulator * parts)
+        scaled, error = product(result, weight, unit)
+        result = Computed(scaled, error + 4 * unit.accumulator * parts)
     if bias is not None:
-        sum_error = normal.error + bias.error + unit.accumulator * (normal.size() + bias.size() + parts)
-        normal = Computed(normal.value + bias.value, sum_error)
-    return call.rounded(normal.value, normal.error)
+        rounding = 2 * unit.accumulator * (parts + bias.size())
+        result = Computed(result.value + bias.value, result.error + bias.error + rounding)
+    return call.rounded(result.value, result.error)
 
 
 def layer_norm(
-    call: Call, x: Computed, shape: Sequence[int], weight: Computed | None, bias: Computed | None, eps: float
-) -> tuple[Computed, ...]:
-    """Normalise the last axes; also returns mean and 1 / root, which are for gradients, without bounds."""
+    call: Call,
+    x: Computed,
+    shape: Sequence[int],
+    weight: Computed | None = None,
+    bias: Computed | None = None,
+    eps: float = 1e-5,
+    *_: Any,
+) -> Computed:
     axes = range(x.value.ndim - len(shape), x.value.ndim)
-    return (_normalised(call, x, *moments(x, axes, call), eps, weight, bias),)
+    return normalised(call, x, Statistics(*moments(x, axes, call), length(x.value, axes)), eps, weight, bias)
 
 
 def group_norm(
     call: Call,
     x: Computed,
-    weight: Computed | None,
-    bias: Computed | None,
-    batch: int,
-    channels: int,
-    _space: int,
     groups: int,
-    eps: float,
-) -> tuple[Computed, ...]:
-    shape = x.value.shape
+    weight: Computed | None = None,
+    bias: Computed | None = None,
+    eps: float = 1e-5,
+    *_: Any,
+) -> Computed:
+    batch, channels, *space = x.value.shape
     grouped = x.mapped(lambda t: t.reshape(batch, groups, -1))
-    per_channel = (batch, channels, *(1 for _ in shape[2:]))
+    per_channel = (batch, channels, *(1 for _ in space))
 
     def spread_out(statistic: Computed) -> Computed:
         return statistic.mapped(lambda t: t.repeat_interleave(channels // groups, 1).reshape(per_channel))
 
-    middle, spread = map(spread_out, moments(grouped, (2,), call))
-    return (_normalised(call, x, middle, spread, eps, *map(_along_channels(x), (weight, bias))),)
+    mean, variance = map(spread_out, moments(grouped, (2,), call))
+    known = Statistics(mean, variance, grouped.value.shape[2])
+    return normalised(call, x, known, eps, _along_channels(x, weight), _along_channels(x, bias))
 
 
 def batch_norm(
@@ -78,44 +98,61 @@ def batch_norm(
     x: Computed,
     weight: Computed | None,
     bias: Computed | None,
-    running_mean: Computed,
-    running_var: Computed,
+    mean: Computed | None,
+    variance: Computed | None,
+    training: bool,
     _momentum: float,
     eps: float,
-) -> tuple[Computed, ...]:
-    """Normalise by the statistics of training."""
-    channels = map(_along_channels(x), (weight, bias, running_mean, running_var))
-    weight, bias, middle, spread = channels
-    assert middle is not None
-    assert spread is not None
-    return (_normalised(call, x, middle, spread, eps, weight, bias),)
+    *_: Any,
+) -> Computed:
+    """Normalise by the statistics of training, or by those of the batch, which are stored."""
+    if training or mean is None or variance is None:
+        axes = [0, *range(2, x.value.ndim)]
+        known = Statistics(*moments(x, axes, call), length(x.value, axes), stored=True)
+    else:
+        running = (_along_channels(x, mean), _along_channels(x, variance))
+        assert running[0] is not None
+        assert running[1] is not None
+        known = Statistics(*running)
+    return normalised(call, x, known, eps, _along_channels(x, weight), _along_channels(x, bias))
 
 
 def instance_norm(
-    call: Call, x: Computed, weight: Computed | None, bias: Computed | None, training: bool, _momentum: float, eps: float
-) -> tuple[Computed, ...]:
-    """Normalise by the statistics of the batch, which an instance norm makes of every image's channel."""
-    assert training
-    axes = [0, *range(2, x.value.ndim)]
-    return (_normalised(call, x, *moments(x, axes, call), eps, *map(_along_channels(x), (weight, bias))),)
-
-
-def _along_channels(x: Computed) -> "object":
-    def spread(entries: Computed | None) -> Computed | None:
-        return entries and entries.mapped(lambda t: t.reshape(-1, *(1 for _ in x.value.shape[2:])))
-
-    return spread
-
-
-def root_mean_square_norm(
-    call: Call, x: Computed, shape: Sequence[int], weight: Computed | None = None, eps: float | None = None
+    call: Call,
+    x: Computed,
+    weight: Computed | None,
+    bias: Computed | None,
+    mean: Computed | None,
+    variance: Computed | None,
+    of_input: bool,
+    *settings: Any,
 ) -> Computed:
-    raise NotImplementedError
+    """Normalise every image's channel by its own statistics, which are stored."""
+    if not of_input:
+        return batch_norm(call, x, weight, bias, mean, variance, False, *settings)
+    axes = range(2, x.value.ndim)
+    known = Statistics(*moments(x, axes, call), length(x.value, axes), stored=True)
+    return normalised(call, x, known, settings[1], _along_channels(x, weight), _along_channels(x, bias))
+
+
+def _along_channels(x: Computed, entries: Computed | None) -> Computed | None:
+    if entries is None:
+        return None
+    return entries.mapped(lambda t: t.reshape(-1, *(1 for _ in x.value.shape[2:])))
 
 
 RULES: dict[str, Rule] = {
-    "native_layer_norm": layer_norm,
-    "native_group_norm": group_norm,
-    "_native_batch_norm_legit_no_training": batch_norm,
-    "_native_batch_norm_legit": instance_norm,
+    "layer_norm": layer_norm,
+    "group_norm": group_norm,
+    "batch_norm": batch_norm,
+    "instance_norm": instance_norm,
+    # Their further results are for gradients.
+    "native_layer_norm": lambda call, *given: (layer_norm(call, *given),),
+    "native_group_norm": lambda call, x, w, b, _n, _c, _s, groups, eps: (group_norm(call, x, groups, w, b, eps),),
+    "_native_batch_norm_legit": lambda call, x, w, b, training, *given: (
+        batch_norm(call, x, w, b, None, None, training, *given),
+    ),
+    "_native_batch_norm_legit_no_training": lambda call, x, w, b, mean, variance, *given: (
+        batch_norm(call, x, w, b, mean, variance, False, *given),
+    ),
 }
