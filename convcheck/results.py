@@ -60,6 +60,8 @@ class Kind(StrEnum):
     """How weights move, and what that means for training."""
     WEIGHTS = "weights"
     """Where the weights of the run come from, and what is left out of a module."""
+    CODE = "code"
+    """What the user's own code does beside computing an output."""
     STRENGTH = "strength"
     """What the case leaves untested."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
-from typing import Any
 
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
@@ -128,7 +127,9 @@ def known(claim: Claim) -> Result:
 def gather(claim: Claim, result: Result) -> Result:
     """Return the result with all evidence. Raises CannotRunError if torch cannot run a side."""
     pair = _pair(claim)
-    context = Context(claim, pair, replace(result, **_known_of(pair, claim.case)))
+    remarks = _findings(Kind.CODE, pair.graphs.remarks() if pair.graphs is not None else ())
+    result = replace(result, evidence=_evidence_of(pair, claim.case), notes=(*result.notes, *remarks))
+    context = Context(claim, pair, result)
     context = context.joined(weight_shapes.examine(context))
     for examine in MISFIT if context.result.reasons else EVIDENCE:
         context = context.joined(examine(context))
@@ -159,13 +160,13 @@ def _no_functions(case: Case) -> Iterator[str]:
                 yield from no_function(layer)
 
 
-def _known_of(pair: Pair, case: Case) -> dict[str, Any]:
-    """Return the fields of a result that say how a pair of the user's own is proved."""
+def _evidence_of(pair: Pair, case: Case) -> str | None:
+    """Return by what a pair of the user's own is proved; None for a rewrite."""
     if case.candidate is None:
-        return {}
+        return None
     if pair.black_box is not None:
-        return {"evidence": "black-box"}
-    return {"evidence": "exact" if pair.reference.degree is not None else "float64"}
+        return "black-box"
+    return "exact" if pair.reference.degree is not None else "float64"
 
 
 def _verdict(kinds: Set[Kind]) -> Verdict:
