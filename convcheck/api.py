@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, ParamSpec, TypeGuard, cast
 
 from convcheck.errors import ConvcheckError, did_you_mean, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape, parse_shapes
+from convcheck.layers.user_code import parse_user_code, untrusted
 from convcheck.sizes.patterns import Shape, parse_order
 from convcheck.sizes.relayouts import parse_relayout
 
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from convcheck.calculator.answers import Ranges
-    from convcheck.config.case import Tolerance, WeightFile
+    from convcheck.config.case import CodeLoader, Tolerance, WeightFile
     from convcheck.config.checks import DType
-    from convcheck.config.input_specs import InputSpec
     from convcheck.config.replacement import Replacement
     from convcheck.proof.real_weights import ModuleTensors
     from convcheck.results import Result
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-InputLike = Sequence[int] | Sequence[Sequence[int]] | str
+_WAY = "by convcheck.verify with trust=True"
+
+InputLike = Sequence[int] | Sequence[Sequence[int] | str] | str
 """A shape, or a list of shapes for an operation with several inputs."""
 
 
@@ -50,8 +52,9 @@ def verify(
     candidate: LayerLike | None = None,
     map: Mapping[str, str] | None = None,
     layout: str | None = None,
-    select: str | int | None = None,
+    select: int | str | None = None,
     train: bool = False,
+    trust: bool = False,
 ) -> Result:
     """Prove that `layer` and one rewrite of it, or your own `candidate`, compute the same on an input of shape `input`.
 
@@ -59,9 +62,11 @@ def verify(
         layer: as torch prints it, such as `Conv2d(3, 8, kernel_size=2, stride=2)`, or as a mapping with `op`; or a
             module of torch, which is read by its attributes, as it is in eval mode, and run on a probe: where it
             computes something else than they say, the verdict is `refused`. The numeric part is then on its own weights
-            and statistics; the result's notes describe them. It is left as it was.
+            and statistics; the result's notes describe them. It is left as it was. Or code, as
+            `path/to/file.py:name(args)` or `package.module:name(args)`, where you `trust` it.
         input: the input's shape, channels first, or a list of shapes where there are several inputs; small ones
-            are made up if it is left out.
+            are made up if it is left out. For code each may be a text such as `int 2,7`, `mask=bool 4,4` or
+            `inputs.safetensors:x`.
         rewrite: a name of the catalogue. It may be left out where just one holds for the layer.
         order: the order of the axes in a patch, such as `kh kw i`, for rewrites that have one.
         transplant: by reference parameter an einops pattern, and steps behind it such as `| flip kh`, in place of the
@@ -75,6 +80,9 @@ def verify(
         map: by the candidate's name for a parameter, its source: `weight: o i kh kw -> o (i kh kw)`, or `bias`;
             what is left out comes from the parameter of the same name.
         layout: how the candidate's output is laid out as that of `layer`, such as `b (h w) o -> b o h w, h=14`.
+        select: which output of code is compared, where there are several: its number in a tuple, or its name in a dict.
+        train: whether code is compared in training mode.
+        trust: whether code that is named as text may be imported and run.
 
     Raises:
         ConvcheckError: the layer, the shape, the rewrite or a pattern cannot be; or several rewrites hold; or a module
@@ -84,33 +92,35 @@ def verify(
     from convcheck.catalogue.catalogue import find, vocabulary
     from convcheck.catalogue.claims import claims_of
     from convcheck.config.case import Case
-    from convcheck.config.checks import check_device, check_dtype, check_seed
-    from convcheck.config.input_specs import parse_specs
+    from convcheck.config.checks import check_device, check_dtype, check_seed, check_select
+    from convcheck.config.input_specs import needless, parse_specs
     from convcheck.config.layout_checks import layout_problems
     from convcheck.config.replacement import replacement_problems
     from convcheck.proof.verification import verify as prove
+    from convcheck.user_code.sides import code_loader
 
     if not isinstance(rewrite, str):
         raise ConvcheckError(f"rewrite: {shown(rewrite)} is no name; write one, such as 'patchify-linear', or 'all'")
+    load_code = code_loader(trust=trust, way=_WAY)
     source: ModuleTensors | WeightFile | None = None
     if _is_module(layer):
         if weights is not None:
             raise ConvcheckError("weights: a module brings its own; leave them out, or write the layer as text")
         parsed, source = _module_side(layer, own=candidate is not None)
     else:
-        parsed = parse_layer(layer)
+        parsed = _read(layer, load_code)
         if weights is not None:
             source = _weight_file(weights, parsed)
     patterns = _mapping("transplant", transplant, "{'weight': 'o i kh kw -> o (i kh kw)'}")
-    own = _replacement(candidate, map, layout)
-    specs: tuple[InputSpec, ...] = ()
-    if parsed.IS_USER_CODE or (own is not None and own.layer.IS_USER_CODE):
-        if input is None:
-            raise ConvcheckError("input: code of your own does not say what it takes; name its shape")
-        specs = parse_specs(input)
-        shapes = tuple(spec.shape for spec in specs)
-    else:
-        shapes = parse_shapes(input) if input is not None else parsed.example_inputs()
+    own = _replacement(candidate, map, layout, load_code)
+    has_code = parsed.IS_USER_CODE or (own is not None and own.layer.IS_USER_CODE)
+    specs = parse_specs(input) if input is not None else ()
+    which = None if select is None else check_select(select)
+    if has_code and (candidate is None or not specs):
+        raise ConvcheckError("code is compared with a `candidate`, and does not say what `input` it takes; give both")
+    if needs := [] if has_code else [f"{key}: {text}" for key, text in needless(specs, which, train=train)]:
+        raise ConvcheckError("; ".join(needs))
+    shapes = tuple(spec.shape for spec in specs) or parsed.example_inputs()
     if not parsed.IS_USER_CODE:
         accept(parsed, shapes)
     if rewrite != "all":
@@ -129,8 +139,8 @@ def verify(
         tolerance=_tolerance(tolerance),
         strict=strict,
         candidate=own,
-        input_specs=specs,
-        select=select,
+        input_specs=specs if has_code else (),
+        select=which,
         train=train,
     )
     if case.candidate is not None and (rewrite != "all" or order is not None or transplant):
@@ -147,8 +157,11 @@ def verify(
     return prove(claims[0])
 
 
-def _replacement(candidate: LayerLike | None, map: Mapping[str, str] | None, layout: str | None) -> Replacement | None:
+def _replacement(
+    candidate: LayerLike | None, map: Mapping[str, str] | None, layout: str | None, load_code: CodeLoader
+) -> Replacement | None:
     from convcheck.config.replacement import Replacement, parse_layout, parse_source
+    from convcheck.user_code.sides import layer_of_module
 
     written = _mapping("map", map, "{'weight': 'weight: o i kh kw -> o (i kh kw)'}")
     if candidate is None:
@@ -156,7 +169,8 @@ def _replacement(candidate: LayerLike | None, map: Mapping[str, str] | None, lay
             raise ConvcheckError("map and layout are about a candidate, and there is none")
         return None
     sources = {name: parse_source(text) for name, text in written.items()}
-    return Replacement(_own_side(candidate), sources, parse_layout(layout) if layout is not None else None)
+    side = layer_of_module(candidate) if _is_module(candidate) else _read(candidate, load_code)
+    return Replacement(side, sources, parse_layout(layout) if layout is not None else None)
 
 
 def _is_module(layer: object) -> TypeGuard[nn.Module]:
@@ -165,25 +179,13 @@ def _is_module(layer: object) -> TypeGuard[nn.Module]:
     return torch is not None and isinstance(layer, torch.nn.Module)
 
 
-def _read(layer: LayerLike) -> Layer:
+def _read(layer: LayerLike, load_code: CodeLoader | None = None) -> Layer:
     if not _is_module(layer):
-        return parse_layer(layer)
+        code = parse_user_code(layer)
+        return parse_layer(layer) if code is None else (load_code or untrusted(_WAY))(code)
     from convcheck.sides.describe import describe
 
     return describe(layer)
-
-
-def _own_side(layer: LayerLike) -> Layer:
-    """Return one of two sides of the user's own: a layer, or a module that need not be one."""
-    try:
-        return _read(layer)
-    except ConvcheckError:
-        if not _is_module(layer):
-            raise
-        from convcheck.user_code.user_module import UserModule
-
-        name = type(layer).__name__
-        return UserModule(name, layer, f"{name}(...)")
 
 
 def _module_side(module: nn.Module, *, own: bool) -> tuple[Layer, ModuleTensors | None]:
@@ -191,13 +193,17 @@ def _module_side(module: nn.Module, *, own: bool) -> tuple[Layer, ModuleTensors 
 
     Beside a candidate of the user's `own` it may be any module, which keeps its weights itself.
     """
-    if own and (side := _own_side(module)).IS_USER_CODE:
-        return side, None
     from convcheck.proof.real_weights import SAVED, ModuleTensors
     from convcheck.sides.module_probe import departures
     from convcheck.sides.read_weights import read_weights
+    from convcheck.user_code.sides import layer_of_module
 
-    weights = read_weights(module)
+    try:
+        weights = read_weights(module)
+    except ConvcheckError:
+        if not own:
+            raise
+        return layer_of_module(module), None
     origin = (
         f"weights: the module's own; convcheck.save_weights(module, {SAVED!r}) writes them for the command that "
         "repeats this"
@@ -240,22 +246,9 @@ def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:
         raise ConvcheckError(f"{shown(module)} is no module of torch, and has no weights")
     if not isinstance(path, str | PathLike):
         raise ConvcheckError(f"{shown(path)} is no path; it must be a text, such as 'module.safetensors'")
-    from convcheck.sides.read_weights import read_weights
+    from convcheck.proof.real_weights import write_weights
 
-    try:
-        from safetensors import SafetensorError
-        from safetensors.torch import save_file
-    except ImportError:
-        raise ConvcheckError("files of weights are written by safetensors: pip install 'convcheck[weights]'") from None
-    # Tensors that share memory are no plain file.
-    tensors = {name: tensor.cpu().clone().contiguous() for name, tensor in read_weights(module).tensors.items()}
-    try:
-        # Python says why a file cannot be written, and safetensors where it tried to.
-        Path(path).open("ab").close()
-        save_file(tensors, path)
-    except (OSError, ValueError, SafetensorError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ConvcheckError(f"{shown(str(path))} cannot be written: {why}") from None
+    write_weights(module, path)
 
 
 def _tolerance(given: object) -> Tolerance | None:

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convcheck.errors import UsageError, shown
-from convcheck.layers.user_code import UserCode
 
 if TYPE_CHECKING:
     from convcheck.config.case import Case, CodeLoader
-    from convcheck.layers import Layer
 
 _OWN = "Your own candidate"
 
@@ -73,18 +71,6 @@ Train = Annotated[
     bool,
     typer.Option("--train", help="Compare your own code in training mode. Default: eval mode.", rich_help_panel=_OWN),
 ]
-
-
-def code_loader(trust: bool) -> CodeLoader:
-    """Return what makes a layer of code, and imports torch for it; without trust, what refuses all code."""
-    from convcheck.config.case import UNTRUSTED
-
-    def load(code: UserCode) -> Layer:
-        from convcheck.sides.code_side import layer_of
-
-        return layer_of(code)
-
-    return load if trust else UNTRUSTED
 
 
 def with_choices(cases: Sequence[Case], select: str | None, train: bool) -> list[Case]:

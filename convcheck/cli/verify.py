@@ -9,7 +9,7 @@ import typer
 
 from convcheck.cli import console, exit_codes, options, own_code, targets
 from convcheck.errors import UsageError
-from convcheck.layers.user_code import is_code
+from convcheck.layers.user_code import WAY_OF_TRUST, is_code
 
 if TYPE_CHECKING:
     from convcheck.results import Report
@@ -50,12 +50,13 @@ def verify(
     from convcheck.cli.printer import make_printer
     from convcheck.proof.devices import check_devices
     from convcheck.proof.memory import check_possible
+    from convcheck.user_code.sides import code_loader
 
     options_given: dict[str, Any] = {"dtype": dtype, "device": device, "seed": seed, "strict": strict or None}
     overrides = {field: value for field, value in options_given.items() if value is not None}
     if not quiet:
         targets.hint_shipped(target, "proved")
-    load_code = own_code.code_loader(trust)
+    load_code = code_loader(trust=trust, way=WAY_OF_TRUST)
     parsed = targets.parse_targets(target, load_code)
     has_code = any(is_code(word) for word in (*(target or ()), candidate))
     if has_code and candidate is None:

@@ -11,7 +11,7 @@ from convcheck.config.checks import DType
 from convcheck.config.input_specs import InputSpec
 from convcheck.config.replacement import Replacement
 from convcheck.layers import Layer, parse_layer
-from convcheck.layers.user_code import UserCode, parse_user_code, untrusted
+from convcheck.layers.user_code import WAY_OF_TRUST, UserCode, parse_user_code, untrusted
 from convcheck.results import Sides, Verdict
 from convcheck.sizes.patterns import Group, Shape, Shapes
 from convcheck.sizes.relayouts import Relayout
@@ -125,7 +125,7 @@ def parse_side(value: object, load_code: CodeLoader, folder: Path = Path()) -> L
     return parse_layer(value) if code is None else load_code(code.within(folder))
 
 
-UNTRUSTED: CodeLoader = untrusted("by verify with --trust on the command line; a config cannot give it to itself")
+UNTRUSTED: CodeLoader = untrusted(WAY_OF_TRUST)
 
 
 @dataclass(frozen=True)

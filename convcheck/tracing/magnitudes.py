@@ -112,5 +112,3 @@ class _Absolute(fx.Interpreter):
 def _is_whole(n: fx.Node) -> bool:
     value = n.meta.get("val")
     return isinstance(value, Tensor) and not value.is_floating_point() and not value.is_complex()
-
-

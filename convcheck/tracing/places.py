@@ -12,12 +12,13 @@ import einops
 import torch
 from torch import fx
 
-import convcheck
-
 _FRAME = re.compile(r'File "(.+?)", line (\d+)')
 """A frame as Python writes it into a traceback, and torch into `node.meta["stack_trace"]`."""
 
-_LIBRARIES = tuple(f"{Path(str(package.__file__)).parent}/" for package in (torch, einops, convcheck))
+_LIBRARIES = (
+    *(f"{Path(str(package.__file__)).parent}/" for package in (torch, einops)),
+    f"{Path(__file__).parents[1]}/",
+)
 
 
 def place_of_node(node: fx.Node) -> str | None:

@@ -136,7 +136,12 @@ class _Interpreter(fx.Interpreter):
         wide = max(self.unit.accumulator, torch.finfo(torch.float32).eps / 2)
         smallest = info.smallest_normal * info.eps
         return replace(
-            self.unit, accumulator=wide, output=info.eps / 2, smallest=smallest, largest=info.max, normal=info.smallest_normal
+            self.unit,
+            accumulator=wide,
+            output=info.eps / 2,
+            smallest=smallest,
+            largest=info.max,
+            normal=info.smallest_normal,
         )
 
 

@@ -1,4 +1,4 @@
-"""A torch module of the user's own as a layer. What it computes is not known from its name, so it is run to be asked."""
+"""A torch module of the user's own as a layer: what it computes is not known from its name, so it is run."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def _part(output: Any, select: str | None) -> Any:
     """Return the part of a tuple or mapping that is meant: by its name or number, or the only one there is."""
     numbered = list(output.values() if hasattr(output, "values") else output if isinstance(output, Sequence) else ())
     names = list(map(str, output.keys() if hasattr(output, "keys") else getattr(output, "_fields", ())))
-    parts = {**dict(zip(map(str, range(len(numbered))), numbered, strict=True)), **dict(zip(names, numbered))}
+    parts = {**{str(number): part for number, part in enumerate(numbered)}, **dict(zip(names, numbered, strict=False))}
     if select is None and len(numbered) == 1:
         return numbered[0]
     if select not in parts:

@@ -96,7 +96,7 @@ REFUSALS = {
     "folder.py:Net": "folder.py is a folder; name a file in it",
     "net.py:Nett()": "Nett is not there; did you mean 'Net'?",
     "net.py:Outer.Iner()": "Iner is not there; did you mean 'Inner'?",
-    "net.py:make": "net.py:make: make is called only where it says so; write net.py:make()",
+    "net.py:make": "net.py:make: make is a function, which is called where parentheses say so; write net.py:make()",
     "net.py:built(3)": "built is a module already; write it without parentheses",
     "net.py:number": "number is of type int, and no class, function or torch.nn.Module",
     "net.py:Outer()": "net.py:Outer() is of type Outer, and no torch.nn.Module",

@@ -25,7 +25,9 @@ def rules() -> Mapping[str, Rule]:
     """Return the rules of all families by the names of their operators, such as `add`."""
     found: dict[str, Rule] = {}
     for file in sorted(Path(__file__).parent.glob("*.py")):
-        family: dict[str, Rule] = getattr(import_module(f"{__name__}.{file.stem}"), "RULES", {}) if file.stem != "__init__" else {}
+        family: dict[str, Rule] = (
+            getattr(import_module(f"{__name__}.{file.stem}"), "RULES", {}) if file.stem != "__init__" else {}
+        )
         if twice := found.keys() & family.keys():
             raise AssertionError(f"two rules for {sorted(twice)}")
         found |= family

@@ -78,7 +78,7 @@ def smallest(call: Call, x: Computed, dim: int | Sequence[int] | None = None, ke
 def _extreme(call: Call, x: Computed, dim: Any, keepdim: bool, choose: Any) -> Any:
     axes = axes_of(dim, x.value.ndim)
     chosen = Computed(choose(x.value, axes, keepdim), x.error.amax(axes, keepdim))
-    return chosen if "a" == str(call.operator).split(".")[1][0] or dim is None else (chosen, Unknown())
+    return chosen if str(call.operator).split(".")[1][0] == "a" or dim is None else (chosen, Unknown())
 
 
 def pooled(call: Call, x: Computed, *settings: Any) -> tuple[Computed, Unknown]:
@@ -111,8 +111,13 @@ RULES: dict[str, Rule] = {
     "amax": largest,
     "amin": smallest,
     **dict.fromkeys(
-        """max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool2d adaptive_max_pool3d
-        max_pool1d_with_indices""".split(),
+        [
+            "max_pool2d_with_indices",
+            "max_pool3d_with_indices",
+            "adaptive_max_pool2d",
+            "adaptive_max_pool3d",
+            "max_pool1d_with_indices",
+        ],
         pooled,
     ),
     **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool3d"), pooled_alone),

@@ -43,7 +43,7 @@ def _rows(weight: Tensor, indices: Tensor, *_: Any, **__: Any) -> Tensor:
 
 OPERATORS = {
     "embedding": Operator(_taken, _rows, plain=_PLAIN),
-    **dict.fromkeys("index index_select gather take take_along_dim".split(), Operator(_taken, plain=_PLAIN)),
+    **dict.fromkeys(["index", "index_select", "gather", "take", "take_along_dim"], Operator(_taken, plain=_PLAIN)),
     **dict.fromkeys(("_unsafe_index", "masked_select"), Operator(_taken, plain=_PLAIN)),
     "where": _written("self", "other"),
     "masked_fill": _written("self", "value"),
