@@ -3,7 +3,7 @@
 The graph is computed with absolute values: differences become sums, constants lose their signs, and no sum cancels.
 Every value is then a bound of the same value, and of all partial sums of it, at numbers of these magnitudes. The graph
 that is left has no negative derivative, so with a cotangent of ones its gradients bound all gradients, likewise.
-Indices count as if they were all the same, so that whatever they are, no more gradients meet in one place.
+Indices and masks that are inputs may be any: as many gradients meet in one place as could.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor, fx
 from convcheck.tracing.constants import constants_of, tensors_of
 from convcheck.tracing.facts import Facts
 from convcheck.tracing.operators import name_of, operators
-from convcheck.tracing.reading import bind
+from convcheck.tracing.reading import Operator, bind
 from convcheck.tracing.trace import Trace
 
 
@@ -73,9 +73,14 @@ class _Absolute(fx.Interpreter):
             return super().run_node(n)
         if n in self._constants:
             if n.op == "placeholder":
+<<<<<<< HEAD
                 # What is handed over for it is passed over.
                 next(self.args_iter)
             # A constant, or what only makes a constant, has its sign until it meets a variable.
+=======
+                super().run_node(n)
+            # A constant has its sign until it meets a variable.
+>>>>>>> t-trace
             return self._constants[n]
         result = super().run_node(n) if n.op == "placeholder" or name_of(n) == "getitem" else self._absolute(n)
         self.met += [one for one in tensors_of(result) if one.is_floating_point()]
@@ -91,13 +96,20 @@ class _Absolute(fx.Interpreter):
         values = {
             key: self._value(value, plain=key in rule.plain, scalar=key in rule.scalars) for key, value in bound.items()
         }
-        if rule.absolute is not None:
-            given = n.target._schema.arguments  # type: ignore[union-attr]  # an operator of torch's has one
-            positional = [values[one.name] for one in given if one.name in values and not one.kwarg_only]
-            named = {one.name: values[one.name] for one in given if one.name in values and one.kwarg_only}
-            return rule.absolute(*positional, **named)
-        target: Any = n.target
-        return target(**values) if "self" not in values else target(values.pop("self"), **values)
+        given = n.target._schema.arguments  # type: ignore[union-attr]  # an operator of torch's has one
+        positional = [values[one.name] for one in given if one.name in values and not one.kwarg_only]
+        named = {one.name: values[one.name] for one in given if one.name in values and one.kwarg_only}
+        target: Any = n.target if rule.absolute is None else rule.absolute
+        result = target(*positional, **named)
+        if rule.varying is not None and not all(one in self._constants for one in self._plain(bound, rule)):
+            return rule.varying(result, values)
+        return result
+
+    @staticmethod
+    def _plain(bound: Mapping[str, Any], rule: Operator) -> list[fx.Node]:
+        """Return the nodes that say where, or whether."""
+        arguments = [bound[name] for name in rule.plain if name in bound]
+        return [one for item in arguments for one in (item if isinstance(item, (list, tuple)) else [item]) if one is not None]
 
     def _value(self, value: Any, *, plain: bool, scalar: bool) -> Any:
         """Return an argument, absolute unless it says where."""

@@ -85,12 +85,15 @@ class Operator:
 
     `absolute` takes the operator's own arguments, and is the operator itself where it is None. `scalars` are the
     arguments that are numbers and take part as such; `plain` those tensors that say where or whether, not how much.
+    `varying` takes the result and all arguments by name where one of the plain ones is no constant, and returns what
+    bounds the result whatever it is.
     """
 
     read: Reader
     absolute: Callable[..., Any] | None = None
     scalars: tuple[str, ...] = ()
     plain: tuple[str, ...] = ()
+    varying: Callable[[Tensor, Mapping[str, Any]], Tensor] | None = None
 
 
 def bind(node: fx.Node, value_of: Callable[[fx.Node], Any]) -> dict[str, Any]:

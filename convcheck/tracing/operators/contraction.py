@@ -18,11 +18,22 @@ def _scaled(call: Call) -> Known:
     return summed(multiplied(term, beta), multiplied(*factors, alpha))
 
 
+def _bilinear(call: Call) -> Known:
+    tensors = call.tensors
+    return summed(multiplied(*tensors[:3]), *tensors[3:])
+
+
+def _backward(call: Call) -> Known:
+    """Read the gradients of a convolution: those of its output times the weight, and times the input."""
+    return multiplied(call.known("grad_output"), summed(call.known("input"), call.known("weight")))
+
+
 _PRODUCT = Operator(product)
 _WITH_BIAS = Operator(_with_bias)
 _SCALED = Operator(_scaled, scalars=("alpha", "beta"))
 
 OPERATORS = {
+<<<<<<< HEAD
     **dict.fromkeys(
         ["matmul", "mm", "bmm", "mv", "dot", "vdot", "inner", "linalg_vecdot", "einsum", "kron", "chain_matmul"],
         _PRODUCT,
@@ -32,9 +43,14 @@ OPERATORS = {
     **dict.fromkeys(["conv_transpose1d", "conv_transpose2d", "conv_transpose3d"], _WITH_BIAS),
     **dict.fromkeys(["bilinear"], Operator(lambda call: _bilinear(call))),
     **dict.fromkeys(["addmm", "addbmm", "baddbmm", "addmv", "addr", "sspaddmm"], _SCALED),
+=======
+    **dict.fromkeys("matmul mm bmm mv dot vdot inner linalg_vecdot einsum kron chain_matmul".split(), _PRODUCT),
+    **dict.fromkeys("linalg_multi_dot tensordot".split(), _PRODUCT),
+    **dict.fromkeys("linear convolution _convolution conv1d conv2d conv3d".split(), _WITH_BIAS),
+    **dict.fromkeys("conv_transpose1d conv_transpose2d conv_transpose3d".split(), _WITH_BIAS),
+    "bilinear": Operator(_bilinear),
+    "convolution_backward": Operator(_backward),
+    **dict.fromkeys("addmm addbmm baddbmm addmv addr sspaddmm".split(), _SCALED),
+>>>>>>> t-trace
 }
 
-
-def _bilinear(call: Call) -> Known:
-    tensors = call.tensors
-    return summed(multiplied(*tensors[:3]), *tensors[3:])

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from convcheck.tracing.reading import Call, Known, Operator, first_moved, limited, multiplied, number, summed
 
 
-def _written(*names: str) -> Operator:
-    """Return an operator that writes one tensor into another; other tensors say where."""
+_PLAIN = ("index", "indices", "mask", "condition")
+
+
+def _taken(call: Call) -> Known:
+    return limited(first_moved(call))
+
+
+def _joined(*names: str) -> Callable[[Call], Known]:
+    """Return a reader of an operator that writes one of these tensors or numbers into another, or chooses of them."""
 
     def read(call: Call) -> Known:
         return summed(*(call.known(name) for name in names))
 
-    return Operator(read, scalars=("value", "self", "other"), plain=_PLAIN)
-
-
-_PLAIN = ("index", "indices", "mask", "condition")
+    return read
 
 
 def _scaled_add(call: Call) -> Known:
@@ -26,37 +32,52 @@ def _scaled_add(call: Call) -> Known:
     return summed(call.known("self"), multiplied(call.known("source"), alpha))
 
 
-def _sharp(values: Tensor, largest: Tensor, total: Tensor) -> Tensor:
-    """Return `largest` in the shape of `values`, with the gradient of `total`: as if every index were the same."""
-    spread = total - total.detach() + largest
-    return spread.expand_as(values)
+def _any_row(values: Tensor, given: Mapping[str, Any]) -> Tensor:
+    return _repeated(values, given["weight"].amax(0), given["weight"].sum(0))
 
 
-def _taken(call: Call) -> Known:
-    return limited(first_moved(call))
+def _any_entry(values: Tensor, given: Mapping[str, Any]) -> Tensor:
+    return _repeated(values, given["self"].amax(), given["self"].sum())
 
 
-def _rows(weight: Tensor, indices: Tensor, *_: Any, **__: Any) -> Tensor:
-    values = weight[indices]
-    return _sharp(values, weight.amax(0), weight.sum(0))
+def _repeated(values: Tensor, largest: Tensor, total: Tensor) -> Tensor:
+    """Return `largest` in the shape of `values`, with the gradient of `total`: whatever is taken, and however often."""
+    return (total - total.detach() + largest.detach()).expand_as(values)
 
+
+def _any_choice(values: Tensor, given: Mapping[str, Any]) -> Tensor:
+    """Return the sum of both that there are to choose from."""
+    both: Tensor = given["self"] + (given["other"] if "other" in given else given["value"])
+    return both.expand_as(values)
+
+
+def _any_place(values: Tensor, given: Mapping[str, Any]) -> Tensor:
+    """Return the sum of all that could land in one place."""
+    numbers = [torch.as_tensor(one) for one in given.values() if isinstance(one, Tensor) and one.is_floating_point()]
+    numbers += [torch.as_tensor(abs(given["value"]))] if isinstance(given.get("value"), (int, float)) else []
+    return torch.stack([one.sum() * abs(given.get("alpha", 1)) for one in numbers]).sum().expand_as(values)
+
+
+def _choosing(*names: str) -> Operator:
+    return Operator(_joined(*names), scalars=("self", "other", "value"), plain=_PLAIN, varying=_any_choice)
+
+
+def _placing(read: Callable[[Call], Known]) -> Operator:
+    return Operator(read, scalars=("value", "alpha"), plain=_PLAIN, varying=_any_place)
+
+
+_TAKING = Operator(_taken, plain=_PLAIN, varying=_any_entry)
 
 OPERATORS = {
-    "embedding": Operator(_taken, _rows, plain=_PLAIN),
-    **dict.fromkeys(["index", "index_select", "gather", "take", "take_along_dim"], Operator(_taken, plain=_PLAIN)),
-    **dict.fromkeys(("_unsafe_index", "masked_select"), Operator(_taken, plain=_PLAIN)),
-    "where": _written("self", "other"),
-    "masked_fill": _written("self", "value"),
-    "masked_scatter": _written("self", "source"),
-    "scatter": Operator(
-        lambda call: summed(call.known("self"), call.known("src"), call.known("value")),
-        scalars=("value",),
-        plain=_PLAIN,
-    ),
-    "scatter_add": _written("self", "src"),
-    "index_put": _written("self", "values"),
-    "_unsafe_index_put": _written("self", "values"),
-    "index_copy": _written("self", "source"),
-    "index_fill": _written("self", "value"),
-    "index_add": Operator(_scaled_add, scalars=("alpha",), plain=_PLAIN),
+    "embedding": Operator(_taken, plain=_PLAIN, varying=_any_row),
+    **dict.fromkeys("index index_select gather take take_along_dim".split(), _TAKING),
+    "where": _choosing("self", "other"),
+    "masked_fill": _choosing("self", "value"),
+    "masked_scatter": _placing(_joined("self", "source")),
+    "scatter": _placing(_joined("self", "src", "value")),
+    "scatter_add": _placing(_joined("self", "src")),
+    **dict.fromkeys(("index_put", "_unsafe_index_put"), _placing(_joined("self", "values"))),
+    "index_copy": _placing(_joined("self", "source")),
+    "index_fill": _placing(_joined("self", "value")),
+    "index_add": _placing(_scaled_add),
 }

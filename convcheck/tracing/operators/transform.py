@@ -9,4 +9,7 @@ def _transformed(call: Call) -> Known:
     return inexact(first_moved(call), "is a transform, whose constants are roots of unity")
 
 
-OPERATORS = dict.fromkeys(("_fft_r2c", "_fft_c2r", "_fft_c2c", "fft_fft", "fft_ifft"), Operator(_transformed))
+_NAMES = ["_fft_r2c", "_fft_c2r", "_fft_c2c"]
+_NAMES += [f"fft_{kind}fft{axes}" for kind in ("", "i", "r", "ir", "h", "ih") for axes in ("", "2", "n")]
+
+OPERATORS = dict.fromkeys(_NAMES, Operator(_transformed))

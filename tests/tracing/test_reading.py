@@ -1,0 +1,139 @@
+"""Laws of what is read off a trace: values, degree, bits and magnitudes, for every operator that can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor, fx
+
+from convcheck.tracing.constants import tensors_of
+from convcheck.tracing.facts import Facts, facts_of
+from convcheck.tracing.magnitudes import magnitudes
+from convcheck.tracing.reading import binary_digits
+from convcheck.tracing.trace import Trace, trace
+from tests.tracing.programs import PROGRAMS, Program
+
+MAGNITUDE = 3
+
+
+@cache
+def traced(name: str) -> Trace:
+    program = PROGRAMS[name]
+    return trace(program.module(), (*(torch.randn(shape) for shape in program.shapes), *program.given))
+
+
+@cache
+def facts(name: str) -> Facts:
+    return facts_of(traced(name))
+
+
+def whole(program: Program, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Draw whole numbers that are not zero, so that no draw hides what multiplies them."""
+    drawn = (torch.randint(1, MAGNITUDE + 1, shape, generator=generator).double() for shape in program.shapes)
+    signs = (torch.randint(0, 2, shape, generator=generator) * 2 - 1 for shape in program.shapes)
+    return tuple(number * sign for number, sign in zip(drawn, signs, strict=True))
+
+
+def run(name: str, numbers: tuple[Tensor, ...]) -> Tensor:
+    one = traced(name)
+    output: Tensor = one.graph(*one.arguments((*numbers, *PROGRAMS[name].given), {}))
+    return output
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_trace_is_its_program_on_other_numbers(name: str, generator: torch.Generator) -> None:
+    program = PROGRAMS[name]
+    numbers = whole(program, generator)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    expected = program.function(*(one.clone() for one in numbers), *program.given)
+    torch.set_default_dtype(before)
+    assert torch.equal(run(name, numbers), expected)
+
+
+def differences(name: str, numbers: tuple[Tensor, ...], order: int) -> Iterator[list[Fraction]]:
+    """Yield, for several outputs f, the divided differences of `f(t * numbers)` in t, up to an order."""
+    places = [2**step for step in range(order + 1)]
+    values = [run(name, tuple(one * place for one in numbers)).detach().flatten() for place in places]
+    for entry in range(values[0].numel()):
+        column = [Fraction(float(one[entry])) for one in values]
+        results = [column[0]]
+        for step in range(1, order + 1):
+            column = [
+                (after - before) / (places[number + step] - places[number])
+                for number, (before, after) in enumerate(zip(column, column[1:], strict=False))
+            ]
+            results.append(column[0])
+        yield results
+
+
+def degree_is_right(name: str, generator: torch.Generator) -> bool:
+    degree = facts(name).degree
+    assert degree is not None
+    rows = list(differences(name, whole(PROGRAMS[name], generator), degree + 1))
+    return any(row[degree] for row in rows) and not any(row[degree + 1] for row in rows)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_degree_is_that_of_the_polynomial(name: str, generator: torch.Generator) -> None:
+    assert degree_is_right(name, generator)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_outputs_and_gradients_have_the_bits_that_are_read_and_no_more(name: str, generator: torch.Generator) -> None:
+    numbers = tuple(one.requires_grad_() for one in whole(PROGRAMS[name], generator))
+    output = run(name, numbers)
+    gradients = torch.autograd.grad(output, numbers, torch.ones_like(output), materialize_grads=True)
+    digits = [binary_digits(one) for one in (output, *gradients)]
+    assert max(one for one in digits if one is not None) == facts(name).bits
+
+
+class Recording(fx.Interpreter):
+    """Runs a graph, and collects the results of all operators that gradients go through."""
+
+    def run_node(self, n: fx.Node) -> object:
+        if not hasattr(self, "met"):
+            self.met: list[Tensor] = []
+        result = super().run_node(n)
+        self.met += [one for one in tensors_of(result) if one.requires_grad and not one.is_complex()]
+        return result
+
+
+def largest(name: str, numbers: tuple[Tensor, ...], cotangent: Tensor) -> tuple[float, float]:
+    """Return the largest result and the largest gradient of a run."""
+    one, leaves = traced(name), tuple(number.clone().requires_grad_() for number in numbers)
+    recording = Recording(one.graph)
+    output = recording.run(*one.arguments((*leaves, *PROGRAMS[name].given), {}))
+    gradients = torch.autograd.grad(output, recording.met, cotangent, allow_unused=True, materialize_grads=True)
+    return tuple(max(float(x.detach().abs().max()) for x in tensors) for tensors in (recording.met, gradients))  # type: ignore[return-value]
+
+
+REAL = [name for name in PROGRAMS if name != "complex"]
+
+
+def bound(name: str, numbers: tuple[Tensor, ...]) -> tuple[float, float]:
+    result = magnitudes(traced(name), facts(name), (*numbers, *PROGRAMS[name].given), {})
+    return result.forward, result.backward
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_no_signs_exceed_the_magnitudes_and_positive_numbers_reach_them(name: str, generator: torch.Generator) -> None:
+    program = PROGRAMS[name]
+    output = run(name, tuple(torch.ones(shape, dtype=torch.float64) for shape in program.shapes))
+    for _ in range(3):
+        numbers = whole(program, generator)
+        signs = torch.randint(0, 2, output.shape, generator=generator).double() * 2 - 1
+        bounds = bound(name, numbers)
+        assert all(met <= most for met, most in zip(largest(name, numbers, signs), bounds, strict=True))
+        if not program.loose:
+            positive = largest(name, tuple(one.abs() for one in numbers), torch.ones_like(output))
+            assert positive == bounds
