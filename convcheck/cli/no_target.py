@@ -80,5 +80,5 @@ def _beside(path: Path) -> str:
         }
     except (OSError, ValueError):
         return ""
-    near = difflib.get_close_matches(path.stem[:100], names, n=1)
+    near = difflib.get_close_matches(path.stem, names)
     return names[near[0]] if near else ""

@@ -101,7 +101,11 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], stacks: Seq
         numbers = all(columns[index].number for index in stack)
         table.add_column(header, justify="right" if numbers else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(Text("\n").join(cell(row[index]) for index in stack) for stack in stacks))
+        stacked = [Text("\n").join(cell(row[index]) for index in stack) for stack in stacks]
+        for text in stacked:
+            # Empty cells below the last one would be lines of nothing.
+            text.rstrip()
+        table.add_row(*stacked)
     return table
 
 

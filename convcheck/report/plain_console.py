@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
+from rich.segment import Segment, SegmentLines
 from rich.text import Text
 
 UNLIMITED = 100_000
@@ -34,9 +35,19 @@ def prose(text: Text, *, indent: int) -> Padding:
 
 
 def print_all(console: Console, renderables: Iterable[RenderableType]) -> None:
-    """Print renderables one by one; text is broken between words."""
+    """Print renderables one by one; text is broken between words, and no line ends in blanks, as rich's grids do."""
     for renderable in renderables:
-        console.print(renderable, soft_wrap=isinstance(renderable, Verbatim))
+        if isinstance(renderable, Verbatim):
+            console.print(renderable, soft_wrap=True)
+        else:
+            lines = map(_trimmed, console.render_lines(renderable, pad=False))
+            console.print(SegmentLines(lines, new_lines=True), end="")
+
+
+def _trimmed(line: list[Segment]) -> list[Segment]:
+    while line and not (text := line[-1].text.rstrip(" ")):
+        line.pop()
+    return [*line[:-1], line[-1]._replace(text=text)] if line else []
 
 
 def print_to_text(layout: Callable[[Console], Iterable[RenderableType]], width: int = UNLIMITED) -> str:

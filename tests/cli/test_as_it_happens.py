@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -13,7 +14,9 @@ from typer.testing import Result
 
 import convcheck.proof.run as runs
 from convcheck.cli import main as program
+from convcheck.cli.printer import make_printer
 from convcheck.proof.verification import verify
+from tests.report.sample_reports import MIXED
 
 Run = Callable[..., Result]
 
@@ -97,3 +100,43 @@ def test_what_would_match_is_there_to_be_pasted(convcheck: Run, tmp_path: Path) 
     (line,) = re.findall(r"paste: (transplant: .*)", table)
     config.write_text(f"cases:\n  - {{layer: 'Conv2d(3, 4, 2, stride=2)', rewrite: patchify-linear, {line}}}\n")
     assert convcheck("verify", config).exit_code == 0
+
+
+class Stream(io.StringIO):
+    """A stream that is a terminal or none."""
+
+    def __init__(self, *, terminal: bool) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+@pytest.mark.parametrize(
+    ("format", "stdout", "stderr", "quiet", "told"),
+    [
+        pytest.param("json", True, True, False, True, id="of a format that waits for the end"),
+        pytest.param("json", False, True, False, True, id="wherever that goes"),
+        pytest.param("table", True, True, False, False, id="not of one that is on the screen itself"),
+        pytest.param("jsonl", True, True, False, False, id="whichever it is"),
+        pytest.param("table", False, True, False, True, id="but of one that goes elsewhere"),
+        pytest.param("jsonl", False, True, False, True, id="a line at a time"),
+        pytest.param("json", True, False, False, False, id="no one waits where standard error is no terminal"),
+        pytest.param("json", True, True, True, False, id="or who wants it quiet"),
+    ],
+)
+def test_who_waits_at_a_terminal_is_told_of_what_is_not_as_expected(
+    monkeypatch: pytest.MonkeyPatch, format: str, stdout: bool, stderr: bool, quiet: bool, told: bool
+) -> None:
+    streams = Stream(terminal=stdout), Stream(terminal=stderr)
+    monkeypatch.setattr(sys, "stdout", streams[0])
+    monkeypatch.setattr(sys, "stderr", streams[1])
+    printer = make_printer(format, ["patchify-linear"], verbose=False, quiet=quiet)
+    for one in MIXED.results:
+        printer.result(one)
+    # A terminal gets a note broken between words.
+    notes = " ".join(streams[1].getvalue().split()).split("note: ")[1:]
+    wrong = [one for one in MIXED.results if not one.ok]
+    assert len(notes) == (len(wrong) if told else 0)
+    assert all(f"{one.title}: {one.verdict}" in note for one, note in zip(wrong, notes, strict=False))

@@ -1,10 +1,14 @@
 """What answers from numbers alone never imports torch: seen in a fresh process."""
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from convcheck.__main__ import run
+from convcheck.cli import main
 
 PROBE = """
 import sys
@@ -91,3 +95,15 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     heavy = {"torch", "pydantic", "rich", "typer", "yaml"}
     script = f"import sys, convcheck; convcheck.ConvcheckError; print(sorted(sys.modules.keys() & {heavy}))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_garbage_is_collected_once_the_program_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a long run drops in cycles, such as tensors in the frames of an exception, does not stay until its end."""
+    collecting: list[bool] = []
+    monkeypatch.setattr(main, "main", lambda: collecting.append(gc.isenabled()))
+    try:
+        run()
+    finally:
+        gc.unfreeze()
+        gc.enable()
+    assert collecting == [True]

@@ -46,6 +46,24 @@ def screen(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "")
 
 
+def in_the_end(text: str) -> list[str]:
+    """Return the lines that are on the screen when all is written: some are gone over again, or wiped."""
+    lines, row = [""], 0
+    for piece in re.split(r"(\x1b\[[0-9;?]*[A-Za-z]|[\r\n])", text):
+        if piece == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif move := re.fullmatch(r"\x1b\[(\d+)A", piece):
+            row -= int(move[1])
+        elif piece == "\x1b[2K":
+            lines[row] = ""
+        elif piece != "\r" and not piece.startswith("\x1b"):
+            lines[row] += piece
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
+
+
 @pytest.fixture(autouse=True)
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start from an environment and an option that say nothing about colours."""
@@ -158,25 +176,31 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_control_c_prints_what_was_finished_and_exits_with_130(tmp_path: Path) -> None:
-    config = tmp_path / "long.yaml"
+def test_control_c_leaves_a_clean_screen_with_what_was_finished_and_a_report_of_it(tmp_path: Path) -> None:
+    config, report = tmp_path / "long.yaml", tmp_path / "report.json"
     sweep = (
         '  - {name: "n-{seed}", layer: "Conv2d(3, 8, 2, stride=2)", rewrite: patchify-linear, input: [2, 3, 64, 64],'
     )
     config.write_text(f"cases:\n{sweep} matrix: {{seed: {list(range(3000))}}}}}\n")
 
-    def interrupt(said: str, process: int) -> bool:
-        # Three cases are done once the fourth is named.
-        if not re.search(r"n-\d*[3-9]\[", screen(said)):
-            return False
-        os.kill(process, signal.SIGINT)
-        return True
+    def interrupt(said: str) -> bytes:
+        # Three cases are done once the fourth is named, and a bar is there.
+        return b"\x03" if re.search(r"n-\d*[3-9]\[.*━ .*/3000", screen(said)) else b""
 
-    code, said = on_a_terminal(["verify", str(config)], 200, until=interrupt)
+    code, said = on_a_terminal(["verify", str(config), "--report", f"json={report}"], 80, type_when=interrupt)
     assert code == 130
-    assert re.search(r"n-0 .*\n.*\n✓ equal +patchify-linear ", screen(said))
-    assert "interrupted" in screen(said)
     assert "Traceback" not in said
+    assert said.rindex("\x1b[?25h") > said.rindex("\x1b[?25l"), "the cursor is back"
+    lines = in_the_end(said)
+    assert not [line for line in lines if "━" in line or "/3000" in line], "the bar is gone"
+    results = json.loads(report.read_text())
+    finished = len(results["results"])
+    assert results["interrupted"]
+    assert 3 <= finished == 3000 - results["untried"]
+    assert sum(line.startswith("✓ equal") for line in lines) == finished
+    assert re.fullmatch(
+        rf"{finished} equal, {finished} in all, .* s; interrupted, {3000 - finished} not tried; .*", lines[-1]
+    )
 
 
 def test_control_c_while_torch_is_loaded_reports_that_nothing_was_tried(tmp_path: Path) -> None:
@@ -291,21 +315,21 @@ def on_a_terminal(
     words: list[str],
     columns: int,
     environment: dict[str, str] | None = None,
-    until: Callable[[str, int], bool] | None = None,
+    type_when: Callable[[str], bytes] | None = None,
 ) -> tuple[int, str]:
     """Run convcheck on a terminal of so many columns, and return its exit code and all that it wrote.
 
-    `until` gets what was written so far and the process, until it says that it has done what it wanted.
+    `type_when` gets what was written so far until it returns what is to be typed.
     """
     front, back = pty.openpty()
     fcntl.ioctl(back, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     process = subprocess.Popen(
-        [sys.executable, "-m", "convcheck", *words],
+        [sys.executable, "-c", ATTACHED, "-m", "convcheck", *words],
         env={**os.environ, "TERM": "xterm-256color", **(environment or {})},
         stdin=back, stdout=back, stderr=back, start_new_session=True,
     )  # fmt: skip
     os.close(back)
-    said, done = b"", until is None
+    said = b""
     while True:
         try:
             more = os.read(front, 65536)
@@ -315,9 +339,19 @@ def on_a_terminal(
         if not more:
             break
         said += more
-        done = done or (until is not None and until(said.decode(errors="replace"), process.pid))
+        if type_when and (typed := type_when(said.decode(errors="replace"))):
+            os.write(front, typed)
+            type_when = None
     os.close(front)
     return process.wait(AT_LAST), said.decode(errors="replace")
+
+
+ATTACHED = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+"""Makes a terminal the one whose Control-C interrupts, and becomes the command."""
 
 
 NAMED = """\

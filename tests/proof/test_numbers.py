@@ -502,3 +502,21 @@ def test_products_that_differ_have_the_moment_of_their_number_and_equal_ones_its
     assert moment(pair, constant(drawn), 4000, 2.0**-24) == 4000**2
     blocks = drawn.mapped(lambda each: each[:, :40].repeat_interleave(100, 1))
     assert 4000 * 100 / 4 < moment(pair, blocks, 4000, 2.0**-24) < 4000 * 100 * 8
+
+
+@pytest.mark.parametrize("eps", [2.0**-17, 0.25])
+def test_a_batchnorm_behind_a_sum_changes_nothing_of_its_moment_whatever_the_eps(eps: float) -> None:
+    """It scales whole channels; the sign of its bias is one more beside thousands."""
+
+    def blocks(text: str, rewrite: str) -> float:
+        case = Case("case", parse_layer(text), ((20, 4000),), (rewrite,))
+        pair = build_pair(Claim(case, rewrite, catalogue()[rewrite], ()))
+        drawn = floating_point.draw(pair, case).mapped(Tensor.double)
+        # Only the vectors of a BatchNorm have one axis.
+        repeated = drawn.mapped(lambda each: each[:, :40].repeat_interleave(100, 1) if each.ndim == 2 else each)
+        return moment(pair, repeated, 4000, 2.0**-24)
+
+    chain = f"Sequential(Linear(4000, 5, bias=False), BatchNorm1d(5, eps={eps}))"
+    alone = blocks("Linear(4000, 5, bias=False)", "linear-as-conv1x1")
+    assert alone > 4000 * 100 / 4
+    assert blocks(chain, "fold-batchnorm") == pytest.approx(alone, rel=0.05)

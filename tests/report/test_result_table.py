@@ -13,7 +13,7 @@ from convcheck.catalogue.catalogue import catalogue
 from convcheck.report.formats import table
 from convcheck.report.plain_console import PlainConsole, print_all
 from convcheck.report.tables.rewrite_table import catalogue_tables, rewrite_page
-from convcheck.results import Finding, Kind, Report, Result, Verdict
+from convcheck.results import Finding, Kind, Report, Result, Sides, Verdict
 from tests.report.sample_reports import MIXED, TOOL, result
 
 WIDTHS = [50, 64, 80, 100, 120, 160]
@@ -60,11 +60,40 @@ def test_all_of_a_row_stands_on_one_line_of_80_columns_whatever_the_rewrite_is_c
         assert re.split(" {2,}", row.rstrip())[1:] == [name, "1.000e-06 / 4.000e-06", "identical", "identical"]
 
 
+@pytest.mark.parametrize("sizes", ["all b i o h w", "not at h=31", "unknown: tile"])
+def test_a_claim_of_which_much_is_to_be_said_takes_two_lines_of_80_columns(
+    sizes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For which sizes it is proved is said beside what is said now: there is room for it, and no column without it."""
+    usual = table._remark
+    monkeypatch.setattr(table, "_remark", lambda result: (*usual(result), sizes))
+    one = replace(result(), notes=(), params=Sides(23_590_592, 147_865_792), expected=Verdict.EQUAL)
+    for name in catalogue():
+        *_, row, remark, _, _ = printed(Report(TOOL, (replace(one, rewrite=name),)), 80).splitlines()
+        assert re.split(" {2,}", row)[1:] == [name, "1.000e-06 / 4.000e-06", "identical", "identical"]
+        assert remark == f"    params 23,590,592 -> 147,865,792, {sizes}"
+    # Where the rest is short, or the terminal wide, it is a column.
+    (row,) = [
+        line for line in printed(Report(TOOL, (replace(result(), notes=()),)), 100).splitlines() if line.startswith("✓")
+    ]
+    assert row.endswith(f"identical  {sizes}")
+
+
+def test_cases_of_one_claim_take_two_lines_each_and_others_stand_apart() -> None:
+    cases = [replace(result(name), notes=()) for name in ("a", "b", "c")]
+    lines = printed(Report(TOOL, (*cases, replace(cases[2], rewrite="fft"), *cases[:2])), 120).splitlines()
+    begun = [line.split()[0] if line else "" for line in lines[2:-2]]
+    assert begun == ["a", "✓", "b", "✓", "c", "✓", "✓", "", "a", "✓", "b", "✓"]
+    # A heading of several lines needs to be seen as one.
+    begun = [line.split()[0] if line else "" for line in printed(Report(TOOL, tuple(cases)), 80).splitlines()[2:-2]]
+    assert begun == ["a", "float32", "✓", "", "b", "float32", "✓", "", "c", "float32", "✓"]
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_parameters_of_the_candidate_stand_where_they_differ(width: int) -> None:
     one = result()
     more = replace(one, params=replace(one.params, candidate=98_765))
-    assert "98,765 parameters" in printed(Report(TOOL, (more,)), width)
+    assert "params 1,234 -> 98,765" in " ".join(printed(Report(TOOL, (more,)), width).split())
     assert printed(Report(TOOL, (one,)), width).count("1,234") == 1
 
 

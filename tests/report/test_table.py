@@ -7,15 +7,16 @@ import io
 import pytest
 from rich.console import Console
 
-from convcheck.calculator.shapes import shapes_of
+from convcheck.calculator.shapes import chain, shapes_of, total_of
 from convcheck.calculator.side_weights import Weights
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer
 from convcheck.report.format_values import format_number, format_sides
 from convcheck.report.formats import table
 from convcheck.report.grid import Column, grid
+from convcheck.report.plain_console import PlainConsole, print_all
 from convcheck.report.tables.parameter_table import side_tables
-from convcheck.report.tables.shape_table import dropped
+from convcheck.report.tables.shape_table import dropped, shape_tables
 from convcheck.results import Agreement, Deviation, Exact, Gradients, Report, Result, Sides, Tool, Verdict
 
 RESULT = Result(
@@ -132,3 +133,20 @@ def test_a_refused_candidate_is_said_in_the_table_of_parameters() -> None:
 def test_a_line_of_a_claim_begins_with_its_verdict(width: int) -> None:
     (row,) = [line for line in printed(width).splitlines() if "patchify-conv1x1" in line]
     assert row.split()[:3] == ["✓", "equal", "patchify-conv1x1"]
+
+
+def test_a_layer_takes_two_lines_of_80_columns_and_what_has_nothing_below_takes_one() -> None:
+    def lines(*layers: str) -> list[str]:
+        file = io.StringIO()
+        console = PlainConsole(file=file, width=80, color_system=None)
+        parsed = [parse_layer(text) for text in layers]
+        rows = chain(parsed, ((1, 3, 224, 224),), [None] * len(parsed))
+        total = total_of(parsed, ((1, 3, 224, 224),), rows) if len(rows) > 1 else None
+        print_all(console, shape_tables(rows, total, console, verbose=False))
+        return file.getvalue().splitlines()
+
+    assert len(lines("Conv2d(3, 768, 16, stride=16)")) == len(["headers", "below them", "a rule", "layer", "its rest"])
+    _, _, _, first, blank, layer, *_ = lines("Conv2d(3, 64, 7, 2, 3)", "ReLU()")
+    assert first.split() == ["input", "[1,", "3,", "224,", "224]"]
+    assert not blank
+    assert layer.startswith("Conv2d(")

@@ -39,7 +39,7 @@ def moment(pair: Pair, sample: Sample, terms: int, unit: float) -> float:
     """
     if terms < SHORT:
         return float(terms)
-    bits = max(1, min(52, math.floor(-math.log2(terms * unit))))
+    bits = max(1, math.floor(-math.log2(terms * unit)))
     squares = _signed_sums(pair, sample, bits, 0).square_()
     for run in range(1, RUNS):
         squares += _signed_sums(pair, sample, bits, run).square_()

@@ -21,6 +21,9 @@ _ASCII_SIGNS = {**_SIGNS, Verdict.EQUAL: "+", Verdict.DIFFERENT: "x", Verdict.RE
 
 _GAP, _INDENT = 2, 4
 
+_WIDEST = 120
+"""Columns that a heading of one line takes at most, also where there is no edge."""
+
 _NEVER_BEHIND = frozenset({Kind.WEIGHTS, Kind.ROUNDING, Kind.STRENGTH})
 """The notes that change what an `equal` is worth; the others are behind --verbose."""
 
@@ -67,29 +70,38 @@ class ResultTable:
         self._stacked = needed > console.width
         self._case: tuple[str, str | None] | None = None
         self._notes: set[Finding] = set()
+        self._lines = 0
+        """What was printed below the heading of this case."""
 
     def rows(self, result: Result) -> Iterator[RenderableType]:
         """Yield what a result adds to the table: before the first one the headers, before a case its heading."""
         if self._case is None:
             yield from self._headers()
         if self._case != (result.case, result.source):
-            if self._case is not None:
+            heading = self._heading(result)
+            # Cases of two lines stand close together.
+            if self._lines > 1 or (self._lines and isinstance(heading, Table)):
                 yield Text("")
-            yield self._heading(result)
-            self._case, self._notes = (result.case, result.source), set()
-        yield from self._row(result)
-        lines = result_rows.evidence(result) if self._verbose else self._remarks(result)
+            yield heading
+            self._case, self._notes, self._lines = (result.case, result.source), set(), 0
+        remarks = result_rows.evidence(result) if self._verbose else self._remarks(result)
         # The layer is in the heading.
-        yield from (self._line(subject, text) for subject, text in lines if subject != "layer")
+        below = (self._line(subject, text) for subject, text in remarks if subject != "layer")
+        for line in (*self._row(result), *below):
+            self._lines += 1
+            yield line
 
-    def _heading(self, result: Result) -> Table:
-        """Return name and dtype beside the layer, its shapes and its parameters; above them where both do not fit."""
+    def _heading(self, result: Result) -> Text | Table:
+        """Return name, layer, shapes, parameters and dtype as a line, or in the fewest columns that fit."""
         name = Text(escape_line(result.case), "bold")
         numbers = Text(result.dtype if result.device == "cpu" else f"{result.dtype} on {result.device}")
         layer = Text(escape_line(result.layer))
         candidate = [Text(escape_line(result.candidate))] if result.candidate else []
         shapes = f"{format_inputs(result.input)} -> {format_shape(result.output_shape.reference)}"
         facts = Text(f"{shapes}   {format_count(result.params.reference)} parameters")
+        line = Text(" " * _GAP).join((name, layer, facts, numbers))
+        if not candidate and line.cell_len <= min(self._console.width, _WIDEST):
+            return line
         beside: list[tuple[Text, ...]] = [(name, layer), *((Text("candidate"), c) for c in candidate), (numbers, facts)]
         widths = (max(line.cell_len for line in column) for column in zip(*beside, strict=True))
         heading = Table.grid(padding=(0, _GAP, 0, 0))
@@ -97,8 +109,8 @@ class ResultTable:
             beside = [(line,) for line in (name, layer, *candidate, Text.assemble(numbers, "  ", facts))]
         for _ in beside[0]:
             heading.add_column(overflow="fold")
-        for line in beside:
-            heading.add_row(*line)
+        for cells in beside:
+            heading.add_row(*cells)
         return heading
 
     def _row(self, result: Result) -> Iterator[RenderableType]:
@@ -188,7 +200,7 @@ def _remark(result: Result) -> Iterator[str]:
     """Yield what stands beside the row: how the candidate's parameters differ, and what had been expected."""
     reference, candidate = result.params.reference, result.params.candidate
     if candidate is not None and candidate != reference:
-        yield f"{format_count(candidate)} parameters"
+        yield f"params {format_count(reference)} -> {format_count(candidate)}"
     if result.ok and result.verdict is not Verdict.EQUAL:
         yield "as expected"
     if result.weaknesses:

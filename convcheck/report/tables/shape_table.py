@@ -31,12 +31,11 @@ _ALL_COUNTS = tuple(
 _READ = (Column("field"), Column("dropped"))
 _ALL_READ = (Column("field"), Column("jump"), Column("dropped"))
 
-# Which columns share a cell where the width is short.
+# Which columns share a cell where the width is short, and where it is shorter.
+_NAMES, _COUNTED = ("case", "name", "layer"), ("params", "weight", "bias", "MACs", "FLOPs")
 _STACKS = (
-    ("case", "name", "layer"),
-    ("input", "output", "activation", "dropped"),
-    ("params", "weight", "bias", "MACs", "FLOPs"),
-    ("field", "jump"),
+    (_NAMES, ("input", "output", "activation"), _COUNTED, ("field", "jump", "dropped")),
+    (_NAMES, ("input", "output", "activation", "dropped"), _COUNTED, ("field", "jump")),
 )
 
 _FIELD = (
@@ -71,8 +70,8 @@ def shape_tables(
         cells.insert(0, [*nameless, "input", format_inputs(rows[0].input), *blank])
         cells.append([*nameless, "total", *_sums(rows, total, verbose)])
     places = {column.header: index for index, column in enumerate(columns)}
-    stacks = [[places[name] for name in stack if name in places] for stack in _STACKS]
-    yield grid(columns, cells, console, stacks)
+    stacks = ([[places[name] for name in stack if name in places] for stack in layout] for layout in _STACKS)
+    yield grid(columns, cells, console, *stacks)
     if conditions:
         yield Text("")
         yield Text(f"for {', '.join(map(escape_controls, conditions))}")
