@@ -38,7 +38,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
         def forward(self, x: Tensor) -> Tensor:
             if x.dim() == dims + 1:
                 return self.sparse(x)
-            # One image after the other, and copies, so that what is left out is freed: it is far more than what stays.
+            # One image after the other, and copies, so that all that is left out is freed.
             return torch.cat([self.sparse(image).clone() for image in x.split(1)])
 
         def sparse(self, x: Tensor) -> Tensor:

@@ -23,7 +23,8 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
     dims = conv.dims
     stride1: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[dims]
     # What the transposed layer calls padding is cut away, so here it is missing; a negative pad is a crop.
-    pads = [(d * (k - 1) - p,) * 2 for k, d, p in zip(conv.kernel_size, conv.dilation, conv.padding, strict=True)]
+    missing = [d * (k - 1) - p for k, d, p in zip(conv.kernel_size, conv.dilation, conv.padding, strict=True)]
+    pads = [(before, before + more) for before, more in zip(missing, conv.output_padding, strict=True)]
     channels = (conv.in_channels, conv.out_channels)
     options = {"dilation": conv.dilation, "groups": conv.groups, "bias": conv.bias}
     steps = tuple(slice(None, None, stride) for stride in conv.stride)
@@ -43,7 +44,6 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
             axes = zip(x.shape[-dims:], conv.stride, strict=True)
             between = x.new_zeros(*x.shape[:-dims], *((n - 1) * s + 1 for n, s in axes))
             between[(..., *steps)] = x
-            between = pad(between, [(0, more) for more in conv.output_padding])
             between = pad(between, pads)
             y: Tensor = self.conv(between)
             return y

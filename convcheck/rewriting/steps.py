@@ -230,7 +230,7 @@ def block_diagonal(tensor: Tensor, groups: int) -> Tensor:
 def zeros_between(tensor: Tensor, factors: Sequence[int]) -> Tensor:
     """Return a tensor with `factor - 1` zeros between its entries along every axis; one factor for each."""
     wide = tensor.new_zeros([(length - 1) * factor + 1 for length, factor in zip(tensor.shape, factors, strict=True)])
-    wide[tuple(slice(None, None, factor) for factor in factors)] = tensor
+    wide[(..., *(slice(None, None, factor) for factor in factors))] = tensor
     return wide
 
 

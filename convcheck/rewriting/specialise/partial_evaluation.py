@@ -15,7 +15,7 @@ from typing import Any
 
 from convcheck.rewriting.specialise.library import OURS, function_of, imports_of
 from convcheck.rewriting.specialise.syntax import Import, bound, index, literal, used
-from convcheck.rewriting.specialise.unfold import arguments_of, unfolded
+from convcheck.rewriting.specialise.unfold import arguments_of, beginning_with, unfolded
 
 LONG, LONGEST = 24, 64
 """A value of more characters than LONG keeps its name if it is used more than once, and one of more than LONGEST
@@ -173,7 +173,9 @@ class PartialEvaluation(ast.NodeTransformer):
                 return None
         function = function_of(module, original) if module and module.partition(".")[0] == OURS else None
         others = arguments_of(function, call) if function else None
-        if not function or others is None or not all(used(value) <= self.values.keys() for value in others.values()):
+        if not function or others is None:
+            return None
+        if not all(used(value) - set(bound(value)) <= self.values.keys() for value in others.values()):
             return None
         known = {argument: self.value(value) for argument, value in others.items()}
         imports = dict(imports_of(module))
@@ -181,9 +183,7 @@ class PartialEvaluation(ast.NodeTransformer):
         if statements is None:
             return None
         self.imports.update(imports)
-        if isinstance(tensor, ast.Name) and tensor.id == target:
-            return statements
-        return [ast.Assign([ast.Name(target, ast.Store())], self.visit(tensor), lineno=0), *statements]
+        return beginning_with(self.visit(tensor), target, statements)
 
 
 class _Unrolled(PartialEvaluation):

@@ -29,16 +29,45 @@ class Tidy(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         self.generic_visit(node)
-        if node.args.vararg and node.args.vararg.arg not in used(ast.Module(node.body, [])):
-            node.args.vararg = None
-        ends = (number for number, statement in enumerate(node.body, start=1) if isinstance(statement, ast.Return))
-        del node.body[next(ends, len(node.body)) :]
-        match node.body:
+        if node.args.vararg:
+            node.body, node.args = _named(node.body, node.args, node.args.vararg)
+        node.body = self.ended(node.body)
+        return node
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        self.generic_visit(node)
+        node.body = self.ended(node.body)
+        return node
+
+    def ended(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        """Return statements up to the first that returns, which does so without giving the result a name."""
+        ends = (number for number, statement in enumerate(body, start=1) if isinstance(statement, ast.Return))
+        match body[: next(ends, len(body))]:
             case [*others, ast.Assign([ast.Name(name)], value) as last, ast.Return(ast.Name(returned)) as end] if (
                 name == returned and end.lineno not in self.comments
             ):
-                node.body = [*others, ast.copy_location(ast.Return(value), last)]
-        return node
+                return [*others, ast.copy_location(ast.Return(value), last)]
+            case whole:
+                return whole
+
+
+def _named(
+    body: list[ast.stmt], arguments: ast.arguments, rest: ast.arg
+) -> tuple[list[ast.stmt], ast.arguments]:
+    """Name the rest of the arguments, where all the code does with it is to take it apart; leave it out if unused."""
+    if rest.arg not in used(ast.Module(body, [])):
+        arguments.vararg = None
+    for number, statement in enumerate(body):
+        others = [*body[:number], *body[number + 1 :]]
+        match statement:
+            case ast.Assign([ast.Tuple(names)], ast.Name(name)) if name == rest.arg and all(
+                isinstance(target, ast.Name) for target in names
+            ):
+                if name not in used(ast.Module(others, [])):
+                    arguments.args += [ast.arg(ast.unparse(target), rest.annotation) for target in names]
+                    arguments.vararg = None
+                    return others, arguments
+    return body, arguments
 
 
 def shorter(call: ast.Call) -> ast.Call:

@@ -42,6 +42,25 @@ def unfolded(function: ast.FunctionDef, target: str, known: Mapping[str, object]
     return None
 
 
+def beginning_with(value: ast.expr, target: str, statements: list[ast.stmt]) -> list[ast.stmt]:
+    """Return statements that change `target` as those that start from a value, which stands in the first of them."""
+    if isinstance(value, ast.Name) and value.id == target:
+        return statements
+    uses = [node for statement in statements[:1] for node in ast.walk(statement) if _reads(node, target)]
+    if not uses or (len(uses) > 1 and not isinstance(value, ast.Name)):
+        return [ast.Assign([ast.Name(target, ast.Store())], value, lineno=0), *statements]
+
+    class Substitute(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.expr:
+            return value if _reads(node, target) else node
+
+    return [Substitute().visit(statements[0]), *statements[1:]]
+
+
+def _reads(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
+
+
 def is_text(node: ast.stmt) -> bool:
     """Tell whether a statement is a text alone, such as a docstring."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
