@@ -45,11 +45,16 @@ def rewrite_page(rewrite: RewriteFacts) -> Iterator[RenderableType]:
         }
     )
     yield Text("")
-    yield Text("the candidate, as code to copy:")
+    yield Text("the example as code to copy; `convcheck rewrites NAME LAYER` prints that of a layer of yours:")
     yield Text("")
-    code = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(rewrite.code)
-    code.rstrip()
-    yield Verbatim.assemble(code)
+    yield code(rewrite.code)
+
+
+def code(text: str) -> RenderableType:
+    """Return Python code as it is, with colours where there are any."""
+    highlighted = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(text)
+    highlighted.rstrip()
+    return Verbatim.assemble(highlighted)
 
 
 def applicability_tables(offers: Sequence[Offer], *, all_kinds: bool) -> Iterator[RenderableType]:
