@@ -39,8 +39,8 @@ def windows(x: Tensor, kernel: Sequence[int], stride: Sequence[int], dilation: S
 def crop(x: Tensor, multiple: Sequence[int]) -> Tensor:
     """Drop the trailing positions that a convolution with this stride and kernel never reads.
 
-    Of each of the last axes the largest multiple of its entry in `multiple` remains. A convolution drops the remainder
-    silently; space-to-depth does not.
+    Of each of the last axes the largest multiple of its entry in `multiple` remains. A convolution drops
+    the rest silently; space-to-depth does not.
     """
     for axis, step in enumerate(multiple, start=-len(multiple)):
         if step > 1:

@@ -28,8 +28,9 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
             self.project = conv1x1(conv.in_channels, channels, 1, groups=conv.groups, bias=conv.bias)
 
         def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.project(x)
             # Channel-major, as PixelShuffle has it, so that the channels of one group stay together.
-            return rearrange(self.project(x), patches, **conv.kernel_axes())
+            return rearrange(y, patches, **conv.kernel_axes())
 
     return Conv1x1Unpatchify()
 

@@ -48,8 +48,7 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
             # Channel-major, as PixelShuffle has it, so that the channels of one group stay together.
             y = rearrange(self.conv(x), blocks, **phases(conv))
             # A negative pad is a crop.
-            y = pad(y, [(-before, -after) for before, after in crops])
-            return y
+            return pad(y, [(-before, -after) for before, after in crops])
 
     return ConvDepthToSpace()
 

@@ -28,7 +28,7 @@ def candidate(conv: ConvTranspose, shape: Shape, order: str) -> nn.Module:
             self.project = nn.Linear(conv.in_channels, features, bias=conv.bias)
 
         def forward(self, x: Tensor) -> Tensor:
-            tokens = self.project(rearrange(x, channels_last))
+            tokens: Tensor = self.project(rearrange(x, channels_last))
             return rearrange(tokens, patches, **conv.kernel_axes())
 
     return LinearUnpatchify()

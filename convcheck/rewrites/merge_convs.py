@@ -34,7 +34,7 @@ def mergeable(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
 
 
 def candidate(chain: Sequential, shape: Shape) -> nn.Module:
-    from torch import Tensor, nn
+    from torch import nn
 
     from convcheck.modules.parts import pad, subsample
 

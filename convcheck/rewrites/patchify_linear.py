@@ -32,7 +32,7 @@ def candidate(conv: Conv, shape: Shape, order: str) -> nn.Module:
         def forward(self, x: Tensor) -> Tensor:
             # What fills no window is dropped, as a convolution does.
             x = crop(x, conv.kernel_size)
-            tokens = self.project(rearrange(x, patches, **conv.kernel_axes()))
+            tokens: Tensor = self.project(rearrange(x, patches, **conv.kernel_axes()))
             return rearrange(tokens, channels_first)
 
     return PatchifyLinear()

@@ -39,12 +39,11 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             if x.dim() == dims + 1:
                 return self.sparse(x)
             # One image after the other, and copies, so that all that is left out is freed.
-            return torch.cat([self.sparse(image).clone() for image in x.split(1)])
+            return torch.cat([self.sparse(image).clone() for image in torch.split(x, 1)])
 
         def sparse(self, x: Tensor) -> Tensor:
             y: Tensor = self.conv(x)
-            y = subsample(y, conv.stride)
-            return y
+            return subsample(y, conv.stride)
 
     return SubsampledConv()
 

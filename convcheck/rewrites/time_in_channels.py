@@ -58,7 +58,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             # Frames that fill no clip are dropped, as a convolution does.
             x = crop(x, (frames, 1, 1))
             # Channel-major, so that the channels of one group stay together.
-            y = self.conv(rearrange(x, clips, kt=frames))
+            y: Tensor = self.conv(rearrange(x, clips, kt=frames))
             return rearrange(y, f"({batch}t) o h w -> {batch}o t h w", t=x.shape[-3] // frames)
 
     return TimeInChannels()

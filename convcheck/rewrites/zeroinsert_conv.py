@@ -27,7 +27,7 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
     pads = [(before, before + more) for before, more in zip(missing, conv.output_padding, strict=True)]
     channels = (conv.in_channels, conv.out_channels)
     options = {"dilation": conv.dilation, "groups": conv.groups, "bias": conv.bias}
-    steps = tuple(slice(None, None, stride) for stride in conv.stride)
+    every: Any = (..., *(slice(None, None, stride) for stride in conv.stride))
 
     class ZeroInsertConv(nn.Module):
         def __init__(self) -> None:
@@ -38,12 +38,12 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
             if x.dim() == dims + 1:
                 return self.image(x)
             # One image after the other: with the zeros between, it is far larger.
-            return torch.cat([self.image(image) for image in x.split(1)])
+            return torch.cat([self.image(image) for image in torch.split(x, 1)])
 
         def image(self, x: Tensor) -> Tensor:
             axes = zip(x.shape[-dims:], conv.stride, strict=True)
             between = x.new_zeros(*x.shape[:-dims], *((n - 1) * s + 1 for n, s in axes))
-            between[(..., *steps)] = x
+            between[every] = x
             between = pad(between, pads)
             y: Tensor = self.conv(between)
             return y

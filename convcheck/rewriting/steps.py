@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from convcheck.sizes.patterns import Pattern, Shape
 from convcheck.sizes.relayouts import Layout, Lengths, Operation, Rearrangement, Relayout
@@ -230,7 +230,8 @@ def block_diagonal(tensor: Tensor, groups: int) -> Tensor:
 def zeros_between(tensor: Tensor, factors: Sequence[int]) -> Tensor:
     """Return a tensor with `factor - 1` zeros between its entries along every axis; one factor for each."""
     wide = tensor.new_zeros([(length - 1) * factor + 1 for length, factor in zip(tensor.shape, factors, strict=True)])
-    wide[(..., *(slice(None, None, factor) for factor in factors))] = tensor
+    every: Any = (..., *(slice(None, None, factor) for factor in factors))
+    wide[every] = tensor
     return wide
 
 

@@ -24,7 +24,7 @@ def catalogue_tables(rewrites: Sequence[RewriteFacts]) -> Iterator[RenderableTyp
         yield _lines((r.name if r.one_to_one else f"{r.name} *", r.summary) for r in group)
         yield Text("")
     yield Text("* not one-to-one: training would let the copies or zeros of a weight drift apart")
-    yield Text("`convcheck rewrites NAME` explains one, and prints its code")
+    yield Text("`convcheck rewrites NAME` explains one, `convcheck rewrites NAME LAYER` prints its code for a layer")
 
 
 def rewrite_page(rewrite: RewriteFacts) -> Iterator[RenderableType]:
@@ -45,7 +45,7 @@ def rewrite_page(rewrite: RewriteFacts) -> Iterator[RenderableType]:
         }
     )
     yield Text("")
-    yield Text("the example as code to copy; `convcheck rewrites NAME LAYER` prints that of a layer of yours:")
+    yield Text("the example as code to copy:")
     yield Text("")
     yield code(rewrite.code)
 

@@ -153,6 +153,16 @@ class PartialEvaluation(ast.NodeTransformer):
             return None
         return self.generic_visit(node)
 
+    def visit_Return(self, node: ast.Return) -> ast.AST | list[ast.stmt]:
+        match node.value:
+            case ast.Call(_, [ast.Name(name), *_]) as call if not self.is_known(call):
+                statements = self.unfold(name, call)
+                if statements is not None:
+                    result = ast.Return(ast.Name(name, ast.Load()), lineno=0)
+                    first, *others = [*statements, result]
+                    return [ast.copy_location(first, node), *others]
+        return self.generic_visit(node)
+
     def learn_assigned(self, node: ast.Assign, names: list[str]) -> None:
         values = dict(self.values)
         exec(ast.unparse(node), values)
@@ -171,9 +181,11 @@ class PartialEvaluation(ast.NodeTransformer):
                 module, original = self.imports.get(name, (None, name))
             case _:
                 return None
-        function = function_of(module, original) if module and module.partition(".")[0] == OURS else None
+        if module is None or module.partition(".")[0] != OURS:
+            return None
+        function = function_of(module, original)
         others = arguments_of(function, call) if function else None
-        if not function or others is None:
+        if function is None or others is None:
             return None
         if not all(used(value) - set(bound(value)) <= self.values.keys() for value in others.values()):
             return None
@@ -204,6 +216,7 @@ class _Unrolled(PartialEvaluation):
         for values in self.value(node.iter):
             scope: dict[str, object] = {"values": values}
             exec(f"{ast.unparse(node.target)} = values", scope)
-            known = {name: self.values[name] for name in self.derived} | {name: scope[name] for name in bound(node.target)}
+            known = {name: self.values[name] for name in self.derived}
+            known.update({name: scope[name] for name in bound(node.target)})
             rounds += _Unrolled(copy.deepcopy(node.body), known, self.imports).statements
         return rounds

@@ -1,4 +1,4 @@
-"""Syntax trees as one would write them: layers without arguments that are torch's defaults, results returned at once."""
+"""Syntax trees as one would write them: layers without torch's defaults, results returned at once."""
 
 from __future__ import annotations
 
@@ -51,9 +51,7 @@ class Tidy(ast.NodeTransformer):
                 return whole
 
 
-def _named(
-    body: list[ast.stmt], arguments: ast.arguments, rest: ast.arg
-) -> tuple[list[ast.stmt], ast.arguments]:
+def _named(body: list[ast.stmt], arguments: ast.arguments, rest: ast.arg) -> tuple[list[ast.stmt], ast.arguments]:
     """Name the rest of the arguments, where all the code does with it is to take it apart; leave it out if unused."""
     if rest.arg not in used(ast.Module(body, [])):
         arguments.vararg = None

@@ -96,7 +96,8 @@ class _Writer:
                 yield from self.expression(value, indent, f"{name}=", after)
                 return
             case ast.Call(ast.Attribute(ast.Call() as first, name), arguments, []) if not commented and arguments:
-                yield from self.expression(first, indent, before, f".{name}({', '.join(map(ast.unparse, arguments))}){after}")
+                after = f".{name}({', '.join(map(ast.unparse, arguments))}){after}"
+                yield from self.expression(first, indent, before, after)
                 return
             case ast.Call(function, arguments, keywords):
                 before, items = before + ast.unparse(function), [*arguments, *keywords]

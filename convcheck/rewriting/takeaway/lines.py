@@ -33,13 +33,11 @@ def lines_of(move: Move) -> list[Line]:
 def _segments(move: Move) -> Iterator[tuple[EinopsStep, list[OperationStep], Shape]]:
     """Yield every pattern with the operations behind it, and the shape before it."""
     steps: list[tuple[Step, Shape]] = list(zip(move.steps, move.shapes(), strict=False))
-    while steps:
-        pattern, shape = steps.pop(0)
+    patterns = [number for number, step in enumerate(move.steps) if isinstance(step, EinopsStep)]
+    for number, after in zip(patterns, [*patterns[1:], None], strict=True):
+        pattern, shape = steps[number]
         assert isinstance(pattern, EinopsStep)
-        operations: list[OperationStep] = []
-        while steps and isinstance(steps[0][0], OperationStep):
-            operations.append(steps.pop(0)[0])
-        yield pattern, operations, shape
+        yield pattern, [step for step, _ in steps[number + 1 : after] if isinstance(step, OperationStep)], shape
 
 
 def _lines(step: EinopsStep, operations: list[OperationStep], shape: Shape) -> Iterator[Line]:
