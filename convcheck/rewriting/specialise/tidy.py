@@ -34,6 +34,16 @@ class Tidy(ast.NodeTransformer):
         node.body = self.ended(node.body)
         return node
 
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        self.generic_visit(node)
+        attributes = [part for part in ast.walk(node) if isinstance(part, ast.Attribute)]
+        read = {attribute.attr for attribute in attributes if isinstance(attribute.ctx, ast.Load)}
+        for function in node.body:
+            if isinstance(function, ast.FunctionDef):
+                # What is None and never asked for is of no use.
+                function.body = [s for s in function.body if (_absent(s) or "") in {*read, ""}]
+        return node
+
     def visit_If(self, node: ast.If) -> ast.AST:
         self.generic_visit(node)
         node.body = self.ended(node.body)
@@ -49,6 +59,14 @@ class Tidy(ast.NodeTransformer):
                 return [*others, ast.copy_location(ast.Return(value), last)]
             case whole:
                 return whole
+
+
+def _absent(statement: ast.stmt) -> str | None:
+    """Return which attribute a statement sets to None, if it does that."""
+    match statement:
+        case ast.Assign([ast.Attribute(attr=name)], ast.Constant(None)):
+            return name
+    return None
 
 
 def _named(body: list[ast.stmt], arguments: ast.arguments, rest: ast.arg) -> tuple[list[ast.stmt], ast.arguments]:

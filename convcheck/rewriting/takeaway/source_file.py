@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 
 from convcheck.rewriting.specialise.source import Source, parsed, specialise_closure, together
@@ -64,7 +65,10 @@ def _subclass(name: str, call: ast.Call) -> ast.ClassDef:
 
 
 def _docstring(description: str) -> str:
-    lines = [line for part in description.split("\n") for line in textwrap.wrap(part, WIDTH) or [""]]
+    # A line does not end within a shape.
+    whole = re.sub(r"\([^()]*\)|\[[^\]]*\]", lambda match: match[0].replace(" ", "\0"), description)
+    wrapped = [line for part in whole.split("\n") for line in textwrap.wrap(part, WIDTH) or [""]]
+    lines = [line.replace("\0", " ") for line in wrapped]
     return lines[0] + "".join(f"\n    {line}" if line else "\n" for line in lines[1:]) + "\n    "
 
 
