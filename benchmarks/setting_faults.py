@@ -57,7 +57,7 @@ def is_one(claim: Claim, fault: Fault) -> bool:
     right, wrong = rewrite.transplant(layer, shapes), rewrite.transplant(other, shapes)
     if right.merges() or right.describe() != wrong.describe():
         return True
-    return rewrite.code(layer, shapes) != rewrite.code(other, shapes)
+    return str(rewrite.candidate_source(layer, shapes)) != str(rewrite.candidate_source(other, shapes))
 
 
 def overlooked(layer: Layer) -> Others:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from convcheck.catalogue.catalogue import catalogue, find
-from convcheck.catalogue.facts import Offer, RewriteFacts
+from convcheck.catalogue.facts import Offer, RewriteFacts, TakeAway
 from convcheck.layers import Layer, parse_layer, write_shapes
 from convcheck.rewriting.transplant import Move
-from convcheck.sizes.patterns import Shapes
+from convcheck.sizes.patterns import Group, Shapes
 
 
 def facts(name: str, *, code: bool = True) -> RewriteFacts:
@@ -34,6 +34,17 @@ def facts(name: str, *, code: bool = True) -> RewriteFacts:
         ),
         code=rewrite.code(example, shapes) if code else "",
     )
+
+
+def take_away(name: str, layer: Layer, shapes: Shapes, order: Group | None = None) -> TakeAway:
+    """Return the code of a rewrite for `layer` on inputs of `shapes`. Raises UsageError if there is none of this name.
+
+    `order` is that of the axes within a patch; the usual one if it is left out.
+    """
+    rewrite = find(name)
+    refused = rewrite.refuse(layer, shapes) or rewrite.refuse_order(layer, order)
+    code = None if refused else rewrite.code(layer, shapes, order)
+    return TakeAway(name, str(layer), shapes, not refused, tuple(map(str, refused)), code)
 
 
 def offers(layer: Layer, shapes: Shapes) -> list[Offer]:

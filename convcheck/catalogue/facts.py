@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from convcheck.sizes.patterns import Shapes
+
 
 @dataclass(frozen=True)
 class RewriteFacts:
@@ -25,6 +27,18 @@ class RewriteFacts:
     example: str
     weights: tuple[str, ...]
     code: str
+
+
+@dataclass(frozen=True)
+class TakeAway:
+    """The code of a rewrite for one layer, as source that runs as it is; None, with reasons, where it does not hold."""
+
+    rewrite: str
+    layer: str
+    inputs: Shapes
+    holds: bool
+    reasons: tuple[str, ...]
+    code: str | None
 
 
 @dataclass(frozen=True)

@@ -37,15 +37,16 @@ def report_files(incomplete: str) -> list[str]:
 
 def targets(incomplete: str) -> list[str]:
     """Return the configs, folders and kinds of layers that begin so."""
-    return [*_paths(incomplete), *_kinds(incomplete)]
+    return [*_paths(incomplete), *kinds(incomplete)]
 
 
 def subjects(incomplete: str) -> list[str]:
     """Return what `convcheck rewrites` takes: names of rewrites, and kinds of layers once one is begun."""
-    return [*rewrite_names(incomplete), *_kinds(incomplete)]
+    return [*rewrite_names(incomplete), *kinds(incomplete)]
 
 
-def _kinds(incomplete: str) -> list[str]:
+def kinds(incomplete: str) -> list[str]:
+    """Return the kinds of layers that begin so, once one is begun."""
     from convcheck.layers.families import kind_names
 
     return [f"{kind}(" for kind in kind_names() if kind.startswith(incomplete) and incomplete]

@@ -1,14 +1,13 @@
-"""Small modules that candidates are made of, to be copied or imported into real models."""
+"""Small functions that candidates are made of. Those whose arguments are numbers are unfolded in code to take away."""
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 
@@ -17,8 +16,12 @@ def pad(x: Tensor, pads: Sequence[tuple[int, int]], mode: str = "zeros") -> Tens
 
     Every mode of torch pads its one to three last axes of a batched input, or of an unbatched one.
     """
-    widths = [width for axis in reversed(pads) for width in axis]
-    return functional.pad(x, widths, mode="constant" if mode == "zeros" else mode) if any(widths) else x
+    widths = tuple(width for axis in reversed(pads) for width in axis)
+    if not any(widths):
+        return x
+    if mode == "zeros":
+        return functional.pad(x, widths)
+    return functional.pad(x, widths, mode=mode)
 
 
 def windows(x: Tensor, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Tensor:
@@ -26,104 +29,41 @@ def windows(x: Tensor, kernel: Sequence[int], stride: Sequence[int], dilation: S
 
     A window spans `dilation * (kernel - 1) + 1` positions, of which every `dilation`-th is one of its taps.
     """
-    dims = len(kernel)
-    for axis, (taps, step, gap) in enumerate(zip(kernel, stride, dilation, strict=True)):
-        x = x.unfold(axis - dims - axis, gap * (taps - 1) + 1, step)[..., ::gap]
+    for taps, step, gap in zip(kernel, stride, dilation, strict=True):
+        x = x.unfold(-len(kernel), gap * (taps - 1) + 1, step)
+        if gap > 1:
+            x = x[..., ::gap]
     return x
 
 
-class OneByOne(nn.Sequential):
-    """Run its modules on one image of a batch after the other.
-
-    For where what lies between them is far larger than what comes out. Input is channels first, `[b, c, *space]` or
-    `[c, *space]`; `dims` is the number of spatial axes.
-    """
-
-    def __init__(self, dims: int, modules: OrderedDict[str, nn.Module]) -> None:
-        super().__init__(modules)
-        self.dims = dims
-
-    def forward(self, x: Tensor) -> Tensor:
-        run: Callable[[Tensor], Tensor] = super().forward
-        if x.dim() == self.dims + 1:
-            return run(x)
-        # A copy lets the memory of what its view leaves out be freed.
-        return torch.cat([run(image).clone() for image in torch.split(x, 1)])
-
-
-class CropToMultiple(nn.Module):
+def crop(x: Tensor, multiple: Sequence[int]) -> Tensor:
     """Drop the trailing positions that a convolution with this stride and kernel never reads.
 
-    Input and output are channels first, `[*, c, *space]`; of every spatial axis the largest multiple of its entry
-    in `multiple` remains. A convolution drops the remainder silently; space-to-depth does not.
+    Of each of the last axes the largest multiple of its entry in `multiple` remains. A convolution drops
+    the rest silently; space-to-depth does not.
     """
-
-    def __init__(self, multiple: Sequence[int]) -> None:
-        super().__init__()
-        self.multiple = tuple(multiple)
-
-    def forward(self, x: Tensor) -> Tensor:
-        for axis, step in enumerate(self.multiple, start=-len(self.multiple)):
+    for axis, step in enumerate(multiple, start=-len(multiple)):
+        if step > 1:
             x = x.narrow(axis, 0, x.shape[axis] // step * step)
-        return x
-
-    def extra_repr(self) -> str:
-        return str(self.multiple)
+    return x
 
 
-class PadToBlocks(nn.Module):
-    """Pad a convolution's input, and fit it to whole blocks of one stride.
+def fit_to_blocks(x: Tensor, kernel: Sequence[int], stride: Sequence[int], blocks: Sequence[int]) -> Tensor:
+    """Cut every one of the last axes, or fill it up with zeros, to the blocks of one stride that windows touch.
 
-    Input and output are channels first, `[*, c, *space]`. After the padding every axis is cut, or filled up with zeros,
-    to the blocks that the windows touch: the outputs of the convolution plus `ceil(kernel / stride) - 1`.
+    A window touches `blocks`, which is `ceil(kernel / stride)`, of them. A negative pad is a crop.
     """
-
-    def __init__(
-        self, pads: Sequence[tuple[int, int]], kernel: Sequence[int], stride: Sequence[int], mode: str = "zeros"
-    ) -> None:
-        super().__init__()
-        self.pads, self.kernel, self.stride, self.mode = tuple(pads), tuple(kernel), tuple(stride), mode
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = pad(x, self.pads, self.mode)
-        dims = len(self.kernel)
-        for axis, kernel, stride in zip(range(-dims, 0), self.kernel, self.stride, strict=True):
-            touched = ((x.shape[axis] - kernel) // stride + math.ceil(kernel / stride)) * stride
-            # A negative pad is a crop.
-            x = functional.pad(x, [0] * (-2 * axis - 1) + [touched - x.shape[axis]])
-        return x
-
-    def extra_repr(self) -> str:
-        return f"pads={self.pads}, kernel={self.kernel}, stride={self.stride}, mode={self.mode}"
+    for axis, k, s, b in zip(range(-len(kernel), 0), kernel, stride, blocks, strict=True):
+        x = functional.pad(x, (*[0] * (-2 * axis - 1), ((x.shape[axis] - k) // s + b) * s - x.shape[axis]))
+    return x
 
 
-class Pad(nn.Module):
-    """Pad the last axes as a convolution with this `padding_mode` does; one (before, after) for each of them."""
-
-    def __init__(self, pads: Sequence[tuple[int, int]], mode: str = "zeros") -> None:
-        super().__init__()
-        self.pads, self.mode = tuple(pads), mode
-
-    def forward(self, x: Tensor) -> Tensor:
-        return pad(x, self.pads, self.mode)
-
-    def extra_repr(self) -> str:
-        return f"{self.pads}, mode={self.mode}"
-
-
-class Subsample(nn.Module):
+def subsample(x: Tensor, stride: Sequence[int]) -> Tensor:
     """Keep every stride-th position of the last axes, from the first on; one stride for each of them."""
-
-    def __init__(self, stride: Sequence[int]) -> None:
-        super().__init__()
-        self.stride = tuple(stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        every: Any = (..., *(slice(None, None, step) for step in self.stride))
-        return x[every]
-
-    def extra_repr(self) -> str:
-        return str(self.stride)
+    every: Any = (..., *(slice(None, None, step) for step in stride))
+    if max(stride) > 1:
+        x = x[every]
+    return x
 
 
 def dot_products(rows: Tensor, others: Tensor, at_once: int = 2**26) -> Tensor:

@@ -25,7 +25,9 @@ def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
     scale = attention.factor(shapes[0])
 
     class AttentionSum(nn.Module):
-        def forward(self, query: Tensor, key: Tensor, value: Tensor, *masks: Tensor) -> Tensor:
+        def forward(self, query: Tensor, key: Tensor, value: Tensor, *others: Tensor) -> Tensor:
+            if attention.attn_mask:
+                (mask,) = others
             if attention.enable_gqa:
                 # Each head of key and value serves several heads of the query, one after the other.
                 key, value = (x.repeat_interleave(query.shape[-3] // x.shape[-3], -3) for x in (key, value))
@@ -35,9 +37,9 @@ def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
                 visible = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
                 scores = scores.masked_fill(~visible, -math.inf)
             if attention.attn_mask == "bool":
-                scores = scores.masked_fill(~masks[0], -math.inf)
+                scores = scores.masked_fill(~mask, -math.inf)
             if attention.attn_mask == "float":
-                scores = scores + masks[0]
+                scores = scores + mask
             # A query that may see no key at all makes zeros, of which no NaN flows back.
             blind = (scores == -math.inf).all(-1, keepdim=True)
             scores = scores.masked_fill(blind, 0.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from convcheck.layers import ConvTranspose
@@ -16,18 +15,24 @@ if TYPE_CHECKING:
 
 
 def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
-    from einops.layers.torch import Rearrange
-    from torch import nn
+    from einops import rearrange
+    from torch import Tensor, nn
 
     conv1x1 = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
     channels = conv.out_channels * math.prod(conv.kernel_size)
-    return nn.Sequential(
-        OrderedDict(
-            project=conv1x1(conv.in_channels, channels, 1, groups=conv.groups, bias=conv.bias),
+    patches = spell("... (o {k}) {space} -> ... o {blocks}", conv.dims)
+
+    class Conv1x1Unpatchify(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.project = conv1x1(conv.in_channels, channels, 1, groups=conv.groups, bias=conv.bias)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.project(x)
             # Channel-major, as PixelShuffle has it, so that the channels of one group stay together.
-            unpatchify=Rearrange(spell("... (o {k}) {space} -> ... o {blocks}", conv.dims), **conv.kernel_axes()),
-        )
-    )
+            return rearrange(y, patches, **conv.kernel_axes())
+
+    return Conv1x1Unpatchify()
 
 
 REWRITE = Rewrite(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import ConvTranspose
@@ -29,23 +28,29 @@ def borders(conv: ConvTranspose) -> tuple[list[tuple[int, int]], list[tuple[int,
 
 
 def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
-    from einops.layers.torch import Rearrange as Layer
-    from torch import nn
+    from einops import rearrange
+    from torch import Tensor, nn
 
-    pad: Any = {1: nn.ConstantPad1d, 2: nn.ConstantPad2d, 3: nn.ConstantPad3d}[conv.dims]
+    from convcheck.modules.parts import pad
+
     stride1: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
     channels = (conv.in_channels, conv.out_channels * math.prod(conv.stride))
     pads, crops = borders(conv)
-    return nn.Sequential(
-        OrderedDict(
-            pad=pad([width for axis in reversed(pads) for width in axis], 0),
-            conv=stride1(*channels, phase_taps(conv), groups=conv.groups, bias=conv.bias),
+    blocks = spell("... (o {k}) {space} -> ... o {blocks}", conv.dims)
+
+    class ConvDepthToSpace(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = stride1(*channels, phase_taps(conv), groups=conv.groups, bias=conv.bias)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = pad(x, pads)
             # Channel-major, as PixelShuffle has it, so that the channels of one group stay together.
-            depth_to_space=Layer(spell("... (o {k}) {space} -> ... o {blocks}", conv.dims), **phases(conv)),
+            y = rearrange(self.conv(x), blocks, **phases(conv))
             # A negative pad is a crop.
-            crop=pad([-width for axis in reversed(crops) for width in axis], 0),
-        )
-    )
+            return pad(y, [(-before, -after) for before, after in crops])
+
+    return ConvDepthToSpace()
 
 
 def weights(conv: ConvTranspose, shape: Shape) -> dict[str, Recipe]:

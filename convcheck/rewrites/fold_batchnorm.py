@@ -44,35 +44,46 @@ def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
     parameters, eps = layer.parameters(), norm.eps
     transposed = isinstance(layer, ConvTranspose)
     groups = layer.axis_sizes().get("g", 1)
-    gamma = ("1.weight",) if norm.affine else ()
+    biased = "bias" in parameters
+    ones = (1,) * len(parameters["weight"][2:])
 
-    def scale(variance: Tensor, factors: tuple[Tensor, ...]) -> Tensor:
-        root: Tensor = (variance + eps).sqrt()
-        return factors[0] / root if factors else root.reciprocal()
-
-    def kernels(weight: Tensor, variance: Tensor, *affine: Tensor) -> Tensor:
-        factors = scale(variance, affine)
+    def scaled_kernels(weight: Tensor, variance: Tensor, *others: Tensor) -> Tensor:
+        if norm.affine:
+            (gamma,) = others
+        root = (variance + eps).sqrt()
+        scale = gamma / root if norm.affine else root.reciprocal()
         if not transposed:
-            return weight * factors.reshape(-1, *[1] * (weight.dim() - 1))
+            return weight * scale.reshape(-1, 1, *ones)
         # [(g i), o, k]: the outputs of one group belong to its own inputs.
-        grouped = weight.reshape(groups, -1, *weight.shape[1:])
-        return (grouped * factors.reshape(groups, 1, -1, *[1] * (weight.dim() - 2))).reshape(weight.shape)
+        grouped = weight.reshape(groups, -1, *weight.shape[1:]) * scale.reshape(groups, 1, -1, *ones)
+        return grouped.reshape(weight.shape)
 
-    def shifts(mean: Tensor, variance: Tensor, *others: Tensor) -> Tensor:
-        tensors = dict(zip(sources, others, strict=True))
-        centred = sum([tensors["0.bias"]] if "0.bias" in tensors else [], -mean)
-        scaled = centred * scale(variance, tuple(tensors[name] for name in gamma))
-        return sum([tensors["1.bias"]] if norm.bias else [], scaled)
+    def shifted_biases(mean: Tensor, variance: Tensor, *others: Tensor) -> Tensor:
+        if biased and norm.bias:
+            gamma, beta, bias = others
+        elif biased and norm.affine:
+            gamma, bias = others
+        elif biased:
+            (bias,) = others
+        elif norm.bias:
+            gamma, beta = others
+        elif norm.affine:
+            (gamma,) = others
+        root = (variance + eps).sqrt()
+        scale = gamma / root if norm.affine else root.reciprocal()
+        shifted = (bias - mean if biased else -mean) * scale
+        return shifted + beta if norm.bias else shifted
 
-    sources = [*gamma, *(("1.bias",) if norm.bias else ()), *(("0.bias",) if "bias" in parameters else ())]
+    factor = ("1.weight",) if norm.affine else ()
+    others = (*factor, *(("1.bias",) if norm.bias else ()), *(("0.bias",) if biased else ()))
     times, plus = (" * gamma[o]" if norm.affine else ""), (" + beta[o]" if norm.bias else "")
     root = "sqrt(variance[o] + eps)"
-    shifted = "(b[o] - mean[o])" if "bias" in parameters else "-mean[o]"
+    shifted = "(b[o] - mean[o])" if biased else "-mean[o]"
     weight_formula, bias_formula = f"W[o, ...]{times} / {root}", f"{shifted}{times} / {root}{plus}"
     statistics = ("1.running_mean", "1.running_var")
     return {
-        "weight": Merge(("0.weight", "1.running_var", *gamma), parameters["weight"], kernels, weight_formula),
-        "bias": Merge((*statistics, *sources), (norm.num_features,), shifts, bias_formula),
+        "weight": Merge(("0.weight", "1.running_var", *factor), parameters["weight"], scaled_kernels, weight_formula),
+        "bias": Merge((*statistics, *others), (norm.num_features,), shifted_biases, bias_formula),
     }
 
 

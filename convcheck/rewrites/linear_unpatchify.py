@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from convcheck.layers import ConvTranspose, Roundings
@@ -16,18 +15,23 @@ if TYPE_CHECKING:
 
 
 def candidate(conv: ConvTranspose, shape: Shape, order: str) -> nn.Module:
-    from einops.layers.torch import Rearrange
-    from torch import nn
+    from einops import rearrange
+    from torch import Tensor, nn
 
-    patch = f"... {{space}} ({order}) -> ... o {{blocks}}"
     features = conv.out_channels * math.prod(conv.kernel_size)
-    return nn.Sequential(
-        OrderedDict(
-            channels_last=Rearrange(spell("... i {space} -> ... {space} i", conv.dims)),
-            project=nn.Linear(conv.in_channels, features, bias=conv.bias),
-            unpatchify=Rearrange(spell(patch, conv.dims), **conv.kernel_axes()),
-        )
-    )
+    channels_last = spell("... i {space} -> ... {space} i", conv.dims)
+    patches = spell("... {space} ", conv.dims) + f"({order})" + spell(" -> ... o {blocks}", conv.dims)
+
+    class LinearUnpatchify(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.project = nn.Linear(conv.in_channels, features, bias=conv.bias)
+
+        def forward(self, x: Tensor) -> Tensor:
+            tokens: Tensor = self.project(rearrange(x, channels_last))
+            return rearrange(tokens, patches, **conv.kernel_axes())
+
+    return LinearUnpatchify()
 
 
 REWRITE = Rewrite(

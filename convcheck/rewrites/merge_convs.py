@@ -36,44 +36,52 @@ def mergeable(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
 def candidate(chain: Sequential, shape: Shape) -> nn.Module:
     from torch import nn
 
-    from convcheck.modules.parts import Pad, Subsample
+    from convcheck.modules.parts import pad, subsample
 
     first, second = cast("tuple[Conv, Conv]", chain.layers)
     # The one that sees neighbours gives the windows; the other's stride is taken before, or after.
     windows = first if is_pointwise(second) else second
     strides = tuple(a * b for a, b in zip(first.stride, second.stride, strict=True))
     convolution: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[first.dims]
-    merged = convolution(
-        first.in_channels,
-        second.out_channels,
-        windows.kernel_size,
-        stride=strides if windows is first else second.stride,
-        dilation=windows.dilation,
-        bias=first.bias or second.bias,
-    )
-    border = Pad(first.pads, first.padding_mode)
-    if windows is first:
-        both = nn.Sequential(border, merged)
-    else:
-        both = nn.Sequential(border, Subsample(first.stride), Pad(second.pads, second.padding_mode), merged)
-    return both
+    options = {
+        "kernel_size": windows.kernel_size,
+        "stride": strides if windows is first else second.stride,
+        "dilation": windows.dilation,
+        "bias": first.bias or second.bias,
+    }
+
+    class MergeConvs(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = convolution(first.in_channels, second.out_channels, **options)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = pad(x, first.pads, first.padding_mode)
+            if windows is second:
+                x = subsample(x, first.stride)
+                x = pad(x, second.pads, second.padding_mode)
+            y: Tensor = self.conv(x)
+            return y
+
+    return MergeConvs()
 
 
 def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
     first, second = cast("tuple[Conv, Conv]", chain.layers)
-    windows, last = (first, 1) if is_pointwise(second) else (second, 3)
+    windows = first if is_pointwise(second) else second
     size = (second.out_channels, first.in_channels, *windows.kernel_size)
 
-    def kernels(outer: Tensor, inner: Tensor) -> Tensor:
+    def merged_kernels(outer: Tensor, inner: Tensor) -> Tensor:
+        inner = block_diagonal(inner, first.groups)
+        outer = block_diagonal(outer, second.groups)
         # [k, o, m] @ [l, m, i], of which k or l has one entry only
-        inner, outer = block_diagonal(inner, first.groups), block_diagonal(outer, second.groups)
         merged: Tensor = outer.flatten(2).movedim(2, 0) @ inner.flatten(2).movedim(2, 0)
         return merged.movedim(0, 2).reshape(size)
 
     formula = "W[o, i, k] = sum over m of B[o, m, k] * A[m, i, k]"
     return {
-        f"{last}.weight": Merge(("1.weight", "0.weight"), size, kernels, formula),
-        f"{last}.bias": merged_bias(first, second, "b[o] = sum over m, k of B[o, m, k] * a[m]"),
+        "conv.weight": Merge(("1.weight", "0.weight"), size, merged_kernels, formula),
+        "conv.bias": merged_bias(first, second, "b[o] = sum over m, k of B[o, m, k] * a[m]"),
     }
 
 

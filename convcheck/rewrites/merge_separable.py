@@ -33,19 +33,28 @@ def separable(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
 def candidate(chain: Sequential, shape: Shape) -> nn.Module:
     from torch import nn
 
-    from convcheck.modules.parts import Pad
+    from convcheck.modules.parts import pad
 
     depthwise, mix = cast("tuple[Conv, Conv]", chain.layers)
     convolution: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[depthwise.dims]
-    dense = convolution(
-        depthwise.in_channels,
-        mix.out_channels,
-        depthwise.kernel_size,
-        stride=tuple(first * second for first, second in zip(depthwise.stride, mix.stride, strict=True)),
-        dilation=depthwise.dilation,
-        bias=depthwise.bias or mix.bias,
-    )
-    return nn.Sequential(Pad(depthwise.pads, depthwise.padding_mode), dense)
+    options = {
+        "kernel_size": depthwise.kernel_size,
+        "stride": tuple(first * second for first, second in zip(depthwise.stride, mix.stride, strict=True)),
+        "dilation": depthwise.dilation,
+        "bias": depthwise.bias or mix.bias,
+    }
+
+    class MergeSeparable(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = convolution(depthwise.in_channels, mix.out_channels, **options)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = pad(x, depthwise.pads, depthwise.padding_mode)
+            y: Tensor = self.conv(x)
+            return y
+
+    return MergeSeparable()
 
 
 def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
@@ -53,16 +62,17 @@ def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
     inputs = depthwise.in_channels
     size = (mix.out_channels, inputs, *depthwise.kernel_size)
 
-    def kernels(point: Tensor, depth: Tensor) -> Tensor:
+    def merged_kernels(point: Tensor, depth: Tensor) -> Tensor:
+        point = block_diagonal(point, mix.groups)
         # [o, i, m, 1] * [i, m, k], summed over the m channels that come from one input channel
-        mixing = block_diagonal(point, mix.groups).reshape(mix.out_channels, inputs, -1, 1)
+        mixing = point.reshape(mix.out_channels, inputs, -1, 1)
         taps = depth.reshape(inputs, mix.in_channels // inputs, -1)
         return (mixing * taps).sum(2).reshape(size)
 
     formula = "W[o, i, k] = sum over m of P[o, (i m)] * D[(i m), k]"
     return {
-        "1.weight": Merge(("1.weight", "0.weight"), size, kernels, formula),
-        "1.bias": merged_bias(depthwise, mix, "b[o] = sum over m of P[o, m] * a[m]"),
+        "conv.weight": Merge(("1.weight", "0.weight"), size, merged_kernels, formula),
+        "conv.bias": merged_bias(depthwise, mix, "b[o] = sum over m of P[o, m] * a[m]"),
     }
 
 

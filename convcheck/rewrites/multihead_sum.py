@@ -53,8 +53,13 @@ def candidate(attention: MultiheadAttention, *shapes: Shape) -> nn.Module:
             if attention.add_bias_kv:
                 self.bias_k, self.bias_v = (nn.Parameter(torch.empty(1, 1, width)) for _ in range(2))
 
-        def forward(self, *inputs: Tensor) -> Tensor:
-            query, key, value = inputs[:3] if len(shapes) > 1 else inputs * 3
+        def forward(self, query: Tensor, *others: Tensor) -> Tensor:
+            if len(shapes) == 1:
+                key, value = query, query
+            elif len(shapes) == 3:
+                key, value = others
+            else:
+                key, value, mask = others
             q, k, v = (self.split(x) for x in (self.to_q(query), self.to_k(key), self.to_v(value)))
             if attention.add_bias_kv:
                 # One more position that every query may see.
@@ -64,7 +69,6 @@ def candidate(attention: MultiheadAttention, *shapes: Shape) -> nn.Module:
             # [l, 1, d] * [1, s, d], summed over d
             scores = dot_products(q / math.sqrt(width // heads), k)
             if len(shapes) > 3:
-                mask = inputs[3]
                 if added:
                     # What is added may be seen by all.
                     mask = functional.pad(mask, (0, added))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv
@@ -16,21 +15,28 @@ if TYPE_CHECKING:
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
-    from einops.layers.torch import Rearrange
-    from torch import nn
+    from einops import rearrange
+    from torch import Tensor, nn
 
-    from convcheck.modules.parts import CropToMultiple
+    from convcheck.modules.parts import crop
 
     conv1x1 = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
     channels = conv.in_channels * math.prod(conv.kernel_size)
-    return nn.Sequential(
-        OrderedDict(
-            crop=CropToMultiple(conv.kernel_size),
+    patches = spell("... i {blocks} -> ... (i {k}) {space}", conv.dims)
+
+    class PatchifyConv1x1(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.project = conv1x1(channels, conv.out_channels, 1, groups=conv.groups, bias=conv.bias)
+
+        def forward(self, x: Tensor) -> Tensor:
+            # What fills no window is dropped, as a convolution does.
+            x = crop(x, conv.kernel_size)
             # Channel-major, so that the channels of one group stay together.
-            patchify=Rearrange(spell("... i {blocks} -> ... (i {k}) {space}", conv.dims), **conv.kernel_axes()),
-            project=conv1x1(channels, conv.out_channels, 1, groups=conv.groups, bias=conv.bias),
-        )
-    )
+            y: Tensor = self.project(rearrange(x, patches, **conv.kernel_axes()))
+            return y
+
+    return PatchifyConv1x1()
 
 
 REWRITE = Rewrite(

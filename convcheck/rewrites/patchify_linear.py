@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
@@ -16,21 +15,27 @@ if TYPE_CHECKING:
 
 
 def candidate(conv: Conv, shape: Shape, order: str) -> nn.Module:
-    from einops.layers.torch import Rearrange
-    from torch import nn
+    from einops import rearrange
+    from torch import Tensor, nn
 
-    from convcheck.modules.parts import CropToMultiple
+    from convcheck.modules.parts import crop
 
-    patches = spell("... i {blocks} -> ... {space} ", conv.dims) + f"({order})"
     features = conv.in_channels * math.prod(conv.kernel_size)
-    return nn.Sequential(
-        OrderedDict(
-            crop=CropToMultiple(conv.kernel_size),
-            patchify=Rearrange(patches, **conv.kernel_axes()),
-            project=nn.Linear(features, conv.out_channels, bias=conv.bias),
-            channels_first=Rearrange(spell("... {space} o -> ... o {space}", conv.dims)),
-        )
-    )
+    patches = spell("... i {blocks} -> ... {space} ", conv.dims) + f"({order})"
+    channels_first = spell("... {space} o -> ... o {space}", conv.dims)
+
+    class PatchifyLinear(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.project = nn.Linear(features, conv.out_channels, bias=conv.bias)
+
+        def forward(self, x: Tensor) -> Tensor:
+            # What fills no window is dropped, as a convolution does.
+            x = crop(x, conv.kernel_size)
+            tokens: Tensor = self.project(rearrange(x, patches, **conv.kernel_axes()))
+            return rearrange(tokens, channels_first)
+
+    return PatchifyLinear()
 
 
 REWRITE = Rewrite(

@@ -26,6 +26,7 @@ def phase_counts(conv: Conv) -> Shape:
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
     from einops import rearrange
     from torch import Tensor, nn
+    from torch.nn import functional
 
     from convcheck.modules.parts import pad, windows
 
@@ -45,15 +46,15 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 
         def forward(self, x: Tensor) -> Tensor:
             batched = pad(x if x.dim() == dims + 2 else x[None], conv.pads, conv.padding_mode)
-            outputs, reads, fit = [], [], []
+            outputs, reads, fit = [], [], list[int]()
             axes = zip(batched.shape[-dims:], conv.kernel_size, reaches, conv.stride, counts, steps, strict=True)
             for length, kernel, reach, stride, count, step in axes:
                 outputs.append((length - reach) // stride + 1)
                 per_phase = math.ceil(outputs[-1] / count)
                 reads.append(step * (per_phase - 1) + kernel)
                 # As many windows on every phase; some may be dropped again. A negative pad is a crop.
-                fit.append((0, stride * (per_phase * count - 1) + reach - length))
-            split = windows(pad(batched, fit), reads, conv.stride, conv.dilation)
+                fit = [0, stride * (per_phase * count - 1) + reach - length, *fit]
+            split = windows(functional.pad(batched, fit), reads, conv.stride, conv.dilation)
             y: Tensor = self.conv(rearrange(split, to_batch))
             y = rearrange(y, to_space, **dict(zip(conv.kernel_axes(), counts, strict=True)))
             for axis, length in enumerate(outputs, start=-dims):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,21 +23,28 @@ def strided(conv: Conv, shape: Shape) -> Iterator[Refusal]:
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
-    from einops.layers.torch import Rearrange as Layer
-    from torch import nn
+    from einops import rearrange
+    from torch import Tensor, nn
 
-    from convcheck.modules.parts import PadToBlocks
+    from convcheck.modules.parts import fit_to_blocks, pad
 
     stride1: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
     channels = conv.in_channels * math.prod(conv.stride)
-    return nn.Sequential(
-        OrderedDict(
-            # The last window may reach into a block that the input only begins.
-            pad=PadToBlocks(conv.pads, conv.kernel_size, conv.stride, conv.padding_mode),
-            space_to_depth=Layer(spell("... i {blocks} -> ... (i {k}) {space}", conv.dims), **phases(conv)),
-            conv=stride1(channels, conv.out_channels, phase_taps(conv), bias=conv.bias),
-        )
-    )
+    blocks = spell("... i {blocks} -> ... (i {k}) {space}", conv.dims)
+
+    class SpaceToDepthConv(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = stride1(channels, conv.out_channels, phase_taps(conv), bias=conv.bias)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = pad(x, conv.pads, conv.padding_mode)
+            # Whole blocks, as far as windows reach: zeros fill the last one up, and a negative pad is a crop.
+            x = fit_to_blocks(x, conv.kernel_size, conv.stride, phase_taps(conv))
+            y: Tensor = self.conv(rearrange(x, blocks, **phases(conv)))
+            return y
+
+    return SpaceToDepthConv()
 
 
 def weights(conv: Conv, shape: Shape) -> Mapping[str, Recipe]:

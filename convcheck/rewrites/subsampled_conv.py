@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,28 +21,31 @@ def strided(conv: Conv, shape: Shape) -> Iterator[Refusal]:
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
-    from torch import nn
+    import torch
+    from torch import Tensor, nn
 
-    from convcheck.modules.parts import OneByOne, Subsample
+    from convcheck.modules.parts import subsample
 
-    stride1: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
+    dims = conv.dims
+    dense: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[dims]
+    arguments = {**conv.arguments(), "stride": 1}
 
-    return OneByOne(
-        conv.dims,
-        OrderedDict(
-            conv=stride1(
-                conv.in_channels,
-                conv.out_channels,
-                conv.kernel_size,
-                padding=conv.padding,
-                dilation=conv.dilation,
-                groups=conv.groups,
-                bias=conv.bias,
-                padding_mode=conv.padding_mode,
-            ),
-            subsample=Subsample(conv.stride),
-        ),
-    )
+    class SubsampledConv(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = dense(**arguments)
+
+        def forward(self, x: Tensor) -> Tensor:
+            if x.dim() == dims + 1:
+                return self.sparse(x)
+            # One image after the other, and copies, so that all that is left out is freed.
+            return torch.cat([self.sparse(image).clone() for image in torch.split(x, 1)])
+
+        def sparse(self, x: Tensor) -> Tensor:
+            y: Tensor = self.conv(x)
+            return subsample(y, conv.stride)
+
+    return SubsampledConv()
 
 
 def macs(conv: Conv, shape: Shape) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -30,34 +29,39 @@ def clips_tile(conv: Conv, shape: Shape) -> Iterator[Refusal]:
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
-    from einops.layers.torch import Rearrange
-    from torch import nn
+    from einops import rearrange
+    from torch import Tensor, nn
 
-    from convcheck.modules.parts import CropToMultiple
+    from convcheck.modules.parts import crop
 
     conv2d: Any = nn.Conv2d
     frames = conv.kernel_size[0]
+    options = {
+        "kernel_size": conv.kernel_size[1:],
+        "stride": conv.stride[1:],
+        "padding": conv.padding if isinstance(conv.padding, str) else conv.padding[1:],
+        "dilation": conv.dilation[1:],
+        "groups": conv.groups,
+        "bias": conv.bias,
+        "padding_mode": conv.padding_mode,
+    }
     # An unbatched video becomes a batch of clips, too.
     batch = "b " if len(shape) == 5 else ""
-    return nn.Sequential(
-        OrderedDict(
-            crop=CropToMultiple((frames, 1, 1)),
+    clips = f"{batch}i (t kt) h w -> ({batch}t) (i kt) h w"
+
+    class TimeInChannels(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = conv2d(conv.in_channels * frames, conv.out_channels, **options)
+
+        def forward(self, x: Tensor) -> Tensor:
+            # Frames that fill no clip are dropped, as a convolution does.
+            x = crop(x, (frames, 1, 1))
             # Channel-major, so that the channels of one group stay together.
-            fold=Rearrange(f"{batch}i (t kt) h w -> ({batch}t) (i kt) h w", kt=frames),
-            conv=conv2d(
-                conv.in_channels * frames,
-                conv.out_channels,
-                conv.kernel_size[1:],
-                conv.stride[1:],
-                conv.padding if isinstance(conv.padding, str) else conv.padding[1:],
-                conv.dilation[1:],
-                conv.groups,
-                conv.bias,
-                conv.padding_mode,
-            ),
-            unfold=Rearrange(f"({batch}t) o h w -> {batch}o t h w", t=shape[-3] // frames),
-        )
-    )
+            y: Tensor = self.conv(rearrange(x, clips, kt=frames))
+            return rearrange(y, f"({batch}t) o h w -> {batch}o t h w", t=x.shape[-3] // frames)
+
+    return TimeInChannels()
 
 
 REWRITE = Rewrite(

@@ -30,7 +30,8 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             self.bias = nn.Parameter(torch.empty(conv.out_channels)) if conv.bias else None
 
         def forward(self, x: Tensor) -> Tensor:
-            x = pad(x, conv.pads, conv.padding_mode).movedim(-3, -4)
+            x = pad(x, conv.pads, conv.padding_mode)
+            x = x.movedim(-3, -4)
             y = self.conv2d(x, 0, self.bias)
             for tap in range(1, taps):
                 y = y + self.conv2d(x, tap, None)
@@ -38,7 +39,8 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 
         def conv2d(self, x: Tensor, tap: int, bias: Tensor | None) -> Tensor:
             """`[..., t, i, h, w]` to `[..., t, o, h, w]`, on the frames that one frame of the kernel reads."""
-            frames = x[..., gap * tap : x.shape[-4] - gap * (taps - 1 - tap) : step, :, :, :]
+            first, last = gap * tap, x.shape[-4] - gap * (taps - tap) + gap
+            frames = x[..., first:last:step, :, :, :]
             y = functional.conv2d(
                 frames.flatten(0, -4),
                 self.weight[tap],

@@ -51,11 +51,10 @@ def candidate(layer: ConvTranspose | Unpatchify, shape: Shape) -> nn.Module:
         def forward(self, x: Tensor) -> Tensor:
             if channels_last:
                 x = x.movedim(-1, -dims - 1)
-            batched = x if x.dim() == dims + 2 else x[None]
             # How long the convolution's input is: this is what output_padding tells apart.
             lengths = [s * (n - 1) + one for n, s, one in zip(x.shape[-dims:], conv.stride, first, strict=True)]
-            cotangent = pad(batched, [(0, more) for more in surplus(conv)])
-            y: Tensor = pull_back((len(batched), conv.out_channels, *lengths), self.weight, cotangent, **matching)
+            cotangent = pad(x if x.dim() == dims + 2 else x[None], [(0, more) for more in surplus(conv)])
+            y: Tensor = pull_back((len(cotangent), conv.out_channels, *lengths), self.weight, cotangent, **matching)
             if self.bias is not None:
                 y = y + self.bias.reshape(-1, *[1] * dims)
             y = y if x.dim() == dims + 2 else y[0]

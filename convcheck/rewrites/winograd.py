@@ -63,11 +63,13 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
     import torch
     from einops import einsum, rearrange
     from torch import nn
+    from torch.nn import functional
 
     from convcheck.modules.parts import pad, windows
 
-    dims, groups = conv.dims, conv.groups
-    matrices = TILES[tile(conv, shape)]
+    dims, groups, m = conv.dims, conv.groups, tile(conv, shape)
+    # B^T, G and A^T, of the input, the kernel and the output.
+    matrices = TILES[m]
 
     class Winograd(nn.Module):
         def __init__(self) -> None:
@@ -79,16 +81,15 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             # The transforms lose several bits, so half precision is widened, and rounded once at the end.
             wide = torch.promote_types(x.dtype, torch.float32)
             constants = (torch.tensor(rows, dtype=wide, device=x.device) for rows in matrices)
-            padded = pad(x, conv.pads, conv.padding_mode).to(wide)
-            y = self.convolve(padded, self.weight.to(wide), *constants).to(x.dtype)
+            padded = pad(x, conv.pads, conv.padding_mode)
+            y = self.convolve(padded.to(wide), self.weight.to(wide), *constants).to(x.dtype)
             return y if self.bias is None else y + self.bias.reshape(-1, *[1] * dims)
 
         def convolve(self, x: Tensor, weight: Tensor, into: Tensor, taps: Tensor, out: Tensor) -> Tensor:
             """Convolve a padded input tile by tile with the given B^T, G and A^T."""
-            m = out.shape[0]
             outputs = [length - 2 for length in x.shape[-dims:]]
             more = [width for length in reversed(outputs) for width in (0, -length % m)]
-            tiles = windows(torch.nn.functional.pad(x, more), (m + 2,) * dims, (m,) * dims, (1,) * dims)
+            tiles = windows(functional.pad(x, more), (m + 2,) * dims, (m,) * dims, (1,) * dims)
             inputs = self.along_every_axis(into, tiles)
             inputs = rearrange(inputs, spell("... (g i) {space} {k} -> ... g i {space} {k}", dims), g=groups)
             kernel = self.along_every_axis(taps, weight)

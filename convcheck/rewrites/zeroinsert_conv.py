@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import ConvTranspose
@@ -16,36 +15,40 @@ if TYPE_CHECKING:
 
 
 def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
+    import torch
     from torch import Tensor, nn
 
-    from convcheck.modules.parts import OneByOne
+    from convcheck.modules.parts import pad
 
-    class InsertZeros(nn.Module):
-        """Put `stride - 1` zeros between the inputs, and `output_padding` zeros behind the last."""
-
-        def forward(self, x: Tensor) -> Tensor:
-            space = x.shape[-conv.dims :]
-            spread = [s * (n - 1) + 1 for n, s in zip(space, conv.stride, strict=True)]
-            lengths = [length + more for length, more in zip(spread, conv.output_padding, strict=True)]
-            y = x.new_zeros(*x.shape[: -conv.dims], *lengths)
-            every: Any = (..., *(slice(0, length, s) for length, s in zip(spread, conv.stride, strict=True)))
-            y[every] = x
-            return y
-
-    pad: Any = {1: nn.ConstantPad1d, 2: nn.ConstantPad2d, 3: nn.ConstantPad3d}[conv.dims]
-    stride1: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
+    dims = conv.dims
+    stride1: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[dims]
     # What the transposed layer calls padding is cut away, so here it is missing; a negative pad is a crop.
-    pads = [d * (k - 1) - p for k, d, p in zip(conv.kernel_size, conv.dilation, conv.padding, strict=True)]
+    missing = [d * (k - 1) - p for k, d, p in zip(conv.kernel_size, conv.dilation, conv.padding, strict=True)]
+    pads = [(before, before + more) for before, more in zip(missing, conv.output_padding, strict=True)]
     channels = (conv.in_channels, conv.out_channels)
     options = {"dilation": conv.dilation, "groups": conv.groups, "bias": conv.bias}
-    return OneByOne(
-        conv.dims,
-        OrderedDict(
-            insert_zeros=InsertZeros(),
-            pad=pad([width for width in reversed(pads) for _ in range(2)], 0),
-            conv=stride1(*channels, conv.kernel_size, **options),
-        ),
-    )
+    every: Any = (..., *(slice(None, None, stride) for stride in conv.stride))
+
+    class ZeroInsertConv(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = stride1(*channels, conv.kernel_size, **options)
+
+        def forward(self, x: Tensor) -> Tensor:
+            if x.dim() == dims + 1:
+                return self.image(x)
+            # One image after the other: with the zeros between, it is far larger.
+            return torch.cat([self.image(image) for image in torch.split(x, 1)])
+
+        def image(self, x: Tensor) -> Tensor:
+            axes = zip(x.shape[-dims:], conv.stride, strict=True)
+            between = x.new_zeros(*x.shape[:-dims], *((n - 1) * s + 1 for n, s in axes))
+            between[every] = x
+            between = pad(between, pads)
+            y: Tensor = self.conv(between)
+            return y
+
+    return ZeroInsertConv()
 
 
 def weights(conv: ConvTranspose, shape: Shape) -> dict[str, Recipe]:

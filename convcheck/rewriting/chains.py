@@ -34,8 +34,13 @@ def merged_bias(first: Conv, second: Conv, formula: str) -> Recipe | Merge:
     if not first.bias:
         return "1.bias", "o -> o"
 
-    def compute(weight: Tensor, bias: Tensor, *second_bias: Tensor) -> Tensor:
-        return sum(second_bias, block_diagonal(weight, second.groups).flatten(2).sum(2) @ bias)
+    def merged_biases(weight: Tensor, first_bias: Tensor, *others: Tensor) -> Tensor:
+        weight = block_diagonal(weight, second.groups)
+        bias = weight.flatten(2).sum(2) @ first_bias
+        if second.bias:
+            (second_bias,) = others
+            bias = bias + second_bias
+        return bias
 
     sources = ("1.weight", "0.bias", *(("1.bias",) if second.bias else ()))
-    return Merge(sources, (second.out_channels,), compute, formula + (" + c[o]" if second.bias else ""))
+    return Merge(sources, (second.out_channels,), merged_biases, formula + (" + c[o]" if second.bias else ""))

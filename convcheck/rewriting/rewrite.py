@@ -14,8 +14,9 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Layer, Roundings
-from convcheck.rewriting.specialise.source import specialise
+from convcheck.rewriting.specialise.source import Source, specialise
 from convcheck.rewriting.steps import steps_of
+from convcheck.rewriting.takeaway.source_file import source_file
 from convcheck.rewriting.transplant import Merge, Move, Transplant
 from convcheck.sizes.patterns import Group, Pattern, Shape, Shapes, spell
 from convcheck.sizes.relayouts import Rearrangement, Relayout, parse_relayout
@@ -176,13 +177,21 @@ class Rewrite:
         """Tell whether the candidate's class holds parameters itself, not only in layers of torch."""
         return any("Parameter" in code.co_names for code in _codes(self.candidate.__code__))
 
-    def code(self, layer: Layer, shapes: Shapes, order: Group | None = None) -> str:
-        """Return the candidate for a layer as source that runs as it is, and binds it to the name `candidate`."""
+    def candidate_source(self, layer: Layer, shapes: Shapes, order: Group | None = None) -> Source:
+        """Return what builds the candidate for a layer, and binds it to the name `candidate`."""
         ordered = (self.spelt_order(layer.dims, order),) if self.order else ()
         bound = inspect.signature(self.candidate).bind(layer, *shapes, *ordered)
         # Optional inputs that are missing are known to be missing.
         bound.apply_defaults()
         return specialise(self.candidate, bound.arguments)
+
+    def code(self, layer: Layer, shapes: Shapes, order: Group | None = None) -> str:
+        """Return the candidate for a layer as a file that runs as it is: a class, and functions for state dicts."""
+        name = "".join(word.capitalize() for word in self.candidate.__module__.rpartition(".")[2].split("_"))
+        inputs = " and ".join(str(list(shape)) for shape in shapes)
+        description = f"{self.summary[0].upper()}{self.summary[1:]}; for inputs of {inputs}, in place of\n\n{layer}"
+        source = self.candidate_source(layer, shapes, order)
+        return source_file(source, name, description, self.transplant(layer, shapes, order), self.training)
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -6,9 +6,9 @@ Every step is written as users write it, in the notation of `convcheck.sizes.rel
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from convcheck.sizes.patterns import Pattern, Shape
 from convcheck.sizes.relayouts import Layout, Lengths, Operation, Rearrangement, Relayout
@@ -155,20 +155,29 @@ class Flip(AxisStep):
 
 
 class Zeros(AxisStep):
-    """Zeros before and after the entries along an axis, or between them."""
+    """Zeros before and after the entries along an axis."""
 
     @property
     def _places(self) -> slice:
         """The places of the entries."""
-        axis, numbers = self.operation.axis, self.operation.numbers
-        before, factor = (numbers[0], 1) if self.operation.name == "pad" else (0, numbers[0])
-        return slice(before, before + (self.before.sizes[axis] - 1) * factor + 1, factor)
+        before, _ = self.operation.numbers
+        return slice(before, before + self.before.sizes[self.operation.axis])
 
     def _there(self, tensor: Tensor) -> Tensor:
         return _among_zeros(tensor, self._places, self.after.sizes[self.operation.axis])
 
     def _back(self, tensor: Tensor) -> Tensor:
         return tensor[self._places]
+
+
+class Dilate(AxisStep):
+    """Zeros between the entries along an axis."""
+
+    def _there(self, tensor: Tensor) -> Tensor:
+        return zeros_between(tensor, (self.operation.numbers[0], *[1] * (tensor.dim() - 1)))
+
+    def _back(self, tensor: Tensor) -> Tensor:
+        return tensor[:: self.operation.numbers[0]]
 
 
 class Part(AxisStep):
@@ -208,6 +217,8 @@ class Blocks(OperationStep):
 
 def block_diagonal(tensor: Tensor, groups: int) -> Tensor:
     """Return `[(g o), i, ...]` as `[(g o), (g i), ...]`, with zeros where a group of `o` meets another's `i`."""
+    if groups == 1:
+        return tensor
     rows, columns = tensor.shape[0] // groups, tensor.shape[1]
     wide = tensor.new_zeros((tensor.shape[0], columns * groups, *tensor.shape[2:]))
     for group in range(groups):
@@ -216,10 +227,18 @@ def block_diagonal(tensor: Tensor, groups: int) -> Tensor:
     return wide
 
 
+def zeros_between(tensor: Tensor, factors: Sequence[int]) -> Tensor:
+    """Return a tensor with `factor - 1` zeros between its entries along every axis; one factor for each."""
+    wide = tensor.new_zeros([(length - 1) * factor + 1 for length, factor in zip(tensor.shape, factors, strict=True)])
+    every: Any = (..., *(slice(None, None, factor) for factor in factors))
+    wide[every] = tensor
+    return wide
+
+
 _OPERATIONS: Mapping[str, type[OperationStep]] = {
     "flip": Flip,
     "pad": Zeros,
-    "dilate": Zeros,
+    "dilate": Dilate,
     "repeat": OperationStep,
     "negate": Negate,
     "blocks": Blocks,

@@ -175,13 +175,36 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
     "a rewrite is explained": (
         ["rewrites", "patchify-linear"],
         0,
-        ["project.weight: weight o i kh kw -> o (i kh kw)", "holds when", "project=nn.Linear(768, 64, bias=True)"],
+        ["project.weight: weight o i kh kw -> o (i kh kw)", "holds when", "self.project = nn.Linear(768, 64)"],
     ),
     "a layer is told what holds for it": (
         ["rewrites", "Conv2d(4, 4, 2, stride=2, groups=2)", "-i", "1,4,8,8"],
         0,
         ["do not hold", "groups is 2, and needs to be 1", "more are made for layers of other kinds"],
     ),
+    "a rewrite of a layer is printed as code": (
+        ["rewrites", "patchify-linear", "Conv2d(3, 8, 4, stride=4)", "--order", "kh kw i"],
+        0,
+        ["class PatchifyLinear(nn.Module):", '"... i (h kh) (w kw) -> ... h w (kh kw i)"', "def convert_back("],
+    ),
+    "a rewrite that does not hold has no code": (
+        ["rewrites", "patchify-linear", PADDED],
+        1,
+        ["patchify-linear does not hold: padding is (2, 2), and needs to be 0"],
+    ),
+    "an order that a rewrite does not have": (
+        ["rewrites", "taps-sum", CONV, "--order", "kh kw i"],
+        1,
+        ["taps-sum does not hold: order is 'kh kw i'"],
+    ),
+    "an order of no rewrite": (["rewrites", "--order", "kh kw i"], 2, ["--order goes with a rewrite and a layer"]),
+    "an order that is none": (
+        ["rewrites", "patchify-linear", CONV, "--order", "kh (kw i)"],
+        2,
+        ["'kh (kw i)' is not a row of axis names"],
+    ),
+    "code of an unknown rewrite": (["rewrites", "patchify-liner", CONV], 2, ["did you mean 'patchify-linear'?"]),
+    "code of two layers": (["rewrites", CONV, CONV], 2, ["two layers; the name of a rewrite comes first"]),
     "the version comes with torch's": (["--version"], 0, [f"convcheck {__version__} (torch 2."]),
     "help": (["--help"], 0, ["verify", "params", "shape", "rewrites"]),
     "a missing file": (["verify", "wrnog.yaml"], 2, ["there is no file 'wrnog.yaml'; did you mean 'wrong.yaml'?"]),

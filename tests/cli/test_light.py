@@ -53,6 +53,11 @@ COMMANDS = {
     "params of the config that ships": (["params"], 0, NEVER),
     "rewrites": (["rewrites"], 0, NEVER | {"pydantic", "yaml"}),
     "one rewrite": (["rewrites", "patchify-linear"], 0, NEVER | {"pydantic", "yaml"}),
+    "code for a layer": (
+        ["rewrites", "fold-batchnorm", "Sequential(Conv2d(3, 8, 2), BatchNorm2d(8))"],
+        0,
+        NEVER | {"pydantic", "yaml"},
+    ),
     "rewrites of a layer": (["rewrites", "Conv2d(3, 8, 2)"], 0, NEVER | {"pydantic", "yaml"}),
     "the schema of configs": (["schema"], 0, NEVER),
     "a list of names": (["verify", "--list"], 0, NEVER),

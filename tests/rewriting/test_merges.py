@@ -65,15 +65,15 @@ FAULTS: dict[str, tuple[str, str, str, Callable[..., Tensor]]] = {
         lambda mean, var, gamma, beta, bias: 0 * bias - mean * gamma / (var + 0.001).sqrt() + beta,
     ),
     "the first bias not carried through": (
-        *("merge-convs", POINTWISE_FIRST, "3.bias"),
+        *("merge-convs", POINTWISE_FIRST, "conv.bias"),
         lambda outer, bias, own: own + 0 * outer.sum() + 0 * bias.sum(),
     ),
     "the first bias carried through one tap": (
-        *("merge-convs", POINTWISE_FIRST, "3.bias"),
+        *("merge-convs", POINTWISE_FIRST, "conv.bias"),
         lambda outer, bias, own: own + outer[:, :, 0, 0] @ bias,
     ),
     "depthwise channels in another order": (
-        *("merge-separable", SEPARABLE, "1.weight"),
+        *("merge-separable", SEPARABLE, "conv.weight"),
         lambda point, depth: (
             (point.reshape(4, 2, 3, 1).transpose(1, 2).reshape(4, 3, 2, 1) * depth.reshape(3, 2, 9))
             .sum(2)
@@ -95,8 +95,8 @@ def test_a_wrong_formula_is_found_by_the_first_probe(
 
 def test_from_a_merge_there_is_no_way_back_and_what_merged_is_named() -> None:
     transplant = pair_of("merge-convs", POINTWISE_FIRST).mapping
-    with pytest.raises(NoWayBackError, match=r"3\.weight is .*: 1\.weight and 0\.weight are merged"):
-        transplant.backward({"3.weight": torch.zeros(5, 3, 3, 3), "3.bias": torch.zeros(5)})
+    with pytest.raises(NoWayBackError, match=r"conv\.weight is .*: 1\.weight and 0\.weight are merged"):
+        transplant.backward({"conv.weight": torch.zeros(5, 3, 3, 3), "conv.bias": torch.zeros(5)})
 
 
 def test_a_zero_that_was_trained_has_no_way_back_and_is_named() -> None:

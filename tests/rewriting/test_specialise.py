@@ -1,9 +1,8 @@
-"""Code that is printed to be copied runs as it is, and is the rewrite; how arguments are written out."""
+"""How arguments are written out in code to copy, which is printed whole."""
 
 from __future__ import annotations
 
 import ast
-import inspect
 import io
 import math
 import textwrap
@@ -11,70 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
-from torch.func import functional_call
+from torch import Tensor
 
 from convcheck.catalogue.applicability import facts
-from convcheck.catalogue.catalogue import catalogue
 from convcheck.cli.console import show
-from convcheck.layers import Layer, parse_layer
-from convcheck.modules.build import build
 from convcheck.report.plain_console import UNLIMITED
 from convcheck.report.tables.rewrite_table import rewrite_page
 from convcheck.rewriting.specialise.source import specialise
 from convcheck.rewriting.specialise.syntax import literal
-from convcheck.sides import samples
-from convcheck.sides.side import side_of_layer
-from convcheck.sizes.patterns import Shapes
-from tests.laws.test_laws import NAMES, accepted, every_rewrite, orders
-from tests.strategies.attentions import drawn_point
-
-MAGNITUDE = 9
-"""Sums of products this small are exact in float64, and a transform's error on them rounds away."""
-
-
-def check(name: str, layer: Layer, shapes: Shapes, order: tuple[str, ...] | None = None) -> None:
-    """Run the code that is printed for a layer, and hold its outputs against those of the layer as torch has it."""
-    rewrite = catalogue()[name]
-    code = rewrite.code(layer, shapes, order)
-    named = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
-    assert not named & {*inspect.signature(rewrite.candidate).parameters, "conv", "linear", "layer", "shape", "spell"}
-    namespace: dict[str, torch.nn.Module] = {}
-    exec(code, namespace)
-    candidate, reference = namespace["candidate"].double(), build(layer, torch.float64).eval()
-    generator = torch.Generator().manual_seed(0)
-    if layer.degree() is None:
-        at = drawn_point(layer, shapes)
-    else:
-        at = samples.integers(side_of_layer(layer, shapes), MAGNITUDE, generator).mapped(torch.Tensor.detach)
-    candidate.load_state_dict(rewrite.transplant(layer, shapes, order).forward(at.parameters))
-    with torch.no_grad():
-        y, expected = candidate(*at.inputs), functional_call(reference, dict(at.parameters), at.inputs)
-    if layer.degree() is None:
-        # No integers come of a softmax; how close it has to be is another test's matter.
-        torch.testing.assert_close(y, expected)
-    else:
-        assert torch.equal(y.round() if rewrite.transform else y, expected), code
-
-
-@every_rewrite
-def test_the_code_of_the_example_runs_in_an_empty_file_and_is_the_rewrite(name: str) -> None:
-    rewrite = catalogue()[name]
-    layer = parse_layer(rewrite.example)
-    shapes = rewrite.example_inputs or layer.example_inputs()
-    assert facts(name).code == rewrite.code(layer, shapes)
-    check(name, layer, shapes)
-
-
-@pytest.mark.kernels
-@every_rewrite
-@given(data=st.data())
-def test_so_does_the_code_of_any_layer(name: str, data: st.DataObject) -> None:
-    layer, shapes = data.draw(accepted(name))
-    check(name, layer, shapes, data.draw(orders(name, layer)))
+from tests.laws.test_laws import NAMES
 
 
 @pytest.mark.parametrize("width", [40, 80, 120, UNLIMITED])
@@ -85,7 +30,7 @@ def test_code_is_printed_whole_at_every_width(width: int, terminal: bool) -> Non
         described = facts(name)
         show(out, rewrite_page(described))
         assert isinstance(out.file, io.StringIO)
-        assert out.file.getvalue().endswith(f"as code to copy:\n\n{described.code}")
+        assert out.file.getvalue().endswith(f"the example as code to copy:\n\n{described.code}")
 
 
 # How a function is specialised, on functions that build nothing but numbers and texts.
@@ -207,6 +152,44 @@ def lengthy(box: Box) -> object:
     )
 
 
+def unfolding(box: Box) -> object:
+    from convcheck.modules.parts import crop, pad, windows
+
+    def use(x: Tensor) -> Tensor:
+        padded = pad(x if x.dim() else x[None], [(side, 0) for side in box.sides])
+        # A dilation takes a step of its own.
+        y = windows(padded, box.sides, (1,) * box.dims, (2,) * box.dims)
+        y = pad(y, [(0, 0)])
+        # What is not known is called.
+        y = pad(y, [(y.dim(), 0)])
+        return crop(y + y, (1,) * y.dim())
+
+    def other(x: Tensor) -> Tensor:
+        # This is above what is returned.
+        return pad(x, [(1, 1)])
+
+    return use, other
+
+
+def verbose(box: Box) -> object:
+    from torch import nn
+
+    options = {"in_channels": 3, "out_channels": 4, "kernel_size": box.sides, "dilation": (1, 1), "bias": True}
+    padding = {**options, "padding": (1, 1), "padding_mode": "reflect"}
+
+    def use(x: Tensor, *others: Tensor) -> Tensor:
+        y, z = others
+        if box.lid:
+            return nn.Conv2d(**padding)(x) + nn.Linear(3, 4, box.lid)(y) * z  # type: ignore[arg-type,no-any-return]
+        result: Tensor = x + y
+        return result
+
+    def unused(*others: Tensor) -> object:  # noqa: ARG001  # that is what is left out
+        return nn.Conv2d(4, 4, (2, 2), 1, (0, 0)), nn.ReLU(box.lid)
+
+    return use, unused
+
+
 @dataclass(frozen=True)
 class Case:
     """A function, what it is given, and the source that shall come out."""
@@ -221,12 +204,12 @@ CASES = {
         written_out,
         OPEN,
         """
-        # How much of it there is, which is worth a name.
-        amount = 5
         word = "an open box of 1 dimensions, without a lid, or with one that is lost"
 
 
         def fill(level: int) -> object:
+            # How much of it there is, which is worth a name.
+            amount = 5
             # Comments stay.
             below = level ** (-1)
             return [below * 3, (-1) ** level, amount, word]
@@ -326,6 +309,79 @@ CASES = {
         candidate = lambda scale: doubled(2 * scale)
         """,
     ),
+    "functions of ours are unfolded where they only change their first argument": Case(
+        unfolding,
+        BOX,
+        """
+        from collections.abc import Sequence
+
+        from torch import Tensor
+        from torch.nn import functional
+
+
+        def pad(x: Tensor, pads: Sequence[tuple[int, int]], mode: str = "zeros") -> Tensor:
+            \"""Pad the last axes as a convolution with this `padding_mode` does; one (before, after) for each of them.
+
+            Every mode of torch pads its one to three last axes of a batched input, or of an unbatched one.
+            \"""
+            widths = tuple((width for axis in reversed(pads) for width in axis))
+            if not any(widths):
+                return x
+            if mode == "zeros":
+                return functional.pad(x, widths)
+            return functional.pad(x, widths, mode=mode)
+
+
+        def crop(x: Tensor, multiple: Sequence[int]) -> Tensor:
+            \"""Drop the trailing positions that a convolution with this stride and kernel never reads.
+
+            Of each of the last axes the largest multiple of its entry in `multiple` remains. A convolution drops
+            the rest silently; space-to-depth does not.
+            \"""
+            for axis, step in enumerate(multiple, start=-len(multiple)):
+                if step > 1:
+                    x = x.narrow(axis, 0, x.shape[axis] // step * step)
+            return x
+
+
+        def use(x: Tensor) -> Tensor:
+            padded = functional.pad(x if x.dim() else x[None], (3, 0, 2, 0))
+            # A dilation takes a step of its own.
+            y = padded.unfold(-2, 3, 1)
+            y = y[..., ::2]
+            y = y.unfold(-2, 5, 1)
+            y = y[..., ::2]
+            # What is not known is called.
+            y = pad(y, [(y.dim(), 0)])
+            return crop(y + y, (1,) * y.dim())
+
+
+        def other(x: Tensor) -> Tensor:
+            # This is above what is returned.
+            return functional.pad(x, (1, 1))
+
+
+        candidate = (use, other)
+        """,
+    ),
+    "layers go without torch's defaults, and arguments have names": Case(
+        verbose,
+        BOX,
+        """
+        from torch import Tensor, nn
+
+
+        def use(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+            return nn.Conv2d(3, 4, kernel_size=(2, 3), padding=1, padding_mode="reflect")(x) + nn.Linear(3, 4)(y) * z
+
+
+        def unused() -> object:
+            return (nn.Conv2d(4, 4, 2), nn.ReLU(True))
+
+
+        candidate = (use, unused)
+        """,
+    ),
     "imports come first, sorted, and only those that are needed": Case(
         imported,
         Box((4,), "fraction"),
@@ -365,7 +421,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_specialises(case: Case) -> None:
-    code = specialise(case.function, {"box": case.box})
+    code = str(specialise(case.function, {"box": case.box}))
     compile(code, "<test>", "exec")
     assert code == textwrap.dedent(case.code).strip() + "\n"
 

@@ -24,7 +24,7 @@ def catalogue_tables(rewrites: Sequence[RewriteFacts]) -> Iterator[RenderableTyp
         yield _lines((r.name if r.one_to_one else f"{r.name} *", r.summary) for r in group)
         yield Text("")
     yield Text("* not one-to-one: training would let the copies or zeros of a weight drift apart")
-    yield Text("`convcheck rewrites NAME` explains one, and prints its code")
+    yield Text("`convcheck rewrites NAME` explains one, `convcheck rewrites NAME LAYER` prints its code for a layer")
 
 
 def rewrite_page(rewrite: RewriteFacts) -> Iterator[RenderableType]:
@@ -45,11 +45,16 @@ def rewrite_page(rewrite: RewriteFacts) -> Iterator[RenderableType]:
         }
     )
     yield Text("")
-    yield Text("the candidate, as code to copy:")
+    yield Text("the example as code to copy:")
     yield Text("")
-    code = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(rewrite.code)
-    code.rstrip()
-    yield Verbatim.assemble(code)
+    yield code(rewrite.code)
+
+
+def code(text: str) -> RenderableType:
+    """Return Python code as it is, with colours where there are any."""
+    highlighted = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(text)
+    highlighted.rstrip()
+    return Verbatim.assemble(highlighted)
 
 
 def applicability_tables(offers: Sequence[Offer], *, all_kinds: bool) -> Iterator[RenderableType]:

@@ -8,27 +8,37 @@ from __future__ import annotations
 
 import ast
 import builtins
+import copy
 from collections import Counter
 from collections.abc import Container, Mapping
 from typing import Any
 
+from convcheck.rewriting.specialise.library import OURS, function_of, imports_of
 from convcheck.rewriting.specialise.syntax import Import, bound, index, literal, used
+from convcheck.rewriting.specialise.unfold import arguments_of, beginning_with, unfolded
 
-LONG = 24
-"""A value of more characters than this keeps its name; a shorter one stands where it is used."""
+LONG, LONGEST = 24, 64
+"""A value of more characters than LONG keeps its name if it is used more than once, and one of more than LONGEST
+always; others stand where they are used."""
 
 
 class PartialEvaluation(ast.NodeTransformer):
     """Writes out every largest expression that is known, and chooses a branch where the test is known.
 
     A name is known only if the tree binds it once, in whatever scope. A value that a comment explains, above one of the
-    lines `explained`, keeps its name.
+    lines `explained`, keeps its name. `imports` are those of the file, to which those within functions are added.
     """
 
     def __init__(
-        self, tree: ast.AST, arguments: Mapping[str, object], outside: Mapping[str, object], explained: Container[int]
+        self,
+        tree: ast.AST,
+        arguments: Mapping[str, object],
+        outside: Mapping[str, object],
+        explained: Container[int],
+        imports: dict[str, Import],
     ) -> None:
-        self.explained, self.bound = explained, Counter(bound(tree))
+        self.explained, self.bound, self.imports = explained, Counter(bound(tree)), imports
+        self.uses = Counter(n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
         self.values = {name: value for name, value in {**vars(builtins), **outside}.items() if name not in self.bound}
         # Names among those of known values that come from the arguments.
         self.derived: set[str] = set()
@@ -36,9 +46,8 @@ class PartialEvaluation(ast.NodeTransformer):
         self.written: dict[str, ast.expr] = {}
         # Whether attributes such as self.bias are None, as tests and their outcomes.
         self.outcomes: dict[str, bool] = {}
-        # Assignments of values that keep their names, and imports; the tree goes without them.
+        # Assignments of values that keep their names; the tree goes without them.
         self.constants: dict[str, ast.Assign] = {}
-        self.imports: dict[str, Import] = {}
         for name in arguments.keys() - {name for name, times in self.bound.items() if times > 1}:
             self.learn(name, arguments[name])
 
@@ -123,8 +132,12 @@ class PartialEvaluation(ast.NodeTransformer):
         assert node.value
         return self.visit(ast.copy_location(ast.Assign([node.target], node.value), node))
 
-    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | list[ast.stmt] | None:
         (target,) = node.targets
+        if isinstance(target, ast.Name) and isinstance(node.value, ast.Call) and not self.is_known(node.value):
+            statements = self.unfold(target.id, node.value)
+            if statements is not None:
+                return [ast.copy_location(statements[0], node), *statements[1:]] if statements else []
         names = list(bound(target))
         once = bool(names) and all(self.bound[name] == 1 for name in names)
         if once and self.is_known(node.value):
@@ -140,12 +153,70 @@ class PartialEvaluation(ast.NodeTransformer):
             return None
         return self.generic_visit(node)
 
+    def visit_Return(self, node: ast.Return) -> ast.AST | list[ast.stmt]:
+        match node.value:
+            case ast.Call(_, [ast.Name(name), *_]) as call if not self.is_known(call):
+                statements = self.unfold(name, call)
+                if statements is not None:
+                    result = ast.Return(ast.Name(name, ast.Load()), lineno=0)
+                    first, *others = [*statements, result]
+                    return [ast.copy_location(first, node), *others]
+        return self.generic_visit(node)
+
     def learn_assigned(self, node: ast.Assign, names: list[str]) -> None:
         values = dict(self.values)
         exec(ast.unparse(node), values)
         for name in names:
             self.learn(name, values[name])
             written = self.written.get(name)
-            if written and (node.lineno in self.explained or len(ast.unparse(written)) > LONG):
+            limit = LONG if self.uses[name] > 1 else LONGEST
+            if written and (node.lineno in self.explained or len(ast.unparse(written)) > limit):
                 del self.written[name]
                 self.constants[name] = ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], written), node)
+
+    def unfold(self, target: str, call: ast.Call) -> list[ast.stmt] | None:
+        """Return what assigns a call of a function of ours to `target`, as statements; None if it has to be called."""
+        match call:
+            case ast.Call(ast.Name(name), [tensor, *_]) if not isinstance(tensor, ast.Starred):
+                module, original = self.imports.get(name, (None, name))
+            case _:
+                return None
+        if module is None or module.partition(".")[0] != OURS:
+            return None
+        function = function_of(module, original)
+        others = arguments_of(function, call) if function else None
+        if function is None or others is None:
+            return None
+        if not all(used(value) - set(bound(value)) <= self.values.keys() for value in others.values()):
+            return None
+        known = {argument: self.value(value) for argument, value in others.items()}
+        imports = dict(imports_of(module))
+        statements = unfolded(function, target, known, lambda body, known: _Unrolled(body, known, imports).statements)
+        if statements is None:
+            return None
+        self.imports.update(imports)
+        return beginning_with(self.visit(tensor), target, statements)
+
+
+class _Unrolled(PartialEvaluation):
+    """Writes out the statements of a function, and every round of a loop whose rounds are known."""
+
+    def __init__(self, body: list[ast.stmt], known: Mapping[str, object], imports: dict[str, Import]) -> None:
+        tree = ast.Module(body, [])
+        super().__init__(tree, known, {}, (), imports)
+        # Nothing keeps a name of its own.
+        self.uses.clear()
+        self.statements: list[ast.stmt] = self.visit(tree).body
+
+    def visit_For(self, node: ast.For) -> ast.AST | list[ast.stmt]:
+        names = used(node.iter)
+        if not names <= self.values.keys():
+            return self.generic_visit(node)
+        rounds: list[ast.stmt] = []
+        for values in self.value(node.iter):
+            scope: dict[str, object] = {"values": values}
+            exec(f"{ast.unparse(node.target)} = values", scope)
+            known = {name: self.values[name] for name in self.derived}
+            known.update({name: scope[name] for name in bound(node.target)})
+            rounds += _Unrolled(copy.deepcopy(node.body), known, self.imports).statements
+        return rounds

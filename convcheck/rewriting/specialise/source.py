@@ -4,64 +4,140 @@ from __future__ import annotations
 
 import ast
 import builtins
-import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from types import FunctionType
 
-from convcheck.rewriting.specialise.partial_evaluation import PartialEvaluation
+from convcheck.rewriting.specialise.library import OURS, Library
+from convcheck.rewriting.specialise.partial_evaluation import LONGEST, PartialEvaluation
 from convcheck.rewriting.specialise.syntax import Import, bound, used
-from convcheck.rewriting.specialise.unparse import comments_of, unparse
+from convcheck.rewriting.specialise.tidy import Tidy
+from convcheck.rewriting.specialise.unfold import is_text
+from convcheck.rewriting.specialise.unparse import Comments, comments_of, unparse
 
 
-def specialise(function: Callable[..., object], arguments: Mapping[str, object]) -> str:
-    """Return source, imports included, that binds to the name `candidate` what `function(**arguments)` returns.
+@dataclass(frozen=True)
+class Source:
+    """Statements, with what they import by name, and the comments above their lines."""
 
-    Functions and constants of the function's own file come along where they are needed. The function has to return
-    once, at its end. Calls that depend on the arguments alone are made now, so they should have a value and no effect.
+    statements: tuple[ast.stmt, ...]
+    imports: Mapping[str, Import]
+    comments: Comments
+
+    def __str__(self) -> str:
+        """Write a file: imports as far as they are needed, and the statements."""
+        needed = names_needed(self.statements)
+        head = _import_lines(origin for name, origin in self.imports.items() if name in needed)
+        gap = "\n\n\n" if isinstance(self.statements[0], (ast.FunctionDef, ast.ClassDef)) else "\n\n"
+        return f"{head}{gap}{unparse(list(self.statements), self.comments)}\n".lstrip()
+
+
+def specialise(function: Callable[..., object], arguments: Mapping[str, object]) -> Source:
+    """Return source that binds to the name `candidate` what `function(**arguments)` returns.
+
+    Functions and constants of our own files come along where they are needed. The function has to return once, at its
+    end. Calls that depend on the arguments alone are made now, so they should have a value and no effect.
 
     Raises:
         ValueError: code that runs later would need something that cannot be written out, such as a layer.
     """
     assert isinstance(function, FunctionType)
-    text = inspect.getsource(sys.modules[function.__module__])
-    file, comments = ast.parse(text), comments_of(text)
-    kinds = (ast.FunctionDef, ast.Assign, ast.AnnAssign)
-    definitions = {next(bound(node)): node for node in file.body if isinstance(node, kinds)}
-    imports: dict[str, Import] = {}
+    return _specialised(function, arguments, _binding)
 
-    def evaluated(node: ast.stmt, arguments: Mapping[str, object]) -> list[ast.stmt]:
+
+def specialise_closure(function: Callable[..., object]) -> Source:
+    """Return source of a function within another, with what it takes from there written out; raises as above."""
+    assert isinstance(function, FunctionType)
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return _specialised(function, {name: cell.cell_contents for name, cell in cells}, lambda whole: [whole])
+
+
+def _specialised(
+    function: FunctionType, arguments: Mapping[str, object], take: Callable[[ast.FunctionDef], list[ast.stmt]]
+) -> Source:
+    library, constants = Library(), dict[str, ast.Assign]()
+    file = library.read(function.__module__)
+
+    def evaluated(node: ast.stmt, known: Mapping[str, object], outside: Mapping[str, object]) -> ast.stmt:
         tree = ast.Module([node], [])
-        evaluation = PartialEvaluation(tree, arguments, function.__globals__, comments)
+        evaluation = PartialEvaluation(tree, known, outside, library.comments, library.imports)
         evaluation.visit(tree)
-        imports.update(evaluation.imports)
-        definitions.update(evaluation.constants)
-        return tree.body
+        constants.update(evaluation.constants)
+        return tree.body[0]
 
-    for node in file.body:
-        # What only type checkers import stands under an `if`.
-        if isinstance(node, (ast.Import, ast.ImportFrom, ast.If)):
-            evaluated(node, {})
-    (whole,) = evaluated(definitions[function.__name__], arguments)
+    line = function.__code__.co_firstlineno
+    written = next(n for n in ast.walk(file) if isinstance(n, ast.FunctionDef) and n.lineno == line)
+    whole = evaluated(written, arguments, function.__globals__)
     assert isinstance(whole, ast.FunctionDef)
-    body, along = _binding(whole.body), dict[str, ast.stmt]()
-    while missing := _needed([*along.values(), *body]) - imports.keys():
-        if lacking := missing - definitions.keys():
-            raise ValueError(
-                f"{function.__module__}: code that runs later needs {min(lacking)!r}; give it plain numbers and texts"
-            )
-        for name in missing:
-            (along[name],) = evaluated(definitions[name], {})
-    statements = [*(along[name] for name in definitions if name in along), *body]
-    needed = _needed(statements)
-    head = _import_lines(origin for name, origin in imports.items() if name in needed)
-    gap = "\n\n\n" if isinstance(statements[0], (ast.FunctionDef, ast.ClassDef)) else "\n\n"
-    return f"{head}{gap}{unparse(statements, comments)}\n".lstrip()
+    body = _into_functions(take(whole), constants)
+
+    along = _definitions(library, constants, body, evaluated)
+    return _finished(library, [*along, *body])
 
 
-def _binding(body: list[ast.stmt]) -> list[ast.stmt]:
+def parsed(text: str, imports: Mapping[str, Import], defined: Iterable[str] = ()) -> Source:
+    """Return a text as source, with functions of our own files that it needs.
+
+    `imports` says where names come from; those that are `defined` stand elsewhere in the file.
+    """
+    library = Library(imports=dict(imports), comments=comments_of(text), modules={"this text"})
+    library.imports.update(dict.fromkeys(defined, (None, "")))
+    body = ast.parse(text).body
+    along = _definitions(library, {}, body, lambda node, *_: node)
+    for name in defined:
+        del library.imports[name]
+    return _finished(library, [*along, *body])
+
+
+def _definitions(
+    library: Library,
+    constants: Mapping[str, ast.Assign],
+    body: list[ast.stmt],
+    evaluated: Callable[[ast.stmt, Mapping[str, object], Mapping[str, object]], ast.stmt],
+) -> list[ast.stmt]:
+    """Return the functions and constants of our own files that statements need, in the order of the files."""
+    along: dict[str, ast.stmt] = {}
+
+    def missing() -> set[str]:
+        needed = names_needed([*along.values(), *body])
+        return {name for name in needed if library.follow(name) or name not in library.imports}
+
+    while names := missing():
+        for name in sorted(names):
+            if name in constants:
+                along[name] = constants[name]
+            elif name in library.definitions:
+                along[name] = evaluated(library.definitions[name], {}, {})
+            else:
+                raise ValueError(f"code that runs later needs {name!r}; give it plain numbers and texts")
+    return [along[name] for name in [*library.definitions, *constants] if name in along]
+
+
+def _finished(library: Library, statements: list[ast.stmt]) -> Source:
+    tidy = Tidy(library.comments)
+    return Source(tuple(tidy.visit(statement) for statement in statements), library.imports, library.comments)
+
+
+def together(sources: Iterable[Source]) -> Source:
+    """Return the statements of all sources, definitions of the same name once."""
+    statements: dict[str, ast.stmt] = {}
+    imports: dict[str, Import] = {}
+    comments: Comments = {}
+    for number, source in enumerate(sources):
+        offset = number * 10**9
+        for statement in source.statements:
+            ast.increment_lineno(statement, offset)
+            name = next(iter(bound(statement)))
+            assert ast.unparse(statements.setdefault(name, statement)) == ast.unparse(statement), name
+        comments.update({line + offset: above for line, above in source.comments.items()})
+        imports.update(source.imports)
+    return Source(tuple(statements.values()), imports, comments)
+
+
+def _binding(whole: ast.FunctionDef) -> list[ast.stmt]:
     """Return a function's statements, which bind the name `candidate` where they returned."""
-    match body:
+    match whole.body:
         case [*others, ast.Assign([ast.Name(name)], value) as last, ast.Return(ast.Name(returned))] if name == returned:
             pass
         case [*others, ast.Return(ast.expr() as value) as last]:
@@ -72,9 +148,23 @@ def _binding(body: list[ast.stmt]) -> list[ast.stmt]:
     return [*others, ast.copy_location(binding, last)]
 
 
-def _needed(statements: list[ast.stmt]) -> set[str]:
+def _into_functions(body: list[ast.stmt], constants: dict[str, ast.Assign]) -> list[ast.stmt]:
+    """Move short constants that one function alone uses into it, where they are explained best."""
+    functions = [node for node in ast.walk(ast.Module(body, [])) if isinstance(node, ast.FunctionDef)]
+    for name, constant in list(constants.items()):
+        users = [function for function in functions if name in used(function)]
+        elsewhere = sum(isinstance(n, ast.Name) and n.id == name for s in body for n in ast.walk(s)) - sum(
+            isinstance(n, ast.Name) and n.id == name for user in users for n in ast.walk(user)
+        )
+        if len(users) == 1 and not elsewhere and len(ast.unparse(constant.value)) <= LONGEST:
+            documented = bool(users[0].body) and is_text(users[0].body[0])
+            users[0].body.insert(int(documented), constants.pop(name))
+    return body
+
+
+def names_needed(statements: Iterable[ast.stmt]) -> set[str]:
     """Return the names that statements take from elsewhere, as if every name they bind were bound everywhere."""
-    tree = ast.Module(statements, [])
+    tree = ast.Module(list(statements), [])
     return used(tree) - set(bound(tree)) - set(dir(builtins))
 
 
@@ -88,5 +178,5 @@ def _import_lines(origins: Iterable[Import]) -> str:
     sections: list[list[str]] = [[], [], []]
     for (module, _), text in lines.items():
         top = module.partition(".")[0]
-        sections[0 if top in sys.stdlib_module_names else 2 if top == __name__.partition(".")[0] else 1].append(text)
+        sections[0 if top in sys.stdlib_module_names else 2 if top == OURS else 1].append(text)
     return "\n\n".join("\n".join(section) for section in sections if section)

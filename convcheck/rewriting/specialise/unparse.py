@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 
-LONGEST_LINE = 100
+LONGEST_LINE = 110
 
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 
@@ -61,7 +61,8 @@ class _Writer:
         others: list[ast.stmt] = getattr(statement, "orelse", [])
         head = copy.copy(statement)
         vars(head).update(body=[], orelse=[])
-        yield indent + ast.unparse(head)
+        # Where a default stands behind a type, there is room around its sign.
+        yield indent + re.sub(r"(: [\w.]+)=(?=\S)", r"\1 = ", ast.unparse(head))
         yield from self.block(body, indent + "    ")
         match others:
             case [ast.If()]:
@@ -75,6 +76,8 @@ class _Writer:
         # Alone in a module, a text is quoted as a docstring.
         text = ast.unparse(ast.Module([statement], []))
         match statement:
+            case ast.Assign([ast.Tuple([only])], value):
+                yield f"{indent}({ast.unparse(only)},) = {ast.unparse(value)}"
             case ast.Assign([ast.Tuple()], ast.Tuple(values) as value):
                 yield indent + text.removesuffix(ast.unparse(value)) + ", ".join(map(ast.unparse, values))
             case ast.Assign(value=value) | ast.Return(ast.expr() as value) | ast.Expr(ast.Call() as value):
@@ -92,10 +95,17 @@ class _Writer:
             case ast.keyword(str(name), value) if commented or len(line) > LONGEST_LINE:
                 yield from self.expression(value, indent, f"{name}=", after)
                 return
+            case ast.Call(ast.Attribute(ast.Call() as first, name), arguments, []) if not commented and arguments:
+                after = f".{name}({', '.join(map(ast.unparse, arguments))}){after}"
+                yield from self.expression(first, indent, before, after)
+                return
             case ast.Call(function, arguments, keywords):
                 before, items = before + ast.unparse(function), [*arguments, *keywords]
             case ast.List(elements) | ast.Tuple(elements):
                 items = [*elements]
+            case ast.Dict([_, *_]):
+                yield from self.entries(node, indent, before, after)
+                return
             case ast.ListComp(element, loops):
                 items, comma = [element, *loops], ""
         if not items or (not commented and len(line) <= LONGEST_LINE):
@@ -107,3 +117,11 @@ class _Writer:
             yield from self.above(item, indent + "    ")
             yield from self.expression(item, indent + "    ", after=comma)
         yield indent + closing + after
+
+    def entries(self, node: ast.Dict, indent: str, before: str, after: str) -> Iterator[str]:
+        """Yield a dict, one entry a line."""
+        yield f"{indent}{before}{{"
+        for key, value in zip(node.keys, node.values, strict=True):
+            assert key
+            yield from self.expression(value, indent + "    ", f"{ast.unparse(key)}: ", ",")
+        yield f"{indent}}}{after}"
