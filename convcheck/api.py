@@ -132,7 +132,8 @@ def verify(
 
 
 def _replacement(candidate: LayerLike | None, map: Mapping[str, str] | None, layout: str | None) -> Replacement | None:
-    from convcheck.config.replacement import Replacement, parse_layout, parse_source
+    from convcheck.config.parse_source import parse_source
+    from convcheck.config.replacement import Replacement, parse_layout
 
     written = _mapping("map", map, "{'weight': 'weight: o i kh kw -> o (i kh kw)'}")
     if candidate is None:

@@ -55,7 +55,8 @@ def with_candidate(case: Case, candidate: str | None, maps: Sequence[str] | None
         UsageError: there is none, or it cannot be compared; with a line for every fault.
         ConvcheckError: an option cannot be read.
     """
-    from convcheck.config.replacement import Replacement, parse_layout, parse_source, replacement_problems
+    from convcheck.config.parse_source import parse_source
+    from convcheck.config.replacement import Replacement, parse_layout, replacement_problems
     from convcheck.layers import parse_layer
 
     if candidate is None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from convcheck.config.sources import Source
 from convcheck.errors import PatternError, ShapeError, did_you_mean, shown
 from convcheck.layers import Layer, accept
 from convcheck.sizes.patterns import Shape, Shapes
@@ -14,17 +15,6 @@ from convcheck.sizes.relayouts import Rearrangement, Relayout, parse_relayout
 # What is found wrong in a config is of use there alone, and YAML takes its time to load.
 if TYPE_CHECKING:
     from convcheck.config.nodes import Problem
-
-
-@dataclass(frozen=True)
-class Source:
-    """The parameter of the reference that a parameter of the candidate is made of; as it is if there is no relayout."""
-
-    name: str
-    relayout: Relayout | None = None
-
-    def __str__(self) -> str:
-        return self.name if self.relayout is None else f"{self.name}: {self.relayout}"
 
 
 @dataclass(frozen=True)
@@ -42,6 +32,11 @@ class Replacement:
     def sources(self) -> dict[str, Source]:
         """Return the source of every parameter and statistic of the candidate, by its name."""
         return {name: self.map.get(name, Source(name)) for name in tensors_of(self.layer)}
+
+    def unused(self, layer: Layer) -> list[str]:
+        """Return the tensors of the reference that no parameter of the candidate is made of."""
+        used = {name for source in self.sources().values() for name in source.names()}
+        return [name for name in tensors_of(layer) if name not in used]
 
     def output_shape(self, inputs: Shapes) -> Shape:
         """Return the shape of the candidate's output, laid out.
@@ -62,18 +57,6 @@ def laid_out(layout: Rearrangement, shape: Shape) -> Shape:
 def tensors_of(layer: Layer) -> dict[str, Shape]:
     """Return the shapes of a layer's parameters and statistics, by torch's names for them."""
     return {**layer.parameters(), **{name: statistic.shape for name, statistic in layer.statistics().items()}}
-
-
-def parse_source(text: object) -> Source:
-    """Read where a parameter comes from: `bias`, or `weight: o i kh kw -> o (kh kw i)` and steps behind it.
-
-    Raises:
-        PatternError: it is no text, or the pattern is none.
-    """
-    if not isinstance(text, str):
-        raise PatternError(f"{shown(text)} is no text; write 'weight: o i kh kw -> o (kh kw i)', or 'bias' alone")
-    name, colon, relayout = (part.strip() for part in text.partition(":"))
-    return Source(name, parse_relayout(relayout) if colon else None)
 
 
 def parse_layout(text: object) -> Rearrangement:
@@ -111,17 +94,18 @@ def _map_problems(layer: Layer, replacement: Replacement) -> Iterator[Problem]:
     for name in replacement.map:
         if name not in wants:
             yield ("map", name), f"the candidate has no such parameter; {did_you_mean(name, wants)}"
+    known = layer.axis_sizes()
     for name, source in replacement.sources().items():
-        if source.name not in has:
-            hint = did_you_mean(source.name, has) if has else "the reference has none"
-            where = ("map", name) if name in replacement.map else ("candidate",)
-            yield where, f"{name} gets nothing: the reference has no parameter {shown(source.name)}; {hint}"
+        where = ("map", name) if name in replacement.map else ("candidate",)
+        missing = [used for used in source.names() if used not in has]
+        if missing:
+            hint = did_you_mean(missing[0], has) if has else "the reference has none"
+            yield where, f"{name} gets nothing: the reference has no parameter {shown(missing[0])}; {hint}"
             continue
         try:
-            shape = has[source.name]
-            made = shape if source.relayout is None else source.relayout.result(shape, layer.axis_sizes())
+            made = source.shape(has, known, wants[name])
         except PatternError as error:
-            yield ("map", name), str(error)
+            yield where, str(error)
             continue
         if made != wants[name] and name not in replacement.map:
             yield (

@@ -54,23 +54,38 @@ class Pair:
         return self.reference.run(sample)
 
     def run_candidate(self, sample: Sample) -> Tensor:
+        return self._run_mapped(sample, self.mapping)
+
+    def _run_mapped(self, sample: Sample, mapping: Transplant) -> Tensor:
         with torch_may_refuse():
-            mapped = self.mapping.forward(sample.parameters)
+            mapped = mapping.forward(sample.parameters)
         return self.candidate.run(Sample(sample.inputs, mapped))
+
+    @property
+    def bits(self) -> int:
+        """How many bits of an output or gradient stand behind the point, at most, at whole numbers."""
+        return self.mapping.bits * (self.reference.degree or 0)
+
+    @property
+    def longest_sum(self) -> int:
+        """The longest sum of any output or gradient at ones, in units of the last bit that any can have."""
+        # A sum of fractions was rounded when it was measured.
+        return (self.sum_lengths.longest + bool(self.bits)) << self.bits
 
     @cached_property
     def sum_lengths(self) -> SumLengths:
         """The longest sums of both sides, measured.
 
         With ones everywhere an output, or a gradient, is the number of its products, as nothing cancels unless a
-        candidate has negative constants.
+        candidate has negative constants; those of the mapping are taken as positive.
         """
         if self.reference.degree is None:
             return SumLengths(1, 1)
         sample = samples.ones(self.reference)
         terms = longest = 1.0
         # One graph after the other: the first is not needed for the second.
-        for run in (self.run_reference, self.run_candidate):
+        mapping = self.mapping.positive()
+        for run in (self.run_reference, lambda sample: self._run_mapped(sample, mapping)):
             output = run(sample)
             counts = pull_back(output, list(sample.variables().values()), torch.ones_like(output))
             terms = max(terms, float(output.detach().max().round()))
@@ -114,8 +129,9 @@ def build_pair(claim: Claim) -> Pair:
     reference = side_of_layer(case.layer, case.inputs, module)
     if case.candidate is not None:
         # A wrong candidate may be of another degree.
-        degrees = (case.layer.degree(), case.candidate.layer.degree())
-        reference = replace(reference, degree=max(degree for degree in degrees if degree is not None))
+        ours, theirs = case.layer.degree(), case.candidate.layer.degree()
+        if ours is not None and theirs is not None:
+            reference = replace(reference, degree=max(ours, theirs * mapping.degree))
     return Pair(
         reference,
         candidate_side(rewrite, case.layer, case.inputs, case.order, mapping),

@@ -103,14 +103,16 @@ def known(claim: Claim) -> Result:
     mapping = claim.transplant()
     one_to_one, own = mapping.one_to_one(), case.candidate
     candidate_parameters = mapping.shapes() if own is None else own.layer.parameters()
-    drift = Finding(Kind.MAPPING, f"not one-to-one: {rewrite.training or _DRIFT}")
+    notes = [] if one_to_one else [f"not one-to-one: {rewrite.training or _DRIFT}"]
+    if own is not None and (unused := own.unused(layer)):
+        notes += [f"nothing of the candidate is made of the reference's {', '.join(unused)}"]
     return replace(
         result,
         params=Sides(count, parameter_count(candidate_parameters)),
         macs=Sides(macs, rewrite.macs(layer, *case.inputs)),
         one_to_one=one_to_one,
         transplant=mapping.describe(),
-        notes=() if one_to_one else (drift,),
+        notes=_findings(Kind.MAPPING, notes),
         reference=None if own is None else str(case.layer),
         candidate=None if own is None else str(own.layer),
         map=None if own is None else {name: str(source) for name, source in own.sources().items()},

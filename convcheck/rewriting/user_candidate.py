@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from convcheck.config.replacement import Replacement, tensors_of
-from convcheck.layers import Layer
+from convcheck.config.sources import Source
+from convcheck.layers import Layer, Roundings
 from convcheck.rewriting.rewrite import Rewrite
-from convcheck.rewriting.steps import steps_of
-from convcheck.rewriting.transplant import Move, Transplant
+from convcheck.rewriting.source_moves import SourceReader
+from convcheck.rewriting.transplant import Transplant
 from convcheck.sizes.patterns import Pattern, Shape
 from convcheck.sizes.relayouts import Rearrangement, Relayout
 
@@ -41,9 +42,15 @@ def as_rewrite(layer: Layer, replacement: Replacement) -> Rewrite:
         candidate=build,
         macs=lambda _layer, *shapes: candidate.macs(*shapes),
         intermediates=lambda _layer, *shapes: candidate.im2col_size(*shapes),
-        roundings=lambda _layer: candidate.roundings(),
-        training="the map copies, pads or leaves out values, and training lets them drift apart",
+        roundings=lambda _layer: _roundings(candidate, transplant_to(layer, replacement)),
+        training="the map copies, adds, scales or leaves out values, and training lets them drift apart",
     )
+
+
+def _roundings(candidate: Layer, mapping: Transplant) -> Roundings:
+    """Return how the candidate rounds on mapped weights: every one that is computed is rounded once more."""
+    roundings = candidate.roundings()
+    return roundings._replace(sums=roundings.sums + sum(move.rounds for move in mapping.moves))
 
 
 def _lay_out(layout: Rearrangement) -> Callable[[nn.Module, object, Tensor], Tensor]:
@@ -57,16 +64,20 @@ def _lay_out(layout: Rearrangement) -> Callable[[nn.Module, object, Tensor], Ten
 
 def transplant_to(layer: Layer, replacement: Replacement) -> Transplant:
     """Return how the tensors of `layer` move to those of its replacement."""
-    has, known = tensors_of(layer), layer.axis_sizes()
-    moves = []
-    for target, source in replacement.sources().items():
-        shape = has[source.name]
-        relayout = source.relayout or _as_it_is(layer, source.name, shape)
-        moves.append(Move(source.name, target, shape, steps_of(relayout.ungrouped(known), shape, known)))
+    has, known, wanted = tensors_of(layer), layer.axis_sizes(), tensors_of(replacement.layer)
+    reader = SourceReader(has, known)
+    moves = (
+        reader.move(_with_axes(layer, source, has), target, wanted[target])
+        for target, source in replacement.sources().items()
+    )
     return Transplant(tuple(moves))
 
 
-def _as_it_is(layer: Layer, name: str, shape: Shape) -> Relayout:
+def _with_axes(layer: Layer, source: Source, has: Mapping[str, Shape]) -> Source:
+    """Return the source with the pattern that leaves it as it is, if it is a parameter as it is."""
+    name = source.operand
+    if not isinstance(name, str) or source.relayout is not None:
+        return source
     statistic = name not in layer.parameters()
-    axes = tuple((f"a{number}",) for number in range(len(shape))) if statistic else layer.parameter_axes(name)
-    return Relayout((Rearrangement(Pattern(axes, axes)),))
+    axes = tuple((f"a{number}",) for number in range(len(has[name]))) if statistic else layer.parameter_axes(name)
+    return Source(name, Relayout((Rearrangement(Pattern(axes, axes)),)))

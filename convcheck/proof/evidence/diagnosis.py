@@ -22,8 +22,9 @@ from convcheck.proof.evidence.probes import draw_probe, make_plan
 from convcheck.proof.evidence.signatures import agrees, signatures
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Finding, Kind
+from convcheck.rewriting.parameter_move import ParameterMove
 from convcheck.rewriting.steps import EinopsStep
-from convcheck.rewriting.transplant import Merge, Move, Transplant
+from convcheck.rewriting.transplant import Move, Transplant
 from convcheck.sides.side import CannotRunError, Side
 from convcheck.sizes.patterns import Group, Pattern
 from convcheck.sizes.relayouts import Lengths
@@ -114,10 +115,13 @@ def _candidates(pair: Pair, usual: Transplant, seed: int) -> Iterator[Transplant
     hashes = signatures(pair, seed)
     if hashes is not None:
         usual_moves = {move.target: move for move in usual.moves}
-        moves: list[Move | Merge] = []
+        moves: list[ParameterMove] = []
         for move in pair.mapping.moves:
-            ours, theirs = hashes.reference.get(move.sources[0]), hashes.candidate.get(move.target)
-            if isinstance(move, Move) and ours is not None and theirs is not None:
+            if not isinstance(move, Move):
+                moves.append(move)
+                continue
+            ours, theirs = hashes.reference.get(move.source), hashes.candidate.get(move.target)
+            if ours is not None and theirs is not None:
                 moves.append(_matching_move(pair.reference, move, usual_moves.get(move.target), ours, theirs) or move)
             else:
                 moves.append(move)
@@ -126,7 +130,7 @@ def _candidates(pair: Pair, usual: Transplant, seed: int) -> Iterator[Transplant
         yield usual
 
 
-def _matching_move(side: Side, claimed: Move, usual: Move | Merge | None, ours: Tensor, theirs: Tensor) -> Move | None:
+def _matching_move(side: Side, claimed: Move, usual: ParameterMove | None, ours: Tensor, theirs: Tensor) -> Move | None:
     """Return the move that takes a parameter to its place; None if no order of axes does.
 
     `ours` and `theirs` are signatures, int64 of the shapes of the reference's and the candidate's parameter.
@@ -145,7 +149,7 @@ def _matching_move(side: Side, claimed: Move, usual: Move | Merge | None, ours: 
     return None
 
 
-def _spellings(side: Side, claimed: Move, usual: Move | Merge | None) -> Iterator[tuple[Sequence[Group], Lengths]]:
+def _spellings(side: Side, claimed: Move, usual: ParameterMove | None) -> Iterator[tuple[Sequence[Group], Lengths]]:
     """Yield names for the axes of a parameter: those in the moves, with lengths; the layer's, and `a0`, `a1`, ..."""
     for move in (claimed, usual):
         if isinstance(move, Move):

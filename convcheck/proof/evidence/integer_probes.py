@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import exact, gradients
-from convcheck.proof.evidence.probes import draw_probe, make_plan
+from convcheck.proof.evidence.probes import EXACT, draw_probe, make_plan
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Exact, Finding, Gradients, Kind
 from convcheck.sides import samples
@@ -25,6 +25,9 @@ def probe(pair: Pair, seed: int) -> Evidence:
     if reference.degree is None:
         stand_in = f"exact: not applicable, {reference.name} is no sum of products; float64 stands in for it"
         return Evidence(Agreement.NOT_APPLICABLE, notes=(Finding(Kind.EXACT, stand_in),))
+    if pair.longest_sum > EXACT:
+        fine = "exact: not applicable, the map's factors leave no whole numbers that float64 would not round"
+        return Evidence(Agreement.NOT_APPLICABLE, notes=(Finding(Kind.EXACT, fine),))
     plan = make_plan(pair, reference.degree)
     if plan.error >= HALF:
         too_large = Finding(Kind.EXACT, f"exact: no integers are small enough ({plan.error:.2g})")
