@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convcheck.errors import UsageError, shown
+from convcheck.layers.user_code import UserCode
 
 if TYPE_CHECKING:
-    from convcheck.config.case import Case
+    from convcheck.config.case import Case, CodeLoader
+    from convcheck.layers import Layer
 
 _OWN = "Your own candidate"
 
@@ -48,16 +50,77 @@ Layout = Annotated[
 ]
 
 
-def with_candidate(case: Case, candidate: str | None, maps: Sequence[str] | None, layout: str | None) -> Case:
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Import and run your own Python where a side is path/to/file.py:name(args) or package.module:name(args). "
+        "Without it such a side is refused, and nothing is imported.",
+        rich_help_panel=_OWN,
+    ),
+]
+Select = Annotated[
+    str | None,
+    typer.Option(
+        "--select",
+        metavar="OUTPUT",
+        help="Which output of your own code is compared, where there are several: its number, such as 0, or its name.",
+        show_default=False,
+        rich_help_panel=_OWN,
+    ),
+]
+Train = Annotated[
+    bool,
+    typer.Option("--train", help="Compare your own code in training mode. Default: eval mode.", rich_help_panel=_OWN),
+]
+
+
+def code_loader(trust: bool) -> CodeLoader:
+    """Return what makes a layer of code, and imports torch for it; without trust, what refuses all code."""
+    from convcheck.config.case import UNTRUSTED
+
+    def load(code: UserCode) -> Layer:
+        from convcheck.sides.code_side import layer_of
+
+        return layer_of(code)
+
+    return load if trust else UNTRUSTED
+
+
+def with_choices(cases: Sequence[Case], select: str | None, train: bool) -> list[Case]:
+    """Return the cases; those with code get what was asked for it.
+
+    Raises:
+        UsageError: no case has code that could do what is asked.
+    """
+    if select is None and not train:
+        return list(cases)
+    from convcheck.config.checks import check_select
+    from convcheck.config.input_specs import needless
+
+    which = None if select is None else check_select(select)
+    if not any(case.has_code for case in cases):
+        raise UsageError("\n".join(f"--{key}: {text}" for key, text in needless((), which, train=train)))
+    return [
+        replace(case, select=case.select if which is None else which, train=case.train or train)
+        if case.has_code
+        else case
+        for case in cases
+    ]
+
+
+def with_candidate(
+    case: Case, candidate: str | None, maps: Sequence[str] | None, layout: str | None, load_code: CodeLoader
+) -> Case:
     """Return the case of a layer with a candidate.
 
     Raises:
         UsageError: there is none, or it cannot be compared; with a line for every fault.
         ConvcheckError: an option cannot be read.
     """
+    from convcheck.config.case import parse_side
     from convcheck.config.parse_source import parse_source
     from convcheck.config.replacement import Replacement, parse_layout, replacement_problems
-    from convcheck.layers import parse_layer
 
     if candidate is None:
         raise UsageError("--map and --layout are about a candidate; name it with --candidate")
@@ -68,7 +131,7 @@ def with_candidate(case: Case, candidate: str | None, maps: Sequence[str] | None
             problem = "is a second one for this parameter" if sign else "has no '='"
             raise UsageError(f"--map {shown(text)} {problem}; write NAME=SOURCE once for every parameter")
         sources[name] = parse_source(source)
-    own = Replacement(parse_layer(candidate), sources, parse_layout(layout) if layout is not None else None)
+    own = Replacement(parse_side(candidate, load_code), sources, parse_layout(layout) if layout is not None else None)
     problems = replacement_problems(case.layer, case.inputs, own)
     if faults := [f"{'.'.join(map(str, path))}: {text}" for path, text in problems]:
         raise UsageError("\n".join(faults))

@@ -13,12 +13,14 @@ from convcheck.cli import console
 from convcheck.config.config_files import ENDINGS, configs_in
 from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, cut, escape_line, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape
+from convcheck.layers.user_code import parse_user_code
 from convcheck.sizes.patterns import Shapes
 
 # A layer on the command line is answered at once; what only configs and rewrites need is imported where it is used.
 if TYPE_CHECKING:
     from convcheck.catalogue.claims import Claim
-    from convcheck.config.case import Case
+    from convcheck.config.case import Case, CodeLoader
+    from convcheck.config.input_specs import InputSpec
     from convcheck.layers.text.pasted import Pasted
 
 T = TypeVar("T")
@@ -79,11 +81,11 @@ def hint_shipped(words: Sequence[str] | None, done: str) -> None:
         console.hint(f"no target given, so {shipping}; name a layer or a config of your own")
 
 
-def parse_targets(words: Sequence[str] | None) -> Targets:
-    """Tell files, folders and layers apart.
+def parse_targets(words: Sequence[str] | None, load_code: CodeLoader | None = None) -> Targets:
+    """Tell files, folders and layers apart; code is a layer that `load_code` makes, and is refused where there is none.
 
     Raises:
-        UsageError: some words are none of the three; with a line for each of them.
+        UsageError: some words are none of these; with a line for each of them.
     """
     if not words:
         return Targets(((shipped(), f"configs/{DEFAULT}"),), ())
@@ -98,6 +100,11 @@ def parse_targets(words: Sequence[str] | None) -> Targets:
                 from convcheck.cli import stdin
 
                 layers.append(stdin.read_pasted())
+                continue
+            if code := parse_user_code(word):
+                from convcheck.config.case import UNTRUSTED
+
+                layers.append((load_code or UNTRUSTED)(code))
                 continue
             configs = _files(word)
             files.update(configs)
@@ -153,17 +160,18 @@ def _configs_of(folder: Path, word: str) -> list[Path]:
     return configs
 
 
-def read_cases(files: Sequence[tuple[Path, str]]) -> list[Case]:
-    """Read all files, and report the faults of all of them together."""
+def read_cases(files: Sequence[tuple[Path, str]], load_code: CodeLoader | None = None) -> list[Case]:
+    """Read all files, and report the faults of all of them together; code in them is refused without `load_code`."""
     from convcheck.catalogue.catalogue import vocabulary
     from convcheck.config.load import load
 
+    words = vocabulary() if load_code is None else replace(vocabulary(), load_code=load_code)
     cases: list[Case] = []
     faults: list[Fault] = []
     for path, name in files:
         try:
             # A command without a target reads the config that ships.
-            read = load(path, name, vocabulary())
+            read = load(path, name, words)
             cases += [replace(case, config="") for case in read] if path == shipped() else read
         except ConfigError as error:
             faults += error.faults
@@ -179,15 +187,15 @@ def parse_inputs(inputs: Sequence[str] | None, *, names: bool = False) -> Shapes
     return tuple(parse_formulas(text) if names and has_names(text) else parse_shape(text) for text in inputs)
 
 
-def layer_case(layer: Layer, shapes: Shapes | None) -> Case:
-    """Make a case of a layer from the command line.
+def layer_case(layer: Layer, shapes: Shapes | None, specs: tuple[InputSpec, ...] = ()) -> Case:
+    """Make a case of a layer from the command line, with `specs` where a side is code.
 
     Raises:
         ShapeError: the layer cannot take inputs of these shapes.
     """
     from convcheck.config.case import Case
 
-    case = Case(name=layer.label(), layer=layer, inputs=shapes or layer.example_inputs())
+    case = Case(name=layer.label(), layer=layer, inputs=shapes or layer.example_inputs(), input_specs=specs)
     try:
         accept(layer, case.inputs)
     except ShapeError as error:
@@ -195,18 +203,35 @@ def layer_case(layer: Layer, shapes: Shapes | None) -> Case:
     return case
 
 
-def cases_of(targets: Targets, inputs: Sequence[str] | None) -> list[Case]:
-    """Return the cases of targets, configs first.
+def cases_of(
+    targets: Targets, inputs: Sequence[str] | None, load_code: CodeLoader | None = None, *, has_code: bool = False
+) -> list[Case]:
+    """Return the cases of targets, configs first; `has_code` says that a side on the command line is code.
 
     Raises:
         ConvcheckError: one is no case by itself, as a model's print is none, or cannot take the input.
     """
-    shapes = parse_inputs(inputs)
+    specs = _parse_specs(inputs, has_code=has_code)
+    shapes = tuple(spec.shape for spec in specs) or None
     if shapes is not None and not targets.layers:
         raise UsageError("-i is the input of a layer on the command line; a config brings its own")
-    cases = read_cases(targets.files) if targets.files else []
+    cases = read_cases(targets.files, load_code) if targets.files else []
     layers = [target if isinstance(target, Layer) else target.as_layer() for target in targets.layers]
-    return cases + [layer_case(layer, shapes) for layer in layers]
+    return cases + [layer_case(layer, shapes, specs if has_code else ()) for layer in layers]
+
+
+def _parse_specs(inputs: Sequence[str] | None, *, has_code: bool) -> tuple[InputSpec, ...]:
+    """Read the inputs given with -i, one for every input. Raises UsageError where only code could take one."""
+    from convcheck.config.input_specs import needless, parse_specs
+
+    specs = parse_specs(list(inputs)) if inputs else ()
+    if has_code and not specs:
+        raise UsageError(
+            "code does not say what it takes; add -i with the shape of every input, such as -i 1,3,224,224"
+        )
+    if faults := [] if has_code else [f"-i {text}" for _, text in needless(specs, None, train=False)]:
+        raise UsageError("\n".join(faults))
+    return specs
 
 
 def choose_claims(cases: Sequence[Case], rewrites: Sequence[str] | None, expression: str | None) -> list[Claim]:

@@ -9,6 +9,7 @@ import typer
 
 from convcheck.cli import console, exit_codes, options, own_code, targets
 from convcheck.errors import UsageError
+from convcheck.layers.user_code import is_code
 
 if TYPE_CHECKING:
     from convcheck.results import Report
@@ -21,6 +22,9 @@ def verify(
     candidate: own_code.Candidate = None,
     map: own_code.Map = None,
     layout: own_code.Layout = None,
+    select: own_code.Select = None,
+    train: own_code.Train = False,
+    trust: own_code.Trust = False,
     dtype: options.DTypeOption = None,
     device: options.Device = None,
     seed: options.Seed = None,
@@ -51,12 +55,17 @@ def verify(
     overrides = {field: value for field, value in options_given.items() if value is not None}
     if not quiet:
         targets.hint_shipped(target, "proved")
-    parsed = targets.parse_targets(target)
-    read = targets.cases_of(parsed, input)
+    load_code = own_code.code_loader(trust)
+    parsed = targets.parse_targets(target, load_code)
+    has_code = any(is_code(word) for word in (*(target or ()), candidate))
+    if has_code and candidate is None:
+        raise UsageError("code is compared with a candidate of your own; name it with --candidate")
+    read = targets.cases_of(parsed, input, load_code, has_code=has_code)
     if candidate or map or layout:
         if parsed.count != 1 or parsed.files or rewrite:
             raise UsageError("--candidate goes with one layer, the reference, and without -r")
-        read = [own_code.with_candidate(read[0], candidate, map, layout)]
+        read = [own_code.with_candidate(read[0], candidate, map, layout, load_code)]
+    read = own_code.with_choices(read, select, train)
     cases = [replace(case, **overrides) for case in read]
     files = report_files.parse_files(report or (), [case.config for case in cases])
     claims = targets.choose_claims(cases, rewrite, choose)

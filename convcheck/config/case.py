@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from convcheck.config.checks import DType
+from convcheck.config.input_specs import InputSpec
 from convcheck.config.replacement import Replacement
-from convcheck.layers import Layer
+from convcheck.layers import Layer, parse_layer
+from convcheck.layers.user_code import UserCode, parse_user_code, untrusted
 from convcheck.results import Sides, Verdict
 from convcheck.sizes.patterns import Group, Shape, Shapes
 from convcheck.sizes.relayouts import Relayout
@@ -90,12 +93,39 @@ class Case:
     """The file that `source` names, as a target of another command line; empty for the one that ships."""
     candidate: Replacement | None = None
     """A layer of the user's own that is claimed to compute the same, in place of a rewrite."""
+    input_specs: tuple[InputSpec, ...] = ()
+    """What the inputs are, one by one, where a side is code of the user's own; empty where both are layers."""
+    select: str | int | None = None
+    """Which output of a tuple or dict of outputs is compared, where a side is code."""
+    train: bool = False
+    """Whether sides that are code are compared in training mode."""
     places: Mapping[tuple[str, ...], KeyPlace] = field(default_factory=dict)
     """Where the config has the keys that a result may point at, those of a transplant among them."""
+
+    @property
+    def has_code(self) -> bool:
+        """Whether a side is code of the user's own."""
+        return bool(self.input_specs)
 
     def place(self, *keys: tuple[str, ...]) -> str | None:
         """Return `file:line` of the first of these keys that the config has; of the case, if it has none."""
         return next((str(self.places[key]) for key in keys if key in self.places), self.source)
+
+
+CodeLoader = Callable[[UserCode], Layer]
+
+
+def parse_side(value: object, load_code: CodeLoader, folder: Path = Path()) -> Layer:
+    """Return a side: a layer as text or as a mapping, or code, which is loaded; paths of files start in `folder`.
+
+    Raises:
+        ConvcheckError: it can be read as neither, or code is not trusted or cannot be loaded.
+    """
+    code = parse_user_code(value)
+    return parse_layer(value) if code is None else load_code(code.within(folder))
+
+
+UNTRUSTED: CodeLoader = untrusted("by verify with --trust on the command line; a config cannot give it to itself")
 
 
 @dataclass(frozen=True)
@@ -105,3 +135,7 @@ class Vocabulary:
     rewrites: tuple[str, ...]
     orders: Mapping[str, str]
     """The axes of a patch, as a template, for those whose patches may be laid out in any order."""
+    load_code: CodeLoader = UNTRUSTED
+    """What makes a layer of the user's own code. It is handed in where that is trusted, and refuses all of it here."""
+    folder: Path = Path()
+    """Where the paths of a config start."""

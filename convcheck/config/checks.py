@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from convcheck.errors import UsageError, nearest, shown
 from convcheck.sizes.limits import MAX_INT64
@@ -55,6 +55,16 @@ def check_seed(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INT64:
         raise UsageError(f"{shown(value)} is no seed; it must be a whole number from 0 to 2^63 - 1")
     return value
+
+
+def check_select(value: object) -> str | int:
+    """Return which output is meant: a number, or a name. Raises UsageError if it is neither."""
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,4}\s*", value):
+        return int(value)
+    number = isinstance(value, int) and not isinstance(value, bool)
+    if number or (isinstance(value, str) and value):
+        return cast("str | int", value)
+    raise UsageError(f"{shown(value)} is no output; write its number in a tuple, such as 0, or its name in a dict")
 
 
 def check_bound(value: object) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from convcheck.config.case import Vocabulary
+from convcheck.config.input_specs import KINDS
 from convcheck.config.model import DEFINITION, REFERENCE, CaseModel
 from convcheck.config.schema_layers import LAYER
 from convcheck.sizes.limits import MAX_AXES, MAX_INT64
@@ -18,9 +19,10 @@ Schema = dict[str, Any]
 
 _TEMPLATE: Schema = {"$ref": "#/$defs/template"}
 
-_WRITTEN_SHAPE = (
-    r"^\s*((torch\.)?Size\(\s*)?[\[(]?\s*([0-9]+(\s*[,x]\s*[0-9]+)*|[0-9]+(\s+[0-9]+)+)\s*,?\s*[\])]?\s*\)?\s*$"
-)
+_WRITTEN = r"((torch\.)?Size\(\s*)?[\[(]?\s*([0-9]+(\s*[,x]\s*[0-9]+)*|[0-9]+(\s+[0-9]+)+)\s*,?\s*[\])]?\s*\)?\s*$"
+_WRITTEN_SHAPE = rf"^\s*{_WRITTEN}"
+_STORED = r".*\.[sS][aA][fF][eE][tT][eE][nN][sS][oO][rR][sS]:.+$"
+_WRITTEN_INPUT = rf"^\s*([A-Za-z_]\w*\s*=)?\s*({_STORED}|(({'|'.join(KINDS)})\s+)?{_WRITTEN})"
 
 _SHAPE: Schema = {
     "anyOf": [
@@ -36,6 +38,9 @@ _SHAPE: Schema = {
 }
 
 
+_INPUT: Schema = {"anyOf": [{"type": "string", "pattern": _WRITTEN_INPUT}, {"$ref": "#/$defs/shape"}]}
+
+
 def schema(vocabulary: Vocabulary) -> Schema:
     """Return the JSON Schema (2020-12) of a config that may name these rewrites."""
     made = CaseModel.model_json_schema(ref_template="#/$defs/{model}")
@@ -47,7 +52,7 @@ def schema(vocabulary: Vocabulary) -> Schema:
             "pattern": r"\{[A-Za-z_]\w*\}",
         },
         "shape": _SHAPE,
-        "shapes": {"anyOf": [{"$ref": "#/$defs/shape"}, _several({"$ref": "#/$defs/shape"})]},
+        "inputs": {"anyOf": [_INPUT, _several(_INPUT)]},
         "rewrite": _rewrite(vocabulary),
         "layer": LAYER,
         "weights": _WEIGHTS,

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 
-from convcheck.config.case import Case, KeyPlace, Vocabulary
+from convcheck.config.case import Case, CodeLoader, KeyPlace, Vocabulary
 from convcheck.config.expand import Combination, expand
 from convcheck.config.file_text import read_text
 from convcheck.config.nodes import Document, Problem, read, write_path
 from convcheck.config.validate import default_problems, validate
 from convcheck.errors import ConfigError, Fault, did_you_mean, shown
+from convcheck.layers import Layer
+from convcheck.layers.user_code import UserCode
 from convcheck.sizes.limits import MAX_ENTRIES, MAX_FAULTS
 
 _TOP = ("defaults", "cases")
@@ -24,6 +26,7 @@ def load(path: FilePath, written: str, vocabulary: Vocabulary) -> list[Case]:
     Raises:
         ConfigError: with every fault of the file.
     """
+    vocabulary = replace(vocabulary, folder=path.parent, load_code=_once(vocabulary.load_code))
     document = read(read_text(path, written), written)
     defaults, problems = _defaults(document.value)
     problems += [(("defaults", *where), message) for where, message in default_problems(defaults, vocabulary)]
@@ -49,6 +52,18 @@ def load(path: FilePath, written: str, vocabulary: Vocabulary) -> list[Case]:
     if faults:
         raise ConfigError(sorted(faults))
     return cases
+
+
+def _once(load: CodeLoader) -> CodeLoader:
+    """Return a loader that runs the same code once, however many combinations have it."""
+    loaded: dict[str, Layer] = {}
+
+    def load_once(code: UserCode) -> Layer:
+        if str(code) not in loaded:
+            loaded[str(code)] = load(code)
+        return loaded[str(code)]
+
+    return load_once
 
 
 def _places(item: Combination, document: Document, written: str) -> Iterator[tuple[tuple[str, ...], KeyPlace]]:

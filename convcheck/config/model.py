@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from convcheck.config.case import Vocabulary
+from convcheck.config.case import Vocabulary, parse_side
 from convcheck.config.checks import (
     DEVICE,
     DTYPES,
@@ -18,23 +18,36 @@ from convcheck.config.checks import (
     check_device,
     check_dtype,
     check_seed,
+    check_select,
 )
+from convcheck.config.input_specs import InputSpec, parse_specs
 from convcheck.config.parse_source import parse_source
 from convcheck.config.replacement import parse_layout
 from convcheck.config.sources import Source
 from convcheck.errors import ConvcheckError, LayerError, did_you_mean, shown
-from convcheck.layers import Layer, parse_layer, parse_shape, parse_shapes
+from convcheck.layers import Layer, parse_shape
 from convcheck.sizes.limits import MAX_INT64
-from convcheck.sizes.patterns import Group, Shape, Shapes, parse_order
+from convcheck.sizes.patterns import Group, Shape, parse_order
 from convcheck.sizes.relayouts import Rearrangement, Relayout, parse_relayout
 
 
-def _layer(value: object) -> Layer:
+def _side(value: object, info: ValidationInfo) -> Layer:
+    assert isinstance(info.context, Vocabulary)
     try:
-        return parse_layer(value)
+        return parse_side(value, info.context.load_code, info.context.folder)
     except LayerError as error:
         inner = error.faults if isinstance(value, dict) else ()
         raise PydanticCustomError("layer", "{message}", {"message": str(error), "inner": inner}) from None
+    except ConvcheckError as error:
+        raise _error(str(error)) from None
+
+
+def _inputs(value: object, info: ValidationInfo) -> tuple[InputSpec, ...]:
+    assert isinstance(info.context, Vocabulary)
+    try:
+        return parse_specs(value, info.context.folder)
+    except ConvcheckError as error:
+        raise _error(str(error)) from None
 
 
 def _error(message: str) -> PydanticCustomError:
@@ -93,6 +106,7 @@ _SHAPE = _defined("shape")
 _BOUND = WithJsonSchema({"type": "number", "minimum": 0, "maximum": sys.float_info.max})
 # Editors complete the first choice.
 _DTYPE = WithJsonSchema({"anyOf": [{"enum": list(DTYPES)}, {"enum": list(OTHER_DTYPES)}]})
+_SELECT = WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "minLength": 1}]})
 _SEED = WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_INT64})
 
 
@@ -138,18 +152,20 @@ class CaseModel(_Strict):
         "notebook-down",
         "vit-sweep-p{p}-{dtype}",
     )
-    layer: Annotated[Layer, BeforeValidator(_layer), _defined("layer")] = Field(
+    layer: Annotated[Layer, BeforeValidator(_side), _defined("layer")] = Field(
         description="The layer as torch prints it, or as a mapping with its kind as `op`.",
         examples=[
             "Conv2d(3, 768, kernel_size=(16, 16), stride=(16, 16))",
             {"op": "Linear", "in_features": 32, "out_features": 20},
         ],
     )
-    input: Annotated[Shapes, _by(parse_shapes), _defined("shapes")] | None = _key(
+    input: Annotated[tuple[InputSpec, ...], BeforeValidator(_inputs), _defined("inputs")] | None = _key(
         "The shape of the input, or a list of shapes for an operation with several inputs. Default: a small one that "
-        "leaves no axis trivial.",
+        "leaves no axis trivial. For code of one's own also with a type, a keyword or as real values.",
         [1, 3, 224, 224],
         [[2, 3, 4], [2, 4, 5]],
+        ["int 2,7", "mask=bool 2,7"],
+        "inputs.safetensors:x",
     )
     rewrite: Annotated[tuple[str, ...] | None, BeforeValidator(_rewrites), _defined("rewrite")] = _key(
         "The rewrite to prove, or a list of them. Default: all that hold.", "patchify-linear", default=None
@@ -163,7 +179,7 @@ class CaseModel(_Strict):
         "name for a parameter, an einops pattern over the axes o i g and kl, kh kw or kt kh kw, and steps behind it.",
         examples=[{"weight": "o i kh kw -> o (kh kw i)"}, {"weight": "o i kh kw -> o i kh kw | flip kh | pad kw 0 1"}],
     )
-    candidate: Annotated[Layer, BeforeValidator(_layer), _defined("layer")] | None = _key(
+    candidate: Annotated[Layer, BeforeValidator(_side), _defined("layer")] | None = _key(
         "A layer of one's own that is claimed to compute the same, in place of a rewrite.",
         'Sequential(rearrange("b i (h p) (w q) -> b (h w) (i p q)", p=16, q=16), Linear(768, 768))',
     )
@@ -181,6 +197,12 @@ class CaseModel(_Strict):
     layout: Annotated[Rearrangement, _by(parse_layout), _TEXT] | None = _key(
         "How the candidate's output is laid out as the reference's. Default: as it is.", "b (h w) o -> b o h w, h=14"
     )
+    select: Annotated[str | int, _by(check_select), _SELECT] | None = _key(
+        "Which output of code of one's own is compared, where there are several: its number in a tuple, or its name.",
+        0,
+        "last_hidden_state",
+    )
+    train: bool = _key("Whether code of one's own is compared in training mode.", default=False)
     weights: Annotated[dict[str, object], _defined("weights")] | None = _key(
         "Real tensors in place of random ones for the numeric part: a safetensors file, and by the layer's name for a "
         "parameter its key in the file.",

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from convcheck.config.case import Case, Expect, Tolerance, Vocabulary
 from convcheck.config.expand import variables
+from convcheck.config.input_specs import needless
 from convcheck.config.layout_checks import layout_problems
 from convcheck.config.model import REFERENCE, CaseModel, ToleranceModel
 from convcheck.config.nodes import Problem
@@ -18,6 +19,7 @@ from convcheck.config.sentences import sentences
 from convcheck.config.weights import weight_file, weight_problems
 from convcheck.errors import ShapeError
 from convcheck.layers import accept
+from convcheck.layers.user_code import is_code
 from convcheck.results import Sides, Verdict
 
 
@@ -63,10 +65,15 @@ def _validate(
                 problems += weight_problems(weights, folder, None)
             return None, problems
         model = CaseModel.model_validate(value, context=vocabulary)
-    case = _case(model)
+    if is_code(value["layer"]) and model.input is None:
+        # Without its shape there is no case; a fault of `input` has been told.
+        needed = "needs the shape of every input, since the code does not say what it takes"
+        return None, problems + ([] if "input" in unjudged else [(("input",) if "input" in value else (), needed)])
+    case = _case(model, of_code=is_code(value["layer"]) or is_code(value.get("candidate")))
     if model.weights is not None:
         problems += weight_problems(model.weights, folder, case.layer)
     problems += _misplaced(model, value)
+    problems += _about_code(model, value, unjudged)
     if "rewrite" in unjudged:
         unjudged |= {"order", "transplant"}
     problems += [problem for problem in _cross_checks(case, vocabulary) if problem[0][0] not in unjudged]
@@ -87,6 +94,15 @@ def _misplaced(model: CaseModel, value: Mapping[str, object]) -> Iterator[Proble
                 yield (key,), "it belongs to a candidate, and there is none; a rewrite has `order` and `transplant`"
 
 
+def _about_code(model: CaseModel, value: Mapping[str, object], unjudged: Collection[str]) -> Iterator[Problem]:
+    """Yield what code of the user's own lacks, or what is asked that only such code could do."""
+    if is_code(value["layer"]) and model.candidate is None and "candidate" not in unjudged:
+        yield ("layer",), "code is compared with a candidate of your own; name it under `candidate`"
+    if not (is_code(value["layer"]) or is_code(value.get("candidate")) or "candidate" in unjudged):
+        for key, message in needless(model.input or (), model.select, train=model.train):
+            yield (key,), message
+
+
 def _cross_checks(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
     try:
         accept(case.layer, case.inputs)
@@ -97,13 +113,17 @@ def _cross_checks(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
         yield from replacement_problems(case.layer, case.inputs, case.candidate)
 
 
-def _case(model: CaseModel) -> Case:
+def _case(model: CaseModel, *, of_code: bool) -> Case:
     rewrites, tolerance, params = model.rewrite, model.tolerance, model.expect.params
+    specs = model.input or ()
     counts = Sides(params, params) if isinstance(params, int | None) else Sides(params.reference, params.candidate)
     return Case(
         name=model.name or "-".join([model.layer.label(), *(rewrites or ())]),
         layer=model.layer,
-        inputs=model.input or model.layer.example_inputs(),
+        inputs=tuple(spec.shape for spec in specs) or model.layer.example_inputs(),
+        input_specs=specs if of_code else (),
+        select=model.select,
+        train=model.train,
         rewrites=rewrites,
         order=model.order,
         transplant=model.transplant,

@@ -23,12 +23,12 @@ _FEW = 8
 """How many keys of a file are listed where none is near the one that was written."""
 
 
-class _UnreadableError(ConvcheckError):
+class UnreadableError(ConvcheckError):
     """A file whose tensors cannot be listed."""
 
 
 @dataclass(frozen=True)
-class _Tensor:
+class StoredTensor:
     """The shape and dtype of one tensor of a file; `dtype` is spelt as in the file."""
 
     shape: Shape
@@ -52,8 +52,8 @@ def weight_problems(written: Mapping[str, object], folder: FilePath, layer: Laye
         yield ("weights",), f"the key 'file' is missing; it names a file that ends in {ENDING}"
     else:
         try:
-            stored = _read(file, folder)
-        except _UnreadableError as error:
+            stored = read_header(file, folder)
+        except UnreadableError as error:
             yield ("weights", "file"), str(error)
     if not names:
         like = f"{next(iter(_shapes(layer)), 'weight')}: KEY" if layer else "weight: KEY"
@@ -64,7 +64,7 @@ def weight_problems(written: Mapping[str, object], folder: FilePath, layer: Laye
 
 
 def _faults(
-    name: str, key: object, file: str, stored: Mapping[str, _Tensor] | None, layer: Layer | None
+    name: str, key: object, file: str, stored: Mapping[str, StoredTensor] | None, layer: Layer | None
 ) -> Iterator[str]:
     """Yield what is wrong with one parameter and its key."""
     shapes = _shapes(layer) if layer else {}
@@ -87,21 +87,21 @@ def _shapes(layer: Layer) -> dict[str, Shape]:
     return {**layer.parameters(), **statistics}
 
 
-def _read(file: object, folder: FilePath) -> Mapping[str, _Tensor]:
-    """Return what a file holds, by key. Raises _UnreadableError with a sentence for the user."""
+def read_header(file: object, folder: FilePath) -> Mapping[str, StoredTensor]:
+    """Return what a file holds, by key. Raises UnreadableError with a sentence for the user."""
     if not isinstance(file, str) or not file:
-        raise _UnreadableError(f"{shown(file)} is no path; it must be a text, such as model{ENDING}")
+        raise UnreadableError(f"{shown(file)} is no path; it must be a text, such as model{ENDING}")
     if not file.lower().endswith(ENDING):
-        raise _UnreadableError(
+        raise UnreadableError(
             f"{shown(file)} does not end in {ENDING}, and no other files are read; convert it, for example with "
             f"safetensors.torch.save_file(torch.load({shown(file)}), 'model{ENDING}')"
         )
     path = folder / file
     try:
         if path.is_dir():
-            raise _UnreadableError(f"{shown(file)} is a folder; it must be a file")
+            raise UnreadableError(f"{shown(file)} is a folder; it must be a file")
         if not path.is_file():
-            raise _UnreadableError(f"there is no file {shown(file)}, as seen from the config{_beside(path)}")
+            raise UnreadableError(f"there is no file {shown(file)}, as seen from the config{_beside(path)}")
         with path.open("rb") as opened:
             # safetensors calls any file missing that it may not open; Python knows better.
             about = os.fstat(opened.fileno())
@@ -109,7 +109,7 @@ def _read(file: object, folder: FilePath) -> Mapping[str, _Tensor]:
     except (OSError, ValueError) as error:
         # A path that no system takes, as with a NUL byte or of ten thousand letters, is a ValueError or an OSError.
         why = getattr(error, "strerror", None) or error
-        raise _UnreadableError(f"{shown(file)} cannot be read: {why}") from None
+        raise UnreadableError(f"{shown(file)} cannot be read: {why}") from None
 
 
 def _beside(path: FilePath) -> str:
@@ -118,17 +118,17 @@ def _beside(path: FilePath) -> str:
 
 
 @lru_cache(maxsize=16)
-def _listed(path: str, _changed: int, _size: int) -> Mapping[str, _Tensor]:
+def _listed(path: str, _changed: int, _size: int) -> Mapping[str, StoredTensor]:
     """Read the header of a file, once for all cases of a matrix, as long as the file stays as it is."""
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError:
-        raise _UnreadableError("files of weights are read by safetensors: pip install 'convcheck[weights]'") from None
+        raise UnreadableError("files of weights are read by safetensors: pip install 'convcheck[weights]'") from None
     try:
         # numpy is asked for in torch's place: shapes and dtypes are the same, and torch takes seconds to import.
         with safe_open(path, framework="np") as file:
             slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118  (no mapping)
-            return {key: _Tensor(tuple(part.get_shape()), str(part.get_dtype())) for key, part in slices.items()}
+            return {key: StoredTensor(tuple(part.get_shape()), str(part.get_dtype())) for key, part in slices.items()}
     except SafetensorError as error:
         why = cut(" ".join(str(error).split()), 120)
-        raise _UnreadableError(f"{shown(FilePath(path).name)} is no whole safetensors file: {why}") from None
+        raise UnreadableError(f"{shown(FilePath(path).name)} is no whole safetensors file: {why}") from None
