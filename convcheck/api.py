@@ -48,6 +48,7 @@ def verify(
     weights: Mapping[str, str] | None = None,
     candidate: LayerLike | None = None,
     map: Mapping[str, str] | None = None,
+    map_by: Callable[[dict[str, torch.Tensor]], Mapping[str, torch.Tensor]] | None = None,
     layout: str | None = None,
 ) -> Result:
     """Prove that `layer` and one rewrite of it, or your own `candidate`, compute the same on an input of shape `input`.
@@ -71,6 +72,7 @@ def verify(
         candidate: a layer or a module of your own, in place of a rewrite. It runs on the weights of `layer`, mapped.
         map: by the candidate's name for a parameter, its source: `weight: o i kh kw -> o (i kh kw)`, or `bias`;
             what is left out comes from the parameter of the same name.
+        map_by: a function from the state dict of `layer` to the candidate's, in place of `map`.
         layout: how the candidate's output is laid out as that of `layer`, such as `b (h w) o -> b o h w, h=14`.
 
     Raises:
@@ -115,7 +117,7 @@ def verify(
         weights=source,
         tolerance=_tolerance(tolerance),
         strict=strict,
-        candidate=_replacement(candidate, map, layout),
+        candidate=_replacement(candidate, map, map_by, layout),
     )
     if case.candidate is not None and (rewrite != "all" or order is not None or transplant):
         raise ConvcheckError("rewrite, order and transplant belong to a rewrite; a candidate has map and layout")
@@ -131,17 +133,27 @@ def verify(
     return prove(claims[0])
 
 
-def _replacement(candidate: LayerLike | None, map: Mapping[str, str] | None, layout: str | None) -> Replacement | None:
+def _replacement(
+    candidate: LayerLike | None,
+    map: Mapping[str, str] | None,
+    map_by: Callable[[dict[str, torch.Tensor]], Mapping[str, torch.Tensor]] | None,
+    layout: str | None,
+) -> Replacement | None:
     from convcheck.config.parse_source import parse_source
-    from convcheck.config.replacement import Replacement, parse_layout
+    from convcheck.config.replacement import MapFunction, Replacement, parse_layout
 
     written = _mapping("map", map, "{'weight': 'weight: o i kh kw -> o (i kh kw)'}")
     if candidate is None:
-        if written or layout is not None:
-            raise ConvcheckError("map and layout are about a candidate, and there is none")
+        if written or layout is not None or map_by is not None:
+            raise ConvcheckError("map, map_by and layout are about a candidate, and there is none")
         return None
     sources = {name: parse_source(text) for name, text in written.items()}
-    return Replacement(_read(candidate), sources, parse_layout(layout) if layout is not None else None)
+    function = None
+    if map_by is not None:
+        if not callable(map_by):
+            raise ConvcheckError(f"map_by: {shown(map_by)} is no function from a state dict to another one")
+        function = MapFunction(map_by, getattr(map_by, "__qualname__", type(map_by).__name__))
+    return Replacement(_read(candidate), sources, parse_layout(layout) if layout is not None else None, function)
 
 
 def _is_module(layer: object) -> TypeGuard[nn.Module]:

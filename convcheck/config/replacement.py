@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcheck.config.sources import Source
 from convcheck.errors import PatternError, ShapeError, did_you_mean, shown
@@ -17,26 +17,33 @@ if TYPE_CHECKING:
     from convcheck.config.nodes import Problem
 
 
+class MapFunction(NamedTuple):
+    """A function from the reference's state dict to the candidate's, and what messages call it."""
+
+    call: Callable[[dict[str, Any]], object]
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
 @dataclass(frozen=True)
 class Replacement:
     """A layer that is claimed to compute what another one does.
 
     `map` names sources by candidate parameter; what it leaves out comes from the parameter of the same name. `layout`
-    is how the candidate's output is laid out as the reference's; as it is if there is none.
+    is how the candidate's output is laid out as the reference's; as it is if there is none. `map_by` makes all of the
+    candidate's tensors, and stands in place of `map`.
     """
 
     layer: Layer
     map: Mapping[str, Source] = field(default_factory=dict)
     layout: Rearrangement | None = None
+    map_by: MapFunction | None = None
 
     def sources(self) -> dict[str, Source]:
         """Return the source of every parameter and statistic of the candidate, by its name."""
         return {name: self.map.get(name, Source(name)) for name in tensors_of(self.layer)}
-
-    def unused(self, layer: Layer) -> list[str]:
-        """Return the tensors of the reference that no parameter of the candidate is made of."""
-        used = {name for source in self.sources().values() for name in source.names()}
-        return [name for name in tensors_of(layer) if name not in used]
 
     def output_shape(self, inputs: Shapes) -> Shape:
         """Return the shape of the candidate's output, laid out.
@@ -90,6 +97,10 @@ def replacement_problems(layer: Layer, inputs: Shapes, replacement: Replacement)
 
 
 def _map_problems(layer: Layer, replacement: Replacement) -> Iterator[Problem]:
+    if replacement.map_by is not None:
+        if replacement.map:
+            yield ("map",), f"{replacement.map_by} makes all parameters, so that nothing is left to map"
+        return
     has, wants = tensors_of(layer), tensors_of(replacement.layer)
     for name in replacement.map:
         if name not in wants:

@@ -62,15 +62,19 @@ class Pair:
         return self.candidate.run(Sample(sample.inputs, mapped))
 
     @property
-    def bits(self) -> int:
-        """How many bits of an output or gradient stand behind the point, at most, at whole numbers."""
-        return self.mapping.bits * (self.reference.degree or 0)
+    def bits(self) -> int | None:
+        """How many bits of an output or gradient stand behind the point, at whole numbers; None if any may."""
+        bits = self.mapping.bits
+        return None if bits is None else bits * (self.reference.degree or 0)
 
     @property
-    def longest_sum(self) -> int:
-        """The longest sum of any output or gradient at ones, in units of the last bit that any can have."""
+    def longest_sum(self) -> int | None:
+        """The longest sum of any output or gradient at ones, in units of the last bit that any can have.
+
+        None where there is no last bit.
+        """
         # A sum of fractions was rounded when it was measured.
-        return (self.sum_lengths.longest + bool(self.bits)) << self.bits
+        return None if self.bits is None else (self.sum_lengths.longest + bool(self.bits)) << self.bits
 
     @cached_property
     def sum_lengths(self) -> SumLengths:
@@ -132,9 +136,14 @@ def build_pair(claim: Claim) -> Pair:
         ours, theirs = case.layer.degree(), case.candidate.layer.degree()
         if ours is not None and theirs is not None:
             reference = replace(reference, degree=max(ours, theirs * mapping.degree))
+    candidate = candidate_side(rewrite, case.layer, case.inputs, case.order, mapping)
+    if case.candidate is not None:
+        roundings = candidate.roundings
+        more = sum(move.roundings for move in mapping.moves)
+        candidate = replace(candidate, roundings=roundings._replace(sums=roundings.sums + more))
     return Pair(
         reference,
-        candidate_side(rewrite, case.layer, case.inputs, case.order, mapping),
+        candidate,
         mapping,
         None if analysis is None else distance,
         rewrite.input_scales(case.layer, *case.inputs),

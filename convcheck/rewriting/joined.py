@@ -89,7 +89,7 @@ class Joined(ParameterMove):
 
     @property
     def bits(self) -> int:
-        return max(part.bits for part in self.parts)
+        return max(part.bits or 0 for part in self.parts)
 
     def positive(self) -> Joined:
         return replace(self, parts=tuple(part.positive() for part in self.parts), whole=self.whole.positive())

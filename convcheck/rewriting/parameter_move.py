@@ -63,13 +63,18 @@ class ParameterMove(ABC):
         return self.merges
 
     @property
+    def roundings(self) -> int:
+        """How often a number is rounded on the way, beside where it is read."""
+        return int(self.rounds)
+
+    @property
     def degree(self) -> int:
         """The degree of the candidate's parameter as a polynomial in the reference's."""
         return 1
 
     @property
-    def bits(self) -> int:
-        """How many bits stand behind the point, at most, where the reference's numbers are whole."""
+    def bits(self) -> int | None:
+        """How many bits stand behind the point, at most, where the reference's numbers are whole; None if any may."""
         return 0
 
     def positive(self) -> ParameterMove:

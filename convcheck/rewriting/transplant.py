@@ -182,9 +182,10 @@ class Transplant:
         return max((move.degree for move in self.moves), default=1)
 
     @property
-    def bits(self) -> int:
-        """How many bits of a parameter stand behind the point, at most, where the reference's numbers are whole."""
-        return max((move.bits for move in self.moves), default=0)
+    def bits(self) -> int | None:
+        """How many bits of a parameter stand behind the point, where the reference's numbers are whole; None if any."""
+        bits = [move.bits for move in self.moves]
+        return None if None in bits else max((number or 0 for number in bits), default=0)
 
     def positive(self) -> Transplant:
         """Return the transplant with the absolute values of its constants, by which nothing cancels."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from convcheck.config.replacement import Replacement, tensors_of
 from convcheck.config.sources import Source
-from convcheck.layers import Layer, Roundings
+from convcheck.layers import Layer
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.rewriting.source_moves import SourceReader
 from convcheck.rewriting.transplant import Transplant
@@ -42,15 +42,9 @@ def as_rewrite(layer: Layer, replacement: Replacement) -> Rewrite:
         candidate=build,
         macs=lambda _layer, *shapes: candidate.macs(*shapes),
         intermediates=lambda _layer, *shapes: candidate.im2col_size(*shapes),
-        roundings=lambda _layer: _roundings(candidate, transplant_to(layer, replacement)),
+        roundings=lambda _layer: candidate.roundings(),
         training="the map copies, adds, scales or leaves out values, and training lets them drift apart",
     )
-
-
-def _roundings(candidate: Layer, mapping: Transplant) -> Roundings:
-    """Return how the candidate rounds on mapped weights: every one that is computed is rounded once more."""
-    roundings = candidate.roundings()
-    return roundings._replace(sums=roundings.sums + sum(move.rounds for move in mapping.moves))
 
 
 def _lay_out(layout: Rearrangement) -> Callable[[nn.Module, object, Tensor], Tensor]:
@@ -63,7 +57,16 @@ def _lay_out(layout: Rearrangement) -> Callable[[nn.Module, object, Tensor], Ten
 
 
 def transplant_to(layer: Layer, replacement: Replacement) -> Transplant:
-    """Return how the tensors of `layer` move to those of its replacement."""
+    """Return how the tensors of `layer` move to those of its replacement.
+
+    Raises:
+        CannotRunError: the map is a function, which cannot be run.
+    """
+    if replacement.map_by is not None:
+        from convcheck.rewriting.map_function import transplant_by
+
+        axes = {name: layer.parameter_axes(name) for name in layer.parameters()}
+        return transplant_by(replacement.map_by, tensors_of(layer), axes)
     has, known, wanted = tensors_of(layer), layer.axis_sizes(), tensors_of(replacement.layer)
     reader = SourceReader(has, known)
     moves = (

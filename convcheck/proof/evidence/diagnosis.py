@@ -16,12 +16,12 @@ from convcheck.config.case import Case
 from convcheck.errors import PatternError
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import integer_probes, stand_in
-from convcheck.proof.evidence.arrangements import arrange
 from convcheck.proof.evidence.differences import describe_differences
 from convcheck.proof.evidence.probes import draw_probe, make_plan
 from convcheck.proof.evidence.signatures import agrees, signatures
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Finding, Kind
+from convcheck.rewriting.arrangements import arrange
 from convcheck.rewriting.parameter_move import ParameterMove
 from convcheck.rewriting.steps import EinopsStep
 from convcheck.rewriting.transplant import Move, Transplant
@@ -63,7 +63,8 @@ def examine(context: Context) -> Evidence:
             claimed = {source: str(relayout) for source, relayout in case.transplant.items()}
             matching = {correction.source: correction.matching for correction in corrected}
         else:
-            claimed = {target: str(source) for target, source in case.candidate.map.items()}
+            given = result.map or {} if case.candidate.map_by is not None else case.candidate.map
+            claimed = {target: str(source) for target, source in given.items()}
             matching = {correction.target: f"{correction.source}: {correction.matching}" for correction in corrected}
         details = {"suggestion": corrected[0].matching, "suggestions": {**claimed, **matching}}
         return Evidence(Agreement.DIFFERENT, findings, details=details)

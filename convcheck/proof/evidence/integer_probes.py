@@ -25,9 +25,11 @@ def probe(pair: Pair, seed: int) -> Evidence:
     if reference.degree is None:
         stand_in = f"exact: not applicable, {reference.name} is no sum of products; float64 stands in for it"
         return Evidence(Agreement.NOT_APPLICABLE, notes=(Finding(Kind.EXACT, stand_in),))
-    if pair.longest_sum > EXACT:
-        fine = "exact: not applicable, the map's factors leave no whole numbers that float64 would not round"
-        return Evidence(Agreement.NOT_APPLICABLE, notes=(Finding(Kind.EXACT, fine),))
+    longest = pair.longest_sum
+    if longest is None or longest > EXACT:
+        why = "the map does more than move entries" if longest is None else "the map's factors are no short numbers"
+        inexact = f"exact, gradients: not applicable, {why}; float64 stands in for it"
+        return Evidence(Agreement.NOT_APPLICABLE, notes=(Finding(Kind.EXACT, inexact),))
     plan = make_plan(pair, reference.degree)
     if plan.error >= HALF:
         too_large = Finding(Kind.EXACT, f"exact: no integers are small enough ({plan.error:.2g})")
