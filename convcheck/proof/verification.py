@@ -16,6 +16,7 @@ from convcheck.proof.evidence import (
     diagnosis,
     floating_point,
     integer_probes,
+    output_layout,
     stand_in,
     strength,
     weight_shapes,
@@ -36,6 +37,7 @@ EVIDENCE: tuple[Examine, ...] = (
     integer_probes.examine,
     strength.examine,
     stand_in.examine,
+    output_layout.examine,
     diagnosis.examine,
     floating_point.examine,
     bookkeeping.examine,
@@ -184,6 +186,8 @@ def _keys_at_fault(case: Case, result: Result) -> Iterator[tuple[str, ...]]:
         key, given = ("transplant", case.transplant) if case.candidate is None else ("map", case.candidate.map)
         corrected = (name for name, text in result.suggestions.items() if text != str(given.get(name)))
         yield from ((key, name) for name in corrected)
+        if result.suggested_layout is not None:
+            yield ("layout",)
         yield from (("transplant",), ("order",), ("candidate",))
     yield ("expect",)
 

@@ -109,6 +109,13 @@ def test_factors_that_float64_rounds_leave_no_exact_evidence_and_float64_stands_
     assert verify(pair._replace(map=nearly), dtype="bfloat16").verdict == "different"
 
 
+def test_a_factor_too_many_is_named() -> None:
+    pair = Pair("Conv2d(3, 4, 1)", "Conv2d(3, 4, 1)", [1, 3, 5, 5], {"bias": "bias * 2"})
+    result = verify(pair)
+    assert str(result.reasons[0]) == "bias was laid out as '* 2', and 'o -> o' matches exactly"
+    assert verify(pair._replace(map=dict(result.suggestions))).verdict == "equal"
+
+
 def test_a_parameter_of_the_reference_that_nothing_is_made_of_is_a_note() -> None:
     pair = Pair("Conv2d(3, 4, 2)", "Conv2d(3, 4, 2, bias=False)", [1, 3, 5, 5])
     result = verify(pair)

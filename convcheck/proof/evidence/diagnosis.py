@@ -55,7 +55,8 @@ def examine(context: Context) -> Evidence:
     misfit = Kind.WEIGHT_SHAPES in kinds
     # Without integers, the catalogue's own layouts are not in question.
     in_float64 = pair.reference.degree is None and Kind.ROUNDING in kinds and bool(case.transplant)
-    if not misfit and not in_float64 and result.exact.status is not Agreement.DIFFERENT:
+    differs = misfit or in_float64 or result.exact.status is Agreement.DIFFERENT
+    if not differs or result.suggested_layout is not None:
         return Evidence(Agreement.NOT_APPLICABLE)
     if corrected := corrections(pair, context.claim.usual_transplant(), case):
         findings = tuple(Finding(Kind.LAYOUT, str(correction)) for correction in corrected)
