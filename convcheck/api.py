@@ -51,6 +51,7 @@ def verify(
     weights: Mapping[str, str] | None = None,
     candidate: LayerLike | None = None,
     map: Mapping[str, str] | None = None,
+    map_by: Callable[[dict[str, torch.Tensor]], Mapping[str, torch.Tensor]] | None = None,
     layout: str | None = None,
     select: int | str | None = None,
     train: bool = False,
@@ -79,6 +80,7 @@ def verify(
         candidate: a layer or a module of your own, in place of a rewrite. It runs on the weights of `layer`, mapped.
         map: by the candidate's name for a parameter, its source: `weight: o i kh kw -> o (i kh kw)`, or `bias`;
             what is left out comes from the parameter of the same name.
+        map_by: a function from the state dict of `layer` to the candidate's, in place of `map`.
         layout: how the candidate's output is laid out as that of `layer`, such as `b (h w) o -> b o h w, h=14`.
         select: which output of code is compared, where there are several: its number in a tuple, or its name in a dict.
         train: whether code is compared in training mode.
@@ -112,7 +114,7 @@ def verify(
         if weights is not None:
             source = _weight_file(weights, parsed)
     patterns = _mapping("transplant", transplant, "{'weight': 'o i kh kw -> o (i kh kw)'}")
-    own = _replacement(candidate, map, layout, load_code)
+    own = _replacement(candidate, map, map_by, layout, load_code)
     has_code = parsed.IS_USER_CODE or (own is not None and own.layer.IS_USER_CODE)
     specs = parse_specs(input) if input is not None else ()
     which = None if select is None else check_select(select)
@@ -158,19 +160,29 @@ def verify(
 
 
 def _replacement(
-    candidate: LayerLike | None, map: Mapping[str, str] | None, layout: str | None, load_code: CodeLoader
+    candidate: LayerLike | None,
+    map: Mapping[str, str] | None,
+    map_by: Callable[[dict[str, torch.Tensor]], Mapping[str, torch.Tensor]] | None,
+    layout: str | None,
+    load_code: CodeLoader,
 ) -> Replacement | None:
-    from convcheck.config.replacement import Replacement, parse_layout, parse_source
+    from convcheck.config.parse_source import parse_source
+    from convcheck.config.replacement import MapFunction, Replacement, parse_layout
     from convcheck.user_code.sides import layer_of_module
 
     written = _mapping("map", map, "{'weight': 'weight: o i kh kw -> o (i kh kw)'}")
     if candidate is None:
-        if written or layout is not None:
-            raise ConvcheckError("map and layout are about a candidate, and there is none")
+        if written or layout is not None or map_by is not None:
+            raise ConvcheckError("map, map_by and layout are about a candidate, and there is none")
         return None
     sources = {name: parse_source(text) for name, text in written.items()}
+    function = None
+    if map_by is not None:
+        if not callable(map_by):
+            raise ConvcheckError(f"map_by: {shown(map_by)} is no function from a state dict to another one")
+        function = MapFunction(map_by, getattr(map_by, "__qualname__", type(map_by).__name__))
     side = layer_of_module(candidate) if _is_module(candidate) else _read(candidate, load_code)
-    return Replacement(side, sources, parse_layout(layout) if layout is not None else None)
+    return Replacement(side, sources, parse_layout(layout) if layout is not None else None, function)
 
 
 def _is_module(layer: object) -> TypeGuard[nn.Module]:

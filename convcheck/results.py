@@ -168,6 +168,8 @@ class Result:
     """The layout that matches, of the first parameter that was laid out wrongly."""
     suggestions: Mapping[str, str] = field(default_factory=dict)
     """The whole transplant that matches, by the reference's parameters; empty where none was found."""
+    suggested_layout: str | None = None
+    """The layout of a candidate's output that matches; None where it is not that alone which differs."""
     output_shape: Sides[Shape | None] = Sides(None, None)
     params: Sides[int | None] = Sides(None, None)
     macs: Sides[int | None] = Sides(None, None)

@@ -105,7 +105,8 @@ def with_candidate(
         ConvcheckError: an option cannot be read.
     """
     from convcheck.config.case import parse_side
-    from convcheck.config.replacement import Replacement, parse_layout, parse_source, replacement_problems
+    from convcheck.config.parse_source import parse_source
+    from convcheck.config.replacement import Replacement, parse_layout, replacement_problems
 
     if candidate is None:
         raise UsageError("--map and --layout are about a candidate; name it with --candidate")

@@ -12,11 +12,6 @@ from torch import Tensor, nn
 
 
 def float64_copy(module: nn.Module) -> nn.Module:
-<<<<<<< HEAD
-    """Return a deep copy of a module on the CPU with all floats in float64: also those of tensors in its attributes."""
-    # A class may have a method of its own of this name.
-    wide = nn.Module.double(nn.Module.to(copy.deepcopy(module), "cpu"))
-=======
     """Return a deep copy of a module on the CPU with all floats in float64: also those of tensors in its attributes.
 
     Parameters on the meta device are drawn.
@@ -28,8 +23,8 @@ def float64_copy(module: nn.Module) -> nn.Module:
         if buffer.is_meta:
             raise ValueError(f"the buffer {name} has no values")
     wide = copy.deepcopy(module)._apply(lambda one: torch.rand(one.shape, dtype=one.dtype) if one.is_meta else one)
-    wide = wide.to("cpu").double()
->>>>>>> t-trace
+    # A class may have methods of its own of these names.
+    wide = nn.Module.double(nn.Module.to(wide, "cpu"))
     for inner in wide.modules():
         for name, value in vars(inner).items():
             if isinstance(value, (Tensor, list, tuple)) or (isinstance(value, dict) and not name.startswith("_")):

@@ -73,14 +73,8 @@ class _Absolute(fx.Interpreter):
             return super().run_node(n)
         if n in self._constants:
             if n.op == "placeholder":
-<<<<<<< HEAD
-                # What is handed over for it is passed over.
-                next(self.args_iter)
-            # A constant, or what only makes a constant, has its sign until it meets a variable.
-=======
                 super().run_node(n)
             # A constant has its sign until it meets a variable.
->>>>>>> t-trace
             return self._constants[n]
         result = super().run_node(n) if n.op == "placeholder" or name_of(n) == "getitem" else self._absolute(n)
         self.met += [one for one in tensors_of(result) if one.is_floating_point()]
@@ -124,3 +118,5 @@ class _Absolute(fx.Interpreter):
 def _is_whole(n: fx.Node) -> bool:
     value = n.meta.get("val")
     return isinstance(value, Tensor) and not value.is_floating_point() and not value.is_complex()
+
+

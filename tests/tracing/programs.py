@@ -94,12 +94,16 @@ PROGRAMS: dict[str, Program] = {
     "dstack": of(lambda x: torch.dstack([x, x]), S),
     "meshgrid": of(lambda x, y: torch.stack(torch.meshgrid(x, y, indexing="ij")), (3,), (4,)),
     "block_diag": of(lambda x, y: torch.block_diag(x, y), (2, 3), (3, 2)),
-    "paddings": of(lambda x: F.pad(F.pad(F.pad(x, (1, 2, 1, 0)), (1, 1, 2, 1), "reflect"), (2, 1, 0, 1), "replicate"), IMAGE),
+    "paddings": of(
+        lambda x: F.pad(F.pad(F.pad(x, (1, 2, 1, 0)), (1, 1, 2, 1), "reflect"), (2, 1, 0, 1), "replicate"), IMAGE
+    ),
     "circular": of(lambda x: F.pad(x, (1, 2), "circular"), S),
     "border": of(lambda x: F.pad(x, (1, 1), value=-0.25), S, loose=True),
     "nearest": of(lambda x: F.interpolate(F.interpolate(x, scale_factor=2), (5, 5), mode="nearest-exact"), IMAGE),
     "nearest 1d": of(lambda x: F.interpolate(F.interpolate(x, scale_factor=2), 5, mode="nearest-exact"), S),
-    "nearest 3d": of(lambda x: F.interpolate(F.interpolate(x, scale_factor=2), (2, 5, 5), mode="nearest-exact"), (1, *ODD)),
+    "nearest 3d": of(
+        lambda x: F.interpolate(F.interpolate(x, scale_factor=2), (2, 5, 5), mode="nearest-exact"), (1, *ODD)
+    ),
     "written into": of(written_into, S),
     "diagonal written": of(diagonal_written, S),
     "detached": of(lambda x: x.detach() * x, S),
@@ -163,7 +167,9 @@ PROGRAMS: dict[str, Program] = {
     "adaptive 3d": of(lambda x: F.adaptive_avg_pool3d(x, 2), (1, 2, 4, 4, 4)),
     "linear 1d": of(lambda x: F.interpolate(x, scale_factor=2, mode="linear"), S),
     "bilinear 2d": of(lambda x: F.interpolate(x, scale_factor=4, mode="bilinear"), ODD),
-    "trilinear 3d": of(lambda x: F.interpolate(x, size=(3, 9, 9), mode="trilinear", align_corners=True), (1, 1, 2, 5, 5)),
+    "trilinear 3d": of(
+        lambda x: F.interpolate(x, size=(3, 9, 9), mode="trilinear", align_corners=True), (1, 1, 2, 5, 5)
+    ),
     # Indices and masks.
     "embedding": of(lambda w, index: F.embedding(index, w), W, torch.tensor([[3, 0, 3], [5, 1, 2]]), loose=True),
     "same row": of(lambda w, index: F.embedding(index, w), W, torch.zeros(2, 3, dtype=torch.long)),
@@ -173,8 +179,12 @@ PROGRAMS: dict[str, Program] = {
     "take_along_dim": of(lambda x, index: torch.take_along_dim(x, index.view(1, 4, 1), 1), S, INDEX, loose=True),
     "take": of(lambda x, index: x.take(index), S, INDEX, loose=True),
     "constant choice": of(lambda x, y: torch.where(MASK, x, y) + torch.where(MASK, x, 0.5), S, S),
-    "constant rows": of(lambda x: x[:, [0, 1, 0, 3]] * x.index_select(1, INDEX) * x.gather(1, torch.zeros(2, 4, 6).long()), S),
-    "placed by inputs": of(lambda x, y, i: x.index_add(1, i, y, alpha=2) + x.index_copy(1, i, y), S, S, INDEX, loose=True),
+    "constant rows": of(
+        lambda x: x[:, [0, 1, 0, 3]] * x.index_select(1, INDEX) * x.gather(1, torch.zeros(2, 4, 6).long()), S
+    ),
+    "placed by inputs": of(
+        lambda x, y, i: x.index_add(1, i, y, alpha=2) + x.index_copy(1, i, y), S, S, INDEX, loose=True
+    ),
     "where": of(lambda x, y, mask: torch.where(mask, x, y) + torch.where(mask, x, 0.5), S, S, MASK, loose=True),
     "masked_fill": of(lambda x: x.masked_fill(torch.ones(4, 6).triu() > 0, -0.5), S, loose=True),
     "scatter": of(lambda x, y: x.scatter(1, INDEX.view(1, 4, 1).expand(2, 4, 6) % 2, y), S, S),
