@@ -46,13 +46,13 @@ def normalised(
     change = torch.where(unsure == 0, 0.0, unsure / (root + least))
     error = (x.error + known.mean.error + value.abs() * change) / least
     error = error.clamp(max=value.abs() + math.sqrt(known.terms)) if known.terms < math.inf else error
-    rounding = FEW * unit.accumulator + (2 * unit.output if known.stored else 0.0)
+    units = FEW * unit.accumulator + (2 * unit.output if known.stored else 0.0)
     parts = (x.size() + known.mean.size()) / least
-    result = Computed(value, error + rounding * parts + (1 + 1 / least) * 2 * unit.sum_underflow)
+    result = Computed(value, error + units * parts + (1 + 1 / least) * 2 * unit.sum_underflow)
     if weight is not None:
         parts = parts * weight.size()
-        scaled, error = product(result, weight, unit)
-        result = Computed(scaled, error + 4 * unit.accumulator * parts)
+        scaled, grown = product(result, weight, unit)
+        result = Computed(scaled, grown + 4 * unit.accumulator * parts)
     if bias is not None:
         rounding = 2 * unit.accumulator * (parts + bias.size())
         result = Computed(result.value + bias.value, result.error + bias.error + rounding)
@@ -110,10 +110,7 @@ def batch_norm(
         axes = [0, *range(2, x.value.ndim)]
         known = Statistics(*moments(x, axes, call), length(x.value, axes), stored=True)
     else:
-        running = (_along_channels(x, mean), _along_channels(x, variance))
-        assert running[0] is not None
-        assert running[1] is not None
-        known = Statistics(*running)
+        known = Statistics(_spread(x, mean), _spread(x, variance))
     return normalised(call, x, known, eps, _along_channels(x, weight), _along_channels(x, bias))
 
 
@@ -136,8 +133,10 @@ def instance_norm(
 
 
 def _along_channels(x: Computed, entries: Computed | None) -> Computed | None:
-    if entries is None:
-        return None
+    return None if entries is None else _spread(x, entries)
+
+
+def _spread(x: Computed, entries: Computed) -> Computed:
     return entries.mapped(lambda t: t.reshape(-1, *(1 for _ in x.value.shape[2:])))
 
 

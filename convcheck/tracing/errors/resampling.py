@@ -30,4 +30,6 @@ def interpolated(call: Call, x: Computed, *settings: Any, **keywords: Any) -> Co
     return call.rounded(call.operator(x.value, *settings, **keywords), error + 2 * axes * unit.underflow)
 
 
-RULES: dict[str, Rule] = dict.fromkeys(("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d"), interpolated)
+RULES: dict[str, Rule] = dict.fromkeys(
+    ("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d"), interpolated
+)
