@@ -101,7 +101,9 @@ class _Interpreter(fx.Interpreter):
             raise NoErrorRule(name, n) from error
         return tree_map_only(Computed, _never_nan, result)
 
-    def _taken_apart(self, n: fx.Node, target: Callable[..., Any], arguments: Any, keywords: Any, unit: Arithmetic) -> Any:
+    def _taken_apart(
+        self, n: fx.Node, target: Callable[..., Any], arguments: Any, keywords: Any, unit: Arithmetic
+    ) -> Any:
         """Interpret an operator as the core operators that torch makes of it."""
         leaves, tree = tree_flatten((arguments, keywords))
         places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, (Tensor, Computed))]

@@ -113,7 +113,7 @@ def reductions(x: Tensor) -> Tensor:
 
 
 def movement(x: Tensor) -> Tensor:
-    y = functional.pad(0.3 * x, (1, 1), mode="circular").flip(-1).roll(1, 2)[:, :, 1:, ::2]
+    y = functional.pad(0.3 * x, (1, 1, 1, 1), mode="circular").flip(-1).roll(1, 2)[:, :, 1:, ::2]
     return torch.cat([y, functional.pad(y, (1, -1), value=0.1)], 1).repeat(1, 2, 1, 1)
 
 
@@ -212,16 +212,19 @@ def summed_one_by_one(products: Tensor) -> Tensor:
     return total
 
 
-def test_the_bound_of_a_matrix_product_is_within_a_few_dozen_times_of_errors_made_by_hand() -> None:
-    """lambda = 6 and the norm are for the worst of all sums: the rms error of one is some 20 times less."""
-    x, weight = torch.randn(20, 256), torch.randn(16, 256)
-    module = Function(functional.linear)
-    graph = trace(module, (x.double(), weight.double()))
-    unit = arithmetic(torch.float32, CPU)
-    computed = bound(graph.graph, graph.arguments((x.double(), weight.double()), {}), unit)
+def test_the_bound_of_a_matrix_product_is_within_some_times_of_errors_made_by_hand() -> None:
+    """Of positive products added one by one, with n the number of them.
+
+    The k-th partial sum is k/n of the size, and rounded by 1/sqrt(3) of a unit of it at most, rms: sqrt(n)/3 units of
+    the size together. The bound is (lambda + 1) sqrt(n) of them and some more, 21 times as much, and the largest error
+    of many is more than the rms error.
+    """
+    x, weight = torch.rand(20, 256) + 0.5, torch.rand(16, 256) + 0.5
+    graph = trace(Function(functional.linear), (x.double(), weight.double()))
+    arguments = graph.arguments((x.double(), weight.double()), {})
+    computed = bound(graph.graph, arguments, arithmetic(torch.float32, CPU))
     off = (summed_one_by_one(x[:, None] * weight).double() - computed.value).abs()
-    ratio = float(computed.error.max() / off.max())
-    assert 1 < ratio < 50
+    assert 1 < float(computed.error.max() / off.max()) < 42
 
 
 def test_in_half_precision_a_rounded_truth_uses_most_of_the_bound() -> None:
@@ -243,7 +246,7 @@ def test_the_bound_of_a_linear_layer_is_about_that_of_attention(dtype: torch.dty
     graph = trace(Function(functional.linear), (x, weight, bias))
     computed = bound(graph.graph, graph.arguments((x, weight, bias), {}), unit)
     other = rounding.linear(exactly(x), weight, bias, unit)
-    assert 1 / 3 < float((computed.error / other.error).min())
+    assert float((computed.error / other.error).min()) > 1 / 3
     assert float((computed.error / other.error).max()) < 3
 
 
@@ -274,7 +277,8 @@ def test_a_cast_in_the_code_is_rounded_to_its_dtype() -> None:
     computed = bound(graph.graph, graph.arguments((x,), {}), arithmetic(torch.float64, CPU))
     off = (x.half().double() - x).abs()
     assert bool((off <= computed.error).all())
-    assert float((off / computed.error).max()) > 0.5
+    # The bound is twice one rounding for float64, of which the truth is as good as the run.
+    assert float((off / computed.error).max()) > 0.25
 
 
 def test_an_operator_without_a_rule_is_named_with_its_node() -> None:

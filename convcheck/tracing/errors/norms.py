@@ -19,6 +19,7 @@ from convcheck.rounding.running_error import Computed
 from convcheck.tracing.errors.arithmetic import product
 from convcheck.tracing.errors.call import Call, Rule, length
 from convcheck.tracing.errors.reductions import moments
+from convcheck.tracing.errors.sums import summed
 
 FEW = 8
 """Roundings of x / R, mean / R, and their difference, with those of R: at most so many units of what is rounded."""
@@ -48,6 +49,7 @@ def normalised(
     error = error.clamp(max=value.abs() + math.sqrt(known.terms)) if known.terms < math.inf else error
     units = FEW * unit.accumulator + (2 * unit.output if known.stored else 0.0)
     parts = (x.size() + known.mean.size()) / least
+    error = error + (2 * unit.underflow / least if known.stored else 0.0)
     result = Computed(value, error + units * parts + (1 + 1 / least) * 2 * unit.sum_underflow)
     if weight is not None:
         parts = parts * weight.size()
@@ -140,7 +142,24 @@ def _spread(x: Computed, entries: Computed) -> Computed:
     return entries.mapped(lambda t: t.reshape(-1, *(1 for _ in x.value.shape[2:])))
 
 
+def root_mean_square_norm(
+    call: Call, x: Computed, shape: Sequence[int], weight: Computed | None = None, eps: float | None = None
+) -> Computed:
+    """Divide by the root of the mean of squares and eps: that of the dtype if there is none, which is not float64's."""
+    axes = tuple(range(x.value.ndim - len(shape), x.value.ndim))
+    exact, count = torch.zeros_like(x.value), length(x.value, axes)
+    whole = summed(lambda t: t.sum(axes, keepdim=True), Computed(x.size().square(), exact), count, call.unit)
+    unsure = (2 * x.value.abs() * x.error + x.error.square()).mean(axes, keepdim=True) + whole.error / count
+    unsure = unsure + 4 * call.unit.accumulator * whole.value / count
+    if eps is None:
+        eps, unsure = torch.finfo(torch.float64).eps, unsure + 2 * call.unit.output
+    square = Computed(x.value.square().mean(axes, keepdim=True), unsure)
+    nothing = Computed(torch.zeros_like(square.value), torch.zeros_like(square.value))
+    return normalised(call, x, Statistics(nothing, square, count), eps, weight, None)
+
+
 RULES: dict[str, Rule] = {
+    "rms_norm": root_mean_square_norm,
     "layer_norm": layer_norm,
     "group_norm": group_norm,
     "batch_norm": batch_norm,

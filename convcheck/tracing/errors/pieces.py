@@ -78,7 +78,9 @@ def smallest(call: Call, x: Computed, dim: int | Sequence[int] | None = None, ke
 def _extreme(call: Call, x: Computed, dim: Any, keepdim: bool, choose: Any) -> Any:
     axes = axes_of(dim, x.value.ndim)
     chosen = Computed(choose(x.value, axes, keepdim), x.error.amax(axes, keepdim))
-    return chosen if dim is None or "amax" in str(call.operator) or "amin" in str(call.operator) else (chosen, Unknown())
+    return (
+        chosen if dim is None or "amax" in str(call.operator) or "amin" in str(call.operator) else (chosen, Unknown())
+    )
 
 
 def pooled(call: Call, x: Computed, *settings: Any) -> tuple[Computed, Unknown]:
