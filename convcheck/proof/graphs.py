@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from convcheck.results import Sides
 from convcheck.rewriting.transplant import Transplant
-from convcheck.rounding.precision import Arithmetic
+from convcheck.rounding.precision import LAMBDA, Arithmetic
+from convcheck.rounding.running_error import Computed
 from convcheck.sides.samples import Sample
 from convcheck.tracing.facts import Facts
 from convcheck.tracing.magnitudes import magnitudes
@@ -31,11 +33,12 @@ class Graphs:
         """The first operator that keeps integers from telling, with its line."""
         return next((str(facts.obstacle) for facts in self._facts() if facts.obstacle is not None), None)
 
-    @property
-    def degree(self) -> int | None:
-        """The degree of both sides as polynomials that integers can probe; None where one is none."""
-        degrees = [facts.degree for facts in self._facts()]
-        return None if self.obstacle is not None else max(degree or 0 for degree in degrees)
+    def degree(self, mapping: Transplant) -> int | None:
+        """Return the degree of both sides as polynomials that integers can probe; None where one is none."""
+        ours, theirs = self.facts.reference.degree, self.facts.candidate.degree
+        if self.obstacle is not None or ours is None or theirs is None or mapping.bits is None:
+            return None
+        return max(ours, theirs * mapping.degree)
 
     def index_limits(self) -> dict[int, int]:
         """Return below what whole inputs have to stay, by their number."""
@@ -52,7 +55,7 @@ class Graphs:
         narrower dtype on the way, the units are larger.
         """
         longest = 1.0
-        mapped = {name: tensor.abs() for name, tensor in mapping.forward(ones.parameters).items()}
+        mapped = mapping.positive().forward(ones.parameters)
         for trace, facts, tensors in zip(self._traces(), self._facts(), (ones.parameters, mapped), strict=True):
             largest = magnitudes(trace, facts, ones.inputs, tensors).largest
             longest = max(longest, largest * 2.0 ** ((facts.bits or 0) + FLOAT64_BITS - facts.significant_bits))
@@ -65,10 +68,16 @@ class Graphs:
             NoErrorRule: no rule bounds the error of an operator.
         """
         reference, candidate = self._traces()
-        mapped = mapping.forward(sample.parameters)
+        arguments = candidate.arguments(sample.inputs, mapping.forward(sample.parameters))
+        errors = _mapping_errors(mapping, sample, unit)
+        # What the map rounds is open before the candidate begins.
+        open_arguments = [
+            Computed(tensor, errors[one.name]) if one.name in errors else tensor
+            for one, tensor in zip(candidate.placeholders, arguments, strict=True)
+        ]
         return (
             bound(reference.graph, reference.arguments(sample.inputs, sample.parameters), unit).error
-            + bound(candidate.graph, candidate.arguments(sample.inputs, mapped), unit).error
+            + bound(candidate.graph, open_arguments, unit).error
         )
 
     def remarks(self) -> Iterator[str]:
@@ -82,3 +91,20 @@ class Graphs:
 
     def _traces(self) -> tuple[Trace, Trace]:
         return self.traces.reference, self.traces.candidate
+
+
+def _mapping_errors(mapping: Transplant, sample: Sample, unit: Arithmetic) -> dict[str, Tensor]:
+    """Return how far the parameters that the map computes may be from the truth, by name: float64, of their shapes.
+
+    A sum of n products is off by lambda * sqrt(n) * u_acc of the sum of their magnitudes, and by u_out for every number
+    that is stored; for the source see `convcheck.rounding.running_error`.
+    """
+    rounding = {move.target: move.roundings for move in mapping.moves if move.rounds}
+    if not rounding:
+        return {}
+    magnitudes = mapping.positive().forward({name: tensor.abs() for name, tensor in sample.parameters.items()})
+    terms = mapping.positive().forward({name: torch.ones_like(tensor) for name, tensor in sample.parameters.items()})
+    return {
+        name: (count * unit.output + LAMBDA * terms[name].sqrt() * unit.accumulator) * magnitudes[name]
+        for name, count in rounding.items()
+    }

@@ -138,7 +138,17 @@ def drawn_in(dtype: str) -> torch.dtype:
 
 
 def build_pair(claim: Claim) -> Pair:
-    """Build both sides of a claim. The reference is initialised as torch does, from the case's seed."""
+    """Build both sides of a claim. The reference is initialised as torch does, from the case's seed.
+
+    Raises:
+        CannotRunError: a side cannot be built, or is code that cannot be called with the inputs.
+    """
+    own = claim.case.candidate
+    if own is not None and any(layer.degree() is None for layer in (claim.case.layer, own.layer)):
+        # Graphs are read where they are needed, and nowhere else.
+        from convcheck.proof.traced_pair import build_traced_pair
+
+        return build_traced_pair(claim, own)
     case, rewrite, mapping = claim.case, claim.rewrite, claim.transplant()
     assert rewrite is not None
     with torch_may_refuse(), torch.random.fork_rng(devices=[]):

@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 import torch
 from torch import Tensor, nn
 
+from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.config.input_specs import InputSpec
 from convcheck.config.replacement import Replacement
@@ -21,7 +22,6 @@ from convcheck.proof.evidence.probes import can_tell
 from convcheck.proof.graphs import Graphs
 from convcheck.proof.pair import Pair, drawn_in
 from convcheck.results import Sides
-from convcheck.rewriting.transplant import Transplant
 from convcheck.rewriting.user_candidate import lay_out
 from convcheck.rounding.precision import arithmetic
 from convcheck.sides import samples
@@ -36,12 +36,13 @@ from convcheck.user_code.user_module import WHOLE, UserModule, draw_inputs
 from convcheck.user_code.user_side import UserSide
 
 
-def build_traced_pair(case: Case, own: Replacement, mapping: Transplant) -> Pair:
+def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
     """Build both sides of a claim about the user's own code. The reference keeps the weights that it holds.
 
     Raises:
         CannotRunError: a side cannot be called with the inputs.
     """
+    case, mapping = claim.case, claim.transplant()
     with torch_may_refuse(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(case.seed)
         modules = Sides(_module(case.layer, case), _module(own.layer, case))
@@ -70,7 +71,7 @@ def build_traced_pair(case: Case, own: Replacement, mapping: Transplant) -> Pair
 
 def _with_degree(pair: Pair, graphs: Graphs) -> Pair:
     """Return the pair with the degree of both sides, if integers can probe polynomials of so many terms."""
-    degree = graphs.degree
+    degree = graphs.degree(pair.mapping)
     polynomial = replace(
         pair, reference=replace(pair.reference, degree=degree), candidate=replace(pair.candidate, degree=degree)
     )

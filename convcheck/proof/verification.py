@@ -143,7 +143,7 @@ def _written_map(own: Replacement, mapping: Transplant) -> dict[str, str]:
 
 def gather(claim: Claim, result: Result) -> Result:
     """Return the result with all evidence. Raises CannotRunError if torch cannot run a side."""
-    pair = _pair(claim)
+    pair = build_pair(claim)
     remarks = _findings(Kind.CODE, pair.graphs.remarks() if pair.graphs is not None else ())
     result = replace(result, evidence=_evidence_of(pair, claim.case), notes=(*result.notes, *remarks))
     context = Context(claim, pair, result)
@@ -151,18 +151,6 @@ def gather(claim: Claim, result: Result) -> Result:
     for examine in MISFIT if context.result.reasons else EVIDENCE:
         context = context.joined(examine(context))
     return replace(context.result, verdict=_verdict({reason.kind for reason in context.result.reasons}))
-
-
-def _pair(claim: Claim) -> Pair:
-    """Build both sides. Raises CannotRunError if one cannot be run."""
-    case = claim.case
-    own = case.candidate
-    if own is None or all(layer.degree() is not None for layer in (case.layer, own.layer)):
-        return build_pair(claim)
-    # Graphs are read where the user's own code is proved, and nowhere else.
-    from convcheck.proof.traced_pair import build_traced_pair
-
-    return build_traced_pair(case, own, claim.transplant())
 
 
 def _no_functions(case: Case) -> Iterator[str]:

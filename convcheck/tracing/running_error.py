@@ -7,13 +7,14 @@ The graph is interpreted in float64 with a value and an error for every entry, o
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 from torch.export import default_decompositions
+from torch.func import functionalize
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_any, tree_flatten, tree_map, tree_map_only, tree_unflatten
 
@@ -25,7 +26,7 @@ from convcheck.tracing.errors.call import Call, Unknown, constant, values
 _DOUBLE = torch.finfo(torch.float64).eps / 2
 
 
-class NoErrorRule(Exception):
+class NoErrorRule(Exception):  # noqa: N818  # it is an answer, not a fault
     """An operator whose rounding error no rule bounds, at a node of the graph."""
 
     def __init__(self, name: str, node: fx.Node) -> None:
@@ -33,10 +34,10 @@ class NoErrorRule(Exception):
         self.name, self.node = name, node
 
 
-def bound(graph: fx.GraphModule, arguments: Sequence[Tensor], unit: Arithmetic) -> Computed:
+def bound(graph: fx.GraphModule, arguments: Sequence[Tensor | Computed], unit: Arithmetic) -> Computed:
     """Return the output in float64, and how far a run in the dtype of `unit` may be from it, entry by entry.
 
-    `arguments` are the graph's, floats as float64 tensors that the dtype holds.
+    `arguments` are the graph's, floats as float64 tensors that the dtype holds, or with an error of their own.
 
     Raises:
         NoErrorRule: an operator has no rule, or not for its arguments.
@@ -64,11 +65,16 @@ class _Interpreter(fx.Interpreter):
             tensor = super().run_node(n)
             if isinstance(tensor, Computed):
                 return tensor
+            if isinstance(tensor, Computed):
+                return tensor
             if isinstance(tensor, Tensor) and tensor.is_floating_point():
                 return exactly(tensor) if n.op == "placeholder" else constant(tensor, self.unit)
             return tensor
         if n.op == "output":
             return super().run_node(n)
+        if not callable(n.target) or getattr(getattr(n.target, "_schema", None), "is_mutable", False):
+            # What is written to another operator's result is not followed.
+            raise NoErrorRule(_name(n), n)
         if not n.users:
             # A check that a tracer left behind.
             return None
@@ -79,25 +85,27 @@ class _Interpreter(fx.Interpreter):
             return chosen[place] if place < len(chosen) else Unknown()
         unit = self._unit_of(n)
         if not tree_any(lambda x: isinstance(x, (Computed, Unknown)), (arguments, keywords)):
-            return self._made(n, arguments, keywords, unit)
-        return self._followed(n, arguments, keywords, unit)
+            return self._made(n, n.target, arguments, keywords, unit)
+        return self._followed(n, n.target, arguments, keywords, unit)
 
-    def _followed(self, n: fx.Node, arguments: Any, keywords: Any, unit: Arithmetic) -> Any:
+    def _followed(self, n: fx.Node, target: Callable[..., Any], arguments: Any, keywords: Any, unit: Arithmetic) -> Any:
         name = _name(n)
         if tree_any(lambda x: isinstance(x, Unknown), (arguments, keywords)):
             raise NoErrorRule(name, n)
         rule = self.rules.get(name)
         if rule is None:
-            return self._taken_apart(n, arguments, keywords, unit)
+            return self._taken_apart(n, target, arguments, keywords, unit)
         if unit.flushed:
             arguments, keywords = tree_map_only(Computed, lambda x: _flushed(x, unit), (arguments, keywords))
         try:
-            result = rule(Call(n.target, unit), *arguments, **keywords)
+            result = rule(Call(target, unit), *arguments, **keywords)
         except (NotImplementedError, TypeError) as error:
             raise NoErrorRule(name, n) from error
         return tree_map_only(Computed, _never_nan, result)
 
-    def _taken_apart(self, n: fx.Node, arguments: Any, keywords: Any, unit: Arithmetic) -> Any:
+    def _taken_apart(
+        self, n: fx.Node, target: Callable[..., Any], arguments: Any, keywords: Any, unit: Arithmetic
+    ) -> Any:
         """Interpret an operator as the core operators that torch makes of it."""
         leaves, tree = tree_flatten((arguments, keywords))
         places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, (Tensor, Computed))]
@@ -105,10 +113,10 @@ class _Interpreter(fx.Interpreter):
         def run(*tensors: Tensor) -> Any:
             given = dict(zip(places, tensors, strict=True))
             inner, named = tree_unflatten([given.get(place, leaf) for place, leaf in enumerate(leaves)], tree)
-            return n.target(*inner, **named)
+            return target(*inner, **named)
 
         tensors = [leaves[place] for place in places]
-        parts = make_fx(run, dict(default_decompositions()))(*values(tensors))
+        parts = make_fx(functionalize(run), dict(default_decompositions()))(*values(tensors))
         if any(part.target == n.target for part in parts.graph.nodes):
             raise NoErrorRule(_name(n), n)
         try:
@@ -116,13 +124,13 @@ class _Interpreter(fx.Interpreter):
         except NoErrorRule as inner:
             raise NoErrorRule(inner.name, n) from inner
 
-    def _made(self, n: fx.Node, arguments: Any, keywords: Any, unit: Arithmetic) -> Any:
+    def _made(self, n: fx.Node, target: Callable[..., Any], arguments: Any, keywords: Any, unit: Arithmetic) -> Any:
         """Return what an operator makes of whole numbers, booleans and numbers of the code."""
         arguments, keywords = tree_map(_in_float64, (arguments, keywords))
-        if _name(n).startswith(("empty", "new_empty")):
-            size, *_ = arguments
-            return constant(torch.zeros(size), unit) if _dtype(n).is_floating_point else torch.zeros(size).to(_dtype(n))
-        result = n.target(*arguments, **keywords)
+        result = target(*arguments, **keywords)
+        if _name(n).startswith("empty"):
+            # It will be overwritten.
+            result = torch.zeros_like(result)
         return tree_map_only(Tensor, lambda t: constant(t, unit) if t.is_floating_point() else t, result)
 
     def _unit_of(self, n: fx.Node) -> Arithmetic:

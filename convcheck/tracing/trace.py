@@ -124,6 +124,7 @@ def trace(module: nn.Module, inputs: tuple[Tensor, ...]) -> Trace:
         captured = _tied(_captured(wide, wide_inputs), wide)
         _pin_dtypes(captured.graph)
         _spell_copies_out(captured.graph)
+        _copy_where_needed(captured.graph)
         _fill_empty(captured.graph)
         _refuse(captured)
         placeholders = tuple(
@@ -239,6 +240,13 @@ def _fill_empty(graph: fx.GraphModule) -> None:
             value = node.meta["val"]
             node.target, node.args = aten.zeros.default, (list(value.shape),)
             node.kwargs = {"dtype": value.dtype}
+    graph.recompile()
+
+
+def _copy_where_needed(graph: fx.GraphModule) -> None:
+    """Replace views by reshapes: operators lay their results out otherwise where gradients are taken."""
+    for node in graph.graph.find_nodes(op="call_function", target=torch.ops.aten.view.default):
+        node.target = torch.ops.aten.reshape.default
     graph.recompile()
 
 

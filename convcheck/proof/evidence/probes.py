@@ -101,8 +101,10 @@ def largest_next_to_integers(gain: float) -> int:
 def can_tell(pair: Pair) -> bool:
     """Tell whether there are integers so large that a wrong polynomial shows, and so small that sums are exact."""
     degree = pair.reference.degree
-    largest = 0 if degree is None else root(int(EXACT // pair.sum_lengths.longest), degree)
-    return degree is not None and largest > 0 and degree / (2 * largest + 1) <= LIKELIEST
+    longest = pair.longest_sum
+    if degree is None or longest is None or longest > EXACT:
+        return False
+    return degree / (2 * root(EXACT // longest, degree) + 1) <= LIKELIEST
 
 
 def probe_count(degree: int, magnitude: int) -> int:

@@ -12,10 +12,10 @@ where it rounds something larger than the parts do, the rule says so.
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 
 from convcheck.tracing.errors.call import Rule
 
@@ -23,12 +23,9 @@ from convcheck.tracing.errors.call import Rule
 @cache
 def rules() -> Mapping[str, Rule]:
     """Return the rules of all families by the names of their operators, such as `add`."""
-    found: dict[str, Rule] = {}
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        family: dict[str, Rule] = (
-            getattr(import_module(f"{__name__}.{file.stem}"), "RULES", {}) if file.stem != "__init__" else {}
-        )
-        if twice := found.keys() & family.keys():
-            raise AssertionError(f"two rules for {sorted(twice)}")
-        found |= family
-    return found
+    result: dict[str, Rule] = {}
+    for info in pkgutil.iter_modules(__path__):
+        family: dict[str, Rule] = getattr(import_module(f"{__name__}.{info.name}"), "RULES", {})
+        assert not result.keys() & family.keys(), info.name
+        result |= family
+    return result

@@ -47,7 +47,8 @@ def convolution(
     settings = (stride, padding, dilation, transposed, output_padding, groups)
 
     def convolve(a: Tensor, b: Tensor) -> Tensor:
-        return torch.ops.aten.convolution.default(a, b, None, *settings)
+        result: Tensor = torch.ops.aten.convolution.default(a, b, None, *settings)
+        return result
 
     space = weight.value.shape[2:]
     if transposed:

@@ -45,7 +45,8 @@ def _normal_density(x: Tensor) -> Tensor:
 
 
 def _gelu_slope(x: Tensor) -> Tensor:
-    return torch.special.ndtr(x) + x * _normal_density(x)
+    slope: Tensor = torch.special.ndtr(x) + x * _normal_density(x)
+    return slope
 
 
 _A, _B = math.sqrt(2 / math.pi), 0.044715

@@ -38,6 +38,13 @@ def padded(call: Call, x: Computed, pad: Any, value: float = 0.0) -> Computed:
     return Computed(call.operator(x.value, pad, value), call.operator(x.error, pad, float(border.error)))
 
 
+def padded_by(call: Call, x: Computed, pad: Any, mode: str = "constant", value: float | None = None) -> Any:
+    """Surround by a number, or by what is there."""
+    if mode == "constant":
+        return padded(Call(torch.ops.aten.constant_pad_nd.default, call.unit), x, pad, value or 0.0)
+    return moved(call, x, pad, mode)
+
+
 def put(call: Call, x: Computed, indices: Any, source: Computed, accumulate: bool = False) -> Computed:
     """Overwrite entries, or add to them: the sum may be stored after every addition, as when windows are folded."""
     value = call.operator(x.value, indices, source.value, accumulate)
@@ -52,6 +59,7 @@ def put(call: Call, x: Computed, indices: Any, source: Computed, accumulate: boo
 RULES: dict[str, Rule] = {
     **dict.fromkeys(OPERATORS.split(), moved),
     "constant_pad_nd": padded,
+    "pad": padded_by,
     "index_put": put,
     "_unsafe_index_put": put,
 }

@@ -19,6 +19,7 @@ from convcheck.rounding.running_error import Computed
 from convcheck.tracing.errors.arithmetic import product
 from convcheck.tracing.errors.call import Call, Rule, length
 from convcheck.tracing.errors.reductions import moments
+from convcheck.tracing.errors.sums import summed
 
 FEW = 8
 """Roundings of x / R, mean / R, and their difference, with those of R: at most so many units of what is rounded."""
@@ -46,13 +47,14 @@ def normalised(
     change = torch.where(unsure == 0, 0.0, unsure / (root + least))
     error = (x.error + known.mean.error + value.abs() * change) / least
     error = error.clamp(max=value.abs() + math.sqrt(known.terms)) if known.terms < math.inf else error
-    rounding = FEW * unit.accumulator + (2 * unit.output if known.stored else 0.0)
+    units = FEW * unit.accumulator + (2 * unit.output if known.stored else 0.0)
     parts = (x.size() + known.mean.size()) / least
-    result = Computed(value, error + rounding * parts + (1 + 1 / least) * 2 * unit.sum_underflow)
+    error = error + (2 * unit.underflow / least if known.stored else 0.0)
+    result = Computed(value, error + units * parts + (1 + 1 / least) * 2 * unit.sum_underflow)
     if weight is not None:
         parts = parts * weight.size()
-        scaled, error = product(result, weight, unit)
-        result = Computed(scaled, error + 4 * unit.accumulator * parts)
+        scaled, grown = product(result, weight, unit)
+        result = Computed(scaled, grown + 4 * unit.accumulator * parts)
     if bias is not None:
         rounding = 2 * unit.accumulator * (parts + bias.size())
         result = Computed(result.value + bias.value, result.error + bias.error + rounding)
@@ -110,10 +112,7 @@ def batch_norm(
         axes = [0, *range(2, x.value.ndim)]
         known = Statistics(*moments(x, axes, call), length(x.value, axes), stored=True)
     else:
-        running = (_along_channels(x, mean), _along_channels(x, variance))
-        assert running[0] is not None
-        assert running[1] is not None
-        known = Statistics(*running)
+        known = Statistics(_spread(x, mean), _spread(x, variance))
     return normalised(call, x, known, eps, _along_channels(x, weight), _along_channels(x, bias))
 
 
@@ -136,12 +135,31 @@ def instance_norm(
 
 
 def _along_channels(x: Computed, entries: Computed | None) -> Computed | None:
-    if entries is None:
-        return None
+    return None if entries is None else _spread(x, entries)
+
+
+def _spread(x: Computed, entries: Computed) -> Computed:
     return entries.mapped(lambda t: t.reshape(-1, *(1 for _ in x.value.shape[2:])))
 
 
+def root_mean_square_norm(
+    call: Call, x: Computed, shape: Sequence[int], weight: Computed | None = None, eps: float | None = None
+) -> Computed:
+    """Divide by the root of the mean of squares and eps: that of the dtype if there is none, which is not float64's."""
+    axes = tuple(range(x.value.ndim - len(shape), x.value.ndim))
+    exact, count = torch.zeros_like(x.value), length(x.value, axes)
+    whole = summed(lambda t: t.sum(axes, keepdim=True), Computed(x.size().square(), exact), count, call.unit)
+    unsure = (2 * x.value.abs() * x.error + x.error.square()).mean(axes, keepdim=True) + whole.error / count
+    unsure = unsure + 4 * call.unit.accumulator * whole.value / count
+    if eps is None:
+        eps, unsure = torch.finfo(torch.float64).eps, unsure + 2 * call.unit.output
+    square = Computed(x.value.square().mean(axes, keepdim=True), unsure)
+    nothing = Computed(torch.zeros_like(square.value), torch.zeros_like(square.value))
+    return normalised(call, x, Statistics(nothing, square, count), eps, weight, None)
+
+
 RULES: dict[str, Rule] = {
+    "rms_norm": root_mean_square_norm,
     "layer_norm": layer_norm,
     "group_norm": group_norm,
     "batch_norm": batch_norm,

@@ -78,7 +78,9 @@ def smallest(call: Call, x: Computed, dim: int | Sequence[int] | None = None, ke
 def _extreme(call: Call, x: Computed, dim: Any, keepdim: bool, choose: Any) -> Any:
     axes = axes_of(dim, x.value.ndim)
     chosen = Computed(choose(x.value, axes, keepdim), x.error.amax(axes, keepdim))
-    return chosen if str(call.operator).split(".")[1][0] == "a" or dim is None else (chosen, Unknown())
+    return (
+        chosen if dim is None or "amax" in str(call.operator) or "amin" in str(call.operator) else (chosen, Unknown())
+    )
 
 
 def pooled(call: Call, x: Computed, *settings: Any) -> tuple[Computed, Unknown]:
@@ -110,15 +112,7 @@ RULES: dict[str, Rule] = {
     "min": smallest,
     "amax": largest,
     "amin": smallest,
-    **dict.fromkeys(
-        [
-            "max_pool2d_with_indices",
-            "max_pool3d_with_indices",
-            "adaptive_max_pool2d",
-            "adaptive_max_pool3d",
-            "max_pool1d_with_indices",
-        ],
-        pooled,
-    ),
+    **dict.fromkeys(("max_pool2d_with_indices", "max_pool3d_with_indices"), pooled),
+    **dict.fromkeys(("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"), pooled),
     **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool3d"), pooled_alone),
 }
