@@ -3,16 +3,19 @@
     python benchmarks/own_pairs.py
     python benchmarks/own_pairs.py --file attention --file norms --format markdown
     python benchmarks/own_pairs.py --transformers
+    python benchmarks/own_pairs.py --file patches --commands
 
 Modules are in benchmarks/own_code; both sides hold random weights, the candidate those of the reference, mapped. The
 last column is `torch.testing.assert_close` with its defaults, in float32, on one random input. `--transformers` runs
-embeddings of that package, where it is installed, against Linears. Returns 1 if a rewrite is not called equal, or a
+embeddings of that package, where it is installed, against Linears. `--commands` prints what asks the same in a terminal
+from the project's folder. Returns 1 if a rewrite is not called equal, or a
 twin not different.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 import warnings
@@ -33,7 +36,8 @@ from convcheck.errors import ConvcheckError
 from convcheck.results import Result, Verdict
 
 HEAD = ("pair", "side", "verdict", "correct", "evidence", "seconds", "assert_close")
-TRANSFORMERS = "transformers_modules"
+TRANSFORMERS = "transformers_"
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class Outcome(NamedTuple):
@@ -66,8 +70,10 @@ class Outcome(NamedTuple):
 
 
 def outcome(entry: Entry) -> Outcome:
-    """Verify a pair or a twin, as its user would in Python."""
-    reference, candidate = (side.to(torch.float32) for side in entry.sides())
+    """Verify a pair or a twin, as its user would in Python: layers as text, and code as modules."""
+    modules = [side.to(torch.float32) for side in entry.sides()]
+    sides = zip(entry.texts, modules, strict=True)
+    reference, candidate = (module if ":" in text else text for text, module in sides)
     pair = entry.pair
     options: dict[str, Any] = {"map": dict(entry.map) or None, "layout": pair.layout}
     # What is not said is not handed over, as in a user's call.
@@ -93,6 +99,17 @@ def assert_close(entry: Entry) -> bool:
     return True
 
 
+def command(entry: Entry) -> str:
+    """Return the command line that verifies a pair or a twin."""
+    path = Path(entry.file.__file__ or "").relative_to(ROOT)
+    reference, candidate = (f"{path}{text}" if text.startswith(":") else text for text in entry.texts)
+    maps = [("--map", f"{name}={source}") for name, source in entry.map.items()]
+    by = [("--map-by", f"{path}:{entry.map_by.__name__}")] if entry.map_by else []
+    others = [(f"--{name}", one) for name, one in entry.pair._asdict().items() if name in ("layout", "select") and one]
+    options = [("--candidate", candidate), *(("-i", text) for text in entry.pair.inputs), *maps, *by, *others]
+    return shlex.join(["convcheck", "verify", reference, *(word for option in options for word in option), "--trust"])
+
+
 def total(outcomes: Sequence[Outcome]) -> list[str]:
     """Return the last row: how many are correct, the time of all, and how often torch is correct."""
     kinds = Counter(one.result.evidence or "-" for one in outcomes if one.result)
@@ -116,13 +133,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--file", action="append", default=[], help="only pairs_FILE.py; may be repeated (default: all)"
     )
     parser.add_argument("--transformers", action="store_true", help="embeddings of the package transformers instead")
+    parser.add_argument("--commands", action="store_true", help="print command lines, and verify nothing")
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0])
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # small tensors are not worth more
     warnings.simplefilter("ignore")
-    outcomes = [outcome(entry) for entry in (entries(TRANSFORMERS) if options.transformers else chosen(options.file))]
-    if not outcomes:
+    asked = entries(TRANSFORMERS) if options.transformers else list(chosen(options.file))
+    if not asked:
         parser.error(f"there are no pairs in {', '.join(options.file)}")
+    if options.commands:
+        print(*map(command, asked), sep="\n")
+        return 0
+    outcomes = [outcome(entry) for entry in asked]
     print_table(Written(HEAD, [one.row() for one in outcomes], total(outcomes)), options.format)
     failures = [one for one in outcomes if not one.correct]
     print(*failures, sep="\n")

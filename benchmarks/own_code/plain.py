@@ -41,10 +41,15 @@ class Entry(NamedTuple):
         name = self.pair.twin_map_by if self.faulty and self.pair.twin_map_by is not None else self.pair.map_by
         return None if name is None else getattr(self.file, name)
 
+    @property
+    def texts(self) -> tuple[str, str]:
+        """The texts of reference and candidate."""
+        twin = self.pair.twin if self.faulty else None
+        return self.pair.reference, twin or self.pair.candidate
+
     def sides(self, seed: int = 0) -> tuple[nn.Module, nn.Module]:
         """Build both sides in float64, the reference on random numbers and the candidate on the mapped ones."""
-        text = self.pair.twin if self.faulty and self.pair.twin is not None else self.pair.candidate
-        reference, candidate = self.module(self.pair.reference), self.module(text)
+        reference, candidate = map(self.module, self.texts)
         fill(reference, torch.Generator().manual_seed(seed))
         candidate.load_state_dict(self.mapped(reference, candidate))
         return reference, candidate
