@@ -60,14 +60,6 @@ class SwiGLUFFN(nn.Module):
         return self.w3(F.silu(x1) * x2)
 
 
-def fuse_swiglu(state):
-    return {"w12.weight": torch.cat([state["w1.weight"], state["w3.weight"]]), "w3.weight": state["w2.weight"]}
-
-
-def fuse_swiglu_gate_last(state):
-    return {"w12.weight": torch.cat([state["w3.weight"], state["w1.weight"]]), "w3.weight": state["w2.weight"]}
-
-
 # senet.pytorch
 class SELayer(nn.Module):
     def __init__(self, channel, reduction=2):
@@ -197,11 +189,6 @@ class LSTMByHandGatesAsTensorFlow(LSTMByHand):
     order = (0, 2, 1, 3)
 
 
-def lstm_kernel(state):
-    weight = torch.cat([state["cell.weight_ih"], state["cell.weight_hh"]], 1)
-    return {"kernel": weight.t(), "bias": state["cell.bias_ih"] + state["cell.bias_hh"]}
-
-
 PAIRS = (
     Pair(
         "GLU by chunk",
@@ -217,8 +204,8 @@ PAIRS = (
         ":SwiGLUFFN(4, 6)",
         ("2,3,4",),
         "gate and value are concatenated the other way round",
-        map_by="fuse_swiglu",
-        twin_map_by="fuse_swiglu_gate_last",
+        map={"w12.weight": "[w1.weight; w3.weight]", "w3.weight": "w2.weight"},
+        twin_map={"w12.weight": "[w3.weight; w1.weight]", "w3.weight": "w2.weight"},
     ),
     Pair(
         "squeeze and excite by 1x1 convolutions",
@@ -257,7 +244,10 @@ PAIRS = (
         ("2,3", "2,4", "2,4"),
         "gates in the order of TensorFlow",
         ":LSTMByHandGatesAsTensorFlow(3, 4)",
-        map_by="lstm_kernel",
+        map={
+            "kernel": "[cell.weight_ih: g i -> i g; cell.weight_hh: g i -> i g]",
+            "bias": "cell.bias_ih + cell.bias_hh",
+        },
         select="0",
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import NamedTuple
@@ -134,7 +135,21 @@ def draw(text: str, generator: torch.Generator) -> tuple[str, Tensor]:
 
 
 def source(text: str, state: Tensors) -> Tensor:
-    """Return what a map's text makes of a state: a tensor as it is, or after a pattern and steps behind it."""
+    """Return what a map's text makes of a state: a tensor as it is, or after a pattern and steps behind it.
+
+    Of joined, added, scaled and multiplied tensors only the spellings are read that the tables have.
+    """
+    if text.startswith("["):
+        return torch.cat([source(part.strip(), state) for part in text[1:-1].split(";")])
+    if " + " in text:
+        first, second = text.split(" + ")
+        return source(first, state) + source(second, state)
+    if " * " in text:
+        scaled, factor = text.split(" * ")
+        return source(scaled, state) * float(factor)
+    if product := re.fullmatch(r"einsum\('(.*)', (\S+), (\S+)\)", text):
+        result: Tensor = einops.einsum(state[product[2]], state[product[3]], product[1])
+        return result
     name, colon, steps = (part.strip() for part in text.partition(":"))
     tensor, axes = state[name], ""
     for step in steps.split("|") if colon else ():
