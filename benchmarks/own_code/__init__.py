@@ -1,0 +1,1 @@
+"""Modules as people write them, with a rewrite of each and a faulty twin of the rewrite."""
