@@ -96,8 +96,8 @@ def test_a_candidate_that_makes_nan_of_a_query_without_keys_is_found(text: str, 
 
 @pytest.mark.parametrize(("text", "shapes"), [*MASKS.values()][1:], ids=[*MASKS.keys()][1:])
 def test_a_candidate_that_does_not_add_minus_infinity_is_found(text: str, shapes: Shapes) -> None:
-    module, added = ("multihead_sum", "mask") if text.startswith("Multihead") else ("attention_sum", "masks[0]")
-    wrong = rewritten(module, f"scores + {added}", f"scores + {added}.clamp(min=-9.0)")
+    module = "multihead_sum" if text.startswith("Multihead") else "attention_sum"
+    wrong = rewritten(module, "scores + mask", "scores + mask.clamp(min=-9.0)")
     result = verify(claim(parse_layer(text), shapes, wrong))
     assert result.verdict is Verdict.DIFFERENT
     assert (result.reason or "").startswith("where the mask hides some keys from a query, ")
@@ -164,9 +164,9 @@ FAULTS = {
     "no scale": ("attention_sum", "", "attention.factor(shapes[0])", "1.0"),
     "a scale for another length": ("attention_sum", "", "factor(shapes[0])", "factor(shapes[2][:-1])"),
     "scale left out where it is given": ("attention_sum", "scale=0.5", "query * scale", "query"),
-    "no mask": ("attention_sum", "attn_mask=bool", "~masks[0]", "masks[0] ^ masks[0]"),
-    "the mask of what may not be seen": ("attention_sum", "attn_mask=bool", "~masks[0]", "masks[0]"),
-    "no mask of numbers": ("attention_sum", "attn_mask=float", "scores + masks[0]", "scores"),
+    "no mask": ("attention_sum", "attn_mask=bool", "~mask", "mask ^ mask"),
+    "the mask of what may not be seen": ("attention_sum", "attn_mask=bool", "~mask", "mask"),
+    "no mask of numbers": ("attention_sum", "attn_mask=float", "scores + mask", "scores"),
     "causal, off by one": ("attention_sum", "is_causal=True", ".tril()", ".tril(1)"),
     "causal from the last key": ("attention_sum", "is_causal=True", ".tril()", ".tril(2)"),
     "not causal": ("attention_sum", "is_causal=True", ".tril()", ""),

@@ -41,7 +41,7 @@ class Tidy(ast.NodeTransformer):
         for function in node.body:
             if isinstance(function, ast.FunctionDef):
                 # What is None and never asked for is of no use.
-                function.body = [s for s in function.body if (_absent(s) or "") in {*read, ""}]
+                function.body = [s for s in function.body if (_absent(s) or "") in {*read, ""}] or function.body
         return node
 
     def visit_If(self, node: ast.If) -> ast.AST:
