@@ -77,10 +77,9 @@ def rewritten(top: Term, random: Random, times: int) -> tuple[Term, list[str]]:
         places = [one for one in in_order(top) if one.operator != "constant"]
         if len(places) > SEEN:
             break
-        named = [one for one in places if laws_of(one)]
+        named = [(one, law) for one in places for law in laws_of(one)]
         if named and random.random() < OF_AN_OPERATOR:
-            one = random.choice(named)
-            law = random.choice(laws_of(one))
+            one, law = random.choice(named)
         else:
             one, law = random.choice(places), random.choice(ANYWHERE)
         try:

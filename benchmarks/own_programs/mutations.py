@@ -50,6 +50,7 @@ def _index(one: Term, random: Random) -> Term:
 def _axis(one: Term, random: Random) -> Term:
     axes, *rest = one.options
     other = random.randrange(len(one.arguments[0].shape))
+    needs(one.operator != "mean" or one.arguments[0].shape[other] in (1, 2, 4, 8))
     return _options(one, (other,) if isinstance(axes, tuple) else other, *rest)
 
 
@@ -130,6 +131,9 @@ def _conv_option(one: Term, random: Random) -> Term:
 
 
 def _sum_or_mean(one: Term, _: Random) -> Term:
+    axes = one.options[0]
+    # Thirds would be rounded, and torch could not be compared to the bit.
+    needs(all(one.arguments[0].shape[axis] in (1, 2, 4, 8) for axis in axes))
     return term("sum" if one.operator == "mean" else "mean", one.arguments, *one.options)
 
 
@@ -138,6 +142,20 @@ def _function(one: Term, _: Random) -> Term:
     if one.operator == "gelu":
         return _options(one, "tanh" if one.options[0] == "none" else "none")
     return _options(one, {1e-5: 1e-3, 1e-3: 1e-5}[one.options[0]])
+
+
+def _other_copies(one: Term, _: Random) -> Term:
+    """The whole axis again, in place of every entry again."""
+    count, axis = one.options
+    return term("repeat", one.arguments, tuple(count if n == axis else 1 for n in range(len(one.shape))))
+
+
+def _left_out(one: Term, _: Random) -> Term:
+    return one.arguments[0]
+
+
+def _step(one: Term, _: Random) -> Term:
+    return _options(one, *one.options[:2], 3 - one.options[2])
 
 
 def _sign(one: Term, _: Random) -> Term:
@@ -167,6 +185,8 @@ def _twice(one: Term, _: Random) -> Term:
 
 
 ANYWHERE: tuple[Mistake, ...] = (_sign, _backwards, _rolled, _zeroed, _twice)
+OF_AN_OPERATOR = 0.7
+"""How often a mistake is one of its operator, and none that is possible everywhere."""
 MISTAKES: dict[str, tuple[Mistake, ...]] = {
     "permute": (_order_of_axes,),
     "reshape": (_order_in_reshape,),
@@ -179,7 +199,7 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
     "scale": (_factor,),
     "shift": (_number,),
     "constant": (_entry,),
-    "interleave": (lambda one, _: term("repeat", one.arguments, _counts(one)),),
+    "interleave": (_other_copies,),
     "cat": (_operands,),
     "stack": (_operands, _axis),
     "sub": (_operands, _missing),
@@ -195,14 +215,9 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
     "tril": (_number,),
     "gelu": (_function,),
     "layer_norm": (_function,),
-    "relu": (lambda one, _: one.arguments[0],),
-    "windows": (lambda one, random: _options(one, *one.options[:2], random.randint(1, 2)),),
+    "relu": (_left_out,),
+    "windows": (_step,),
 }
-
-
-def _counts(one: Term) -> tuple[int, ...]:
-    count, axis = one.options
-    return tuple(count if number == axis else 1 for number in range(len(one.shape)))
 
 
 def mistaken(top: Term, random: Random) -> tuple[Term, str]:
@@ -212,11 +227,14 @@ def mistaken(top: Term, random: Random) -> tuple[Term, str]:
         NoTermError: what was tried does not fit.
     """
     for _ in range(60):
-        one = random.choice(in_order(top))
-        kinds = MISTAKES.get(one.operator, ())
-        if one.operator == "constant":
-            kinds = (_entry,)
-        mistake = random.choice(kinds if kinds and random.random() < 0.8 else ANYWHERE)
+        places = in_order(top)
+        named = [(one, mistake) for one in places for mistake in MISTAKES.get(one.operator, ())]
+        if named and random.random() < OF_AN_OPERATOR:
+            one, mistake = random.choice(named)
+        else:
+            one, mistake = random.choice(places), random.choice(ANYWHERE)
+            if one.operator == "constant":
+                continue
         try:
             result = replaced(top, one, mistake(one, random))
         except (NoTermError, ValueError):

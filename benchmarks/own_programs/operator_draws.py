@@ -33,8 +33,11 @@ def _conv(drawing: Drawing, value: Term) -> Term:
     groups = random.choice([n for n in (1, 1, 2, channels) if channels % n == 0])
     outputs = groups * random.randint(1, 4 if groups == 1 else 2)
     kernel = [random.randint(1, min(3, length + 1)) for length in value.shape[2:]]
+    options = [random.choice((1, 1, 2)), random.choice((0, 0, 1)), random.choice((1, 1, 1, 2)), groups]
+    if random.random() < 0.3:
+        # Patches.
+        kernel, options[:3] = [2] * len(kernel), [2, 0, 1]
     weight, *bias = drawing.layer("conv", (outputs, channels // groups, *kernel), random.random() < 0.5)
-    options = (random.choice((1, 1, 2)), random.choice((0, 0, 1)), random.choice((1, 1, 1, 2)), groups)
     return build.conv(value, weight, bias, options)
 
 

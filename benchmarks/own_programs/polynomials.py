@@ -18,7 +18,7 @@ Number = int | Fraction
 
 LIMIT = 20_000
 """Monomials that an array may hold in all."""
-WORK = 10 * LIMIT
+WORK = 5 * LIMIT
 """Products of two monomials that one operation may take."""
 
 
