@@ -121,8 +121,11 @@ def pixel_unshuffle(values: Array, factor: int) -> Array:
 
 
 def mean(values: Array, axes: Sequence[int], keep: bool) -> Array:
-    """Average over axes."""
-    return scaled(summed(values, axes, keep), Fraction(1, math.prod(values.shape[axis] for axis in axes)))
+    """Average over axes; thirds would be rounded, and torch could not be compared to the bit."""
+    count = math.prod(values.shape[axis] for axis in axes)
+    if count & (count - 1):
+        raise ValueError("no power of two")
+    return scaled(summed(values, axes, keep), Fraction(1, count))
 
 
 def summed(values: Array, axes: Sequence[int], keep: bool) -> Array:
