@@ -65,8 +65,8 @@ class Names:
         others = () if function == "softmax" else options
         last = np.moveaxis(values, axis, -1)
         # Both are the same for all orders of a row.
-        rows = [(frozenset(Counter(row).items()), row) for row in last.reshape(-1, last.shape[-1])]
-        names = self._named([(function, others, key, entry) for key, row in rows for entry in row])
+        keyed = [(frozenset(Counter(row).items()), row) for row in last.reshape(-1, last.shape[-1])]
+        names = self._named([(function, others, key, entry) for key, row in keyed for entry in row])
         return np.moveaxis(names.reshape(last.shape), -1, axis)
 
     def _by(self, values: Array, key: Callable[[Any], Hashable]) -> Array:

@@ -92,7 +92,7 @@ def by_taps(one: Term, random: Random) -> Term:
     needs(groups == 1)
     value, space, results = _padded(value, padding), len(one.shape) - 2, one.shape[2:]
     letters = "hw"[:space]
-    taps = [(n,) for n in range(weight.shape[2])]
+    taps: list[tuple[int, ...]] = [(n,) for n in range(weight.shape[2])]
     if space == 2:
         taps = [(v, h) for v in range(weight.shape[2]) for h in range(weight.shape[3])]
     parts = []

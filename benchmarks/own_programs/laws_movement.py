@@ -110,7 +110,7 @@ def select_as_cut(one: Term, _: Random) -> Term:
     """One entry is a slice of length one."""
     (axis, index), value = one.options, one.arguments[0]
     if value.operator == "stack" and value.options[0] == axis:
-        return value.arguments[index]
+        return value.arguments[int(index)]
     return reshape(cut(value, axis, index, index + 1), one.shape)
 
 
@@ -242,7 +242,7 @@ def cumsum_by_matrix(one: Term, _: Random) -> Term:
 
 def tril_as_mask(one: Term, _: Random) -> Term:
     """A triangle is a product with zeros and ones."""
-    return mul(one.arguments[0], constant(np.tri(*one.shape[-2:], one.options[0])))
+    return mul(one.arguments[0], constant(np.tri(one.shape[-2], one.shape[-1], int(one.options[0]))))
 
 
 def pool_by_mean(one: Term, random: Random) -> Term:

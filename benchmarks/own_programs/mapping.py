@@ -63,7 +63,8 @@ class Source:
 def drawn(origin: Term, random: Random) -> Source:
     """Return a source of a parameter; as it is for about half of all."""
     rank = len(origin.shape)
-    axes, flips, groups = tuple(range(rank)), (), [1] * rank
+    axes, groups = tuple(range(rank)), [1] * rank
+    flips: tuple[int, ...] = ()
     if random.random() < 0.5:
         return Source(origin, flips, axes, tuple(groups))
     if random.random() < 0.8:

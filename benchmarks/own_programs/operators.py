@@ -136,7 +136,7 @@ def summed(values: Array, axes: Sequence[int], keep: bool) -> Array:
 
 def masked(values: Array, diagonal: int) -> Array:
     """Set what is above a diagonal of the last two axes to zero."""
-    below = np.tri(*values.shape[-2:], diagonal, dtype=bool)
+    below = np.tri(values.shape[-2], values.shape[-1], diagonal, dtype=bool)
     return np.where(below, values, filled(values.shape, 0, values))
 
 

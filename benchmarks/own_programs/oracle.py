@@ -88,13 +88,13 @@ def expanded(top: Term, numbers: Mapping[str, Array], names: Names) -> Array:
         if one.operator != "constant":
             return numbers[one.name]
         values = np.empty(one.shape, dtype=object)
-        values.flat = [constant(int(value)) for value in np.ravel(one.options[0])]
+        values.reshape(-1)[:] = [constant(int(value)) for value in np.ravel(one.options[0])]
         return values
 
     def step(one: Term, operands: list[Array]) -> Array:
         if is_polynomial(one.operator):
             return apply(one.operator, operands, one.options)
-        return names.apply(one.operator, *operands, one.options)
+        return names.apply(one.operator, operands[0], one.options)
 
     result = evaluate(top, leaf, step)
     if sum(len(entry.terms) for entry in result.flat) > LIMIT:

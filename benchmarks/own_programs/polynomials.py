@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -61,7 +61,7 @@ class Polynomial:
         return sum((value * math.prod(point[name] for name in names) for names, value in self.terms.items()), start=0)
 
 
-def accumulated(summands: Sequence[Polynomial]) -> Polynomial:
+def accumulated(summands: Iterable[Polynomial]) -> Polynomial:
     """Return a sum."""
     terms: dict[Monomial, Number] = {}
     for summand in summands:
