@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import combinations
 from random import Random
 
 from benchmarks.own_programs import build
 from benchmarks.own_programs.terms import NoTermError, Term, in_order, leaves, parameter, rebuilt
 
 LETTERS = "abcdefgh"
+JOINED = 0.25
+"""How often two parameters that fit become one."""
 
 
 @dataclass(frozen=True)
@@ -77,27 +80,56 @@ def drawn(origin: Term, random: Random) -> Source:
     return Source(origin, flips, axes, tuple(groups))
 
 
-def relaid(top: Term, random: Random) -> tuple[Term, dict[str, Source]]:
+@dataclass(frozen=True)
+class Joined:
+    """One parameter of the candidate from two of the reference, one behind the other along the first axis."""
+
+    first: Source
+    second: Source
+
+    def __str__(self) -> str:
+        return f"[{self.first}; {self.second}]"
+
+    def term(self) -> Term:
+        """Return the candidate's parameter as a term in the reference's."""
+        return build.cat([self.first.term(), self.second.term()], 0)
+
+
+Sources = dict[str, Source | Joined]
+
+
+def relaid(top: Term, random: Random) -> tuple[Term, Sources]:
     """Lay the parameters of a program out anew, and return their sources by their new names."""
-    sources: dict[str, Source] = {}
-    changes: dict[int, Term] = {}
-    for origin in leaves(top, "parameter"):
-        source = drawn(origin, random)
-        flat = origin.name.replace(".", "_")
-        name = origin.name if random.random() < 0.7 else random.choice((f"{flat}_new", f"inner.{flat}"))
+    drawn_sources = [drawn(origin, random) for origin in leaves(top, "parameter")]
+    sources: Sources = {}
+    new: dict[str, Term] = {}
+    shapes = [source.term().shape for source in drawn_sources]
+    fitting = [(one, two) for one, two in combinations(range(len(shapes)), 2) if shapes[one][1:] == shapes[two][1:]]
+    pair = random.choice(fitting) if fitting and random.random() < JOINED else ()
+    if pair:
+        first, second = (drawn_sources[number] for number in pair)
+        sources["joined"] = Joined(first, second)
+        whole, place = parameter("joined", sources["joined"].term().shape), shapes[pair[0]][0]
+        new[first.origin.name] = first.back(build.cut(whole, 0, 0, place))
+        new[second.origin.name] = second.back(build.cut(whole, 0, place, whole.shape[0]))
+    for number, source in enumerate(drawn_sources):
+        if number in pair:
+            continue
+        origin = source.origin.name
+        flat = origin.replace(".", "_")
+        name = origin if random.random() < 0.7 else random.choice((f"{flat}_new", f"inner.{flat}"))
         sources[name] = source
-        changes[id(origin)] = source.back(parameter(name, source.term().shape))
-    changes |= {id(one): changes[id(origin)] for one in in_order(top) for origin in leaves(top, "parameter")
-                if one.operator == "parameter" and one.name == origin.name}  # fmt: skip
+        new[origin] = source.back(parameter(name, shapes[number]))
+    changes = {id(one): new[one.name] for one in in_order(top) if one.operator == "parameter"}
     return rebuilt(top, changes), sources
 
 
-def written(sources: dict[str, Source]) -> dict[str, str]:
+def written(sources: Sources) -> dict[str, str]:
     """Return what `map` says; nothing of what keeps its name and its layout."""
     return {name: str(source) for name, source in sources.items() if str(source) != name}
 
 
-def mistaken(sources: dict[str, Source], random: Random) -> dict[str, Source]:
+def mistaken(sources: Sources, random: Random) -> Sources:
     """Return a mapping with one mistake that no shape shows.
 
     Raises:
@@ -106,6 +138,10 @@ def mistaken(sources: dict[str, Source], random: Random) -> dict[str, Source]:
     name = random.choice(sorted(sources))
     source = sources[name]
     shape = source.term().shape
+    if isinstance(source, Joined):
+        if source.first.term().shape != source.second.term().shape:
+            raise NoTermError("parts that a shape tells apart")
+        return sources | {name: Joined(source.second, source.first)}
     way = random.randrange(3)
     if way == 0:
         others = [other for other in sources if other != name and sources[other].term().shape == shape]
