@@ -88,7 +88,7 @@ def distribution(judged: Sequence[Outcome], written: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Verify, print the table and every wrong verdict, and return 1 if there is any."""
+    """Verify, print every wrong verdict and the table, and return 1 if there is any."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=PAIRS, help="how many (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (%(default)s)")
@@ -99,20 +99,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     numbers = range(options.pairs) if options.only is None else [options.only]
     start = time.perf_counter()
-    judged = list(outcomes(numbers, options.seed, options.jobs, oracle=options.oracle))
+    judged = []
+    for one in outcomes(numbers, options.seed, options.jobs, oracle=options.oracle):
+        judged.append(one)
+        if one.wrong or options.only is not None:
+            again = f"python benchmarks/fuzz_own_code.py --seed {options.seed} --only {one.number}"
+            print(f"{one.wrong or 'as it should be'}: {again}", one.text, sep="\n", flush=True)
     if options.oracle:
         distribution(judged, options.format)
     print_table(table(judged), options.format)
-    wrong = [one for one in judged if one.wrong]
-    for one in judged if options.only is not None else wrong:
-        again = f"python benchmarks/fuzz_own_code.py --seed {options.seed} --only {one.number}"
-        print("", f"{one.wrong or 'as it should be'}: {again}", one.text, sep="\n")
     for reason, count in Counter(one.reason for one in judged if one.verdict == "refused").most_common(10):
         print(f"refused {count:,} times: {reason}")
     seconds = sorted(one.seconds for one in judged)
     took = f"{seconds[len(seconds) // 2]:.2f} s a pair (median), {seconds[-1]:.2f} s at most"
     print(f"{time.perf_counter() - start:.0f} s, {took}", file=sys.stderr)
-    return int(bool(wrong))
+    return int(any(one.wrong for one in judged))
 
 
 if __name__ == "__main__":
