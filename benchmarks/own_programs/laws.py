@@ -57,7 +57,7 @@ LAWS: Mapping[str, tuple[Law, ...]] = {
     "avg_pool": (m.pool_by_mean,),
     **dict.fromkeys(e.ENTRYWISE, (e.out_of,)),
 }  # fmt: skip
-SEEN = 60
+LONGEST = 60
 """Terms that a program may grow to."""
 OF_AN_OPERATOR = 0.85
 """How often a law is one of its operator, and none that holds everywhere."""
@@ -75,7 +75,7 @@ def rewritten(top: Term, random: Random, times: int) -> tuple[Term, list[str]]:
         if len(used) == times:
             break
         places = [one for one in in_order(top) if one.operator != "constant"]
-        if len(places) > SEEN:
+        if len(places) > LONGEST:
             break
         named = [(one, law) for one in places for law in laws_of(one)]
         if named and random.random() < OF_AN_OPERATOR:

@@ -89,14 +89,14 @@ def cut_by_matrix(one: Term, _: Random) -> Term:
     axis = one.options[0][0] if one.operator == "flip" else one.options[1] if one.operator == "roll" else one.options[0]
     value = one.arguments[0]
     needs(axis == len(value.shape) - 1 and len(value.shape) > 1)
-    kept = list(range(value.shape[axis]))
+    columns = list(range(value.shape[axis]))
     if one.operator == "flip":
-        kept = kept[::-1]
+        columns = columns[::-1]
     elif one.operator == "roll":
-        kept = np.roll(kept, one.options[0]).tolist()
+        columns = np.roll(columns, one.options[0]).tolist()
     else:
-        kept = kept[slice(*one.options[1:])]
-    return build.matmul(value, constant(np.eye(value.shape[axis])[:, kept]))
+        columns = columns[slice(*one.options[1:])]
+    return build.matmul(value, constant(np.eye(value.shape[axis])[:, columns]))
 
 
 def chunk_as_cut(one: Term, _: Random) -> Term:

@@ -41,6 +41,7 @@ def against_convcheck(seed: int, number: int) -> Outcome:
     """Verify a pair; an exception that is not for users is an error."""
     torch.set_num_threads(1)
     written = drawn(number, seed)
+    torch.manual_seed(number)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         verdict, evidence, reason = _verified(written, Path(folder))

@@ -48,11 +48,11 @@ def drawn(number: int, seed: int) -> WrittenPair:
     wrong = kind.random() < WITH_MISTAKE
     for attempt in range(1000):
         try:
-            found = _attempt(number, Random(f"{seed} {number} {attempt}"), function, wrong)
+            written = _attempt(number, Random(f"{seed} {number} {attempt}"), function, wrong)
         except (NoTermError, TooLargeError):
             continue
-        if found.truth is not Truth.UNDECIDED:
-            return found
+        if written.truth is not Truth.UNDECIDED:
+            return written
     raise AssertionError(f"nothing could be drawn for number {number}")
 
 

@@ -22,9 +22,9 @@ def draw(random: Random, function: str | None) -> tuple[Term, list[Term]]:
     lengths = (1, 2, 3, 4, 4) if rank == 4 else (2, 2, 3, 4, 4, 5, 6)
     shape = (random.randint(1, 2), *(random.choice(lengths) for _ in range(rank - 1)))
     shapes = [shape] + ([random.choice((shape, (*shape[:-2], shape[-1], 3)))] if random.random() < 0.25 else [])
-    if any(math.prod(each) > 96 for each in shapes):
+    if any(math.prod(lengths) > 96 for lengths in shapes):
         raise NoTermError("an input that is too large")
-    inputs = [input_(number, each) for number, each in enumerate(shapes)]
+    inputs = [input_(number, part) for number, part in enumerate(shapes)]
     drawing = Drawing(random, inputs, list(inputs))
     steps = random.randint(FEWEST, MOST)
     place = random.randrange(1, steps) if function else None
@@ -33,7 +33,7 @@ def draw(random: Random, function: str | None) -> tuple[Term, list[Term]]:
         value = _step(drawing, value, function if step == place else None)
         drawing.values.append(value)
     used = in_order(value)
-    if not all(any(one is each for each in used) for one in inputs) or sum(not each.is_leaf for each in used) < FEWEST:
+    if not all(any(one is other for other in used) for one in inputs) or sum(not one.is_leaf for one in used) < FEWEST:
         raise NoTermError("an input that nothing uses")
     if not any(one.operator == "parameter" for one in used):
         raise NoTermError("a program without parameters")

@@ -126,8 +126,8 @@ def _summed(word: str) -> Spell:
     def ways(one: Term, names: Sequence[str]) -> list[str]:
         (x,), (axes, keep) = names, one.options
         axis = axes[0] if len(axes) == 1 else tuple(axes)
-        kept = ", keepdim=True" if keep else ""
-        return [f"{x}.{word}({axis}{kept})", f"torch.{word}({x}, dim={axis}{kept})"]
+        dimension = ", keepdim=True" if keep else ""
+        return [f"{x}.{word}({axis}{dimension})", f"torch.{word}({x}, dim={axis}{dimension})"]
 
     return ways
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,8 +104,8 @@ def in_order(top: Term) -> list[Term]:
 
 def leaves(top: Term, operator: str) -> list[Term]:
     """Return inputs or parameters, by name, once."""
-    found = {one.name: one for one in in_order(top) if one.operator == operator}
-    return [found[name] for name in sorted(found)]
+    by_name = {one.name: one for one in in_order(top) if one.operator == operator}
+    return [by_name[name] for name in sorted(by_name)]
 
 
 def replaced(top: Term, old: Term, new: Term) -> Term:
@@ -127,11 +127,6 @@ def rebuilt(top: Term, changes: Mapping[int, Term]) -> Term:
         same = all(new is old for new, old in zip(arguments, one.arguments, strict=True))
         done[id(one)] = one if same else term(one.operator, arguments, *one.options)
     return done[id(top)]
-
-
-def users(top: Term, used: Term) -> Iterator[Term]:
-    """Yield what has a term among its arguments."""
-    return (one for one in in_order(top) if any(argument is used for argument in one.arguments))
 
 
 def evaluate(top: Term, leaf: Callable[[Term], Array], step: Callable[[Term, list[Array]], Array]) -> Array:
