@@ -45,7 +45,7 @@ def verify(
     seed: int = 0,
     tolerance: Mapping[str, float] | Literal["auto"] | None = None,
     strict: bool = False,
-    weights: Mapping[str, str] | None = None,
+    weights: Mapping[str, str] | Literal["own"] | None = None,
     candidate: LayerLike | None = None,
     map: Mapping[str, str] | None = None,
     map_by: Callable[[dict[str, torch.Tensor]], Mapping[str, torch.Tensor]] | None = None,
@@ -67,7 +67,8 @@ def verify(
         dtype: float64, float32, bfloat16 or float16, as torch spells them, or torch's own objects.
         tolerance: `{"atol": ..., "rtol": ...}` in place of the derived bound, which `auto` stands for.
         weights: for a layer that is no module, real weights in place of random ones, as in a config: a safetensors file
-            as `file`, and by the layer's names for parameters their keys in it.
+            as `file`, and by the layer's names for parameters their keys in it. For two modules `own`: the candidate's
+            weights are then held against the mapped ones of `layer`, once the mapping is proved.
         strict: whether a weak case, which could not tell a wrong rewrite, is not `ok`.
         candidate: a layer or a module of your own, in place of a rewrite. It runs on the weights of `layer`, mapped.
         map: by the candidate's name for a parameter, its source: `weight: o i kh kw -> o (i kh kw)`, or `bias`;
@@ -87,18 +88,24 @@ def verify(
     from convcheck.config.layout_checks import layout_problems
     from convcheck.config.replacement import replacement_problems
     from convcheck.proof.verification import verify as prove
+    from convcheck.results import Sides
 
     if not isinstance(rewrite, str):
         raise ConvcheckError(f"rewrite: {shown(rewrite)} is no name; write one, such as 'patchify-linear', or 'all'")
     source: ModuleTensors | WeightFile | None = None
+    held = None
+    if isinstance(weights, str) and weights == "own":
+        if not (_is_module(layer) and _is_module(candidate)):
+            raise ConvcheckError("weights: 'own' compares what two modules hold; a layer as text holds nothing")
+        held = Sides(*(_module_side(module)[1].tensors for module in (layer, candidate)))
     if _is_module(layer):
-        if weights is not None:
+        if weights is not None and held is None:
             raise ConvcheckError("weights: a module brings its own; leave them out, or write the layer as text")
         parsed, source = _module_side(layer)
     else:
         parsed = parse_layer(layer)
         if weights is not None:
-            source = _weight_file(weights, parsed)
+            source = _weight_file(cast("Mapping[str, str]", weights), parsed)
     patterns = _mapping("transplant", transplant, "{'weight': 'o i kh kw -> o (i kh kw)'}")
     shapes = parse_shapes(input) if input is not None else parsed.example_inputs()
     accept(parsed, shapes)
@@ -118,6 +125,7 @@ def verify(
         tolerance=_tolerance(tolerance),
         strict=strict,
         candidate=_replacement(candidate, map, map_by, layout),
+        held=held,
     )
     if case.candidate is not None and (rewrite != "all" or order is not None or transplant):
         raise ConvcheckError("rewrite, order and transplant belong to a rewrite; a candidate has map and layout")

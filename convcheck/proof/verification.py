@@ -15,6 +15,7 @@ from convcheck.proof.evidence import (
     bookkeeping,
     diagnosis,
     floating_point,
+    held_weights,
     integer_probes,
     output_layout,
     stand_in,
@@ -41,6 +42,7 @@ EVIDENCE: tuple[Examine, ...] = (
     diagnosis.examine,
     floating_point.examine,
     bookkeeping.examine,
+    held_weights.examine,
 )
 """All other kinds of evidence in order; every kind gets the result of those before it."""
 
