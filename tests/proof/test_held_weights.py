@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from typer.testing import Result
 
 import convcheck
 from convcheck.errors import ConvcheckError
@@ -125,10 +126,22 @@ def test_modules_stay_as_they_were() -> None:
     assert all(map(torch.equal, before, after))
 
 
-def test_what_is_text_holds_no_weights() -> None:
+@pytest.fixture
+def run(convcheck: Callable[..., Result]) -> Callable[..., Result]:
+    return convcheck
+
+
+def test_what_is_text_holds_no_weights(run: Callable[..., Result]) -> None:
     reference, candidate = sides()
     for one, other in (("Conv2d(3, 8, 4, stride=4)", candidate), (reference, "Conv2d(3, 8, 4, stride=4)")):
         with pytest.raises(ConvcheckError, match="a layer as text holds nothing"):
             convcheck.verify(one, (1, 3, 8, 8), candidate=other, weights="own")
+    text = ["verify", "Conv2d(3, 8, 4)", "--own-weights"]
+    for words, message in (
+        (text, "name the other one"),
+        ([*text, "--candidate", "Conv2d(3, 8, 4)"], "holds no weights"),
+    ):
+        refused = run(*words)
+        assert (refused.exit_code, message in refused.stderr) == (2, True)
     with pytest.raises(ConvcheckError, match="compares what two modules hold"):
         convcheck.verify(reference, (1, 3, 8, 8), "loops", weights="own")
