@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from convcheck.catalogue.claims import Claim
 from convcheck.layers import Layer
+from convcheck.rewriting.parameter_move import ParameterMove
 from convcheck.rewriting.rewrite import Recipe, Rewrite
 from convcheck.rewriting.transplant import Merge, Move
 from convcheck.sizes.patterns import Shape
@@ -40,9 +41,9 @@ class Fault:
     """The layer that the rewrite was told of, if it is not the claim's."""
 
 
-def stages(move: Move | Merge) -> list[Shape]:
+def stages(move: ParameterMove) -> list[Shape]:
     """Return the shapes of the tensors that a move goes through; of what is merged, only the last can be reached."""
-    return [move.shape] if isinstance(move, Merge) else move.shapes()
+    return move.shapes() if isinstance(move, Move) else [move.result()]
 
 
 def in_weights(claim: Claim, target: str, stage: int, change: Change) -> Rewrite:
@@ -53,11 +54,11 @@ def in_weights(claim: Claim, target: str, stage: int, change: Change) -> Rewrite
     """
     assert claim.rewrite is not None
 
-    def spoilt(move: Move | Merge) -> Merge:
+    def spoilt(move: ParameterMove) -> Merge:
         def compute(*tensors: Tensor) -> Tensor:
             here = move.target == target
-            if isinstance(move, Merge):
-                merged = move.compute(*tensors)
+            if not isinstance(move, Move):
+                merged = move.forward(dict(zip(move.sources, tensors, strict=True)))
                 return change(merged) if here else merged
             (tensor,) = tensors
             for number, step in enumerate(move.steps):

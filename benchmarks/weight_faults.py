@@ -17,8 +17,9 @@ from benchmarks.fault_kinds import FaultKind
 from benchmarks.planting import Fault, in_weights, stages
 from convcheck.catalogue.claims import Claim
 from convcheck.layers import Layer, MultiheadAttention, Sequential
+from convcheck.rewriting.parameter_move import ParameterMove
 from convcheck.rewriting.steps import Blocks, EinopsStep, Part, Step, Zeros
-from convcheck.rewriting.transplant import Merge, Move
+from convcheck.rewriting.transplant import Move
 from convcheck.sizes.patterns import Group, Pattern, Shape
 
 Found = Iterator[tuple[str, str, Change]]
@@ -46,7 +47,7 @@ def faults(claim: Claim, random: Random) -> Iterator[Fault]:
                 yield Fault(kind, where, rewrite, change, shapes[stage], move.target)
 
 
-def of_layout(layer: Layer, move: Move | Merge, shape: Shape) -> Found:
+def of_layout(layer: Layer, move: ParameterMove, shape: Shape) -> Found:
     """Yield faults that know what the axes of a weight, or of a bias, are."""
     groups, bias = _groups(layer), "bias" in move.target.rpartition(".")[2]
     axis = len(shape) - 1 if bias else 0

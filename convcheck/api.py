@@ -6,10 +6,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, wraps
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeGuard, cast
 
-from convcheck.errors import ConvcheckError, did_you_mean, shown
+from convcheck.errors import ConvcheckError, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape, parse_shapes
 from convcheck.layers.user_code import is_code, parse_user_code, untrusted
 from convcheck.sizes.patterns import Shape, parse_order
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from convcheck.calculator.answers import Ranges
-    from convcheck.config.case import CodeLoader, Tolerance, WeightFile
+    from convcheck.config.case import CodeLoader, WeightFile
     from convcheck.config.checks import DType
     from convcheck.config.replacement import Replacement
     from convcheck.proof.real_weights import ModuleTensors
@@ -48,9 +47,10 @@ def verify(
     seed: int = 0,
     tolerance: Mapping[str, float] | Literal["auto"] | None = None,
     strict: bool = False,
-    weights: Mapping[str, str] | None = None,
+    weights: Mapping[str, str] | Literal["own"] | None = None,
     candidate: LayerLike | None = None,
     map: Mapping[str, str] | None = None,
+    map_by: Callable[[dict[str, torch.Tensor]], Mapping[str, torch.Tensor]] | None = None,
     layout: str | None = None,
     select: int | str | None = None,
     train: bool = False,
@@ -74,11 +74,13 @@ def verify(
         dtype: float64, float32, bfloat16 or float16, as torch spells them, or torch's own objects.
         tolerance: `{"atol": ..., "rtol": ...}` in place of the derived bound, which `auto` stands for.
         weights: for a layer that is no module, real weights in place of random ones, as in a config: a safetensors file
-            as `file`, and by the layer's names for parameters their keys in it.
+            as `file`, and by the layer's names for parameters their keys in it. For two modules `own`: the candidate's
+            weights are then held against the mapped ones of `layer`, once the mapping is proved.
         strict: whether a weak case, which could not tell a wrong rewrite, is not `ok`.
         candidate: a layer or a module of your own, in place of a rewrite. It runs on the weights of `layer`, mapped.
         map: by the candidate's name for a parameter, its source: `weight: o i kh kw -> o (i kh kw)`, or `bias`;
             what is left out comes from the parameter of the same name.
+        map_by: a function from the state dict of `layer` to the candidate's, in place of `map`.
         layout: how the candidate's output is laid out as that of `layer`, such as `b (h w) o -> b o h w, h=14`.
         select: which output of code is compared, where there are several: its number in a tuple, or its name in a dict.
         train: whether code is compared in training mode.
@@ -95,23 +97,30 @@ def verify(
     from convcheck.config.checks import check_device, check_dtype, check_seed, check_select
     from convcheck.config.input_specs import needless, parse_specs
     from convcheck.config.layout_checks import layout_problems
+    from convcheck.config.python_options import mapping_option, tolerance_option, weights_option
     from convcheck.config.replacement import replacement_problems
     from convcheck.proof.verification import verify as prove
+    from convcheck.results import Sides
     from convcheck.sides.code_side import code_loader
 
     if not isinstance(rewrite, str):
         raise ConvcheckError(f"rewrite: {shown(rewrite)} is no name; write one, such as 'patchify-linear', or 'all'")
     load_code = code_loader(trust=trust, way=_WAY)
     source: ModuleTensors | WeightFile | None = None
+    held = None
+    if isinstance(weights, str) and weights == "own":
+        if not (_is_module(layer) and _is_module(candidate)):
+            raise ConvcheckError("weights: 'own' compares what two modules hold; a layer as text holds nothing")
+        held = Sides(*(_module_side(module)[1].tensors for module in (layer, candidate)))
     if _is_module(layer):
-        if weights is not None:
+        if weights is not None and held is None:
             raise ConvcheckError("weights: a module brings its own; leave them out, or write the layer as text")
         parsed, source = _module_side(layer)
     else:
         parsed = _read(layer, load_code)
         if weights is not None:
-            source = _weight_file(weights, parsed)
-    patterns = _mapping("transplant", transplant, "{'weight': 'o i kh kw -> o (i kh kw)'}")
+            source = weights_option(cast("Mapping[str, str]", weights), parsed)
+    patterns = mapping_option("transplant", transplant, "{'weight': 'o i kh kw -> o (i kh kw)'}")
     specs = parse_specs(input) if input is not None else ()
     has_code = is_code(layer) or is_code(candidate)
     which = None if select is None else check_select(select)
@@ -134,12 +143,13 @@ def verify(
         device=check_device(device),
         seed=check_seed(seed),
         weights=source,
-        tolerance=_tolerance(tolerance),
+        tolerance=tolerance_option(tolerance),
         strict=strict,
-        candidate=_replacement(candidate, map, layout, load_code),
+        candidate=_replacement(candidate, map, map_by, layout, load_code),
         input_specs=specs if has_code else (),
         select=which,
         train=train,
+        held=held,
     )
     if case.candidate is not None and (rewrite != "all" or order is not None or transplant):
         raise ConvcheckError("rewrite, order and transplant belong to a rewrite; a candidate has map and layout")
@@ -156,17 +166,30 @@ def verify(
 
 
 def _replacement(
-    candidate: LayerLike | None, map: Mapping[str, str] | None, layout: str | None, load_code: CodeLoader
+    candidate: LayerLike | None,
+    map: Mapping[str, str] | None,
+    map_by: Callable[[dict[str, torch.Tensor]], Mapping[str, torch.Tensor]] | None,
+    layout: str | None,
+    load_code: CodeLoader,
 ) -> Replacement | None:
-    from convcheck.config.replacement import Replacement, parse_layout, parse_source
+    from convcheck.config.parse_source import parse_source
+    from convcheck.config.python_options import mapping_option
+    from convcheck.config.replacement import MapFunction, Replacement, parse_layout
 
-    written = _mapping("map", map, "{'weight': 'weight: o i kh kw -> o (i kh kw)'}")
+    written = mapping_option("map", map, "{'weight': 'weight: o i kh kw -> o (i kh kw)'}")
     if candidate is None:
-        if written or layout is not None:
-            raise ConvcheckError("map and layout are about a candidate, and there is none")
+        if written or layout is not None or map_by is not None:
+            raise ConvcheckError("map, map_by and layout are about a candidate, and there is none")
         return None
     sources = {name: parse_source(text) for name, text in written.items()}
-    return Replacement(_read(candidate, load_code), sources, parse_layout(layout) if layout is not None else None)
+    function = None
+    if map_by is not None:
+        if not callable(map_by):
+            raise ConvcheckError(f"map_by: {shown(map_by)} is no function from a state dict to another one")
+        function = MapFunction(map_by, getattr(map_by, "__qualname__", type(map_by).__name__))
+    return Replacement(
+        _read(candidate, load_code), sources, parse_layout(layout) if layout is not None else None, function
+    )
 
 
 def _is_module(layer: object) -> TypeGuard[nn.Module]:
@@ -199,28 +222,6 @@ def _module_side(module: nn.Module) -> tuple[Layer, ModuleTensors]:
     return weights.layer, ModuleTensors(weights.tensors, notes, partial(departures, module, weights))
 
 
-def _mapping(option: str, given: object, example: str) -> Mapping[str, object]:
-    """Return an option that is a mapping by names, an empty one for None. Raises ConvcheckError if it is none."""
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise ConvcheckError(f"{option}: {shown(given)} is no mapping of names; write one, such as {example}")
-    return given
-
-
-def _weight_file(given: Mapping[str, str], layer: Layer) -> WeightFile:
-    from convcheck.config.weights import ENDING, weight_file, weight_problems
-
-    weights = _mapping("weights", given, "{'file': 'model.safetensors', 'weight': 'stem.weight'}")
-    file = str(weights.get("file"))
-    if file.endswith(ENDING) and not Path(file).exists():
-        raise ConvcheckError(f"weights.file: there is no {shown(file)}; convcheck.save_weights(module, ...) writes one")
-    problems = [f"{'.'.join(map(str, path))}: {text}" for path, text in weight_problems(weights, Path(), layer)]
-    if problems:
-        raise ConvcheckError("; ".join(problems))
-    return weight_file(weights, Path())
-
-
 def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:
     """Write the weights that a module computes with, by the layer's names for them, to a safetensors file.
 
@@ -236,19 +237,6 @@ def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:
     from convcheck.proof.real_weights import write_weights
 
     write_weights(module, path)
-
-
-def _tolerance(given: object) -> Tolerance | None:
-    from convcheck.config.case import Tolerance
-    from convcheck.config.checks import check_bound
-
-    if given is None or (isinstance(given, str) and given == "auto"):
-        return None
-    bounds = _mapping("tolerance", given, "{'atol': 1e-6, 'rtol': 0}; or 'auto' for the derived bound")
-    for name in bounds:
-        if name not in ("atol", "rtol"):
-            raise ConvcheckError(f"unknown tolerance {name!r}; {did_you_mean(name, ('atol', 'rtol'))}")
-    return Tolerance(*(check_bound(bounds.get(name, 0.0)) for name in ("atol", "rtol")))
 
 
 def _asserting(prove: Callable[P, Result]) -> Callable[P, Result]:

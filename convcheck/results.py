@@ -49,6 +49,8 @@ class Kind(StrEnum):
     """How outputs that differ do so, such as a shift or a wrong order of channels."""
     EXACT = "exact"
     GRADIENTS = "gradients"
+    HELD_WEIGHTS = "held-weights"
+    """Weights of the candidate's own that are not those of the reference, mapped."""
     ROUNDING = "rounding"
     PLATFORM = "platform"
     """A side that is farther from float64 than its roundings explain."""
@@ -166,6 +168,8 @@ class Result:
     """The layout that matches, of the first parameter that was laid out wrongly."""
     suggestions: Mapping[str, str] = field(default_factory=dict)
     """The whole transplant that matches, by the reference's parameters; empty where none was found."""
+    suggested_layout: str | None = None
+    """The layout of a candidate's output that matches; None where it is not that alone which differs."""
     output_shape: Sides[Shape | None] = Sides(None, None)
     params: Sides[int | None] = Sides(None, None)
     macs: Sides[int | None] = Sides(None, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from convcheck.catalogue.catalogue import applicable, catalogue
 from convcheck.config.case import Case
@@ -40,8 +41,14 @@ class Claim:
     def transplant(self) -> Transplant:
         """Return how the weights move: the catalogue's way, or the one that the case puts to the test."""
         if self.case.candidate is not None:
-            return transplant_to(self.case.layer, self.case.candidate)
+            return self._mapping
         return self.usual_transplant().replaced(self.case.transplant, self.case.layer.axis_sizes())
+
+    @cached_property
+    def _mapping(self) -> Transplant:
+        # It may take a function of the user's, which is run for that.
+        assert self.case.candidate is not None
+        return transplant_to(self.case.layer, self.case.candidate)
 
     def usual_transplant(self) -> Transplant:
         """Return how the weights move the catalogue's way; for a candidate of the user's own there is no other."""

@@ -69,7 +69,16 @@ def _once(load: CodeLoader) -> CodeLoader:
 def _places(item: Combination, document: Document, written: str) -> Iterator[tuple[tuple[str, ...], KeyPlace]]:
     mappings = {key: item.value.get(key) for key in ("transplant", "map")}
     parameters = [(key, name) for key, mapping in mappings.items() if isinstance(mapping, dict) for name in mapping]
-    for key in (*parameters, ("transplant",), ("map",), ("candidate",), ("order",), ("expect",), ("device",)):
+    for key in (
+        *parameters,
+        ("transplant",),
+        ("map",),
+        ("layout",),
+        ("candidate",),
+        ("order",),
+        ("expect",),
+        ("device",),
+    ):
         if key[0] in item.value:
             where = item.written(key)
             yield key, KeyPlace(written, *document.place(where), write_path(where))

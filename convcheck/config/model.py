@@ -21,7 +21,9 @@ from convcheck.config.checks import (
     check_select,
 )
 from convcheck.config.input_specs import InputSpec, parse_specs
-from convcheck.config.replacement import Source, parse_layout, parse_source
+from convcheck.config.parse_source import parse_source
+from convcheck.config.replacement import parse_layout
+from convcheck.config.sources import Source
 from convcheck.errors import ConvcheckError, LayerError, did_you_mean, shown
 from convcheck.layers import Layer, parse_shape
 from convcheck.sizes.limits import MAX_INT64
@@ -97,6 +99,9 @@ def _defined(name: str) -> WithJsonSchema:
 
 
 _TEXT = WithJsonSchema({"type": "string"})
+_SOURCE = WithJsonSchema(
+    {"anyOf": [{"type": "string"}, {"enum": [0, 1]}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+)
 _SHAPE = _defined("shape")
 _BOUND = WithJsonSchema({"type": "number", "minimum": 0, "maximum": sys.float_info.max})
 # Editors complete the first choice.
@@ -178,11 +183,16 @@ class CaseModel(_Strict):
         "A layer of one's own that is claimed to compute the same, in place of a rewrite.",
         'Sequential(rearrange("b i (h p) (w q) -> b (h w) (i p q)", p=16, q=16), Linear(768, 768))',
     )
-    map: dict[str, Annotated[Source, _by(parse_source), _TEXT]] = Field(
+    map: dict[str, Annotated[Source, _by(parse_source), _SOURCE]] = Field(
         default_factory=dict,
         description="Where the candidate's parameters come from: by its name for one, the reference's name, and behind "
-        "a colon how it is laid out anew. One that is left out comes from the parameter of the same name.",
-        examples=[{"1.weight": "weight: o i kh kw -> o (i kh kw)", "1.bias": "bias"}],
+        "a colon how it is laid out anew; or 0 or 1; or several, joined, added or multiplied. One that is left out "
+        "comes from the parameter of the same name.",
+        examples=[
+            {"1.weight": "weight: o i kh kw -> o (i kh kw)", "1.bias": "bias"},
+            {"qkv.weight": "[q.weight; k.weight; v.weight]", "qkv.bias": 0},
+            {"weight": "einsum('o m kh kw, m i x y -> o i kh kw', 1.weight, 0.weight)"},
+        ],
     )
     layout: Annotated[Rearrangement, _by(parse_layout), _TEXT] | None = _key(
         "How the candidate's output is laid out as the reference's. Default: as it is.", "b (h w) o -> b o h w, h=14"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from convcheck.config.sources import Source
 from convcheck.errors import PatternError, ShapeError, did_you_mean, shown
 from convcheck.layers import Layer, accept
 from convcheck.sizes.patterns import Shape, Shapes
@@ -16,15 +17,14 @@ if TYPE_CHECKING:
     from convcheck.config.nodes import Problem
 
 
-@dataclass(frozen=True)
-class Source:
-    """The parameter of the reference that a parameter of the candidate is made of; as it is if there is no relayout."""
+class MapFunction(NamedTuple):
+    """A function from the reference's state dict to the candidate's, and what messages call it."""
 
+    call: Callable[[dict[str, Any]], object]
     name: str
-    relayout: Relayout | None = None
 
     def __str__(self) -> str:
-        return self.name if self.relayout is None else f"{self.name}: {self.relayout}"
+        return self.name
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,14 @@ class Replacement:
     """A layer that is claimed to compute what another one does.
 
     `map` names sources by candidate parameter; what it leaves out comes from the parameter of the same name. `layout`
-    is how the candidate's output is laid out as the reference's; as it is if there is none.
+    is how the candidate's output is laid out as the reference's; as it is if there is none. `map_by` makes all of the
+    candidate's tensors, and stands in place of `map`.
     """
 
     layer: Layer
     map: Mapping[str, Source] = field(default_factory=dict)
     layout: Rearrangement | None = None
+    map_by: MapFunction | None = None
 
     def sources(self) -> dict[str, Source]:
         """Return the source of every parameter and statistic of the candidate, by its name."""
@@ -62,18 +64,6 @@ def laid_out(layout: Rearrangement, shape: Shape) -> Shape:
 def tensors_of(layer: Layer) -> dict[str, Shape]:
     """Return the shapes of a layer's parameters and statistics, by torch's names for them."""
     return {**layer.parameters(), **{name: statistic.shape for name, statistic in layer.statistics().items()}}
-
-
-def parse_source(text: object) -> Source:
-    """Read where a parameter comes from: `bias`, or `weight: o i kh kw -> o (kh kw i)` and steps behind it.
-
-    Raises:
-        PatternError: it is no text, or the pattern is none.
-    """
-    if not isinstance(text, str):
-        raise PatternError(f"{shown(text)} is no text; write 'weight: o i kh kw -> o (kh kw i)', or 'bias' alone")
-    name, colon, relayout = (part.strip() for part in text.partition(":"))
-    return Source(name, parse_relayout(relayout) if colon else None)
 
 
 def parse_layout(text: object) -> Rearrangement:
@@ -107,21 +97,26 @@ def replacement_problems(layer: Layer, inputs: Shapes, replacement: Replacement)
 
 
 def _map_problems(layer: Layer, replacement: Replacement) -> Iterator[Problem]:
+    if replacement.map_by is not None:
+        if replacement.map:
+            yield ("map",), f"{replacement.map_by} makes all parameters, so that nothing is left to map"
+        return
     has, wants = tensors_of(layer), tensors_of(replacement.layer)
     for name in replacement.map:
         if name not in wants:
             yield ("map", name), f"the candidate has no such parameter; {did_you_mean(name, wants)}"
+    known = layer.axis_sizes()
     for name, source in replacement.sources().items():
-        if source.name not in has:
-            hint = did_you_mean(source.name, has) if has else "the reference has none"
-            where = ("map", name) if name in replacement.map else ("candidate",)
-            yield where, f"{name} gets nothing: the reference has no parameter {shown(source.name)}; {hint}"
+        where = ("map", name) if name in replacement.map else ("candidate",)
+        missing = [used for used in source.names() if used not in has]
+        if missing:
+            hint = did_you_mean(missing[0], has) if has else "the reference has none"
+            yield where, f"{name} gets nothing: the reference has no parameter {shown(missing[0])}; {hint}"
             continue
         try:
-            shape = has[source.name]
-            made = shape if source.relayout is None else source.relayout.result(shape, layer.axis_sizes())
+            made = source.shape(has, known, wants[name])
         except PatternError as error:
-            yield ("map", name), str(error)
+            yield where, str(error)
             continue
         if made != wants[name] and name not in replacement.map:
             yield (

@@ -54,23 +54,42 @@ class Pair:
         return self.reference.run(sample)
 
     def run_candidate(self, sample: Sample) -> Tensor:
+        return self._run_mapped(sample, self.mapping)
+
+    def _run_mapped(self, sample: Sample, mapping: Transplant) -> Tensor:
         with torch_may_refuse():
-            mapped = self.mapping.forward(sample.parameters)
+            mapped = mapping.forward(sample.parameters)
         return self.candidate.run(Sample(sample.inputs, mapped))
+
+    @property
+    def bits(self) -> int | None:
+        """How many bits of an output or gradient stand behind the point, at whole numbers; None if any may."""
+        bits = self.mapping.bits
+        return None if bits is None else bits * (self.reference.degree or 0)
+
+    @property
+    def longest_sum(self) -> int | None:
+        """The longest sum of any output or gradient at ones, in units of the last bit that any can have.
+
+        None where there is no last bit.
+        """
+        # A sum of fractions was rounded when it was measured.
+        return None if self.bits is None else (self.sum_lengths.longest + bool(self.bits)) << self.bits
 
     @cached_property
     def sum_lengths(self) -> SumLengths:
         """The longest sums of both sides, measured.
 
         With ones everywhere an output, or a gradient, is the number of its products, as nothing cancels unless a
-        candidate has negative constants.
+        candidate has negative constants; those of the mapping are taken as positive.
         """
         if self.reference.degree is None:
             return SumLengths(1, 1)
         sample = samples.ones(self.reference)
         terms = longest = 1.0
         # One graph after the other: the first is not needed for the second.
-        for run in (self.run_reference, self.run_candidate):
+        mapping = self.mapping.positive()
+        for run in (self.run_reference, lambda sample: self._run_mapped(sample, mapping)):
             output = run(sample)
             counts = pull_back(output, list(sample.variables().values()), torch.ones_like(output))
             terms = max(terms, float(output.detach().max().round()))
@@ -114,11 +133,17 @@ def build_pair(claim: Claim) -> Pair:
     reference = side_of_layer(case.layer, case.inputs, module)
     if case.candidate is not None:
         # A wrong candidate may be of another degree.
-        degrees = (case.layer.degree(), case.candidate.layer.degree())
-        reference = replace(reference, degree=max(degree for degree in degrees if degree is not None))
+        ours, theirs = case.layer.degree(), case.candidate.layer.degree()
+        if ours is not None and theirs is not None:
+            reference = replace(reference, degree=max(ours, theirs * mapping.degree))
+    candidate = candidate_side(rewrite, case.layer, case.inputs, case.order, mapping)
+    if case.candidate is not None:
+        roundings = candidate.roundings
+        more = sum(move.roundings for move in mapping.moves)
+        candidate = replace(candidate, roundings=roundings._replace(sums=roundings.sums + more))
     return Pair(
         reference,
-        candidate_side(rewrite, case.layer, case.inputs, case.order, mapping),
+        candidate,
         mapping,
         None if analysis is None else distance,
         rewrite.input_scales(case.layer, *case.inputs),

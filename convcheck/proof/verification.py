@@ -8,13 +8,16 @@ from dataclasses import replace
 
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
+from convcheck.config.replacement import Replacement, tensors_of
 from convcheck.proof import memory
 from convcheck.proof.context import Context, Examine
 from convcheck.proof.evidence import (
     bookkeeping,
     diagnosis,
     floating_point,
+    held_weights,
     integer_probes,
+    output_layout,
     stand_in,
     strength,
     weight_shapes,
@@ -24,6 +27,7 @@ from convcheck.proof.real_weights import departures, weight_source
 from convcheck.proof.reproduce import command
 from convcheck.results import Finding, Kind, Result, Sides, Verdict
 from convcheck.rewriting.rewrite import parameter_count
+from convcheck.rewriting.transplant import Move, Transplant
 from convcheck.sides.side import CannotRunError
 from convcheck.sides.torch_modes import known_modes
 
@@ -34,9 +38,11 @@ EVIDENCE: tuple[Examine, ...] = (
     integer_probes.examine,
     strength.examine,
     stand_in.examine,
+    output_layout.examine,
     diagnosis.examine,
     floating_point.examine,
     bookkeeping.examine,
+    held_weights.examine,
 )
 """All other kinds of evidence in order; every kind gets the result of those before it."""
 
@@ -50,7 +56,12 @@ def verify(claim: Claim) -> Result:
     If torch cannot run it, the verdict is `error`; only a fault of convcheck's own is raised.
     """
     start = time.perf_counter()
-    result = known(claim)
+    try:
+        result = known(claim)
+    except CannotRunError as error:
+        # A map of the user's own is run even for what is known beforehand.
+        result = _cannot_run(begin_result(claim), str(error))
+        return replace(judge(claim, result), seconds=time.perf_counter() - start)
     if claim.refusals:
         result = replace(result, verdict=Verdict.REFUSED, reasons=_findings(Kind.REFUSAL, claim.refusals))
     elif too_large := _too_large(claim):
@@ -103,19 +114,32 @@ def known(claim: Claim) -> Result:
     mapping = claim.transplant()
     one_to_one, own = mapping.one_to_one(), case.candidate
     candidate_parameters = mapping.shapes() if own is None else own.layer.parameters()
-    drift = Finding(Kind.MAPPING, f"not one-to-one: {rewrite.training or _DRIFT}")
+    notes = [] if one_to_one else [f"not one-to-one: {rewrite.training or _DRIFT}"]
+    if own is not None:
+        used = {source for move in mapping.moves for source in move.sources}
+        if unused := [name for name in tensors_of(layer) if name not in used]:
+            notes += [f"nothing of the candidate is made of the reference's {', '.join(unused)}"]
     return replace(
         result,
         params=Sides(count, parameter_count(candidate_parameters)),
         macs=Sides(macs, rewrite.macs(layer, *case.inputs)),
         one_to_one=one_to_one,
         transplant=mapping.describe(),
-        notes=() if one_to_one else (drift,),
+        notes=_findings(Kind.MAPPING, notes),
         reference=None if own is None else str(case.layer),
         candidate=None if own is None else str(own.layer),
-        map=None if own is None else {name: str(source) for name, source in own.sources().items()},
+        map=None if own is None else _written_map(own, mapping),
         evidence=None if own is None else "exact",
     )
+
+
+def _written_map(own: Replacement, mapping: Transplant) -> dict[str, str]:
+    """Return the source of every parameter of the candidate, as a map gives it; or the function that makes it."""
+    if own.map_by is None:
+        return {name: str(source) for name, source in own.sources().items()}
+    return {
+        move.target: f"{move.source}: {move}" if isinstance(move, Move) else str(own.map_by) for move in mapping.moves
+    }
 
 
 def gather(claim: Claim, result: Result) -> Result:
@@ -164,6 +188,8 @@ def _keys_at_fault(case: Case, result: Result) -> Iterator[tuple[str, ...]]:
         key, given = ("transplant", case.transplant) if case.candidate is None else ("map", case.candidate.map)
         corrected = (name for name, text in result.suggestions.items() if text != str(given.get(name)))
         yield from ((key, name) for name in corrected)
+        if result.suggested_layout is not None:
+            yield ("layout",)
         yield from (("transplant",), ("order",), ("candidate",))
     yield ("expect",)
 

@@ -75,7 +75,9 @@ def evidence(result: Result) -> Iterator[tuple[str, str]]:
 
 
 def suggestion(result: Result) -> Iterator[str]:
-    """Yield the transplant or the map that matches as a line of YAML, if one was found."""
+    """Yield the transplant, the map or the layout that matches as a line of YAML, if one was found."""
+    if result.suggested_layout:
+        yield f'layout: "{escape_line(result.suggested_layout)}"'
     if result.suggestions:
         entries = (f'{name}: "{escape_line(text)}"' for name, text in result.suggestions.items())
         yield f"{'map' if result.candidate else 'transplant'}: {{{', '.join(entries)}}}"

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv, Roundings
+from convcheck.rewriting.parameter_move import Parameters
 from convcheck.rewriting.rewrite import Refusal, Rewrite, Transform
-from convcheck.rewriting.transplant import Parameters
 from convcheck.sizes.patterns import Shape, spell
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ Every step is written as users write it, in the notation of `convcheck.sizes.rel
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,15 @@ class Step(ABC):
     @abstractmethod
     def extract(self, tensor: Tensor, shape: Shape) -> Tensor:
         """Return the tensor of `shape` before the step, without checking what the step added."""
+
+    @property
+    def bits(self) -> int:
+        """How many bits it puts behind the point of whole numbers."""
+        return 0
+
+    def positive(self) -> Step:
+        """Return the step with the absolute value of its constant."""
+        return self
 
     def backward(self, tensor: Tensor, shape: Shape) -> Tensor:
         """Return the tensor of `shape` before the step.
@@ -114,6 +124,35 @@ class Negate(OperationStep):
     def extract(self, tensor: Tensor, _shape: Shape) -> Tensor:
         return -tensor
 
+    def positive(self) -> Step:
+        return OperationStep(self.operation, self.before, self.after)
+
+
+@dataclass(frozen=True)
+class Scale(Step):
+    """All numbers times a power of two, which has a way back."""
+
+    factor: float
+
+    def __str__(self) -> str:
+        return f"* {self.factor:g}"
+
+    @property
+    def bits(self) -> int:
+        return max(0, 1 - math.frexp(self.factor)[1])
+
+    def positive(self) -> Step:
+        return Scale(abs(self.factor))
+
+    def shape(self, shape: Shape) -> Shape:
+        return shape
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        return tensor * self.factor
+
+    def extract(self, tensor: Tensor, _shape: Shape) -> Tensor:
+        return tensor / self.factor
+
 
 class AxisStep(OperationStep):
     """An operation along one axis, which may be one of several in a group."""
@@ -172,19 +211,27 @@ class Zeros(AxisStep):
 
 
 class Part(AxisStep):
-    """One of several equal parts along an axis, counted from 1. All parts together are the way back."""
+    """One of several equal parts along an axis, counted from 1, or a slice. All together are the way back."""
 
     @property
-    def _places(self) -> slice:
+    def places(self) -> slice:
+        """The places that are taken."""
+        if self.operation.name == "slice":
+            return slice(*self.operation.numbers)
         length, (number, _) = self.after.sizes[self.operation.axis], self.operation.numbers
         return slice((number - 1) * length, number * length)
 
+    @property
+    def length(self) -> int:
+        """How many places there are."""
+        return self.before.sizes[self.operation.axis]
+
     def _there(self, tensor: Tensor) -> Tensor:
-        return tensor[self._places]
+        return tensor[self.places]
 
     def _back(self, tensor: Tensor) -> Tensor:
         # The way back adds all parts up.
-        return _among_zeros(tensor, self._places, self.before.sizes[self.operation.axis])
+        return _among_zeros(tensor, self.places, self.length)
 
 
 def _among_zeros(tensor: Tensor, places: slice, length: int) -> Tensor:
@@ -224,6 +271,7 @@ _OPERATIONS: Mapping[str, type[OperationStep]] = {
     "negate": Negate,
     "blocks": Blocks,
     "part": Part,
+    "slice": Part,
 }
 
 

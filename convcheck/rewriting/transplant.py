@@ -7,24 +7,22 @@ what was added on the way, such as copies that must agree and zeros that must st
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from convcheck.errors import PatternError
-from convcheck.rewriting.steps import NoWayBackError, Part, Step, steps_of
+from convcheck.rewriting.parameter_move import WHOLE, ParameterMove, Parameters, Region, tile
+from convcheck.rewriting.steps import NoWayBackError, Part, Scale, Step, steps_of
 from convcheck.sizes.patterns import Shape
 from convcheck.sizes.relayouts import Relayout
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Parameters = Mapping[str, "Tensor"]
-
 
 @dataclass(frozen=True)
-class Move:
+class Move(ParameterMove):
     """The steps from a parameter of the reference, of a given shape, to a parameter of the candidate."""
 
     source: str
@@ -34,8 +32,18 @@ class Move:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The parameters of the reference that it needs."""
         return (self.source,)
+
+    @property
+    def rounds(self) -> bool:
+        return any(isinstance(step, Scale) for step in self.steps)
+
+    @property
+    def bits(self) -> int:
+        return sum(step.bits for step in self.steps)
+
+    def positive(self) -> Move:
+        return replace(self, steps=tuple(step.positive() for step in self.steps))
 
     def shapes(self) -> list[Shape]:
         """Return the shape before the first step and after each. Raises PatternError if a pattern does not fit."""
@@ -44,12 +52,21 @@ class Move:
             shapes.append(step.shape(shapes[-1]))
         return shapes
 
+    def regions(self) -> list[tuple[str, Region]] | None:
+        region, shapes = WHOLE, self.shapes()
+        for number, step in enumerate(self.steps):
+            if isinstance(step, Part) and region is WHOLE:
+                places = step.places
+                before = (shapes[number], *map(str, self.steps[:number]))
+                region = Region(before, step.operation.axis, places.start, places.stop, step.length)
+            elif isinstance(step, Scale) or math.prod(shapes[number]) != math.prod(shapes[number + 1]):
+                return None
+        return [(self.source, region)]
+
     def result(self) -> Shape:
-        """Return the shape of the candidate's parameter. Raises PatternError if a pattern does not fit."""
         return self.shapes()[-1]
 
     def forward(self, parameters: Parameters) -> Tensor:
-        """Return the candidate's parameter from the reference's. Differentiable."""
         tensor = parameters[self.source]
         for step in self.steps:
             tensor = step.forward(tensor)
@@ -64,6 +81,9 @@ class Move:
             except NoWayBackError as error:
                 raise NoWayBackError(f"{self.target}{error}") from None
         return tensor
+
+    def origins(self, tensor: Tensor) -> dict[str, Tensor]:
+        return {self.source: self.backward(tensor)}
 
     def __str__(self) -> str:
         return _write(self.steps)
@@ -89,7 +109,7 @@ class Move:
 
 
 @dataclass(frozen=True)
-class Merge:
+class Merge(ParameterMove):
     """Several tensors of the reference that become one parameter of the candidate. `compute` is differentiable."""
 
     sources: tuple[str, ...]
@@ -101,6 +121,17 @@ class Merge:
     """The formula, for a reader."""
     target: str = ""
     """The candidate's parameter; a recipe leaves it to the name that it stands under."""
+    degree: int = 1
+    bits: int = 0
+    absolute: Callable[..., Tensor] | None = None
+    """Computes the same with the absolute values of all constants, where some are negative."""
+
+    @property
+    def merges(self) -> bool:
+        return True
+
+    def positive(self) -> Merge:
+        return self if self.absolute is None else replace(self, compute=self.absolute)
 
     def result(self) -> Shape:
         return self.shape
@@ -110,7 +141,7 @@ class Merge:
         # In float64, so that a merged parameter is rounded once, and nothing on the way under- or overflows.
         return self.compute(*(source.double() for source in sources)).to(sources[0].dtype)
 
-    def backward(self, _tensor: Tensor) -> Tensor:
+    def origins(self, _tensor: Tensor) -> dict[str, Tensor]:
         raise NoWayBackError(
             f"{self.target} is {self.formula}: {' and '.join(self.sources)} are merged, and cannot be told apart again"
         )
@@ -123,7 +154,7 @@ class Merge:
 class Transplant:
     """The moves of all parameters."""
 
-    moves: tuple[Move | Merge, ...]
+    moves: tuple[ParameterMove, ...]
 
     def forward(self, parameters: Parameters) -> dict[str, Tensor]:
         """Return the candidate's parameters from the reference's, and its statistics. Differentiable."""
@@ -133,9 +164,8 @@ class Transplant:
         """Return the reference's parameters from the candidate's. Raises NoWayBackError as the moves do."""
         originals: dict[str, Tensor] = {}
         for move in self.moves:
-            tensor = move.backward(parameters[move.target])
-            source = move.sources[0]
-            originals[source] = originals[source] + tensor if source in originals else tensor
+            for source, tensor in move.origins(parameters[move.target]).items():
+                originals[source] = originals[source] + tensor if source in originals else tensor
         return originals
 
     def shapes(self) -> dict[str, Shape]:
@@ -144,19 +174,36 @@ class Transplant:
 
     def merges(self) -> bool:
         """Tell whether some parameters of the reference become one of the candidate."""
-        return any(isinstance(move, Merge) for move in self.moves)
+        return any(move.merges for move in self.moves)
+
+    @property
+    def degree(self) -> int:
+        """The degree of the candidate's parameters as polynomials in the reference's."""
+        return max((move.degree for move in self.moves), default=1)
+
+    @property
+    def bits(self) -> int | None:
+        """How many bits of a parameter stand behind the point, where the reference's numbers are whole; None if any."""
+        bits = [move.bits for move in self.moves]
+        return None if None in bits else max((number or 0 for number in bits), default=0)
+
+    def positive(self) -> Transplant:
+        """Return the transplant with the absolute values of its constants, by which nothing cancels."""
+        return Transplant(tuple(move.positive() for move in self.moves))
 
     def one_to_one(self) -> bool:
-        """Tell whether every value moves to one place and none is added or merged.
+        """Tell whether every value moves to one place and none is added, scaled or merged.
 
         The mapping is then a bijection of the parameters, so both sides stay equal in training.
         """
-        moved: Counter[str] = Counter()
+        regions: dict[str, list[Region]] = {}
         for move in self.moves:
-            moved[move.sources[0]] += math.prod(move.result())
-        return not self.merges() and all(
-            moved[move.source] == math.prod(move.shape) for move in self.moves if isinstance(move, Move)
-        )
+            moved = move.regions()
+            if moved is None:
+                return False
+            for source, region in moved:
+                regions.setdefault(source, []).append(region)
+        return all(map(tile, regions.values()))
 
     def describe(self) -> dict[str, str]:
         """Return the steps for each of the candidate's parameters, as texts; formulas for those that are merged."""
@@ -169,7 +216,7 @@ class Transplant:
             if not moves:
                 yield source, "nothing of the candidate is made of it"
             for move in moves:
-                if isinstance(move, Merge):
+                if not isinstance(move, Move):
                     yield source, f"{move.target} merges it with others, {move}; no pattern can stand in place of that"
                     continue
                 try:

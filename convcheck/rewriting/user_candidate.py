@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from convcheck.config.replacement import Replacement, tensors_of
+from convcheck.config.sources import Source
 from convcheck.layers import Layer
 from convcheck.rewriting.rewrite import Rewrite
-from convcheck.rewriting.steps import steps_of
-from convcheck.rewriting.transplant import Move, Transplant
+from convcheck.rewriting.source_moves import SourceReader
+from convcheck.rewriting.transplant import Transplant
 from convcheck.sizes.patterns import Pattern, Shape
 from convcheck.sizes.relayouts import Rearrangement, Relayout
 
@@ -42,7 +43,7 @@ def as_rewrite(layer: Layer, replacement: Replacement) -> Rewrite:
         macs=lambda _layer, *shapes: candidate.macs(*shapes),
         intermediates=lambda _layer, *shapes: candidate.im2col_size(*shapes),
         roundings=lambda _layer: candidate.roundings(),
-        training="the map copies, pads or leaves out values, and training lets them drift apart",
+        training="the map copies, adds, scales or leaves out values, and training lets them drift apart",
     )
 
 
@@ -56,17 +57,30 @@ def _lay_out(layout: Rearrangement) -> Callable[[nn.Module, object, Tensor], Ten
 
 
 def transplant_to(layer: Layer, replacement: Replacement) -> Transplant:
-    """Return how the tensors of `layer` move to those of its replacement."""
-    has, known = tensors_of(layer), layer.axis_sizes()
-    moves = []
-    for target, source in replacement.sources().items():
-        shape = has[source.name]
-        relayout = source.relayout or _as_it_is(layer, source.name, shape)
-        moves.append(Move(source.name, target, shape, steps_of(relayout.ungrouped(known), shape, known)))
+    """Return how the tensors of `layer` move to those of its replacement.
+
+    Raises:
+        CannotRunError: the map is a function, which cannot be run.
+    """
+    if replacement.map_by is not None:
+        from convcheck.rewriting.map_function import transplant_by
+
+        axes = {name: layer.parameter_axes(name) for name in layer.parameters()}
+        return transplant_by(replacement.map_by, tensors_of(layer), axes)
+    has, known, wanted = tensors_of(layer), layer.axis_sizes(), tensors_of(replacement.layer)
+    reader = SourceReader(has, known)
+    moves = (
+        reader.move(_with_axes(layer, source, has), target, wanted[target])
+        for target, source in replacement.sources().items()
+    )
     return Transplant(tuple(moves))
 
 
-def _as_it_is(layer: Layer, name: str, shape: Shape) -> Relayout:
+def _with_axes(layer: Layer, source: Source, has: Mapping[str, Shape]) -> Source:
+    """Return the source with the pattern that leaves it as it is, if it is a parameter as it is."""
+    name = source.operand
+    if not isinstance(name, str) or source.relayout is not None:
+        return source
     statistic = name not in layer.parameters()
-    axes = tuple((f"a{number}",) for number in range(len(shape))) if statistic else layer.parameter_axes(name)
-    return Relayout((Rearrangement(Pattern(axes, axes)),))
+    axes = tuple((f"a{number}",) for number in range(len(has[name]))) if statistic else layer.parameter_axes(name)
+    return Source(name, Relayout((Rearrangement(Pattern(axes, axes)),)))

@@ -95,6 +95,11 @@ class Operation(NamedTuple):
             if not 1 <= number <= count or length % count:
                 raise PatternError(f"'{self}': {self.axis} is {length} long, and has no such part")
             return layout.resized(self.axis, length // count)
+        if self.name == "slice":
+            start, stop = self.numbers
+            if not start < stop <= length:
+                raise PatternError(f"'{self}': {self.axis} is {length} long, and has no such places")
+            return layout.resized(self.axis, stop - start)
         return layout
 
     def _blocks(self, layout: Layout) -> int:
@@ -112,6 +117,7 @@ USAGE: Mapping[str, str] = {
     "dilate": "AXIS FACTOR",
     "blocks": "AXIS COUNT",
     "part": "AXIS NUMBER COUNT",
+    "slice": "AXIS START STOP",
 }
 """The steps there are, and what stands behind the name of each."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convcheck.proof.evidence.arrangements import _with_units
+from convcheck.rewriting.arrangements import _with_units
 from convcheck.sizes.patterns import Group
 
 WEIGHT: tuple[Group, ...] = (("o",), ("i",), ("kh",), ("kw",))

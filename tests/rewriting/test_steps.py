@@ -26,6 +26,7 @@ MADE: dict[str, tuple[str, list[float], list[float]]] = {
     "negate": ("a -> a | negate", [1, -2], [-1, 2]),
     "repeat": ("a -> (a kh) | repeat", [1, 2], [1, 1, 2, 2]),
     "part": ("a -> a | part a 2 3", [1, 2, 3, 4, 5, 6], [3, 4]),
+    "slice": ("a -> a | slice a 1 4", [1, 2, 3, 4, 5, 6], [2, 3, 4]),
 }
 
 

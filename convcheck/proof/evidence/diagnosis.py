@@ -16,14 +16,15 @@ from convcheck.config.case import Case
 from convcheck.errors import PatternError
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import integer_probes, stand_in
-from convcheck.proof.evidence.arrangements import arrange
 from convcheck.proof.evidence.differences import describe_differences
 from convcheck.proof.evidence.probes import draw_probe, make_plan
 from convcheck.proof.evidence.signatures import agrees, signatures
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Finding, Kind
+from convcheck.rewriting.arrangements import arrange
+from convcheck.rewriting.parameter_move import ParameterMove
 from convcheck.rewriting.steps import EinopsStep
-from convcheck.rewriting.transplant import Merge, Move, Transplant
+from convcheck.rewriting.transplant import Move, Transplant
 from convcheck.sides.side import CannotRunError, Side
 from convcheck.sizes.patterns import Group, Pattern
 from convcheck.sizes.relayouts import Lengths
@@ -54,7 +55,8 @@ def examine(context: Context) -> Evidence:
     misfit = Kind.WEIGHT_SHAPES in kinds
     # Without integers, the catalogue's own layouts are not in question.
     in_float64 = pair.reference.degree is None and Kind.ROUNDING in kinds and bool(case.transplant)
-    if not misfit and not in_float64 and result.exact.status is not Agreement.DIFFERENT:
+    differs = misfit or in_float64 or result.exact.status is Agreement.DIFFERENT
+    if not differs or result.suggested_layout is not None:
         return Evidence(Agreement.NOT_APPLICABLE)
     if corrected := corrections(pair, context.claim.usual_transplant(), case):
         findings = tuple(Finding(Kind.LAYOUT, str(correction)) for correction in corrected)
@@ -62,7 +64,8 @@ def examine(context: Context) -> Evidence:
             claimed = {source: str(relayout) for source, relayout in case.transplant.items()}
             matching = {correction.source: correction.matching for correction in corrected}
         else:
-            claimed = {target: str(source) for target, source in case.candidate.map.items()}
+            given = result.map or {} if case.candidate.map_by is not None else case.candidate.map
+            claimed = {target: str(source) for target, source in given.items()}
             matching = {correction.target: f"{correction.source}: {correction.matching}" for correction in corrected}
         details = {"suggestion": corrected[0].matching, "suggestions": {**claimed, **matching}}
         return Evidence(Agreement.DIFFERENT, findings, details=details)
@@ -114,10 +117,13 @@ def _candidates(pair: Pair, usual: Transplant, seed: int) -> Iterator[Transplant
     hashes = signatures(pair, seed)
     if hashes is not None:
         usual_moves = {move.target: move for move in usual.moves}
-        moves: list[Move | Merge] = []
+        moves: list[ParameterMove] = []
         for move in pair.mapping.moves:
-            ours, theirs = hashes.reference.get(move.sources[0]), hashes.candidate.get(move.target)
-            if isinstance(move, Move) and ours is not None and theirs is not None:
+            if not isinstance(move, Move):
+                moves.append(move)
+                continue
+            ours, theirs = hashes.reference.get(move.source), hashes.candidate.get(move.target)
+            if ours is not None and theirs is not None:
                 moves.append(_matching_move(pair.reference, move, usual_moves.get(move.target), ours, theirs) or move)
             else:
                 moves.append(move)
@@ -126,7 +132,7 @@ def _candidates(pair: Pair, usual: Transplant, seed: int) -> Iterator[Transplant
         yield usual
 
 
-def _matching_move(side: Side, claimed: Move, usual: Move | Merge | None, ours: Tensor, theirs: Tensor) -> Move | None:
+def _matching_move(side: Side, claimed: Move, usual: ParameterMove | None, ours: Tensor, theirs: Tensor) -> Move | None:
     """Return the move that takes a parameter to its place; None if no order of axes does.
 
     `ours` and `theirs` are signatures, int64 of the shapes of the reference's and the candidate's parameter.
@@ -145,7 +151,7 @@ def _matching_move(side: Side, claimed: Move, usual: Move | Merge | None, ours: 
     return None
 
 
-def _spellings(side: Side, claimed: Move, usual: Move | Merge | None) -> Iterator[tuple[Sequence[Group], Lengths]]:
+def _spellings(side: Side, claimed: Move, usual: ParameterMove | None) -> Iterator[tuple[Sequence[Group], Lengths]]:
     """Yield names for the axes of a parameter: those in the moves, with lengths; the layer's, and `a0`, `a1`, ..."""
     for move in (claimed, usual):
         if isinstance(move, Move):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import exact, gradients
-from convcheck.proof.evidence.probes import draw_probe, make_plan
+from convcheck.proof.evidence.probes import EXACT, draw_probe, make_plan
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Exact, Finding, Gradients, Kind
 from convcheck.sides import samples
@@ -25,6 +25,11 @@ def probe(pair: Pair, seed: int) -> Evidence:
     if reference.degree is None:
         stand_in = f"exact: not applicable, {reference.name} is no sum of products; float64 stands in for it"
         return Evidence(Agreement.NOT_APPLICABLE, notes=(Finding(Kind.EXACT, stand_in),))
+    longest = pair.longest_sum
+    if longest is None or longest > EXACT:
+        why = "the map does more than move entries" if longest is None else "the map's factors are no short numbers"
+        inexact = f"exact, gradients: not applicable, {why}; float64 stands in for it"
+        return Evidence(Agreement.NOT_APPLICABLE, notes=(Finding(Kind.EXACT, inexact),))
     plan = make_plan(pair, reference.degree)
     if plan.error >= HALF:
         too_large = Finding(Kind.EXACT, f"exact: no integers are small enough ({plan.error:.2g})")

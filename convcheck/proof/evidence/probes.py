@@ -83,8 +83,8 @@ class Probe:
 
 def make_plan(pair: Pair, degree: int) -> Plan:
     """Choose M and the number of probes for the longest sum on both sides, forwards and backwards."""
-    gain = pair.candidate.gain
-    magnitude = max(1, root(EXACT // pair.sum_lengths.longest, degree))
+    gain, longest = pair.candidate.gain, pair.longest_sum
+    magnitude = 1 if longest is None else max(1, root(EXACT // longest, degree))
     if gain:
         magnitude = min(magnitude, largest_next_to_integers(gain))
     return Plan(degree, magnitude, probe_count(degree, magnitude), UNIT_ROUNDOFF * gain * magnitude**2)

@@ -62,10 +62,10 @@ def agrees(move: Move, ours: Tensor, theirs: Tensor) -> bool:
     """Tell whether a move takes the entries with signatures `ours` to places with signatures `theirs`.
 
     Both are int64, of the shapes of the reference's and the candidate's parameter. The signatures move backwards, as
-    gradients do. Entries that this move does not take are not compared.
+    gradients do. Entries that this move does not take are not compared. What it scales is not taken as it is.
     """
     places = torch.arange(ours.numel()).reshape(ours.shape)
-    if move.result() != tuple(theirs.shape):
+    if move.rounds or move.result() != tuple(theirs.shape):
         return False
     # Entries are numbered from 1, so that 0 marks the zeros that some moves add; some change the sign, too.
     numbers = move.forward({move.source: (places + 1).double()}).long().flatten()

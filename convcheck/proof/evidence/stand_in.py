@@ -11,6 +11,7 @@ A tolerance is for the asked dtype alone. The device is the CPU, as for integers
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from convcheck.config.case import Case
 from convcheck.proof.context import Context, Evidence
@@ -30,8 +31,15 @@ million whose bound is as large as itself is too much."""
 def examine(context: Context) -> Evidence:
     """Compare both sides in float64 by the derived bound: on drawn numbers, and on the weights that a case brings."""
     pair, case = context.pair, context.case
-    if pair.reference.degree is not None and pair.candidate.transform_error is None:
+    probed = context.result.exact.status is not Agreement.NOT_APPLICABLE
+    if probed and pair.candidate.transform_error is None:
         return Evidence(Agreement.NOT_APPLICABLE)
+    evidence = _examine(context)
+    return evidence if case.candidate is None or probed else replace(evidence, details={"evidence": "float64"})
+
+
+def _examine(context: Context) -> Evidence:
+    pair, case = context.pair, context.case
     drawn = measure_drawn(pair, case)
     if drawn.faults:
         first, *others = drawn.faults

@@ -22,7 +22,6 @@ from torch.func import functional_call
 
 from convcheck.proof.pair import Pair
 from convcheck.results import Sides
-from convcheck.rewriting.transplant import Merge
 from convcheck.rounding.precision import Arithmetic
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
@@ -79,10 +78,9 @@ def _in_chain(side: Side, sample: Sample, more: float) -> Tensor | float:
 
 
 def _in_merged(pair: Pair, sample: Sample, losses: float) -> Tensor | float:
-    if not pair.mapping.merges():
+    if not any(move.rounds for move in pair.mapping.moves):
         return 0.0
     ones = {
-        move.target: torch.full(move.result(), losses * isinstance(move, Merge), dtype=torch.float64)
-        for move in pair.mapping.moves
+        move.target: torch.full(move.result(), losses * move.rounds, dtype=torch.float64) for move in pair.mapping.moves
     }
     return pair.candidate.run(Sample(tuple(tensor.abs() for tensor in sample.inputs), ones))

@@ -1,0 +1,142 @@
+"""Finds the layout of the candidate's output that would match the reference's, where both differ in that alone.
+
+Entries of an output are known by their values on a few probes, and the order of axes that takes one output's to the
+other's is looked for as for weights: axes of one side may be grouped in the other, in any order. What is found is
+proved on new probes before it is suggested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from convcheck.catalogue.claims import Claim
+from convcheck.config.replacement import Replacement
+from convcheck.errors import PatternError
+from convcheck.proof.context import Context, Evidence
+from convcheck.proof.evidence import integer_probes, stand_in
+from convcheck.proof.evidence.probes import stream
+from convcheck.proof.pair import Pair, build_pair
+from convcheck.results import Agreement, Finding, Kind, Sides
+from convcheck.rewriting.arrangements import arrange
+from convcheck.rewriting.steps import EinopsStep
+from convcheck.rewriting.user_candidate import as_rewrite
+from convcheck.sides.side import CannotRunError
+from convcheck.sizes.patterns import SPACE_AXES, Group, Pattern, Shape
+from convcheck.sizes.relayouts import Rearrangement
+
+_SPACE = frozenset(axis for axes in SPACE_AXES.values() for axis in axes)
+
+PROBES = 3
+GRID = 2.0**24
+"""Into how many steps the largest output is divided: rounding in float64 moves hardly any value to the next one."""
+
+# Odd, so that no bit of a signature is lost.
+_MULTIPLIER = 0x9E3779B97F4A7C15 - 2**64
+
+
+def examine(context: Context) -> Evidence:
+    """Suggest a layout of the output where outputs differ, and one was found that matches."""
+    own = context.case.candidate
+    differs = context.result.exact.status is Agreement.DIFFERENT or any(
+        reason.kind is Kind.ROUNDING for reason in context.result.reasons
+    )
+    if own is None or not differs:
+        return Evidence(Agreement.NOT_APPLICABLE)
+    try:
+        pair = context.pair if own.layout is None else build_pair(_laid_out(context.claim, own, None))
+        names = own.layer.output_axes(*context.case.inputs)
+        for layout in _layouts(pair, names, context.case.seed):
+            if layout != own.layout and _is_proved(_laid_out(context.claim, own, layout)):
+                given = "was left as it is" if own.layout is None else f"was laid out as '{own.layout}'"
+                text = f"the output {given}, and '{layout}' matches"
+                details = {"suggestion": str(layout), "suggested_layout": str(layout)}
+                return Evidence(Agreement.DIFFERENT, (Finding(Kind.LAYOUT, text),), details=details)
+    except (CannotRunError, PatternError):
+        # A candidate that does not even run shows nothing.
+        pass
+    return Evidence(Agreement.NOT_APPLICABLE)
+
+
+def _laid_out(claim: Claim, own: Replacement, layout: Rearrangement | None) -> Claim:
+    """Return the claim with another layout of the candidate's output."""
+    changed = replace(own, layout=layout)
+    return replace(claim, case=replace(claim.case, candidate=changed), rewrite=as_rewrite(claim.case.layer, changed))
+
+
+def _layouts(pair: Pair, candidate_names: Sequence[str], seed: int) -> Iterator[Rearrangement]:
+    """Yield layouts that take the entries of the candidate's output to their places, not yet proved."""
+    signs = _signatures(pair, seed)
+    ours, theirs = signs.reference, signs.candidate
+    if ours.numel() != theirs.numel():
+        return
+    names = _names(pair.reference.output_axes, ours)
+    if pattern := _pattern(names, ours, theirs):
+        yield _with_lengths(Pattern(pattern.target, pattern.source), tuple(ours.shape), names)
+    # The candidate's axes may be the finer ones.
+    if pattern := _pattern(_names(candidate_names, theirs), theirs, ours):
+        yield Rearrangement(pattern)
+
+
+def _names(names: Sequence[str], output: Tensor) -> Sequence[str]:
+    """Return names for the axes of an output: those that are known of it, if they can tell its axes apart."""
+    known = len(names) == output.dim() and len(set(names)) == len(names)
+    return names if known else [f"a{number}" for number in range(output.dim())]
+
+
+def _pattern(names: Sequence[str], entries: Tensor, places: Tensor) -> Pattern | None:
+    groups = [(name,) for name in names]
+    steps = arrange(groups, dict(zip(names, entries.shape, strict=True)), (), entries, places)
+    if steps is None or len(steps) != 1 or not isinstance(steps[0], EinopsStep):
+        return None
+    pattern = steps[0].pattern
+    units = [name for name, length in zip(names, entries.shape, strict=True) if length == 1 and name in _SPACE]
+    return replace(pattern, target=_beside_space(pattern.target, units, names))
+
+
+def _beside_space(groups: Sequence[Group], units: Sequence[str], names: Sequence[str]) -> tuple[Group, ...]:
+    """Return the groups with axes of space of length 1, which fit anywhere, beside other axes of space."""
+    moved = [list(group) for group in groups]
+    for unit in units:
+        home = next((group for group in moved if any(axis in _SPACE and axis != unit for axis in group)), None)
+        if home is None:
+            continue
+        next(group for group in moved if unit in group).remove(unit)
+        home.insert(sum(names.index(axis) < names.index(unit) for axis in home), unit)
+    return tuple(map(tuple, moved))
+
+
+def _with_lengths(pattern: Pattern, shape: Shape, names: Sequence[str]) -> Rearrangement:
+    """Return the pattern with the lengths that its groups leave open: of all axes in one but the last."""
+    lengths = dict(zip(names, shape, strict=True))
+    return Rearrangement(pattern, tuple((axis, lengths[axis]) for group in pattern.source for axis in group[:-1]))
+
+
+def _signatures(pair: Pair, seed: int) -> Sides[Tensor]:
+    """Return a hash of every output entry on a few probes, int64 of the outputs' shapes."""
+    hashes = []
+    outputs = []
+    for number in range(PROBES):
+        sample = pair.balanced(stream(seed, 700_001 + number))
+        with torch.no_grad():
+            outputs.append(pair.run(sample))
+    for side in (0, 1):
+        total = torch.zeros(outputs[0][side].shape, dtype=torch.int64)
+        for run in outputs:
+            step = float(run[0].abs().max()) / GRID or 1.0
+            total = total * _MULTIPLIER + (run[side] / step).round().long()
+        hashes.append(total)
+    return Sides(*hashes)
+
+
+def _is_proved(claim: Claim) -> bool:
+    """Tell whether both sides agree on integers, or in float64 where integers cannot probe them."""
+    pair = build_pair(claim)
+    evidence = integer_probes.probe(pair, claim.case.seed)
+    if evidence.status is not Agreement.NOT_APPLICABLE:
+        return evidence.status is Agreement.IDENTICAL and not evidence.findings
+    measured = stand_in.measure_drawn(pair, claim.case)
+    return measured.shapes.reference == measured.shapes.candidate and not measured.faults
