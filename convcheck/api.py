@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, wraps
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeGuard, cast
 
-from convcheck.errors import ConvcheckError, did_you_mean, shown
+from convcheck.errors import ConvcheckError, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape, parse_shapes
 from convcheck.layers.user_code import parse_user_code, untrusted
+from convcheck.results import Sides
 from convcheck.sizes.patterns import Shape, parse_order
 from convcheck.sizes.relayouts import parse_relayout
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from convcheck.calculator.answers import Ranges
-    from convcheck.config.case import CodeLoader, Tolerance, WeightFile
+    from convcheck.config.case import CodeLoader, WeightFile
     from convcheck.config.checks import DType
     from convcheck.config.replacement import Replacement
     from convcheck.proof.real_weights import ModuleTensors
@@ -48,7 +48,7 @@ def verify(
     seed: int = 0,
     tolerance: Mapping[str, float] | Literal["auto"] | None = None,
     strict: bool = False,
-    weights: Mapping[str, str] | None = None,
+    weights: Mapping[str, str] | Literal["own"] | None = None,
     candidate: LayerLike | None = None,
     map: Mapping[str, str] | None = None,
     map_by: Callable[[dict[str, torch.Tensor]], Mapping[str, torch.Tensor]] | None = None,
@@ -75,7 +75,8 @@ def verify(
         dtype: float64, float32, bfloat16 or float16, as torch spells them, or torch's own objects.
         tolerance: `{"atol": ..., "rtol": ...}` in place of the derived bound, which `auto` stands for.
         weights: for a layer that is no module, real weights in place of random ones, as in a config: a safetensors file
-            as `file`, and by the layer's names for parameters their keys in it.
+            as `file`, and by the layer's names for parameters their keys in it. For two modules `own`: the candidate's
+            weights are then held against the mapped ones of `layer`, once the mapping is proved.
         strict: whether a weak case, which could not tell a wrong rewrite, is not `ok`.
         candidate: a layer or a module of your own, in place of a rewrite. It runs on the weights of `layer`, mapped.
         map: by the candidate's name for a parameter, its source: `weight: o i kh kw -> o (i kh kw)`, or `bias`;
@@ -97,6 +98,7 @@ def verify(
     from convcheck.config.checks import check_device, check_dtype, check_seed, check_select
     from convcheck.config.input_specs import needless, parse_specs
     from convcheck.config.layout_checks import layout_problems
+    from convcheck.config.python_options import mapping_option, tolerance_option, weights_option
     from convcheck.config.replacement import replacement_problems
     from convcheck.proof.verification import verify as prove
     from convcheck.user_code.sides import code_loader
@@ -105,15 +107,16 @@ def verify(
         raise ConvcheckError(f"rewrite: {shown(rewrite)} is no name; write one, such as 'patchify-linear', or 'all'")
     load_code = code_loader(trust=trust, way=_WAY)
     source: ModuleTensors | WeightFile | None = None
+    keep = isinstance(weights, str) and weights == "own"
     if _is_module(layer):
-        if weights is not None:
+        if weights is not None and not keep:
             raise ConvcheckError("weights: a module brings its own; leave them out, or write the layer as text")
         parsed, source = _module_side(layer, own=candidate is not None)
     else:
         parsed = _read(layer, load_code)
-        if weights is not None:
-            source = _weight_file(weights, parsed)
-    patterns = _mapping("transplant", transplant, "{'weight': 'o i kh kw -> o (i kh kw)'}")
+        if weights is not None and not keep:
+            source = weights_option(cast("Mapping[str, str]", weights), parsed)
+    patterns = mapping_option("transplant", transplant, "{'weight': 'o i kh kw -> o (i kh kw)'}")
     own = _replacement(candidate, map, map_by, layout, load_code)
     has_code = parsed.IS_USER_CODE or (own is not None and own.layer.IS_USER_CODE)
     specs = parse_specs(input) if input is not None else ()
@@ -138,12 +141,13 @@ def verify(
         device=check_device(device),
         seed=check_seed(seed),
         weights=source,
-        tolerance=_tolerance(tolerance),
+        tolerance=tolerance_option(tolerance),
         strict=strict,
         candidate=own,
         input_specs=specs if has_code else (),
         select=which,
         train=train,
+        held=_held(parsed, source, own) if keep else None,
     )
     if case.candidate is not None and (rewrite != "all" or order is not None or transplant):
         raise ConvcheckError("rewrite, order and transplant belong to a rewrite; a candidate has map and layout")
@@ -167,10 +171,11 @@ def _replacement(
     load_code: CodeLoader,
 ) -> Replacement | None:
     from convcheck.config.parse_source import parse_source
+    from convcheck.config.python_options import mapping_option
     from convcheck.config.replacement import MapFunction, Replacement, parse_layout
     from convcheck.user_code.sides import layer_of_module
 
-    written = _mapping("map", map, "{'weight': 'weight: o i kh kw -> o (i kh kw)'}")
+    written = mapping_option("map", map, "{'weight': 'weight: o i kh kw -> o (i kh kw)'}")
     if candidate is None:
         if written or layout is not None or map_by is not None:
             raise ConvcheckError("map, map_by and layout are about a candidate, and there is none")
@@ -183,6 +188,17 @@ def _replacement(
         function = MapFunction(map_by, getattr(map_by, "__qualname__", type(map_by).__name__))
     side = layer_of_module(candidate) if _is_module(candidate) else _read(candidate, load_code)
     return Replacement(side, sources, parse_layout(layout) if layout is not None else None, function)
+
+
+def _held(
+    layer: Layer, source: ModuleTensors | WeightFile | None, own: Replacement | None
+) -> Sides[Mapping[str, torch.Tensor]]:
+    """Return the tensors that both sides hold. Raises ConvcheckError if one holds none, as a layer as text does."""
+    ours = layer.held_tensors() if source is None else getattr(source, "tensors", None)
+    theirs = None if own is None else own.layer.held_tensors()
+    if ours is None or theirs is None:
+        raise ConvcheckError("weights: 'own' compares what two modules hold; a layer as text holds nothing")
+    return Sides(ours, theirs)
 
 
 def _is_module(layer: object) -> TypeGuard[nn.Module]:
@@ -224,28 +240,6 @@ def _module_side(module: nn.Module, *, own: bool) -> tuple[Layer, ModuleTensors 
     return weights.layer, ModuleTensors(weights.tensors, notes, partial(departures, module, weights))
 
 
-def _mapping(option: str, given: object, example: str) -> Mapping[str, object]:
-    """Return an option that is a mapping by names, an empty one for None. Raises ConvcheckError if it is none."""
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise ConvcheckError(f"{option}: {shown(given)} is no mapping of names; write one, such as {example}")
-    return given
-
-
-def _weight_file(given: Mapping[str, str], layer: Layer) -> WeightFile:
-    from convcheck.config.weights import ENDING, weight_file, weight_problems
-
-    weights = _mapping("weights", given, "{'file': 'model.safetensors', 'weight': 'stem.weight'}")
-    file = str(weights.get("file"))
-    if file.endswith(ENDING) and not Path(file).exists():
-        raise ConvcheckError(f"weights.file: there is no {shown(file)}; convcheck.save_weights(module, ...) writes one")
-    problems = [f"{'.'.join(map(str, path))}: {text}" for path, text in weight_problems(weights, Path(), layer)]
-    if problems:
-        raise ConvcheckError("; ".join(problems))
-    return weight_file(weights, Path())
-
-
 def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:
     """Write the weights that a module computes with, by the layer's names for them, to a safetensors file.
 
@@ -261,19 +255,6 @@ def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:
     from convcheck.proof.real_weights import write_weights
 
     write_weights(module, path)
-
-
-def _tolerance(given: object) -> Tolerance | None:
-    from convcheck.config.case import Tolerance
-    from convcheck.config.checks import check_bound
-
-    if given is None or (isinstance(given, str) and given == "auto"):
-        return None
-    bounds = _mapping("tolerance", given, "{'atol': 1e-6, 'rtol': 0}; or 'auto' for the derived bound")
-    for name in bounds:
-        if name not in ("atol", "rtol"):
-            raise ConvcheckError(f"unknown tolerance {name!r}; {did_you_mean(name, ('atol', 'rtol'))}")
-    return Tolerance(*(check_bound(bounds.get(name, 0.0)) for name in ("atol", "rtol")))
 
 
 def _asserting(prove: Callable[P, Result]) -> Callable[P, Result]:

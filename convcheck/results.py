@@ -49,6 +49,8 @@ class Kind(StrEnum):
     """How outputs that differ do so, such as a shift or a wrong order of channels."""
     EXACT = "exact"
     GRADIENTS = "gradients"
+    HELD_WEIGHTS = "held-weights"
+    """Weights of the candidate's own that are not those of the reference, mapped."""
     ROUNDING = "rounding"
     PLATFORM = "platform"
     """A side that is farther from float64 than its roundings explain."""

@@ -12,6 +12,7 @@ from convcheck.errors import UsageError, shown
 
 if TYPE_CHECKING:
     from convcheck.config.case import Case, CodeLoader
+    from convcheck.config.replacement import MapFunction
 
 _OWN = "Your own candidate"
 
@@ -32,6 +33,17 @@ Map = Annotated[
         metavar="NAME=SOURCE",
         help="Where a parameter of the candidate comes from, as in '1.weight=weight: o i kh kw -> o (i kh kw)'; may be "
         "repeated. Default: the parameter of the same name.",
+        show_default=False,
+        rich_help_panel=_OWN,
+    ),
+]
+MapBy = Annotated[
+    str | None,
+    typer.Option(
+        "--map-by",
+        metavar="CODE",
+        help="A function of your own, path/to/file.py:function, that makes the candidate's state dict of the target's, "
+        "in place of --map. Needs --trust.",
         show_default=False,
         rich_help_panel=_OWN,
     ),
@@ -73,6 +85,58 @@ Train = Annotated[
 ]
 
 
+OwnWeights = Annotated[
+    bool,
+    typer.Option(
+        "--own-weights",
+        help="Hold the candidate's own weights against those of the target, mapped, once the map is proved.",
+        rich_help_panel=_OWN,
+    ),
+]
+
+
+def map_function(written: str | None, trust: bool) -> MapFunction | None:
+    """Return the function that makes the candidate's state dict.
+
+    Raises:
+        ConvcheckError: it is no code, is not trusted, or cannot be loaded.
+    """
+    if written is None:
+        return None
+    from convcheck.config.case import UNTRUSTED
+    from convcheck.config.replacement import MapFunction
+    from convcheck.layers.user_code import parse_user_code
+
+    code = parse_user_code(written)
+    if code is None:
+        raise UsageError(f"--map-by {shown(written)} is no code; write path/to/file.py:function")
+    if not trust:
+        UNTRUSTED(code)
+    from convcheck.user_code.load import load_function
+
+    return MapFunction(load_function(code), str(code))
+
+
+def with_own_weights(cases: Sequence[Case]) -> list[Case]:
+    """Return the cases with the tensors that both sides hold.
+
+    Raises:
+        UsageError: a side holds none.
+    """
+    from convcheck.results import Sides
+
+    compared = []
+    for case in cases:
+        if case.candidate is None:
+            raise UsageError("--own-weights compares two sides of your own; name the other one with --candidate")
+        held = [layer.held_tensors() for layer in (case.layer, case.candidate.layer)]
+        if held[0] is None or held[1] is None:
+            text = case.layer if held[0] is None else case.candidate.layer
+            raise UsageError(f"--own-weights: {text} is text, which holds no weights; write both sides as code")
+        compared.append(replace(case, held=Sides(held[0], held[1])))
+    return compared
+
+
 def with_choices(cases: Sequence[Case], select: str | None, train: bool) -> list[Case]:
     """Return the cases; those with code get what was asked for it.
 
@@ -96,7 +160,12 @@ def with_choices(cases: Sequence[Case], select: str | None, train: bool) -> list
 
 
 def with_candidate(
-    case: Case, candidate: str | None, maps: Sequence[str] | None, layout: str | None, load_code: CodeLoader
+    case: Case,
+    candidate: str | None,
+    maps: Sequence[str] | None,
+    map_by: MapFunction | None,
+    layout: str | None,
+    load_code: CodeLoader,
 ) -> Case:
     """Return the case of a layer with a candidate.
 
@@ -109,7 +178,7 @@ def with_candidate(
     from convcheck.config.replacement import Replacement, parse_layout, replacement_problems
 
     if candidate is None:
-        raise UsageError("--map and --layout are about a candidate; name it with --candidate")
+        raise UsageError("--map, --map-by and --layout are about a candidate; name it with --candidate")
     sources = {}
     for text in maps or ():
         name, sign, source = (part.strip() for part in text.partition("="))
@@ -117,7 +186,8 @@ def with_candidate(
             problem = "is a second one for this parameter" if sign else "has no '='"
             raise UsageError(f"--map {shown(text)} {problem}; write NAME=SOURCE once for every parameter")
         sources[name] = parse_source(source)
-    own = Replacement(parse_side(candidate, load_code), sources, parse_layout(layout) if layout is not None else None)
+    laid_out = parse_layout(layout) if layout is not None else None
+    own = Replacement(parse_side(candidate, load_code), sources, laid_out, map_by)
     problems = replacement_problems(case.layer, case.inputs, own)
     if faults := [f"{'.'.join(map(str, path))}: {text}" for path, text in problems]:
         raise UsageError("\n".join(faults))

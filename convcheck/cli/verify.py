@@ -21,7 +21,9 @@ def verify(
     rewrite: options.Rewrites = None,
     candidate: own_code.Candidate = None,
     map: own_code.Map = None,
+    map_by: own_code.MapBy = None,
     layout: own_code.Layout = None,
+    own_weights: own_code.OwnWeights = False,
     select: own_code.Select = None,
     train: own_code.Train = False,
     trust: own_code.Trust = False,
@@ -62,11 +64,15 @@ def verify(
     if has_code and candidate is None:
         raise UsageError("code is compared with a candidate of your own; name it with --candidate")
     read = targets.cases_of(parsed, input, load_code, has_code=has_code)
-    if candidate or map or layout:
+    if candidate or map or map_by or layout:
         if parsed.count != 1 or parsed.files or rewrite:
             raise UsageError("--candidate goes with one layer, the reference, and without -r")
-        read = [own_code.with_candidate(read[0], candidate, map, layout, load_code)]
+        read = [
+            own_code.with_candidate(read[0], candidate, map, own_code.map_function(map_by, trust), layout, load_code)
+        ]
     read = own_code.with_choices(read, select, train)
+    if own_weights:
+        read = own_code.with_own_weights(read)
     cases = [replace(case, **overrides) for case in read]
     files = report_files.parse_files(report or (), [case.config for case in cases])
     claims = targets.choose_claims(cases, rewrite, choose)

@@ -99,6 +99,9 @@ class Case:
     """Which output of a tuple or dict of outputs is compared, where a side is code."""
     train: bool = False
     """Whether sides that are code are compared in training mode."""
+    held: Sides[Mapping[str, Any]] | None = None
+    """The tensors that both sides hold, by name, where they are to be compared: the candidate's with the mapped ones
+    of the reference."""
     places: Mapping[tuple[str, ...], KeyPlace] = field(default_factory=dict)
     """Where the config has the keys that a result may point at, those of a transplant among them."""
 

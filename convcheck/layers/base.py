@@ -250,6 +250,10 @@ class Layer(ABC):
         rank = len(self.parameters()[name])
         return (("o",),) if rank == 1 else tuple((f"a{number}",) for number in range(rank))
 
+    def held_tensors(self) -> Mapping[str, Any] | None:
+        """Return the tensors that code of the user's own holds, by name; None for a layer as text, which holds none."""
+        return None
+
     def initial_values(self) -> Mapping[str, Init]:
         """Return how torch fills parameters when the layer is made, by name; those not known are left out."""
         return {}

@@ -38,7 +38,9 @@ def needed(claim: Claim) -> int:
         # The candidate's own shapes: a transplant that makes others is never run.
         own = claim.case.candidate
         transplanted = parameter_count(claim.usual_transplant().shapes() if own is None else own.layer.parameters())
-        merged = _dense(layer) if claim.transplant().merges() else 0
+        # A function of the user's is not run for an estimate.
+        by_function = own is not None and own.map_by is not None
+        merged = _dense(layer) if by_function or claim.transplant().merges() else 0
         if claim.rewrite.intermediates is not None:
             intermediates = max(columns, claim.rewrite.intermediates(layer, *shapes))
     sizes = {

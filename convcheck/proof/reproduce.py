@@ -49,6 +49,8 @@ def _candidate_options(case: Case) -> list[str]:
     if own is None:
         return []
     layout = [] if own.layout is None else ["--layout", str(own.layout)]
+    if own.map_by is not None:
+        return ["--candidate", str(own.layer), "--map-by", own.map_by.name, "--trust", *layout]
     maps = [word for name, source in own.map.items() for word in ("--map", f"{name}={source}")]
     return ["--candidate", str(own.layer), *maps, *layout]
 

@@ -16,6 +16,7 @@ from convcheck.proof.evidence import (
     bookkeeping,
     diagnosis,
     floating_point,
+    held_weights,
     integer_probes,
     location,
     output_layout,
@@ -43,6 +44,7 @@ EVIDENCE: tuple[Examine, ...] = (
     floating_point.examine,
     location.examine,
     bookkeeping.examine,
+    held_weights.examine,
 )
 """All other kinds of evidence in order; every kind gets the result of those before it."""
 

@@ -135,7 +135,9 @@ class _Walk:
         pairs = []
         for one in node.all_input_nodes:
             known = self.known(one)
-            pairs += [(item, _is_float(one.meta.get("val"))) for item in (known if isinstance(known, tuple) else [known])]
+            pairs += [
+                (item, _is_float(one.meta.get("val"))) for item in (known if isinstance(known, tuple) else [known])
+            ]
         return pairs
 
     def _whole(self, node: fx.Node, name: str, call: Call, floats: list[Known]) -> Known:
@@ -171,5 +173,3 @@ def _constants(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return tuple(_constants(item) for item in value)
     return constant(value) if isinstance(value, Tensor) else value
-
-

@@ -234,7 +234,14 @@ def _spell_copies_out(graph: fx.GraphModule) -> None:
 def _fill_empty(graph: fx.GraphModule) -> None:
     """Replace tensors that are made without values by zeros. A module that reads one does not give the same twice."""
     aten = torch.ops.aten
-    kinds = (aten.empty, aten.empty_like, aten.new_empty, aten.empty_strided, aten.new_empty_strided, aten.empty_permuted)
+    kinds = (
+        aten.empty,
+        aten.empty_like,
+        aten.new_empty,
+        aten.empty_strided,
+        aten.new_empty_strided,
+        aten.empty_permuted,
+    )
     for node in graph.graph.nodes:
         if getattr(node.target, "overloadpacket", None) in kinds:
             value = node.meta["val"]

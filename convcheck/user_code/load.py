@@ -48,6 +48,18 @@ def load(code: UserCode) -> nn.Module:
     return value
 
 
+def load_function(code: UserCode) -> Callable[..., Any]:
+    """Import the user's module, and return the function that `code` names. Raises ConvcheckError as `load` does."""
+    forget_changed()
+    importlib.invalidate_caches()
+    with settings_restored(), _failing(code), user_code_runs(code):
+        value = _attribute(_import_file(code) if code.is_file else _import_dotted(code), code)
+    if code.arguments is not None or not callable(value) or isinstance(value, type | nn.Module):
+        raise ConvcheckError(f"{code} is no function; write its name alone, as path/to/file.py:function")
+    function: Callable[..., Any] = value
+    return function
+
+
 def _seed(text: str) -> None:
     """Seed by a text: two sides that are drawn alike would look as if one had been given the weights of the other."""
     seed_all(zlib.crc32(text.encode()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -69,6 +69,9 @@ class UserModule(Layer):
                 statistics[f"{prefix}running_mean"] = Statistic(shape)
                 statistics[f"{prefix}running_var"] = Statistic(shape, norm.eps)
         return statistics
+
+    def held_tensors(self) -> Mapping[str, Tensor]:
+        return {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
 
     def constants(self) -> dict[str, Tensor]:
         """Return the buffers that are no statistics, by name, of any shape and dtype."""

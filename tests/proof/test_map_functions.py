@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from typer.testing import Result
 
 import convcheck
 from tests.proof.test_own_candidate import EQUAL, Pair
 
+Run = Callable[..., Result]
 State = dict[str, Tensor]
 PATCHES = EQUAL["a patch embedding is a Linear on patches"]
 CHAIN = Pair("Sequential(Conv2d(3, 4, 1), Conv2d(4, 5, 3))", "Conv2d(3, 5, 3)", [2, 3, 6, 7])
@@ -163,6 +168,54 @@ def test_a_function_that_cannot_be_used_is_an_error_with_its_cause(
     result = prove(PATCHES, function)
     assert result.verdict == "error"
     assert message in str(result.reason)
+
+
+CODE = """\
+def convert(state):
+    return {"1.weight": state["weight"].permute(0, 2, 3, 1).flatten(1), "1.bias": state["bias"]}
+
+def misspelt(state):
+    return {"1.weight": state["wieght"]}
+
+number = 3
+"""
+
+
+def test_a_function_on_the_command_line(convcheck: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("convert.py").write_text(CODE)
+    words = ["verify", PATCHES.reference, "--candidate", PATCHES.candidate, "-i", "2,3,8,12"]
+    words += ["--layout", str(PATCHES.layout), "--map-by"]
+    printed = convcheck(*words, "convert.py:convert", "--trust", "-f", "json")
+    (found,) = json.loads(printed.stdout)["results"]
+    assert (printed.exit_code, found["verdict"]) == (1, "different")
+    assert found["map"] == {"1.weight": "weight: o i kh kw -> o (kh kw i)", "1.bias": "bias: o -> o"}
+    assert found["suggestions"] == {"1.weight": "weight: o i kh kw -> o (i kh kw)", "1.bias": "bias: o -> o"}
+    program, *again = shlex.split(found["reproduce"])
+    assert (program, convcheck(*again).exit_code) == ("convcheck", 1)
+    raised = convcheck(*words, "convert.py:misspelt", "--trust")
+    assert (raised.exit_code, "convert.py:5: KeyError: 'wieght'" in raised.stdout) == (1, True)
+    for name, message in {
+        "convert.py:number": "is no function",
+        "convert.py:convert()": "is no function",
+        "convert.py:konvert": "konvert is not there",
+        "convert": "is no code; write path/to/file.py:function",
+    }.items():
+        refused = convcheck(*words, name, "--trust")
+        assert (refused.exit_code, message in refused.stderr) == (2, True)
+    both = convcheck(*words, "convert.py:convert", "--trust", "--map", "1.bias=bias")
+    assert (both.exit_code, "makes all parameters" in both.stderr) == (2, True)
+
+
+def test_without_trust_a_function_is_not_imported(
+    convcheck: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("convert.py").write_text(f"{CODE}\nopen('imported', 'w').close()\n")
+    words = ["verify", PATCHES.reference, "--candidate", PATCHES.candidate, "--map-by", "convert.py:convert"]
+    refused = convcheck(*words)
+    assert (refused.exit_code, "is run only by verify with --trust" in refused.stderr) == (2, True)
+    assert not Path("imported").exists()
 
 
 def test_a_name_or_shape_that_the_candidate_has_not_is_named() -> None:

@@ -270,6 +270,19 @@ def test_what_an_import_changes_is_as_before_and_prints_go_to_standard_error(
     assert state() == before
 
 
+def test_what_a_forward_prints_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    write(
+        "loud.py",
+        "from torch import nn\nclass Net(nn.Identity):\n    def forward(self, x):\n        print('here')\n",
+    )
+    code = parse_user_code("loud.py:Net")
+    assert code is not None
+    net = load(code)
+    with user_code_runs(code):
+        net(torch.ones(2))
+    assert capsys.readouterr() == ("", "here\n")
+
+
 def test_weights_are_the_same_in_every_run_and_others_for_other_code() -> None:
     write("net.py", NET)
     write("copy.py", NET)

@@ -41,4 +41,3 @@ OPERATORS = {
     "convolution_backward": Operator(_backward),
     **dict.fromkeys("addmm addbmm baddbmm addmv addr sspaddmm".split(), _SCALED),
 }
-

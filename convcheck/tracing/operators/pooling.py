@@ -69,7 +69,9 @@ def _interpolated(dims: int, call: Call) -> Known:
         bits += binary_digits(weights) or 0
     known = first_moved(call)
     result = multiplied(known, Known(bits=bits))
-    return result if result.bits is not None else inexact(result, "interpolates with weights that are no short fractions")
+    return (
+        result if result.bits is not None else inexact(result, "interpolates with weights that are no short fractions")
+    )
 
 
 def _input(call: Call) -> str:
