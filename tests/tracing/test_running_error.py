@@ -90,7 +90,8 @@ SMOOTH = (
 
 
 def functions(x: Tensor) -> Tensor:
-    """Put all smooth functions side by side, and powers, roots and exponentials."""
+    """Put all smooth functions side by side, and powers, roots and exponentials, of numbers with errors."""
+    x = 0.7 * x
     positive = x.abs() + 0.1
     others = (torch.exp(x), torch.log(positive), positive.sqrt(), positive.rsqrt(), x**2, x**3, 1 / positive, x.sin())
     return torch.stack([*(module(x) for module in SMOOTH), *others])
@@ -123,6 +124,20 @@ def masked(x: Tensor) -> Tensor:
     return torch.cat([(3 * y).masked_fill(ahead, -math.inf).softmax(-1), (3 * y).log_softmax(1)])
 
 
+SHIFT = 8.0
+"""A mean so much larger than the deviation cancels four bits and more."""
+
+
+def trained_at(mean: float) -> nn.BatchNorm2d:
+    """Return a batch norm whose input had this mean, and a small variance."""
+    norm = nn.BatchNorm2d(4)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean.fill_(mean)
+    norm.running_var.fill_(0.01)
+    return norm
+
+
 MODULES: dict[str, tuple[nn.Module, Callable[[], tuple[Tensor, ...]]]] = {
     "convolutions": (nn.Sequential(nn.Conv2d(4, 8, 3), nn.Conv2d(8, 8, 3, groups=8)), lambda: (image(),)),
     "a transposed convolution": (nn.ConvTranspose2d(4, 3, 3, 2), lambda: (image(),)),
@@ -134,15 +149,12 @@ MODULES: dict[str, tuple[nn.Module, Callable[[], tuple[Tensor, ...]]]] = {
     "reductions": (Function(reductions), lambda: (image(),)),
     "movement": (Function(movement), lambda: (image(),)),
     "choices": (Function(masked), lambda: (image(),)),
-    "folded windows": (
-        nn.Sequential(nn.Conv2d(4, 4, 1), nn.Unfold(2), nn.Fold((6, 6), 2)),
-        lambda: (image(),),
-    ),
-    "interpolation": (nn.Upsample(scale_factor=2, mode="bilinear"), lambda: (image(),)),
+    "folded windows": (nn.Fold((6, 6), 3), lambda: (torch.randn(2, 18, 16),)),
+    "interpolation": (nn.Upsample((17, 23), mode="bilinear"), lambda: (image(),)),
     "layer norm": (nn.LayerNorm(6), lambda: (image(),)),
     "group norm": (nn.GroupNorm(2, 4), lambda: (image().to(memory_format=torch.channels_last),)),
     "instance norm": (nn.InstanceNorm2d(4), lambda: (image(),)),
-    "batch norm": (nn.BatchNorm2d(4), lambda: (image(),)),
+    "batch norm": (trained_at(SHIFT), lambda: (image(),)),
     "rms norm": (nn.RMSNorm(6), lambda: (image(),)),
     "embedding": (nn.Sequential(nn.Embedding(5, 8), nn.Linear(8, 4)), lambda: (torch.tensor([[1, 2], [4, 0]]),)),
     "ConvNeXt": (ConvNeXtBlock(16), lambda: (image(16, 8),)),
@@ -151,9 +163,6 @@ MODULES: dict[str, tuple[nn.Module, Callable[[], tuple[Tensor, ...]]]] = {
     "squeeze and excite": (SqueezeExcite(16), lambda: (image(16),)),
     "patches": (nn.Sequential(nn.Conv2d(3, 8, 4, stride=4), nn.Flatten(2), nn.LayerNorm(4)), lambda: (image(3, 8),)),
 }
-
-SHIFT = 8.0
-"""A mean so much larger than the deviation cancels four bits and more."""
 
 NUMBERS: dict[str, Callable[[Tensor], Tensor]] = {
     "normal": lambda x: x,

@@ -126,10 +126,10 @@ def square_root(call: Call, x: Computed) -> Computed:
 
 
 def inverse_root(call: Call, x: Computed) -> Computed:
-    """`e / (sqrt(v - e) + sqrt(v)) / sqrt(v - e) / sqrt(v)`."""
+    """`e / (sqrt(v - e) + sqrt(v)) / sqrt(v - e) / sqrt(v)`; the CPU may store the root before it divides by it."""
     root, least = x.value.sqrt(), (x.value - x.error).clamp(min=0).sqrt()
     grown = torch.where(x.error == 0, 0.0, x.error / (root + least) / (root * least))
-    return _of(call, 1 / root, grown)
+    return _of(call, 1 / root, grown, None, call.unit.output * (1 / root + grown))
 
 
 def power(call: Call, x: Computed, exponent: Any) -> Any:
