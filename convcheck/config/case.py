@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from convcheck.config.checks import DType
 from convcheck.config.input_specs import InputSpec
-from convcheck.config.replacement import Replacement
+from convcheck.config.replacement import MapFunction, Replacement
 from convcheck.layers import Layer, parse_layer
 from convcheck.layers.user_code import UserCode, parse_user_code, untrusted
 from convcheck.results import Sides, Verdict
@@ -128,7 +128,9 @@ def parse_side(value: object, load_code: CodeLoader, folder: Path = Path()) -> L
     return parse_layer(value) if code is None else load_code(code.within(folder))
 
 
-UNTRUSTED: CodeLoader = untrusted("by verify with --trust on the command line; a config cannot give it to itself")
+_TRUST = "by verify with --trust on the command line; a config cannot give it to itself"
+UNTRUSTED: CodeLoader = untrusted(_TRUST)
+UNTRUSTED_MAP: Callable[[UserCode], MapFunction] = untrusted(_TRUST)
 
 
 @dataclass(frozen=True)
@@ -140,5 +142,7 @@ class Vocabulary:
     """The axes of a patch, as a template, for those whose patches may be laid out in any order."""
     load_code: CodeLoader = UNTRUSTED
     """What makes a layer of the user's own code. It is handed in where that is trusted, and refuses all of it here."""
+    load_map: Callable[[UserCode], MapFunction] = UNTRUSTED_MAP
+    """What loads a function that is a map, likewise."""
     folder: Path = Path()
     """Where the paths of a config start."""
