@@ -96,7 +96,7 @@ def test_a_result_from_python_is_repeated_in_python() -> None:
         ),
         ({"rewrite": None}, "rewrite: None is no name"),
         ({"rewrite": 5}, "rewrite: 5 is no name"),
-        ({"map": {"weight": "weight"}}, "map and layout are about a candidate, and there is none"),
+        ({"map": {"weight": "weight"}}, "map, map_by and layout are about a candidate, and there is none"),
         ({"map": "weight", "candidate": CONV}, "map: 'weight' is no mapping of names; write one, such as {'weight':"),
         ({"map": {5: "weight"}, "candidate": CONV}, "map: {5: 'weight'} is no mapping of names"),
         ({"map": {"weight": 5}, "candidate": CONV}, "5 is no text; write 'weight: o i kh kw"),
