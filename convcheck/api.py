@@ -101,7 +101,7 @@ def verify(
     from convcheck.config.python_options import mapping_option, tolerance_option, weights_option
     from convcheck.config.replacement import replacement_problems
     from convcheck.proof.verification import verify as prove
-    from convcheck.user_code.sides import code_loader
+    from convcheck.sides.user_sides import code_loader
 
     if not isinstance(rewrite, str):
         raise ConvcheckError(f"rewrite: {shown(rewrite)} is no name; write one, such as 'patchify-linear', or 'all'")
@@ -173,7 +173,7 @@ def _replacement(
     from convcheck.config.parse_source import parse_source
     from convcheck.config.python_options import mapping_option
     from convcheck.config.replacement import MapFunction, Replacement, parse_layout
-    from convcheck.user_code.sides import layer_of_module
+    from convcheck.sides.user_sides import layer_of_module
 
     written = mapping_option("map", map, "{'weight': 'weight: o i kh kw -> o (i kh kw)'}")
     if candidate is None:
@@ -224,7 +224,7 @@ def _module_side(module: nn.Module, *, own: bool) -> tuple[Layer, ModuleTensors 
     from convcheck.proof.real_weights import SAVED, ModuleTensors
     from convcheck.sides.module_probe import departures
     from convcheck.sides.read_weights import read_weights
-    from convcheck.user_code.sides import layer_of_module
+    from convcheck.sides.user_sides import layer_of_module
 
     try:
         weights = read_weights(module)

@@ -116,7 +116,7 @@ class ConfigFile(pytest.File):
         from convcheck.config.load import load
         from convcheck.errors import ConvcheckError
         from convcheck.report.format_values import escape_controls
-        from convcheck.user_code.sides import code_loader
+        from convcheck.sides.user_sides import code_loader
 
         here = self.config.invocation_params.dir
         # Commands are to be copied from where pytest was started.

@@ -103,15 +103,18 @@ def map_function(written: str | None, trust: bool) -> MapFunction | None:
     """
     if written is None:
         return None
-    from convcheck.config.case import UNTRUSTED
-    from convcheck.config.replacement import MapFunction
+    from convcheck.config.case import UNTRUSTED_MAP
     from convcheck.layers.user_code import parse_user_code
 
     code = parse_user_code(written)
     if code is None:
         raise UsageError(f"--map-by {shown(written)} is no code; write path/to/file.py:function")
-    if not trust:
-        UNTRUSTED(code)
+    return load_map(code) if trust else UNTRUSTED_MAP(code)
+
+
+def load_map(code: UserCode) -> MapFunction:
+    """Return a function of trusted code as a map. Raises ConvcheckError if it cannot be loaded."""
+    from convcheck.config.replacement import MapFunction
     from convcheck.user_code.load import load_function
 
     return MapFunction(load_function(code), str(code))

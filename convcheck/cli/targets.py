@@ -163,9 +163,15 @@ def _configs_of(folder: Path, word: str) -> list[Path]:
 def read_cases(files: Sequence[tuple[Path, str]], load_code: CodeLoader | None = None) -> list[Case]:
     """Read all files, and report the faults of all of them together; code in them is refused without `load_code`."""
     from convcheck.catalogue.catalogue import vocabulary
+    from convcheck.cli.own_code import load_map
+    from convcheck.config.case import UNTRUSTED
     from convcheck.config.load import load
 
-    words = vocabulary() if load_code is None else replace(vocabulary(), load_code=load_code)
+    words = vocabulary()
+    if load_code is not None:
+        words = replace(words, load_code=load_code)
+        if load_code is not UNTRUSTED:
+            words = replace(words, load_map=load_map)
     cases: list[Case] = []
     faults: list[Fault] = []
     for path, name in files:

@@ -52,7 +52,7 @@ def verify(
     from convcheck.cli.printer import make_printer
     from convcheck.proof.devices import check_devices
     from convcheck.proof.memory import check_possible
-    from convcheck.user_code.sides import code_loader
+    from convcheck.sides.user_sides import code_loader
 
     options_given: dict[str, Any] = {"dtype": dtype, "device": device, "seed": seed, "strict": strict or None}
     overrides = {field: value for field, value in options_given.items() if value is not None}

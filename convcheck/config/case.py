@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from convcheck.config.checks import DType
 from convcheck.config.input_specs import InputSpec
-from convcheck.config.replacement import Replacement
+from convcheck.config.replacement import MapFunction, Replacement
 from convcheck.layers import Layer, parse_layer
 from convcheck.layers.user_code import WAY_OF_TRUST, UserCode, parse_user_code, untrusted
 from convcheck.results import Sides, Verdict
@@ -129,6 +129,7 @@ def parse_side(value: object, load_code: CodeLoader, folder: Path = Path()) -> L
 
 
 UNTRUSTED: CodeLoader = untrusted(WAY_OF_TRUST)
+UNTRUSTED_MAP: Callable[[UserCode], MapFunction] = untrusted(WAY_OF_TRUST)
 
 
 @dataclass(frozen=True)
@@ -140,5 +141,7 @@ class Vocabulary:
     """The axes of a patch, as a template, for those whose patches may be laid out in any order."""
     load_code: CodeLoader = UNTRUSTED
     """What makes a layer of the user's own code. It is handed in where that is trusted, and refuses all of it here."""
+    load_map: Callable[[UserCode], MapFunction] = UNTRUSTED_MAP
+    """What loads a function that is a map, likewise."""
     folder: Path = Path()
     """Where the paths of a config start."""

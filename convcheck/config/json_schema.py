@@ -12,6 +12,7 @@ from typing import Any
 from convcheck.config.case import Vocabulary
 from convcheck.config.input_specs import KINDS
 from convcheck.config.model import DEFINITION, REFERENCE, CaseModel
+from convcheck.config.own_values import OWN
 from convcheck.config.schema_layers import LAYER
 from convcheck.sizes.limits import MAX_AXES, MAX_INT64
 
@@ -60,7 +61,7 @@ def schema(vocabulary: Vocabulary) -> Schema:
     definitions = {name: _opened(definition) for name, definition in definitions.items()}
     keys: Schema = _opened(made)["properties"]
     reference = {**keys["layer"], "description": "The layer, as it may be called beside a candidate."}
-    keys = {**keys, REFERENCE: reference}
+    keys = {**keys, REFERENCE: reference, "map": _or_text(keys["map"], {"type": "string", "pattern": r":\s*[A-Za-z_]"})}
     case = {**_MAPPING, "description": "One case: a layer, and what is claimed about it."}
     definitions["case"] = {**case, "properties": {**keys, "matrix": _matrix(keys)}}
     definitions["defaults"] = {**_MAPPING, "description": _DEFAULTS, "properties": keys}
@@ -89,7 +90,9 @@ def schema(vocabulary: Vocabulary) -> Schema:
                 ["layer"],
                 {"anyOf": [_needs(*path) for key in ("layer", REFERENCE) for path in ((key,), ("matrix", key))]},
             ),
-            _unless_a_default(["weights", "file"], {"properties": {"weights": {"required": ["file"]}}}),
+            _unless_a_default(
+                ["weights", "file"], {"properties": {"weights": {"anyOf": [{"const": OWN}, {"required": ["file"]}]}}}
+            ),
         ],
         "$defs": definitions,
     }
@@ -98,7 +101,7 @@ def schema(vocabulary: Vocabulary) -> Schema:
 _SHOWN = ("description", "default", "examples")
 _MAPPING: Schema = {"type": "object", "additionalProperties": False}
 _DEFAULTS = "Keys of a case that are merged under every case."
-_WEIGHTS: Schema = {
+_WEIGHTS_FILE: Schema = {
     "type": "object",
     "properties": {
         "file": {
@@ -110,6 +113,13 @@ _WEIGHTS: Schema = {
     },
     "additionalProperties": {"type": "string"},
 }
+_WEIGHTS: Schema = {"anyOf": [_WEIGHTS_FILE, {"const": OWN}]}
+
+
+def _or_text(key: Schema, text: Schema) -> Schema:
+    """Return the schema of a key that may be a text, too; what editors show stays outside."""
+    shown = {name: entry for name, entry in key.items() if name in _SHOWN}
+    return {**shown, "anyOf": [{name: entry for name, entry in key.items() if name not in _SHOWN}, text]}
 
 
 def _several(item: Schema) -> Schema:

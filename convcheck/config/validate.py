@@ -14,6 +14,7 @@ from convcheck.config.input_specs import needless
 from convcheck.config.layout_checks import layout_problems
 from convcheck.config.model import REFERENCE, CaseModel, ToleranceModel
 from convcheck.config.nodes import Problem
+from convcheck.config.own_values import take_own_values, without_own_values
 from convcheck.config.replacement import Replacement, replacement_problems
 from convcheck.config.sentences import sentences
 from convcheck.config.weights import weight_file, weight_problems
@@ -27,8 +28,7 @@ def default_problems(defaults: Mapping[str, object], vocabulary: Vocabulary) -> 
     """Yield what is wrong with defaults by themselves, since every case may have a value of its own in their place."""
     plain = {key: entry for key, entry in defaults.items() if not any(variables(entry))}
     reference = REFERENCE in plain and "layer" not in plain
-    if reference:
-        plain = _renamed(plain)
+    plain = without_own_values(_renamed(plain) if reference else plain)
     try:
         CaseModel.model_validate(plain, context=vocabulary)
     except ValidationError as error:
@@ -62,12 +62,13 @@ def _as_reference(problems: Iterable[Problem]) -> list[Problem]:
 def _validate(
     value: Mapping[str, object], unknown: Collection[str], vocabulary: Vocabulary, folder: FilePath
 ) -> tuple[Case | None, list[Problem]]:
-    problems: list[Problem] = []
+    keys = value.keys()
+    value, own, problems = take_own_values(value, vocabulary, folder)
     unjudged = set(unknown)
     try:
         model = CaseModel.model_validate(value, context=vocabulary)
     except ValidationError as error:
-        problems = [problem for problem in sentences(error) if problem[0] or "layer" not in unknown]
+        problems += [problem for problem in sentences(error) if problem[0] or "layer" not in unknown]
         unjudged |= {str(path[0]) for path, _ in problems if path}
         # The values without fault are still checked against one another, so that no fault hides another.
         value = {key: entry for key, entry in value.items() if key not in unjudged}
@@ -83,7 +84,9 @@ def _validate(
     case = _case(model, of_code=is_code(value["layer"]) or is_code(value.get("candidate")))
     if model.weights is not None:
         problems += weight_problems(model.weights, folder, case.layer)
-    problems += _misplaced(model, value)
+    problems += own.problems(case)
+    case = own.applied(case)
+    problems += _misplaced(model, keys)
     problems += _about_code(model, value, unjudged)
     if "rewrite" in unjudged:
         unjudged |= {"order", "transplant"}
@@ -93,7 +96,7 @@ def _validate(
     return (case if model.weights is None else replace(case, weights=weight_file(model.weights, folder))), []
 
 
-def _misplaced(model: CaseModel, value: Mapping[str, object]) -> Iterator[Problem]:
+def _misplaced(model: CaseModel, value: Collection[str]) -> Iterator[Problem]:
     """Yield the keys that belong to a rewrite and stand beside a candidate, or the other way round."""
     if model.candidate is not None:
         for key in ("rewrite", "order", "transplant"):

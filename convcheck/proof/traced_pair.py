@@ -21,6 +21,7 @@ from convcheck.proof.black_box import scatter
 from convcheck.proof.evidence.probes import can_tell
 from convcheck.proof.graphs import Graphs
 from convcheck.proof.pair import Pair, drawn_in
+from convcheck.proof.user_side import UserSide
 from convcheck.results import Sides
 from convcheck.rewriting.user_candidate import lay_out
 from convcheck.rounding.precision import arithmetic
@@ -33,7 +34,6 @@ from convcheck.tracing.running_error import NoErrorRule
 from convcheck.tracing.trace import CannotTrace, ForwardRaises, Trace, trace
 from convcheck.user_code.imports import user_code_runs
 from convcheck.user_code.user_module import WHOLE, UserModule, draw_inputs
-from convcheck.user_code.user_side import UserSide
 
 
 def build_traced_pair(claim: Claim, own: Replacement) -> Pair:

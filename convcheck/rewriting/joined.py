@@ -122,9 +122,20 @@ class Joined(ParameterMove):
         return originals
 
     def __str__(self) -> str:
-        joined = "; ".join(_written(part) for part in self.parts)
+        joined = "; ".join(map(write_source, self.parts))
         return f"[{joined}]" + (f": {self.whole}" if self.whole.steps else "")
 
 
-def _written(part: ParameterMove) -> str:
-    return f"{part.source}: {part}" if isinstance(part, Move) and part.steps else " ".join(part.sources) or str(part)
+def write_source(move: ParameterMove) -> str:
+    """Write a move as the source in a map."""
+    if not isinstance(move, Move):
+        return str(move)
+    return f"{move.source}: {move}" if move.steps else move.source
+
+
+def source_shapes(move: ParameterMove) -> dict[str, Shape]:
+    """Return the shapes of the tensors that a move takes, as far as it only moves them."""
+    if isinstance(move, Move):
+        return {move.source: move.shape}
+    parts = move.parts if isinstance(move, Joined) else ()
+    return {name: shape for part in parts for name, shape in source_shapes(part).items()}

@@ -14,7 +14,7 @@ from torch import Tensor
 from typer.testing import Result
 
 import convcheck
-from tests.proof.test_own_candidate import EQUAL, Pair
+from tests.proof.test_own_candidate import CONFIG, EQUAL, Pair
 
 Run = Callable[..., Result]
 State = dict[str, Tensor]
@@ -224,3 +224,34 @@ def test_a_name_or_shape_that_the_candidate_has_not_is_named() -> None:
     other = prove(PATCHES, lambda state: {**flattened(state), "1.weight": state["weight"].flatten(0, 2)})
     assert other.verdict == "different"
     assert "makes 1.weight [96, 4], and the candidate's is [8, 48]" in str(other.reasons)
+
+
+def test_a_function_in_a_config(convcheck: Run, tmp_path: Path) -> None:
+    (tmp_path / "convert.py").write_text(CODE)
+    file = tmp_path / "config.yaml"
+    lines = CONFIG.splitlines()
+    start = lines.index("    map:")
+    file.write_text("\n".join([*lines[:start], "    map: convert.py:convert", *lines[start + 3 :]]))
+    untrusted = convcheck("verify", file)
+    assert (untrusted.exit_code, "config.yaml:6:5: cases[0].map: " in untrusted.stderr) == (2, True)
+    assert "is run only by verify with --trust" in untrusted.stderr
+    trusted = convcheck("verify", file, "--trust")
+    assert (trusted.exit_code, "weight was laid out as 'o i kh kw -> o (kh kw i)'" in trusted.stdout) == (1, True)
+    for written, message in {
+        "convert.py:konvert": "konvert is not there",
+        "convert": "is no code; write path/to/file.py:function, or a mapping by parameters",
+    }.items():
+        file.write_text("\n".join([*lines[:start], f"    map: {written}", *lines[start + 3 :]]))
+        refused = convcheck("verify", file, "--trust")
+        assert (refused.exit_code, message in refused.stderr) == (2, True)
+        assert refused.stderr.count("config.yaml:") == 1
+
+
+def test_own_weights_in_a_config_of_text_are_refused(convcheck: Run, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(CONFIG + "    weights: own\n")
+    refused = convcheck("verify", file)
+    assert (refused.exit_code, "cases[0].weights: " in refused.stderr) == (2, True)
+    assert "is text, which holds no weights of its own" in refused.stderr
+    file.write_text("cases: [{layer: 'Conv2d(3, 4, 2)', weights: own}]")
+    assert "with those of a candidate, and there is none" in convcheck("verify", file).stderr

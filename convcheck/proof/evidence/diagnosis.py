@@ -6,7 +6,7 @@ Signatures suggest a layout; integer probes prove it before it is reported.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -22,6 +22,7 @@ from convcheck.proof.evidence.signatures import agrees, signatures
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Finding, Kind
 from convcheck.rewriting.arrangements import arrange
+from convcheck.rewriting.joined import Joined, source_shapes, write_source
 from convcheck.rewriting.parameter_move import ParameterMove
 from convcheck.rewriting.steps import EinopsStep
 from convcheck.rewriting.transplant import Move, Transplant
@@ -32,7 +33,10 @@ from convcheck.sizes.relayouts import Lengths
 
 @dataclass(frozen=True)
 class Correction:
-    """The layout that was claimed for a parameter of the reference, and the one that matches."""
+    """The layout that was claimed for a parameter of the reference, and the one that matches.
+
+    Where a parameter of the candidate was made of the wrong ones, these are sources, and `source` is empty.
+    """
 
     source: str
     claimed: str
@@ -42,7 +46,13 @@ class Correction:
     """The candidate's parameter that is made of it."""
 
     def __str__(self) -> str:
-        return f"{self.source} was laid out as '{self.claimed}', and '{self.matching}' matches {self.how}"
+        what = f"{self.source} was laid out as" if self.source else f"{self.target} was made of"
+        return f"{what} '{self.claimed}', and '{self.matching}' matches {self.how}"
+
+    @property
+    def matching_source(self) -> str:
+        """The source that matches, as a map gives it."""
+        return f"{self.source}: {self.matching}" if self.source else self.matching
 
 
 def examine(context: Context) -> Evidence:
@@ -66,7 +76,7 @@ def examine(context: Context) -> Evidence:
         else:
             given = result.map or {} if case.candidate.map_by is not None else case.candidate.map
             claimed = {target: str(source) for target, source in given.items()}
-            matching = {correction.target: f"{correction.source}: {correction.matching}" for correction in corrected}
+            matching = {correction.target: correction.matching_source for correction in corrected}
         details = {"suggestion": corrected[0].matching, "suggestions": {**claimed, **matching}}
         return Evidence(Agreement.DIFFERENT, findings, details=details)
     # A reader with a correction needs no differences.
@@ -99,9 +109,9 @@ def corrections(pair: Pair, usual: Transplant, case: Case) -> tuple[Correction, 
     try:
         for candidate in _candidates(pair, usual, case.seed):
             changed = [
-                Correction(before.source, before.layout, after.layout, how, before.target)
+                _correction(before, after, how)
                 for before, after in zip(pair.mapping.moves, candidate.moves, strict=True)
-                if isinstance(before, Move) and isinstance(after, Move) and not moves_alike(before, after)
+                if isinstance(before, Move | Joined) and not moves_alike(before, after)
             ]
             if changed and _is_proved(replace(pair, mapping=candidate), case):
                 # The parts of a parameter are laid out alike.
@@ -119,17 +129,44 @@ def _candidates(pair: Pair, usual: Transplant, seed: int) -> Iterator[Transplant
         usual_moves = {move.target: move for move in usual.moves}
         moves: list[ParameterMove] = []
         for move in pair.mapping.moves:
-            if not isinstance(move, Move):
+            theirs = hashes.candidate.get(move.target)
+            if theirs is None:
                 moves.append(move)
-                continue
-            ours, theirs = hashes.reference.get(move.source), hashes.candidate.get(move.target)
-            if ours is not None and theirs is not None:
-                moves.append(_matching_move(pair.reference, move, usual_moves.get(move.target), ours, theirs) or move)
             else:
-                moves.append(move)
+                moves.append(_matching(pair.reference, move, usual_moves.get(move.target), hashes.reference, theirs))
         yield Transplant(tuple(moves))
     if len(usual.moves) == len(pair.mapping.moves):
         yield usual
+
+
+def _matching(
+    side: Side, move: ParameterMove, usual: ParameterMove | None, hashes: Mapping[str, Tensor], theirs: Tensor
+) -> ParameterMove:
+    """Return the move that takes parameters to their places; the one that was claimed if none is found.
+
+    `hashes` are signatures of the reference's parameters, and `theirs` those of the candidate's.
+    """
+    if isinstance(move, Joined) and not move.whole.steps and move.result() == tuple(theirs.shape):
+        places = torch.split(theirs, [part.result()[0] for part in move.parts])
+        parts = (_matching(side, part, None, hashes, place) for part, place in zip(move.parts, places, strict=True))
+        return replace(move, parts=tuple(parts))
+    if not isinstance(move, Move) or move.source not in hashes:
+        return move
+    if found := _matching_move(side, move, usual, hashes[move.source], theirs):
+        return found
+    for name, ours in hashes.items():
+        # Another parameter may belong there.
+        if name != move.source and ours.numel() == theirs.numel():
+            other = Move(name, move.target, tuple(ours.shape), ())
+            if found := _matching_move(side, other, None, ours, theirs):
+                return found
+    return move
+
+
+def _correction(before: ParameterMove, after: ParameterMove, how: str) -> Correction:
+    if isinstance(before, Move) and isinstance(after, Move) and before.source == after.source:
+        return Correction(before.source, before.layout, after.layout, how, before.target)
+    return Correction("", write_source(before), write_source(after), how, before.target)
 
 
 def _matching_move(side: Side, claimed: Move, usual: ParameterMove | None, ours: Tensor, theirs: Tensor) -> Move | None:
@@ -161,12 +198,17 @@ def _spellings(side: Side, claimed: Move, usual: ParameterMove | None) -> Iterat
     yield tuple((f"a{number}",) for number in range(len(claimed.shape))), ()
 
 
-def moves_alike(first: Move, second: Move) -> bool:
-    """Tell whether two moves of a parameter take every entry to the same places, however they are written."""
-    if first.result() != second.result():
+def moves_alike(first: ParameterMove, second: ParameterMove) -> bool:
+    """Tell whether two moves of parameters take every entry to the same places, however they are written."""
+    if first is second:
+        return True
+    if first.result() != second.result() or set(first.sources) != set(second.sources):
         return False
     # Entries are numbered from 1, so that none is taken for a zero that a move adds.
-    numbered = {first.source: torch.arange(1.0, math.prod(first.shape) + 1, dtype=torch.float64).reshape(first.shape)}
+    numbered, start = {}, 1.0
+    for name, shape in sorted({**source_shapes(first), **source_shapes(second)}.items()):
+        numbered[name] = torch.arange(start, start + math.prod(shape), dtype=torch.float64).reshape(shape)
+        start += math.prod(shape)
     return torch.equal(first.forward(numbered), second.forward(numbered))
 
 
