@@ -54,7 +54,15 @@ class Rearrangement(NamedTuple):
         """Return the lengths that are known of axes: those written, and those of groups that stay as they were."""
         groups = zip(self.pattern.source, before.groups, strict=False)
         same = {name: before.sizes[name] for here, there in groups if here == there for name in here}
-        return {**axis_sizes, **same, **dict(self.lengths)}
+        written = {**same, **dict(self.lengths)}
+        # An axis whose length follows from those that are written need not be the layer's axis of that name.
+        follows = {
+            name
+            for group in self.pattern.source
+            for name in group
+            if len(group) > 1 and name not in written and all(other in written for other in group if other != name)
+        }
+        return {**{name: size for name, size in axis_sizes.items() if name not in follows}, **written}
 
     def ungrouped(self, axis_sizes: Mapping[str, int]) -> Rearrangement:
         """Leave groups out where there is just one."""
@@ -131,7 +139,9 @@ class Relayout(NamedTuple):
         return " | ".join(map(str, self.parts))
 
     def ungrouped(self, axis_sizes: Mapping[str, int]) -> Relayout:
-        """Leave groups out of all patterns where there is just one."""
+        """Leave groups out of all patterns where there is just one. An axis `g` by itself at first is none of groups."""
+        if self.parts and isinstance(self.parts[0], Rearrangement) and ("g",) in self.parts[0].pattern.source:
+            return self
         return Relayout(
             tuple(part.ungrouped(axis_sizes) if isinstance(part, Rearrangement) else part for part in self.parts)
         )

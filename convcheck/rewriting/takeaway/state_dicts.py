@@ -31,6 +31,7 @@ def convert(transplant: Transplant, docstring: str) -> str:
             statements.append(f"{name} = {move.compute.__name__}({', '.join(sources)})")
             entries[move.target] = f"{name}.to({_entry(move.sources[0])}.dtype)"
         else:
+            assert isinstance(move, Move)
             entries[move.target] = reduce(lambda text, line: line.there(text), lines_of(move), _entry(move.source))
     widened = [
         "# In float64, so that what is merged is rounded once.",
