@@ -95,6 +95,9 @@ PROGRAMS: dict[str, Program] = {
     "meshgrid": of(lambda x, y: torch.stack(torch.meshgrid(x, y, indexing="ij")), (3,), (4,)),
     "block_diag": of(lambda x, y: torch.block_diag(x, y), (2, 3), (3, 2)),
     "paddings": of(lambda x: F.pad(F.pad(F.pad(x, (1, 2, 1, 0)), (1, 1, 2, 1), "reflect"), (2, 1, 0, 1), "replicate"), IMAGE),
+    "paddings 1d": of(lambda x: F.pad(F.pad(x, (2, 1), "reflect"), (2, 1), "replicate"), S),
+    "paddings 3d": of(lambda x: F.pad(F.pad(x, [1] * 6, "reflect"), [1] * 6, "replicate"), (1, 1, 2, 3, 3)),
+    "alias": of(lambda x: aten.alias(x), S),
     "circular": of(lambda x: F.pad(x, (1, 2), "circular"), S),
     "border": of(lambda x: F.pad(x, (1, 1), value=-0.25), S, loose=True),
     "nearest": of(lambda x: F.interpolate(F.interpolate(x, scale_factor=2), (5, 5), mode="nearest-exact"), IMAGE),
@@ -117,7 +120,6 @@ PROGRAMS: dict[str, Program] = {
     "addcmul": of(lambda x, y, z: torch.addcmul(x, y, z, value=0.5), S, S, ROW),
     "lerp": of(lambda x, y: torch.lerp(x, y, 0.25), S, S, loose=True),
     "outer": of(lambda x, y: torch.outer(x, y), (3,), (4,)),
-    "positive": of(lambda x: +x, S),
     "reciprocal": of(lambda x: x * torch.tensor([2.0]).reciprocal(), S),
     # Contractions.
     "matmul": of(lambda x, w: x @ w, S, W),

@@ -17,7 +17,6 @@ from convcheck.tracing.reading import (
     first_moved,
     inexact,
     multiplied,
-    summed,
 )
 from convcheck.tracing.reading import constant as constant_of
 
@@ -80,10 +79,6 @@ def _scale(call: Call, axis: int, dims: int) -> float | None:
     names = ["scales"] if dims == 1 else [f"scales_{letter}" for letter in "dhw"[-dims:]]
     value = call[names[axis]]
     return None if value is None else float(value)
-
-
-def _summed(call: Call) -> Known:
-    return summed(*call.tensors)
 
 
 OPERATORS = {
