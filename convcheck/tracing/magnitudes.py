@@ -103,7 +103,12 @@ class _Absolute(fx.Interpreter):
     def _plain(bound: Mapping[str, Any], rule: Operator) -> list[fx.Node]:
         """Return the nodes that say where, or whether."""
         arguments = [bound[name] for name in rule.plain if name in bound]
-        return [one for item in arguments for one in (item if isinstance(item, (list, tuple)) else [item]) if one is not None]
+        return [
+            one
+            for item in arguments
+            for one in (item if isinstance(item, (list, tuple)) else [item])
+            if one is not None
+        ]
 
     def _value(self, value: Any, *, plain: bool, scalar: bool) -> Any:
         """Return an argument, absolute unless it says where."""
@@ -118,5 +123,3 @@ class _Absolute(fx.Interpreter):
 def _is_whole(n: fx.Node) -> bool:
     value = n.meta.get("val")
     return isinstance(value, Tensor) and not value.is_floating_point() and not value.is_complex()
-
-

@@ -29,7 +29,9 @@ def statistics_of(trace: Trace) -> dict[str, float | None]:
     ]
     variances = {one.name: eps for one, node in buffers for eps in _eps_of(node)}
     siblings = {(_owner(one), _shape(one)) for one, _ in buffers if one.name in variances}
-    means = {one.name: None for one, _ in buffers if one.name not in variances and (_owner(one), _shape(one)) in siblings}
+    means = {
+        one.name: None for one, _ in buffers if one.name not in variances and (_owner(one), _shape(one)) in siblings
+    }
     return {**variances, **means}
 
 
@@ -69,8 +71,7 @@ def _eps_of(node: fx.Node) -> Iterator[float]:
 
 def _rooted(node: fx.Node) -> bool:
     return any(
-        name_of(user) in _ROOTS and (name_of(user) != "pow" or user.args[1] in (0.5, -0.5))
-        for user in node.users
+        name_of(user) in _ROOTS and (name_of(user) != "pow" or user.args[1] in (0.5, -0.5)) for user in node.users
     ) or any(_rooted(user) for user in node.users if name_of(user) in MOVES)
 
 
@@ -105,5 +106,3 @@ def _origin(node: fx.Node) -> Any:
     while node.op == "call_function" and name_of(node) in (*MOVES, "_to_copy"):
         node = node.all_input_nodes[0]
     return node
-
-

@@ -19,6 +19,7 @@ from convcheck.tracing.reading import (
     summed,
 )
 
+
 def _sum(call: Call) -> Known:
     self, other = call.known("self"), call.known("other")
     alpha = number(1 if call["alpha"] is None else call["alpha"])

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from convcheck.tracing.reading import Call, Known, Operator, first_moved, limited, multiplied, number, summed
 
-
 _PLAIN = ("index", "indices", "mask", "condition")
 
 
@@ -70,7 +69,7 @@ _TAKING = Operator(_taken, plain=_PLAIN, varying=_any_entry)
 
 OPERATORS = {
     "embedding": Operator(_taken, plain=_PLAIN, varying=_any_row),
-    **dict.fromkeys("index index_select gather take take_along_dim".split(), _TAKING),
+    **dict.fromkeys(["index", "index_select", "gather", "take", "take_along_dim"], _TAKING),
     "where": _choosing("self", "other"),
     "masked_fill": _choosing("self", "value"),
     "masked_scatter": _placing(_joined("self", "source")),

@@ -19,7 +19,7 @@ def _cumprod(call: Call) -> Known:
 
 
 OPERATORS = {
-    **dict.fromkeys("sum cumsum trace sum_to_size col2im".split(), Operator(added)),
+    **dict.fromkeys(["sum", "cumsum", "trace", "sum_to_size", "col2im"], Operator(added)),
     "mean": Operator(_mean),
     "prod": Operator(_prod),
     "cumprod": Operator(_cumprod),
