@@ -6,19 +6,22 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from convcheck.catalogue.claims import Claim
 from convcheck.modules.build import build
-from convcheck.proof.graphs import Graphs
 from convcheck.rewriting.candidate_side import candidate_side
 from convcheck.rewriting.transplant import Transplant
 from convcheck.rounding.precision import Arithmetic
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import Side, side_of_layer, torch_may_refuse
+
+if TYPE_CHECKING:
+    from convcheck.proof.graphs import Graphs
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch.func import functional_call
 from convcheck.tracing.places import place_of_error, place_of_stack
 
 SAME = 2.0**-40
-"""Of the largest output: what operators that were exchanged for others may round differently. Baked data are far off."""
+"""Of the largest output: what operators that were exchanged for others may round otherwise. Baked data are far off."""
 
 Arguments = Callable[[tuple[Tensor, ...], Mapping[str, Tensor]], tuple[Tensor, ...]]
 
@@ -146,7 +146,8 @@ def _own_functions(output: Tensor) -> Iterator[tuple[str, str | None]]:
         if node is None or node in met:
             continue
         met.add(node)
-        if isinstance(node, BackwardCFunction):
-            stack = "".join(node.metadata.get("traceback_", ()))
+        if issubclass(type(node), BackwardCFunction):
+            metadata: Mapping[str, list[str]] = node.metadata  # type: ignore[assignment]  # a property, behind the class
+            stack = "".join(metadata.get("traceback_", ()))
             yield type(node).__name__.removesuffix("Backward"), place_of_stack(stack)
         waiting.extend(one for one, _ in node.next_functions)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from io import StringIO
+from traceback import StackSummary
 from typing import Any
 
 import torch
@@ -64,9 +65,27 @@ def quiet() -> Iterator[None]:
         logging.disable(disabled)
 
 
+@contextmanager
+def _all_frames() -> Iterator[None]:
+    """Have tracers record all functions between the module and an operator, where they would leave out helpers."""
+    tracer: Any = torch.fx.proxy.TracerBase
+    filtered = tracer._filter_traceback_frames
+
+    def below_this_file(_: object, stack: StackSummary) -> StackSummary:
+        inside = [number for number, frame in enumerate(stack) if frame.filename == __file__]
+        return StackSummary.from_list(stack[inside[-1] + 1 if inside else 0 :])
+
+    tracer._filter_traceback_frames = below_this_file
+    try:
+        yield
+    finally:
+        tracer._filter_traceback_frames = filtered
+
+
 def by_export(module: nn.Module, inputs: tuple[Tensor, ...]) -> Captured:
     """Export a module. Raises whatever torch.export raises, and NotOneTensorError."""
-    exported = torch.export.export(module, inputs, strict=False)
+    with _all_frames():
+        exported = torch.export.export(module, inputs, strict=False)
     unrecorded = tuple(_without_gradient(exported.graph_module))
     exported = exported.run_decompositions({})
     signature = exported.graph_signature
@@ -108,7 +127,8 @@ def by_make_fx(module: nn.Module, inputs: tuple[Tensor, ...]) -> Captured:
         return functional_call(module, given, arguments[len(state) :])
 
     functional: Callable[..., Any] = functionalize(run)
-    traced = make_fx(functional, record_stack_traces=True)(*tensors)
+    with _all_frames():
+        traced = make_fx(functional, record_stack_traces=True)(*tensors)
     placeholders: list[tuple[str, str, Tensor | None]] = [
         ("parameter", name, None) if name in parameters else ("buffer", name, tensor.detach())
         for name, tensor in state.items()
@@ -119,7 +139,7 @@ def by_make_fx(module: nn.Module, inputs: tuple[Tensor, ...]) -> Captured:
         for user in list(node.users):
             if user.target == torch.ops.aten.copy_.default and user.args[0] is node:
                 written.append((kind, name))
-                user.replace_all_uses_with(user.args[1])  # type: ignore[arg-type]  # a node is copied
+                user.replace_all_uses_with(user.args[1])
                 traced.graph.erase_node(user)
     for number, node in enumerate(traced.graph.find_nodes(op="get_attr")):
         value = getattr(traced, str(node.target))

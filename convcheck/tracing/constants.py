@@ -24,7 +24,7 @@ def constants_of(trace: Trace, variables: Collection[str]) -> dict[fx.Node, Any]
     for node in trace.graph.graph.nodes:
         if node.op == "placeholder":
             one = next(placeholders)
-            if one.value is not None and not variables & set(one.names):
+            if one.value is not None and not any(name in variables for name in one.names):
                 values[node] = one.value
         elif node.op == "call_function" and (name_of(node) in _BY_SHAPE or _leaves(node, values)):
             values[node] = _computed(node, values)

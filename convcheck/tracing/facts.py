@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,11 +112,11 @@ class _Walk:
         nodes = bind(node, lambda one: one)
         call = Call(node, bind(node, self.known), nodes)
         self._measure(node, name)
-        floats = [one for one, kind in self._arguments(node) if kind]
-        if any(one.degree is None for one in floats):
+        arguments = list(self._arguments(node))
+        if any(one.degree is None for one, _ in arguments):
             return Known(degree=None, bits=None)
         if not _is_float(node.meta.get("val")):
-            return self._whole(node, name, call, floats)
+            return self._whole(node, name, call, [one for one, is_float in arguments if is_float])
         operator = operators().get(name)
         try:
             if operator is None:
@@ -126,19 +126,15 @@ class _Walk:
             self.no_polynomial = self.no_polynomial or Obstacle(name, self._place_of(node), str(error))
             return Known(degree=None, bits=None)
         if result.bits is None and self.rounded is None:
-            why = result.inexact or next((one.inexact for one in call.tensors if one.inexact), "is rounded")
-            self.rounded = Obstacle(name, self._place_of(node), why)
+            self.rounded = Obstacle(name, self._place_of(node), result.inexact)
         return result
 
-    def _arguments(self, node: fx.Node) -> list[tuple[Known, bool]]:
-        """Return what is known of all tensors that go in, and whether they hold floats."""
-        pairs = []
+    def _arguments(self, node: fx.Node) -> Iterator[tuple[Known, bool]]:
+        """Yield what is known of all tensors that go in, and whether they hold floats."""
         for one in node.all_input_nodes:
             known = self.known(one)
-            pairs += [
-                (item, _is_float(one.meta.get("val"))) for item in (known if isinstance(known, tuple) else [known])
-            ]
-        return pairs
+            for item in known if isinstance(known, tuple) else (known,):
+                yield item, _is_float(one.meta.get("val"))
 
     def _whole(self, node: fx.Node, name: str, call: Call, floats: list[Known]) -> Known:
         """Return what is known of whole numbers or a mask: data, unless they are made of floats that vary."""

@@ -22,9 +22,14 @@ def float64_copy(module: nn.Module) -> nn.Module:
     for name, buffer in module.named_buffers():
         if buffer.is_meta:
             raise ValueError(f"the buffer {name} has no values")
-    wide = copy.deepcopy(module)._apply(lambda one: torch.rand(one.shape, dtype=one.dtype) if one.is_meta else one)
+    wide = copy.deepcopy(module)
+    for inner in wide.modules():
+        for name, parameter in inner._parameters.items():
+            if parameter is not None and parameter.is_meta:
+                values = torch.rand(parameter.shape, dtype=parameter.dtype)
+                inner._parameters[name] = nn.Parameter(values, parameter.requires_grad)
     # A class may have methods of its own of these names.
-    wide = nn.Module.double(nn.Module.to(wide, "cpu"))
+    nn.Module.double(nn.Module.to(wide, "cpu"))
     for inner in wide.modules():
         for name, value in vars(inner).items():
             if isinstance(value, (Tensor, list, tuple)) or (isinstance(value, dict) and not name.startswith("_")):

@@ -17,7 +17,8 @@ _FRAME = re.compile(r'File "(.+?)", line (\d+)')
 
 _LIBRARIES = (
     *(f"{Path(str(package.__file__)).parent}/" for package in (torch, einops)),
-    f"{Path(__file__).parents[1]}/",
+    f"{Path(__file__).parent.parent}/",
+    f"{Path(traceback.__file__).parent}/",
 )
 
 
@@ -43,8 +44,10 @@ def _innermost(frames: Iterable[tuple[str, str]]) -> str | None:
 
 
 def _is_of_a_user(file: str) -> bool:
-    # Code that a library has generated has names in angle brackets.
-    return not file.startswith(("<", *_LIBRARIES)) and not file.startswith(str(Path(traceback.__file__).parent) + "/")
+    # Code that a library has generated has names in angle brackets; packages may be installed below Python's own.
+    if "/site-packages/" in file:
+        return not file.startswith(_LIBRARIES[:-1])
+    return not file.startswith(("<", *_LIBRARIES))
 
 
 def _short(file: Path) -> Path:

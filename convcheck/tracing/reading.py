@@ -8,7 +8,7 @@ a product has those of both factors, and a derivative multiplies coefficients by
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -157,13 +157,18 @@ def inexact(known: Known, why: str) -> Known:
 
 def summed(*terms: Known) -> Known:
     """Return a sum, or what is put together of several: the largest degree, and the most bits."""
-    return Known(_folded(max, [term.degree for term in terms]), _folded(max, [term.bits for term in terms]))
+    return _combined(max, terms)
 
 
 def multiplied(*factors: Known) -> Known:
     """Return a product, or a sum of such: degrees and bits are added up."""
-    bits = _folded(_add, [factor.bits for factor in factors])
-    return limited(Known(_folded(_add, [factor.degree for factor in factors]), bits))
+    return limited(_combined(_add, factors))
+
+
+def _combined(fold: Callable[[int, int], int], tensors: Sequence[Known]) -> Known:
+    bits = _folded(fold, [one.bits for one in tensors])
+    why = "" if bits is not None else next((one.inexact for one in tensors if one.bits is None), "")
+    return Known(_folded(fold, [one.degree for one in tensors]), bits, inexact=why)
 
 
 def _add(one: int, other: int) -> int:

@@ -63,7 +63,7 @@ def _eps_of(node: fx.Node) -> Iterator[float]:
         name = name_of(user)
         if name == _NORMALISING and bind(user, lambda one: one)["running_var"] is node:
             yield float(bind(user, lambda one: one)["eps"])
-        elif name in MOVES or name in ("_to_copy", "to"):
+        elif name in (*MOVES, "_to_copy"):
             yield from _eps_of(user)
         elif name == "add" and user.args[0] is node and isinstance(user.args[1], (int, float)) and _rooted(user):
             yield float(user.args[1])
@@ -103,6 +103,6 @@ def _is_mask(node: fx.Node) -> bool:
 
 def _origin(node: fx.Node) -> Any:
     """Return the node whose entries these are, before they were moved."""
-    while node.op == "call_function" and name_of(node) in (*MOVES, "_to_copy", "to"):
+    while node.op == "call_function" and name_of(node) in (*MOVES, "_to_copy"):
         node = node.all_input_nodes[0]
     return node

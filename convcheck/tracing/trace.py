@@ -6,6 +6,7 @@ the module gives on other numbers, twice: data that leave torch on the way would
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -18,6 +19,8 @@ from convcheck.tracing.agreement import compare
 from convcheck.tracing.capture import Captured, NotOneTensorError
 from convcheck.tracing.float64_copy import float64_by_default, float64_copy, widened
 from convcheck.tracing.places import place_of_error, place_of_node
+
+_TAKES_OUT = "takes numbers out of a tensor (item, tolist or float)"
 
 
 class CannotTrace(Exception):  # noqa: N818  # it is an answer, not a fault
@@ -120,7 +123,7 @@ def trace(module: nn.Module, inputs: tuple[Tensor, ...]) -> Trace:
             wide = float64_copy(module)
         except Exception as error:  # whatever the user's code raises
             raise CannotTrace(f"cannot be copied: {_said(error)}", place_of_error(error)) from None
-        _run(wide, wide_inputs)
+        _run(module, wide, inputs, wide_inputs)
         captured = _tied(_captured(wide, wide_inputs), wide)
         _pin_dtypes(captured.graph)
         _spell_copies_out(captured.graph)
@@ -143,14 +146,20 @@ def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def _run(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    """Call a copy of the module. Raises ForwardRaises, and CannotTrace if it does not return one tensor."""
+def _run(module: nn.Module, wide: nn.Module, inputs: tuple[Tensor, ...], wide_inputs: tuple[Tensor, ...]) -> None:
+    """Call a copy of the module. Raises ForwardRaises, and CannotTrace if it does not return one tensor of floats."""
     try:
-        output = float64_copy(module)(*(tensor.clone() for tensor in inputs))
+        output = float64_copy(wide)(*(tensor.clone() for tensor in wide_inputs))
     except Exception as error:  # whatever the user's code raises
-        raise ForwardRaises(_said(error), place_of_error(error)) from None
+        try:
+            copy.deepcopy(module)(*(tensor.detach().clone() for tensor in inputs))
+        except Exception as usual:  # likewise
+            raise ForwardRaises(_said(usual), place_of_error(usual)) from None
+        raise CannotTrace(f"does not run in float64: {_said(error)}", place_of_error(error)) from None
     if not isinstance(output, Tensor):
         raise CannotTrace(f"returns {type(output).__name__}, and not one tensor")
+    if not output.is_floating_point():
+        raise CannotTrace(f"returns a tensor of {str(output.dtype).removeprefix('torch.')}, and not of floats")
 
 
 def _captured(module: nn.Module, inputs: tuple[Tensor, ...]) -> Captured:
@@ -165,8 +174,11 @@ def _captured(module: nn.Module, inputs: tuple[Tensor, ...]) -> Captured:
         return capture.by_make_fx(float64_copy(module), tuple(tensor.clone() for tensor in inputs))
     except Exception:  # so does make_fx
         place = place_of_error(refused)
-        branch = "data-dependent" in str(refused)
-        why = "branches on the values of a tensor" if branch else f"cannot be traced: {_said(refused)}"
+        why = f"cannot be traced: {_said(refused)}"
+        if "extract specialized" in str(refused):
+            why = _TAKES_OUT
+        elif "data-dependent" in str(refused):
+            why = "branches on the values of a tensor"
         raise CannotTrace(why, place) from None
 
 
@@ -265,7 +277,7 @@ def _refuse(captured: Captured) -> None:
         if _draws(node):
             raise CannotTrace(f"draws random numbers in forward ({_name(node)})", place_of_node(node))
         if str(node.target) in ("aten.item.default", "aten._local_scalar_dense.default"):
-            raise CannotTrace("takes numbers out of a tensor (item, tolist or float)", place_of_node(node))
+            raise CannotTrace(_TAKES_OUT, place_of_node(node))
         if not str(node.target).startswith(("aten.", "prims.")) and "getitem" not in str(node.target):
             raise CannotTrace(f"computes with {_name(node)}, which is no operator of torch's", place_of_node(node))
     nodes = captured.graph.graph.find_nodes(op="placeholder")
@@ -294,6 +306,6 @@ def _notes(captured: Captured) -> list[Note]:
     for kind, name in captured.written:
         which = f"input {name}" if kind == "input" else f"its {kind} {name}"
         notes.append(Note(NoteKind.WRITE if kind == "input" else NoteKind.STATE, f"writes to {which}"))
-    for place in dict.fromkeys(captured.unrecorded):
-        notes.append(Note(NoteKind.GRADIENT, "computes without a gradient (detach or no_grad)", place))
+    unrecorded = "computes without a gradient (detach or no_grad)"
+    notes += [Note(NoteKind.GRADIENT, unrecorded, place) for place in dict.fromkeys(captured.unrecorded)]
     return notes

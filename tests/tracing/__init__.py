@@ -1,1 +1,1 @@
-"""A module as a graph, and what is read off it."""
+"""Modules as graphs of operators."""

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 
 import pytest
 import torch
 from torch import Tensor, fx
 
-from convcheck.tracing.constants import tensors_of
+from convcheck.tracing import capture
+from convcheck.tracing import facts as reader_of_facts
+from convcheck.tracing.constants import constants_of, tensors_of
 from convcheck.tracing.facts import Facts, facts_of
+from convcheck.tracing.float64_copy import float64_by_default
 from convcheck.tracing.magnitudes import magnitudes
-from convcheck.tracing.reading import binary_digits
+from convcheck.tracing.operators import activation, name_of, normalisation, operators, transform
+from convcheck.tracing.reading import Call, Known, Operator, binary_digits
 from convcheck.tracing.trace import Trace, trace
 from tests.tracing.programs import PROGRAMS, Program
 
@@ -70,14 +77,13 @@ def differences(name: str, numbers: tuple[Tensor, ...], order: int) -> Iterator[
         for step in range(1, order + 1):
             column = [
                 (after - before) / (places[number + step] - places[number])
-                for number, (before, after) in enumerate(zip(column, column[1:], strict=False))
+                for number, (before, after) in enumerate(pairwise(column))
             ]
             results.append(column[0])
         yield results
 
 
-def degree_is_right(name: str, generator: torch.Generator) -> bool:
-    degree = facts(name).degree
+def degree_is_right(name: str, degree: int | None, generator: torch.Generator) -> bool:
     assert degree is not None
     rows = list(differences(name, whole(PROGRAMS[name], generator), degree + 1))
     return any(row[degree] for row in rows) and not any(row[degree + 1] for row in rows)
@@ -85,16 +91,20 @@ def degree_is_right(name: str, generator: torch.Generator) -> bool:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_degree_is_that_of_the_polynomial(name: str, generator: torch.Generator) -> None:
-    assert degree_is_right(name, generator)
+    assert degree_is_right(name, facts(name).degree, generator)
+
+
+def digits(name: str, generator: torch.Generator) -> int:
+    """Return how many binary digits outputs and gradients have behind the point at whole numbers."""
+    numbers = tuple(one.requires_grad_() for one in whole(PROGRAMS[name], generator))
+    output = run(name, numbers)
+    gradients = torch.autograd.grad(output, numbers, torch.ones_like(output), materialize_grads=True)
+    return max(binary_digits(one) or 0 for one in (output, *gradients))
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_outputs_and_gradients_have_the_bits_that_are_read_and_no_more(name: str, generator: torch.Generator) -> None:
-    numbers = tuple(one.requires_grad_() for one in whole(PROGRAMS[name], generator))
-    output = run(name, numbers)
-    gradients = torch.autograd.grad(output, numbers, torch.ones_like(output), materialize_grads=True)
-    digits = [binary_digits(one) for one in (output, *gradients)]
-    assert max(one for one in digits if one is not None) == facts(name).bits
+    assert digits(name, generator) == facts(name).bits
 
 
 class Recording(fx.Interpreter):
@@ -137,3 +147,72 @@ def test_no_signs_exceed_the_magnitudes_and_positive_numbers_reach_them(name: st
         if not program.loose:
             positive = largest(name, tuple(one.abs() for one in numbers), torch.ones_like(output))
             assert positive == bounds
+
+
+@cache
+def programs_by_operator() -> dict[str, set[str]]:
+    """Return the programs in whose graphs an operator that varies is, by its name, however they are captured."""
+    by_operator: dict[str, set[str]] = defaultdict(set)
+    for name in PROGRAMS:
+        constants = constants_of(traced(name), ())
+        for node in traced(name).graph.graph.nodes:
+            if node not in constants:
+                by_operator[name_of(node)].add(name)
+    return by_operator
+
+
+def without_export(name: str) -> set[str]:
+    """Return the operators of a program as make_fx captures it."""
+    program = PROGRAMS[name]
+    inputs = (*(torch.randn(shape, dtype=torch.float64) for shape in program.shapes), *program.given)
+    with capture.quiet(), float64_by_default():
+        return {name_of(node) for node in capture.by_make_fx(program.module(), inputs).graph.graph.nodes}
+
+
+def test_every_operator_that_can_be_read_is_in_a_program() -> None:
+    readable = operators().keys() - activation.OPERATORS.keys() - normalisation.OPERATORS.keys()
+    readable -= {*transform.OPERATORS, "sqrt", "rsqrt", "reciprocal"}
+    met = set(programs_by_operator()).union(*map(without_export, PROGRAMS))
+    assert readable <= met
+
+
+def changed(degree: int = 0, bits: int = 0) -> Callable[[Operator], Operator]:
+    """Return a change of an operator, whose reader then adds these."""
+
+    def change(operator: Operator) -> Operator:
+        def read(call: Call) -> Known:
+            known = operator.read(call)
+            assert known.degree is not None
+            return replace(known, degree=known.degree + degree, bits=None if known.bits is None else known.bits + bits)
+
+        return replace(operator, read=read)
+
+    return change
+
+
+@pytest.mark.parametrize("degree", [-1, 1])
+def test_a_reader_with_a_wrong_degree_is_noticed(degree: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def noticed(name: str) -> bool:
+        wrong = facts_of(traced(name)).degree
+        return not degree_is_right(name, wrong, torch.Generator().manual_seed(0))
+
+    assert sorted(unnoticed(changed(degree=degree), noticed, monkeypatch)) == []
+
+
+def test_a_reader_with_too_many_bits_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def noticed(name: str) -> bool:
+        return digits(name, torch.Generator().manual_seed(0)) != facts_of(traced(name)).bits
+
+    assert sorted(unnoticed(changed(bits=1), noticed, monkeypatch)) == []
+
+
+def unnoticed(
+    change: Callable[[Operator], Operator], noticed: Callable[[str], bool], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """Yield the operators whose readers could be changed without that a program notices it."""
+    known = operators()
+    for name in known.keys() & programs_by_operator().keys():
+        with monkeypatch.context() as patch:
+            patch.setattr(reader_of_facts, "operators", lambda name=name: {**known, name: change(known[name])})
+            if not any(map(noticed, sorted(programs_by_operator()[name]))):
+                yield name

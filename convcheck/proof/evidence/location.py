@@ -8,7 +8,7 @@ output that has one: what is computed of it is wrong.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, fx
@@ -17,8 +17,9 @@ from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence.probes import stream
 from convcheck.results import Agreement, Finding, Kind
 from convcheck.sides.samples import Sample
-from convcheck.tracing.operators import name_of
-from convcheck.tracing.trace import Trace
+
+if TYPE_CHECKING:
+    from convcheck.tracing.trace import Trace
 
 DIGITS = 9
 """How many digits of the largest number are compared: rounding in float64 reaches no further."""
@@ -39,6 +40,8 @@ def examine(context: Context) -> Evidence:
 
 def parting(reference: Trace, sample: Sample, candidate: Trace, mapped: Sample) -> Iterator[str]:
     """Yield a sentence on where the candidate's graph leaves the reference's; none where no line is known."""
+    from convcheck.tracing.operators import name_of
+
     known = set(_results(reference, sample).values())
     results = _results(candidate, mapped)
     alike = {node: fingerprint in known for node, fingerprint in results.items()}

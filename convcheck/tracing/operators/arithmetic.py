@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import torch
-
 from convcheck.tracing.reading import (
     VARIABLE,
     Call,
@@ -14,15 +12,12 @@ from convcheck.tracing.reading import (
     NotPolynomial,
     Operator,
     divided,
-    inexact,
     limited,
     multiplied,
     number,
     product,
     summed,
 )
-
-aten = torch.ops.aten
 
 
 def _sum(call: Call) -> Known:
@@ -96,10 +91,6 @@ def _mix(self: Any, end: Any, weight: Any) -> Any:
     return self + (end + self) * weight
 
 
-def _radians(call: Call) -> Known:
-    return inexact(call.known("self"), "multiplies by pi / 180")
-
-
 def _plus(self: Any, other: Any, *, alpha: Any = 1) -> Any:
     return self + other * alpha
 
@@ -108,21 +99,13 @@ def _same(self: Any) -> Any:
     return self
 
 
-_SUM = Operator(_sum, _plus, scalars=("self", "other", "alpha"))
-_QUOTIENT = Operator(_quotient, scalars=("self", "other"))
-
 OPERATORS = {
-    "add": _SUM,
+    "add": Operator(_sum, _plus, scalars=("self", "other", "alpha")),
     "sub": Operator(_difference, _plus, scalars=("self", "other", "alpha")),
-    "subtract": Operator(_difference, _plus, scalars=("self", "other", "alpha")),
     "rsub": Operator(_difference, lambda self, other, alpha=1: other + self * alpha, scalars=("other", "alpha")),
     "mul": Operator(_product, scalars=("self", "other")),
-    "multiply": Operator(_product, scalars=("self", "other")),
-    "div": _QUOTIENT,
-    "divide": _QUOTIENT,
-    "true_divide": _QUOTIENT,
+    "div": Operator(_quotient, scalars=("self", "other")),
     "neg": Operator(lambda call: limited(replace(call.tensors[0], constant=None, variance=None)), _same),
-    "positive": Operator(lambda call: call.tensors[0]),
     "square": Operator(lambda call: multiplied(call.tensors[0], call.tensors[0])),
     "pow": Operator(_power),
     "sqrt": Operator(_square_root),
@@ -130,7 +113,5 @@ OPERATORS = {
     "reciprocal": Operator(_reciprocal),
     "addcmul": Operator(_addcmul, scalars=("value",)),
     "lerp": Operator(_lerp, _mix, scalars=("weight",)),
-    "deg2rad": Operator(_radians),
     "outer": Operator(product),
-    "ger": Operator(product),
 }

@@ -33,14 +33,11 @@ _WITH_BIAS = Operator(_with_bias)
 _SCALED = Operator(_scaled, scalars=("alpha", "beta"))
 
 OPERATORS = {
-    **dict.fromkeys(
-        ["matmul", "mm", "bmm", "mv", "dot", "vdot", "inner", "linalg_vecdot", "einsum", "kron", "chain_matmul"],
-        _PRODUCT,
-    ),
-    **dict.fromkeys(["linalg_multi_dot", "tensordot"], _PRODUCT),
-    **dict.fromkeys(["linear", "convolution", "_convolution", "conv1d", "conv2d", "conv3d"], _WITH_BIAS),
+    **dict.fromkeys(["matmul", "mm", "bmm", "mv", "dot", "inner", "linalg_vecdot", "einsum", "kron"], _PRODUCT),
+    **dict.fromkeys(["linalg_multi_dot", "tensordot", "_trilinear"], _PRODUCT),
+    **dict.fromkeys(["linear", "convolution", "conv1d", "conv2d", "conv3d"], _WITH_BIAS),
     **dict.fromkeys(["conv_transpose1d", "conv_transpose2d", "conv_transpose3d"], _WITH_BIAS),
     "bilinear": Operator(_bilinear),
     "convolution_backward": Operator(_backward),
-    **dict.fromkeys(["addmm", "addbmm", "baddbmm", "addmv", "addr", "sspaddmm"], _SCALED),
+    **dict.fromkeys(["addmm", "addbmm", "baddbmm", "addmv", "addr"], _SCALED),
 }

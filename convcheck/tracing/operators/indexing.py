@@ -75,7 +75,7 @@ OPERATORS = {
     "masked_scatter": _placing(_joined("self", "source")),
     "scatter": _placing(_joined("self", "src", "value")),
     "scatter_add": _placing(_joined("self", "src")),
-    **dict.fromkeys(("index_put", "_unsafe_index_put"), _placing(_joined("self", "values"))),
+    "index_put": _placing(_joined("self", "values")),
     "index_copy": _placing(_joined("self", "source")),
     "index_fill": _placing(_joined("self", "value")),
     "index_add": _placing(_scaled_add),

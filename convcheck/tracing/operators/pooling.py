@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +19,6 @@ from convcheck.tracing.reading import (
     first_moved,
     inexact,
     multiplied,
-    summed,
 )
 from convcheck.tracing.reading import constant as constant_of
 
@@ -84,15 +85,15 @@ def _scale(call: Call, axis: int, dims: int) -> float | None:
     return None if value is None else float(value)
 
 
-def _summed(call: Call) -> Known:
-    return summed(*call.tensors)
+def _of(read: Callable[[int, Call], Known], dims: int) -> Operator:
+    return Operator(partial(read, dims))
 
 
 OPERATORS = {
-    **{f"avg_pool{dims}d": Operator(lambda call, dims=dims: _average(dims, call)) for dims in (1, 2, 3)},
-    **{f"adaptive_avg_pool{dims}d": Operator(lambda call, dims=dims: _adaptive(dims, call)) for dims in (1, 2, 3)},
-    **{f"_adaptive_avg_pool{dims}d": Operator(lambda call, dims=dims: _adaptive(dims, call)) for dims in (2, 3)},
-    "upsample_linear1d": Operator(lambda call: _interpolated(1, call)),
-    "upsample_bilinear2d": Operator(lambda call: _interpolated(2, call)),
-    "upsample_trilinear3d": Operator(lambda call: _interpolated(3, call)),
+    **{f"avg_pool{dims}d": _of(_average, dims) for dims in (1, 2, 3)},
+    **{f"adaptive_avg_pool{dims}d": _of(_adaptive, dims) for dims in (1, 2, 3)},
+    **{f"_adaptive_avg_pool{dims}d": _of(_adaptive, dims) for dims in (2, 3)},
+    "upsample_linear1d": _of(_interpolated, 1),
+    "upsample_bilinear2d": _of(_interpolated, 2),
+    "upsample_trilinear3d": _of(_interpolated, 3),
 }

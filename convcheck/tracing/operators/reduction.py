@@ -18,10 +18,6 @@ def _cumprod(call: Call) -> Known:
     return multiplied(*[call.tensors[0]] * (shape[call["dim"]] if shape else 1))
 
 
-def _trace(call: Call) -> Known:
-    return added(call)
-
-
 OPERATORS = {
     **dict.fromkeys(["sum", "cumsum", "trace", "sum_to_size", "col2im"], Operator(added)),
     "mean": Operator(_mean),
