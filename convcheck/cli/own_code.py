@@ -11,9 +11,9 @@ import typer
 from convcheck.errors import UsageError, shown
 
 if TYPE_CHECKING:
-    from convcheck.layers.user_code import UserCode
     from convcheck.config.case import Case, CodeLoader
     from convcheck.config.replacement import MapFunction
+    from convcheck.layers.user_code import UserCode
 
 _OWN = "Your own candidate"
 

@@ -139,7 +139,7 @@ class Relayout(NamedTuple):
         return " | ".join(map(str, self.parts))
 
     def ungrouped(self, axis_sizes: Mapping[str, int]) -> Relayout:
-        """Leave groups out of all patterns where there is just one. An axis `g` by itself at first is none of groups."""
+        """Leave groups out of all patterns where there is just one. An axis `g` by itself at first is no such axis."""
         if self.parts and isinstance(self.parts[0], Rearrangement) and ("g",) in self.parts[0].pattern.source:
             return self
         return Relayout(

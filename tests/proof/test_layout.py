@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import os
-from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -290,7 +290,8 @@ def test_a_fault_that_is_no_layout_gets_no_suggestion() -> None:
     layer = parse_layer("Conv2d(3, 4, 2, stride=2)")
     case = Case("drawn", layer, layer.example_inputs())
     pair = build_pair(Claim(case, "patchify-linear", right, ()))
-    clipped = nn.Sequential(OrderedDict(pair.candidate.module.named_children(), x=nn.ReLU()))
+    clipped = copy.deepcopy(pair.candidate.module)
+    clipped.register_forward_hook(lambda _module, _inputs, output: output.relu())
     wrong = dataclasses.replace(pair, candidate=dataclasses.replace(pair.candidate, module=clipped))
     assert integer_probes.probe(wrong, 0).status is Agreement.DIFFERENT
     assert diagnosis.corrections(wrong, wrong.mapping, case) == ()

@@ -151,10 +151,6 @@ REFUSED = {
         Pair("Conv2d(3, 8, 2)", "Linear(3, 8)", [1, 3, 5, 5]),
         "candidate: Linear takes [..., 3]",
     ),
-    "what is no sum of products": (
-        Pair("Conv2d(3, 8, 2)", "Sequential(Conv2d(3, 8, 2), ReLU())", [1, 3, 5, 5]),
-        "is no sum of products",
-    ),
 }
 
 
