@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, wraps
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, ParamSpec, TypeGuard, cast
 
-from convcheck.errors import ConvcheckError, did_you_mean, shown
+from convcheck.errors import ConvcheckError, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape, parse_shapes
+from convcheck.layers.user_code import is_code, parse_user_code, untrusted
 from convcheck.sizes.patterns import Shape, parse_order
 from convcheck.sizes.relayouts import parse_relayout
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from convcheck.calculator.answers import Ranges
-    from convcheck.config.case import Tolerance, WeightFile
+    from convcheck.config.case import CodeLoader, WeightFile
     from convcheck.config.checks import DType
     from convcheck.config.replacement import Replacement
     from convcheck.proof.real_weights import ModuleTensors
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-InputLike = Sequence[int] | Sequence[Sequence[int]] | str
+_WAY = "by convcheck.verify with trust=True"
+
+InputLike = Sequence[int] | Sequence[Sequence[int] | str] | str
 """A shape, or a list of shapes for an operation with several inputs."""
 
 
@@ -50,6 +52,9 @@ def verify(
     map: Mapping[str, str] | None = None,
     map_by: Callable[[dict[str, torch.Tensor]], Mapping[str, torch.Tensor]] | None = None,
     layout: str | None = None,
+    select: int | str | None = None,
+    train: bool = False,
+    trust: bool = False,
 ) -> Result:
     """Prove that `layer` and one rewrite of it, or your own `candidate`, compute the same on an input of shape `input`.
 
@@ -57,9 +62,11 @@ def verify(
         layer: as torch prints it, such as `Conv2d(3, 8, kernel_size=2, stride=2)`, or as a mapping with `op`; or a
             module of torch, which is read by its attributes, as it is in eval mode, and run on a probe: where it
             computes something else than they say, the verdict is `refused`. The numeric part is then on its own weights
-            and statistics; the result's notes describe them. It is left as it was.
+            and statistics; the result's notes describe them. It is left as it was. Or code, as
+            `path/to/file.py:name(args)` or `package.module:name(args)`, where you `trust` it.
         input: the input's shape, channels first, or a list of shapes where there are several inputs; small ones
-            are made up if it is left out.
+            are made up if it is left out. For code each may be a text such as `int 2,7`, `mask=bool 4,4` or
+            `inputs.safetensors:x`.
         rewrite: a name of the catalogue. It may be left out where just one holds for the layer.
         order: the order of the axes in a patch, such as `kh kw i`, for rewrites that have one.
         transplant: by reference parameter an einops pattern, and steps behind it such as `| flip kh`, in place of the
@@ -75,6 +82,9 @@ def verify(
             what is left out comes from the parameter of the same name.
         map_by: a function from the state dict of `layer` to the candidate's, in place of `map`.
         layout: how the candidate's output is laid out as that of `layer`, such as `b (h w) o -> b o h w, h=14`.
+        select: which output of code is compared, where there are several: its number in a tuple, or its name in a dict.
+        train: whether code is compared in training mode.
+        trust: whether code that is named as text may be imported and run.
 
     Raises:
         ConvcheckError: the layer, the shape, the rewrite or a pattern cannot be; or several rewrites hold; or a module
@@ -84,14 +94,18 @@ def verify(
     from convcheck.catalogue.catalogue import find, vocabulary
     from convcheck.catalogue.claims import claims_of
     from convcheck.config.case import Case
-    from convcheck.config.checks import check_device, check_dtype, check_seed
+    from convcheck.config.checks import check_device, check_dtype, check_seed, check_select
+    from convcheck.config.input_specs import needless, parse_specs
     from convcheck.config.layout_checks import layout_problems
+    from convcheck.config.python_options import mapping_option, tolerance_option, weights_option
     from convcheck.config.replacement import replacement_problems
     from convcheck.proof.verification import verify as prove
     from convcheck.results import Sides
+    from convcheck.sides.code_side import code_loader
 
     if not isinstance(rewrite, str):
         raise ConvcheckError(f"rewrite: {shown(rewrite)} is no name; write one, such as 'patchify-linear', or 'all'")
+    load_code = code_loader(trust=trust, way=_WAY)
     source: ModuleTensors | WeightFile | None = None
     held = None
     if isinstance(weights, str) and weights == "own":
@@ -103,11 +117,18 @@ def verify(
             raise ConvcheckError("weights: a module brings its own; leave them out, or write the layer as text")
         parsed, source = _module_side(layer)
     else:
-        parsed = parse_layer(layer)
+        parsed = _read(layer, load_code)
         if weights is not None:
-            source = _weight_file(cast("Mapping[str, str]", weights), parsed)
-    patterns = _mapping("transplant", transplant, "{'weight': 'o i kh kw -> o (i kh kw)'}")
-    shapes = parse_shapes(input) if input is not None else parsed.example_inputs()
+            source = weights_option(cast("Mapping[str, str]", weights), parsed)
+    patterns = mapping_option("transplant", transplant, "{'weight': 'o i kh kw -> o (i kh kw)'}")
+    specs = parse_specs(input) if input is not None else ()
+    has_code = is_code(layer) or is_code(candidate)
+    which = None if select is None else check_select(select)
+    if has_code and (candidate is None or not specs):
+        raise ConvcheckError("code is compared with a `candidate`, and does not say what `input` it takes; give both")
+    if needs := [] if has_code else [f"{key}: {text}" for key, text in needless(specs, which, train=train)]:
+        raise ConvcheckError("; ".join(needs))
+    shapes = tuple(spec.shape for spec in specs) or parsed.example_inputs()
     accept(parsed, shapes)
     if rewrite != "all":
         find(rewrite)
@@ -122,9 +143,12 @@ def verify(
         device=check_device(device),
         seed=check_seed(seed),
         weights=source,
-        tolerance=_tolerance(tolerance),
+        tolerance=tolerance_option(tolerance),
         strict=strict,
-        candidate=_replacement(candidate, map, map_by, layout),
+        candidate=_replacement(candidate, map, map_by, layout, load_code),
+        input_specs=specs if has_code else (),
+        select=which,
+        train=train,
         held=held,
     )
     if case.candidate is not None and (rewrite != "all" or order is not None or transplant):
@@ -146,11 +170,13 @@ def _replacement(
     map: Mapping[str, str] | None,
     map_by: Callable[[dict[str, torch.Tensor]], Mapping[str, torch.Tensor]] | None,
     layout: str | None,
+    load_code: CodeLoader,
 ) -> Replacement | None:
     from convcheck.config.parse_source import parse_source
+    from convcheck.config.python_options import mapping_option
     from convcheck.config.replacement import MapFunction, Replacement, parse_layout
 
-    written = _mapping("map", map, "{'weight': 'weight: o i kh kw -> o (i kh kw)'}")
+    written = mapping_option("map", map, "{'weight': 'weight: o i kh kw -> o (i kh kw)'}")
     if candidate is None:
         if written or layout is not None or map_by is not None:
             raise ConvcheckError("map, map_by and layout are about a candidate, and there is none")
@@ -161,7 +187,9 @@ def _replacement(
         if not callable(map_by):
             raise ConvcheckError(f"map_by: {shown(map_by)} is no function from a state dict to another one")
         function = MapFunction(map_by, getattr(map_by, "__qualname__", type(map_by).__name__))
-    return Replacement(_read(candidate), sources, parse_layout(layout) if layout is not None else None, function)
+    return Replacement(
+        _read(candidate, load_code), sources, parse_layout(layout) if layout is not None else None, function
+    )
 
 
 def _is_module(layer: object) -> TypeGuard[nn.Module]:
@@ -170,9 +198,10 @@ def _is_module(layer: object) -> TypeGuard[nn.Module]:
     return torch is not None and isinstance(layer, torch.nn.Module)
 
 
-def _read(layer: LayerLike) -> Layer:
+def _read(layer: LayerLike, load_code: CodeLoader | None = None) -> Layer:
     if not _is_module(layer):
-        return parse_layer(layer)
+        code = parse_user_code(layer)
+        return parse_layer(layer) if code is None else (load_code or untrusted(_WAY))(code)
     from convcheck.sides.describe import describe
 
     return describe(layer)
@@ -193,28 +222,6 @@ def _module_side(module: nn.Module) -> tuple[Layer, ModuleTensors]:
     return weights.layer, ModuleTensors(weights.tensors, notes, partial(departures, module, weights))
 
 
-def _mapping(option: str, given: object, example: str) -> Mapping[str, object]:
-    """Return an option that is a mapping by names, an empty one for None. Raises ConvcheckError if it is none."""
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise ConvcheckError(f"{option}: {shown(given)} is no mapping of names; write one, such as {example}")
-    return given
-
-
-def _weight_file(given: Mapping[str, str], layer: Layer) -> WeightFile:
-    from convcheck.config.weights import ENDING, weight_file, weight_problems
-
-    weights = _mapping("weights", given, "{'file': 'model.safetensors', 'weight': 'stem.weight'}")
-    file = str(weights.get("file"))
-    if file.endswith(ENDING) and not Path(file).exists():
-        raise ConvcheckError(f"weights.file: there is no {shown(file)}; convcheck.save_weights(module, ...) writes one")
-    problems = [f"{'.'.join(map(str, path))}: {text}" for path, text in weight_problems(weights, Path(), layer)]
-    if problems:
-        raise ConvcheckError("; ".join(problems))
-    return weight_file(weights, Path())
-
-
 def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:
     """Write the weights that a module computes with, by the layer's names for them, to a safetensors file.
 
@@ -227,35 +234,9 @@ def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:
         raise ConvcheckError(f"{shown(module)} is no module of torch, and has no weights")
     if not isinstance(path, str | PathLike):
         raise ConvcheckError(f"{shown(path)} is no path; it must be a text, such as 'module.safetensors'")
-    from convcheck.sides.read_weights import read_weights
+    from convcheck.proof.real_weights import write_weights
 
-    try:
-        from safetensors import SafetensorError
-        from safetensors.torch import save_file
-    except ImportError:
-        raise ConvcheckError("files of weights are written by safetensors: pip install 'convcheck[weights]'") from None
-    # Tensors that share memory are no plain file.
-    tensors = {name: tensor.cpu().clone().contiguous() for name, tensor in read_weights(module).tensors.items()}
-    try:
-        # Python says why a file cannot be written, and safetensors where it tried to.
-        Path(path).open("ab").close()
-        save_file(tensors, path)
-    except (OSError, ValueError, SafetensorError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ConvcheckError(f"{shown(str(path))} cannot be written: {why}") from None
-
-
-def _tolerance(given: object) -> Tolerance | None:
-    from convcheck.config.case import Tolerance
-    from convcheck.config.checks import check_bound
-
-    if given is None or (isinstance(given, str) and given == "auto"):
-        return None
-    bounds = _mapping("tolerance", given, "{'atol': 1e-6, 'rtol': 0}; or 'auto' for the derived bound")
-    for name in bounds:
-        if name not in ("atol", "rtol"):
-            raise ConvcheckError(f"unknown tolerance {name!r}; {did_you_mean(name, ('atol', 'rtol'))}")
-    return Tolerance(*(check_bound(bounds.get(name, 0.0)) for name in ("atol", "rtol")))
+    write_weights(module, path)
 
 
 def _asserting(prove: Callable[P, Result]) -> Callable[P, Result]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--convcheck`."""
+    """Add `--convcheck`, and the setting `convcheck_trust`."""
+    parser.addini(
+        "convcheck_trust",
+        "Import and run the user's own Python where a config of convcheck names it as a side.",
+        type="bool",
+        default=False,
+    )
     parser.getgroup("convcheck").addoption(
         "--convcheck",
         action="append",
@@ -92,6 +99,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Fil
     return None
 
 
+_WAY = "with convcheck_trust = true in pytest's settings; a config cannot give it to itself"
+
+
 class ConfigFile(pytest.File):
     """A config of convcheck."""
 
@@ -106,12 +116,16 @@ class ConfigFile(pytest.File):
         from convcheck.config.load import load
         from convcheck.errors import ConvcheckError
         from convcheck.report.format_values import escape_controls
+        from convcheck.sides.code_side import code_loader, map_loader
 
         here = self.config.invocation_params.dir
         # Commands are to be copied from where pytest was started.
         shown = self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
+        trust = self.config.getini("convcheck_trust")
+        load_code, load_map = code_loader(trust=trust, way=_WAY), map_loader(trust=trust, way=_WAY)
+        words = replace(vocabulary(), load_code=load_code, load_map=load_map)
         try:
-            for claim in claims_of(load(self.path, str(shown), vocabulary())):
+            for claim in claims_of(load(self.path, str(shown), words)):
                 # Two colons part the names of an id.
                 name = escape_controls(claim.id).replace("::", ":")
                 # Left alone, pytest 9.2 takes the brackets for a part of the name, and --lf then never finds it again.

@@ -291,3 +291,26 @@ def test_where_there_is_no_config_only_the_plugin_is_imported(tmp_path: Path, fi
         check=True,
     )
     assert done.stdout.splitlines()[-1] == f"HEAVY {code}"
+
+
+CODE = """
+from pathlib import Path
+from torch import nn
+
+Path("imported").touch()
+
+def conv():
+    return nn.Conv2d(3, 4, 2)
+"""
+OF_CODE = 'cases:\n  - {name: code, reference: "model.py:conv()", candidate: "Conv2d(3, 4, 2)", input: [1, 3, 8, 8]}\n'
+
+
+def test_code_in_a_config_is_run_where_the_settings_trust_it(run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(model=CODE)
+    path = pytester.makefile(".yaml", **{"convcheck-code": OF_CODE})
+    refused = run(path)
+    refused.assert_outcomes(errors=1)
+    assert "run only with convcheck_trust = true in pytest's settings" in refused.stdout.str()
+    assert not Path("imported").exists()
+    run(path, "-o", "convcheck_trust=true").assert_outcomes(passed=1)
+    assert Path("imported").exists()

@@ -28,7 +28,8 @@ def refuse_other_file(path: Path, word: str) -> None:
         return
     if ending == ".py":
         raise UsageError(
-            f"{shown(word)} is Python, which is not run; let it print the model, and pipe that: "
+            f"{shown(word)} is Python, which is not run; name what is in it, as {word}:name(arguments), for verify "
+            "with --candidate and --trust, or let it print the model, and pipe that: "
             f"python {shlex.quote(word)} | convcheck shape -"
         )
     if ending in _WEIGHTS:

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convcheck.errors import UsageError, shown
-from convcheck.layers.user_code import UserCode
 
 if TYPE_CHECKING:
-    from convcheck.config.case import Case, CodeLoader
+    from convcheck.config.case import Case, CodeLoader, MapLoader
     from convcheck.config.replacement import MapFunction
-    from convcheck.layers import Layer
 
 _OWN = "Your own candidate"
 
@@ -97,7 +95,7 @@ OwnWeights = Annotated[
 ]
 
 
-def map_function(written: str | None, trust: bool) -> MapFunction | None:
+def map_function(written: str | None, load_map: MapLoader) -> MapFunction | None:
     """Return the function that makes the candidate's state dict.
 
     Raises:
@@ -105,21 +103,12 @@ def map_function(written: str | None, trust: bool) -> MapFunction | None:
     """
     if written is None:
         return None
-    from convcheck.config.case import UNTRUSTED_MAP
     from convcheck.layers.user_code import parse_user_code
 
     code = parse_user_code(written)
     if code is None:
         raise UsageError(f"--map-by {shown(written)} is no code; write path/to/file.py:function")
-    return load_map(code) if trust else UNTRUSTED_MAP(code)
-
-
-def load_map(code: UserCode) -> MapFunction:
-    """Return a function of trusted code as a map. Raises ConvcheckError if it cannot be loaded."""
-    from convcheck.config.replacement import MapFunction
-    from convcheck.user_code.load import load_function
-
-    return MapFunction(load_function(code), str(code))
+    return load_map(code)
 
 
 def with_own_weights(cases: Sequence[Case]) -> list[Case]:
@@ -140,18 +129,6 @@ def with_own_weights(cases: Sequence[Case]) -> list[Case]:
             raise UsageError(f"--own-weights: {text} is text, which holds no weights; write both sides as code")
         compared.append(replace(case, held=Sides(held[0], held[1])))
     return compared
-
-
-def code_loader(trust: bool) -> CodeLoader:
-    """Return what makes a layer of code, and imports torch for it; without trust, what refuses all code."""
-    from convcheck.config.case import UNTRUSTED
-
-    def load(code: UserCode) -> Layer:
-        from convcheck.sides.code_side import layer_of
-
-        return layer_of(code)
-
-    return load if trust else UNTRUSTED
 
 
 def with_choices(cases: Sequence[Case], select: str | None, train: bool) -> list[Case]:

@@ -11,7 +11,7 @@ from convcheck.config.checks import DType
 from convcheck.config.input_specs import InputSpec
 from convcheck.config.replacement import MapFunction, Replacement
 from convcheck.layers import Layer, parse_layer
-from convcheck.layers.user_code import UserCode, parse_user_code, untrusted
+from convcheck.layers.user_code import WAY_OF_TRUST, UserCode, parse_user_code, untrusted
 from convcheck.results import Sides, Verdict
 from convcheck.sizes.patterns import Group, Shape, Shapes
 from convcheck.sizes.relayouts import Relayout
@@ -116,6 +116,7 @@ class Case:
 
 
 CodeLoader = Callable[[UserCode], Layer]
+MapLoader = Callable[[UserCode], MapFunction]
 
 
 def parse_side(value: object, load_code: CodeLoader, folder: Path = Path()) -> Layer:
@@ -128,9 +129,8 @@ def parse_side(value: object, load_code: CodeLoader, folder: Path = Path()) -> L
     return parse_layer(value) if code is None else load_code(code.within(folder))
 
 
-_TRUST = "by verify with --trust on the command line; a config cannot give it to itself"
-UNTRUSTED: CodeLoader = untrusted(_TRUST)
-UNTRUSTED_MAP: Callable[[UserCode], MapFunction] = untrusted(_TRUST)
+UNTRUSTED: CodeLoader = untrusted(WAY_OF_TRUST)
+UNTRUSTED_MAP: MapLoader = untrusted(WAY_OF_TRUST)
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Vocabulary:
     """The axes of a patch, as a template, for those whose patches may be laid out in any order."""
     load_code: CodeLoader = UNTRUSTED
     """What makes a layer of the user's own code. It is handed in where that is trusted, and refuses all of it here."""
-    load_map: Callable[[UserCode], MapFunction] = UNTRUSTED_MAP
+    load_map: MapLoader = UNTRUSTED_MAP
     """What loads a function that is a map, likewise."""
     folder: Path = Path()
     """Where the paths of a config start."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path as FilePath
 
@@ -27,10 +27,14 @@ from convcheck.results import Sides, Verdict
 def default_problems(defaults: Mapping[str, object], vocabulary: Vocabulary) -> Iterator[Problem]:
     """Yield what is wrong with defaults by themselves, since every case may have a value of its own in their place."""
     plain = without_own_values({key: entry for key, entry in defaults.items() if not any(variables(entry))})
+    reference = REFERENCE in plain and "layer" not in plain
+    if reference:
+        plain = _renamed(plain)
     try:
         CaseModel.model_validate(plain, context=vocabulary)
     except ValidationError as error:
-        yield from (problem for problem in sentences(error) if problem[0])
+        problems = [problem for problem in sentences(error) if problem[0]]
+        yield from _as_reference(problems) if reference else problems
 
 
 def validate(
@@ -44,9 +48,16 @@ def validate(
         return _validate(value, unknown, vocabulary, folder)
     if "layer" in value or "layer" in unknown:
         return None, [((REFERENCE,), "it is another name of `layer`, beside a candidate; remove one of them")]
-    renamed = {"layer" if key == REFERENCE else key: entry for key, entry in value.items()}
-    case, problems = _validate(renamed, ["layer" if key == REFERENCE else key for key in unknown], vocabulary, folder)
-    return case, [((REFERENCE, *path[1:]) if path[:1] == ("layer",) else path, text) for path, text in problems]
+    case, problems = _validate(_renamed(value), list(_renamed(dict.fromkeys(unknown))), vocabulary, folder)
+    return case, _as_reference(problems)
+
+
+def _renamed(value: Mapping[str, object]) -> dict[str, object]:
+    return {"layer" if key == REFERENCE else key: entry for key, entry in value.items()}
+
+
+def _as_reference(problems: Iterable[Problem]) -> list[Problem]:
+    return [((REFERENCE, *path[1:]) if path[:1] == ("layer",) else path, text) for path, text in problems]
 
 
 def _validate(

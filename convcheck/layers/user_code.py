@@ -15,6 +15,8 @@ from convcheck.sizes.limits import MAX_TEXT
 
 ENDING = ".py"
 
+WAY_OF_TRUST = "by verify with --trust on the command line; a config cannot give it to itself"
+
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _FILE = re.compile(r"(?P<module>[^\n]*?\.py):(?P<rest>.*)", re.DOTALL)
 # What follows has to look like a name or a call, since `weight: o i` and `https://` have a colon, too.

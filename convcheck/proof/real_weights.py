@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from convcheck.config.case import Case, WeightFile, WeightSource
+from convcheck.errors import ConvcheckError, shown
 from convcheck.layers import Layer
+from convcheck.sides.read_weights import read_weights
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import CannotRunError
 from convcheck.sizes.patterns import Shapes
@@ -79,3 +83,25 @@ def departures(case: Case) -> tuple[str, ...]:
     """
     source = case.weights
     return source.departures(case.inputs, case.seed) if isinstance(source, ModuleTensors) else ()
+
+
+def write_weights(module: nn.Module, path: str | PathLike[str]) -> None:
+    """Write the weights that a module computes with to a safetensors file, by the layer's names for them.
+
+    Raises:
+        ConvcheckError: the module cannot be described, the file cannot be written, or safetensors is not installed.
+    """
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file
+    except ImportError:
+        raise ConvcheckError("files of weights are written by safetensors: pip install 'convcheck[weights]'") from None
+    # Tensors that share memory are no plain file.
+    tensors = {name: tensor.cpu().clone().contiguous() for name, tensor in read_weights(module).tensors.items()}
+    try:
+        # Python says why a file cannot be written, and safetensors where it tried to.
+        Path(path).open("ab").close()
+        save_file(tensors, path)
+    except (OSError, ValueError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ConvcheckError(f"{shown(str(path))} cannot be written: {why}") from None

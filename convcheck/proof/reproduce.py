@@ -9,7 +9,6 @@ from convcheck.config.case import Case, Expect, WeightFile
 from convcheck.config.selection import quoted
 from convcheck.layers import write_shapes
 from convcheck.proof.real_weights import SAVED, ModuleTensors
-from convcheck.sizes.patterns import Shapes
 
 
 def command(claim: Claim) -> str:
@@ -27,13 +26,22 @@ def command(claim: Claim) -> str:
         options += ["--device", case.device]
     if case.strict:
         options += ["--strict"]
+    if case.has_code:
+        options += [*([] if case.select is None else [f"--select={case.select}"]), *(["--train"] if case.train else [])]
+        options += ["--trust"]
     if not (case.order or case.transplant or _written_weights(case) or case.tolerance or case.expect != Expect()):
         sides = [str(case.layer), *_candidate_options(case)]
-        return shlex.join(["convcheck", "verify", *sides, *write_shapes(case.inputs).split(), *options])
+        return shlex.join(["convcheck", "verify", *sides, *_inputs(case), *options])
     if case.config is None:
         return shlex.join(["python", "-c", _python(claim)])
     config = [case.config] if case.config else []
     return shlex.join(["convcheck", "verify", *config, "-k", quoted(case.name), *options])
+
+
+def _inputs(case: Case) -> list[str]:
+    if not case.has_code:
+        return write_shapes(case.inputs).split()
+    return [word for spec in case.input_specs for word in ("-i", str(spec))]
 
 
 def _candidate_options(case: Case) -> list[str]:
@@ -60,6 +68,8 @@ def _python(claim: Claim) -> str:
         arguments["weights"] = weights
     if case.strict:
         arguments["strict"] = True
+    if case.has_code:
+        arguments |= {"select": case.select, "train": case.train, "trust": True}
     if case.candidate is None:
         arguments = {"rewrite": claim.name, **arguments}
     else:
@@ -68,7 +78,7 @@ def _python(claim: Claim) -> str:
         arguments["map"] = {name: str(source) for name, source in own.map.items()}
         arguments["layout"] = None if own.layout is None else str(own.layout)
     written = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    call = f"convcheck.verify({str(case.layer)!r}, {_input(case.inputs)}, {written})"
+    call = f"convcheck.verify({str(case.layer)!r}, {_input(case)}, {written})"
     return f"import convcheck; print({call})"
 
 
@@ -82,5 +92,8 @@ def _written_weights(case: Case) -> dict[str, str]:
     return {}
 
 
-def _input(shapes: Shapes) -> list[object]:
+def _input(case: Case) -> list[object]:
+    if case.has_code:
+        return list(map(str, case.input_specs))
+    shapes = case.inputs
     return list(shapes[0]) if len(shapes) == 1 else [list(shape) for shape in shapes]

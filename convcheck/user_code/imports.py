@@ -61,8 +61,12 @@ def forget_changed() -> None:
 
 def _take_out(folders: tuple[Path, ...]) -> dict[str, ModuleType]:
     """Take the user's modules that would hide a module of these folders out of `sys.modules`; return them."""
-    homes = {name: _home(name, module) for name, module in list(sys.modules.items()) if name != "__main__"}
-    hiding = {name for name, home in homes.items() if home is not None and _is_hidden(name, home, folders)}
+    tops = [(name, module) for name, module in list(sys.modules.items()) if "." not in name and name != "__main__"]
+    homes = [(name, home) for name, module in tops if (home := _home(module)) is not None]
+    hiding = {name for name, home in homes if _is_hidden(name, home, folders)}
+    # There are thousands of modules, and a forward is run often.
+    if not hiding:
+        return {}
     return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in hiding}
 
 
@@ -74,18 +78,16 @@ def _is_hidden(name: str, home: Path, folders: tuple[Path, ...]) -> bool:
 
 def _put_away(folders: tuple[Path, ...], before: Mapping[str, ModuleType]) -> None:
     """Move what came from these folders out of `sys.modules`; what was there, and is within what was there, stays."""
-    homes = {name: _home(name, module) for name, module in list(sys.modules.items()) if before.get(name) is not module}
-    for name in list(sys.modules):
-        top = name.partition(".")[0]
-        if (home := homes.get(top)) in folders and home is not None:
-            module = sys.modules.pop(name)
+    new = [(name, module) for name, module in list(sys.modules.items()) if before.get(name) is not module]
+    homes = {name: home for name, module in new if "." not in name and (home := _home(module)) in folders and home}
+    for name, module in new:
+        if home := homes.get(name.partition(".")[0]):
+            del sys.modules[name]
             _imported.setdefault(home, {})[name] = _Imported(module, _version(module))
 
 
-def _home(name: str, module: ModuleType) -> Path | None:
-    """Return the folder in which Python found a module of the user's; None for a library's, or one in a package."""
-    if "." in name:
-        return None
+def _home(module: ModuleType) -> Path | None:
+    """Return the folder in which Python found a module of the user's at the top of its name; None for a library's."""
     # A lazy module imports others when it is asked for what it has not got.
     attributes = getattr(module, "__dict__", {})
     file, paths = attributes.get("__file__"), list(attributes.get("__path__") or ())

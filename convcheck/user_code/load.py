@@ -156,7 +156,9 @@ def _called(value: Any, code: UserCode) -> Any:
     if not callable(value):
         raise ConvcheckError(f"{code}: {code.name} is {_kind(value)}, and no class, function or torch.nn.Module")
     if code.arguments is None and not isinstance(value, type):
-        raise ConvcheckError(f"{code}: {code.name} is called only where it says so; write {code}()")
+        raise ConvcheckError(
+            f"{code}: {code.name} is a function, which is called where parentheses say so; write {code}()"
+        )
     positional, keywords = code.arguments or Arguments((), {})
     if problem := _binding_problem(value, positional, keywords):
         raise ConvcheckError(f"{code}: {problem}")

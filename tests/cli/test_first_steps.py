@@ -64,7 +64,8 @@ def told(result: Result) -> str:
 TARGETS = {
     "Python": (
         "model.py",
-        "'model.py' is Python, which is not run; let it print the model, and pipe that: "
+        "'model.py' is Python, which is not run; name what is in it, as model.py:name(arguments), for verify with "
+        "--candidate and --trust, or let it print the model, and pipe that: "
         "python model.py | convcheck shape -",
     ),
     "a print in a file": (

@@ -61,6 +61,7 @@ COMMANDS = {
     "foreign YAML": (["shape", "folder"], 2, NEVER | {"pydantic"}),
     "no command": (["Conv2d(3, 8, 2)"], 2, NEVER | {"pydantic", "yaml", "einops"}),
     "a broken layer": (["verify", "Conv2d(3)"], 2, NEVER),
+    "code without trust": (["verify", "m.py:F()", "--candidate", "ReLU()", "-i", "2"], 2, NEVER),
     "an unknown rewrite": (["verify", "-r", "none"], 2, NEVER),
     "an unknown option": (["verify", "--none"], 2, NEVER),
 }

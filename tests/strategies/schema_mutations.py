@@ -28,6 +28,8 @@ WRONG: dict[str, list[Any]] = {
     "dtype": [32, None, True, [], {}, "float31", ["float32"], "Float32"],
     "device": [0, None, True, [], {}, "gpu", "cuda:", "cuda:x", " cpu", ["cpu"]],
     "seed": [-1, 1.5, None, True, [], {}, "0", 2**63, [0]],
+    "select": [1.5, True, [], {}, "", [0]],
+    "train": [5, None, [], {}, "yes", 1],
     "tolerance": [5, 1e-6, None, True, [], "none", {"atol": -1}, {"atol": "1e-6"}, {"rtol": None}, {"atol": [1]}],
     "expect": [5, None, True, [], "equal", {"verdict": "same"}, {"verdict": None}, {"output": [0]}, {"output": 5},
                {"params": -1}, {"params": 1.5}, {"params": "5"}, {"params": {"reference": -1}}, {"params": []}],

@@ -96,7 +96,7 @@ REFUSALS = {
     "folder.py:Net": "folder.py is a folder; name a file in it",
     "net.py:Nett()": "Nett is not there; did you mean 'Net'?",
     "net.py:Outer.Iner()": "Iner is not there; did you mean 'Inner'?",
-    "net.py:make": "net.py:make: make is called only where it says so; write net.py:make()",
+    "net.py:make": "net.py:make: make is a function, which is called where parentheses say so; write net.py:make()",
     "net.py:built(3)": "built is a module already; write it without parentheses",
     "net.py:number": "number is of type int, and no class, function or torch.nn.Module",
     "net.py:Outer()": "net.py:Outer() is of type Outer, and no torch.nn.Module",
@@ -268,6 +268,19 @@ def test_what_an_import_changes_is_as_before_and_prints_go_to_standard_error(
     write("changes.py", CHANGES + "\nraise ValueError")
     assert refusal("changes.py:net").endswith(": changes.py:18: ValueError")
     assert state() == before
+
+
+def test_what_a_forward_prints_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    write(
+        "loud.py",
+        "from torch import nn\nclass Net(nn.Identity):\n    def forward(self, x):\n        print('here')\n",
+    )
+    code = parse_user_code("loud.py:Net")
+    assert code is not None
+    net = load(code)
+    with user_code_runs(code):
+        net(torch.ones(2))
+    assert capsys.readouterr() == ("", "here\n")
 
 
 def test_weights_are_the_same_in_every_run_and_others_for_other_code() -> None:

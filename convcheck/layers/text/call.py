@@ -11,6 +11,7 @@ from typing import Any
 from convcheck.errors import LayerError, shown
 from convcheck.layers.text.notation import syntax_tree
 from convcheck.layers.text.printed import printed
+from convcheck.layers.user_code import is_code
 from convcheck.sizes.limits import MAX_DEPTH, MAX_PRINT, MAX_TEXT
 
 
@@ -55,6 +56,10 @@ def read_call(text: str, kinds: Collection[str]) -> Call:
     except (RecursionError, MemoryError):
         raise _too_deep() from None
     except (SyntaxError, ValueError) as error:
+        if is_code(text):
+            raise LayerError(
+                f"{shown(text)} is code of your own, which can only be a side of verify, with --trust"
+            ) from None
         like = "write it as torch prints it, such as Conv2d(3, 768, kernel_size=(16, 16), stride=(16, 16))"
         raise LayerError(f"{shown(text)} is not a layer{_reason(error)}; {like}") from None
     if not isinstance(node, ast.Call):
