@@ -63,8 +63,8 @@ class Graphs:
             longest = max(longest, largest * 2.0 ** ((facts.bits or 0) + FLOAT64_BITS - facts.significant_bits))
         return longest
 
-    def apart(self, mapping: Transplant, sample: Sample, unit: Arithmetic) -> Tensor:
-        """Return a bound of the distance of both outputs at a sample in an arithmetic: float64, `[*output]`.
+    def errors(self, mapping: Transplant, sample: Sample, unit: Arithmetic) -> Sides[Tensor]:
+        """Return bounds of the errors of both outputs at a sample in an arithmetic: float64, `[*output]`.
 
         Raises:
             NoErrorRule: no rule bounds the error of an operator.
@@ -77,9 +77,9 @@ class Graphs:
             Computed(tensor, errors[one.name]) if one.name in errors else tensor
             for one, tensor in zip(candidate.placeholders, arguments, strict=True)
         ]
-        return (
-            bound(reference.graph, reference.arguments(sample.inputs, sample.parameters), unit).error
-            + bound(candidate.graph, open_arguments, unit).error
+        return Sides(
+            bound(reference.graph, reference.arguments(sample.inputs, sample.parameters), unit).error,
+            bound(candidate.graph, open_arguments, unit).error,
         )
 
     def remarks(self) -> Iterator[str]:
