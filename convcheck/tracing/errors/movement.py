@@ -18,8 +18,8 @@ OPERATORS = """
     select select_copy select_scatter slice slice_copy slice_scatter split split_copy split_with_sizes
     split_with_sizes_copy squeeze squeeze_copy stack t t_copy take take_along_dim transpose transpose_copy tril triu
     unbind unbind_copy unfold unfold_copy unsqueeze unsqueeze_copy upsample_nearest1d upsample_nearest2d
-    upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d view view_copy reshape
-    _unsafe_view _reshape_alias _unsafe_index
+    upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d view view_copy
+    reshape _unsafe_view _reshape_alias _unsafe_index
 """
 
 
