@@ -21,6 +21,7 @@ from convcheck.proof.black_box import scatter
 from convcheck.proof.evidence.probes import can_tell
 from convcheck.proof.graphs import Graphs
 from convcheck.proof.pair import Pair, drawn_in
+from convcheck.proof.whole_limits import LARGEST, whole_limit
 from convcheck.proof.user_side import UserSide
 from convcheck.results import Sides
 from convcheck.rewriting.user_candidate import lay_out
@@ -34,7 +35,7 @@ from convcheck.tracing.float64_copy import float64_copy
 from convcheck.tracing.running_error import NoErrorRule
 from convcheck.tracing.trace import CannotTrace, ForwardRaises, Trace, trace
 from convcheck.user_code.imports import user_code_runs
-from convcheck.user_code.user_module import WHOLE, UserModule, draw_inputs
+from convcheck.user_code.user_module import UserModule, draw_inputs
 
 
 def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
@@ -50,9 +51,14 @@ def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
     if own.layout is not None:
         modules.candidate.register_forward_hook(lay_out(own.layout))
     specs = _specs(case, own)
-    graphs, why = _graphs(modules, draw_inputs(specs, torch.Generator().manual_seed(case.seed)))
+    inputs = draw_inputs(specs, torch.Generator().manual_seed(case.seed))
+    graphs, why = _graphs(modules, inputs)
     limits = graphs.index_limits() if graphs is not None else {}
-    whole = {number: limits.get(number, WHOLE) for number, spec in enumerate(specs) if spec.kind == "int"}
+    whole = {
+        number: whole_limit(modules, inputs, number, limits.get(number, LARGEST))
+        for number, spec in enumerate(specs)
+        if spec.kind == "int"
+    }
     masks = frozenset(number for number, spec in enumerate(specs) if spec.kind == "bool")
     reference, candidate = (
         replace(_side(layer, case, module), whole_inputs=whole, boolean_inputs=masks)

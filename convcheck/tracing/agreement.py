@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from traceback import format_stack
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -20,12 +23,16 @@ Arguments = Callable[[tuple[Tensor, ...], Mapping[str, Tensor]], tuple[Tensor, .
 
 @dataclass(frozen=True)
 class Agreement:
-    """Why a graph is not the module (None if it is), whether all bits agree, and (text, place) on gradients."""
+    """Why a graph is not the module (None if it is), whether all bits agree, and (text, place) on gradients.
+
+    `backwards` are about code of the module's own that computes gradients.
+    """
 
     unlike: str | None = None
     place: str | None = None
     identical: bool = True
     gradients: tuple[tuple[str, str | None], ...] = ()
+    backwards: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,13 @@ def compare(module: nn.Module, graph: fx.GraphModule, arguments: Arguments, inpu
         if traced.shape != outputs[0].shape or traced.dtype != outputs[0].dtype or not _near(traced, outputs[0]):
             return Agreement("computes with numbers that left the tensors (as by numpy, tolist or item)")
         identical = identical and _equal(traced, outputs[0])
-    return Agreement(identical=identical, gradients=tuple(_gradients(module, graph, arguments, numbers)))
+    leaves = _leaves(module, numbers)
+    with _hooks() as hooks, torch.autograd.set_detect_anomaly(True, check_nan=False):
+        eager = _call(module, numbers)
+    functions = ((f"{name} is an autograd Function of its own", place) for name, place in _own_functions(eager))
+    backwards = tuple(dict.fromkeys((*functions, *hooks)))
+    traced = graph(*arguments(*_pair(numbers.cloned())))
+    return Agreement(None, None, identical, tuple(_gradients(eager, traced, leaves)), backwards)
 
 
 def _pair(numbers: _Numbers) -> tuple[tuple[Tensor, ...], Mapping[str, Tensor]]:
@@ -111,18 +124,31 @@ def _near(one: Tensor, other: Tensor) -> bool:
     return torch.allclose(one, other, rtol=0.0, atol=float(SAME * largest), equal_nan=True)
 
 
-def _gradients(
-    module: nn.Module, graph: fx.GraphModule, arguments: Arguments, numbers: _Numbers
-) -> Iterator[tuple[str, str | None]]:
-    """Yield (text, place) where gradients are not those of the graph, and for autograd Functions of the user's own."""
-    # Torch takes no gradients in running statistics.
+def _leaves(module: nn.Module, numbers: _Numbers) -> list[Tensor]:
+    """Ask for gradients in inputs and parameters, and return them. Torch takes none in running statistics."""
     parameters = [numbers.tensors[name] for name, _ in module.named_parameters()]
-    leaves = [tensor.requires_grad_() for tensor in (*numbers.inputs, *parameters) if tensor.is_floating_point()]
-    with torch.autograd.set_detect_anomaly(True, check_nan=False):
-        eager = _call(module, numbers)
-    for name, place in dict.fromkeys(_own_functions(eager)):
-        yield f"{name} is an autograd Function of its own", place
-    traced = graph(*arguments(*_pair(numbers.cloned())))
+    return [tensor.requires_grad_() for tensor in (*numbers.inputs, *parameters) if tensor.is_floating_point()]
+
+
+@contextmanager
+def _hooks() -> Iterator[list[tuple[str, str | None]]]:
+    """Take down where hooks are put on gradients."""
+    met: list[tuple[str, str | None]] = []
+    register = Tensor.register_hook
+
+    def noting(tensor: Tensor, hook: Callable[..., Any]) -> Any:
+        met.append(("puts a hook on a gradient", place_of_stack("".join(format_stack()))))
+        return register(tensor, hook)  # type: ignore[no-untyped-call]
+
+    Tensor.register_hook = noting  # type: ignore[method-assign]
+    try:
+        yield met
+    finally:
+        Tensor.register_hook = register  # type: ignore[method-assign]
+
+
+def _gradients(eager: Tensor, traced: Tensor, leaves: list[Tensor]) -> Iterator[tuple[str, str | None]]:
+    """Yield (text, place) where gradients are not those of the graph."""
     try:
         gradients = [_pulled_back(output, leaves) for output in (eager, traced)]
     except RuntimeError as error:

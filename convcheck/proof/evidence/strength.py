@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from convcheck.proof.context import Context, Evidence
+from convcheck.proof.evidence import other_numbers
 from convcheck.proof.evidence.probes import EXACT, probe_count, root, stream
 from convcheck.proof.pair import Pair, pull_back
 from convcheck.results import Agreement, Finding, Kind
@@ -45,7 +46,9 @@ def examine(context: Context) -> Evidence:
     """Return, as notes, what the case leaves untested."""
     pair = context.pair
     notes = weaknesses(pair.reference, observations(pair, context.case.seed))
-    return Evidence(Agreement.NOT_APPLICABLE, notes=tuple(notes))
+    # Code of the user's own may do something else where no numbers were drawn.
+    elsewhere = map(_weak, other_numbers.unmet(pair, context.case.seed) if context.case.candidate is not None else ())
+    return Evidence(Agreement.NOT_APPLICABLE, notes=(*notes, *elsewhere))
 
 
 def observations(pair: Pair, seed: int) -> Iterator[Observation]:
