@@ -111,7 +111,7 @@ def verify(
     if _is_module(layer):
         if weights is not None and not keep:
             raise ConvcheckError("weights: a module brings its own; leave them out, or write the layer as text")
-        parsed, source = _module_side(layer, own=candidate is not None)
+        parsed, source = _module_side(layer, own=candidate is not None, train=train)
     else:
         parsed = _read(layer, load_code)
         if weights is not None and not keep:
@@ -216,16 +216,19 @@ def _read(layer: LayerLike, load_code: CodeLoader | None = None) -> Layer:
     return describe(layer)
 
 
-def _module_side(module: nn.Module, *, own: bool) -> tuple[Layer, ModuleTensors | None]:
+def _module_side(module: nn.Module, *, own: bool, train: bool) -> tuple[Layer, ModuleTensors | None]:
     """Return the layer that a module is, and the weights that it computes with.
 
-    Beside a candidate of the user's `own` it may be any module, which keeps its weights itself.
+    Beside a candidate of the user's `own` it may be any module, which keeps its weights itself; in training mode it is
+    one, as layers are described in eval mode.
     """
     from convcheck.proof.real_weights import SAVED, ModuleTensors
     from convcheck.sides.module_probe import departures
     from convcheck.sides.read_weights import read_weights
     from convcheck.sides.user_sides import layer_of_module
 
+    if own and train:
+        return layer_of_module(module), None
     try:
         weights = read_weights(module)
     except ConvcheckError:

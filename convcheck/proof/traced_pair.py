@@ -9,6 +9,8 @@ from dataclasses import fields, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
@@ -36,6 +38,10 @@ from convcheck.tracing.running_error import NoErrorRule
 from convcheck.tracing.trace import CannotTrace, ForwardRaises, Trace, trace
 from convcheck.user_code.imports import user_code_runs
 from convcheck.user_code.user_module import UserModule, draw_inputs
+
+
+IN_TRAINING = (_BatchNorm, _DropoutNd, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+"""Modules that do something else in training mode."""
 
 
 def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
@@ -102,7 +108,10 @@ def _output_shape(own: Replacement, case: Case) -> Shape:
 def _module(layer: Layer, case: Case) -> nn.Module:
     if isinstance(layer, UserModule):
         return layer.build()
-    return build(layer, drawn_in(case.dtype)).eval()
+    module = build(layer, drawn_in(case.dtype)).eval()
+    if case.train and any(isinstance(part, IN_TRAINING) and getattr(part, "p", 1) for part in module.modules()):
+        raise CannotRunError(f"train: {layer} is another function in training mode; write it as code of your own")
+    return module
 
 
 def _side(layer: Layer, case: Case, module: nn.Module) -> Side:
