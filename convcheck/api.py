@@ -118,6 +118,10 @@ def verify(
             source = weights_option(cast("Mapping[str, str]", weights), parsed)
     patterns = mapping_option("transplant", transplant, "{'weight': 'o i kh kw -> o (i kh kw)'}")
     own = _replacement(candidate, map, map_by, layout, load_code)
+    if _is_module(layer) and own is not None and not parsed.IS_USER_CODE and _is_parametrized(layer, own):
+        from convcheck.sides.user_sides import layer_of_module
+
+        parsed, source = layer_of_module(layer), None
     has_code = parsed.IS_USER_CODE or (own is not None and own.layer.IS_USER_CODE)
     specs = parse_specs(input) if input is not None else ()
     which = None if select is None else check_select(select)
@@ -188,6 +192,18 @@ def _replacement(
         function = MapFunction(map_by, getattr(map_by, "__qualname__", type(map_by).__name__))
     side = layer_of_module(candidate) if _is_module(candidate) else _read(candidate, load_code)
     return Replacement(side, sources, parse_layout(layout) if layout is not None else None, function)
+
+
+def _is_parametrized(module: nn.Module, own: Replacement) -> bool:
+    """Tell whether a candidate takes what weights of a module are computed of, and not those weights."""
+    from torch.nn.utils import parametrize
+
+    wanted = {name for source in own.sources().values() for name in source.names()}
+    return own.map_by is None and any(
+        isinstance(inner, parametrize.ParametrizationList) and f"{path}.{name}" in wanted
+        for path, inner in module.named_modules()
+        for name, _ in inner.named_parameters(recurse=False)
+    )
 
 
 def _held(

@@ -23,8 +23,8 @@ from convcheck.proof.black_box import scatter
 from convcheck.proof.evidence.probes import can_tell
 from convcheck.proof.graphs import Graphs
 from convcheck.proof.pair import Pair, drawn_in
-from convcheck.proof.whole_limits import LARGEST, whole_limit
 from convcheck.proof.user_side import UserSide
+from convcheck.proof.whole_limits import LARGEST, whole_limit
 from convcheck.results import Sides
 from convcheck.rewriting.user_candidate import lay_out
 from convcheck.rounding.precision import Arithmetic, arithmetic
@@ -38,7 +38,6 @@ from convcheck.tracing.running_error import NoErrorRule
 from convcheck.tracing.trace import CannotTrace, ForwardRaises, Trace, trace
 from convcheck.user_code.imports import user_code_runs
 from convcheck.user_code.user_module import UserModule, draw_inputs
-
 
 IN_TRAINING = (_BatchNorm, _DropoutNd, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 """Modules that do something else in training mode."""

@@ -70,15 +70,15 @@ def _threshold(given: Given) -> Iterator[Any]:
 
 
 REGIONS: dict[str, Regions] = {
-    **dict.fromkeys("relu leaky_relu prelu abs sign elu selu celu rrelu".split(), _positive),
-    **dict.fromkeys("clamp clip".split(), _beyond("min", "max")),
+    **dict.fromkeys(["relu", "leaky_relu", "prelu", "abs", "sign", "elu", "selu", "celu", "rrelu"], _positive),
+    **dict.fromkeys(["clamp", "clip"], _beyond("min", "max")),
     "clamp_min": lambda given: iter([given["self"] < given["min"]]),
     "clamp_max": lambda given: iter([given["self"] > given["max"]]),
     "relu6": _beyond(0.0, 6.0),
     "hardtanh": _beyond("min_val", "max_val"),
     **dict.fromkeys(["hardswish", "hardsigmoid"], _beyond(-3.0, 3.0)),
     **dict.fromkeys(["hardshrink", "softshrink"], _shrunk),
-    **dict.fromkeys("maximum minimum fmax fmin".split(), _larger),
+    **dict.fromkeys(["maximum", "minimum", "fmax", "fmin"], _larger),
     "softplus": _softplus,
     "threshold": _threshold,
 }

@@ -9,7 +9,6 @@ from convcheck.errors import cut
 from convcheck.tracing.float64_copy import float64_by_default, float64_copy, widened
 from convcheck.user_code.user_module import UserModule, code_may_fail, draw_inputs
 
-
 ANOTHER = 2.0**-30
 """Of the largest output: what float64 never rounds, unless a module narrows numbers."""
 

@@ -109,6 +109,8 @@ class UserModule(Layer):
         Raises:
             CannotRunError: it cannot be copied.
         """
+        if isinstance(self.module, torch.jit.ScriptModule):
+            raise CannotRunError(f"{self} is a ScriptModule, which takes no hooks; give the module that it was made of")
         with code_may_fail():
             module = copy.deepcopy(self.module).train(self.train)
         keywords = tuple(spec.keyword for spec in self.specs)

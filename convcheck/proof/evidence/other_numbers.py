@@ -104,12 +104,12 @@ def unmet(pair: Pair, seed: int) -> Iterator[str]:
         for piece, is_met in pair.graphs.pieces(pair.mapping, sample):
             met[piece] = met.get(piece, False) or is_met
     missed = dict.fromkeys(str(piece) for piece, is_met in met.items() if not is_met)
-    for piece in list(missed)[:SHOWN]:
-        yield f"no numbers that were drawn met one side of {piece}"
+    for text in list(missed)[:SHOWN]:
+        yield f"no numbers that were drawn met one side of {text}"
 
 
 def _samples(pair: Pair, drawn: Sample) -> Iterator[tuple[str, Sample, bool]]:
-    """Yield other numbers, with where they differ from drawn ones; those on a ladder only where they meet new pieces."""
+    """Yield other numbers, and where they are others; those on a ladder only where they meet new pieces."""
     for sample in samples.with_other_choices(pair.reference, drawn):
         yield "masks or whole numbers are others", sample, False
     if pair.graphs is None or pair.black_box is not None:

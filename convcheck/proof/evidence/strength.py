@@ -24,6 +24,7 @@ from torch import Tensor
 
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import other_numbers
+from convcheck.proof.evidence.idle_buffers import idle_buffers
 from convcheck.proof.evidence.probes import EXACT, probe_count, root, stream
 from convcheck.proof.pair import Pair, pull_back
 from convcheck.results import Agreement, Finding, Kind
@@ -45,10 +46,12 @@ class Observation(NamedTuple):
 def examine(context: Context) -> Evidence:
     """Return, as notes, what the case leaves untested."""
     pair = context.pair
-    notes = weaknesses(pair.reference, observations(pair, context.case.seed))
-    # Code of the user's own may do something else where no numbers were drawn.
-    elsewhere = map(_weak, other_numbers.unmet(pair, context.case.seed) if context.case.candidate is not None else ())
-    return Evidence(Agreement.NOT_APPLICABLE, notes=(*notes, *elsewhere))
+    notes = list(weaknesses(pair.reference, observations(pair, context.case.seed)))
+    if context.case.candidate is not None:
+        # Code of the user's own may do something else where no numbers were drawn.
+        seed = context.case.seed
+        notes += map(_weak, (*other_numbers.unmet(pair, seed), *idle_buffers(pair, seed)))
+    return Evidence(Agreement.NOT_APPLICABLE, notes=tuple(notes))
 
 
 def observations(pair: Pair, seed: int) -> Iterator[Observation]:
