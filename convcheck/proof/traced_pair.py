@@ -50,6 +50,8 @@ def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
         CannotRunError: a side cannot be called with the inputs.
     """
     case, mapping = claim.case, claim.transplant()
+    if missing := [name for name in own.layer.parameters() if name not in mapping.shapes()]:
+        raise CannotRunError(f"the map makes no {missing[0]} for the candidate")
     with torch_may_refuse(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(case.seed)
         modules = Sides(_module(case.layer, case), _module(own.layer, case))

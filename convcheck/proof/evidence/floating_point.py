@@ -63,6 +63,10 @@ def examine(context: Context) -> Evidence:
     agree = "on integers" if exact is Agreement.IDENTICAL else "in float64"
     doubted = any(reason.kind in (Kind.ROUNDING, Kind.INCONCLUSIVE) for reason in result.reasons)
     if measured.platform_faults and exact is not Agreement.DIFFERENT and not doubted:
+        dtype = getattr(torch, case.dtype)
+        rounded = drawn.to(torch.device("cpu"), dtype).to(torch.device("cpu"), torch.float64)
+        # What overflows on the way may come out finite, as behind a division.
+        finite.check_between(case.dtype, arithmetic(dtype, _device(case.device)), rounded, pair)
         conclusion = f"both agree {agree}, so the rewrite is right, and the arithmetic of this platform is off"
         findings += [Finding(Kind.PLATFORM, text) for text in (*measured.platform_faults, conclusion)]
     notes = list(measured.notes)

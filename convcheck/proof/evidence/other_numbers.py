@@ -74,6 +74,8 @@ CONSTANT = (
 )
 SCALES = tuple(_times(factor, parameters=parameters) for factor in LADDER for parameters in (False, True))
 BLACK_BOX = (*SIGNS, *(_times(factor, parameters=False) for factor in (1 / 16, 16.0)))
+COMPUTED = tuple(_times(factor, parameters=True) for factor in (1 / 16, 16.0, 2.0**10, 2.0**20))
+"""Of parameters that a function computes, of which nothing is known either."""
 
 
 def faults(pair: Pair, seed: int) -> tuple[str, ...]:
@@ -112,10 +114,12 @@ def _samples(pair: Pair, drawn: Sample) -> Iterator[tuple[str, Sample, bool]]:
     """Yield other numbers, and where they are others; those on a ladder only where they meet new pieces."""
     for sample in samples.with_other_choices(pair.reference, drawn):
         yield "masks or whole numbers are others", sample, False
-    if pair.graphs is None or pair.black_box is not None:
-        for one in BLACK_BOX:
-            yield one.where, one.change(drawn), one.special
+    known = pair.graphs is not None and pair.black_box is None
+    for one in (*(() if known else BLACK_BOX), *(COMPUTED if pair.mapping.bits is None else ())):
+        yield one.where, one.change(drawn), one.special
+    if not known:
         return
+    assert pair.graphs is not None
     met: set[Piece] = set()
     for one in (*SIGNS, *CONSTANT, *SCALES):
         sample = one.change(drawn)
