@@ -119,7 +119,10 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
         truth = float64_reference(pair, widened)
     shapes: Sides[Shape | None] = Sides(tuple(outputs.reference.shape), tuple(outputs.candidate.shape))
     if shapes.reference != shapes.candidate:
-        return Measurement(Deviation(), Sides(None, None), shapes)
+        # On integers it was seen before.
+        ours, theirs = (list(output.shape) for output in (outputs.reference, outputs.candidate))
+        fault = (f"the reference's output is {ours}, and the candidate's {theirs}",)
+        return Measurement(Deviation(), Sides(None, None), shapes, fault if pair.reference.degree is None else ())
     broken, impossible = tuple(finite.faults(drawn)), tuple(finite.variance_faults(pair.reference, drawn))
     if not broken and not impossible:
         finite.check_range(case.dtype, unit, widened, pair, outputs)
