@@ -271,20 +271,17 @@ def test_other_numbers_than_floats_on_the_way_do_no_harm(reference: Function, ca
 def test_outputs_of_another_shape_are_others(candidate: Function) -> None:
     result = verified(Layer(lambda _, x: x.relu()), Layer(candidate))
     assert result.verdict is Verdict.DIFFERENT
-    assert "the reference's output is [3, 6]" in result.reasons[0].text
+    assert sum("the reference's output is [3, 6]" in reason.text for reason in result.reasons) == 1
 
 
 def test_an_empty_parameter_moves() -> None:
-    empty = [nn.ParameterDict({"none": torch.zeros(0, 6), "weight": torch.ones(4, 6)}) for _ in range(2)]
-    sides = []
-    for held in empty:
-        side = Layer(linear)
-        side.register_parameter("none", nn.Parameter(held["none"]))
-        sides.append(side)
-    assert verified(*sides).verdict is Verdict.EQUAL
+    sides = [Layer(linear), Layer(linear)]
+    for side in sides:
+        side.register_parameter("none", nn.Parameter(torch.zeros(0, 6)))
+    assert verified(sides[0], sides[1]).verdict is Verdict.EQUAL
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit")
 def test_a_scripted_module_is_refused_with_the_way_out() -> None:
-    result = verified(nn.Linear(6, 4), torch.jit.script(nn.Linear(6, 4)))  # type: ignore[no-untyped-call]
+    result = verified(nn.Linear(6, 4), torch.jit.script(nn.Linear(6, 4)))
     assert (result.verdict, "ScriptModule" in result.reasons[0].text) == (Verdict.ERROR, True)

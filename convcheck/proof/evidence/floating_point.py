@@ -58,7 +58,9 @@ def examine(context: Context) -> Evidence:
     pair, case, result = context.pair, context.case, context.result
     drawn = with_real_weights(draw(pair, case), case)
     measured = measure(pair, case, drawn)
-    findings = [Finding(Kind.ROUNDING, text) for text in measured.faults]
+    # Other shapes were seen before.
+    same = measured.shapes.reference == measured.shapes.candidate
+    findings = [Finding(Kind.ROUNDING, text) for text in measured.faults if same]
     exact = result.exact.status
     agree = "on integers" if exact is Agreement.IDENTICAL else "in float64"
     doubted = any(reason.kind in (Kind.ROUNDING, Kind.INCONCLUSIVE) for reason in result.reasons)
