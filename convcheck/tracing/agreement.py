@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 from torch.autograd.function import BackwardCFunction
 from torch.func import functional_call
 
+from convcheck.tracing.live_operators import Recorder
 from convcheck.tracing.places import place_of_error, place_of_stack
 
 SAME = 2.0**-40
@@ -59,12 +60,16 @@ def compare(module: nn.Module, graph: fx.GraphModule, arguments: Arguments, inpu
     for draw in (_normal, _positive):
         numbers = _draw(module, inputs, draw, generator)
         try:
-            outputs = [_call(module, numbers) for _ in range(2)]
+            recorded, outputs = zip(*(_recorded(module, numbers) for _ in range(2)), strict=True)
         except Exception as error:  # whatever the user's code raises
             return Agreement(f"raises on other numbers: {type(error).__name__}", place_of_error(error))
         if not _equal(*outputs):
             return Agreement("gives two answers to the same numbers: it keeps state, or draws random ones")
-        traced = graph(*arguments(*_pair(numbers.cloned())))
+        given = arguments(*_pair(numbers.cloned()))
+        with Recorder(given) as followed:
+            traced = graph(*given)
+        if recorded[0].leaves or not recorded[0].choosing(outputs[0]) <= followed.choosing(traced):
+            return Agreement("does something else while it is traced, or takes numbers out of a tensor (as by item)")
         if traced.shape != outputs[0].shape or traced.dtype != outputs[0].dtype or not _near(traced, outputs[0]):
             return Agreement("computes with numbers that left the tensors (as by numpy, tolist or item)")
         identical = identical and _equal(traced, outputs[0])
@@ -85,6 +90,16 @@ def _call(module: nn.Module, numbers: _Numbers) -> Tensor:
     given = numbers.cloned()
     output: Tensor = functional_call(module, dict(given.tensors), given.inputs)
     return output
+
+
+def _recorded(module: nn.Module, numbers: _Numbers) -> tuple[Recorder, Tensor]:
+    """Call a module, and record what it runs."""
+    given = numbers.cloned()
+    # Buffers are constants, which may be taken out.
+    variables = (*given.inputs, *(given.tensors[name] for name, _ in module.named_parameters()))
+    with Recorder(variables) as recorder:
+        output: Tensor = functional_call(module, dict(given.tensors), given.inputs)
+    return recorder, output
 
 
 def _normal(tensor: Tensor, generator: torch.Generator) -> Tensor:

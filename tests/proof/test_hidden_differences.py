@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 import convcheck
 from convcheck.results import Agreement, Result, Verdict
+from convcheck.tracing.live_operators import CHOOSING
 from convcheck.tracing.operators import activation
 from convcheck.tracing.pieces import REGIONS
 
@@ -185,6 +186,7 @@ def test_a_buffer_that_both_sides_use_is_no_weakness() -> None:
 
 
 def test_every_piecewise_operator_has_regions_or_none_that_could_be_met() -> None:
+    assert set(REGIONS) <= CHOOSING
     stepping = {"floor", "ceil", "round", "trunc", "frac", "fmod", "remainder", "floor_divide"}
     named = {name for why in ("cuts off", "is piecewise") for name in activation._WHY[why].split()}
     assert named == {*REGIONS, *stepping} - {"elu", "selu", "celu", "softplus", "maximum", "minimum", "fmax", "fmin"}
@@ -219,6 +221,22 @@ def test_weights_that_are_written_to_are_those_of_a_run_alone() -> None:
         return linear(self, x)
 
     assert verified(Layer(clamping), Layer(linear)).verdict is not Verdict.EQUAL
+
+
+def while_traced(self: Any, x: Tensor) -> Tensor:
+    y = linear(self, x)
+    return y if torch.compiler.is_exporting() else y + torch.where(x.sum() > 50, 1.0, 0.0)
+
+
+def while_faked(self: Any, x: Tensor) -> Tensor:
+    return linear(self, x) + (0 if type(x) is not Tensor or x.sum().item() < 500 else 1)
+
+
+@pytest.mark.parametrize("function", [while_traced, while_faked])
+def test_what_does_something_else_while_it_is_traced_is_a_black_box(function: Function) -> None:
+    result = verified(Layer(linear), Layer(function))
+    assert result.evidence == "black-box"
+    assert result.weaknesses or result.verdict is Verdict.DIFFERENT
 
 
 def test_training_mode_is_that_of_both_sides() -> None:
