@@ -17,7 +17,8 @@ from torch.utils._pytree import tree_leaves
 _CHOOSING = (
     "relu relu6 leaky_relu prelu abs sign elu selu celu rrelu clamp clip clamp_min clamp_max hardtanh hardswish "
     "hardsigmoid hardshrink softshrink maximum minimum fmax fmin softplus threshold gt lt ge le eq ne where "
-    "masked_fill index_put masked_scatter isnan isinf floor ceil round trunc frac fmod remainder max min amax amin argmax argmin"
+    "masked_fill index_put masked_scatter isnan isinf floor ceil round trunc frac fmod remainder max min amax "
+    "amin argmax argmin"
 )
 CHOOSING = frozenset(_CHOOSING.split())
 """Operators that do one thing on some numbers and another on others."""
