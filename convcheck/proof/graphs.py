@@ -16,7 +16,7 @@ from convcheck.sides.samples import Sample
 from convcheck.tracing.facts import Facts
 from convcheck.tracing.magnitudes import magnitudes
 from convcheck.tracing.running_error import bound
-from convcheck.tracing.trace import Trace
+from convcheck.tracing.trace import Note, Trace
 
 FLOAT64_BITS = 53
 
@@ -87,6 +87,11 @@ class Graphs:
         for name, facts in zip(("reference", "candidate"), self._facts(), strict=True):
             for note in dict.fromkeys(facts.notes):
                 yield f"the {name} {note.text}{f' at {note.place}' if note.place else ''}"
+
+    def notes(self) -> Iterator[Note]:
+        """Yield what was noted of either side."""
+        for facts in self._facts():
+            yield from facts.notes
 
     def _facts(self) -> tuple[Facts, Facts]:
         return self.facts.reference, self.facts.candidate

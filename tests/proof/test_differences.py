@@ -92,29 +92,17 @@ SEEN: dict[str, tuple[Layer, Spoil, tuple[str, ...]]] = {
     "no bias": (
         CONV,
         lambda y, p: y - per_channel(p["bias"]),
-        (
-            "the difference is one number a channel, as of a bias: -10 in channel 0, -11 in channel 1, "
-            "-12 in channel 2, -13 in channel 3, -14 in channel 4, -15 in channel 5",
-            "that is the bias, which the candidate leaves out",
-        ),
+        ("the candidate leaves out bias",),
     ),
     "bias added twice": (
         LINEAR,
         lambda y, p: y + p["bias"],
-        (
-            "the difference is one number a channel, as of a bias: 10 in channel 0, 11 in channel 1, "
-            "12 in channel 2, 13 in channel 3, 14 in channel 4",
-            "that is the bias, which the candidate adds twice",
-        ),
+        ("the candidate adds bias twice",),
     ),
     "bias in another order": (
         CONV,
         lambda y, p: y + per_channel(p["bias"].flip(0) - p["bias"]),
-        (
-            "the difference is one number a channel, as of a bias: 5 in channel 0, 3 in channel 1, "
-            "1 in channel 2, -1 in channel 3, -3 in channel 4, -5 in channel 5",
-            "the candidate adds the bias in another order",
-        ),
+        ("the candidate adds bias in another order",),
     ),
     "one channel": (CONV, where(ALL, 4), ("outputs differ only in channel 4",)),
     "one group": (CONV, where(ALL, slice(3, 6)), ("outputs differ only in the channels of group 1",)),

@@ -17,7 +17,8 @@ from convcheck.errors import CannotRunError, PatternError
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import integer_probes, stand_in
 from convcheck.proof.evidence.differences import describe_differences
-from convcheck.proof.evidence.probes import draw_probe, make_plan
+from convcheck.proof.evidence.probes import draw_probe, make_plan, stream
+from convcheck.proof.evidence.reads import describe_reads
 from convcheck.proof.evidence.signatures import agrees, signatures
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Finding, Kind
@@ -64,7 +65,8 @@ def examine(context: Context) -> Evidence:
     kinds = {reason.kind for reason in result.reasons}
     misfit = Kind.WEIGHT_SHAPES in kinds
     # Without integers, the catalogue's own layouts are not in question.
-    in_float64 = pair.reference.degree is None and Kind.ROUNDING in kinds and bool(case.transplant)
+    of_users = bool(case.transplant) or case.candidate is not None
+    in_float64 = pair.reference.degree is None and Kind.ROUNDING in kinds and of_users
     differs = misfit or in_float64 or result.exact.status is Agreement.DIFFERENT
     if not differs or result.suggested_layout is not None:
         return Evidence(Agreement.NOT_APPLICABLE)
@@ -81,6 +83,8 @@ def examine(context: Context) -> Evidence:
         return Evidence(Agreement.DIFFERENT, findings, details=details)
     # A reader with a correction needs no differences.
     texts = () if misfit else visible_differences(pair, case.seed, result.exact.probes)
+    if not texts and not misfit:
+        texts = tuple(describe_reads(pair, stream(case.seed, 800_011)))
     return Evidence(Agreement.DIFFERENT, tuple(Finding(Kind.DIFFERENCE, text) for text in texts))
 
 

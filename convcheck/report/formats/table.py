@@ -208,8 +208,9 @@ def _remark(result: Result) -> Iterator[str]:
 
 
 def _causes(result: Result) -> list[str]:
-    """Return why a verdict is as it is: of a difference the wrong layouts, or the first cause; of anything else all."""
+    """Return why a verdict is as it is: of a difference the wrong layouts, or its first cause and line; else all."""
     causes = [reason for reason in result.reasons if reason.kind is not Kind.EXPECTATION]
     if result.verdict is Verdict.DIFFERENT:
-        causes = [reason for reason in causes if reason.kind is Kind.LAYOUT] or causes[:1]
+        line = [reason for reason in causes[1:] if reason.kind is Kind.LOCATION]
+        causes = [reason for reason in causes if reason.kind is Kind.LAYOUT] or [*causes[:1], *line]
     return [str(reason) for reason in (*causes, *(r for r in result.reasons if r.kind is Kind.EXPECTATION))]
