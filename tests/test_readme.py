@@ -124,8 +124,10 @@ def test_what_is_equal_beyond_its_bound_contradicts_itself(beyond: Callable[[str
 def test_configs_of_the_readme_hold(convcheck: Callable[..., Result], text: str, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(text)
+    write_files(README, tmp_path)
     expected = 1 if "# wrong.yaml" in text or "# mine.yaml" in text else 2 if "# bad.yaml" in text else 0
-    assert convcheck("verify", config).exit_code == expected
+    trust = ["--trust"] if "# code.yaml" in text else []
+    assert convcheck("verify", config, *trust).exit_code == expected
 
 
 def test_the_faults_of_the_readme_are_those_that_are_told(
