@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import Result
+from typer.testing import CliRunner, Result
 
 import convcheck as package
+from convcheck.cli.main import app
 from convcheck.config.parse_source import parse_source
-from tests.test_readme import README, write_files
+from tests.test_readme import BLOCKS, README, write_files
 
 PAGE = README.parent / "docs" / "own-code.md"
 TEXT = PAGE.read_text("utf-8")
@@ -41,6 +42,19 @@ def test_the_test_of_the_page_passes_and_fails_as_it_says(folder: Path) -> None:
         package.assert_equal(names["PatchEmbed"](), (2, 3, 8, 12), candidate=wrong(), map_by=names["convert"])
     (shown,) = re.findall(r"```text\n((?:.*\n)*?)```", TEXT)
     assert f"{failed.value}\n" == shown
+
+
+def test_every_option_of_code_has_an_example_that_runs() -> None:
+    options = {option for line in own_code_options() for option in re.findall(r"^  (--[\w-]+)", line)}
+    assert len(options) == 8
+    words = [word for _, command, _ in BLOCKS for word in shlex.split(command)]
+    assert options - set(words) == set()
+
+
+def own_code_options() -> list[str]:
+    """Return the lines of the panel in the help of verify."""
+    printed = CliRunner().invoke(app, ["verify", "--help"]).stdout
+    return printed.partition("Your own code:\n")[2].partition("\n\n")[0].splitlines()
 
 
 NOTATIONS = re.findall(r"^\| `(.*)` \| ", TEXT.partition("| source |")[2].partition("\n\n")[0], re.MULTILINE)
