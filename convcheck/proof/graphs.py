@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -81,6 +81,15 @@ class Graphs:
             bound(reference.graph, reference.arguments(sample.inputs, sample.parameters), unit).error,
             bound(candidate.graph, open_arguments, unit).error,
         )
+
+    def distance(self, mapping: Transplant) -> Callable[[Sample, Arithmetic], Tensor]:
+        """Return what bounds the distance of both outputs under a mapping; see `errors`."""
+
+        def apart(sample: Sample, unit: Arithmetic) -> Tensor:
+            errors = self.errors(mapping, sample, unit)
+            return errors.reference + errors.candidate
+
+        return apart
 
     def remarks(self) -> Iterator[str]:
         """Yield what is to be said of a side beside what it computes, such as a detach, with its line."""

@@ -24,9 +24,8 @@ from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.user_side import UserSide
 from convcheck.results import Sides
 from convcheck.rewriting.user_candidate import lay_out
-from convcheck.rounding.precision import Arithmetic, arithmetic
+from convcheck.rounding.precision import arithmetic
 from convcheck.sides import samples
-from convcheck.sides.samples import Sample
 from convcheck.sides.side import Side, side_of_layer, torch_may_refuse
 from convcheck.sizes.patterns import Shape
 from convcheck.tracing.facts import facts_of
@@ -67,12 +66,7 @@ def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
     if unknown := _no_error_rule(pair, graphs, case):
         # Integers tell without a bound; where they cannot, nothing is left that does.
         return pair if pair.reference.degree is not None else replace(pair, black_box=unknown)
-
-    def apart(sample: Sample, unit: Arithmetic) -> Tensor:
-        errors = graphs.errors(mapping, sample, unit)
-        return errors.reference + errors.candidate
-
-    return replace(pair, analysis=apart)
+    return replace(pair, analysis=graphs.distance(mapping))
 
 
 def _with_degree(pair: Pair, graphs: Graphs) -> Pair:
