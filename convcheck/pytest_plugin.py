@@ -116,14 +116,16 @@ class ConfigFile(pytest.File):
         from convcheck.config.load import load
         from convcheck.errors import ConvcheckError
         from convcheck.report.format_values import escape_controls
-        from convcheck.sides.user_sides import code_loader
+        from convcheck.sides.user_sides import code_loader, map_loader
 
         here = self.config.invocation_params.dir
         # Commands are to be copied from where pytest was started.
         shown = self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
-        loader = code_loader(trust=self.config.getini("convcheck_trust"), way=_WAY)
+        trust = self.config.getini("convcheck_trust")
+        load_code, load_map = code_loader(trust=trust, way=_WAY), map_loader(trust=trust, way=_WAY)
+        words = replace(vocabulary(), load_code=load_code, load_map=load_map)
         try:
-            for claim in claims_of(load(self.path, str(shown), replace(vocabulary(), load_code=loader))):
+            for claim in claims_of(load(self.path, str(shown), words)):
                 # Two colons part the names of an id.
                 name = escape_controls(claim.id).replace("::", ":")
                 # Left alone, pytest 9.2 takes the brackets for a part of the name, and --lf then never finds it again.

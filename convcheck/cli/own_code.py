@@ -11,9 +11,8 @@ import typer
 from convcheck.errors import UsageError, shown
 
 if TYPE_CHECKING:
-    from convcheck.config.case import Case, CodeLoader
+    from convcheck.config.case import Case, CodeLoader, MapLoader
     from convcheck.config.replacement import MapFunction
-    from convcheck.layers.user_code import UserCode
 
 _OWN = "Your own candidate"
 
@@ -96,7 +95,7 @@ OwnWeights = Annotated[
 ]
 
 
-def map_function(written: str | None, trust: bool) -> MapFunction | None:
+def map_function(written: str | None, load_map: MapLoader) -> MapFunction | None:
     """Return the function that makes the candidate's state dict.
 
     Raises:
@@ -104,21 +103,12 @@ def map_function(written: str | None, trust: bool) -> MapFunction | None:
     """
     if written is None:
         return None
-    from convcheck.config.case import UNTRUSTED_MAP
     from convcheck.layers.user_code import parse_user_code
 
     code = parse_user_code(written)
     if code is None:
         raise UsageError(f"--map-by {shown(written)} is no code; write path/to/file.py:function")
-    return load_map(code) if trust else UNTRUSTED_MAP(code)
-
-
-def load_map(code: UserCode) -> MapFunction:
-    """Return a function of trusted code as a map. Raises ConvcheckError if it cannot be loaded."""
-    from convcheck.config.replacement import MapFunction
-    from convcheck.user_code.load import load_function
-
-    return MapFunction(load_function(code), str(code))
+    return load_map(code)
 
 
 def with_own_weights(cases: Sequence[Case]) -> list[Case]:

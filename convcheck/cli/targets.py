@@ -19,7 +19,7 @@ from convcheck.sizes.patterns import Shapes
 # A layer on the command line is answered at once; what only configs and rewrites need is imported where it is used.
 if TYPE_CHECKING:
     from convcheck.catalogue.claims import Claim
-    from convcheck.config.case import Case, CodeLoader
+    from convcheck.config.case import Case, CodeLoader, MapLoader
     from convcheck.config.input_specs import InputSpec
     from convcheck.layers.text.pasted import Pasted
 
@@ -160,18 +160,15 @@ def _configs_of(folder: Path, word: str) -> list[Path]:
     return configs
 
 
-def read_cases(files: Sequence[tuple[Path, str]], load_code: CodeLoader | None = None) -> list[Case]:
+def read_cases(
+    files: Sequence[tuple[Path, str]], load_code: CodeLoader | None = None, load_map: MapLoader | None = None
+) -> list[Case]:
     """Read all files, and report the faults of all of them together; code in them is refused without `load_code`."""
     from convcheck.catalogue.catalogue import vocabulary
-    from convcheck.cli.own_code import load_map
-    from convcheck.config.case import UNTRUSTED
     from convcheck.config.load import load
 
     words = vocabulary()
-    if load_code is not None:
-        words = replace(words, load_code=load_code)
-        if load_code is not UNTRUSTED:
-            words = replace(words, load_map=load_map)
+    words = replace(words, load_code=load_code or words.load_code, load_map=load_map or words.load_map)
     cases: list[Case] = []
     faults: list[Fault] = []
     for path, name in files:
@@ -212,7 +209,12 @@ def layer_case(layer: Layer, shapes: Shapes | None, specs: tuple[InputSpec, ...]
 
 
 def cases_of(
-    targets: Targets, inputs: Sequence[str] | None, load_code: CodeLoader | None = None, *, has_code: bool = False
+    targets: Targets,
+    inputs: Sequence[str] | None,
+    load_code: CodeLoader | None = None,
+    load_map: MapLoader | None = None,
+    *,
+    has_code: bool = False,
 ) -> list[Case]:
     """Return the cases of targets, configs first; `has_code` says that a side on the command line is code.
 
@@ -223,7 +225,7 @@ def cases_of(
     shapes = tuple(spec.shape for spec in specs) or None
     if shapes is not None and not targets.layers:
         raise UsageError("-i is the input of a layer on the command line; a config brings its own")
-    cases = read_cases(targets.files, load_code) if targets.files else []
+    cases = read_cases(targets.files, load_code, load_map) if targets.files else []
     layers = [target if isinstance(target, Layer) else target.as_layer() for target in targets.layers]
     return cases + [layer_case(layer, shapes, specs if has_code else ()) for layer in layers]
 

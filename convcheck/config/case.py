@@ -116,6 +116,7 @@ class Case:
 
 
 CodeLoader = Callable[[UserCode], Layer]
+MapLoader = Callable[[UserCode], MapFunction]
 
 
 def parse_side(value: object, load_code: CodeLoader, folder: Path = Path()) -> Layer:
@@ -129,7 +130,7 @@ def parse_side(value: object, load_code: CodeLoader, folder: Path = Path()) -> L
 
 
 UNTRUSTED: CodeLoader = untrusted(WAY_OF_TRUST)
-UNTRUSTED_MAP: Callable[[UserCode], MapFunction] = untrusted(WAY_OF_TRUST)
+UNTRUSTED_MAP: MapLoader = untrusted(WAY_OF_TRUST)
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class Vocabulary:
     """The axes of a patch, as a template, for those whose patches may be laid out in any order."""
     load_code: CodeLoader = UNTRUSTED
     """What makes a layer of the user's own code. It is handed in where that is trusted, and refuses all of it here."""
-    load_map: Callable[[UserCode], MapFunction] = UNTRUSTED_MAP
+    load_map: MapLoader = UNTRUSTED_MAP
     """What loads a function that is a map, likewise."""
     folder: Path = Path()
     """Where the paths of a config start."""

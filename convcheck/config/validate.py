@@ -26,9 +26,10 @@ from convcheck.results import Sides, Verdict
 
 def default_problems(defaults: Mapping[str, object], vocabulary: Vocabulary) -> Iterator[Problem]:
     """Yield what is wrong with defaults by themselves, since every case may have a value of its own in their place."""
-    plain = {key: entry for key, entry in defaults.items() if not any(variables(entry))}
+    plain = without_own_values({key: entry for key, entry in defaults.items() if not any(variables(entry))})
     reference = REFERENCE in plain and "layer" not in plain
-    plain = without_own_values(_renamed(plain) if reference else plain)
+    if reference:
+        plain = _renamed(plain)
     try:
         CaseModel.model_validate(plain, context=vocabulary)
     except ValidationError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -56,13 +56,15 @@ class Graphs:
         """
         longest = 1.0
         mapped = mapping.positive().forward(ones.parameters)
-        for trace, facts, tensors in zip(self._traces(), self._facts(), (ones.parameters, mapped), strict=True):
-            largest = magnitudes(trace, facts, ones.inputs, tensors).largest
+        sides = ((ones.parameters, 1.0), (mapped, _copies(mapped, ones)))
+        for trace, facts, (tensors, copies) in zip(self._traces(), self._facts(), sides, strict=True):
+            met = magnitudes(trace, facts, ones.inputs, tensors)
+            largest = max(met.forward, met.backward * copies)
             longest = max(longest, largest * 2.0 ** ((facts.bits or 0) + FLOAT64_BITS - facts.significant_bits))
         return longest
 
-    def apart(self, mapping: Transplant, sample: Sample, unit: Arithmetic) -> Tensor:
-        """Return a bound of the distance of both outputs at a sample in an arithmetic: float64, `[*output]`.
+    def errors(self, mapping: Transplant, sample: Sample, unit: Arithmetic) -> Sides[Tensor]:
+        """Return bounds of the errors of both outputs at a sample in an arithmetic: float64, `[*output]`.
 
         Raises:
             NoErrorRule: no rule bounds the error of an operator.
@@ -75,9 +77,9 @@ class Graphs:
             Computed(tensor, errors[one.name]) if one.name in errors else tensor
             for one, tensor in zip(candidate.placeholders, arguments, strict=True)
         ]
-        return (
-            bound(reference.graph, reference.arguments(sample.inputs, sample.parameters), unit).error
-            + bound(candidate.graph, open_arguments, unit).error
+        return Sides(
+            bound(reference.graph, reference.arguments(sample.inputs, sample.parameters), unit).error,
+            bound(candidate.graph, open_arguments, unit).error,
         )
 
     def remarks(self) -> Iterator[str]:
@@ -91,6 +93,18 @@ class Graphs:
 
     def _traces(self) -> tuple[Trace, Trace]:
         return self.traces.reference, self.traces.candidate
+
+
+def _copies(mapped: Mapping[str, Tensor], ones: Sample) -> float:
+    """Return into how many of the `mapped` parameters a number goes at most, so many gradients are added up for it."""
+    outputs = [tensor for tensor in mapped.values() if tensor.requires_grad]
+    if not outputs:
+        return 1.0
+    inputs = list(ones.variables().values())
+    counts = torch.autograd.grad(
+        outputs, inputs, [torch.ones_like(tensor) for tensor in outputs], materialize_grads=True
+    )
+    return max(1.0, *(float(count.max()) for count in counts if count.numel()))
 
 
 def _mapping_errors(mapping: Transplant, sample: Sample, unit: Arithmetic) -> dict[str, Tensor]:

@@ -24,8 +24,9 @@ from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.user_side import UserSide
 from convcheck.results import Sides
 from convcheck.rewriting.user_candidate import lay_out
-from convcheck.rounding.precision import arithmetic
+from convcheck.rounding.precision import Arithmetic, arithmetic
 from convcheck.sides import samples
+from convcheck.sides.samples import Sample
 from convcheck.sides.side import Side, side_of_layer, torch_may_refuse
 from convcheck.sizes.patterns import Shape
 from convcheck.tracing.facts import facts_of
@@ -66,7 +67,12 @@ def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
     if unknown := _no_error_rule(pair, graphs, case):
         # Integers tell without a bound; where they cannot, nothing is left that does.
         return pair if pair.reference.degree is not None else replace(pair, black_box=unknown)
-    return replace(pair, analysis=lambda sample, unit: graphs.apart(mapping, sample, unit))
+
+    def apart(sample: Sample, unit: Arithmetic) -> Tensor:
+        errors = graphs.errors(mapping, sample, unit)
+        return errors.reference + errors.candidate
+
+    return replace(pair, analysis=apart)
 
 
 def _with_degree(pair: Pair, graphs: Graphs) -> Pair:
@@ -132,7 +138,7 @@ def _no_error_rule(pair: Pair, graphs: Graphs, case: Case) -> str | None:
     """Say which operator has an error that no rule bounds; None if all have one."""
     sample = samples.balanced(pair.reference, pair.input_scales, torch.Generator().manual_seed(case.seed))
     try:
-        graphs.apart(pair.mapping, sample, arithmetic(torch.float32, torch.device("cpu")))
+        graphs.errors(pair.mapping, sample, arithmetic(torch.float32, torch.device("cpu")))
     except NoErrorRule as error:
         place = Trace.place_of(error.node)
         return f"no rule bounds the rounding error of {error.name}{f' at {place}' if place else ''}"

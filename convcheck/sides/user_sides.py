@@ -10,7 +10,8 @@ from convcheck.layers.user_code import UserCode, untrusted
 if TYPE_CHECKING:
     from torch import nn
 
-    from convcheck.config.case import CodeLoader
+    from convcheck.config.case import CodeLoader, MapLoader
+    from convcheck.config.replacement import MapFunction
     from convcheck.layers import Layer
 
 
@@ -18,6 +19,19 @@ def code_loader(*, trust: bool, way: str) -> CodeLoader:
     """Return what makes a layer of code; without trust, what refuses all code, and says the `way` to give it."""
     # No text such as 'false' is a yes.
     return layer_of if trust is True else untrusted(way)
+
+
+def map_loader(*, trust: bool, way: str) -> MapLoader:
+    """Return what loads a function as a map; without trust, what refuses all code, and says the `way` to give it."""
+    return map_of if trust is True else untrusted(way)
+
+
+def map_of(code: UserCode) -> MapFunction:
+    """Return a function of trusted code as a map. Raises ConvcheckError if it cannot be loaded."""
+    from convcheck.config.replacement import MapFunction
+    from convcheck.user_code.load import load_function
+
+    return MapFunction(load_function(code), str(code))
 
 
 def layer_of(code: UserCode) -> Layer:

@@ -21,7 +21,7 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.func import functional_call, functionalize
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from convcheck.tracing.places import place_of_node
+from convcheck.tracing.places import is_of_a_user, place_of_node
 
 _KINDS = {
     InputKind.PARAMETER: "parameter",
@@ -73,7 +73,8 @@ def _all_frames() -> Iterator[None]:
 
     def below_this_file(_: object, stack: StackSummary) -> StackSummary:
         inside = [number for number, frame in enumerate(stack) if frame.filename == __file__]
-        return StackSummary.from_list(stack[inside[-1] + 1 if inside else 0 :])
+        below = stack[inside[-1] + 1 if inside else 0 :]
+        return StackSummary.from_list([frame for frame in below if is_of_a_user(frame.filename)])
 
     tracer._filter_traceback_frames = below_this_file
     try:

@@ -11,7 +11,7 @@ from torch import Tensor, fx
 
 from convcheck.tracing.constants import constants_of
 from convcheck.tracing.operators import name_of, operators
-from convcheck.tracing.reading import Call, Known, NotPolynomial, bind, constant
+from convcheck.tracing.reading import Call, Known, NotPolynomial, bind, constant, inexact
 from convcheck.tracing.statistics import index_limits_of, statistics_of
 from convcheck.tracing.trace import Note, NoteKind, Trace
 
@@ -125,6 +125,8 @@ class _Walk:
         except NotPolynomial as error:
             self.no_polynomial = self.no_polynomial or Obstacle(name, self._place_of(node), str(error))
             return Known(degree=None, bits=None)
+        if call.output.is_complex() and result.bits is not None:
+            result = inexact(result, "makes complex numbers")
         if result.bits is None and self.rounded is None:
             self.rounded = Obstacle(name, self._place_of(node), result.inexact)
         return result

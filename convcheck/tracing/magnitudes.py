@@ -38,10 +38,10 @@ def magnitudes(trace: Trace, facts: Facts, inputs: tuple[Tensor, ...], tensors: 
     """Return the largest numbers at inputs and tensors (parameters and statistics) of at most these magnitudes.
 
     Raises:
-        ValueError: the trace is no polynomial, so that its values do not grow with magnitudes.
+        ValueError: the trace is no polynomial with short constants, so that there is nothing to bound.
     """
-    if facts.degree is None:
-        raise ValueError("a trace that is no polynomial has no such bound")
+    if not facts.exact:
+        raise ValueError(f"there is no such bound: {facts.obstacle}")
     with torch.enable_grad():
         interpreter = _Absolute(trace, facts)
         output = interpreter.run(*(_leaf(one) for one in trace.arguments(inputs, tensors)))

@@ -39,11 +39,12 @@ def place_of_stack(text: str) -> str | None:
 
 
 def _innermost(frames: Iterable[tuple[str, str]]) -> str | None:
-    places = [f"{_short(Path(file))}:{line}" for file, line in frames if _is_of_a_user(file)]
+    places = [f"{_short(Path(file))}:{line}" for file, line in frames if is_of_a_user(file)]
     return places[-1] if places else None
 
 
-def _is_of_a_user(file: str) -> bool:
+def is_of_a_user(file: str) -> bool:
+    """Return whether a file is of no library that stands between a user and an operator."""
     # Code that a library has generated has names in angle brackets; packages may be installed below Python's own.
     if "/site-packages/" in file:
         return not file.startswith(_LIBRARIES[:-1])

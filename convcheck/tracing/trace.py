@@ -19,6 +19,7 @@ from convcheck.tracing.agreement import compare
 from convcheck.tracing.capture import Captured, NotOneTensorError
 from convcheck.tracing.float64_copy import float64_by_default, float64_copy, widened
 from convcheck.tracing.places import place_of_error, place_of_node
+from convcheck.tracing.tidy import tidy
 
 _TAKES_OUT = "takes numbers out of a tensor (item, tolist or float)"
 
@@ -125,10 +126,7 @@ def trace(module: nn.Module, inputs: tuple[Tensor, ...]) -> Trace:
             raise CannotTrace(f"cannot be copied: {_said(error)}", place_of_error(error)) from None
         _run(module, wide, inputs, wide_inputs)
         captured = _tied(_captured(wide, wide_inputs), wide)
-        _pin_dtypes(captured.graph)
-        _spell_copies_out(captured.graph)
-        _copy_where_needed(captured.graph)
-        _fill_empty(captured.graph)
+        tidy(captured.graph)
         _refuse(captured)
         placeholders = tuple(
             Placeholder(kind, name, value, _aliases(wide, name)) for kind, name, value in captured.placeholders
@@ -175,7 +173,7 @@ def _captured(module: nn.Module, inputs: tuple[Tensor, ...]) -> Captured:
     except Exception:  # so does make_fx
         place = place_of_error(refused)
         why = f"cannot be traced: {_said(refused)}"
-        if "extract specialized" in str(refused):
+        if "extract specialized" in str(refused) or getattr(getattr(refused, "cond", None), "is_Symbol", False):
             why = _TAKES_OUT
         elif "data-dependent" in str(refused):
             why = "branches on the values of a tensor"
@@ -210,63 +208,6 @@ def _tied(captured: Captured, module: nn.Module) -> Captured:
         kept.append((kind, name, value))
     graph.recompile()
     return Captured(graph, tuple(kept), captured.written, captured.unrecorded)
-
-
-def _pin_dtypes(graph: fx.GraphModule) -> None:
-    """Write the dtype into operators that would make new tensors in whatever is the default then."""
-    for node in graph.graph.nodes:
-        schema = getattr(node.target, "_schema", None)
-        if schema is None or "dtype" in node.kwargs or node.all_input_nodes:
-            continue
-        value = node.meta.get("val")
-        if isinstance(value, Tensor) and any(argument.name == "dtype" for argument in schema.arguments):
-            node.kwargs = {**node.kwargs, "dtype": value.dtype}
-    graph.recompile()
-
-
-def _spell_copies_out(graph: fx.GraphModule) -> None:
-    """Replace `copy(old, new)`, which has no derivative, by `new` in the shape and dtype of `old`."""
-    aten = torch.ops.aten
-    for node in graph.graph.find_nodes(op="call_function", target=aten.copy.default):
-        old, new = (one.meta["val"] for one in node.args[:2])
-        with graph.graph.inserting_before(node):
-            result = node.args[1]
-            if old.dtype != new.dtype:
-                result = graph.graph.call_function(aten._to_copy.default, (result,), {"dtype": old.dtype})
-                result.meta.update(node.meta, val=new.to(old.dtype))
-            if old.shape != new.shape:
-                result = graph.graph.call_function(aten.expand.default, (result, list(old.shape)))
-                result.meta.update(node.meta)
-        node.replace_all_uses_with(result)
-        graph.graph.erase_node(node)
-    graph.graph.eliminate_dead_code()
-    graph.recompile()
-
-
-def _fill_empty(graph: fx.GraphModule) -> None:
-    """Replace tensors that are made without values by zeros. A module that reads one does not give the same twice."""
-    aten = torch.ops.aten
-    kinds = (
-        aten.empty,
-        aten.empty_like,
-        aten.new_empty,
-        aten.empty_strided,
-        aten.new_empty_strided,
-        aten.empty_permuted,
-    )
-    for node in graph.graph.nodes:
-        if getattr(node.target, "overloadpacket", None) in kinds:
-            value = node.meta["val"]
-            node.target, node.args = aten.zeros.default, (list(value.shape),)
-            node.kwargs = {"dtype": value.dtype}
-    graph.recompile()
-
-
-def _copy_where_needed(graph: fx.GraphModule) -> None:
-    """Replace views by reshapes: operators lay their results out otherwise where gradients are taken."""
-    for node in graph.graph.find_nodes(op="call_function", target=torch.ops.aten.view.default):
-        node.target = torch.ops.aten.reshape.default
-    graph.recompile()
 
 
 def _refuse(captured: Captured) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, fx
 
 from convcheck.tracing import capture
-from convcheck.tracing import facts as reader_of_facts
+from convcheck.tracing import facts as facts_room
+from convcheck.tracing import magnitudes as magnitudes_room
 from convcheck.tracing.constants import constants_of, tensors_of
 from convcheck.tracing.facts import Facts, facts_of
 from convcheck.tracing.float64_copy import float64_by_default
@@ -25,6 +27,8 @@ from convcheck.tracing.trace import Trace, trace
 from tests.tracing.programs import PROGRAMS, Program
 
 MAGNITUDE = 3
+
+REAL = tuple(name for name in PROGRAMS if name != "complex")
 
 
 @cache
@@ -83,6 +87,10 @@ def differences(name: str, numbers: tuple[Tensor, ...], order: int) -> Iterator[
         yield results
 
 
+def test_complex_numbers_have_a_degree_and_no_bits() -> None:
+    assert (facts("complex").degree, facts("complex").bits) == (1, None)
+
+
 def degree_is_right(name: str, degree: int | None, generator: torch.Generator) -> bool:
     assert degree is not None
     rows = list(differences(name, whole(PROGRAMS[name], generator), degree + 1))
@@ -102,7 +110,7 @@ def digits(name: str, generator: torch.Generator) -> int:
     return max(binary_digits(one) or 0 for one in (output, *gradients))
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", REAL)
 def test_outputs_and_gradients_have_the_bits_that_are_read_and_no_more(name: str, generator: torch.Generator) -> None:
     assert digits(name, generator) == facts(name).bits
 
@@ -127,9 +135,6 @@ def largest(name: str, numbers: tuple[Tensor, ...], cotangent: Tensor) -> tuple[
     return tuple(max(float(x.detach().abs().max()) for x in tensors) for tensors in (recording.met, gradients))  # type: ignore[return-value]
 
 
-REAL = [name for name in PROGRAMS if name != "complex"]
-
-
 def bound(name: str, numbers: tuple[Tensor, ...]) -> tuple[float, float]:
     result = magnitudes(traced(name), facts(name), (*numbers, *PROGRAMS[name].given), {})
     return result.forward, result.backward
@@ -150,10 +155,10 @@ def test_no_signs_exceed_the_magnitudes_and_positive_numbers_reach_them(name: st
 
 
 @cache
-def programs_by_operator() -> dict[str, set[str]]:
+def programs_by_operator(programs: Iterable[str] = tuple(PROGRAMS)) -> dict[str, set[str]]:
     """Return the programs in whose graphs an operator that varies is, by its name, however they are captured."""
     by_operator: dict[str, set[str]] = defaultdict(set)
-    for name in PROGRAMS:
+    for name in programs:
         constants = constants_of(traced(name), ())
         for node in traced(name).graph.graph.nodes:
             if node not in constants:
@@ -213,6 +218,40 @@ def unnoticed(
     known = operators()
     for name in known.keys() & programs_by_operator().keys():
         with monkeypatch.context() as patch:
-            patch.setattr(reader_of_facts, "operators", lambda name=name: {**known, name: change(known[name])})
+            patch.setattr(facts_room, "operators", lambda name=name: {**known, name: change(known[name])})
             if not any(map(noticed, sorted(programs_by_operator()[name]))):
                 yield name
+
+
+def test_a_magnitude_that_is_too_small_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    absolute = magnitudes_room._Absolute._absolute
+
+    def halved(values: Any) -> Any:
+        if isinstance(values, (tuple, list)):
+            return tuple(map(halved, values))
+        return values * 0.5 if isinstance(values, Tensor) and values.is_floating_point() else values
+
+    unnoticed = []
+    for operator in operators().keys() & programs_by_operator(REAL).keys():
+        with monkeypatch.context() as patch:
+
+            def smaller(self: Any, node: fx.Node, operator: str = operator) -> Any:
+                result = absolute(self, node)
+                return halved(result) if name_of(node) == operator else result
+
+            patch.setattr(magnitudes_room._Absolute, "_absolute", smaller)
+            if not any(map(exceeded, sorted(programs_by_operator(REAL)[operator]))):
+                unnoticed.append(operator)
+    assert sorted(unnoticed) == []
+
+
+def exceeded(name: str) -> bool:
+    """Return whether outputs at numbers of some signs, all of one magnitude, exceed what absolute values make."""
+    generator, program = torch.Generator().manual_seed(0), PROGRAMS[name]
+    for attempt in range(20):
+        signs = (torch.randint(0, 2, shape, generator=generator) * 2 - 1 for shape in program.shapes)
+        numbers = tuple((sign.abs() if not attempt else sign).double() * MAGNITUDE for sign in signs)
+        arguments = traced(name).arguments((*(one.abs() for one in numbers), *program.given), {})
+        if (run(name, numbers).abs() > magnitudes_room._Absolute(traced(name), facts(name)).run(*arguments)).any():
+            return True
+    return False

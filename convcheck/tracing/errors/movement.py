@@ -19,7 +19,7 @@ OPERATORS = """
     split_with_sizes_copy squeeze squeeze_copy stack t t_copy take take_along_dim transpose transpose_copy tril triu
     unbind unbind_copy unfold unfold_copy unsqueeze unsqueeze_copy upsample_nearest1d upsample_nearest2d
     upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d view view_copy
-    _unsafe_view _reshape_alias _unsafe_index
+    reshape _unsafe_view _reshape_alias _unsafe_index
 """
 
 

@@ -8,6 +8,7 @@ _MOVED = Operator(moved)
 
 MOVES = [
     "view",
+    "reshape",
     "_unsafe_view",
     "permute",
     "transpose",
