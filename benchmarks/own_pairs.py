@@ -41,6 +41,7 @@ from convcheck.proof.user_side import UserSide
 from convcheck.results import Result, Verdict
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import Side
+from convcheck.tracing.trace import trace
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -129,7 +130,7 @@ def outcome(entry: Entry) -> Outcome:
     result: Result | None = None
     exporting, running, start = Stopwatch(), Stopwatch(), time.perf_counter()
     with ExitStack() as patches:
-        patches.enter_context(patch.object(traced_pair, "trace", exporting.around(traced_pair.trace)))
+        patches.enter_context(patch.object(traced_pair, "trace", exporting.around(trace)))
         for kind in (Side, UserSide):
             patches.enter_context(patch.object(kind, "run", running.around(kind.run, only=is_in_float32)))
         try:

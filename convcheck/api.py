@@ -185,7 +185,7 @@ def _replacement(
     if map_by is not None:
         if not callable(map_by):
             raise ConvcheckError(f"map_by: {shown(map_by)} is no function from a state dict to another one")
-        function = MapFunction(map_by, getattr(map_by, "__qualname__", type(map_by).__name__))
+        function = MapFunction(map_by, getattr(map_by, "__qualname__", type(map_by).__name__), named=False)
     side = layer_of_module(candidate) if _is_module(candidate) else _read(candidate, load_code)
     return Replacement(side, sources, parse_layout(layout) if layout is not None else None, function)
 
@@ -269,9 +269,9 @@ def _asserting(prove: Callable[P, Result]) -> Callable[P, Result]:
         __tracebackhide__ = True
         result = prove(*args, **kwargs)
         if not result.ok:
-            from convcheck.report.result_rows import remarks
+            from convcheck.report.result_rows import brief
 
-            raise AssertionError(f"{result.title} is {result.verdict}: " + "\n".join(remarks(result)))
+            raise AssertionError("\n".join(brief(result)))
         return result
 
     return assert_equal

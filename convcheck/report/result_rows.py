@@ -17,6 +17,9 @@ HEADERS = ("case", "rewrite", "output", "params", "max abs error", "bound", "exa
 NUMBERS = frozenset({"max abs error", "bound"})
 """The headers of measured numbers, which are aligned right."""
 
+BRIEF = 10
+"""How many lines a failure has where it is to be read among others."""
+
 
 def cells(result: Result) -> tuple[str, ...]:
     """Return the row of a result."""
@@ -67,6 +70,17 @@ def remarks(result: Result) -> Iterator[str]:
     yield from (f"note: {escape_line(str(note))}" for note in result.notes)
     if not result.ok:
         yield f"again: {escape_line(result.reproduce)}"
+
+
+def brief(result: Result) -> list[str]:
+    """Return a result that is not as expected in at most ten lines: the last one repeats it."""
+    first, *others = reasons(result) or [""]
+    paste = [f"paste: {line}" for line in suggestion(result)]
+    more = [*others, *(f"note: {escape_line(str(note))}" for note in result.notes)]
+    room = BRIEF - 2 - len(paste)
+    if len(more) > room:
+        more[room - 1 :] = [f"... and {len(more) - room + 1} more"]
+    return [f"{title(result)} is {result.verdict}: {first}", *paste, *more, f"again: {escape_line(result.reproduce)}"]
 
 
 def evidence(result: Result) -> Iterator[tuple[str, str]]:
