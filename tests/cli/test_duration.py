@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from typer.testing import Result
@@ -100,3 +101,14 @@ def test_as_many_probes_are_foretold_as_are_drawn(name: str, text: str, shape: t
 
 def test_a_refused_claim_takes_no_time() -> None:
     assert duration.work(Claim(Case("c", parse_layer("Linear(2, 2)"), ((1, 2),), None), "all", None, ("no",))) == 0
+
+
+def test_a_slower_candidate_takes_longer_in_proportion_to_its_products() -> None:
+    def more(size: int) -> float:
+        made = claim("explicit-pad", "Conv2d(3, 8, 3, padding=1)", 1, 3, size, size)
+        assert made.rewrite is not None
+        slower = replace(made, rewrite=replace(made.rewrite, slowness=lambda *_: 3.0))
+        usual = replace(made, rewrite=replace(made.rewrite, slowness=lambda *_: 1.0))
+        return duration.work(slower) - duration.work(usual)
+
+    assert more(16) == pytest.approx(4 * more(8))

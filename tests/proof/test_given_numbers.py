@@ -41,6 +41,11 @@ def test_a_negative_variance_is_placed_and_is_no_fault_of_the_platform(dtype: DT
     assert "platform" not in reason
 
 
+def test_a_variance_that_is_negative_by_rounding_has_a_root_with_its_eps() -> None:
+    # Twice its magnitude is below eps, so the sum is no mere rest.
+    assert with_variance("float32", -1e-6).verdict is Verdict.EQUAL
+
+
 def test_a_variance_that_only_the_dtype_makes_zero_is_an_error() -> None:
     result = with_variance("float16", 1e-9, eps=0.0)
     assert result.verdict is Verdict.ERROR

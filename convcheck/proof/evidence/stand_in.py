@@ -24,6 +24,9 @@ from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Finding, Kind
 from convcheck.sides import samples
 
+DRAWS = 4
+"""On how many draws sides of the user's own are compared."""
+
 SHARP = 2.0**-20
 """The share of the outputs, on average, up to which a bound carries `equal`: a millionth, so that a single entry of a
 million whose bound is as large as itself is too much."""
@@ -36,17 +39,18 @@ def examine(context: Context) -> Evidence:
     if probed and pair.candidate.transform_error is None:
         return Evidence(Agreement.NOT_APPLICABLE)
     evidence = _examine(context)
-    return evidence if case.candidate is None or probed else replace(evidence, details={"evidence": "float64"})
+    by_float64 = case.candidate is not None and not probed and pair.black_box is None
+    return replace(evidence, details={"evidence": "float64"}) if by_float64 else evidence
 
 
 def _examine(context: Context) -> Evidence:
     pair, case = context.pair, context.case
-    drawn = measure_drawn(pair, case)
-    if drawn.shapes.reference != drawn.shapes.candidate:
-        return _evidence([unlike_shapes(drawn.shapes.reference, drawn.shapes.candidate)])
-    if drawn.faults:
-        first, *others = drawn.faults
-        return _evidence([first if case.weights is None else f"on drawn weights, {first}", *others])
+    for drawn in _measure_again_and_again(pair, case):
+        if drawn.shapes.reference != drawn.shapes.candidate:
+            return _evidence([unlike_shapes(drawn.shapes.reference, drawn.shapes.candidate)])
+        if drawn.faults:
+            first, *others = drawn.faults
+            return _evidence([first if case.weights is None else f"on drawn weights, {first}", *others])
     for what, measured in _measure_hidden(pair, case):
         if measured.faults:
             first, *others = measured.faults
@@ -68,6 +72,13 @@ def _examine(context: Context) -> Evidence:
 def measure_drawn(pair: Pair, case: Case) -> Measurement:
     """Run both sides in float64 on drawn numbers, and compare. Raises CannotRunError as `measure` does."""
     return measure(pair, in_float64(case), pair.balanced(stream(case.seed, 500_009)))
+
+
+def _measure_again_and_again(pair: Pair, case: Case) -> Iterator[Measurement]:
+    """Do as `measure_drawn`, with other numbers each time where code of the user's own may do other things on them."""
+    yield measure_drawn(pair, case)
+    for number in range(1, DRAWS if case.candidate is not None else 1):
+        yield measure(pair, in_float64(case), pair.balanced(stream(case.seed, 500_009 + number)))
 
 
 def _measure_hidden(pair: Pair, case: Case) -> Iterator[tuple[str, Measurement]]:
