@@ -63,6 +63,13 @@ class Graphs:
             longest = max(longest, largest * 2.0 ** ((facts.bits or 0) + FLOAT64_BITS - facts.significant_bits))
         return longest
 
+    def unused(self) -> frozenset[str]:
+        """Return the parameters of the reference that no output depends on."""
+        trace = self.traces.reference
+        nodes = trace.graph.graph.find_nodes(op="placeholder")
+        pairs = zip(nodes, trace.placeholders, strict=True)
+        return frozenset(one.name for node, one in pairs if one.kind == "parameter" and not node.users)
+
     def errors(self, mapping: Transplant, sample: Sample, unit: Arithmetic) -> Sides[Tensor]:
         """Return bounds of the errors of both outputs at a sample in an arithmetic: float64, `[*output]`.
 
