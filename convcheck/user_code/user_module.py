@@ -112,7 +112,8 @@ class UserModule(Layer):
             CannotRunError: it cannot be copied.
         """
         with code_may_fail():
-            module = copy.deepcopy(self.module).train(self.train)
+            # In one dtype, whatever it was loaded in; a class may have a method of its own of this name.
+            module = nn.Module.float(copy.deepcopy(self.module)).train(self.train)
         keywords = tuple(spec.keyword for spec in self.specs)
         if any(keywords):
             module.register_forward_pre_hook(_by_keyword(keywords), with_kwargs=True)

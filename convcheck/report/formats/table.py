@@ -191,9 +191,10 @@ def _agreement(status: Agreement) -> str:
 
 
 def _exact(result: Result) -> str:
-    """Say how the outputs agree on integers, or that float64 stood in for them."""
-    ran = result.error.max_abs is not None
-    return "float64" if ran and result.exact.status is Agreement.NOT_APPLICABLE else _agreement(result.exact.status)
+    """Say how the outputs agree on integers, or what stood in for them."""
+    if result.error.max_abs is None or result.exact.status is not Agreement.NOT_APPLICABLE:
+        return _agreement(result.exact.status)
+    return "black-box" if result.evidence == "black-box" else "float64"
 
 
 def _remark(result: Result) -> Iterator[str]:
