@@ -93,7 +93,7 @@ class Graphs:
         """Yield what is to be said of a side beside what it computes, such as a detach, with its line."""
         for name, facts in zip(("reference", "candidate"), self._facts(), strict=True):
             for note in dict.fromkeys(facts.notes):
-                yield f"of the {name}: {note.text}{f' at {note.place}' if note.place else ''}"
+                yield f"the {name} {note.text}{f' at {note.place}' if note.place else ''}"
 
     def _facts(self) -> tuple[Facts, Facts]:
         return self.facts.reference, self.facts.candidate

@@ -1,25 +1,13 @@
-"""Modules as users write them, each a side of some test; a comment marks a line that a message has to name."""
+"""Modules that compute the same as another one, or not quite."""
 
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # as everybody calls it
 from torch import Tensor, nn
-
-FILE = Path(__file__)
-
-
-def line_of(mark: str) -> int:
-    """Return the number of the one line that ends in `# MARK`."""
-    (number,) = [n for n, text in enumerate(FILE.read_text().splitlines(), 1) if text.endswith(f"# {mark}")]
-    return number
 
 
 class Patches(nn.Module):
@@ -72,7 +60,7 @@ class MlpByHand(Mlp):
 
 class MlpTanh(Mlp):
     def act(self, x: Tensor) -> Tensor:
-        return F.gelu(x, approximate="tanh")
+        return F.gelu(x, approximate="tanh")  # the tanh
 
 
 class Attention(nn.Module):
@@ -107,7 +95,7 @@ class Product(nn.Module):
         self.bias = nn.Parameter(torch.randn(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.einsum("...i,oi->...o", x, self.weight) + self.bias
+        return torch.einsum("...i,oi->...o", x, self.weight) + self.bias  # the product
 
 
 class ProductInNumpy(Product):
@@ -153,7 +141,7 @@ class DoubledByFunction(Product):
 
 class DoubledByWrongFunction(Product):
     def forward(self, x: Tensor) -> Tensor:
-        return _WrongScale.apply(super().forward(x))
+        return _WrongScale.apply(super().forward(x))  # the wrong scale
 
 
 class DoubledInTraining(Product):
@@ -161,116 +149,45 @@ class DoubledInTraining(Product):
         return super().forward(x) * (2 if self.training else 1)
 
 
-# Forwards that cannot be proved, or do more than they should.
-
-
-class Raises(Product):
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x[..., :2])  # the raise
-
-
-class RaisesInTrouble(Product):
-    def forward(self, x: Tensor) -> Tensor:
-        raise ValueError("not today")  # the ValueError
-
-
-class Interrupted(Product):
-    def forward(self, x: Tensor) -> Tensor:
-        raise KeyboardInterrupt
-
-
-class Exits(Product):
-    def forward(self, x: Tensor) -> Tensor:
-        sys.exit("enough")  # the exit
-
-
-class Counts(Product):
+class Nested(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("calls", torch.zeros(()))
+        self.body = nn.Sequential(nn.ModuleDict({"product": Product()}))
 
     def forward(self, x: Tensor) -> Tensor:
-        self.calls += 1
-        return super().forward(x) * self.calls
+        return self.body[0]["product"](x)
 
 
-class Remembers(Product):
-    """It keeps a number that is no tensor."""
-
-    calls = 0
+class Tied(nn.Module):
+    def __init__(self, *, tied: bool = True) -> None:
+        super().__init__()
+        self.first, self.second = (nn.Linear(3, 3, bias=False) for _ in range(2))
+        if tied:
+            self.second.weight = self.first.weight
 
     def forward(self, x: Tensor) -> Tensor:
-        self.calls += 1
-        return super().forward(x) * self.calls
+        return self.second(self.first(x))
 
 
-class Draws(Product):
+class ShiftedInBetween(Tied):
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x) + torch.rand(())
+        y = self.first(x)
+        y = y.cumsum(1)  # the sum
+        return self.second(y)
 
 
-class Prints(Product):
+class Frozen(Product):
     def __init__(self) -> None:
-        print("printed in __init__")
         super().__init__()
-
-    def forward(self, x: Tensor) -> Tensor:
-        print("printed in forward")
-        return super().forward(x)
+        self.weight.requires_grad_(False)
 
 
-# Outputs.
+class WithHead(Product):
+    """It has parameters that nothing uses."""
 
-
-class Pair(NamedTuple):
-    first: Tensor
-    second: Tensor
-
-
-@dataclass
-class ModelOutput:
-    """An output as those of transformers: a mapping by its fields, without those that are None."""
-
-    last_hidden_state: Tensor
-    attentions: Tensor | None = None
-
-    def keys(self) -> Iterator[str]:
-        return (field.name for field in fields(self) if getattr(self, field.name) is not None)
-
-    def values(self) -> Iterator[Tensor]:
-        return (getattr(self, name) for name in self.keys())
-
-
-class Several(Product):
-    def __init__(self, kind: str = "tuple") -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.kind = kind
-
-    def forward(self, x: Tensor) -> Any:
-        y = super().forward(x)
-        kinds = {
-            "tuple": lambda: (x, y),
-            "list": lambda: [x, y],
-            "dict": lambda: {"x": x, "y": y},
-            "named": lambda: Pair(x, y),
-            "output": lambda: ModelOutput(y),
-            "one": lambda: (y,),
-            "none": lambda: (None, y),
-            "nothing": lambda: None,
-            "long": lambda: y.long(),
-            "text": lambda: {"y": "text"},
-        }
-        return kinds[self.kind]()
-
-
-class TransposedOutput(Product):
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x).transpose(1, 2)
-
-
-class FlatOutput(Product):
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x).flatten(0, 1)
+        self.head = nn.Linear(2, 2)
 
 
 class LastOnly(Product):
