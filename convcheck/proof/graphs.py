@@ -63,6 +63,13 @@ class Graphs:
             longest = max(longest, largest * 2.0 ** ((facts.bits or 0) + FLOAT64_BITS - facts.significant_bits))
         return longest
 
+    def unused(self) -> frozenset[str]:
+        """Return the parameters of the reference that no output depends on."""
+        trace = self.traces.reference
+        nodes = trace.graph.graph.find_nodes(op="placeholder")
+        pairs = zip(nodes, trace.placeholders, strict=True)
+        return frozenset(one.name for node, one in pairs if one.kind == "parameter" and not node.users)
+
     def errors(self, mapping: Transplant, sample: Sample, unit: Arithmetic) -> Sides[Tensor]:
         """Return bounds of the errors of both outputs at a sample in an arithmetic: float64, `[*output]`.
 
@@ -95,7 +102,7 @@ class Graphs:
         """Yield what is to be said of a side beside what it computes, such as a detach, with its line."""
         for name, facts in zip(("reference", "candidate"), self._facts(), strict=True):
             for note in dict.fromkeys(facts.notes):
-                yield f"of the {name}: {note.text}{f' at {note.place}' if note.place else ''}"
+                yield f"the {name} {note.text}{f' at {note.place}' if note.place else ''}"
 
     def notes(self) -> Iterator[Note]:
         """Yield what was noted of either side."""

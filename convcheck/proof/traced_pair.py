@@ -19,6 +19,7 @@ from convcheck.layers import Layer
 from convcheck.modules.build import build
 from convcheck.proof.black_box import scatter
 from convcheck.proof.evidence.probes import can_tell
+from convcheck.proof.evidence.weight_shapes import misfits
 from convcheck.proof.graphs import Graphs
 from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.user_side import UserSide
@@ -52,9 +53,14 @@ def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
     graphs, why = _graphs(modules, draw_inputs(specs, torch.Generator().manual_seed(case.seed)))
     limits = graphs.index_limits() if graphs is not None else {}
     whole = {number: limits.get(number, WHOLE) for number, spec in enumerate(specs) if spec.kind == "int"}
+    untested = tuple(
+        f"input {number} is 0 or 1 only, as nothing in the code says how large its numbers may be"
+        for number in whole
+        if number not in limits
+    )
     masks = frozenset(number for number, spec in enumerate(specs) if spec.kind == "bool")
     reference, candidate = (
-        replace(_side(layer, case, module), whole_inputs=whole, boolean_inputs=masks)
+        replace(_side(layer, case, module), whole_inputs=whole, boolean_inputs=masks, untested=untested)
         for layer, module in ((case.layer, modules.reference), (own.layer, modules.candidate))
     )
     candidate = replace(candidate, output_shape=_output_shape(own, case))
@@ -62,7 +68,11 @@ def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
     pair = replace(pair, analysis=lambda sample, unit: scatter(pair, sample, unit), black_box=why)
     if graphs is None:
         return pair
-    pair = _with_degree(replace(pair, graphs=graphs), graphs)
+    pair = replace(pair, graphs=graphs)
+    if any(misfits(pair)):
+        # A candidate cannot run on such weights; of which degree it is is known without.
+        return _of_degree(pair, graphs.degree(mapping))
+    pair = _with_degree(pair, graphs)
     if unknown := _no_error_rule(pair, graphs, case):
         # Integers tell without a bound; where they cannot, nothing is left that does.
         return pair if pair.reference.degree is not None else replace(pair, black_box=unknown)
@@ -71,13 +81,16 @@ def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
 
 def _with_degree(pair: Pair, graphs: Graphs) -> Pair:
     """Return the pair with the degree of both sides, if integers can probe polynomials of so many terms."""
-    degree = graphs.degree(pair.mapping)
-    polynomial = replace(
-        pair, reference=replace(pair.reference, degree=degree), candidate=replace(pair.candidate, degree=degree)
-    )
-    if degree is None or can_tell(polynomial):
+    polynomial = _of_degree(pair, graphs.degree(pair.mapping))
+    if polynomial.reference.degree is None or can_tell(polynomial):
         return polynomial
     return replace(pair, too_long=True)
+
+
+def _of_degree(pair: Pair, degree: int | None) -> Pair:
+    return replace(
+        pair, reference=replace(pair.reference, degree=degree), candidate=replace(pair.candidate, degree=degree)
+    )
 
 
 def _output_shape(own: Replacement, case: Case) -> Shape:

@@ -121,15 +121,15 @@ def _gradients(
     with torch.autograd.set_detect_anomaly(True, check_nan=False):
         eager = _call(module, numbers)
     for name, place in dict.fromkeys(_own_functions(eager)):
-        yield f"{name} is an autograd Function of its own", place
+        yield f"uses {name}, an autograd Function of its own", place
     traced = graph(*arguments(*_pair(numbers.cloned())))
     try:
         gradients = [_pulled_back(output, leaves) for output in (eager, traced)]
     except RuntimeError as error:
-        yield f"its gradients cannot be compared with those of the graph: {str(error).splitlines()[0]}", None
+        yield f"has gradients that cannot be compared with those of its graph: {str(error).splitlines()[0]}", None
         return
     if not all(_near(one, other) for one, other in zip(*gradients, strict=True)):
-        yield "its gradients are not those of what it computes", None
+        yield "has gradients that are not those of what it computes", None
 
 
 def _pulled_back(output: Tensor, leaves: list[Tensor]) -> tuple[Tensor, ...]:
