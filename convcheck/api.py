@@ -194,7 +194,7 @@ def _replacement(
     if map_by is not None:
         if not callable(map_by):
             raise ConvcheckError(f"map_by: {shown(map_by)} is no function from a state dict to another one")
-        function = MapFunction(map_by, getattr(map_by, "__qualname__", type(map_by).__name__), named=False)
+        function = MapFunction(map_by, getattr(map_by, "__qualname__", type(map_by).__name__))
     side = layer_of_module(candidate) if _is_module(candidate) else _read(candidate, load_code)
     return Replacement(side, sources, parse_layout(layout) if layout is not None else None, function)
 

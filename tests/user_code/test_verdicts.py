@@ -109,15 +109,15 @@ def test_what_is_an_object_of_a_program_is_repeated_by_a_call_of_it() -> None:
 
     by_map = CASES["columns first"].prove(seed=3)
     assert by_map.reproduce == (
-        "in the program that has these modules: convcheck.verify(reference, [2, 3, 4, 6], seed=3, candidate=candidate, "
-        f"map={PATCHES})"
+        "convcheck.verify(Patches(...), [2, 3, 4, 6], candidate=PatchesColumnsFirst(...), dtype='float32', "
+        f"device='cpu', seed=3, map={PATCHES})"
     )
     linear = "Linear(in_features=3, out_features=4, bias=True)"
     by_function = convcheck.verify(linear, [2, 3], candidate=linear, map_by=convert)
-    assert by_function.reproduce.partition(": ")[2].startswith(f"convcheck.verify({linear!r}, [2, 3], candidate=")
-    assert by_function.reproduce.endswith(".convert)")
+    assert by_function.reproduce.startswith(f"convcheck.verify({linear!r}, [2, 3], candidate={linear!r}, map_by=")
     by_code = convcheck.verify(f"{FILE}:Product()", ["2,3"], candidate=own.Product(), trust=True, dtype="float64")
-    assert by_code.reproduce.endswith(f"('{FILE}:Product()', [2, 3], dtype='float64', trust=True, candidate=candidate)")
+    assert by_code.reproduce.startswith(f"convcheck.verify('{FILE}:Product()', [2, 3], candidate=Product(...), ")
+    assert by_code.reproduce.endswith("trust=True)")
 
 
 def test_a_failed_assertion_reads_in_ten_lines() -> None:
@@ -127,7 +127,7 @@ def test_a_failed_assertion_reads_in_ten_lines() -> None:
     assert len(lines) <= 10
     assert lines[0].startswith("patches is different: proj.weight was laid out as")
     assert lines[1] == 'paste: map: {proj.weight: "proj.weight: o i kh kw -> o (i kw kh)"}'
-    assert lines[-1].startswith("again: in the program that has these modules: convcheck.verify(")
+    assert lines[-1].startswith("again: convcheck.verify(Patches(...), ")
 
 
 def test_a_gradient_that_is_not_that_of_the_output_is_different() -> None:
@@ -166,5 +166,5 @@ def test_a_difference_is_located(
 ) -> None:
     monkeypatch.chdir(Path(__file__).parents[2])
     result = convcheck.verify(reference(), shape, candidate=candidate())
-    first = f"the candidate's first result that the reference has not, in any layout, is {operator} at {place(mark)}"
+    first = f"{operator} at {place(mark)} is the candidate's first result that the reference has in no layout"
     assert first in map(str, result.reasons)
