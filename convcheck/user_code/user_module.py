@@ -109,6 +109,8 @@ class UserModule(Layer):
         Raises:
             CannotRunError: it cannot be copied.
         """
+        if isinstance(self.module, torch.jit.ScriptModule):
+            raise CannotRunError(f"{self} is a ScriptModule, which takes no hooks; give the module that it was made of")
         with code_may_fail():
             # In one dtype, whatever it was loaded in; a class may have a method of its own of this name.
             module = nn.Module.float(copy.deepcopy(self.module)).train(self.train)
