@@ -36,7 +36,7 @@ class _Run(NamedTuple):
     values: int
 
 
-class _Values(TorchDispatchMode):
+class _Values(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the values that operators make; views make none."""
 
     count = 0
@@ -44,9 +44,7 @@ class _Values(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
         has = {tensor.untyped_storage().data_ptr() for tensor in _strided((args, kwargs))}
-        self.count += sum(
-            tensor.numel() for tensor in _strided(made) if tensor.untyped_storage().data_ptr() not in has
-        )
+        self.count += sum(tensor.numel() for tensor in _strided(made) if tensor.untyped_storage().data_ptr() not in has)
         return made
 
 
@@ -146,7 +144,7 @@ class UserModule(Layer):
 
     @cached_property
     def _run(self) -> _Run:
-        module, counter, values = self.build(), FlopCounterMode(display=False), _Values()
+        module, counter, values = self.build(), FlopCounterMode(display=False), _Values()  # type: ignore[no-untyped-call]
         inputs = draw_inputs(self.specs, torch.Generator().manual_seed(0))
         with torch.no_grad(), counter, values, code_may_fail():
             output = module(*inputs)

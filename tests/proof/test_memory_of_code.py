@@ -19,6 +19,8 @@ pytestmark = pytest.mark.kernels
 
 
 class Columns(nn.Module):
+    """A convolution without a bias as a product of columns."""
+
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(16, 144))
@@ -28,7 +30,21 @@ class Columns(nn.Module):
         return (self.weight @ columns).reshape(len(x), 16, *x.shape[-2:])
 
 
+class Convolution(nn.Module):
+    """The convolution that `Columns` is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(16, 16, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.conv(x)
+        return y
+
+
 class Half(nn.Module):
+    """Two operators that make values, among views."""
+
     def forward(self, x: Tensor) -> Tensor:
         return x.transpose(1, 2).relu()[:, :2].mul(0.5)
 
@@ -39,6 +55,8 @@ def test_all_values_count_that_a_run_makes_and_a_gradient_of_each_and_views_do_n
 
 
 class Sparse(nn.Module):
+    """A product of a sparse matrix, which has no storage."""
+
     def forward(self, x: Tensor) -> Tensor:
         return torch.sparse.mm(x.to_sparse(), x.T)
 
@@ -59,8 +77,8 @@ def test_the_memory_foretold_for_code_is_within_half_and_twice_its_peak(
         return verify(claim)
 
     monkeypatch.setattr(verification, "verify", keep)
-    reference = nn.Conv2d(16, 16, 3, padding=1, bias=False)
-    source = {"weight": "weight: o i kh kw -> o (i kh kw)"}
-    assert convcheck.verify(reference, (2, 16, 24, 24), candidate=Columns(), map=source).verdict is Verdict.EQUAL
+    source = {"weight": "conv.weight: o i kh kw -> o (i kh kw)"}
+    result = convcheck.verify(Convolution(), (2, 16, 24, 24), candidate=Columns(), map=source)
+    assert result.verdict is Verdict.EQUAL
     (claim,) = claims
     assert 0.5 <= memory.needed(claim) / peak(claim) <= 2
