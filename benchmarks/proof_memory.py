@@ -5,8 +5,8 @@
 
 The peak is that of resident memory while the claim is verified, less what was resident before: the process, torch, and
 what torch loads at first use, by a proof of the rewrite's small example. glibc is asked to give back all that is freed,
-so that it is what the proof holds. By itself it keeps pieces of blocks below 32 MiB, other ones in every run:
-`--usual-malloc` shows how many. The time is shown to be looked at; `benchmarks/proof_duration.py` judges it. Needs Linux
+so that it is what the proof holds. By itself it keeps pieces of blocks below 32 MiB, others in every run:
+`--usual-malloc` shows them. The time is shown to be looked at; `benchmarks/proof_duration.py` judges it. Needs Linux
 and glibc, and takes minutes.
 """
 
