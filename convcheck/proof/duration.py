@@ -1,4 +1,7 @@
-"""Estimates how long a proof takes from numbers alone, at the pace of this machine: right to a factor of about three.
+"""Estimates how long a proof takes from numbers alone, at the pace of this machine.
+
+On one thread it is right to a factor of about three (`benchmarks/proof_duration.py`), and mostly too short. With many
+threads the pace is theirs, and what a candidate does in Python is not: it may take longer.
 
 A proof runs each side forwards and backwards at ones and at every probe, which is three times its multiplications, and
 both sides once in the asked dtype. The reference runs four more times in float64, and six where products may repeat. A
