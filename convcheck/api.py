@@ -151,6 +151,15 @@ def verify(
         input_specs=specs if has_code else (),
         select=which,
         train=train,
+        objects=frozenset(
+            name
+            for name, is_object in (
+                ("reference", _is_module(layer) and parsed.IS_USER_CODE),
+                ("candidate", _is_module(candidate)),
+                ("map_by", map_by is not None),
+            )
+            if is_object
+        ),
         held=_held(parsed, source, own) if keep else None,
     )
     if case.candidate is not None and (rewrite != "all" or order is not None or transplant):
@@ -282,15 +291,15 @@ def _asserting(prove: Callable[P, Result]) -> Callable[P, Result]:
         """Do what `verify` does; return its result if the verdict is `equal`, and not weak where `strict` is asked for.
 
         Raises:
-            AssertionError: the verdict is another one; with the reasons and a command that repeats it.
+            AssertionError: the verdict is another one; with the cause, what would match, and what repeats it.
         """
         # pytest then shows the line that called this.
         __tracebackhide__ = True
         result = prove(*args, **kwargs)
         if not result.ok:
-            from convcheck.report.result_rows import remarks
+            from convcheck.report.result_rows import short
 
-            raise AssertionError(f"{result.title} is {result.verdict}: " + "\n".join(remarks(result)))
+            raise AssertionError(f"{result.title} is {result.verdict}: " + "\n".join(short(result)))
         return result
 
     return assert_equal

@@ -47,6 +47,8 @@ class Kind(StrEnum):
     """The layout of a weight that would match, proved to."""
     DIFFERENCE = "difference"
     """How outputs that differ do so, such as a shift or a wrong order of channels."""
+    LOCATION = "location"
+    """The line of the user's at which the candidate leaves what the reference computes."""
     EXACT = "exact"
     GRADIENTS = "gradients"
     HELD_WEIGHTS = "held-weights"

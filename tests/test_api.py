@@ -131,3 +131,23 @@ def test_an_automatic_tolerance_is_the_derived_bound() -> None:
 def test_weights_that_cannot_be_saved_are_told(module: nn.Module, path: str, message: str) -> None:
     with pytest.raises(ConvcheckError, match=re.escape(message)):
         convcheck.save_weights(module, path)
+
+
+def test_what_repeats_a_proof_of_objects_is_the_call_that_made_it() -> None:
+    layer, other = nn.Sequential(nn.Conv2d(3, 8, 1)), nn.Conv2d(3, 8, 1)
+    result = convcheck.verify(
+        layer, (2, 3, 4, 5), candidate=other, map={"weight": "0.weight", "bias": "0.bias"}, seed=3
+    )
+    # A reference that is read by its attributes is a layer.
+    layer = "'Sequential(Conv2d(3, 8, kernel_size=(1, 1), stride=(1, 1)))'"
+    assert result.reproduce.startswith(f"convcheck.verify({layer}, [2, 3, 4, 5], candidate=Conv2d(3, 8, ")
+    assert result.reproduce.endswith("seed=3, map={'weight': '0.weight', 'bias': '0.bias'})")
+
+
+def test_a_failure_reads_in_a_few_lines_and_ends_with_the_call() -> None:
+    with pytest.raises(AssertionError) as failed:
+        convcheck.assert_equal(nn.Conv2d(3, 8, 1), (2, 3, 4, 5), candidate=nn.Conv2d(3, 8, 1, bias=False))
+    first, *_, last = str(failed.value).splitlines()
+    assert first.endswith(" is different: the candidate leaves out bias")
+    assert last.startswith("again: convcheck.verify(")
+    assert len(str(failed.value).splitlines()) <= 5

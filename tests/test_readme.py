@@ -28,6 +28,13 @@ BLOCKS = [
 CONFIGS = re.findall(r"```yaml\n((?:.*\n)*?)```", TEXT)
 
 
+def write_files(page: Path, folder: Path) -> None:
+    """Write the configs and the Python of a page into a folder; the first line of a block says its name."""
+    named = r"```(?:yaml|python)\n# ([\w-]+\.(?:yaml|py))\n((?:.*\n)*?)```"
+    for name, text in re.findall(named, page.read_text("utf-8")):
+        (folder / name).write_text(f"# {name}\n{text}")
+
+
 @pytest.mark.parametrize(
     ("page", "command", "shown"), BLOCKS, ids=[f"{page.stem}: {command}" for page, command, _ in BLOCKS]
 )
@@ -40,9 +47,7 @@ def test_what_is_shown_is_what_is_printed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name, config in re.findall(r"```yaml\n# ([\w-]+\.yaml)\n((?:.*\n)*?)```", page.read_text("utf-8")):
-        # A page's own config; what it says of its name is its first line.
-        (tmp_path / name).write_text(f"# {name}\n{config}")
+    write_files(page, tmp_path)
     program, *words = shlex.split(command)
     assert program == "convcheck"
     printed = convcheck(*words).stdout
@@ -119,8 +124,10 @@ def test_what_is_equal_beyond_its_bound_contradicts_itself(beyond: Callable[[str
 def test_configs_of_the_readme_hold(convcheck: Callable[..., Result], text: str, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(text)
+    write_files(README, tmp_path)
     expected = 1 if "# wrong.yaml" in text or "# mine.yaml" in text else 2 if "# bad.yaml" in text else 0
-    assert convcheck("verify", config).exit_code == expected
+    trust = ["--trust"] if "# code.yaml" in text else []
+    assert convcheck("verify", config, *trust).exit_code == expected
 
 
 def test_the_faults_of_the_readme_are_those_that_are_told(

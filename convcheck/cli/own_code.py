@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from convcheck.config.case import Case, CodeLoader, MapLoader
     from convcheck.config.replacement import MapFunction
 
-_OWN = "Your own candidate"
+_OWN = "Your own code"
 
 Candidate = Annotated[
     str | None,
     typer.Option(
         "--candidate",
-        metavar="LAYER",
-        help="A layer of your own that is claimed to compute what the target does, in place of a rewrite.",
+        metavar="SIDE",
+        help="A layer, or code such as mine.py:Patches(), that is claimed to compute what the target does, in "
+        "place of a rewrite.",
         show_default=False,
         rich_help_panel=_OWN,
     ),
@@ -31,8 +32,8 @@ Map = Annotated[
     typer.Option(
         "--map",
         metavar="NAME=SOURCE",
-        help="Where a parameter of the candidate comes from, as in '1.weight=weight: o i kh kw -> o (i kh kw)'; may be "
-        "repeated. Default: the parameter of the same name.",
+        help="Where a parameter of the candidate comes from, as in 'proj.weight=weight: o i kh kw -> o (i kh "
+        "kw)'; may be repeated. Default: the parameter of the same name.",
         show_default=False,
         rich_help_panel=_OWN,
     ),
@@ -42,8 +43,8 @@ MapBy = Annotated[
     typer.Option(
         "--map-by",
         metavar="CODE",
-        help="A function of your own, path/to/file.py:function, that makes the candidate's state dict of the target's, "
-        "in place of --map. Needs --trust.",
+        help="In place of --map a function, as in mine.py:convert, from the target's state dict to the "
+        "candidate's. Needs --trust.",
         show_default=False,
         rich_help_panel=_OWN,
     ),
@@ -53,7 +54,7 @@ Layout = Annotated[
     typer.Option(
         "--layout",
         metavar="PATTERN",
-        help="How the candidate's output is laid out as the target's, as in 'b (h w) o -> b o h w, h=14'.",
+        help="How the candidate's output becomes the target's, as in 'b (h w) o -> b o h w, h=14'.",
         show_default=False,
         rich_help_panel=_OWN,
     ),
@@ -64,8 +65,8 @@ Trust = Annotated[
     bool,
     typer.Option(
         "--trust",
-        help="Import and run your own Python where a side is path/to/file.py:name(args) or package.module:name(args). "
-        "Without it such a side is refused, and nothing is imported.",
+        help="Import and run path/to/file.py:name(args) and package.module:name(args). Without it they are "
+        "refused, and nothing is imported.",
         rich_help_panel=_OWN,
     ),
 ]
@@ -74,14 +75,14 @@ Select = Annotated[
     typer.Option(
         "--select",
         metavar="OUTPUT",
-        help="Which output of your own code is compared, where there are several: its number, such as 0, or its name.",
+        help="Which output of code is compared, where there are several: its number, such as 0, or its name.",
         show_default=False,
         rich_help_panel=_OWN,
     ),
 ]
 Train = Annotated[
     bool,
-    typer.Option("--train", help="Compare your own code in training mode. Default: eval mode.", rich_help_panel=_OWN),
+    typer.Option("--train", help="Compare code in training mode. Default: eval mode.", rich_help_panel=_OWN),
 ]
 
 
@@ -89,7 +90,7 @@ OwnWeights = Annotated[
     bool,
     typer.Option(
         "--own-weights",
-        help="Hold the candidate's own weights against those of the target, mapped, once the map is proved.",
+        help="Compare what both sides hold as well: the candidate's weights with the target's, mapped.",
         rich_help_panel=_OWN,
     ),
 ]

@@ -47,6 +47,7 @@ def verify(
     Examples:
       convcheck verify
       convcheck verify "Conv2d(3, 768, kernel_size=16, stride=16)" -i 1,3,224,224
+      convcheck verify "Conv2d(3, 8, 1)" --candidate "torch.nn:Conv2d(3, 8, 1)" -i 1,3,9,9 --trust
     """
     from convcheck.cli import report_files, reports, run_claims
     from convcheck.cli.printer import make_printer

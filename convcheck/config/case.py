@@ -99,6 +99,8 @@ class Case:
     """Which output of a tuple or dict of outputs is compared, where a side is code."""
     train: bool = False
     """Whether sides that are code are compared in training mode."""
+    objects: frozenset[str] = frozenset()
+    """Which of `reference`, `candidate` and `map_by` are objects of the user's program, which no text names."""
     held: Sides[Mapping[str, Any]] | None = None
     """The tensors that both sides hold, by name, where they are to be compared: the candidate's with the mapped ones
     of the reference."""

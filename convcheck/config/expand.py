@@ -38,11 +38,16 @@ class Combination:
         return ("cases", self.index, *path)
 
 
+_OTHER_NAME = {"layer": "reference", "reference": "layer"}
+
+
 def expand(index: int, case: Mapping[str, object], defaults: Mapping[str, object]) -> Iterator[Combination | Problem]:
     """Yield every combination of the case's matrix.
 
     Where the matrix is faulty, yield what is wrong with it, and once the part of the case that does not depend on it.
     """
+    # A case that names its layer needs none by default, whichever of its names stands there.
+    defaults = {key: value for key, value in defaults.items() if _OTHER_NAME.get(key) not in case}
     merged = merge(defaults, {key: value for key, value in case.items() if key != "matrix"})
     inherited = frozenset(defaults) - frozenset(case)
     matrix = {} if case.get("matrix") is None else case["matrix"]

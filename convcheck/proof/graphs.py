@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ from convcheck.tracing.facts import Facts
 from convcheck.tracing.magnitudes import magnitudes
 from convcheck.tracing.pieces import Piece, pieces
 from convcheck.tracing.running_error import bound
-from convcheck.tracing.trace import NoteKind, Trace
+from convcheck.tracing.trace import Note, NoteKind, Trace
 
 FLOAT64_BITS = 53
 
@@ -69,6 +69,13 @@ class Graphs:
             longest = max(longest, largest * 2.0 ** ((facts.bits or 0) + FLOAT64_BITS - facts.significant_bits))
         return longest
 
+    def unused(self) -> frozenset[str]:
+        """Return the parameters of the reference that no output depends on."""
+        trace = self.traces.reference
+        nodes = trace.graph.graph.find_nodes(op="placeholder")
+        pairs = zip(nodes, trace.placeholders, strict=True)
+        return frozenset(one.name for node, one in pairs if one.kind == "parameter" and not node.users)
+
     def pieces(self, mapping: Transplant, sample: Sample) -> Iterator[tuple[Piece, bool]]:
         """Yield the pieces of both sides, and whether a sample meets them."""
         mapped = mapping.forward(sample.parameters)
@@ -94,11 +101,25 @@ class Graphs:
             bound(candidate.graph, open_arguments, unit).error,
         )
 
+    def distance(self, mapping: Transplant) -> Callable[[Sample, Arithmetic], Tensor]:
+        """Return what bounds the distance of both outputs under a mapping; see `errors`."""
+
+        def apart(sample: Sample, unit: Arithmetic) -> Tensor:
+            errors = self.errors(mapping, sample, unit)
+            return errors.reference + errors.candidate
+
+        return apart
+
     def remarks(self) -> Iterator[str]:
         """Yield what is to be said of a side beside what it computes, such as a detach, with its line."""
         for name, facts in zip(("reference", "candidate"), self._facts(), strict=True):
             for note in dict.fromkeys(facts.notes):
-                yield f"of the {name}: {note.text}{f' at {note.place}' if note.place else ''}"
+                yield f"the {name} {note.text}{f' at {note.place}' if note.place else ''}"
+
+    def notes(self) -> Iterator[Note]:
+        """Yield what was noted of either side."""
+        for facts in self._facts():
+            yield from facts.notes
 
     def _facts(self) -> tuple[Facts, Facts]:
         return self.facts.reference, self.facts.candidate

@@ -59,6 +59,8 @@ class Pair:
             return self.graphs.obstacle
         if self.too_long:
             return "its sums are too long for integers that are added up exactly"
+        if self.mapping.bits is None:
+            return "the map does more than move entries"
         return f"{self.reference.name} is no sum of products"
 
     def run(self, sample: Sample) -> tuple[Tensor, Tensor]:

@@ -1,8 +1,9 @@
-"""Writes the command line that repeats one result."""
+"""Writes the command line that repeats one result, or the call where no command can."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 
 from convcheck.catalogue.claims import NONE_APPLIES, Claim
 from convcheck.config.case import Case, Expect, WeightFile
@@ -10,15 +11,20 @@ from convcheck.config.selection import quoted
 from convcheck.layers import write_shapes
 from convcheck.proof.real_weights import SAVED, ModuleTensors
 
+_USUAL: Mapping[str, object] = {"dtype": "float32", "device": "cpu", "seed": 0}
+
 
 def command(claim: Claim) -> str:
     """Return a command that verifies this claim alone.
 
     Where options can express the claim, the command has options only and runs from any folder. A claim with an order,
     transplant, weights, tolerance or expectation names its config, or calls Python if it came from there. It reads a
-    module's weights from a file, which is the user's to write; without the file it fails.
+    module's weights from a file, which is the user's to write; without the file it fails. Of objects of the user's
+    program it is the call, to be made where they are.
     """
     case = claim.case
+    if case.objects:
+        return _call(claim)
     options = ["-r", claim.name] if claim.name != NONE_APPLIES and case.candidate is None else []
     options += ["--dtype", case.dtype, "--seed", str(case.seed)]
     if case.device != "cpu" or case.config is not None:
@@ -28,6 +34,8 @@ def command(claim: Claim) -> str:
         options += ["--strict"]
     if case.has_code:
         options += [*([] if case.select is None else [f"--select={case.select}"]), *(["--train"] if case.train else [])]
+        options += ["--own-weights"] if case.held is not None else []
+    if case.has_code or (case.candidate is not None and case.candidate.map_by is not None):
         options += ["--trust"]
     if not (case.order or case.transplant or _written_weights(case) or case.tolerance or case.expect != Expect()):
         sides = [str(case.layer), *_candidate_options(case)]
@@ -50,12 +58,17 @@ def _candidate_options(case: Case) -> list[str]:
         return []
     layout = [] if own.layout is None else ["--layout", str(own.layout)]
     if own.map_by is not None:
-        return ["--candidate", str(own.layer), "--map-by", own.map_by.name, "--trust", *layout]
+        return ["--candidate", str(own.layer), "--map-by", own.map_by.name, *layout]
     maps = [word for name, source in own.map.items() for word in ("--map", f"{name}={source}")]
     return ["--candidate", str(own.layer), *maps, *layout]
 
 
 def _python(claim: Claim) -> str:
+    return f"import convcheck; print({_call(claim)})"
+
+
+def _call(claim: Claim) -> str:
+    """Return the call in Python; objects stand in it as what they are, such as `Block(...)`, without quotes."""
     case = claim.case
     arguments: dict[str, object] = {"dtype": case.dtype, "device": case.device, "seed": case.seed}
     if case.order:
@@ -64,22 +77,33 @@ def _python(claim: Claim) -> str:
         arguments["transplant"] = {name: str(relayout) for name, relayout in case.transplant.items()}
     if case.tolerance:
         arguments["tolerance"] = {"atol": case.tolerance.atol, "rtol": case.tolerance.rtol}
-    if weights := _written_weights(case):
+    if case.held is not None:
+        arguments["weights"] = "own"
+    elif not case.objects and (weights := _written_weights(case)):
         arguments["weights"] = weights
     if case.strict:
         arguments["strict"] = True
     if case.has_code:
-        arguments |= {"select": case.select, "train": case.train, "trust": True}
+        arguments |= {"select": case.select, "train": case.train, "trust": _needs_trust(case)}
     if case.candidate is None:
         arguments = {"rewrite": claim.name, **arguments}
     else:
         own = case.candidate
-        arguments["candidate"] = str(own.layer)
         arguments["map"] = {name: str(source) for name, source in own.map.items()}
         arguments["layout"] = None if own.layout is None else str(own.layout)
-    written = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    call = f"convcheck.verify({str(case.layer)!r}, {_input(case)}, {written})"
-    return f"import convcheck; print({call})"
+    written = [f"{name}={value!r}" for name, value in arguments.items() if value or name == "seed"]
+    sides = {"reference": str(case.layer)}
+    if case.candidate is not None:
+        sides["candidate"] = str(case.candidate.layer)
+        written[:0] = [] if case.candidate.map_by is None else [f"map_by={case.candidate.map_by}"]
+    shown = {name: text if name in case.objects else repr(text) for name, text in sides.items()}
+    written[:0] = [f"candidate={shown['candidate']}"] if "candidate" in shown else []
+    return f"convcheck.verify({shown['reference']}, {_input(case)}, {', '.join(written)})"
+
+
+def _needs_trust(case: Case) -> bool:
+    sides = {"reference": case.layer} | ({} if case.candidate is None else {"candidate": case.candidate.layer})
+    return any(layer.IS_USER_CODE and name not in case.objects for name, layer in sides.items())
 
 
 def _written_weights(case: Case) -> dict[str, str]:
@@ -93,7 +117,8 @@ def _written_weights(case: Case) -> dict[str, str]:
 
 
 def _input(case: Case) -> list[object]:
-    if case.has_code:
-        return list(map(str, case.input_specs))
+    specs = list(map(str, case.input_specs))
+    if specs != [",".join(map(str, shape)) for shape in case.inputs] and specs:
+        return [*specs]
     shapes = case.inputs
     return list(shapes[0]) if len(shapes) == 1 else [list(shape) for shape in shapes]

@@ -21,15 +21,15 @@ from convcheck.layers import Layer
 from convcheck.modules.build import build
 from convcheck.proof.black_box import scatter
 from convcheck.proof.evidence.probes import can_tell
+from convcheck.proof.evidence.weight_shapes import misfits
 from convcheck.proof.graphs import Graphs
 from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.user_side import UserSide
 from convcheck.proof.whole_limits import LARGEST, whole_limit
 from convcheck.results import Sides
 from convcheck.rewriting.user_candidate import lay_out
-from convcheck.rounding.precision import Arithmetic, arithmetic
+from convcheck.rounding.precision import arithmetic
 from convcheck.sides import samples
-from convcheck.sides.samples import Sample
 from convcheck.sides.side import Side, side_of_layer, torch_may_refuse
 from convcheck.sizes.patterns import Shape
 from convcheck.tracing.facts import facts_of
@@ -76,27 +76,29 @@ def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
     pair = replace(pair, analysis=lambda sample, unit: scatter(pair, sample, unit), black_box=why)
     if graphs is None:
         return pair
-    pair = _with_degree(replace(pair, graphs=graphs), graphs)
+    pair = replace(pair, graphs=graphs)
+    if any(misfits(pair)):
+        # A candidate cannot run on such weights; of which degree it is is known without.
+        return _of_degree(pair, graphs.degree(mapping))
+    pair = _with_degree(pair, graphs)
     if unknown := _no_error_rule(pair, graphs, case):
         # Integers tell without a bound; where they cannot, nothing is left that does.
         return pair if pair.reference.degree is not None else replace(pair, black_box=unknown)
-
-    def apart(sample: Sample, unit: Arithmetic) -> Tensor:
-        errors = graphs.errors(mapping, sample, unit)
-        return errors.reference + errors.candidate
-
-    return replace(pair, analysis=apart)
+    return replace(pair, analysis=graphs.distance(mapping))
 
 
 def _with_degree(pair: Pair, graphs: Graphs) -> Pair:
     """Return the pair with the degree of both sides, if integers can probe polynomials of so many terms."""
-    degree = graphs.degree(pair.mapping)
-    polynomial = replace(
-        pair, reference=replace(pair.reference, degree=degree), candidate=replace(pair.candidate, degree=degree)
-    )
-    if degree is None or can_tell(polynomial):
+    polynomial = _of_degree(pair, graphs.degree(pair.mapping))
+    if polynomial.reference.degree is None or can_tell(polynomial):
         return polynomial
     return replace(pair, too_long=True)
+
+
+def _of_degree(pair: Pair, degree: int | None) -> Pair:
+    return replace(
+        pair, reference=replace(pair.reference, degree=degree), candidate=replace(pair.candidate, degree=degree)
+    )
 
 
 def _output_shape(own: Replacement, case: Case) -> Shape:

@@ -9,13 +9,16 @@ from collections.abc import Iterator
 
 from convcheck.errors import escape_line
 from convcheck.report.format_values import format_inputs, format_number, format_shape, format_sides
-from convcheck.results import Report, Result, Verdict
+from convcheck.results import Kind, Report, Result, Verdict
 
 HEADERS = ("case", "rewrite", "output", "params", "max abs error", "bound", "exact", "gradients", "verdict")
 """One for every cell of a row."""
 
 NUMBERS = frozenset({"max abs error", "bound"})
 """The headers of measured numbers, which are aligned right."""
+
+NEVER_BEHIND = frozenset({Kind.WEIGHTS, Kind.ROUNDING, Kind.STRENGTH})
+"""The notes that change what an `equal` is worth; a short report has no others."""
 
 
 def cells(result: Result) -> tuple[str, ...]:
@@ -57,6 +60,24 @@ def source_line(result: Result) -> tuple[str, int] | None:
 def reasons(result: Result) -> list[str]:
     """Return why a verdict is as it is, one reason each."""
     return [escape_line(str(reason)) for reason in result.reasons]
+
+
+def causes(result: Result) -> list[str]:
+    """Return why a verdict is as it is: of a difference the wrong layouts, or its first cause and line; else all."""
+    found = [reason for reason in result.reasons if reason.kind is not Kind.EXPECTATION]
+    if result.verdict is Verdict.DIFFERENT:
+        line = [reason for reason in found[1:] if reason.kind is Kind.LOCATION]
+        found = [reason for reason in found if reason.kind is Kind.LAYOUT] or [*found[:1], *line]
+    missed = (reason for reason in result.reasons if reason.kind is Kind.EXPECTATION)
+    return [escape_line(str(reason)) for reason in (*found, *missed)]
+
+
+def short(result: Result) -> Iterator[str]:
+    """Yield what a reader must know of a result that is not as expected, in the fewest lines: the cause first."""
+    yield from causes(result)
+    yield from (f"paste: {line}" for line in suggestion(result))
+    yield from (f"note: {escape_line(str(note))}" for note in result.notes if note.kind in NEVER_BEHIND)
+    yield f"again: {escape_line(result.reproduce)}"
 
 
 def remarks(result: Result) -> Iterator[str]:

@@ -49,13 +49,37 @@ def arrange(
         if groups is None or not set(flipped) <= set(flippable):
             continue
         if _matches(_flip(ours, source, sizes, flipped), atoms, order, sizes, theirs):
-            target = _with_units(groups, source, sizes)
-            pattern = Pattern(tuple(source), target)
-            named = {axis for group in (*source, *target) for axis in group}
-            step = Rearrangement(pattern, tuple(entry for entry in written if entry[0] in named))
-            flips = (Operation("flip", axis) for axis in flipped)
-            return steps_of(Relayout((step, *flips)), tuple(ours.shape), sizes)
+            return _steps(flipped, source, groups, sizes, written, tuple(ours.shape))
     return None
+
+
+def orders(
+    source: Sequence[Group], sizes: Mapping[str, int], written: Lengths, ours: Shape, theirs: Shape
+) -> Iterator[tuple[Step, ...]]:
+    """Yield the steps that lay a tensor of shape `ours` out in shape `theirs`, for every order of axes that fits.
+
+    `source` and `sizes` are as for `arrange`. The nearest to the given order come first.
+    """
+    atoms = tuple(axis for group in source for axis in group if sizes[axis] > 1)
+    for order in sorted(itertools.permutations(atoms), key=lambda order: _inversions(order, atoms)):
+        if (groups := _split(order, sizes, theirs)) is not None:
+            yield _steps((), source, groups, sizes, written, ours)
+
+
+def _steps(
+    flipped: Group,
+    source: Sequence[Group],
+    groups: Sequence[Group],
+    sizes: Mapping[str, int],
+    written: Lengths,
+    shape: Shape,
+) -> tuple[Step, ...]:
+    """Return the steps of a pattern from `source` to `groups`, and of flips."""
+    target = _with_units(groups, source, sizes)
+    pattern = Pattern(tuple(source), target)
+    named = {axis for group in (*source, *target) for axis in group}
+    step = Rearrangement(pattern, tuple(entry for entry in written if entry[0] in named))
+    return steps_of(Relayout((step, *(Operation("flip", axis) for axis in flipped))), shape, sizes)
 
 
 def _candidates(

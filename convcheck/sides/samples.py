@@ -69,14 +69,16 @@ def draw_sample(
 ) -> Sample:
     """Fill a sample: `draw` makes inputs and parameters; `mask`, `means` and `variances` make what their names say.
 
-    `variances` takes a shape and the eps that the side adds; `generator` draws which rows whole inputs choose.
+    `variances` takes a shape and the eps that the side adds; `generator` draws which rows whole inputs choose, and
+    without one they choose the last.
     """
 
     def one(number: int, shape: Shape) -> Tensor:
         if number in side.boolean_inputs:
             return mask(shape)
         if number in side.whole_inputs:
-            return torch.randint(side.whole_inputs[number], shape, generator=generator)
+            rows = side.whole_inputs[number]
+            return torch.full(shape, rows - 1) if generator is None else choices(shape, rows, generator)
         return draw(shape)
 
     inputs = tuple(one(number, shape) for number, shape in enumerate(side.inputs))
@@ -132,6 +134,18 @@ def integers(side: Side, magnitude: int, generator: torch.Generator) -> Sample:
         variances=variances,
         generator=generator,
     )
+
+
+def choices(shape: Shape, rows: int, generator: torch.Generator) -> Tensor:
+    """Draw whole numbers of [0, rows), int64: half of the places are of different rows, the first and last among them.
+
+    The others are drawn freely, so that some rows are chosen twice.
+    """
+    chosen = torch.randint(rows, shape, generator=generator).flatten()
+    ends = torch.tensor([0, rows - 1])
+    different = torch.cat([ends, torch.randperm(rows, generator=generator)])[: len(chosen) // 2]
+    chosen[torch.randperm(len(chosen), generator=generator)[: len(different)]] = different
+    return chosen.reshape(shape)
 
 
 def whole_numbers(shape: Shape, magnitude: int, generator: torch.Generator) -> Tensor:

@@ -76,7 +76,7 @@ def compare(module: nn.Module, graph: fx.GraphModule, arguments: Arguments, inpu
     leaves = _leaves(module, numbers)
     with _hooks() as hooks, torch.autograd.set_detect_anomaly(True, check_nan=False):
         eager = _call(module, numbers)
-    functions = ((f"{name} is an autograd Function of its own", place) for name, place in _own_functions(eager))
+    functions = ((f"uses {name}, an autograd Function of its own", place) for name, place in _own_functions(eager))
     backwards = tuple(dict.fromkeys((*functions, *hooks)))
     traced = graph(*arguments(*_pair(numbers.cloned())))
     return Agreement(None, None, identical, tuple(_gradients(eager, traced, leaves)), backwards)
@@ -167,10 +167,10 @@ def _gradients(eager: Tensor, traced: Tensor, leaves: list[Tensor]) -> Iterator[
     try:
         gradients = [_pulled_back(output, leaves) for output in (eager, traced)]
     except RuntimeError as error:
-        yield f"its gradients cannot be compared with those of the graph: {str(error).splitlines()[0]}", None
+        yield f"has gradients that cannot be compared with those of its graph: {str(error).splitlines()[0]}", None
         return
     if not all(_near(one, other) for one, other in zip(*gradients, strict=True)):
-        yield "its gradients are not those of what it computes", None
+        yield "has gradients that are not those of what it computes", None
 
 
 def _pulled_back(output: Tensor, leaves: list[Tensor]) -> tuple[Tensor, ...]:

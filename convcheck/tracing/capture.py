@@ -57,11 +57,15 @@ def quiet() -> Iterator[None]:
     """
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
+    # This logger is enabled whatever is disabled; pytest shows its records with every test that fails.
+    structured = logging.getLogger("torch.__trace")
+    handlers, structured.handlers = structured.handlers, []
     try:
         with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
+        structured.handlers = handlers
         logging.disable(disabled)
 
 

@@ -22,6 +22,7 @@ from convcheck.rounding.precision import Arithmetic
 from convcheck.rounding.running_error import Computed, exactly
 from convcheck.tracing.errors import rules
 from convcheck.tracing.errors.call import Call, Unknown, constant, values
+from convcheck.tracing.tidy import copy_where_needed
 
 _DOUBLE = torch.finfo(torch.float64).eps / 2
 
@@ -117,6 +118,8 @@ class _Interpreter(fx.Interpreter):
 
         tensors = [leaves[place] for place in places]
         parts = make_fx(functionalize(run), dict(default_decompositions()))(*values(tensors))
+        # Values and errors need not be laid out alike.
+        copy_where_needed(parts)
         if any(part.target == n.target for part in parts.graph.nodes):
             raise NoErrorRule(_name(n), n)
         try:

@@ -11,7 +11,7 @@ def tidy(graph: fx.GraphModule) -> None:
     _pin_dtypes(graph)
     _spell_copies_out(graph)
     _fill_empty(graph)
-    _copy_where_needed(graph)
+    copy_where_needed(graph)
     graph.graph.eliminate_dead_code()
     graph.recompile()
 
@@ -44,10 +44,13 @@ def _spell_copies_out(graph: fx.GraphModule) -> None:
         graph.graph.erase_node(node)
 
 
-def _copy_where_needed(graph: fx.GraphModule) -> None:
+def copy_where_needed(graph: fx.GraphModule) -> None:
     """Replace views by reshapes: operators lay their results out otherwise where gradients are taken."""
-    for node in graph.graph.find_nodes(op="call_function", target=torch.ops.aten.view.default):
-        node.target = torch.ops.aten.reshape.default
+    aten = torch.ops.aten
+    for view in (aten.view.default, aten._unsafe_view.default):
+        for node in graph.graph.find_nodes(op="call_function", target=view):
+            node.target = aten.reshape.default
+    graph.recompile()
 
 
 def _fill_empty(graph: fx.GraphModule) -> None:

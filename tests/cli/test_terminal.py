@@ -197,7 +197,8 @@ def test_control_c_leaves_a_clean_screen_with_what_was_finished_and_a_report_of_
     finished = len(results["results"])
     assert results["interrupted"]
     assert 3 <= finished == 3000 - results["untried"]
-    assert sum(line.startswith("✓ equal") for line in lines) == finished
+    # The last one may have been interrupted on its way to the screen.
+    assert 0 <= finished - sum(line.startswith("✓ equal") for line in lines) <= 1
     assert re.fullmatch(
         rf"{finished} equal, {finished} in all, .* s; interrupted, {3000 - finished} not tried; .*", lines[-1]
     )
@@ -240,11 +241,11 @@ def examples(command: str) -> list[str]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_ends_with_two_examples_that_work(convcheck: Run, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+def test_help_ends_with_examples_that_work(convcheck: Run, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     given = [line.strip() for line in examples(command)]
-    assert len(given) == 2
+    assert len(given) >= 2
     monkeypatch.setenv("COLUMNS", "60")
-    assert convcheck(command, "--help").stdout.rstrip().splitlines()[-2:] == [f"    {line}" for line in given]
+    assert convcheck(command, "--help").stdout.rstrip().splitlines()[-len(given) :] == [f"    {line}" for line in given]
     for line in given:
         # Where the output goes is the shell's matter.
         name, *words = shlex.split(line.partition(" > ")[0])

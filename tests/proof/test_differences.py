@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -92,29 +91,17 @@ SEEN: dict[str, tuple[Layer, Spoil, tuple[str, ...]]] = {
     "no bias": (
         CONV,
         lambda y, p: y - per_channel(p["bias"]),
-        (
-            "the difference is one number a channel, as of a bias: -10 in channel 0, -11 in channel 1, "
-            "-12 in channel 2, -13 in channel 3, -14 in channel 4, -15 in channel 5",
-            "that is the bias, which the candidate leaves out",
-        ),
+        ("the candidate leaves out bias",),
     ),
     "bias added twice": (
         LINEAR,
         lambda y, p: y + p["bias"],
-        (
-            "the difference is one number a channel, as of a bias: 10 in channel 0, 11 in channel 1, "
-            "12 in channel 2, 13 in channel 3, 14 in channel 4",
-            "that is the bias, which the candidate adds twice",
-        ),
+        ("the candidate adds bias twice",),
     ),
     "bias in another order": (
         CONV,
         lambda y, p: y + per_channel(p["bias"].flip(0) - p["bias"]),
-        (
-            "the difference is one number a channel, as of a bias: 5 in channel 0, 3 in channel 1, "
-            "1 in channel 2, -1 in channel 3, -3 in channel 4, -5 in channel 5",
-            "the candidate adds the bias in another order",
-        ),
+        ("the candidate adds bias in another order",),
     ),
     "one channel": (CONV, where(ALL, 4), ("outputs differ only in channel 4",)),
     "one group": (CONV, where(ALL, slice(3, 6)), ("outputs differ only in the channels of group 1",)),
@@ -172,7 +159,9 @@ def test_the_command_line_says_what_was_seen_of_a_wrong_rewrite() -> None:
 
     def one_phase_on(conv: Layer, *shapes: Shape) -> nn.Module:
         module = right.candidate(conv, *shapes)
-        return nn.Sequential(OrderedDict(module.named_children(), after=Shifted()))
+        module.register_forward_hook(lambda _module, _inputs, output: Shifted()(output))
+        assert isinstance(module, nn.Module)
+        return module
 
     wrong = dataclasses.replace(right, candidate=one_phase_on)
     result = verify(Claim(Case("case", layer, layer.example_inputs()), "subsampled-conv", wrong, ()))

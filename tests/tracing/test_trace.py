@@ -154,14 +154,14 @@ def ungraded(x: Tensor) -> Tensor:
     return x * y
 
 
-UNLIKE = "its gradients are not those of what it computes"
+UNLIKE = "has gradients that are not those of what it computes"
 UNRECORDED = "computes without a gradient (detach or no_grad)"
 
 
 @pytest.mark.parametrize(
     ("function", "text", "after"),
     [
-        (by_function, "Doubling is an autograd Function of its own", 1),
+        (by_function, "uses Doubling, an autograd Function of its own", 1),
         (detaching, UNRECORDED, 1),
         (ungraded, UNRECORDED, 2),
     ],

@@ -6,7 +6,7 @@ Signatures suggest a layout; integer probes prove it before it is reported.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -17,18 +17,18 @@ from convcheck.errors import CannotRunError, PatternError
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import integer_probes, stand_in
 from convcheck.proof.evidence.differences import describe_differences
-from convcheck.proof.evidence.probes import draw_probe, make_plan
+from convcheck.proof.evidence.probes import draw_probe, make_plan, stream
+from convcheck.proof.evidence.reads import describe_reads
+from convcheck.proof.evidence.reorderings import remapped, reorderings, spellings
 from convcheck.proof.evidence.signatures import agrees, signatures
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Finding, Kind
 from convcheck.rewriting.arrangements import arrange
 from convcheck.rewriting.joined import Joined, source_shapes, write_source
 from convcheck.rewriting.parameter_move import ParameterMove
-from convcheck.rewriting.steps import EinopsStep
 from convcheck.rewriting.transplant import Move, Transplant
 from convcheck.sides.side import Side
-from convcheck.sizes.patterns import Group, Pattern
-from convcheck.sizes.relayouts import Lengths
+from convcheck.sizes.patterns import Pattern
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def examine(context: Context) -> Evidence:
     kinds = {reason.kind for reason in result.reasons}
     misfit = Kind.WEIGHT_SHAPES in kinds
     # Without integers, the catalogue's own layouts are not in question.
-    in_float64 = pair.reference.degree is None and Kind.ROUNDING in kinds and bool(case.transplant)
+    of_users = bool(case.transplant) or case.candidate is not None
+    in_float64 = pair.reference.degree is None and Kind.ROUNDING in kinds and of_users
     differs = misfit or in_float64 or result.exact.status is Agreement.DIFFERENT
     if not differs or result.suggested_layout is not None:
         return Evidence(Agreement.NOT_APPLICABLE)
@@ -81,6 +82,8 @@ def examine(context: Context) -> Evidence:
         return Evidence(Agreement.DIFFERENT, findings, details=details)
     # A reader with a correction needs no differences.
     texts = () if misfit else visible_differences(pair, case.seed, result.exact.probes)
+    if not texts and not misfit:
+        texts = tuple(describe_reads(pair, stream(case.seed, 800_011)))
     return Evidence(Agreement.DIFFERENT, tuple(Finding(Kind.DIFFERENCE, text) for text in texts))
 
 
@@ -108,13 +111,13 @@ def corrections(pair: Pair, usual: Transplant, case: Case) -> tuple[Correction, 
     """
     how = "exactly" if pair.reference.degree is not None else "in float64"
     try:
-        for candidate in _candidates(pair, usual, case.seed):
+        for candidate in _candidates(pair, usual, case):
             changed = [
                 _correction(before, after, how)
                 for before, after in zip(pair.mapping.moves, candidate.moves, strict=True)
                 if isinstance(before, Move | Joined) and not moves_alike(before, after)
             ]
-            if changed and _is_proved(replace(pair, mapping=candidate), case):
+            if changed and _is_proved(remapped(pair, candidate), case):
                 # The parts of a parameter are laid out alike.
                 return tuple(dict.fromkeys(changed))
     except (CannotRunError, PatternError):
@@ -123,9 +126,9 @@ def corrections(pair: Pair, usual: Transplant, case: Case) -> tuple[Correction, 
     return ()
 
 
-def _candidates(pair: Pair, usual: Transplant, seed: int) -> Iterator[Transplant]:
-    """Yield mappings that are not yet proved: the one that signatures suggest, then the usual one."""
-    hashes = signatures(pair, seed)
+def _candidates(pair: Pair, usual: Transplant, case: Case) -> Iterator[Transplant]:
+    """Yield mappings that are not yet proved: those of signatures, or else of orders of axes; then the usual one."""
+    hashes = signatures(pair, case.seed)
     if hashes is not None:
         usual_moves = {move.target: move for move in usual.moves}
         moves: list[ParameterMove] = []
@@ -136,6 +139,8 @@ def _candidates(pair: Pair, usual: Transplant, seed: int) -> Iterator[Transplant
             else:
                 moves.append(_matching(pair.reference, move, usual_moves.get(move.target), hashes.reference, theirs))
         yield Transplant(tuple(moves))
+    elif case.candidate is not None and pair.black_box is None:
+        yield from reorderings(pair, case.seed)
     if len(usual.moves) == len(pair.mapping.moves):
         yield usual
 
@@ -178,7 +183,7 @@ def _matching_move(side: Side, claimed: Move, usual: ParameterMove | None, ours:
     for move in (claimed, usual):
         if isinstance(move, Move) and agrees(move, ours, theirs):
             return move
-    for source, written in _spellings(side, claimed, usual):
+    for source, written in spellings(side, claimed, usual):
         known = {**side.axis_sizes, **dict(written)}
         lengths = Pattern(tuple(source), tuple(source)).sizes(claimed.shape, known)
         # Entries are copied along the axes of a kernel, never along groups.
@@ -187,16 +192,6 @@ def _matching_move(side: Side, claimed: Move, usual: ParameterMove | None, ours:
         if steps is not None:
             return replace(claimed, steps=steps)
     return None
-
-
-def _spellings(side: Side, claimed: Move, usual: ParameterMove | None) -> Iterator[tuple[Sequence[Group], Lengths]]:
-    """Yield names for the axes of a parameter: those in the moves, with lengths; the layer's, and `a0`, `a1`, ..."""
-    for move in (claimed, usual):
-        if isinstance(move, Move):
-            yield from ((step.pattern.source, step.written) for step in move.steps[:1] if isinstance(step, EinopsStep))
-    if claimed.source in side.parameter_axes:
-        yield side.parameter_axes[claimed.source], ()
-    yield tuple((f"a{number}",) for number in range(len(claimed.shape))), ()
 
 
 def moves_alike(first: ParameterMove, second: ParameterMove) -> bool:

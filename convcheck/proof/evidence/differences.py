@@ -113,25 +113,34 @@ def _order(reference: Tensor, candidate: Tensor) -> list[int] | None:
 def _constant(
     names: Sequence[str], parameters: Mapping[str, Tensor], reference: Tensor, candidate: Tensor
 ) -> Iterator[str]:
-    if "o" not in names or reference.ndim < 2:
+    gap = candidate - reference
+    for axis in [names.index("o")] if "o" in names else range(reference.ndim):
+        rows = gap.movedim(axis, 0).reshape(reference.shape[axis], -1)
+        if rows.shape[1] < 2 or not torch.equal(rows, rows[:, :1].expand_as(rows)):
+            continue
+        by = rows[:, 0]
+        biases = {name: tensor for name, tensor in parameters.items() if name.rpartition(".")[2] == "bias"}
+        # Of a chain, the last bias is added to the output.
+        causes = (_cause(name, bias, by) for name, bias in reversed(biases.items()) if bias.shape == by.shape)
+        if cause := next(filter(None, causes), None):
+            yield cause
+        else:
+            channel, place = ("channel", "channel") if names[axis] == "o" else (f"place along {names[axis]}", "place")
+            numbers = ((number, float(by[number])) for number in by.nonzero().flatten().tolist())
+            listed = _listed(f"{value:.12g} in {place} {number}" for number, value in numbers)
+            yield f"the difference is one number a {channel}, as of a bias: {listed}"
         return
-    channel = names.index("o")
-    gap = (candidate - reference).movedim(channel, 0).flatten(1)
-    if gap.shape[1] < 2 or not torch.equal(gap, gap[:, :1].expand_as(gap)):
-        return
-    by = gap[:, 0]
-    biases = [tensor for name, tensor in parameters.items() if name.rpartition(".")[2] == "bias"]
-    yield "the difference is one number a channel, as of a bias: " + _listed(
-        f"{float(by[number]):.12g} in channel {number}" for number in by.nonzero().flatten().tolist()
-    )
-    for bias in biases[-1:]:
-        if bias.shape == by.shape:
-            if torch.equal(by, -bias):
-                yield "that is the bias, which the candidate leaves out"
-            elif torch.equal(by, bias):
-                yield "that is the bias, which the candidate adds twice"
-            elif torch.equal((by + bias).sort().values, bias.sort().values):
-                yield "the candidate adds the bias in another order"
+
+
+def _cause(name: str, bias: Tensor, by: Tensor) -> str | None:
+    """Return what would explain a difference of `by`, `[channels]`, by a bias of that shape."""
+    if torch.equal(by, -bias):
+        return f"the candidate leaves out {name}"
+    if torch.equal(by, bias):
+        return f"the candidate adds {name} twice"
+    if torch.equal((by + bias).sort().values, bias.sort().values):
+        return f"the candidate adds {name} in another order"
+    return None
 
 
 def _differing_places(side: Side, names: Sequence[str], wrong: Tensor) -> Iterator[str]:

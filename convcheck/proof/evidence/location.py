@@ -35,7 +35,7 @@ def examine(context: Context) -> Evidence:
     sample = context.pair.balanced(stream(context.case.seed, 0)).mapped(torch.Tensor.detach)
     mapped = Sample(sample.inputs, context.pair.mapping.forward(sample.parameters))
     texts = parting(graphs.traces.reference, sample, graphs.traces.candidate, mapped)
-    return Evidence(Agreement.DIFFERENT, tuple(Finding(Kind.DIFFERENCE, text) for text in texts))
+    return Evidence(Agreement.DIFFERENT, tuple(Finding(Kind.LOCATION, text) for text in texts))
 
 
 def parting(reference: Trace, sample: Sample, candidate: Trace, mapped: Sample) -> Iterator[str]:
@@ -57,7 +57,7 @@ def parting(reference: Trace, sample: Sample, candidate: Trace, mapped: Sample) 
     first = path[-1]
     place = candidate.place_of(first)
     if place is not None:
-        yield f"the candidate's first result that the reference has not, in any layout, is {name_of(first)} at {place}"
+        yield f"{name_of(first)} at {place} is the candidate's first result that the reference has in no layout"
 
 
 def _results(trace: Trace, sample: Sample) -> dict[fx.Node, tuple[Any, ...]]:

@@ -82,7 +82,7 @@ def _layouts(pair: Pair, candidate_names: Sequence[str], seed: int) -> Iterator[
 
 def _names(names: Sequence[str], output: Tensor) -> Sequence[str]:
     """Return names for the axes of an output: those that are known of it, if they can tell its axes apart."""
-    known = len(names) == output.dim() and len(set(names)) == len(names)
+    known = len(names) == output.dim() and len(set(names)) == len(names) and all(map(str.isidentifier, names))
     return names if known else [f"a{number}" for number in range(output.dim())]
 
 

@@ -14,7 +14,7 @@ from convcheck.report import result_rows
 from convcheck.report.format_values import NOTHING, format_count, format_inputs, format_number, format_shape
 from convcheck.report.grid import STYLES, cell
 from convcheck.report.plain_console import Verbatim, print_to_text, prose
-from convcheck.results import Agreement, Finding, Kind, Report, Result, Verdict
+from convcheck.results import Agreement, Finding, Report, Result, Verdict
 
 _SIGNS = {Verdict.EQUAL: "✓", Verdict.DIFFERENT: "✗", Verdict.REFUSED: "\N{EN DASH}", Verdict.ERROR: "!"}
 _ASCII_SIGNS = {**_SIGNS, Verdict.EQUAL: "+", Verdict.DIFFERENT: "x", Verdict.REFUSED: "-"}
@@ -23,9 +23,6 @@ _GAP, _INDENT = 2, 4
 
 _WIDEST = 120
 """Columns that a heading of one line takes at most, also where there is no edge."""
-
-_NEVER_BEHIND = frozenset({Kind.WEIGHTS, Kind.ROUNDING, Kind.STRENGTH})
-"""The notes that change what an `equal` is worth; the others are behind --verbose."""
 
 
 def lay_out(report: Report, console: Console, *, verbose: bool = False) -> Iterator[RenderableType]:
@@ -162,11 +159,11 @@ class ResultTable:
         if not result.ok or result.verdict is not Verdict.EQUAL:
             place = result_rows.place(result)
             where = f"{place}: " if place else ""
-            yield from (("", f"{where}{reason}") for reason in map(escape_line, _causes(result)))
+            yield from (("", f"{where}{reason}") for reason in result_rows.causes(result))
             yield from (("paste", line) for line in result_rows.suggestion(result))
         for note in result.notes:
             # What holds for a whole case is printed once.
-            if note not in self._notes and note.kind in _NEVER_BEHIND:
+            if note not in self._notes and note.kind in result_rows.NEVER_BEHIND:
                 self._notes.add(note)
                 yield "note", escape_line(str(note))
         if not result.ok:
@@ -191,9 +188,10 @@ def _agreement(status: Agreement) -> str:
 
 
 def _exact(result: Result) -> str:
-    """Say how the outputs agree on integers, or that float64 stood in for them."""
-    ran = result.error.max_abs is not None
-    return "float64" if ran and result.exact.status is Agreement.NOT_APPLICABLE else _agreement(result.exact.status)
+    """Say how the outputs agree on integers, or what stood in for them."""
+    if result.error.max_abs is None or result.exact.status is not Agreement.NOT_APPLICABLE:
+        return _agreement(result.exact.status)
+    return "black-box" if result.evidence == "black-box" else "float64"
 
 
 def _remark(result: Result) -> Iterator[str]:
@@ -205,11 +203,3 @@ def _remark(result: Result) -> Iterator[str]:
         yield "as expected"
     if result.weaknesses:
         yield "weak"
-
-
-def _causes(result: Result) -> list[str]:
-    """Return why a verdict is as it is: of a difference the wrong layouts, or the first cause; of anything else all."""
-    causes = [reason for reason in result.reasons if reason.kind is not Kind.EXPECTATION]
-    if result.verdict is Verdict.DIFFERENT:
-        causes = [reason for reason in causes if reason.kind is Kind.LAYOUT] or causes[:1]
-    return [str(reason) for reason in (*causes, *(r for r in result.reasons if r.kind is Kind.EXPECTATION))]
