@@ -28,6 +28,8 @@ class Graphs:
 
     traces: Sides[Trace]
     facts: Sides[Facts]
+    hooked: tuple[str, ...] = ()
+    """Parameters on whose gradients hooks stand."""
 
     @property
     def obstacle(self) -> str | None:
@@ -37,7 +39,8 @@ class Graphs:
     @property
     def own_backward(self) -> bool:
         """Whether gradients are computed by code of a side's own, which on other numbers may do anything."""
-        return any(note.kind is NoteKind.BACKWARD for facts in self._facts() for note in facts.notes)
+        noted = any(note.kind is NoteKind.BACKWARD for facts in self._facts() for note in facts.notes)
+        return noted or bool(self.hooked)
 
     def degree(self, mapping: Transplant) -> int | None:
         """Return the degree of both sides as polynomials that integers can probe; None where one is none."""
@@ -115,6 +118,8 @@ class Graphs:
         for name, facts in zip(("reference", "candidate"), self._facts(), strict=True):
             for note in dict.fromkeys(facts.notes):
                 yield f"the {name} {note.text}{f' at {note.place}' if note.place else ''}"
+        for name in self.hooked:
+            yield f"a hook stands on the gradient of {name}"
 
     def notes(self) -> Iterator[Note]:
         """Yield what was noted of either side."""

@@ -5,6 +5,7 @@ A layer beside such code is treated alike, so that one analysis bounds both.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields, replace
 
 import torch
@@ -60,6 +61,8 @@ def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
     specs = _specs(case, own)
     inputs = draw_inputs(specs, torch.Generator().manual_seed(case.seed))
     graphs, why = _graphs(modules, inputs)
+    if graphs is not None:
+        graphs = replace(graphs, hooked=tuple(name for layer in (case.layer, own.layer) for name in _hooked(layer)))
     limits = graphs.index_limits() if graphs is not None else {}
     whole = {
         number: whole_limit(modules, inputs, number, limits.get(number, LARGEST))
@@ -85,6 +88,12 @@ def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
         # Integers tell without a bound; where they cannot, nothing is left that does.
         return pair if pair.reference.degree is not None else replace(pair, black_box=unknown)
     return replace(pair, analysis=graphs.distance(mapping))
+
+
+def _hooked(layer: Layer) -> Iterator[str]:
+    """Yield the parameters of code on whose gradients hooks stand: a copy has none."""
+    if isinstance(layer, UserModule):
+        yield from (name for name, tensor in layer.module.named_parameters() if tensor._backward_hooks)
 
 
 def _with_degree(pair: Pair, graphs: Graphs) -> Pair:

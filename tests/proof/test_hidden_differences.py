@@ -210,6 +210,14 @@ def test_gradients_that_code_computes_are_not_identical_for_all() -> None:
     assert {result.gradients.input, result.gradients.weight} == {Agreement.NOT_APPLICABLE}
 
 
+def test_a_hook_on_the_gradient_of_a_parameter_is_code_that_computes_it() -> None:
+    candidate = Layer(linear)
+    candidate.weight.register_hook(lambda gradient: gradient * 2)
+    result = verified(Layer(linear), candidate)
+    assert (result.verdict, result.gradients.weight) == (Verdict.EQUAL, Agreement.NOT_APPLICABLE)
+    assert "a hook stands on the gradient of weight" in [note.text for note in result.notes]
+
+
 def test_what_depends_on_grad_mode_is_no_function() -> None:
     candidate = Layer(lambda self, x: rectified(self, x) * (1 if torch.is_grad_enabled() else 1.5))
     assert verified(Layer(rectified), candidate).verdict is Verdict.REFUSED
