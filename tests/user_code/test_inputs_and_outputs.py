@@ -122,7 +122,7 @@ def test_whole_numbers_of_which_nothing_is_known_are_said_to_be_small() -> None:
     result = convcheck.verify(odd.Counted(), ["2,5,3", "int 2,5"], candidate=odd.Counted())
     assert result.verdict == "equal"
     assert [str(note) for note in result.weaknesses] == [
-        "weak: input 1 is 0 or 1 only, as nothing in the code says how large its numbers may be"
+        "weak: whole numbers of input 1 were drawn below 256, and not all of them"
     ]
 
 
