@@ -24,7 +24,10 @@ def describe_reads(pair: Pair, generator: torch.Generator) -> Iterator[str]:
     """
     if pair.black_box is not None or pair.mapping.bits is None or _hides_gradients(pair):
         return
-    drawn = pair.balanced(generator).mapped(lambda tensor: tensor.detach().requires_grad_())
+    drawn = pair.balanced(generator).mapped(Tensor.detach)
+    for name, tensor in drawn.tensors().items():
+        # Torch takes no gradients in running statistics.
+        tensor.requires_grad_(tensor.is_floating_point() and name not in pair.reference.statistics)
     outputs = pair.run(drawn)
     if outputs[0].shape != outputs[1].shape:
         return
