@@ -6,10 +6,11 @@
     python benchmarks/own_pairs.py --file patches --commands
 
 Modules are in benchmarks/own_code; both sides hold random weights, the candidate those of the reference, mapped. The
-last column is `torch.testing.assert_close` with its defaults, in float32, on one random input. `--transformers` runs
-embeddings of that package, where it is installed, against Linears. `--commands` prints what asks the same in a terminal
-from the project's folder. Returns 1 if a rewrite is not called equal, or a
-twin not different.
+last column is `torch.testing.assert_close` with its defaults, in float32, on one random input. Of the seconds,
+`exporting` are those of the traces of both sides, `running` those of all runs of them in float32, and `proving` the
+rest. `--transformers` runs embeddings of that package, where it is installed, against Linears. `--commands` prints what
+asks the same in a terminal from the project's folder. Returns 1 if a rewrite is not called equal, or a twin not
+different.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+from unittest.mock import patch
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -32,12 +36,47 @@ import torch
 import convcheck
 from benchmarks.own_code.plain import Entry, entries
 from benchmarks.tables import FORMATS, Written, print_table
-from convcheck.errors import ConvcheckError
+from convcheck.proof import traced_pair
+from convcheck.proof.user_side import UserSide
 from convcheck.results import Result, Verdict
+from convcheck.sides.samples import Sample
+from convcheck.sides.side import Side
+from convcheck.tracing.trace import trace
 
-HEAD = ("pair", "side", "verdict", "correct", "evidence", "seconds", "assert_close")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+HEAD = ("pair", "side", "verdict", "correct", "evidence", "exporting", "proving", "running", "assert_close")
 TRANSFORMERS = "transformers_"
 ROOT = Path(__file__).resolve().parents[1]
+
+
+class Seconds(NamedTuple):
+    """How long parts of a verification take."""
+
+    exporting: float
+    proving: float
+    running: float
+
+
+class Stopwatch:
+    """Adds up how long calls of functions take."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def around(self, function: Callable[P, T], *, only: Callable[P, bool] = lambda *_, **__: True) -> Callable[P, T]:
+        """Return a function that does the same, and is timed where `only` holds for its arguments."""
+
+        @wraps(function)
+        def timed(*args: P.args, **kwargs: P.kwargs) -> T:
+            start = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.seconds += (time.perf_counter() - start) * only(*args, **kwargs)
+
+        return timed
 
 
 class Outcome(NamedTuple):
@@ -47,7 +86,7 @@ class Outcome(NamedTuple):
     result: Result | None
     """None where convcheck raised, with its message as the reason."""
     reason: str | None
-    seconds: float
+    seconds: Seconds
     close: bool
 
     @property
@@ -62,7 +101,15 @@ class Outcome(NamedTuple):
         correct = "yes" if self.correct else "NO"
         close = "passes" if self.close else "fails"
         side = self.entry.pair.fault if self.entry.faulty else "a rewrite"
-        return [self.entry.pair.name, side, verdict, correct, evidence or "-", f"{self.seconds:.2f}", close]
+        return [
+            self.entry.pair.name,
+            side,
+            verdict,
+            correct,
+            evidence or "-",
+            *map("{:.2f}".format, self.seconds),
+            close,
+        ]
 
     def __str__(self) -> str:
         side = f"twin ({self.entry.pair.fault})" if self.entry.faulty else "rewrite"
@@ -80,13 +127,25 @@ def outcome(entry: Entry) -> Outcome:
     options |= {name: one for name, one in (("map_by", entry.map_by), ("select", pair.select)) if one is not None}
     plain = all(text.replace(",", "").isdigit() for text in pair.inputs)
     inputs: Any = [[int(size) for size in text.split(",")] for text in pair.inputs] if plain else list(pair.inputs)
-    start = time.perf_counter()
-    try:
-        result: Result | None = convcheck.verify(reference, inputs, candidate=candidate, **options)
-        reason = result.reason if result else None
-    except (ConvcheckError, TypeError) as error:
-        result, reason = None, f"{type(error).__name__}: {error}"
-    return Outcome(entry, result, reason, time.perf_counter() - start, assert_close(entry))
+    result: Result | None = None
+    exporting, running, start = Stopwatch(), Stopwatch(), time.perf_counter()
+    with ExitStack() as patches:
+        patches.enter_context(patch.object(traced_pair, "trace", exporting.around(trace)))
+        for kind in (Side, UserSide):
+            patches.enter_context(patch.object(kind, "run", running.around(kind.run, only=is_in_float32)))
+        try:
+            result = convcheck.verify(reference, inputs, candidate=candidate, **options)
+            reason = result.reason
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+    proving = time.perf_counter() - start - exporting.seconds - running.seconds
+    seconds = Seconds(exporting.seconds, proving, running.seconds)
+    return Outcome(entry, result, reason, seconds, assert_close(entry))
+
+
+def is_in_float32(_side: Side, sample: Sample) -> bool:
+    """Tell whether a sample has numbers in float32."""
+    return any(tensor.dtype == torch.float32 for tensor in sample.tensors().values())
 
 
 def assert_close(entry: Entry) -> bool:
@@ -116,7 +175,8 @@ def total(outcomes: Sequence[Outcome]) -> list[str]:
     evidence = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     of = len(outcomes)
     correct, close = sum(one.correct for one in outcomes), sum(one.close != one.entry.faulty for one in outcomes)
-    return ["all", "", "", f"{correct}/{of}", evidence, f"{sum(one.seconds for one in outcomes):.1f}", f"{close}/{of}"]
+    seconds = [f"{sum(column):.1f}" for column in zip(*(one.seconds for one in outcomes), strict=True)]
+    return ["all", "", "", f"{correct}/{of}", evidence, *seconds, f"{close}/{of}"]
 
 
 def chosen(files: Sequence[str]) -> Iterator[Entry]:

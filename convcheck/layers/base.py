@@ -84,7 +84,7 @@ class Layer(ABC):
         """Return the number of spatial axes of a kind of this class."""
         if cls.DIMS is not None:
             return cls.DIMS
-        return int(kind[-2]) if kind[-2].isdigit() and kind[-1] == "d" else 0
+        return int(kind[-2]) if kind[-2:-1].isdigit() and kind[-1] == "d" else 0
 
     @property
     def dims(self) -> int:

@@ -84,12 +84,12 @@ def verify(claim: Claim) -> Result:
 
 def begin_result(claim: Claim) -> Result:
     """Return the result of a claim of which nothing is known yet: an `error`, until there is a verdict."""
-    case = claim.case
+    case, own = claim.case, claim.case.candidate
     return Result(
         case=case.name,
         source=case.source,
         layer=str(case.layer),
-        rewrite=None if case.candidate is not None else claim.name,
+        rewrite=None if own is not None else claim.name,
         input=case.inputs,
         dtype=case.dtype,
         device=case.device,
@@ -98,6 +98,9 @@ def begin_result(claim: Claim) -> Result:
         expected=case.expect.verdict,
         ok=False,
         reproduce=command(claim),
+        reference=None if own is None else str(case.layer),
+        candidate=None if own is None else str(own.layer),
+        map=None if own is None else {name: str(source) for name, source in own.map.items()},
     )
 
 
@@ -128,8 +131,6 @@ def known(claim: Claim) -> Result:
         one_to_one=one_to_one,
         transplant=mapping.describe(),
         notes=_findings(Kind.MAPPING, notes),
-        reference=None if own is None else str(case.layer),
-        candidate=None if own is None else str(own.layer),
         map=None if own is None else _written_map(own, mapping),
     )
 

@@ -150,9 +150,10 @@ def test_numbers_beyond_a_dtype_are_an_overflow_and_no_failure() -> None:
 
 
 def test_a_trial_is_verified_in_its_mode_and_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    def modes() -> tuple[bool, bool, bool, torch.dtype]:
-        autocast = torch.is_autocast_enabled("cpu")
-        return torch.is_grad_enabled(), torch.is_inference_mode_enabled(), autocast, torch.get_default_dtype()
+    def modes() -> tuple[object, ...]:
+        grad = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+        factors = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+        return *grad, torch.is_autocast_enabled("cpu"), torch.get_default_dtype(), *factors
 
     seen = {}
     before = modes()

@@ -93,7 +93,17 @@ def functions(x: Tensor) -> Tensor:
     """Put all smooth functions side by side, and powers, roots and exponentials, of numbers with errors."""
     x = 0.7 * x
     positive = x.abs() + 0.1
-    others = (torch.exp(x), torch.log(positive), positive.sqrt(), positive.rsqrt(), x**2, x**3, 1 / positive, x.sin())
+    others = (
+        torch.exp(x),
+        x.erf(),
+        torch.log(positive),
+        positive.sqrt(),
+        positive.rsqrt(),
+        x**2,
+        x**3,
+        1 / positive,
+        x.sin(),
+    )
     return torch.stack([*(module(x) for module in SMOOTH), *others])
 
 

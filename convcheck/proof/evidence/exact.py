@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -12,7 +14,7 @@ def compare(probe: Probe) -> tuple[str, ...]:
     """Return sentences on where both outputs differ; none if they are identical but for the sign of zero."""
     reference, candidate = probe.outputs()
     if reference.shape != candidate.shape:
-        return (f"the reference's output is {list(reference.shape)}, and the candidate's {list(candidate.shape)}",)
+        return (unlike_shapes(reference.shape, candidate.shape),)
     if torch.equal(reference, candidate):
         return ()
     gap = (reference - candidate).abs()
@@ -23,6 +25,11 @@ def compare(probe: Probe) -> tuple[str, ...]:
         f"on integers, where nothing is rounded, {count} of {gap.numel()} output values differ",
         f"the most at {[int(place) for place in worst]}: {values[0]} against {values[1]}",
     )
+
+
+def unlike_shapes(reference: Sequence[int] | None, candidate: Sequence[int] | None) -> str:
+    """Return a sentence on outputs of two shapes."""
+    return f"the reference's output is {list(reference or ())}, and the candidate's {list(candidate or ())}"
 
 
 def _written(value: Tensor) -> str:

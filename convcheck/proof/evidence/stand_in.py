@@ -15,7 +15,8 @@ from dataclasses import replace
 
 from convcheck.config.case import Case
 from convcheck.proof.context import Context, Evidence
-from convcheck.proof.evidence import finite
+from convcheck.proof.evidence import finite, other_numbers
+from convcheck.proof.evidence.exact import unlike_shapes
 from convcheck.proof.evidence.floating_point import Measurement, draw, idle, in_float64, measure
 from convcheck.proof.evidence.probes import stream
 from convcheck.proof.pair import Pair
@@ -45,6 +46,8 @@ def examine(context: Context) -> Evidence:
 def _examine(context: Context) -> Evidence:
     pair, case = context.pair, context.case
     for drawn in _measure_again_and_again(pair, case):
+        if drawn.shapes.reference != drawn.shapes.candidate:
+            return _evidence([unlike_shapes(drawn.shapes.reference, drawn.shapes.candidate)])
         if drawn.faults:
             first, *others = drawn.faults
             return _evidence([first if case.weights is None else f"on drawn weights, {first}", *others])
@@ -52,6 +55,9 @@ def _examine(context: Context) -> Evidence:
         if measured.faults:
             first, *others = measured.faults
             return _evidence([f"where the mask hides {what} from a query, {first}", *others])
+    own = case.candidate is not None and pair.analysis is not None
+    if own and (texts := other_numbers.faults(pair, case.seed)):
+        return _evidence(texts)
     if context.result.exact.status is not Agreement.IDENTICAL and not _is_sharp(drawn):
         return Evidence(Agreement.NOT_APPLICABLE, (Finding(Kind.INCONCLUSIVE, _inconclusive(drawn)),))
     if case.weights is None or case.dtype == "float64":
@@ -96,9 +102,7 @@ def _evidence(faults: Sequence[str], weaknesses: Sequence[str] = ()) -> Evidence
 
 
 def _is_sharp(drawn: Measurement) -> bool:
-    """Tell whether the bound would show a fault; outputs of other shapes are one that shows without."""
-    if drawn.shapes.reference != drawn.shapes.candidate:
-        return True
+    """Tell whether the bound would show a fault."""
     return drawn.looseness is not None and drawn.looseness <= SHARP
 
 

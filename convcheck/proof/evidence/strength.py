@@ -15,7 +15,7 @@ again and again.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import partial
 from typing import NamedTuple
 
@@ -23,6 +23,8 @@ import torch
 from torch import Tensor
 
 from convcheck.proof.context import Context, Evidence
+from convcheck.proof.evidence import other_numbers
+from convcheck.proof.evidence.idle_buffers import idle_buffers
 from convcheck.proof.evidence.probes import EXACT, probe_count, root, stream
 from convcheck.proof.pair import Pair, pull_back
 from convcheck.results import Agreement, Finding, Kind
@@ -43,8 +45,14 @@ class Observation(NamedTuple):
 
 def examine(context: Context) -> Evidence:
     """Return, as notes, what the case leaves untested."""
-    pair = context.pair
-    notes = weaknesses(pair.reference, observations(pair, context.case.seed))
+    pair, unused = context.pair, context.pair.graphs.unused() if context.pair.graphs is not None else frozenset()
+    notes = [*weaknesses(pair.reference, observations(pair, context.case.seed), unused)]
+    if unused:
+        notes += [Finding(Kind.CODE, f"no output of the reference depends on {', '.join(sorted(unused))}")]
+    if context.case.candidate is not None:
+        # Code of the user's own may do something else where no numbers were drawn.
+        seed = context.case.seed
+        notes += map(_weak, (*other_numbers.unmet(pair, seed), *idle_buffers(pair, seed)))
     return Evidence(Agreement.NOT_APPLICABLE, notes=tuple(notes))
 
 
@@ -76,14 +84,16 @@ def _observe(pair: Pair, sample: Sample, draw_cotangent: samples.Draw) -> Observ
     return Observation(output.detach(), dict(zip(variables, slopes, strict=True)))
 
 
-def weaknesses(side: Side, observed: Iterable[Observation]) -> Iterator[Finding]:
+def weaknesses(side: Side, observed: Iterable[Observation], unused: Set[str] = frozenset()) -> Iterator[Finding]:
     """Yield, as notes, what shapes leave untested, and what all observations do; no more of them are made than needed.
 
-    Their gradients are those of the inputs and parameters of `side` by name, of their shapes.
+    Their gradients are those of the inputs and parameters of `side` by name, of their shapes. Of `unused` parameters
+    nothing could be tested.
     """
     unmet: dict[str, Tensor] = {}
     coincidences: dict[tuple[str, str], None] | None = None
     for output, gradients in observed:
+        gradients = {name: gradient for name, gradient in gradients.items() if name not in unused}
         unmet = {name: (gradient == 0) & unmet.get(name, True) for name, gradient in gradients.items()}
         texts = dict.fromkeys(_coincidences(side, output, gradients))
         coincidences = {key: None for key in texts if coincidences is None or key in coincidences}
