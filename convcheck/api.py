@@ -130,6 +130,8 @@ def verify(
         accept(parsed, shapes)
     if rewrite != "all":
         find(rewrite)
+    # Beside them a module of torch, too, has to be the very object, whose weights no text has.
+    by_objects = _is_module(candidate) or map_by is not None
     case = Case(
         name=parsed.label(),
         layer=parsed,
@@ -150,7 +152,7 @@ def verify(
         objects=frozenset(
             name
             for name, is_object in (
-                ("reference", _is_module(layer) and parsed.IS_USER_CODE),
+                ("reference", _is_module(layer) and (parsed.IS_USER_CODE or keep or by_objects)),
                 ("candidate", _is_module(candidate)),
                 ("map_by", map_by is not None),
             )
@@ -194,7 +196,7 @@ def _replacement(
     if map_by is not None:
         if not callable(map_by):
             raise ConvcheckError(f"map_by: {shown(map_by)} is no function from a state dict to another one")
-        function = MapFunction(map_by, getattr(map_by, "__qualname__", type(map_by).__name__), named=False)
+        function = MapFunction(map_by, getattr(map_by, "__qualname__", type(map_by).__name__))
     side = layer_of_module(candidate) if _is_module(candidate) else _read(candidate, load_code)
     return Replacement(side, sources, parse_layout(layout) if layout is not None else None, function)
 

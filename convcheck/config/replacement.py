@@ -22,8 +22,6 @@ class MapFunction(NamedTuple):
 
     call: Callable[[dict[str, Any]], object]
     name: str
-    named: bool = True
-    """Whether its name is a text by which it can be loaded."""
 
     def __str__(self) -> str:
         return self.name

@@ -55,4 +55,4 @@ def layer_of_module(module: nn.Module) -> Layer:
         text = str(describe(module))
     except ConvcheckError:
         text = f"{name}(...)"
-    return UserModule(name, module, text, named=False)
+    return UserModule(name, module, text)

@@ -46,8 +46,6 @@ class UserModule(Layer):
     module: nn.Module
     text: str
     """What the user calls it, such as `mine.py:PatchEmbed(3, 8)`."""
-    named: bool = True
-    """Whether it can be loaded by that text, and is no object of a program."""
     specs: tuple[InputSpec, ...] = ()
     select: str | None = None
     """Which output, such as `0` or `last_hidden_state`; None where there is one only."""
