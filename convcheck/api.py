@@ -111,13 +111,17 @@ def verify(
     if _is_module(layer):
         if weights is not None and not keep:
             raise ConvcheckError("weights: a module brings its own; leave them out, or write the layer as text")
-        parsed, source = _module_side(layer, own=candidate is not None)
+        parsed, source = _module_side(layer, own=candidate is not None, train=train)
     else:
         parsed = _read(layer, load_code)
         if weights is not None and not keep:
             source = weights_option(cast("Mapping[str, str]", weights), parsed)
     patterns = mapping_option("transplant", transplant, "{'weight': 'o i kh kw -> o (i kh kw)'}")
     own = _replacement(candidate, map, map_by, layout, load_code)
+    if _is_module(layer) and own is not None and not parsed.IS_USER_CODE and _is_parametrized(layer, own):
+        from convcheck.sides.user_sides import layer_of_module
+
+        parsed, source = layer_of_module(layer), None
     has_code = parsed.IS_USER_CODE or (own is not None and own.layer.IS_USER_CODE)
     specs = parse_specs(input) if input is not None else ()
     which = None if select is None else check_select(select)
@@ -201,6 +205,18 @@ def _replacement(
     return Replacement(side, sources, parse_layout(layout) if layout is not None else None, function)
 
 
+def _is_parametrized(module: nn.Module, own: Replacement) -> bool:
+    """Tell whether a candidate takes what weights of a module are computed of, and not those weights."""
+    from torch.nn.utils import parametrize
+
+    wanted = {name for source in own.sources().values() for name in source.names()}
+    return own.map_by is None and any(
+        isinstance(inner, parametrize.ParametrizationList) and f"{path}.{name}" in wanted
+        for path, inner in module.named_modules()
+        for name, _ in inner.named_parameters(recurse=False)
+    )
+
+
 def _held(
     layer: Layer, source: ModuleTensors | WeightFile | None, own: Replacement | None
 ) -> Sides[Mapping[str, torch.Tensor]]:
@@ -227,16 +243,19 @@ def _read(layer: LayerLike, load_code: CodeLoader | None = None) -> Layer:
     return describe(layer)
 
 
-def _module_side(module: nn.Module, *, own: bool) -> tuple[Layer, ModuleTensors | None]:
+def _module_side(module: nn.Module, *, own: bool, train: bool) -> tuple[Layer, ModuleTensors | None]:
     """Return the layer that a module is, and the weights that it computes with.
 
-    Beside a candidate of the user's `own` it may be any module, which keeps its weights itself.
+    Beside a candidate of the user's `own` it may be any module, which keeps its weights itself; in training mode it is
+    one, as layers are described in eval mode.
     """
     from convcheck.proof.real_weights import SAVED, ModuleTensors
     from convcheck.sides.module_probe import departures
     from convcheck.sides.read_weights import read_weights
     from convcheck.sides.user_sides import layer_of_module
 
+    if own and train:
+        return layer_of_module(module), None
     try:
         weights = read_weights(module)
     except ConvcheckError:

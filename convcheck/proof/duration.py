@@ -1,4 +1,7 @@
-"""Estimates how long a proof takes from numbers alone, at the pace of this machine: right to a factor of about three.
+"""Estimates how long a proof takes from numbers alone, at the pace of this machine.
+
+On one thread it is right to a factor of about three (`benchmarks/proof_duration.py`), and mostly too short. With many
+threads the pace is theirs, and what a candidate does in Python is not: it may take longer.
 
 A proof runs each side forwards and backwards at ones and at every probe, which is three times its multiplications, and
 both sides once in the asked dtype. The reference runs four more times in float64, and six where products may repeat. A
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from functools import cache
 
 from convcheck.catalogue.claims import Claim
@@ -24,16 +28,16 @@ _SIZE, _TIMES = 512, 3
 
 
 @cache
-def pace() -> float:
+def pace(clock: Callable[[], float] = time.perf_counter) -> float:
     """Return how many multiplications of a float64 matrix product this machine does in a second; the best of three."""
     import torch
 
     matrix = torch.ones(_SIZE, _SIZE, dtype=torch.float64)
     seconds = []
     for _ in range(_TIMES):
-        start = time.perf_counter()
+        start = clock()
         torch.mm(matrix, matrix)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(clock() - start)
     return _SIZE**3 / max(min(seconds), 1e-6)
 
 

@@ -15,8 +15,9 @@ from convcheck.rounding.running_error import Computed
 from convcheck.sides.samples import Sample
 from convcheck.tracing.facts import Facts
 from convcheck.tracing.magnitudes import magnitudes
+from convcheck.tracing.pieces import Piece, pieces
 from convcheck.tracing.running_error import bound
-from convcheck.tracing.trace import Note, Trace
+from convcheck.tracing.trace import Note, NoteKind, Trace
 
 FLOAT64_BITS = 53
 
@@ -32,6 +33,11 @@ class Graphs:
     def obstacle(self) -> str | None:
         """The first operator that keeps integers from telling, with its line."""
         return next((str(facts.obstacle) for facts in self._facts() if facts.obstacle is not None), None)
+
+    @property
+    def own_backward(self) -> bool:
+        """Whether gradients are computed by code of a side's own, which on other numbers may do anything."""
+        return any(note.kind is NoteKind.BACKWARD for facts in self._facts() for note in facts.notes)
 
     def degree(self, mapping: Transplant) -> int | None:
         """Return the degree of both sides as polynomials that integers can probe; None where one is none."""
@@ -69,6 +75,12 @@ class Graphs:
         nodes = trace.graph.graph.find_nodes(op="placeholder")
         pairs = zip(nodes, trace.placeholders, strict=True)
         return frozenset(one.name for node, one in pairs if one.kind == "parameter" and not node.users)
+
+    def pieces(self, mapping: Transplant, sample: Sample) -> Iterator[tuple[Piece, bool]]:
+        """Yield the pieces of both sides, and whether a sample meets them."""
+        mapped = mapping.forward(sample.parameters)
+        for trace, tensors in zip(self._traces(), (sample.parameters, mapped), strict=True):
+            yield from pieces(trace, trace.arguments(sample.inputs, tensors)).items()
 
     def errors(self, mapping: Transplant, sample: Sample, unit: Arithmetic) -> Sides[Tensor]:
         """Return bounds of the errors of both outputs at a sample in an arithmetic: float64, `[*output]`.

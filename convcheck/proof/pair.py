@@ -110,7 +110,9 @@ class Pair:
         if self.reference.degree is None:
             return SumLengths(1, 1)
         if self.graphs is not None:
-            return SumLengths(1, math.ceil(self.graphs.longest_sum(self.mapping, samples.ones(self.reference))))
+            sample = samples.ones(self.reference)
+            choices = (sample, *samples.with_other_choices(self.reference, sample))
+            return SumLengths(1, max(math.ceil(self.graphs.longest_sum(self.mapping, one)) for one in choices))
         sample = samples.ones(self.reference)
         terms = longest = 1.0
         # One graph after the other: the first is not needed for the second.

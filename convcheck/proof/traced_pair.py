@@ -9,6 +9,8 @@ from dataclasses import fields, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
@@ -23,6 +25,7 @@ from convcheck.proof.evidence.weight_shapes import misfits
 from convcheck.proof.graphs import Graphs
 from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.user_side import UserSide
+from convcheck.proof.whole_limits import LARGEST, whole_limit
 from convcheck.results import Sides
 from convcheck.rewriting.user_candidate import lay_out
 from convcheck.rounding.precision import arithmetic
@@ -34,7 +37,10 @@ from convcheck.tracing.float64_copy import float64_copy
 from convcheck.tracing.running_error import NoErrorRule
 from convcheck.tracing.trace import CannotTrace, ForwardRaises, Trace, trace
 from convcheck.user_code.imports import user_code_runs
-from convcheck.user_code.user_module import WHOLE, UserModule, draw_inputs
+from convcheck.user_code.user_module import UserModule, draw_inputs
+
+IN_TRAINING = (_BatchNorm, _DropoutNd, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+"""Modules that do something else in training mode."""
 
 
 def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
@@ -44,23 +50,25 @@ def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
         CannotRunError: a side cannot be called with the inputs.
     """
     case, mapping = claim.case, claim.transplant()
+    if missing := [name for name in own.layer.parameters() if name not in mapping.shapes()]:
+        raise CannotRunError(f"the map makes no {missing[0]} for the candidate")
     with torch_may_refuse(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(case.seed)
         modules = Sides(_module(case.layer, case), _module(own.layer, case))
     if own.layout is not None:
         modules.candidate.register_forward_hook(lay_out(own.layout))
     specs = _specs(case, own)
-    graphs, why = _graphs(modules, draw_inputs(specs, torch.Generator().manual_seed(case.seed)))
+    inputs = draw_inputs(specs, torch.Generator().manual_seed(case.seed))
+    graphs, why = _graphs(modules, inputs)
     limits = graphs.index_limits() if graphs is not None else {}
-    whole = {number: limits.get(number, WHOLE) for number, spec in enumerate(specs) if spec.kind == "int"}
-    untested = tuple(
-        f"input {number} is 0 or 1 only, as nothing in the code says how large its numbers may be"
-        for number in whole
-        if number not in limits
-    )
+    whole = {
+        number: whole_limit(modules, inputs, number, limits.get(number, LARGEST))
+        for number, spec in enumerate(specs)
+        if spec.kind == "int"
+    }
     masks = frozenset(number for number, spec in enumerate(specs) if spec.kind == "bool")
     reference, candidate = (
-        replace(_side(layer, case, module), whole_inputs=whole, boolean_inputs=masks, untested=untested)
+        replace(_side(layer, case, module), whole_inputs=whole, boolean_inputs=masks)
         for layer, module in ((case.layer, modules.reference), (own.layer, modules.candidate))
     )
     candidate = replace(candidate, output_shape=_output_shape(own, case))
@@ -103,7 +111,10 @@ def _output_shape(own: Replacement, case: Case) -> Shape:
 def _module(layer: Layer, case: Case) -> nn.Module:
     if isinstance(layer, UserModule):
         return layer.build()
-    return build(layer, drawn_in(case.dtype)).eval()
+    module = build(layer, drawn_in(case.dtype)).eval()
+    if case.train and any(isinstance(part, IN_TRAINING) and getattr(part, "p", 1) for part in module.modules()):
+        raise CannotRunError(f"train: {layer} is another function in training mode; write it as code of your own")
+    return module
 
 
 def _side(layer: Layer, case: Case, module: nn.Module) -> Side:

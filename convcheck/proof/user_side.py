@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import Side
@@ -29,10 +29,31 @@ class UserSide(Side):
         module = self.wide if is_wide else self.module
         # In another dtype, tensors that the code makes are what the user would get.
         with code_may_fail(), float64_by_default() if is_wide else nullcontext():
-            # What code writes to its inputs is nobody else's.
+            # What code writes to its inputs and weights is nobody else's.
             inputs = tuple(tensor.clone() for tensor in sample.inputs)
-            output: Tensor = functional_call(module, {**_constants(module, sample, first)}, inputs)
+            tensors = {name: tensor.clone() for name, tensor in _constants(module, sample, first).items()}
+            output: Tensor = _holding(module, tensors)(*inputs)
         return output
+
+
+def _holding(module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """Return a copy of a module that holds tensors in the places of its own, tied ones in all of their places.
+
+    It holds them for good: what is computed again for a gradient, as by a checkpoint, meets them as well.
+    """
+    names = {id(tensor): name for name, tensor in _held(module)}
+    copied = copy.deepcopy(module, {id(tensor): tensor for _, tensor in _held(module)})
+    for inner in copied.modules():
+        for held in (inner._parameters, inner._buffers):
+            for name, tensor in held.items():
+                if tensor is not None and names[id(tensor)] in tensors:
+                    held[name] = tensors[names[id(tensor)]]  # type: ignore[assignment]  # as functional_call does
+    return copied
+
+
+def _held(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from module.named_parameters()
+    yield from module.named_buffers()
 
 
 def _constants(module: nn.Module, sample: Sample, like: Tensor) -> Mapping[str, Tensor]:

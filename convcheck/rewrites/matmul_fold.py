@@ -71,6 +71,8 @@ REWRITE = Rewrite(
     example="ConvTranspose2d(4, 6, kernel_size=3, stride=2, padding=1, output_padding=1, groups=2)",
     candidate=candidate,
     intermediates=intermediates,
+    # Backwards, a gradient of the whole output is copied for every tap.
+    slowness=lambda conv, _shape: 1 + 150 * math.prod(conv.stride) * conv.groups / conv.in_channels,
     weights={"weight": ("weight", "(g i) o {k} -> g (o {k}) i"), "bias": ("bias", "o -> o")},
     # Every tap's product is stored, and so is every sum of taps that meet in one output.
     roundings=lambda conv: Roundings(math.prod(spread.overlap() for spread in conv.spreads), bias_apart=conv.bias),

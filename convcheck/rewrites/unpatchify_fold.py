@@ -57,6 +57,7 @@ REWRITE = Rewrite(
     weights={"project.weight": ("conv.weight", "i o {k} -> (o {k}) i"), "bias": ("conv.bias", "o -> o")},
     # Backwards, a gradient of the whole output is written for every tap, and most of them are there at once.
     intermediates=lambda layer, shape: math.prod(layer.patch) * math.prod(layer.output_shape(shape)) * 3 // 4,
+    slowness=lambda layer, _shape: 1 + 150 * math.prod(layer.strides) / layer.in_features,
     # Every tap's product is stored, and so is every sum of taps that meet in one output.
     roundings=lambda unpatchify: Roundings(unpatchify.roundings().sums, bias_apart=unpatchify.bias),
 )

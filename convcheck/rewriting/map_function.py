@@ -9,7 +9,7 @@ function is called as it is, in float64.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +30,9 @@ from convcheck.user_code.settings import settings_restored
 FIRST_LABEL = 2**40
 """Beyond all numbers that a function may put between the entries that it moves."""
 
+SCALES = (1.0, 2.0**-10, 4.0, 16.0, 2.0**10, 2.0**20)
+"""How large numbers are on which a function has to do what it does to labels."""
+
 ROUNDINGS = 16
 """How often a function is taken to round a number in float64 that it does not only move."""
 
@@ -47,17 +50,30 @@ def transplant_by(function: MapFunction, shapes: Mapping[str, Shape], axes: Axes
         labels[name] = torch.arange(first, first + math.prod(shape), dtype=torch.float64).reshape(shape)
         first += math.prod(shape)
     made = run(function, {name: tensor.clone() for name, tensor in labels.items()}, check=True)
-    generator = torch.Generator().manual_seed(0)
-    numbers = {name: torch.randn(shape, generator=generator, dtype=torch.float64) for name, shape in shapes.items()}
-    again = run(function, {name: tensor.clone() for name, tensor in numbers.items()})
     moves = [_moved(target, tensor, labels) for target, tensor in made.items()]
-    if made.keys() == again.keys() and all(
-        move is not None and torch.equal(move.forward(numbers), again[move.target]) for move in moves
-    ):
+    if all(_moves_only(function, moves, numbers) for numbers in _numbers(shapes)):
         entries = [move for move in moves if move is not None]
         return EntryTransplant(tuple(_as_pattern(move, axes) or move for move in entries), tuple(entries))
     computed = tuple(Computed(target, tuple(shapes), tuple(tensor.shape), function) for target, tensor in made.items())
     return FunctionTransplant(computed, function)
+
+
+def _numbers(shapes: Mapping[str, Shape]) -> Iterator[dict[str, Tensor]]:
+    """Yield random numbers, small ones and large ones, beyond a threshold that a function may have."""
+    generator = torch.Generator().manual_seed(0)
+    for scale in SCALES:
+        yield {
+            name: scale * torch.randn(shape, generator=generator, dtype=torch.float64) for name, shape in shapes.items()
+        }
+
+
+def _moves_only(function: MapFunction, moves: Sequence[Entries | None], numbers: Parameters) -> bool:
+    """Tell whether a function makes of numbers what the moves do."""
+    made = run(function, {name: tensor.clone() for name, tensor in numbers.items()})
+    return len(made) == len(moves) and all(
+        move is not None and move.target in made and torch.equal(move.forward(numbers), made[move.target])
+        for move in moves
+    )
 
 
 def run(function: MapFunction, tensors: Parameters, *, check: bool = False) -> dict[str, Tensor]:

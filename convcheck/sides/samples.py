@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +19,10 @@ Draw = Callable[[Shape], Tensor]
 SCALES = (0.25, 0.0625)
 """What a running variance and its eps add up to in an integer probe: powers of four, so that the root is exact, and
 1 / root a whole number."""
+
+
+FEWEST_CHOICES, MOST_CHOICES = 5, 16
+"""How many other masks, and choices among rows, are tried."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ def ones(side: Side) -> Sample:
         mask=partial(torch.ones, dtype=torch.bool),
         means=partial(torch.full, fill_value=-1.0, dtype=torch.float64),
         variances=lambda shape, eps: torch.full(shape, _variance(1.0, eps), dtype=torch.float64),
+        generator=torch.Generator().manual_seed(0),
     )
 
 
@@ -154,6 +159,9 @@ def masks(shape: Shape, generator: torch.Generator) -> Tensor:
     Its first column is True, since a row without any has no softmax. With several rows, every column is True in one of
     them at least, so that every key has a query that attends to it. One row of two columns hides the second.
     """
+    if len(shape) < 2:
+        # Of so few axes none are those of queries and keys.
+        return masks((1,) * (2 - len(shape)) + shape, generator).reshape(shape)
     mask = torch.rand(shape, generator=generator) < 0.5
     rows, columns = shape[-2], torch.arange(shape[-1])
     mask[..., 0] = True
@@ -208,6 +216,37 @@ def balanced(side: Side, scales: Sequence[float], generator: torch.Generator) ->
     )
     parameters = {name: tensor / math.sqrt(_fan_in(side, name)) for name, tensor in sample.parameters.items()}
     return Sample(tuple(inputs), parameters)
+
+
+def with_other_choices(side: Side, sample: Sample) -> Iterator[Sample]:
+    """Yield the sample with other masks and whole numbers: all and none, and every whole number in every place.
+
+    Of more whole numbers than MOST_CHOICES not all are met in every place.
+    """
+    if not side.whole_inputs and not side.boolean_inputs:
+        return
+    generator = torch.Generator().manual_seed(0)
+
+    def other(number: int, tensor: Tensor, step: int) -> Tensor:
+        if number in side.boolean_inputs:
+            settled = (torch.ones_like, torch.zeros_like, torch.logical_not, _single, lambda one: ~_single(one))
+            if step < len(settled):
+                return settled[step](tensor)
+            return torch.rand(tensor.shape, generator=generator) < 0.5
+        if number in side.whole_inputs:
+            below = side.whole_inputs[number]
+            return torch.full_like(tensor, step * (below - 1)) if step < 2 else (tensor + step - 1) % below
+        return tensor
+
+    for step in range(min(MOST_CHOICES, max([FEWEST_CHOICES, *side.whole_inputs.values()])) + 1):
+        inputs = tuple(other(number, tensor, step) for number, tensor in enumerate(sample.inputs))
+        yield Sample(inputs, sample.parameters)
+
+
+def _single(mask: Tensor) -> Tensor:
+    """Return a mask with one True, in the middle."""
+    places = torch.arange(mask.numel()) == mask.numel() // 2
+    return places.reshape(mask.shape)
 
 
 def with_hidden_keys(side: Side, sample: Sample, generator: torch.Generator, *, all_from_one: bool) -> Sample:

@@ -175,7 +175,7 @@ def _split(group: Group, length: int, axis_lengths: Mapping[str, int]) -> dict[s
         spelt = ", ".join(f"{axis}={axis_lengths[axis]}" for axis in group if axis in axis_lengths)
         legal = multiples(length, rest) if open_axes else f"it must be {rest}"
         raise PatternError(f"an axis of length {length} is not ({' '.join(group)}) with {spelt or 'length 1'}; {legal}")
-    return {axis: axis_lengths.get(axis, length // rest) for axis in group}
+    return {axis: axis_lengths[axis] if axis in axis_lengths else length // rest for axis in group}
 
 
 def _axes(groups: tuple[Group, ...]) -> list[str]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from traceback import format_stack
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.autograd.function import BackwardCFunction
 from torch.func import functional_call
 
+from convcheck.tracing.live_operators import Recorder
 from convcheck.tracing.places import place_of_error, place_of_stack
 
 SAME = 2.0**-40
@@ -20,12 +24,16 @@ Arguments = Callable[[tuple[Tensor, ...], Mapping[str, Tensor]], tuple[Tensor, .
 
 @dataclass(frozen=True)
 class Agreement:
-    """Why a graph is not the module (None if it is), whether all bits agree, and (text, place) on gradients."""
+    """Why a graph is not the module (None if it is), whether all bits agree, and (text, place) on gradients.
+
+    `backwards` are about code of the module's own that computes gradients.
+    """
 
     unlike: str | None = None
     place: str | None = None
     identical: bool = True
     gradients: tuple[tuple[str, str | None], ...] = ()
+    backwards: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,16 +60,26 @@ def compare(module: nn.Module, graph: fx.GraphModule, arguments: Arguments, inpu
     for draw in (_normal, _positive):
         numbers = _draw(module, inputs, draw, generator)
         try:
-            outputs = [_call(module, numbers) for _ in range(2)]
+            recorded, outputs = zip(*(_recorded(module, numbers) for _ in range(2)), strict=True)
         except Exception as error:  # whatever the user's code raises
             return Agreement(f"raises on other numbers: {type(error).__name__}", place_of_error(error))
         if not _equal(*outputs):
             return Agreement("gives two answers to the same numbers: it keeps state, or draws random ones")
-        traced = graph(*arguments(*_pair(numbers.cloned())))
+        given = arguments(*_pair(numbers.cloned()))
+        with Recorder(given) as followed:
+            traced = graph(*given)
+        if recorded[0].leaves or not recorded[0].choosing(outputs[0]) <= followed.choosing(traced):
+            return Agreement("does something else while it is traced, or takes numbers out of a tensor (as by item)")
         if traced.shape != outputs[0].shape or traced.dtype != outputs[0].dtype or not _near(traced, outputs[0]):
             return Agreement("computes with numbers that left the tensors (as by numpy, tolist or item)")
         identical = identical and _equal(traced, outputs[0])
-    return Agreement(identical=identical, gradients=tuple(_gradients(module, graph, arguments, numbers)))
+    leaves = _leaves(module, numbers)
+    with _hooks() as hooks, torch.autograd.set_detect_anomaly(True, check_nan=False):
+        eager = _call(module, numbers)
+    functions = ((f"uses {name}, an autograd Function of its own", place) for name, place in _own_functions(eager))
+    backwards = tuple(dict.fromkeys((*functions, *hooks)))
+    traced = graph(*arguments(*_pair(numbers.cloned())))
+    return Agreement(None, None, identical, tuple(_gradients(eager, traced, leaves)), backwards)
 
 
 def _pair(numbers: _Numbers) -> tuple[tuple[Tensor, ...], Mapping[str, Tensor]]:
@@ -72,6 +90,16 @@ def _call(module: nn.Module, numbers: _Numbers) -> Tensor:
     given = numbers.cloned()
     output: Tensor = functional_call(module, dict(given.tensors), given.inputs)
     return output
+
+
+def _recorded(module: nn.Module, numbers: _Numbers) -> tuple[Recorder, Tensor]:
+    """Call a module, and record what it runs."""
+    given = numbers.cloned()
+    # Buffers are constants, which may be taken out.
+    variables = (*given.inputs, *(given.tensors[name] for name, _ in module.named_parameters()))
+    with Recorder(variables) as recorder:
+        output: Tensor = functional_call(module, dict(given.tensors), given.inputs)
+    return recorder, output
 
 
 def _normal(tensor: Tensor, generator: torch.Generator) -> Tensor:
@@ -111,18 +139,31 @@ def _near(one: Tensor, other: Tensor) -> bool:
     return torch.allclose(one, other, rtol=0.0, atol=float(SAME * largest), equal_nan=True)
 
 
-def _gradients(
-    module: nn.Module, graph: fx.GraphModule, arguments: Arguments, numbers: _Numbers
-) -> Iterator[tuple[str, str | None]]:
-    """Yield (text, place) where gradients are not those of the graph, and for autograd Functions of the user's own."""
-    # Torch takes no gradients in running statistics.
+def _leaves(module: nn.Module, numbers: _Numbers) -> list[Tensor]:
+    """Ask for gradients in inputs and parameters, and return them. Torch takes none in running statistics."""
     parameters = [numbers.tensors[name] for name, _ in module.named_parameters()]
-    leaves = [tensor.requires_grad_() for tensor in (*numbers.inputs, *parameters) if tensor.is_floating_point()]
-    with torch.autograd.set_detect_anomaly(True, check_nan=False):
-        eager = _call(module, numbers)
-    for name, place in dict.fromkeys(_own_functions(eager)):
-        yield f"uses {name}, an autograd Function of its own", place
-    traced = graph(*arguments(*_pair(numbers.cloned())))
+    return [tensor.requires_grad_() for tensor in (*numbers.inputs, *parameters) if tensor.is_floating_point()]
+
+
+@contextmanager
+def _hooks() -> Iterator[list[tuple[str, str | None]]]:
+    """Take down where hooks are put on gradients."""
+    met: list[tuple[str, str | None]] = []
+    register = Tensor.register_hook
+
+    def noting(tensor: Tensor, hook: Callable[..., Any]) -> Any:
+        met.append(("puts a hook on a gradient", place_of_stack("".join(format_stack()))))
+        return register(tensor, hook)  # type: ignore[no-untyped-call]
+
+    Tensor.register_hook = noting  # type: ignore[method-assign]
+    try:
+        yield met
+    finally:
+        Tensor.register_hook = register  # type: ignore[method-assign]
+
+
+def _gradients(eager: Tensor, traced: Tensor, leaves: list[Tensor]) -> Iterator[tuple[str, str | None]]:
+    """Yield (text, place) where gradients are not those of the graph."""
     try:
         gradients = [_pulled_back(output, leaves) for output in (eager, traced)]
     except RuntimeError as error:

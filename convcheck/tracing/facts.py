@@ -121,6 +121,8 @@ class _Walk:
         try:
             if operator is None:
                 raise NotPolynomial("is an operator that is not known here")
+            if _is_tiny(node.meta["val"]):
+                raise NotPolynomial("computes in so few bits that hardly a whole number is exact")
             result = operator.read(call)
         except NotPolynomial as error:
             self.no_polynomial = self.no_polynomial or Obstacle(name, self._place_of(node), str(error))
@@ -159,6 +161,11 @@ class _Walk:
                 self.significant_bits = bits
                 dtype = str(value.dtype).removeprefix("torch.")
                 self.casts.append(Note(NoteKind.CAST, f"computes in {dtype} ({name})", self._place_of(node)))
+
+
+def _is_tiny(value: object) -> bool:
+    """Tell whether floats are narrower than all that are known here, as float8."""
+    return isinstance(value, Tensor) and value.is_floating_point() and value.dtype not in SIGNIFICANT_BITS
 
 
 def _is_float(value: object) -> bool:

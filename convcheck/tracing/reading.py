@@ -121,9 +121,9 @@ def constant(value: Tensor) -> Known:
     return limited(Known(bits=bits, constant=value))
 
 
-def number(value: float) -> Known:
+def number(value: complex) -> Known:
     """Return a number in the code as a constant."""
-    return constant(torch.tensor(value, dtype=torch.float64))
+    return constant(torch.tensor(value, dtype=torch.complex128 if isinstance(value, complex) else torch.float64))
 
 
 def binary_digits(value: Tensor) -> int | None:

@@ -41,6 +41,8 @@ class NoteKind(Enum):
 
     GRADIENT = "gradient"
     """Gradients are not those of what is computed, or not known to be."""
+    BACKWARD = "backward"
+    """Gradients are computed by code of the module's own, which may be anything."""
     WRITE = "write"
     """An input is written to."""
     STATE = "state"
@@ -135,7 +137,11 @@ def trace(module: nn.Module, inputs: tuple[Tensor, ...]) -> Trace:
         agreement = compare(wide, result.graph, result.arguments, wide_inputs)
     if agreement.unlike is not None:
         raise CannotTrace(agreement.unlike, agreement.place)
-    notes = (*_notes(captured), *(Note(NoteKind.GRADIENT, text, place) for text, place in agreement.gradients))
+    notes = (
+        *_notes(captured),
+        *(Note(NoteKind.BACKWARD, text, place) for text, place in agreement.backwards),
+        *(Note(NoteKind.GRADIENT, text, place) for text, place in agreement.gradients),
+    )
     return Trace(result.graph, result.placeholders, notes, agreement.identical)
 
 

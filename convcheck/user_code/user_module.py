@@ -12,6 +12,8 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from convcheck.config.input_specs import InputSpec
@@ -27,10 +29,29 @@ WHOLE = 2
 
 
 class _Run(NamedTuple):
-    """What one run of a module shows: the output's shape, and its multiply-accumulates."""
+    """What one run of a module shows: the output's shape, its multiply-accumulates, and how many values it makes."""
 
     output: Shape
     macs: int
+    values: int
+
+
+class _Values(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the values that operators make; views make none."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        has = {tensor.untyped_storage().data_ptr() for tensor in _strided((args, kwargs))}
+        self.count += sum(tensor.numel() for tensor in _strided(made) if tensor.untyped_storage().data_ptr() not in has)
+        return made
+
+
+def _strided(tree: Any) -> Iterator[Tensor]:
+    """Yield the tensors that have a storage, which sparse ones have not."""
+    leaves = (leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor))
+    return (leaf for leaf in leaves if leaf.layout == torch.strided and not leaf.is_nested)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +106,10 @@ class UserModule(Layer):
         """Return the multiply-accumulates of products and convolutions, as torch counts them."""
         return self._run.macs
 
+    def im2col_size(self, *_shapes: Any, **_: Any) -> int:
+        """Return how many values autograd holds: all that one run makes, and a gradient of each."""
+        return 2 * self._run.values
+
     def example_inputs(self) -> Shapes:
         return tuple(spec.shape for spec in self.specs)
 
@@ -109,6 +134,8 @@ class UserModule(Layer):
         Raises:
             CannotRunError: it cannot be copied.
         """
+        if isinstance(self.module, torch.jit.ScriptModule):
+            raise CannotRunError(f"{self} is a ScriptModule, which takes no hooks; give the module that it was made of")
         with code_may_fail():
             # In one dtype, whatever it was loaded in; a class may have a method of its own of this name.
             module = nn.Module.float(copy.deepcopy(self.module)).train(self.train)
@@ -120,12 +147,12 @@ class UserModule(Layer):
 
     @cached_property
     def _run(self) -> _Run:
-        module, counter = self.build(), FlopCounterMode(display=False)
+        module, counter, values = self.build(), FlopCounterMode(display=False), _Values()  # type: ignore[no-untyped-call]
         inputs = draw_inputs(self.specs, torch.Generator().manual_seed(0))
-        with torch.no_grad(), counter, code_may_fail():
+        with torch.no_grad(), counter, values, code_may_fail():
             output = module(*inputs)
         # A product and its addition are two operations to torch.
-        return _Run(tuple(output.shape), counter.get_total_flops() // 2)
+        return _Run(tuple(output.shape), counter.get_total_flops() // 2, values.count)
 
 
 @contextmanager

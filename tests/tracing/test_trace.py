@@ -170,8 +170,23 @@ def test_gradients_that_are_not_of_what_is_computed_are_noted(
     function: Callable[..., Any], text: str, after: int
 ) -> None:
     notes = trace(Calling(function), (torch.randn(2, 3),)).notes
-    assert {note.kind for note in notes} == {NoteKind.GRADIENT}
+    assert {note.kind for note in notes} <= {NoteKind.GRADIENT, NoteKind.BACKWARD}
     assert (text, line_of(function, after)) in {(note.text, note.place) for note in notes}
+
+
+def hooked(x: Tensor) -> Tensor:
+    y = x * 2
+    if y.requires_grad:
+        y.register_hook(lambda gradient: gradient.clamp(-1e9, 1e9))
+    return y
+
+
+@pytest.mark.parametrize("function", [by_function, hooked])
+def test_code_that_computes_gradients_is_noted_as_such(function: Callable[..., Any]) -> None:
+    register = Tensor.register_hook
+    notes = trace(Calling(function), (torch.randn(2, 3),)).notes
+    assert NoteKind.BACKWARD in {note.kind for note in notes}
+    assert Tensor.register_hook is register
 
 
 def test_gradients_are_held_against_those_of_the_module() -> None:

@@ -55,6 +55,11 @@ def check_range(dtype: str, unit: Arithmetic, sample: Sample, pair: Pair, output
         return
     if impossible := "; ".join(variance_faults(pair.reference, sample)):
         raise CannotRunError(f"underflow: rounded to {dtype}, {impossible}")
+    check_between(dtype, unit, sample, pair)
+
+
+def check_between(dtype: str, unit: Arithmetic, sample: Sample, pair: Pair) -> None:
+    """Do the part of `check_range` that is about the dtype's largest number."""
     given = all(bool(tensor.isfinite().all()) for tensor in _numbers(pair.reference, sample))
     largest = _largest_between(pair, sample) if given else torch.inf
     if largest > unit.largest:

@@ -58,11 +58,17 @@ def examine(context: Context) -> Evidence:
     pair, case, result = context.pair, context.case, context.result
     drawn = with_real_weights(draw(pair, case), case)
     measured = measure(pair, case, drawn)
-    findings = [Finding(Kind.ROUNDING, text) for text in measured.faults]
+    # Other shapes were seen before.
+    same = measured.shapes.reference == measured.shapes.candidate
+    findings = [Finding(Kind.ROUNDING, text) for text in measured.faults if same]
     exact = result.exact.status
     agree = "on integers" if exact is Agreement.IDENTICAL else "in float64"
     doubted = any(reason.kind in (Kind.ROUNDING, Kind.INCONCLUSIVE) for reason in result.reasons)
     if measured.platform_faults and exact is not Agreement.DIFFERENT and not doubted:
+        dtype = getattr(torch, case.dtype)
+        rounded = drawn.to(torch.device("cpu"), dtype).to(torch.device("cpu"), torch.float64)
+        # What overflows on the way may come out finite, as behind a division.
+        finite.check_between(case.dtype, arithmetic(dtype, _device(case.device)), rounded, pair)
         conclusion = f"both agree {agree}, so the rewrite is right, and the arithmetic of this platform is off"
         findings += [Finding(Kind.PLATFORM, text) for text in (*measured.platform_faults, conclusion)]
     notes = list(measured.notes)
@@ -115,7 +121,10 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
         truth = float64_reference(pair, widened)
     shapes: Sides[Shape | None] = Sides(tuple(outputs.reference.shape), tuple(outputs.candidate.shape))
     if shapes.reference != shapes.candidate:
-        return Measurement(Deviation(), Sides(None, None), shapes)
+        # On integers it was seen before.
+        ours, theirs = (list(output.shape) for output in (outputs.reference, outputs.candidate))
+        fault = (f"the reference's output is {ours}, and the candidate's {theirs}",)
+        return Measurement(Deviation(), Sides(None, None), shapes, fault if pair.reference.degree is None else ())
     broken, impossible = tuple(finite.faults(drawn)), tuple(finite.variance_faults(pair.reference, drawn))
     if not broken and not impossible:
         finite.check_range(case.dtype, unit, widened, pair, outputs)

@@ -51,6 +51,14 @@ def differing(gradients: Gradients) -> list[str]:
     return [name for name in NAMES if getattr(gradients, name) is Agreement.DIFFERENT]
 
 
+def differing_only(gradients: Gradients) -> Gradients:
+    """Return what differs; of the others nothing is known."""
+    unknown = Agreement.NOT_APPLICABLE
+    return Gradients(
+        *(one if one is Agreement.DIFFERENT else unknown for one in (getattr(gradients, name) for name in NAMES))
+    )
+
+
 def _group(name: str) -> str:
     """Return the group in NAMES of a variable; a chain of layers has several weights and biases."""
     if name.startswith("input"):

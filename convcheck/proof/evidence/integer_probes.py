@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import exact, gradients
-from convcheck.proof.evidence.probes import EXACT, draw_probe, make_plan
+from convcheck.proof.evidence.probes import EXACT, Plan, draw_probe, make_plan
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Exact, Finding, Gradients, Kind
 from convcheck.sides import samples
@@ -48,6 +49,12 @@ def probe(pair: Pair, seed: int) -> Evidence:
     if not faults and not plan.error:
         # Beside numbers near 2^53 a small constant would be rounded away.
         faults = exact.compare(draw_probe(pair, plan.small(), seed, probes))
+    if not faults and pair.graphs is not None:
+        faults, compared = _with_other_choices(pair, plan, seed, compared)
+    if pair.graphs is not None and pair.graphs.own_backward:
+        compared = gradients.differing_only(compared)
+        why = "gradients: not known to be equal, code of a side's own computes them"
+        notes = (*notes, Finding(Kind.EXACT, why))
     findings = [Finding(Kind.EXACT, text) for text in faults]
     if differing := gradients.differing(compared):
         findings.append(Finding(Kind.GRADIENTS, f"the gradients of {' and '.join(differing)} differ on integers"))
@@ -57,6 +64,18 @@ def probe(pair: Pair, seed: int) -> Evidence:
         "gradients": compared,
     }
     return Evidence(status, tuple(findings), notes, details)
+
+
+def _with_other_choices(pair: Pair, plan: Plan, seed: int, compared: Gradients) -> tuple[tuple[str, ...], Gradients]:
+    """Return faults, and how gradients compare, on other masks and other whole numbers than a probe draws."""
+    probe = draw_probe(pair, plan, seed, 0)
+    for sample in samples.with_other_choices(pair.reference, probe.sample):
+        reference, candidate = pair.run(sample)
+        other = replace(probe, sample=sample, reference=reference, candidate=candidate)
+        if faults := exact.compare(other):
+            return (f"with other masks or whole numbers, {faults[0]}", *faults[1:]), compared
+        compared = gradients.merge(compared, gradients.compare(gradients.gradients_of(other)))
+    return (), compared
 
 
 def _notes(pair: Pair, error: float) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from convcheck.config.case import Case
 from convcheck.proof.context import Context, Evidence
-from convcheck.proof.evidence import finite
+from convcheck.proof.evidence import finite, other_numbers
 from convcheck.proof.evidence.exact import unlike_shapes
 from convcheck.proof.evidence.floating_point import Measurement, draw, idle, in_float64, measure
 from convcheck.proof.evidence.probes import stream
@@ -55,6 +55,9 @@ def _examine(context: Context) -> Evidence:
         if measured.faults:
             first, *others = measured.faults
             return _evidence([f"where the mask hides {what} from a query, {first}", *others])
+    own = case.candidate is not None and pair.analysis is not None
+    if own and (texts := other_numbers.faults(pair, case.seed)):
+        return _evidence(texts)
     if context.result.exact.status is not Agreement.IDENTICAL and not _is_sharp(drawn):
         return Evidence(Agreement.NOT_APPLICABLE, (Finding(Kind.INCONCLUSIVE, _inconclusive(drawn)),))
     if case.weights is None or case.dtype == "float64":

@@ -23,6 +23,8 @@ import torch
 from torch import Tensor
 
 from convcheck.proof.context import Context, Evidence
+from convcheck.proof.evidence import other_numbers
+from convcheck.proof.evidence.idle_buffers import idle_buffers
 from convcheck.proof.evidence.probes import EXACT, probe_count, root, stream
 from convcheck.proof.pair import Pair, pull_back
 from convcheck.results import Agreement, Finding, Kind
@@ -47,6 +49,10 @@ def examine(context: Context) -> Evidence:
     notes = [*weaknesses(pair.reference, observations(pair, context.case.seed), unused)]
     if unused:
         notes += [Finding(Kind.CODE, f"no output of the reference depends on {', '.join(sorted(unused))}")]
+    if context.case.candidate is not None:
+        # Code of the user's own may do something else where no numbers were drawn.
+        seed = context.case.seed
+        notes += map(_weak, (*other_numbers.unmet(pair, seed), *idle_buffers(pair, seed)))
     return Evidence(Agreement.NOT_APPLICABLE, notes=tuple(notes))
 
 

@@ -46,8 +46,8 @@ def _repeated(values: Tensor, largest: Tensor, total: Tensor) -> Tensor:
 
 def _any_choice(values: Tensor, given: Mapping[str, Any]) -> Tensor:
     """Return the sum of both that there are to choose from."""
-    both: Tensor = given["self"] + (given["other"] if "other" in given else given["value"])
-    return both.expand_as(values)
+    both = given["self"] + (given["other"] if "other" in given else given["value"])
+    return torch.as_tensor(both, dtype=values.dtype).expand_as(values)
 
 
 def _any_place(values: Tensor, given: Mapping[str, Any]) -> Tensor:
