@@ -117,7 +117,6 @@ def test_what_is_an_object_of_a_program_is_repeated_by_a_call_of_it() -> None:
     linear = "Linear(in_features=3, out_features=4, bias=True)"
     by_function = convcheck.verify(linear, [2, 3], candidate=linear, map_by=convert)
     assert by_function.reproduce.startswith(f"convcheck.verify({linear!r}, [2, 3], candidate={linear!r}, map_by=")
-<<<<<<< HEAD
     by_code = convcheck.verify(f"{FILE}:Product()", ["2,3"], candidate=own.Product(), trust=True)
     assert by_code.reproduce.startswith(f"convcheck.verify('{FILE}:Product()', [2, 3], candidate=Product(...), ")
     assert "trust=True" in by_code.reproduce
@@ -132,11 +131,6 @@ def test_a_module_of_torch_beside_an_object_is_the_object_too() -> None:
         call = convcheck.verify(reference, [1, 3, 4, 4], candidate=candidate, **more).reproduce
         assert call.startswith("convcheck.verify(Conv2d(3, 4, kernel_size=(2, 2), stride=(1, 1)), [1, 3, 4, 4], ")
         assert ("weights='own'" in call) is bool(more)
-=======
-    by_code = convcheck.verify(f"{FILE}:Product()", ["2,3"], candidate=own.Product(), trust=True, dtype="float64")
-    assert by_code.reproduce.startswith(f"convcheck.verify('{FILE}:Product()', [2, 3], candidate=Product(...), ")
-    assert by_code.reproduce.endswith("trust=True)")
->>>>>>> t15b
 
 
 def test_a_failed_assertion_reads_in_ten_lines() -> None:
@@ -146,11 +140,7 @@ def test_a_failed_assertion_reads_in_ten_lines() -> None:
     assert len(lines) <= 10
     assert lines[0].startswith("patches is different: proj.weight was laid out as")
     assert lines[1] == 'paste: map: {proj.weight: "proj.weight: o i kh kw -> o (i kw kh)"}'
-<<<<<<< HEAD
     assert lines[-1].startswith("again: convcheck.verify(Patches(...), [2, 3, 4, 6], candidate=")
-=======
-    assert lines[-1].startswith("again: convcheck.verify(Patches(...), ")
->>>>>>> t15b
 
 
 def test_a_gradient_that_is_not_that_of_the_output_is_different() -> None:
