@@ -14,60 +14,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-CHOOSING = frozenset(
-    [
-        "relu",
-        "relu6",
-        "leaky_relu",
-        "prelu",
-        "abs",
-        "sign",
-        "elu",
-        "selu",
-        "celu",
-        "rrelu",
-        "clamp",
-        "clip",
-        "clamp_min",
-        "clamp_max",
-        "hardtanh",
-        "hardswish",
-        "hardsigmoid",
-        "hardshrink",
-        "softshrink",
-        "maximum",
-        "minimum",
-        "fmax",
-        "fmin",
-        "softplus",
-        "threshold",
-        "gt",
-        "lt",
-        "ge",
-        "le",
-        "eq",
-        "ne",
-        "where",
-        "masked_fill",
-        "index_put",
-        "masked_scatter",
-        "isnan",
-        "isinf",
-        "floor",
-        "ceil",
-        "round",
-        "trunc",
-        "frac",
-        "fmod",
-        "remainder",
-        "max",
-        "min",
-        "amax",
-        "amin",
-        "argmax",
-        "argmin",
-    ]
+_CHOOSING = (
+    "relu relu6 leaky_relu prelu abs sign elu selu celu rrelu clamp clip clamp_min clamp_max hardtanh hardswish "
+    "hardsigmoid hardshrink softshrink maximum minimum fmax fmin softplus threshold gt lt ge le eq ne where "
+    "masked_fill index_put masked_scatter isnan isinf floor ceil round trunc frac fmod remainder max min amax "
+    "amin argmax argmin"
 )
+CHOOSING = frozenset(_CHOOSING.split())
 """Operators that do one thing on some numbers and another on others."""
 
 _LEAVING = ("_local_scalar_dense", "is_nonzero", "equal")
