@@ -134,6 +134,8 @@ def verify(
         accept(parsed, shapes)
     if rewrite != "all":
         find(rewrite)
+    # Beside them a module of torch, too, has to be the very object, whose weights no text has.
+    by_objects = _is_module(candidate) or map_by is not None
     case = Case(
         name=parsed.label(),
         layer=parsed,
@@ -154,7 +156,7 @@ def verify(
         objects=frozenset(
             name
             for name, is_object in (
-                ("reference", _is_module(layer) and parsed.IS_USER_CODE),
+                ("reference", _is_module(layer) and (parsed.IS_USER_CODE or keep or by_objects)),
                 ("candidate", _is_module(candidate)),
                 ("map_by", map_by is not None),
             )

@@ -138,9 +138,8 @@ def test_what_repeats_a_proof_of_objects_is_the_call_that_made_it() -> None:
     result = convcheck.verify(
         layer, (2, 3, 4, 5), candidate=other, map={"weight": "0.weight", "bias": "0.bias"}, seed=3
     )
-    # A reference that is read by its attributes is a layer.
-    layer = "'Sequential(Conv2d(3, 8, kernel_size=(1, 1), stride=(1, 1)))'"
-    assert result.reproduce.startswith(f"convcheck.verify({layer}, [2, 3, 4, 5], candidate=Conv2d(3, 8, ")
+    shown = "Sequential(Conv2d(3, 8, kernel_size=(1, 1), stride=(1, 1)))"
+    assert result.reproduce.startswith(f"convcheck.verify({shown}, [2, 3, 4, 5], candidate=Conv2d(3, 8, ")
     assert result.reproduce.endswith("seed=3, map={'weight': '0.weight', 'bias': '0.bias'})")
 
 

@@ -131,10 +131,11 @@ def _cross_checks(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
 
 def _case(model: CaseModel, *, of_code: bool) -> Case:
     rewrites, tolerance, params = model.rewrite, model.tolerance, model.expect.params
+    own = () if model.candidate is None else ("as", model.candidate.label())
     specs = model.input or ()
     counts = Sides(params, params) if isinstance(params, int | None) else Sides(params.reference, params.candidate)
     return Case(
-        name=model.name or "-".join([model.layer.label(), *(rewrites or ())]),
+        name=model.name or "-".join([model.layer.label(), *own, *(rewrites or ())]),
         layer=model.layer,
         inputs=tuple(spec.shape for spec in specs) or model.layer.example_inputs(),
         input_specs=specs if of_code else (),

@@ -57,6 +57,11 @@ class Graphs:
                 limits[number] = min(limit, limits.get(number, limit))
         return limits
 
+    @property
+    def hides_gradients(self) -> bool:
+        """Whether a side computes something without a gradient."""
+        return any(note.kind is NoteKind.GRADIENT for facts in self._facts() for note in facts.notes)
+
     def longest_sum(self, mapping: Transplant, ones: Sample) -> float:
         """Return how large any partial sum can be where all numbers are at most 1, in units of its last digit.
 

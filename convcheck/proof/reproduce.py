@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 
 from convcheck.catalogue.claims import NONE_APPLIES, Claim
 from convcheck.config.case import Case, Expect, WeightFile
 from convcheck.config.selection import quoted
 from convcheck.layers import write_shapes
 from convcheck.proof.real_weights import SAVED, ModuleTensors
-
-_USUAL: Mapping[str, object] = {"dtype": "float32", "device": "cpu", "seed": 0}
 
 
 def command(claim: Claim) -> str:

@@ -278,6 +278,14 @@ def _fan_in(side: Side, name: str) -> int:
     return math.prod(n for group, n in zip(axes, side.parameters[name], strict=True) if "o" not in group)
 
 
+def with_gradients(side: Side, sample: Sample) -> Sample:
+    """Return a copy of the sample in which gradients are taken, but for statistics, in which torch takes none."""
+    copied = sample.mapped(lambda tensor: tensor.detach().clone())
+    for name, tensor in copied.tensors().items():
+        tensor.requires_grad_(tensor.is_floating_point() and name not in side.statistics)
+    return copied
+
+
 def magnitudes(side: Side, sample: Sample) -> Sample:
     """Return the sample at which every product of a polynomial is positive, and as large as it is at `sample`."""
     positive = sample.mapped(torch.abs)

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -23,7 +24,23 @@ _CHOOSING = (
 CHOOSING = frozenset(_CHOOSING.split())
 """Operators that do one thing on some numbers and another on others."""
 
+_CHECKING = frozenset([torch.nn.functional.one_hot])
+"""Functions of torch's that take numbers out only to check them."""
+
 _LEAVING = ("_local_scalar_dense", "is_nonzero", "equal")
+
+
+class _Functions(TorchFunctionMode):
+    """Knows whether one of torch's functions that check their numbers is running."""
+
+    checking = 0
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.checking += function in _CHECKING
+        try:
+            return function(*args, **(kwargs or {}))
+        finally:
+            self.checking -= function in _CHECKING
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own modes are not typed
@@ -35,6 +52,16 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's o
         self._calls: list[tuple[str, set[int], set[int]]] = []
         self._of_sources = set(self._storages(list(sources)))
         self.leaves = False
+        self._functions = _Functions()
+
+    def __enter__(self) -> Recorder:
+        self._functions.__enter__()  # type: ignore[no-untyped-call]
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
+        self._functions.__exit__(*error)  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = function(*args, **(kwargs or {}))
@@ -43,7 +70,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's o
         self._calls.append((name, read, written))
         if read & self._of_sources:
             self._of_sources |= written
-            self.leaves = self.leaves or name in _LEAVING
+            self.leaves = self.leaves or (name in _LEAVING and not self._functions.checking)
         return made
 
     def choosing(self, output: Tensor) -> frozenset[str]:

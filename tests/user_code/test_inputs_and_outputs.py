@@ -118,9 +118,12 @@ def test_a_row_without_a_gradient_is_found() -> None:
     assert (result.verdict, result.exact.status, result.gradients.status) == ("different", "identical", "different")
 
 
-def test_whole_numbers_of_which_nothing_is_known_are_said_to_be_drawn_in_part() -> None:
-    result = convcheck.verify(odd.Counted(), ["2,5,3", "int 2,5"], candidate=odd.Counted())
-    assert result.verdict == "equal"
+@pytest.mark.parametrize(("candidate", "verdict"), [(odd.Counted, "equal"), (odd.CountedToOne, "different")])
+def test_whole_numbers_of_which_nothing_is_known_are_large_and_said_to_be_some(
+    candidate: type[nn.Module], verdict: str
+) -> None:
+    result = convcheck.verify(odd.Counted(), ["2,5,3", "int 2,5"], candidate=candidate())
+    assert result.verdict == verdict
     assert [str(note) for note in result.weaknesses] == [
         "weak: whole numbers of input 1 were drawn below 256, and not all of them"
     ]

@@ -69,7 +69,7 @@ def test_an_interrupt_in_a_forward_ends_the_run_and_what_is_finished_is_reported
     convcheck: Run, tmp_path: Path
 ) -> None:
     printed = convcheck("verify", config(tmp_path, PRODUCT, code("Interrupted()"), PRODUCT), "--trust", "-f", "json")
-    assert printed.exit_code == 130
+    assert printed.exit_code == 130, printed.stderr
     assert [row["verdict"] for row in json.loads(printed.stdout)["results"]] == ["equal"]
 
 

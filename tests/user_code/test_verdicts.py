@@ -60,6 +60,8 @@ def test_a_pair_gets_its_verdict_by_the_evidence_that_there_is(case: Case) -> No
     assert (result.verdict, result.evidence, result.rewrite) == (case.verdict, case.evidence, None)
     assert (result.exact.status != "not-applicable") is (case.evidence == "exact")
     assert bool(result.reasons) is (case.verdict != "equal")
+    estimated = any("within an estimate, as for any black box, stands in" in str(note) for note in result.notes)
+    assert estimated is (case.evidence == "black-box")
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
@@ -115,9 +117,20 @@ def test_what_is_an_object_of_a_program_is_repeated_by_a_call_of_it() -> None:
     linear = "Linear(in_features=3, out_features=4, bias=True)"
     by_function = convcheck.verify(linear, [2, 3], candidate=linear, map_by=convert)
     assert by_function.reproduce.startswith(f"convcheck.verify({linear!r}, [2, 3], candidate={linear!r}, map_by=")
-    by_code = convcheck.verify(f"{FILE}:Product()", ["2,3"], candidate=own.Product(), trust=True, dtype="float64")
+    by_code = convcheck.verify(f"{FILE}:Product()", ["2,3"], candidate=own.Product(), trust=True)
     assert by_code.reproduce.startswith(f"convcheck.verify('{FILE}:Product()', [2, 3], candidate=Product(...), ")
-    assert by_code.reproduce.endswith("trust=True)")
+    assert "trust=True" in by_code.reproduce
+
+
+def test_a_module_of_torch_beside_an_object_is_the_object_too() -> None:
+    conv = nn.Conv2d(3, 4, 2)
+    for reference, candidate, more in (
+        (conv, nn.Conv2d(3, 4, 2), {}),
+        (conv, f"{FILE}:conv()", {"weights": "own", "trust": True}),
+    ):
+        call = convcheck.verify(reference, [1, 3, 4, 4], candidate=candidate, **more).reproduce
+        assert call.startswith("convcheck.verify(Conv2d(3, 4, kernel_size=(2, 2), stride=(1, 1)), [1, 3, 4, 4], ")
+        assert ("weights='own'" in call) is bool(more)
 
 
 def test_a_failed_assertion_reads_in_ten_lines() -> None:
@@ -127,7 +140,7 @@ def test_a_failed_assertion_reads_in_ten_lines() -> None:
     assert len(lines) <= 10
     assert lines[0].startswith("patches is different: proj.weight was laid out as")
     assert lines[1] == 'paste: map: {proj.weight: "proj.weight: o i kh kw -> o (i kw kh)"}'
-    assert lines[-1].startswith("again: convcheck.verify(Patches(...), ")
+    assert lines[-1].startswith("again: convcheck.verify(Patches(...), [2, 3, 4, 6], candidate=")
 
 
 def test_a_gradient_that_is_not_that_of_the_output_is_different() -> None:

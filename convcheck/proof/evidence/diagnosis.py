@@ -81,10 +81,16 @@ def examine(context: Context) -> Evidence:
         details = {"suggestion": corrected[0].matching, "suggestions": {**claimed, **matching}}
         return Evidence(Agreement.DIFFERENT, findings, details=details)
     # A reader with a correction needs no differences.
-    texts = () if misfit else visible_differences(pair, case.seed, result.exact.probes)
-    if not texts and not misfit:
-        texts = tuple(describe_reads(pair, stream(case.seed, 800_011)))
+    texts = () if misfit else visible_differences(pair, case.seed, result.exact.probes) or _reads(pair, case.seed)
     return Evidence(Agreement.DIFFERENT, tuple(Finding(Kind.DIFFERENCE, text) for text in texts))
+
+
+def _reads(pair: Pair, seed: int) -> tuple[str, ...]:
+    try:
+        return tuple(describe_reads(pair, stream(seed, 800_011)))
+    except CannotRunError:
+        # What has no gradient is no less different.
+        return ()
 
 
 def visible_differences(pair: Pair, seed: int, probes: int) -> tuple[str, ...]:

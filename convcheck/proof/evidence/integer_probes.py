@@ -24,7 +24,8 @@ def probe(pair: Pair, seed: int) -> Evidence:
     """Return the evidence of integer probes for a pair alone; its details are `exact` and `gradients`."""
     reference = pair.reference
     if reference.degree is None:
-        stand_in = f"exact: not applicable, {pair.obstacle}; float64 stands in for it"
+        within = "" if pair.black_box is None else " within an estimate, as for any black box,"
+        stand_in = f"exact: not applicable, {pair.obstacle}; float64{within} stands in for it"
         return Evidence(Agreement.NOT_APPLICABLE, notes=(Finding(Kind.EXACT, stand_in),))
     longest = pair.longest_sum
     if longest is None or longest > EXACT:

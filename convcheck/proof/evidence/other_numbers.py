@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -20,7 +21,9 @@ from convcheck.rounding.precision import arithmetic
 from convcheck.sides import samples
 from convcheck.sides.samples import Sample
 from convcheck.sides.side import torch_may_refuse
-from convcheck.tracing.pieces import Piece
+
+if TYPE_CHECKING:
+    from convcheck.tracing.pieces import Piece
 
 DRAWN = 500_009
 """The stream of the numbers that are changed."""

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from convcheck.proof.pair import Pair, pull_back
 from convcheck.results import Sides
+from convcheck.sides import samples
 from convcheck.sides.samples import Sample
-from convcheck.tracing.trace import NoteKind
 
 NOISE = 1e-9
 """A gradient that is smaller than this share of the largest one is rounding."""
@@ -22,9 +22,9 @@ def describe_reads(pair: Pair, generator: torch.Generator) -> Iterator[str]:
     Yield none where outputs differ in shape, or gradients do not say what is read: beside a detach, or a map that is
     no sum of products.
     """
-    if pair.black_box is not None or pair.mapping.bits is None or _hides_gradients(pair):
+    if pair.black_box is not None or pair.mapping.bits is None or (pair.graphs and pair.graphs.hides_gradients):
         return
-    drawn = pair.balanced(generator).mapped(lambda tensor: tensor.detach().requires_grad_())
+    drawn = samples.with_gradients(pair.reference, pair.balanced(generator))
     outputs = pair.run(drawn)
     if outputs[0].shape != outputs[1].shape:
         return
@@ -41,11 +41,6 @@ def describe_reads(pair: Pair, generator: torch.Generator) -> Iterator[str]:
             if places.reference != places.candidate:
                 where = f"along axis {axis} of {name}, of length {length},"
                 yield f"{where} the reference reads {places.reference}, and the candidate {places.candidate}"
-
-
-def _hides_gradients(pair: Pair) -> bool:
-    notes = pair.graphs.notes() if pair.graphs is not None else ()
-    return any(note.kind is NoteKind.GRADIENT for note in notes)
 
 
 def _read(output: Tensor, sample: Sample, generator: torch.Generator) -> dict[str, Tensor]:

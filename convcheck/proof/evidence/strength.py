@@ -64,14 +64,11 @@ def observations(pair: Pair, seed: int) -> Iterator[Observation]:
         for number in range(NORMALS):
             generator = stream(seed, number)
             sample = samples.normals(side, parameters, torch.float64, generator)
-            variables = sample.mapped(torch.Tensor.clone)
-            for name, tensor in variables.tensors().items():
-                # Torch takes no gradients in running statistics.
-                tensor.requires_grad_(tensor.is_floating_point() and name not in side.statistics)
-            yield _observe(pair, variables, partial(torch.randn, generator=generator, dtype=torch.float64))
+            normal = partial(torch.randn, generator=generator, dtype=torch.float64)
+            yield _observe(pair, samples.with_gradients(side, sample), normal)
         return
     yield _observe(pair, samples.ones(side), partial(torch.ones, dtype=torch.float64))
-    magnitude = root(EXACT // pair.sum_lengths.longest, side.degree)
+    magnitude = max(1, root(EXACT // pair.sum_lengths.longest, side.degree))
     for number in range(probe_count(side.degree, magnitude)):
         generator = stream(seed, number)
         sample = samples.integers(side, magnitude, generator)

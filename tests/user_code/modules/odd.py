@@ -179,3 +179,8 @@ class MaskedOtherwise(Product):
 class Counted(Product):
     def forward(self, x: Tensor, counts: Tensor) -> Tensor:
         return super().forward(x) * counts.unsqueeze(-1)
+
+
+class CountedToOne(Counted):
+    def forward(self, x: Tensor, counts: Tensor) -> Tensor:
+        return super().forward(x, counts.clamp(max=1))

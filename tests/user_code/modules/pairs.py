@@ -86,6 +86,10 @@ class AttentionUnscaled(AttentionByHand):
     scale = 1.0
 
 
+def conv() -> nn.Module:
+    return nn.Conv2d(3, 4, 2)
+
+
 class Product(nn.Module):
     """A Linear; the ones below do the same in other ways, or not quite."""
 
