@@ -95,9 +95,9 @@ def _call(module: nn.Module, numbers: _Numbers) -> Tensor:
 def _recorded(module: nn.Module, numbers: _Numbers) -> tuple[Recorder, Tensor]:
     """Call a module, and record what it runs."""
     given = numbers.cloned()
-    # Buffers are constants, which may be taken out, and torch itself looks at whole numbers, as for one_hot.
-    tensors = (*given.inputs, *(given.tensors[name] for name, _ in module.named_parameters()))
-    with Recorder(tensor for tensor in tensors if tensor.is_floating_point()) as recorder:
+    # Buffers are constants, which may be taken out.
+    variables = (*given.inputs, *(given.tensors[name] for name, _ in module.named_parameters()))
+    with Recorder(variables) as recorder:
         output: Tensor = functional_call(module, dict(given.tensors), given.inputs)
     return recorder, output
 
