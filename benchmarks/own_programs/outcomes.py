@@ -16,8 +16,11 @@ from benchmarks.own_programs.oracle import Truth
 from benchmarks.own_programs.pairs import WrittenPair, drawn
 from benchmarks.own_programs.writing import module
 from convcheck.errors import ConvcheckError
+from convcheck.results import Kind
 
-VERDICTS = ("equal", "different", "refused", "error")
+VERDICTS = ("equal", "different", "refused", "inconclusive", "error")
+UNDECIDED = ("refused", "inconclusive")
+"""What decides nothing: `inconclusive` is an `error` because no number tells, as where all outputs are zero."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,9 @@ def against_convcheck(seed: int, number: int) -> Outcome:
     wrong = ""
     if verdict == "error":
         wrong = "error"
-    elif verdict != "refused" and verdict != written.truth:
+    elif verdict not in UNDECIDED and verdict != written.truth:
         wrong = f"{verdict} by {evidence}, and the oracle says {written.truth}"
-    elif verdict != "refused" and evidence == "exact" and not written.is_polynomial:
+    elif verdict not in UNDECIDED and evidence == "exact" and not written.is_polynomial:
         wrong = f"exact evidence in spite of {written.function}"
     return _outcome(written, verdict, evidence, reason, wrong, seconds)
 
@@ -67,7 +70,8 @@ def _verified(written: WrittenPair, folder: Path) -> tuple[str, str, str]:
         return "refused", "none", str(error).splitlines()[0]
     except Exception:
         return "error", "none", traceback.format_exc()
-    return str(result.verdict), str(getattr(result, "evidence", None) or "none"), str(result.reason)
+    inconclusive = {reason.kind for reason in result.reasons} == {Kind.INCONCLUSIVE}
+    return "inconclusive" if inconclusive else str(result.verdict), result.evidence or "none", str(result.reason)
 
 
 def against_torch(seed: int, number: int) -> Outcome:
