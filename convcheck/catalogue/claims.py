@@ -9,6 +9,7 @@ from functools import cached_property
 from convcheck.catalogue.catalogue import applicable, catalogue
 from convcheck.config.case import Case
 from convcheck.config.replacement import Replacement
+from convcheck.errors import ConvcheckError
 from convcheck.layers import Layer
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.rewriting.transplant import Transplant
@@ -34,6 +35,8 @@ class Claim:
     name: str
     rewrite: Rewrite | None
     refusals: tuple[str, ...]
+    fault: Exception | None = None
+    """What convcheck itself failed with when it made the claims of a case; it is raised where this one is verified."""
 
     @property
     def id(self) -> str:
@@ -64,29 +67,40 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
     """Yield the claims of every case, in order; a case with no rewrite that holds makes one refused claim.
 
     Where all rewrites are asked for, those that would take far more work than the layer are left out; see `too_costly`.
+    Where convcheck itself fails on a case, that is one claim, with the fault.
     """
     for case in cases:
-        if case.candidate is not None:
-            own = _of_code(case, case.candidate) if case.has_code else case
-            assert own.candidate is not None
-            yield Claim(own, OWN, as_rewrite(own.layer, own.candidate), ())
-            continue
-        if case.rewrites is not None:
-            for name in case.rewrites:
-                rewrite = catalogue()[name]
-                yield Claim(case, name, rewrite, _refusals(case, rewrite))
-            continue
-        left_out = too_costly(case)
-        held = [name for name in _held(case) if name not in left_out]
-        for name in held:
-            yield Claim(case, name, catalogue()[name], ())
-        if not held:
-            reasons = tuple(
-                f"{name}: {_reasons(case, rewrite)[0]}"
-                for name, rewrite in catalogue().items()
-                if isinstance(case.layer, rewrite.families)
-            )
-            yield Claim(case, NONE_APPLIES, None, reasons or (f"no rewrite is known for {case.layer.kind}",))
+        try:
+            claims = list(_claims_of(case))
+        except ConvcheckError:
+            raise
+        except Exception as error:
+            claims = [Claim(case, NONE_APPLIES, None, (), error)]
+        yield from claims
+
+
+def _claims_of(case: Case) -> Iterator[Claim]:
+    if case.candidate is not None:
+        own = _of_code(case, case.candidate) if case.has_code else case
+        assert own.candidate is not None
+        yield Claim(own, OWN, as_rewrite(own.layer, own.candidate), ())
+        return
+    if case.rewrites is not None:
+        for name in case.rewrites:
+            rewrite = catalogue()[name]
+            yield Claim(case, name, rewrite, _refusals(case, rewrite))
+        return
+    left_out = too_costly(case)
+    held = [name for name in _held(case) if name not in left_out]
+    for name in held:
+        yield Claim(case, name, catalogue()[name], ())
+    if not held:
+        reasons = tuple(
+            f"{name}: {_reasons(case, rewrite)[0]}"
+            for name, rewrite in catalogue().items()
+            if isinstance(case.layer, rewrite.families)
+        )
+        yield Claim(case, NONE_APPLIES, None, reasons or (f"no rewrite is known for {case.layer.kind}",))
 
 
 def _of_code(case: Case, candidate: Replacement) -> Case:

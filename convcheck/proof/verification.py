@@ -57,6 +57,8 @@ def verify(claim: Claim) -> Result:
 
     If torch cannot run it, the verdict is `error`; only a fault of convcheck's own is raised.
     """
+    if claim.fault is not None:
+        raise claim.fault
     start = time.perf_counter()
     try:
         result = known(claim)

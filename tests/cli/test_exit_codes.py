@@ -14,9 +14,11 @@ import pytest
 
 import convcheck.proof.run as runs
 from convcheck import api
+from convcheck.catalogue import claims
 from convcheck.catalogue.claims import Claim
 from convcheck.cli import console, report_files
 from convcheck.cli import main as program
+from convcheck.config.case import Case
 from convcheck.errors import UsageError
 from convcheck.proof import duration, memory, verification
 from convcheck.proof.pair import Pair, build_pair
@@ -272,3 +274,26 @@ def test_from_python_a_fault_of_ours_is_raised(monkeypatch: pytest.MonkeyPatch) 
     for call in (api.verify, api.assert_equal):
         with pytest.raises(ZeroDivisionError):
             call("Conv2d(3, 4, 2, stride=2)", rewrite="patchify-linear")
+
+
+@pytest.mark.parametrize("part", ["_refusals", "too_costly"])
+def test_a_fault_of_ours_before_there_is_a_claim_takes_nothing_from_the_others(
+    ends: Callable[..., object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, part: str
+) -> None:
+    whole = getattr(claims, part)
+
+    def planted(case: Case, *others: object) -> object:
+        if case.name == "first":
+            raise ValueError("planted")
+        return whole(case, *others)
+
+    monkeypatch.setattr(claims, part, planted)
+    named = ", rewrite: patchify-linear" if part == "_refusals" else ""
+    (tmp_path / "two.yaml").write_text(
+        f'cases:\n  - {{name: first, layer: "Conv2d(3, 8, 2, stride=2)"{named}}}\n'
+        '  - {name: second, layer: "Conv2d(3, 8, 2, stride=2)", rewrite: patchify-linear}\n'
+    )
+    assert ends("two.yaml", "--report", "json=c.json") == 3
+    first, second = json.loads((tmp_path / "c.json").read_text())["results"]
+    assert (first["case"], first["verdict"], second["verdict"]) == ("first", "error", "equal")
+    assert "convcheck itself failed, at convcheck/" in first["reason"]
