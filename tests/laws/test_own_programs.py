@@ -26,6 +26,7 @@ from benchmarks.own_programs.pairs import drawn
 from benchmarks.own_programs.polynomials import Polynomial, TooLargeError, constant, variable
 from benchmarks.own_programs.terms import NoTermError, Term, in_order, input_, leaves, parameter, term
 from convcheck.errors import ConvcheckError
+from convcheck.results import Finding, Kind
 
 X, W = input_(0, (2, 3)), parameter("w", (3, 3))
 
@@ -136,12 +137,20 @@ def test_every_law_holds_where_it_applies() -> None:
 def test_a_wrong_verdict_is_printed_with_both_sources(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verdict: str
 ) -> None:
-    answer = SimpleNamespace(verdict=verdict, evidence="float64", reason=None)
+    answer = SimpleNamespace(verdict=verdict, evidence="float64", reason=None, reasons=())
     monkeypatch.setattr(convcheck, "verify", lambda *_, **__: answer)
     assert fuzz_own_code.main(["--pairs", "12", "--seed", "5"]) == 1
     printed = capsys.readouterr().out
     assert printed.count("class Net(nn.Module)") >= 2
     assert "python benchmarks/fuzz_own_code.py --seed 5 --only" in printed
+
+
+def test_what_no_number_tells_is_counted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    reasons = (Finding(Kind.INCONCLUSIVE, "all outputs are zero"),)
+    answer = SimpleNamespace(verdict="error", evidence="float64", reason="all outputs are zero", reasons=reasons)
+    monkeypatch.setattr(convcheck, "verify", lambda *_, **__: answer)
+    assert fuzz_own_code.main(["--pairs", "5", "--seed", "5", "--format", "markdown"]) == 0
+    assert "| total | 5 | 0 | 0 | 0 | 5 | 0 |" in capsys.readouterr().out
 
 
 def test_what_is_refused_is_counted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
