@@ -29,6 +29,7 @@ _MUST_BE: Mapping[Path, str] = {
     ("map",): "a mapping such as {1.weight: 'weight: o i kh kw -> o (i kh kw)', 1.bias: bias}",
     ("weights",): "a mapping such as {file: model.safetensors, weight: KEY, bias: KEY}",
     ("tolerance",): "auto, or a mapping such as {atol: 1e-6, rtol: 0}",
+    ("train",): "true or false",
     ("expect",): "a mapping such as {verdict: equal}",
     ("expect", "verdict"): "one of equal, different, refused",
     ("expect", "params"): "one whole number, or a mapping {reference: , candidate: }",

@@ -206,6 +206,7 @@ FAULTS = {
         case(LAYER, "expect: {params: -1}"),
         "expect.params: -1 will not do; it must be one whole number",
     ),
+    "a train of text": (case(LAYER, 'train: "yes"'), "train: 'yes' will not do; it must be true or false"),
     "a tolerance of text": (case(LAYER, "tolerance: small"), "'small' will not do; it must be auto, or a mapping"),
     "a negative tolerance": (case(LAYER, "tolerance: {atol: -1}"), "tolerance.atol: -1 is no tolerance"),
     "an order without an axis": (
