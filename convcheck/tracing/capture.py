@@ -70,7 +70,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _all_frames() -> Iterator[None]:
+def all_frames() -> Iterator[None]:
     """Have tracers record all functions between the module and an operator, where they would leave out helpers."""
     tracer: Any = torch.fx.proxy.TracerBase
     filtered = tracer._filter_traceback_frames
@@ -89,7 +89,7 @@ def _all_frames() -> Iterator[None]:
 
 def by_export(module: nn.Module, inputs: tuple[Tensor, ...]) -> Captured:
     """Export a module. Raises whatever torch.export raises, and NotOneTensorError."""
-    with _all_frames():
+    with all_frames():
         exported = torch.export.export(module, inputs, strict=False)
     unrecorded = tuple(_without_gradient(exported.graph_module))
     exported = exported.run_decompositions({})
@@ -132,7 +132,7 @@ def by_make_fx(module: nn.Module, inputs: tuple[Tensor, ...]) -> Captured:
         return functional_call(module, given, arguments[len(state) :])
 
     functional: Callable[..., Any] = functionalize(run)
-    with _all_frames():
+    with all_frames():
         traced = make_fx(functional, record_stack_traces=True)(*tensors)
     placeholders: list[tuple[str, str, Tensor | None]] = [
         ("parameter", name, None) if name in parameters else ("buffer", name, tensor.detach())

@@ -1,0 +1,106 @@
+"""Sums and products of tensors, entry by entry, and sums along axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sympy
+
+from convcheck.all_sizes.layout import aligned
+from convcheck.all_sizes.reading import Call, Reader
+from convcheck.all_sizes.sizes import CannotProve
+from convcheck.all_sizes.value import Value, constant
+
+
+def number(call: Call, value: Any) -> Any:
+    """Return a number, or an expression in sizes, as it is: a float is a fraction."""
+    if isinstance(value, float):
+        return sympy.Rational(value)
+    return call.sizes.size(value)
+
+
+def operand(call: Call, value: Any, like: Value) -> Value:
+    """Return an argument that is a tensor or a number as a tensor."""
+    return value if isinstance(value, Value) else constant(call.sizes, like.axes, number(call, value))
+
+
+def add(call: Call) -> Value:
+    """`self + alpha * other`."""
+    one: Value = call["self"]
+    one, other = aligned(one, operand(call, call["other"], one).times(number(call, call["alpha"])))
+    return one.plus(other)
+
+
+def sub(call: Call) -> Value:
+    """`self - alpha * other`."""
+    one: Value = call["self"]
+    one, other = aligned(one, operand(call, call["other"], one).times(-number(call, call["alpha"])))
+    return one.plus(other)
+
+
+def mul(call: Call) -> Value:
+    """`self * other`."""
+    one, other = call["self"], call["other"]
+    if not isinstance(other, Value):
+        result: Value = one.times(number(call, other))
+        return result
+    one, other = aligned(one, other)
+    return one.product(other)
+
+
+def neg(call: Call) -> Value:
+    """`-self`."""
+    value: Value = call["self"]
+    return value.times(-1)
+
+
+def div(call: Call) -> Value:
+    """`self / other`, by a number."""
+    value, by = call["self"], call["other"]
+    if isinstance(by, Value) or call["rounding_mode"] is not None:
+        raise CannotProve("by a tensor")
+    result: Value = value.times(1 / number(call, by))
+    return result
+
+
+def sum_(call: Call) -> Value:
+    """The sum along some axes."""
+    return _summed(call, call["self"])
+
+
+def mean(call: Call) -> Value:
+    """The mean along some axes."""
+    value: Value = call["self"]
+    count = sympy.prod([value.size(axis) for axis in _axes(call, value)])
+    return _summed(call, value).times(sympy.Integer(1) / count)
+
+
+def _axes(call: Call, value: Value) -> list[int]:
+    asked = call["dim"]
+    if not asked and asked != 0:
+        return list(range(value.rank))
+    return [axis % value.rank for axis in ([asked] if isinstance(asked, int) else asked)]
+
+
+def _summed(call: Call, value: Value) -> Value:
+    for axis in sorted(_axes(call, value), reverse=True):
+        value = value.summed(axis)
+        if call["keepdim"]:
+            value = value.with_one(axis)
+    return value
+
+
+READERS: Mapping[str, Reader] = {
+    "add.Tensor": add,
+    "add.Scalar": add,
+    "sub.Tensor": sub,
+    "sub.Scalar": sub,
+    "mul.Tensor": mul,
+    "mul.Scalar": mul,
+    "neg": neg,
+    "div.Tensor": div,
+    "div.Scalar": div,
+    "sum": sum_,
+    "mean": mean,
+}

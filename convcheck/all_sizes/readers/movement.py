@@ -1,0 +1,205 @@
+"""Operators that move entries, copy them or leave some out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sympy
+
+from convcheck.all_sizes.layout import alike_beside, viewed
+from convcheck.all_sizes.reading import Call, Reader
+from convcheck.all_sizes.sizes import CannotProve
+from convcheck.all_sizes.value import ONE, Value, axis_of, joined, length, stacked
+
+
+def same(call: Call) -> Value:
+    """A copy, or the tensor itself."""
+    value: Value = call["self"]
+    return value
+
+
+def view(call: Call) -> Value:
+    """The same entries in the same order."""
+    return viewed(call["self"], call.shape)
+
+
+def permute(call: Call) -> Value:
+    """Axes in another order."""
+    value: Value = call["self"]
+    return value.permuted([number % value.rank for number in call["dims"]])
+
+
+def transpose(call: Call) -> Value:
+    """Two axes swapped."""
+    value: Value = call["self"]
+    order = list(range(value.rank))
+    one, other = call.axis("dim0", value.rank), call.axis("dim1", value.rank)
+    order[one], order[other] = order[other], order[one]
+    return value.permuted(order)
+
+
+def t(call: Call) -> Value:
+    """A matrix transposed."""
+    value: Value = call["self"]
+    return value.permuted(list(reversed(range(value.rank))))
+
+
+def unsqueeze(call: Call) -> Value:
+    """A new axis of length 1."""
+    value: Value = call["self"]
+    return value.with_one(call.axis("dim", value.rank + 1))
+
+
+def squeeze(call: Call) -> Value:
+    """Without axes of length 1: those that are always, and no other."""
+    value: Value = call["self"]
+    asked = call["dim"]
+    if asked is None:
+        axes = list(range(value.rank))
+        if any(one != ONE and not value.sizes.implies(">", value.size(n) - 1) for n, one in enumerate(value.axes)):
+            raise CannotProve("an axis whose length may be 1")
+    else:
+        axes = [number % value.rank for number in ([asked] if isinstance(asked, int) else asked)]
+    for axis in sorted(axes, reverse=True):
+        if value.axes[axis] == ONE:
+            value = value.without_one(axis)
+        elif not value.sizes.implies("!=", value.size(axis) - 1):
+            raise CannotProve("an axis whose length may be 1")
+    return value
+
+
+def expand(call: Call) -> Value:
+    """Copies along axes of length 1."""
+    value: Value = call["self"]
+    shape = call.shape
+    while value.rank < len(shape):
+        value = value.with_one(0)
+    for axis, size in enumerate(shape):
+        if value.axes[axis] == ONE and size != 1:
+            value = value.expanded(axis, axis_of(size))
+    return value
+
+
+def select(call: Call) -> Value:
+    """One entry along an axis."""
+    value: Value = call["self"]
+    axis = call.axis("dim", value.rank)
+    index = call.size("index")
+    if index.is_Integer and index < 0:
+        index = value.size(axis) + index
+    if not value.sizes.implies(">=", index) or not value.sizes.implies(">", value.size(axis) - index):
+        raise CannotProve(f"entry {index} of {value.size(axis)}")
+    value = value.flat(axis)
+    return value.indexed(axis, [], [value.sizes.text(index)] if value.axes[axis] != ONE else [])
+
+
+def slice_(call: Call) -> Value:
+    """Every step-th entry along an axis, from a start on."""
+    value: Value = call["self"]
+    axis = call.axis("dim", value.rank)
+    start, new = _start(call, value.size(axis)), call.shape[axis]
+    step = int(call["step"])
+    if value.sizes.same(new, value.size(axis)) and step == 1:
+        return value
+    parts = len(value.axes[axis])
+    if parts > 1 and step == 1 and (cut := _between_segments(value, axis, start, new)) is not None:
+        return cut
+    value = value.flat(axis)
+    if value.axes[axis] == ONE:
+        raise CannotProve("a slice of one entry")
+    n = "n0" if new != 1 else "0"
+    return value.indexed(axis, [axis_of(new)], [f"{value.sizes.text(start)} + {step}*{n}"])
+
+
+def _start(call: Call, size: Any) -> Any:
+    sizes = call.sizes
+    start = sizes.size(0 if call["start"] is None else call["start"])
+    if start.is_Integer and start >= 0:
+        # Behind the end there is nothing to begin with.
+        return start
+    if sizes.implies(">=", start):
+        return start
+    if sizes.implies(">=", size + start) and sizes.implies(">", -start):
+        return size + start
+    if sizes.implies(">=", -size - start):
+        return sympy.Integer(0)
+    raise CannotProve(f"a slice from {start}")
+
+
+def _between_segments(value: Value, axis: int, start: Any, new: Any) -> Value | None:
+    """Return whole segments of an axis, where a slice is made of these."""
+    ends = [sympy.Integer(0)]
+    for segment in value.axes[axis]:
+        ends.append(sympy.expand(ends[-1] + length((segment,))))
+    for first, low in enumerate(ends[:-1]):
+        for last, high in enumerate(ends[first + 1 :], start=first + 1):
+            if value.sizes.same(low, start) and value.sizes.same(high - low, new):
+                return stacked([value.segment(axis, number) for number in range(first, last)], axis)
+    return None
+
+
+def cat(call: Call) -> Value:
+    """Tensors one behind the other."""
+    parts = list(call["tensors"])
+    axis = call.axis("dim", parts[0].rank)
+    return concatenated(parts, axis)
+
+
+def concatenated(parts: list[Value], axis: int) -> Value:
+    """Return tensors one behind the other: on one atom where that is linear, else as segments."""
+    parts = alike_beside(parts, axis)
+    if all(len(part.axes[axis]) == 1 and len(part.axes[axis][0]) <= 1 for part in parts):
+        return joined(parts, axis)
+    return stacked(parts, axis)
+
+
+def flip(call: Call) -> Value:
+    """Axes read from their end."""
+    value: Value = call["self"]
+    for number in call["dims"]:
+        axis = number % value.rank
+        value = value.flat(axis)
+        if value.axes[axis] != ONE:
+            size = value.sizes.text(value.size(axis))
+            value = value.indexed(axis, [value.axes[axis]], [f"{size} - 1 - n0"])
+    return value
+
+
+def constant_pad_nd(call: Call) -> Value:
+    """Zeros around, or less than there was where a number is negative."""
+    value: Value = call["self"]
+    if call["value"] != 0:
+        raise CannotProve(f"padding with {call['value']}")
+    pads = list(call["pad"])
+    for number in range(len(pads) // 2):
+        axis = value.rank - 1 - number
+        before = value.sizes.size(pads[2 * number])
+        new = call.shape[axis]
+        if value.sizes.same(new, value.size(axis)) and before == 0:
+            continue
+        value = value.flat(axis)
+        n = "n0" if new != 1 else "0"
+        place = f"{n} - {value.sizes.text(before)}"
+        if value.axes[axis] == ONE:
+            value = value.indexed(axis, [axis_of(new)], [], f"{place} = 0")
+        else:
+            value = value.indexed(axis, [axis_of(new)], [place])
+    return value
+
+
+READERS: Mapping[str, Reader] = {
+    **dict.fromkeys(("clone", "alias", "detach", "lift_fresh_copy", "contiguous"), same),
+    **dict.fromkeys(("view", "_unsafe_view", "reshape"), view),
+    "permute": permute,
+    "transpose.int": transpose,
+    "t": t,
+    "unsqueeze": unsqueeze,
+    "squeeze": squeeze,
+    "expand": expand,
+    "select.int": select,
+    "slice.Tensor": slice_,
+    "cat": cat,
+    "flip": flip,
+    "constant_pad_nd": constant_pad_nd,
+}

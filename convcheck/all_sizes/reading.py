@@ -1,0 +1,124 @@
+"""Reads a graph, operator by operator, into tensors for all sizes."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from torch import Tensor, fx
+
+from convcheck.all_sizes import readers
+from convcheck.all_sizes.sizes import CannotProve, Size, Sizes
+from convcheck.all_sizes.sources import Sources
+from convcheck.all_sizes.value import Value
+from convcheck.tracing.reading import bind
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operator in a graph, with its arguments by the names of its schema: tensors as `Value`, sizes as `Size`."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    sizes: Sizes
+    sources: Sources
+    node: fx.Node
+
+    def __getitem__(self, name: str) -> Any:
+        return self.arguments.get(name)
+
+    def size(self, name: str) -> Size:
+        """Return a length that was given."""
+        return self.sizes.size(self.arguments[name])
+
+    def axis(self, name: str, rank: int) -> int:
+        """Return the number of an axis, counted from the front."""
+        number = int(self.arguments[name])
+        return number + rank if number < 0 else number
+
+    @property
+    def shape(self) -> tuple[Size, ...]:
+        """The shape of the (first) result, as torch traced it."""
+        value = self.node.meta["val"]
+        first = value[0] if isinstance(value, (tuple, list)) else value
+        return tuple(self.sizes.size(one) for one in first.shape)
+
+
+Reader = Callable[[Call], Any]
+"""Takes a call, and returns its result: a Value, or a tuple of them. Raises CannotProve for what it does not read."""
+
+
+@cache
+def all_readers() -> Mapping[str, Reader]:
+    """Return the reader of every operator, by torch's name with its overload, or without where it reads all."""
+    found: dict[str, Reader] = {}
+    for info in pkgutil.iter_modules(readers.__path__):
+        found |= importlib.import_module(f"{readers.__name__}.{info.name}").READERS
+    return found
+
+
+class NoReading(CannotProve):  # noqa: N818  # it is an answer, not a fault
+    """An operator has no reading, or not with these arguments; `node` is where it stands."""
+
+    def __init__(self, operator: str, why: str, node: fx.Node) -> None:
+        self.operator, self.node = operator, node
+        super().__init__(f"{operator}: {why}" if why else operator)
+
+
+def read(graph: fx.GraphModule, inputs: Mapping[fx.Node, Value], sources: Sources) -> dict[fx.Node, Any]:
+    """Return what every node of a graph is, from what its placeholders are.
+
+    Raises:
+        NoReading: an operator cannot be read.
+    """
+    values: dict[fx.Node, Any] = dict(inputs)
+    sizes = sources.sizes
+    for node in graph.graph.nodes:
+        if node.op in ("placeholder", "output"):
+            continue
+        value = node.meta.get("val")
+        if node.op == "get_attr":
+            values[node] = sources.constant(getattr(graph, str(node.target)))
+            continue
+        if not isinstance(value, (Tensor, tuple, list)):
+            # Arithmetic of sizes was done by torch.
+            values[node] = value
+            continue
+        name = str(node.target).removeprefix("aten.")
+        try:
+            values[node] = _result(node, name, values, sizes, sources)
+        except CannotProve as error:
+            if isinstance(error, NoReading):
+                raise
+            raise NoReading(name.partition(".")[0], error.why, node) from None
+    return values
+
+
+def _result(node: fx.Node, name: str, values: Mapping[fx.Node, Any], sizes: Sizes, sources: Sources) -> Any:
+    if "getitem" in name:
+        whole, number = node.args
+        return values[whole][number]  # type: ignore[index]
+    known = all_readers()
+    reader = known.get(name) or known.get(name.partition(".")[0])
+    if reader is None:
+        raise CannotProve("")
+    arguments = bind(node, values.__getitem__)
+    result = reader(Call(name, arguments, sizes, sources, node))
+    _check_shape(node, result, sizes)
+    return result
+
+
+def _check_shape(node: fx.Node, result: Any, sizes: Sizes) -> None:
+    """Check that a reading has the shape that torch traced. Raises CannotProve."""
+    traced = node.meta["val"]
+    pairs = zip(result, traced, strict=True) if isinstance(traced, (tuple, list)) else [(result, traced)]
+    for value, tensor in pairs:
+        if not isinstance(value, Value) or not isinstance(tensor, Tensor):
+            continue
+        shape = [sizes.size(one) for one in tensor.shape]
+        if len(shape) != value.rank or not all(map(sizes.same, value.shape, shape)):
+            raise CannotProve(f"has the shape {shape}, and is read as {list(value.shape)}")

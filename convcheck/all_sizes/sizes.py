@@ -1,0 +1,276 @@
+"""Sizes that may vary, and where a claim holds: symbols, what is known of them, and how isl writes them down.
+
+A size is a polynomial in symbols, whose quotients by numbers, such as `(h - 3) // 2`, are symbols of their own. An
+index relation takes sizes that are linear in them; products such as `b * h * w` never are, and tell how to cut an axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import islpy as isl
+import sympy
+from sympy.logic.boolalg import BooleanAtom
+from torch.utils._sympy.functions import CeilToInt, CleanDiv, FloorDiv, FloorToInt, IntTrueDiv, Mod, PythonMod, ToFloat
+
+Size = sympy.Expr
+"""A polynomial in symbols with whole coefficients."""
+
+
+class CannotProve(Exception):  # noqa: N818  # it is an answer, not a fault
+    """Something has no reading; `why` says what, in a few words."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+
+@dataclass
+class Sizes:
+    """The symbols of a trace. Quotients are added as they are met."""
+
+    lowest: dict[sympy.Symbol, int] = field(default_factory=dict)
+    """The lowest value of every symbol that came from a tensor."""
+    replaced: dict[sympy.Symbol, Size] = field(default_factory=dict)
+    """What stands for a symbol that is determined by others."""
+    known: list[str] = field(default_factory=list)
+    """What holds of the symbols, as isl writes it."""
+    unread: list[str] = field(default_factory=list)
+    """Conditions that are no linear ones, and do not follow from the others."""
+    _quotients: dict[tuple[Size, int], sympy.Symbol] = field(default_factory=dict)
+
+    def size(self, value: Any) -> Size:
+        """Return a size in lowest terms: of a number, an expression, or a size that torch traced."""
+        node = getattr(value, "node", None)
+        expression = sympy.sympify(node.expr if node is not None else value)
+        return self._plain(expression)
+
+    def _plain(self, expression: Any) -> Any:
+        """Return an expression without quotients and without symbols that others determine."""
+        if expression.is_Number:
+            return expression
+        if expression.is_Symbol:
+            other = self.replaced.get(expression)
+            return expression if other is None else self._plain(other)
+        arguments = [self._plain(one) for one in expression.args]
+        if isinstance(expression, (FloorDiv, CleanDiv)):
+            return self._quotient(*arguments)
+        if isinstance(expression, (Mod, PythonMod, sympy.Mod)):
+            value, by = arguments
+            return sympy.expand(value - by * self._quotient(value, by))
+        if isinstance(expression, sympy.floor):
+            numerator, denominator = sympy.fraction(sympy.together(arguments[0]))
+            return self._quotient(sympy.expand(numerator), denominator)
+        if isinstance(expression, ToFloat):
+            return arguments[0]
+        if isinstance(expression, IntTrueDiv):
+            return arguments[0] / arguments[1]
+        if isinstance(expression, (FloorToInt, CeilToInt)):
+            raise CannotProve(f"a size is {expression}")
+        if type(expression).__name__ in ("FloatPow", "PowByNatural"):
+            return sympy.Pow(*arguments)
+        if type(expression).__name__ == "FloatTrueDiv":
+            return arguments[0] / arguments[1]
+        if type(expression).__name__ in ("Max", "Min"):
+            return self._extreme(type(expression).__name__ == "Max", arguments)
+        if not arguments:
+            return expression
+        return sympy.expand(expression.func(*arguments))
+
+    def _extreme(self, largest: bool, arguments: list[Size]) -> Size:
+        """Return the largest or smallest of some sizes, where it is the same one for all sizes."""
+        for one in arguments:
+            if all(self.implies(">=", one - other if largest else other - one) for other in arguments):
+                return one
+        raise CannotProve(f"the {'larger' if largest else 'smaller'} of {' and '.join(map(str, arguments))}")
+
+    def _quotient(self, value: Size, by: Size) -> Size:
+        """Return `value // by`: a polynomial where it divides evenly, else a symbol."""
+        ratio = sympy.cancel(value / by)
+        numerator, denominator = sympy.fraction(ratio)
+        if denominator == 1 and _is_whole(ratio):
+            return sympy.expand(ratio)
+        if not by.is_Integer or by <= 0:
+            raise CannotProve(f"a size is {value} // {by}")
+        step = int(by)
+        whole, rest = _split(sympy.expand(value), step)
+        if rest.is_Integer:
+            return whole + int(rest) // step
+        if (rest, step) not in self._quotients:
+            symbol = sympy.Symbol(f"q{len(self._quotients)}", integer=True)
+            text = self.text(rest)
+            self._quotients[rest, step] = symbol
+            self.learn(f"{step}*{symbol} <= {text} < {step}*{symbol} + {step}")
+        return whole + self._quotients[rest, step]
+
+    def learn(self, condition: str) -> None:
+        """Take a linear condition to hold."""
+        self.known.append(condition)
+        self.__dict__.pop("context", None)
+
+    def replace(self, symbol: sympy.Symbol, by: Size) -> None:
+        """Take a symbol to be determined by others."""
+        by = self._plain(by)
+        if symbol in by.free_symbols:
+            raise CannotProve(f"{symbol} is {by}")
+        self.replaced[symbol] = by
+        if is_linear(by):
+            self.learn(f"{symbol} = {self.text(by)}")
+
+    def text(self, size: Size) -> str:
+        """Return a linear size as isl writes it. Raises CannotProve for any other."""
+        size = self._plain(sympy.sympify(size))
+        if not is_linear(size):
+            raise CannotProve(f"the size {size} is no linear one")
+        return f"({size})"
+
+    @property
+    def names(self) -> str:
+        """All symbols, as isl lists parameters."""
+        return ", ".join(sorted(map(str, {*self.lowest, *self._quotients.values()})))
+
+    def set(self, text: str) -> Any:
+        """Return the set of sizes at which a condition holds."""
+        return isl.Set(f"[{self.names}] -> {{ : {text} }}")
+
+    @cached_property
+    def context(self) -> Any:
+        """The set of all sizes that are spoken of."""
+        bounds = [f"{symbol} >= {low}" for symbol, low in self.lowest.items()]
+        return self.set(" and ".join((*bounds, *self.known)) or "true")
+
+    def implies(self, relation: str, size: Size) -> bool:
+        """Tell whether `size >= 0`, `= 0`, `> 0` or `!= 0` holds for all sizes that are spoken of."""
+        size = self._plain(sympy.sympify(size))
+        if size.is_Integer:
+            return bool({">=": size >= 0, "=": size == 0, ">": size > 0, "!=": size != 0}[relation])
+        if is_linear(size):
+            holds = self.set(f"{self.text(size)} {relation} 0")
+            return bool(self.context.is_subset(holds))
+        low = self._lowest_of(size)
+        if relation == ">=":
+            return low is not None and low >= 0
+        if relation in (">", "!="):
+            high = self._lowest_of(-size) if relation == "!=" else None
+            return (low is not None and low > 0) or (high is not None and high > 0)
+        return False
+
+    def _lowest_of(self, size: Size) -> int | None:
+        """Return a lower bound of a polynomial: with all symbols at their lowest, where it grows in each."""
+        lifted = size
+        for symbol in size.free_symbols:
+            low = self._lowest_symbol(symbol)
+            if low is None:
+                return None
+            lifted = lifted.subs(symbol, symbol + low)
+        terms = sympy.Poly(sympy.expand(lifted), *size.free_symbols).terms()
+        if any(coefficient < 0 for powers, coefficient in terms if any(powers)):
+            return None
+        return int(sum(coefficient for powers, coefficient in terms if not any(powers)))
+
+    def _lowest_symbol(self, symbol: sympy.Symbol) -> int | None:
+        value = isl.PwAff(f"[{self.names}] -> {{ [({symbol})] }}").intersect_params(self.context).min_val()
+        return None if value.is_infty() or value.is_neginfty() or value.is_nan() else int(value.to_python())
+
+    def same(self, one: Size, other: Size) -> bool:
+        """Tell whether two sizes are equal for all sizes that are spoken of."""
+        difference = sympy.expand(self._plain(sympy.sympify(one)) - self._plain(sympy.sympify(other)))
+        return difference == 0 or self.implies("=", difference)
+
+    def ratio(self, size: Size, by: Size) -> Size | None:
+        """Return how many times one size is another, if it is a whole number of times for all sizes."""
+        if by == 0:
+            return None
+        ratio = sympy.cancel(size / by)
+        if sympy.fraction(ratio)[1] == 1 and _is_whole(ratio):
+            return sympy.expand(ratio)
+        return None
+
+    def require(self, guards: Iterable[Any]) -> None:
+        """Take the guards of a trace to hold. Those that no relation can state are kept in `unread`."""
+        later = []
+        for guard in guards:
+            try:
+                text = self.condition(guard)
+            except CannotProve:
+                later.append(guard)
+                continue
+            if isinstance(guard, sympy.Eq):
+                self._solve(self._plain(guard.lhs - guard.rhs))
+            self.learn(text)
+        # Products are judged by what the linear ones say.
+        self.unread += [str(guard) for guard in later if not self._follows(guard)]
+
+    def _solve(self, zero: Size) -> None:
+        """Have a symbol that a linear equation determines stand for what it is equal to."""
+        for symbol in sorted(zero.free_symbols & set(self.lowest), key=str):
+            if abs(zero.coeff(symbol)) == 1:
+                self.replace(symbol, sympy.expand(symbol - zero * zero.coeff(symbol)))
+                return
+
+    def condition(self, guard: Any) -> str:
+        """Return a guard as isl writes it. Raises CannotProve where it is not linear."""
+        if isinstance(guard, BooleanAtom):
+            return "true" if guard else "false"
+        if isinstance(guard, (sympy.And, sympy.Or)):
+            word = " and " if isinstance(guard, sympy.And) else " or "
+            return "(" + word.join(self.condition(one) for one in guard.args) + ")"
+        if isinstance(guard, sympy.Not):
+            return f"(not {self.condition(guard.args[0])})"
+        if not isinstance(guard, sympy.core.relational.Relational):
+            raise CannotProve(f"the condition {guard}")
+        difference = self._plain(guard.lhs - guard.rhs)
+        signs = {sympy.Eq: "=", sympy.Ne: "!=", sympy.Lt: "<", sympy.Le: "<=", sympy.Gt: ">", sympy.Ge: ">="}
+        return f"{self.text(difference)} {signs[guard.func]} 0"
+
+    def _follows(self, guard: Any) -> bool:
+        """Tell whether a condition that is not linear follows from those that are."""
+        if isinstance(guard, sympy.And):
+            return all(self._follows(one) for one in guard.args)
+        if isinstance(guard, sympy.Or):
+            return any(self._follows(one) for one in guard.args)
+        if not isinstance(guard, sympy.core.relational.Relational):
+            return False
+        try:
+            difference = self._plain(guard.lhs - guard.rhs)
+        except CannotProve:
+            return False
+        cases: Mapping[Any, tuple[str, Size]] = {
+            sympy.Eq: ("=", difference),
+            sympy.Ne: ("!=", difference),
+            sympy.Lt: (">", -difference),
+            sympy.Le: (">=", -difference),
+            sympy.Gt: (">", difference),
+            sympy.Ge: (">=", difference),
+        }
+        return self.implies(*cases[guard.func])
+
+
+def is_linear(size: Size) -> bool:
+    """Tell whether a size is a sum of numbers times single symbols."""
+    return _is_whole(size) and (size.is_Number or sympy.Poly(size, *size.free_symbols).total_degree() <= 1)
+
+
+def _is_whole(size: Size) -> bool:
+    """Tell whether an expression is a polynomial with whole coefficients."""
+    if size.is_Number:
+        return bool(size.is_Integer)
+    if not size.is_polynomial(*size.free_symbols):
+        return False
+    return all(one.is_Integer for one in sympy.Poly(size, *size.free_symbols).coeffs())
+
+
+def _split(size: Size, step: int) -> tuple[Size, Size]:
+    """Return `whole` and `rest` with `size = step * whole + rest`, the rest as small as it goes."""
+    whole, rest = sympy.Integer(0), sympy.Integer(0)
+    for term in sympy.Add.make_args(size):
+        number, symbols = term.as_coeff_Mul()
+        if not number.is_Integer:
+            raise CannotProve(f"a size is {size} // {step}")
+        more, less = divmod(int(number), step)
+        whole += more * symbols
+        rest += less * symbols
+    return whole, rest
