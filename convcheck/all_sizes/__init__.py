@@ -1,0 +1,1 @@
+"""Proofs that both sides of a claim are equal for all sizes at which they run."""
