@@ -71,7 +71,7 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
         first = trace_both(both.reference, both.candidate, given)
     except SideRaises as error:
         raise CannotProve(_said(error)) from None
-    exploration = Exploration(_world(first.path), first.path)
+    exploration = Exploration(first.path.world().region, first.path)
     trace: SymbolicTrace | None = first
     left, paths = exploration.world, 0
     while trace is not None or not left.is_empty():
@@ -98,18 +98,6 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
             region = region.union(at(point))
         left, trace = left.subtract(region).coalesce(), None
     return exploration
-
-
-def _world(path: Path) -> Any:
-    """Return the sizes at which the reference's weights fit its input."""
-    lowest = {s: 2 for shape in path.lengths.values() for s in shape if s.is_Symbol}
-    sizes = Sizes(lowest, path.names)
-    weights = {s for name, shape in path.lengths.items() for s in shape if s.is_Symbol and name[:6] != "input."}
-    for guard in path.guards.reference:
-        named = guard.xreplace(path.names)
-        if isinstance(named, sympy.Eq) and named.free_symbols & weights:
-            sizes.require([guard])
-    return sizes.region
 
 
 def _where(path: Path, point: Mapping[str, int]) -> Any:
