@@ -42,7 +42,7 @@ from convcheck.modules.build import build
 from convcheck.proof.pair import build_pair
 from convcheck.results import Verdict
 from convcheck.sides.read_weights import read_weights
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 
 MODULES = 600
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from convcheck.catalogue.claims import Claim
 from convcheck.proof.pair import build_pair
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 
 COMPARISONS = ("torch.allclose", "torch.testing.assert_close")
 

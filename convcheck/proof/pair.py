@@ -17,7 +17,7 @@ from convcheck.rewriting.candidate_side import candidate_side
 from convcheck.rewriting.transplant import Transplant
 from convcheck.rounding.precision import Arithmetic
 from convcheck.sides import samples
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side, side_of_layer, torch_may_refuse
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from convcheck.config.case import Case
 from convcheck.layers import parse_layer
 from convcheck.proof.evidence import floating_point
 from convcheck.proof.pair import build_pair
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 
 
 def changed(kind: Kind, *powers: float, above: float = 0.0) -> tuple[Sample, Sample]:

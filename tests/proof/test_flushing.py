@@ -17,7 +17,7 @@ from convcheck.proof.pair import Pair, build_pair
 from convcheck.proof.verification import verify
 from convcheck.results import Result, Verdict
 from convcheck.rounding.precision import arithmetic
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from tests.proof.test_numbers import as_kind, at_scales, claim, on, scaled
 
 pytestmark = pytest.mark.kernels

@@ -24,7 +24,7 @@ from convcheck.proof.pair import Pair, build_pair
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Result, Verdict
 from convcheck.rounding.precision import arithmetic
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 
 pytestmark = pytest.mark.kernels
 

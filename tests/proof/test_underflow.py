@@ -17,7 +17,7 @@ from convcheck.proof.evidence.underflow import lost_between
 from convcheck.proof.pair import Pair, build_pair
 from convcheck.results import Sides
 from convcheck.rounding.precision import arithmetic
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sizes.patterns import Shape
 
 WHOLE = replace(arithmetic(torch.float32, torch.device("cpu")), smallest_sum=0.0)

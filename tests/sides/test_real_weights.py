@@ -24,7 +24,7 @@ from convcheck.errors import ConfigError
 from convcheck.proof.pair import Pair
 from convcheck.proof.real_weights import weight_source
 from convcheck.proof.run import run
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from tests.cli.test_light import imported
 
 pytestmark = pytest.mark.kernels
