@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from convcheck.config.checks import DType
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence import floating_point, underflow
 from convcheck.proof.evidence.flushing import flushes
-from convcheck.proof.pair import Pair, build_pair
+from convcheck.proof.pair import Pair
 from convcheck.proof.verification import verify
 from convcheck.results import Result, Verdict
 from convcheck.rounding.precision import arithmetic
