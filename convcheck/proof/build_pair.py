@@ -28,6 +28,10 @@ def build_pair(claim: Claim) -> Pair:
         from convcheck.proof.traced_pair import build_traced_pair
 
         return build_traced_pair(claim, own)
+    return _build_layer_pair(claim)
+
+
+def _build_layer_pair(claim: Claim) -> Pair:
     case, rewrite, mapping = claim.case, claim.rewrite, claim.transplant()
     assert rewrite is not None
     with torch_may_refuse(), torch.random.fork_rng(devices=[]):
