@@ -66,6 +66,17 @@ def subsample(x: Tensor, stride: Sequence[int]) -> Tensor:
     return x
 
 
+def zeros_between(x: Tensor, factors: Sequence[int]) -> Tensor:
+    """Put `factor - 1` zeros between the entries of the last axes; one factor for each of them."""
+    for axis, factor in enumerate(factors, start=-len(factors)):
+        if factor > 1:
+            # Zeros behind every entry, of which those behind the last are cut.
+            widths = (*[0] * (-2 * axis - 1), factor - 1)
+            x = functional.pad(x.unsqueeze(axis), widths).flatten(axis - 1, axis)
+            x = x.narrow(axis, 0, x.shape[axis] - factor + 1)
+    return x
+
+
 def dot_products(rows: Tensor, others: Tensor, at_once: int = 2**26) -> Tensor:
     """Multiply every row with every other one and sum: `[..., l, n]` and `[..., s, n]` to `[..., l, s]`.
 
