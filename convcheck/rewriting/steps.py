@@ -165,13 +165,15 @@ class AxisStep(OperationStep):
 
     def _along(self, move: Callable[[Tensor, int], Tensor], tensor: Tensor, layout: Layout) -> Tensor:
         """Move entries along the axis, which is taken out of its group and back into it."""
+        import torch
+
         name = self.operation.axis
         axis = next(number for number, group in enumerate(layout.groups) if name in group)
         group = layout.groups[axis]
         if len(group) == 1:
             return move(tensor, axis)
         lengths = [-1 if other == infer(group) else layout.sizes[other] for other in group]
-        moved = move(tensor.unflatten(axis, lengths), axis + group.index(name))
+        moved = move(torch.unflatten(tensor, axis, lengths), axis + group.index(name))
         return moved.flatten(axis, axis + len(group) - 1)
 
     @abstractmethod
@@ -234,11 +236,13 @@ class Part(AxisStep):
         return self.before.sizes[self.operation.axis]
 
     def _there(self, tensor: Tensor, axis: int) -> Tensor:
+        import torch
+
         if self.operation.name == "slice":
             start, stop = self.operation.numbers
             return tensor.narrow(axis, start, stop - start)
         number, count = self.operation.numbers
-        return tensor.unflatten(axis, (count, -1)).select(axis, number - 1)
+        return torch.unflatten(tensor, axis, (count, -1)).select(axis, number - 1)
 
     def _back(self, tensor: Tensor, axis: int) -> Tensor:
         # The way back adds all parts up.
@@ -270,7 +274,7 @@ def block_diagonal(tensor: Tensor, groups: int) -> Tensor:
     if groups == 1:
         return tensor
     # Groups move last, then become the diagonal of [g, o, g, i, ...].
-    blocks = tensor.unflatten(0, (groups, -1)).movedim(0, -1).diag_embed(dim1=0, dim2=2)
+    blocks = tensor.reshape(groups, -1, *tensor.shape[1:]).movedim(0, -1).diag_embed(dim1=0, dim2=2)
     return blocks.flatten(2, 3).flatten(0, 1)
 
 
