@@ -83,6 +83,27 @@ def subsample(x: Tensor, stride: Sequence[int]) -> Tensor:
     return x
 
 
+def regroup(
+    x: Tensor,
+    lost: Sequence[int],
+    splits: Sequence[tuple[int, Sequence[int]]],
+    places: tuple[int, ...],
+    joins: Sequence[tuple[int, int]],
+    made: Sequence[int],
+) -> Tensor:
+    """Squeeze axes of length 1, split axes, permute all, join axes from a first to a last, and make new ones."""
+    for axis in lost:
+        x = x.squeeze(axis)
+    for axis, sizes in splits:
+        x = torch.unflatten(x, axis, sizes)
+    x = x.permute(places)
+    for first, last in joins:
+        x = x.flatten(first, last)
+    for axis in made:
+        x = x.unsqueeze(axis)
+    return x
+
+
 def zeros_between(x: Tensor, factors: Sequence[int]) -> Tensor:
     """Put `factor - 1` zeros between the entries of the last axes; one factor for each of them."""
     for axis, factor in enumerate(factors, start=-len(factors)):

@@ -57,12 +57,13 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
 
 
 def intermediates(conv: ConvTranspose, shape: Shape) -> int:
-    """Count the columns, by channel and by tap, and the weight's gradient by every image; of groups a
-    copy of the weight as well.
+    """Count the columns, filled up to whole strides, and the weight's gradient by every image; of groups a copy of the
+    weight as well.
     """
-    columns = conv.macs(shape) * conv.groups // conv.in_channels
+    filled = math.prod(count * step for count, step in zip(strides_spanned(conv), conv.stride, strict=True))
+    columns = math.prod(shape[-conv.dims :]) * math.prod(shape[: -conv.dims - 1]) * conv.out_channels * filled
     images, weight = math.prod(shape[: -conv.dims - 1]), math.prod(conv.parameters()["weight"])
-    return columns * 5 // 2 + images * weight * (1 + (conv.groups > 1))
+    return columns * 3 // 2 + images * weight * (1 + (conv.groups > 1))
 
 
 REWRITE = Rewrite(

@@ -48,6 +48,12 @@ def candidate(unpatchify: Unpatchify, shape: Shape) -> nn.Module:
     return UnpatchifyFold()
 
 
+def intermediates(unpatchify: Unpatchify, shape: Shape) -> int:
+    """Count the patches, filled up to whole strides."""
+    filled = math.prod(math.ceil(p / s) * s for p, s in zip(unpatchify.patch, unpatchify.strides, strict=True))
+    return math.prod(shape[:-1]) * unpatchify.out_features * filled * 3 // 2
+
+
 REWRITE = Rewrite(
     claim=__doc__,
     summary="Linear makes a patch of every token, overlap-add",
@@ -59,8 +65,7 @@ REWRITE = Rewrite(
     example="Unpatchify(64, 3, data_dim=2, patch_size=8, stride=4, output_spatial_shape=(18, 16))",
     candidate=candidate,
     weights={"project.weight": ("conv.weight", "i o {k} -> (o {k}) i"), "bias": ("conv.bias", "o -> o")},
-    # Backwards, a gradient of the whole output is written for every tap, and most of them are there at once.
-    intermediates=lambda layer, shape: math.prod(layer.patch) * math.prod(layer.output_shape(shape)) * 3 // 4,
+    intermediates=intermediates,
     slowness=lambda layer, _shape: 1 + 150 * math.prod(layer.strides) / layer.in_features,
     # Every tap's product is stored, and so is every sum of taps that meet in one output.
     roundings=lambda unpatchify: Roundings(unpatchify.roundings().sums, bias_apart=unpatchify.bias),

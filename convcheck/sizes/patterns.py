@@ -82,7 +82,8 @@ class Pattern:
 
     def needed(self, axis_lengths: Mapping[str, int]) -> dict[str, int]:
         """Return those lengths that no tensor tells: of all axes of a group but one, and of repeated ones."""
-        inferred = {infer(group) for group in self.source if group}
+        unknown = [next((axis for axis in group if axis not in axis_lengths), "") for group in self.source if group]
+        inferred = {axis or infer(group) for axis, group in zip(unknown, filter(None, self.source), strict=True)}
         needed = (axis for axis in (*self.repeated, *_axes(self.source)) if axis not in inferred)
         return {axis: axis_lengths[axis] for axis in needed}
 
