@@ -56,12 +56,21 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
     return MatmulFold()
 
 
+def filled_taps(conv: ConvTranspose) -> int:
+    """Return how many taps a kernel has once zeros fill it up to whole strides."""
+    return math.prod(count * step for count, step in zip(strides_spanned(conv), conv.stride, strict=True))
+
+
+def slowness(conv: ConvTranspose, shape: Shape) -> float:
+    # Of few channels, adding columns up takes longer than making them.
+    return 1 + 100 * filled_taps(conv) / math.prod(conv.kernel_size) * conv.groups / conv.in_channels
+
+
 def intermediates(conv: ConvTranspose, shape: Shape) -> int:
     """Count the columns, filled up to whole strides, and the weight's gradient by every image; of groups a copy of the
     weight as well.
     """
-    filled = math.prod(count * step for count, step in zip(strides_spanned(conv), conv.stride, strict=True))
-    columns = math.prod(shape[-conv.dims :]) * math.prod(shape[: -conv.dims - 1]) * conv.out_channels * filled
+    columns = math.prod(shape) // conv.in_channels * conv.out_channels * filled_taps(conv)
     images, weight = math.prod(shape[: -conv.dims - 1]), math.prod(conv.parameters()["weight"])
     return columns * 3 // 2 + images * weight * (1 + (conv.groups > 1))
 
@@ -77,8 +86,7 @@ REWRITE = Rewrite(
     example="ConvTranspose2d(4, 6, kernel_size=3, stride=2, padding=1, output_padding=1, groups=2)",
     candidate=candidate,
     intermediates=intermediates,
-    # Backwards, a gradient of the whole output is copied for every tap.
-    slowness=lambda conv, _shape: 1 + 150 * math.prod(conv.stride) * conv.groups / conv.in_channels,
+    slowness=slowness,
     weights={"weight": ("weight", "(g i) o {k} -> g (o {k}) i"), "bias": ("bias", "o -> o")},
     # Every tap's product is stored, and so is every sum of taps that meet in one output.
     roundings=lambda conv: Roundings(math.prod(spread.overlap() for spread in conv.spreads), bias_apart=conv.bias),

@@ -48,10 +48,19 @@ def candidate(unpatchify: Unpatchify, shape: Shape) -> nn.Module:
     return UnpatchifyFold()
 
 
+def filled_taps(unpatchify: Unpatchify) -> int:
+    """Return how many taps a patch has once zeros fill it up to whole strides."""
+    return math.prod(math.ceil(p / s) * s for p, s in zip(unpatchify.patch, unpatchify.strides, strict=True))
+
+
+def slowness(unpatchify: Unpatchify, shape: Shape) -> float:
+    # Of few features, adding patches up takes longer than making them.
+    return 1 + 100 * filled_taps(unpatchify) / math.prod(unpatchify.patch) / unpatchify.in_features
+
+
 def intermediates(unpatchify: Unpatchify, shape: Shape) -> int:
     """Count the patches, filled up to whole strides."""
-    filled = math.prod(math.ceil(p / s) * s for p, s in zip(unpatchify.patch, unpatchify.strides, strict=True))
-    return math.prod(shape[:-1]) * unpatchify.out_features * filled * 3 // 2
+    return math.prod(shape[:-1]) * unpatchify.out_features * filled_taps(unpatchify) * 3 // 2
 
 
 REWRITE = Rewrite(
@@ -66,7 +75,7 @@ REWRITE = Rewrite(
     candidate=candidate,
     weights={"project.weight": ("conv.weight", "i o {k} -> (o {k}) i"), "bias": ("conv.bias", "o -> o")},
     intermediates=intermediates,
-    slowness=lambda layer, _shape: 1 + 150 * math.prod(layer.strides) / layer.in_features,
+    slowness=slowness,
     # Every tap's product is stored, and so is every sum of taps that meet in one output.
     roundings=lambda unpatchify: Roundings(unpatchify.roundings().sums, bias_apart=unpatchify.bias),
 )
