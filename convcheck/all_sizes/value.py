@@ -29,11 +29,13 @@ MOST_PIECES = 4096
 class Source:
     """A tensor that others are made of: an input, a weight, or what an operator without a reading makes.
 
-    `name` tells sources apart; `axes` are its own.
+    `name` tells sources apart; `axes` are its own. One that is inert has no finite numbers, or none at all: it can be
+    moved, and nothing can be computed with it.
     """
 
     name: str
     axes: tuple[Axis, ...] = field(compare=False)
+    is_inert: bool = False
 
 
 @dataclass(frozen=True)
@@ -250,8 +252,15 @@ class Value:
 
     # What computes with entries.
 
+    def _check_numbers(self) -> None:
+        for piece in self.pieces:
+            for entry in piece.factors:
+                if entry.source.is_inert:
+                    raise CannotProve(f"computes with {entry.source.name}")
+
     def times(self, number: Any) -> Value:
         """Return the tensor times a number, or an expression in sizes."""
+        self._check_numbers()
         if number == 0:
             return Value(self.sizes, self.axes, ())
         pieces = tuple(replace(one, coefficient=one.coefficient * number) for one in self.pieces)
@@ -259,11 +268,15 @@ class Value:
 
     def plus(self, other: Value) -> Value:
         """Return the sum of two tensors of the same axes."""
+        self._check_numbers()
+        other._check_numbers()
         assert self.axes == other.axes
         return Value(self.sizes, self.axes, (*self.pieces, *other.pieces))
 
     def product(self, other: Value) -> Value:
         """Return the product of two tensors of the same axes, entry by entry."""
+        self._check_numbers()
+        other._check_numbers()
         assert self.axes == other.axes
         pieces = []
         for one, two in itertools.product(self.pieces, other.pieces):
@@ -280,6 +293,7 @@ class Value:
 
         isl's relations are sets: that no entry is counted once where it occurs often is checked for every piece.
         """
+        self._check_numbers()
         axes = (*self.axes[:axis], *self.axes[axis + 1 :])
         pieces: list[Piece] = []
         for piece in self.pieces:
@@ -391,9 +405,15 @@ def constant(sizes: Sizes, axes: Sequence[Axis], number: Any) -> Value:
     return Value(sizes, tuple(axes), tuple(pieces))
 
 
-def source(sizes: Sizes, name: str, axes: Sequence[Axis]) -> Value:
+def overlaid(one: Value, other: Value) -> Value:
+    """Return the entries of two tensors of the same axes, of which one is zero wherever the other is not."""
+    assert one.axes == other.axes
+    return Value(one.sizes, one.axes, (*one.pieces, *other.pieces))
+
+
+def source(sizes: Sizes, name: str, axes: Sequence[Axis], is_inert: bool = False) -> Value:
     """Return a tensor that stands for itself."""
-    origin, pieces = Source(name, tuple(axes)), []
+    origin, pieces = Source(name, tuple(axes), is_inert), []
     for segments in itertools.product(*(range(len(axis)) for axis in axes)):
         inside = box(sizes, [size for axis, n in zip(axes, segments, strict=True) for size in axis[n]])
         pieces.append(Piece(segments, sympy.Integer(1), (Entry(origin, segments),), inside.identity()))
