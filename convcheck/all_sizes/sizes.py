@@ -106,7 +106,7 @@ class Sizes:
             text = self.text(rest)
             self._quotients[rest, step] = symbol
             self.learn(f"{step}*{symbol} <= {text} < {step}*{symbol} + {step}")
-        return whole + self._quotients[rest, step]
+        return sympy.expand(whole + self._plain(self._quotients[rest, step]))
 
     def learn(self, condition: str) -> None:
         """Take a linear condition to hold."""
@@ -220,6 +220,12 @@ class Sizes:
             if abs(zero.coeff(symbol)) == 1:
                 self.replace(symbol, sympy.expand(symbol - zero * zero.coeff(symbol)))
                 return
+        if len(zero.free_symbols) == 1 and is_linear(zero):
+            # 2 q = 8, where q is half a length.
+            (symbol,) = zero.free_symbols
+            root = sympy.solve(zero, symbol)[0]
+            if root.is_Integer:
+                self.replace(symbol, root)
 
     def condition(self, guard: Any) -> str:
         """Return a guard as isl writes it. Raises CannotProve where it is not linear."""
