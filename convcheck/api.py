@@ -48,6 +48,8 @@ def verify(
     seed: int = 0,
     tolerance: Mapping[str, float] | Literal["auto"] | None = None,
     strict: bool = False,
+    all_sizes: bool = False,
+    proof_seconds: float = 30,
     weights: Mapping[str, str] | Literal["own"] | None = None,
     candidate: LayerLike | None = None,
     map: Mapping[str, str] | None = None,
@@ -78,6 +80,8 @@ def verify(
             as `file`, and by the layer's names for parameters their keys in it. For two modules `own`: the candidate's
             weights are then held against the mapped ones of `layer`, once the mapping is proved.
         strict: whether a weak case, which could not tell a wrong rewrite, is not `ok`.
+        all_sizes: whether it is to be proved for every size of the axes that may vary, too. What is refuted, or unknown
+            after `proof_seconds`, is then not `ok`; the verdict stays that of `input`.
         candidate: a layer or a module of your own, in place of a rewrite. It runs on the weights of `layer`, mapped.
         map: by the candidate's name for a parameter, its source: `weight: o i kh kw -> o (i kh kw)`, or `bias`;
             what is left out comes from the parameter of the same name.
@@ -92,10 +96,11 @@ def verify(
             cannot be described, as one with a forward of its own or with hooks. What torch cannot run is no exception
             but the verdict `error`; any other exception is a fault of convcheck itself.
     """
+    from convcheck.all_sizes.installed import check_installed
     from convcheck.catalogue.catalogue import find, vocabulary
     from convcheck.catalogue.claims import claims_of
     from convcheck.config.case import Case
-    from convcheck.config.checks import check_device, check_dtype, check_seed, check_select
+    from convcheck.config.checks import check_device, check_dtype, check_proof_seconds, check_seed, check_select
     from convcheck.config.input_specs import needless, parse_specs
     from convcheck.config.layout_checks import layout_problems
     from convcheck.config.python_options import mapping_option, tolerance_option, weights_option
@@ -134,6 +139,8 @@ def verify(
         accept(parsed, shapes)
     if rewrite != "all":
         find(rewrite)
+    if all_sizes:
+        check_installed()
     # Beside them a module of torch, too, has to be the very object, whose weights no text has.
     by_objects = _is_module(candidate) or map_by is not None
     case = Case(
@@ -149,6 +156,8 @@ def verify(
         weights=source,
         tolerance=tolerance_option(tolerance),
         strict=strict,
+        all_sizes=all_sizes,
+        proof_seconds=check_proof_seconds(proof_seconds),
         candidate=own,
         input_specs=specs if has_code else (),
         select=which,
@@ -290,7 +299,7 @@ def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:
 def _asserting(prove: Callable[P, Result]) -> Callable[P, Result]:
     @wraps(prove, assigned=("__module__",))
     def assert_equal(*args: P.args, **kwargs: P.kwargs) -> Result:
-        """Do what `verify` does; return its result if the verdict is `equal`, and not weak where `strict` is asked for.
+        """Do what `verify` does; return its result if the verdict is `equal`, and all that was asked for besides holds.
 
         Raises:
             AssertionError: the verdict is another one; with the cause, what would match, and what repeats it.
