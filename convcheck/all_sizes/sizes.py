@@ -211,6 +211,17 @@ class Sizes:
                 break
             later = left
         self.unread += [str(guard.xreplace(self.names_of)) for guard in left]
+        self._fix_determined()
+
+    def _fix_determined(self) -> None:
+        """Have a symbol that can have one value only stand for that."""
+        context = self.context
+        params = isl.dim_type.param
+        for symbol in [one for one in self.lowest if one not in self.replaced]:
+            place = context.find_dim_by_name(params, str(symbol))
+            value = context.plain_get_val_if_fixed(params, place)
+            if value.is_int():
+                self.replace(symbol, sympy.Integer(int(value.to_python())))
 
     def _taken(self, guard: Any) -> bool:
         """Take a guard to hold, if it can be written down."""
