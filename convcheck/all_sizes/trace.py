@@ -119,7 +119,7 @@ def trace_both(
 def _fake(mode: FakeTensorMode, one: Given) -> Tensor:
     kinds = [DimDynamic.DYNAMIC if varies else DimDynamic.STATIC for varies in one.varies]
     context: Any = StatelessSymbolicContext(dynamic_sizes=kinds)
-    tensor = torch.empty(one.shape, dtype=one.dtype, device="meta")
+    tensor = torch.empty(one.shape, dtype=one.dtype)
     return mode.from_tensor(tensor, symbolic_context=context, source=ConstantSource(symbol_name(one.name)))
 
 
