@@ -18,7 +18,7 @@ from convcheck.all_sizes.compare import Difference, differences
 from convcheck.all_sizes.layout import aligned
 from convcheck.all_sizes.points import at, smallest
 from convcheck.all_sizes.reading import NoReading, read
-from convcheck.all_sizes.replay import resized
+from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.trace import Given, Path, SideRaises, SymbolicTrace, trace_both
@@ -71,7 +71,7 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
         first = trace_both(both.reference, both.candidate, given)
     except SideRaises as error:
         raise CannotProve(_said(error)) from None
-    exploration = Exploration(_world(first.path), first.path)
+    exploration = Exploration(first.path.world().region, first.path)
     trace: SymbolicTrace | None = first
     left, paths = exploration.world, 0
     while trace is not None or not left.is_empty():
@@ -84,6 +84,9 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
         if trace is None:
             point = smallest(left, [str(s) for s in first.path.names.values()])
             assert point is not None
+            if (beside := _beside_fixed(both, given, first.path, point)) is not None:
+                left = left.subtract(beside)
+                continue
             try:
                 trace = trace_both(both.reference, both.candidate, resized(given, point))
             except SideRaises as error:
@@ -100,16 +103,17 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
     return exploration
 
 
-def _world(path: Path) -> Any:
-    """Return the sizes at which the reference's weights fit its input."""
-    lowest = {s: 2 for shape in path.lengths.values() for s in shape if s.is_Symbol}
-    sizes = Sizes(lowest, path.names)
-    weights = {s for name, shape in path.lengths.items() for s in shape if s.is_Symbol and name[:6] != "input."}
-    for guard in path.guards.reference:
-        named = guard.xreplace(path.names)
-        if isinstance(named, sympy.Eq) and named.free_symbols & weights:
-            sizes.require([guard])
-    return sizes.region
+def _beside_fixed(both: Both, given: list[Given], path: Path, point: Mapping[str, int]) -> Any:
+    """Return the sizes that are not those which the candidate's code fixes, if it raises at a point among them.
+
+    The claim is not about them; where it does not raise, they are traced as others are.
+    """
+    sizes = path.sizes()
+    fixed = {str(s): int(one) for s in sizes.lowest if (one := sizes.size(s)).is_Integer}
+    other = next((name for name, size in fixed.items() if point.get(name, size) != size), None)
+    if other is None or replay(both, resized(given, point)).raised.candidate is None:
+        return None
+    return isl.Set(f"[{other}] -> {{ : {other} != {fixed[other]} }}")
 
 
 def _where(path: Path, point: Mapping[str, int]) -> Any:

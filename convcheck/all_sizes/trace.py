@@ -13,12 +13,14 @@ from typing import Any
 import sympy
 import torch
 from torch import Tensor, fx
+from torch._dispatch.python import enable_python_dispatcher
 from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.func import functionalize
 from torch.fx.experimental import _config
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
 from torch.utils._sympy.numbers import int_oo
 from torch.utils._sympy.value_ranges import ValueRanges
 
@@ -55,6 +57,17 @@ class Path:
         lowest = {s: smallest for shape in self.lengths.values() for s in shape if s.is_Symbol}
         sizes = Sizes(lowest, self.names)
         sizes.require([*self.guards.reference, *self.guards.candidate])
+        return sizes
+
+
+    def world(self, smallest: int = SMALLEST) -> Sizes:
+        """Return what is known of all sizes at which the reference's weights fit its input."""
+        symbols = {name: {s for s in shape if s.is_Symbol} for name, shape in self.lengths.items()}
+        sizes = Sizes({s: smallest for group in symbols.values() for s in group}, self.names)
+        weights = {s for name, group in symbols.items() for s in group if not name.startswith("input.")}
+        for guard in self.guards.reference:
+            if isinstance(guard, sympy.Eq) and guard.xreplace(self.names).free_symbols & weights:
+                sizes.require([guard])
         return sizes
 
 
@@ -97,9 +110,10 @@ def trace_both(
 
         def both(*arguments: Tensor) -> tuple[Any, Any]:
             by_name = dict(zip((one.name for one in given), arguments, strict=True))
-            first = reference(by_name)
-            ends.append(len(env.guards))
-            return first, candidate(by_name)
+            with _Copies():
+                first = reference(by_name)
+                ends.append(len(env.guards))
+                return first, candidate(by_name)
 
         def path() -> Path:
             guards = [one.expr for one in env.guards]
@@ -107,13 +121,30 @@ def trace_both(
             return Path(lengths, Sides(tuple(guards[:end]), tuple(guards[end:])), names)
 
         try:
-            with capture.all_frames():
-                traced = make_fx(functionalize(both), record_stack_traces=True, _allow_non_fake_inputs=True)
-                graph = traced(*tensors)
+            graph = capture.by_fake_tensors(both, tensors)
         except Exception as error:  # whatever a side raises
             raise SideRaises("candidate" if ends else "reference", error, path()) from None
     graph.graph.eliminate_dead_code()
     return SymbolicTrace(graph, path())
+
+
+_COPYING = frozenset(
+    (Tensor.reshape, torch.reshape, Tensor.flatten, torch.flatten, functional.linear, Tensor.matmul, torch.matmul)
+    + (Tensor.__matmul__, torch.einsum, torch.bmm, Tensor.bmm, torch.tensordot)
+)
+"""Functions that give the same whether their arguments are laid out one way or another, and copy where they have to."""
+
+
+class _Copies(TorchFunctionMode):
+    """Copies what goes into functions that would ask how it is laid out, and branch on it.
+
+    What torch computes is the same; paths through its code would be many more.
+    """
+
+    def __torch_function__(self, function: Any, _types: Any, arguments: Any = (), options: Any = None) -> Any:
+        if function in _COPYING:
+            arguments = tree_map_only(Tensor, lambda one: one.clone(memory_format=torch.contiguous_format), arguments)
+        return function(*arguments, **(options or {}))
 
 
 def _fake(mode: FakeTensorMode, one: Given) -> Tensor:
