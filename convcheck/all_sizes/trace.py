@@ -121,7 +121,9 @@ def trace_both(
             return Path(lengths, Sides(tuple(guards[:end]), tuple(guards[end:])), names)
 
         try:
-            graph = capture.by_fake_tensors(both, tensors)
+            # Operators that torch writes with plain numbers would fix sizes: it has them in Python as well.
+            with mode, enable_python_dispatcher():
+                graph = capture.by_fake_tensors(both, tensors)
         except Exception as error:  # whatever a side raises
             raise SideRaises("candidate" if ends else "reference", error, path()) from None
     graph.graph.eliminate_dead_code()
