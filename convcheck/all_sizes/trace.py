@@ -13,6 +13,7 @@ from typing import Any
 import sympy
 import torch
 from torch import Tensor, fx
+from torch._dispatch.python import enable_python_dispatcher
 from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental import _config
@@ -120,7 +121,9 @@ def trace_both(
             return Path(lengths, Sides(tuple(guards[:end]), tuple(guards[end:])), names)
 
         try:
-            graph = capture.by_fake_tensors(both, tensors)
+            # Operators that torch writes with plain numbers would fix sizes: it has them in Python as well.
+            with mode, enable_python_dispatcher():
+                graph = capture.by_fake_tensors(both, tensors)
         except Exception as error:  # whatever a side raises
             raise SideRaises("candidate" if ends else "reference", error, path()) from None
     graph.graph.eliminate_dead_code()
@@ -149,7 +152,7 @@ class _Copies(TorchFunctionMode):
 def _fake(mode: FakeTensorMode, one: Given) -> Tensor:
     kinds = [DimDynamic.DYNAMIC if varies else DimDynamic.STATIC for varies in one.varies]
     context: Any = StatelessSymbolicContext(dynamic_sizes=kinds)
-    tensor = torch.empty(one.shape, dtype=one.dtype, device="meta")
+    tensor = torch.empty(one.shape, dtype=one.dtype)
     return mode.from_tensor(tensor, symbolic_context=context, source=ConstantSource(symbol_name(one.name)))
 
 
