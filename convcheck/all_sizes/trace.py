@@ -13,12 +13,14 @@ from typing import Any
 import sympy
 import torch
 from torch import Tensor, fx
+from torch._dispatch.python import enable_python_dispatcher
 from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functionalize
 from torch.fx.experimental import _config
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._sympy.numbers import int_oo
 from torch.utils._sympy.value_ranges import ValueRanges
 
@@ -89,7 +91,8 @@ def trace_both(
             ends.append(len(env.guards))
             return reference, candidate(by_name)
 
-        with capture.all_frames():
+        # Attention is decomposed, and a decomposition may take symbols for sizes.
+        with capture.all_frames(), enable_python_dispatcher(), sdpa_kernel(SDPBackend.MATH):
             graph = make_fx(functionalize(both), record_stack_traces=True, _allow_non_fake_inputs=True)(*tensors)
     graph.graph.eliminate_dead_code()
     guards = [one.expr for one in env.guards]
