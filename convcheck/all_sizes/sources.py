@@ -79,12 +79,12 @@ class Sources:
     def constant(self, tensor: Tensor) -> Value:
         """Return a tensor of numbers, piece by piece. Raises CannotProve where it has too many."""
         tensor = tensor.detach()
-        places = tensor.nonzero()
-        if len(places) > MOST_ENTRIES:
-            raise CannotProve(f"a constant tensor of {len(places)} numbers")
+        where = tensor.nonzero()
+        if len(where) > MOST_ENTRIES:
+            raise CannotProve(f"a constant tensor of {len(where)} numbers")
         by_value: dict[float, list[str]] = defaultdict(list)
         long = [axis for axis, size in enumerate(tensor.shape) if size > 1]
-        for place in places.tolist():
+        for place in where.tolist():
             by_value[tensor[tuple(place)].item()].append("[" + ", ".join(str(place[axis]) for axis in long) + "]")
         axes = tuple(axis_of(sympy.Integer(size)) for size in tensor.shape)
         pieces = tuple(

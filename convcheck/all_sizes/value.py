@@ -32,6 +32,7 @@ class Source:
     `name` tells sources apart; `axes` are its own. `operator` is that which makes it, of tensors that are made of the
     sources named in `roots`; both are empty for an input or a weight. Entries of one with an operator may hang
     together, so that polynomials of them that differ may still be equal. `truth` tells that all entries are 0 or 1.
+    One that is inert has no finite numbers, or none at all: it can be moved, and nothing can be computed with it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Source:
     operator: str = field(default="", compare=False)
     roots: frozenset[str] = field(default=frozenset(), compare=False)
     truth: bool = field(default=False, compare=False)
+    is_inert: bool = False
 
     @property
     def derived(self) -> bool:
@@ -46,7 +48,7 @@ class Source:
         return bool(self.operator)
 
 
-INFINITY = Source("-inf", ())
+INFINITY = Source("-inf", (), is_inert=True)
 """A number that is below all others."""
 
 
@@ -114,12 +116,8 @@ class Value:
 
     @property
     def infinite(self) -> bool:
-        """Whether entries are minus infinity."""
+        """Whether entries may be minus infinity."""
         return any(entry.source == INFINITY for piece in self.pieces for entry in piece.factors)
-
-    def _finite(self) -> None:
-        if self.infinite:
-            raise CannotProve("arithmetic with infinities")
 
     # What moves entries.
 
@@ -274,15 +272,31 @@ class Value:
     def _box(self, axes: Sequence[Axis], segments: Sequence[int]) -> Any:
         return box_at(self.sizes, axes, segments)
 
+    def without_infinities(self) -> tuple[Value, Value]:
+        """Return the tensor without its infinities, and how often each entry is infinite."""
+        rest = tuple(one for one in self.pieces if all(entry.source != INFINITY for entry in one.factors))
+        where = tuple(
+            replace(one, factors=tuple(entry for entry in one.factors if entry.source != INFINITY))
+            for one in self.pieces
+            if any(entry.source == INFINITY for entry in one.factors)
+        )
+        return Value(self.sizes, self.axes, rest), Value(self.sizes, self.axes, where)
+
     def _empty(self, relation: Any) -> bool:
         return bool(relation.intersect_params(self.sizes.context).is_empty())
 
     # What computes with entries. An infinity is added to others, and no more.
 
+    def _check_numbers(self, but: Source | None = None) -> None:
+        for piece in self.pieces:
+            for entry in piece.factors:
+                if entry.source.is_inert and entry.source != but:
+                    raise CannotProve(f"computes with {entry.source.name}")
+
     def times(self, number: Any) -> Value:
         """Return the tensor times a number, or an expression in sizes."""
         if number != 1:
-            self._finite()
+            self._check_numbers()
         if number == 0:
             return Value(self.sizes, self.axes, ())
         pieces = tuple(replace(one, coefficient=one.coefficient * number) for one in self.pieces)
@@ -290,13 +304,15 @@ class Value:
 
     def plus(self, other: Value) -> Value:
         """Return the sum of two tensors of the same axes."""
+        self._check_numbers(but=INFINITY)
+        other._check_numbers(but=INFINITY)
         assert self.axes == other.axes
         return Value(self.sizes, self.axes, (*self.pieces, *other.pieces))
 
     def product(self, other: Value) -> Value:
         """Return the product of two tensors of the same axes, entry by entry."""
-        self._finite()
-        other._finite()
+        self._check_numbers()
+        other._check_numbers()
         return self.multiplied(other)
 
     def multiplied(self, other: Value) -> Value:
@@ -317,7 +333,7 @@ class Value:
 
         isl's relations are sets: that no entry is counted once where it occurs often is checked for every piece.
         """
-        self._finite()
+        self._check_numbers()
         axes = (*self.axes[:axis], *self.axes[axis + 1 :])
         pieces: list[Piece] = []
         for piece in self.pieces:
@@ -432,13 +448,22 @@ def constant(sizes: Sizes, axes: Sequence[Axis], number: Any) -> Value:
     """Return a tensor that is one number everywhere."""
     if number == 0:
         return Value(sizes, tuple(axes), ())
-    pieces = [Piece(at, number, (), isl.Map.from_domain(box_at(sizes, axes, at))) for at in places(axes)]
+    factors: tuple[Entry, ...] = ()
+    if number == -sympy.oo:
+        number, factors = sympy.Integer(1), (Entry(INFINITY, ()),)
+    pieces = [Piece(at, number, factors, isl.Map.from_domain(box_at(sizes, axes, at))) for at in places(axes)]
     return Value(sizes, tuple(axes), tuple(pieces))
 
 
-def source(sizes: Sizes, name: str, axes: Sequence[Axis]) -> Value:
+def overlaid(one: Value, other: Value) -> Value:
+    """Return the entries of two tensors of the same axes, of which one is zero wherever the other is not."""
+    assert one.axes == other.axes
+    return Value(one.sizes, one.axes, (*one.pieces, *other.pieces))
+
+
+def source(sizes: Sizes, name: str, axes: Sequence[Axis], is_inert: bool = False) -> Value:
     """Return a tensor that stands for itself."""
-    return of_source(sizes, Source(name, tuple(axes)))
+    return of_source(sizes, Source(name, tuple(axes), is_inert=is_inert))
 
 
 def of_source(sizes: Sizes, origin: Source) -> Value:
