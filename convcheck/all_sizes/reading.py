@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import torch
 from torch import Tensor, fx
 
 from convcheck.all_sizes import readers
@@ -78,9 +79,11 @@ def read(graph: fx.GraphModule, inputs: Mapping[fx.Node, Value], sources: Source
     values: dict[fx.Node, Any] = dict(inputs)
     sizes = sources.sizes
     for node in graph.graph.nodes:
-        if node.op in ("placeholder", "output"):
-            continue
         value = node.meta.get("val")
+        if node.op in ("placeholder", "output"):
+            if node in values and value.dtype == torch.bool:
+                values[node] = values[node].as_truth()
+            continue
         if node.op == "get_attr":
             values[node] = sources.constant(getattr(graph, str(node.target)))
             continue

@@ -53,7 +53,7 @@ class Sizes:
     def _plain(self, expression: Any) -> Any:
         """Return an expression without quotients and without symbols that others determine."""
         if expression.is_Number:
-            return expression
+            return sympy.Rational(expression) if expression.is_Float else expression
         if expression.is_Symbol:
             other = self.replaced.get(expression)
             return expression if other is None else self._plain(other)
@@ -147,6 +147,8 @@ class Sizes:
     def implies(self, relation: str, size: Size) -> bool:
         """Tell whether `size >= 0`, `= 0`, `> 0` or `!= 0` holds for all sizes that are spoken of."""
         size = self._plain(sympy.sympify(size))
+        if size.is_positive:
+            return relation != "="
         if size.is_Integer:
             return bool({">=": size >= 0, "=": size == 0, ">": size > 0, "!=": size != 0}[relation])
         if is_linear(size):

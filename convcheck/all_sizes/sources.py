@@ -15,6 +15,7 @@ from torch import Tensor
 from convcheck.all_sizes.compare import normal
 from convcheck.all_sizes.layout import aligned
 from convcheck.all_sizes.matching import Normal, Segments, equal_entries, equal_sets, function
+from convcheck.all_sizes.numbers import fraction
 from convcheck.all_sizes.sizes import CannotProve, Size, Sizes
 from convcheck.all_sizes.value import (
     Axis,
@@ -29,6 +30,9 @@ from convcheck.all_sizes.value import (
     source,
 )
 
+ONE_OVER_ROOT = "rsqrt"
+INPUT = "input."
+"""What the name of an input begins with; its number follows."""
 MOST_ENTRIES = 4096
 """A constant tensor with more entries than this that are not zero is not read."""
 
@@ -88,15 +92,20 @@ class Sources:
             by_value[tensor[tuple(place)].item()].append("[" + ", ".join(str(place[axis]) for axis in long) + "]")
         axes = tuple(axis_of(sympy.Integer(size)) for size in tensor.shape)
         pieces = tuple(
-            Piece(
-                (0,) * tensor.dim(),
-                sympy.Rational(number),
-                (),
-                isl.Map.from_domain(isl.Set("{ " + "; ".join(at) + " }")),
-            )
+            replace(one, relation=isl.Map.from_domain(isl.Set("{ " + "; ".join(at) + " }")))
             for number, at in by_value.items()
+            for one in constant(self.sizes, axes, fraction(number)).pieces
         )
         return Value(self.sizes, axes, pieces)
+
+    def product(self, one: Value, other: Value) -> Value:
+        """Return the product of two tensors, broadcast.
+
+        What is divided by a root of an input's entries, as norms do, is named: high powers of it are common.
+        """
+        one, other = aligned(one, other)
+        result = one.product(other)
+        return self.named(result) if _is_root(one) or _is_root(other) else result
 
     def named(self, value: Value) -> Value:
         """Return a tensor in few words: what is no input, weight or sum of these is a source of its own.
@@ -242,6 +251,16 @@ class Sources:
         result = Value(self.sizes, left, tuple(pieces))
         earlier.append(Application(axes, tuple(forms), result))
         return result
+
+
+def _is_root(value: Value) -> bool:
+    """Tell whether a tensor is one over the root of something that inputs are in."""
+    return bool(value.pieces) and all(
+        len(piece.factors) == 1
+        and piece.factors[0].source.operator == ONE_OVER_ROOT
+        and any(name.startswith(INPUT) for name in piece.factors[0].source.roots)
+        for piece in value.pieces
+    )
 
 
 def _alike(values: Sequence[Value]) -> tuple[Value, ...]:

@@ -103,23 +103,18 @@ def trace_both(
             ends.append(len(env.guards))
             return first, candidate(by_name)
 
-<<<<<<< HEAD
-        # Attention is decomposed, and a decomposition may take symbols for sizes.
-        with capture.all_frames(), enable_python_dispatcher(), sdpa_kernel(SDPBackend.MATH):
-            graph = make_fx(functionalize(both), record_stack_traces=True, _allow_non_fake_inputs=True)(*tensors)
-=======
         def path() -> Path:
             guards = [one.expr for one in env.guards]
             end = ends[0] if ends else len(guards)
             return Path(lengths, Sides(tuple(guards[:end]), tuple(guards[end:])), names)
 
         try:
-            with capture.all_frames():
+            # Attention is decomposed, and a decomposition may take symbols for sizes.
+            with capture.all_frames(), enable_python_dispatcher(), sdpa_kernel(SDPBackend.MATH):
                 traced = make_fx(functionalize(both), record_stack_traces=True, _allow_non_fake_inputs=True)
                 graph = traced(*tensors)
         except Exception as error:  # whatever a side raises
             raise SideRaises("candidate" if ends else "reference", error, path()) from None
->>>>>>> readers
     graph.graph.eliminate_dead_code()
     return SymbolicTrace(graph, path())
 

@@ -272,6 +272,14 @@ class Value:
     def _box(self, axes: Sequence[Axis], segments: Sequence[int]) -> Any:
         return box_at(self.sizes, axes, segments)
 
+    def as_truth(self) -> Value:
+        """Return the tensor, made of sources whose entries are 0 or 1."""
+        pieces = tuple(
+            replace(one, factors=tuple(replace(e, source=replace(e.source, truth=True)) for e in one.factors))
+            for one in self.pieces
+        )
+        return Value(self.sizes, self.axes, pieces)
+
     def without_infinities(self) -> tuple[Value, Value]:
         """Return the tensor without its infinities, and how often each entry is infinite."""
         rest = tuple(one for one in self.pieces if all(entry.source != INFINITY for entry in one.factors))
