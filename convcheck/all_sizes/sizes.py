@@ -164,6 +164,8 @@ class Sizes:
 
     def _lowest_of(self, size: Size) -> int | None:
         """Return a lower bound of a polynomial: with all symbols at their lowest, where it grows in each."""
+        if not _is_whole(size):
+            return None
         lifted = size
         for symbol in size.free_symbols:
             low = self._lowest_symbol(symbol)

@@ -149,7 +149,7 @@ class Sources:
         if any(one.infinite for one in arguments):
             raise CannotProve("of an infinity")
         axes, forms = arguments[0].axes, [normal(one) for one in arguments]
-        rest = {segments: box_at(self.sizes, axes, segments) for segments in places(axes)}
+        rest = self._everywhere(axes)
         pieces: list[Piece] = []
         if zero is not None:
             for segments, outside in self._zeros(forms[0], rest):
@@ -165,18 +165,43 @@ class Sources:
                 break
         if any(not one.is_empty() for one in rest.values()):
             roots = frozenset().union(*(one.roots for one in arguments))
-            self._count += 1
-            name = f"{operator}#{self._count}"
-            origin = Source(name, (*axes, *beside), operator, roots, truth)
-            self.made[name] = Made(operator, options, arguments, tuple(beside))
-            for piece in of_source(self.sizes, origin).pieces:
-                inside = _wide(rest[piece.segments[: len(axes)]], piece.relation.dim(isl.dim_type.in_))
-                relation = piece.relation.intersect_domain(inside)
-                if not relation.is_empty():
-                    pieces.append(replace(piece, relation=relation))
+            origin = self._new(operator, (*axes, *beside), roots, truth)
+            self.made[origin.name] = Made(operator, options, arguments, tuple(beside))
+            orders = list(itertools.permutations(forms)) if commutes else [tuple(forms)]
+            fresh = of_source(self.sizes, origin)
+            for segments, at, relation in self._first_of_equal(orders, rest):
+                pieces += _through(fresh, segments, at, relation, len(beside))
         result = Value(self.sizes, (*axes, *beside), tuple(pieces))
         earlier.append(Application(axes, tuple(forms), result))
         return result
+
+    def _new(self, operator: str, axes: tuple[Axis, ...], roots: frozenset[str], truth: bool = False) -> Source:
+        self._count += 1
+        return Source(f"{operator}#{self._count}", axes, operator, roots, truth)
+
+    def _first_of_equal(
+        self, orders: Sequence[Sequence[Normal]], rest: Mapping[Segments, Any]
+    ) -> Iterator[tuple[Segments, Segments, Any]]:
+        """Yield functions from all entries of the rest to the first one among those that are equal."""
+        forms = orders[0]
+        for segments, place in rest.items():
+            left = place
+            for at in rest:
+                if left.is_empty():
+                    break
+                ours, theirs = ([form.get(one, {}) for form in forms] for one in (segments, at))
+                within = isl.Map.from_domain_and_range(left, rest[at])
+                relation = equal_entries(ours, theirs, within, self.sizes)
+                for order in orders[1:]:
+                    swapped = [form.get(segments, {}) for form in order]
+                    relation = relation.union(equal_entries(swapped, theirs, within, self.sizes))
+                left = left.subtract(relation.domain())
+                if not relation.is_empty():
+                    yield segments, at, function(relation)
+
+    def _everywhere(self, axes: Sequence[Axis]) -> dict[Segments, Any]:
+        context = self.sizes.context
+        return {at: box_at(self.sizes, axes, at).intersect_params(context) for at in places(axes)}
 
     def _zeros(self, form: Normal, rest: dict[Segments, Any]) -> Iterator[tuple[Segments, Any]]:
         """Take the entries that are zero out of `rest`, and yield them."""
@@ -211,13 +236,14 @@ class Sources:
         """
         value, inside = aligned(value, inside)
         for axis in range(value.rank - count, value.rank):
-            value, inside = value.flat(axis), inside.flat(axis)
+            if len(value.axes[axis]) > 1:
+                value, inside = value.flat(axis), inside.flat(axis)
         value, inside = aligned(value, inside)
         if value.infinite:
             raise CannotProve("of an infinity")
         axes, forms = value.axes, [normal(value), normal(inside)]
         left, tail = axes[: len(axes) - count], sum(len(axis[0]) for axis in axes[len(axes) - count :])
-        rest = {segments: box_at(self.sizes, left, segments) for segments in places(left)}
+        rest = self._everywhere(left)
         pieces: list[Piece] = []
         earlier = self._applied["largest", count > 0]
         for before in earlier:
@@ -241,10 +267,9 @@ class Sources:
                     rest[segments] = rest[segments].subtract(sets.domain()).coalesce()
                     pieces += _through(before.result, segments, at, sets, 0)
         if any(not one.is_empty() for one in rest.values()):
-            self._count += 1
-            name = f"largest#{self._count}"
-            self.made[name] = Made("largest", count, (value, inside), ())
-            for piece in of_source(self.sizes, Source(name, left, "largest", value.roots)).pieces:
+            origin = self._new("largest", left, value.roots)
+            self.made[origin.name] = Made("largest", count, (value, inside), ())
+            for piece in of_source(self.sizes, origin).pieces:
                 relation = piece.relation.intersect_domain(rest[piece.segments])
                 if not relation.is_empty():
                     pieces.append(replace(piece, relation=relation))

@@ -110,7 +110,7 @@ def trace_both(
 
         try:
             # Attention is decomposed, and a decomposition may take symbols for sizes.
-            with capture.all_frames(), enable_python_dispatcher(), sdpa_kernel(SDPBackend.MATH):
+            with mode, capture.all_frames(), enable_python_dispatcher(), sdpa_kernel(SDPBackend.MATH):
                 traced = make_fx(functionalize(both), record_stack_traces=True, _allow_non_fake_inputs=True)
                 graph = traced(*tensors)
         except Exception as error:  # whatever a side raises
@@ -122,7 +122,7 @@ def trace_both(
 def _fake(mode: FakeTensorMode, one: Given) -> Tensor:
     kinds = [DimDynamic.DYNAMIC if varies else DimDynamic.STATIC for varies in one.varies]
     context: Any = StatelessSymbolicContext(dynamic_sizes=kinds)
-    tensor = torch.empty(one.shape, dtype=one.dtype, device="meta")
+    tensor = torch.empty(one.shape, dtype=one.dtype)
     return mode.from_tensor(tensor, symbolic_context=context, source=ConstantSource(symbol_name(one.name)))
 
 
@@ -142,7 +142,7 @@ def _lengths(
         for axis, size in enumerate(tensor.shape):
             expression = getattr(getattr(size, "node", None), "expr", None)
             if isinstance(expression, sympy.Symbol):
-                names[expression] = sympy.Symbol(symbol_name(one.name, axis), integer=True)
+                names[expression] = sympy.Symbol(symbol_name(one.name, axis), integer=True, positive=True)
                 shape.append(names[expression])
             else:
                 shape.append(sympy.Integer(int(size)))

@@ -1,6 +1,6 @@
 """Norms: entries less their mean, over the root of their variance. All of them are the same polynomial of few sources.
 
-Refuses training with running statistics that are used afterwards, which change.
+What training makes of running statistics is not read.
 """
 
 from __future__ import annotations
@@ -96,8 +96,6 @@ def batch_norm(call: Call) -> tuple[Value | None, ...]:
         per_channel(call[name], value.rank) for name in ("weight", "bias", "running_mean", "running_var")
     )
     if training or (training is None and mean is None):
-        if mean is not None:
-            raise CannotProve("in training")
         axes = [axis for axis in range(value.rank) if axis != 1]
         result, _, _ = normalised(call.sources, value, axes, eps)
     else:
@@ -105,7 +103,8 @@ def batch_norm(call: Call) -> tuple[Value | None, ...]:
             raise CannotProve("without statistics")
         one, other = aligned(value, mean.times(-1))
         result = call.sources.product(one.plus(other), over_root(call.sources, variance, eps))
-    return affine(result, weight, bias), None, None
+    others = len(call.node.meta["val"]) - 1
+    return (affine(result, weight, bias), *(None for _ in range(others)))
 
 
 def var(call: Call) -> Value:
