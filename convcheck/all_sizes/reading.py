@@ -70,7 +70,9 @@ class NoReading(CannotProve):  # noqa: N818  # it is an answer, not a fault
         super().__init__(f"{operator}: {why}" if why else operator)
 
 
-def read(graph: fx.GraphModule, inputs: Mapping[fx.Node, Value], sources: Sources) -> dict[fx.Node, Any]:
+def read(
+    graph: fx.GraphModule, inputs: Mapping[fx.Node, Value], sources: Sources, check_time: Callable[[], None] = lambda: None
+) -> dict[fx.Node, Any]:
     """Return what every node of a graph is, from what its placeholders are.
 
     Raises:
@@ -79,6 +81,7 @@ def read(graph: fx.GraphModule, inputs: Mapping[fx.Node, Value], sources: Source
     values: dict[fx.Node, Any] = dict(inputs)
     sizes = sources.sizes
     for node in graph.graph.nodes:
+        check_time()
         value = node.meta.get("val")
         if node.op in ("placeholder", "output"):
             if node in values and value.dtype == torch.bool:

@@ -144,6 +144,16 @@ class Sizes:
         bounds = [f"{symbol} >= {low}" for symbol, low in self.lowest.items()]
         return self.set(" and ".join((*bounds, *self.known)) or "true")
 
+    @property
+    def region(self) -> Any:
+        """The set of all sizes of tensors that are spoken of, without the quotients."""
+        region = self.context
+        for symbol in self._quotients.values():
+            place = region.find_dim_by_name(isl.dim_type.param, str(symbol))
+            if place >= 0:
+                region = region.project_out(isl.dim_type.param, place, 1)
+        return region
+
     def implies(self, relation: str, size: Size) -> bool:
         """Tell whether `size >= 0`, `= 0`, `> 0` or `!= 0` holds for all sizes that are spoken of."""
         size = self._plain(sympy.sympify(size))
@@ -220,7 +230,8 @@ class Sizes:
 
     def _solve(self, zero: Size) -> None:
         """Have a symbol that a linear equation determines stand for what it is equal to."""
-        for symbol in sorted(zero.free_symbols & set(self.lowest), key=str):
+        # What users know are the axes of inputs; those of weights follow.
+        for symbol in sorted(zero.free_symbols & set(self.lowest), key=lambda one: (str(one)[:5] == "input", str(one))):
             if abs(zero.coeff(symbol)) == 1:
                 self.replace(symbol, sympy.expand(symbol - zero * zero.coeff(symbol)))
                 return

@@ -16,9 +16,7 @@ from torch import Tensor, fx
 from torch._dispatch.python import enable_python_dispatcher
 from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.func import functionalize
 from torch.fx.experimental import _config
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._sympy.numbers import int_oo
@@ -57,6 +55,17 @@ class Path:
         lowest = {s: smallest for shape in self.lengths.values() for s in shape if s.is_Symbol}
         sizes = Sizes(lowest, self.names)
         sizes.require([*self.guards.reference, *self.guards.candidate])
+        return sizes
+
+
+    def world(self, smallest: int = SMALLEST) -> Sizes:
+        """Return what is known of all sizes at which the reference's weights fit its input."""
+        symbols = {name: {s for s in shape if s.is_Symbol} for name, shape in self.lengths.items()}
+        sizes = Sizes({s: smallest for group in symbols.values() for s in group}, self.names)
+        weights = {s for name, group in symbols.items() for s in group if not name.startswith("input.")}
+        for guard in self.guards.reference:
+            if isinstance(guard, sympy.Eq) and guard.xreplace(self.names).free_symbols & weights:
+                sizes.require([guard])
         return sizes
 
 
@@ -109,10 +118,9 @@ def trace_both(
             return Path(lengths, Sides(tuple(guards[:end]), tuple(guards[end:])), names)
 
         try:
-            # Attention is decomposed, and a decomposition may take symbols for sizes.
-            with mode, capture.all_frames(), enable_python_dispatcher(), sdpa_kernel(SDPBackend.MATH):
-                traced = make_fx(functionalize(both), record_stack_traces=True, _allow_non_fake_inputs=True)
-                graph = traced(*tensors)
+            # Attention is decomposed, and what makes tensors may take symbols for sizes.
+            with mode, enable_python_dispatcher(), sdpa_kernel(SDPBackend.MATH):
+                graph = capture.by_fake_tensors(both, tensors)
         except Exception as error:  # whatever a side raises
             raise SideRaises("candidate" if ends else "reference", error, path()) from None
     graph.graph.eliminate_dead_code()
