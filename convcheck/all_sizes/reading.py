@@ -62,7 +62,7 @@ def all_readers() -> Mapping[str, Reader]:
     return found
 
 
-class NoReading(CannotProve):  # noqa: N818  # it is an answer, not a fault
+class NoReading(CannotProve):  # it is an answer, not a fault
     """An operator has no reading, or not with these arguments; `node` is where it stands."""
 
     def __init__(self, operator: str, why: str, node: fx.Node) -> None:

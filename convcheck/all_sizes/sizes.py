@@ -106,7 +106,7 @@ class Sizes:
             text = self.text(rest)
             self._quotients[rest, step] = symbol
             self.learn(f"{step}*{symbol} <= {text} < {step}*{symbol} + {step}")
-        return whole + self._quotients[rest, step]
+        return sympy.expand(whole + self._plain(self._quotients[rest, step]))
 
     def learn(self, condition: str) -> None:
         """Take a linear condition to hold."""
@@ -215,6 +215,17 @@ class Sizes:
                 break
             later = left
         self.unread += [str(guard.xreplace(self.names_of)) for guard in left]
+        self._fix_determined()
+
+    def _fix_determined(self) -> None:
+        """Have a symbol that can have one value only stand for that."""
+        context = self.context
+        params = isl.dim_type.param
+        for symbol in [one for one in self.lowest if one not in self.replaced]:
+            place = context.find_dim_by_name(params, str(symbol))
+            value = context.plain_get_val_if_fixed(params, place)
+            if value.is_int():
+                self.replace(symbol, sympy.Integer(int(value.to_python())))
 
     def _taken(self, guard: Any) -> bool:
         """Take a guard to hold, if it can be written down."""
@@ -235,6 +246,12 @@ class Sizes:
             if abs(zero.coeff(symbol)) == 1:
                 self.replace(symbol, sympy.expand(symbol - zero * zero.coeff(symbol)))
                 return
+        if len(zero.free_symbols) == 1 and is_linear(zero):
+            # 2 q = 8, where q is half a length.
+            (symbol,) = zero.free_symbols
+            root = sympy.solve(zero, symbol)[0]
+            if root.is_Integer:
+                self.replace(symbol, root)
 
     def condition(self, guard: Any) -> str:
         """Return a guard as isl writes it. Raises CannotProve where it is not linear."""

@@ -189,6 +189,22 @@ class Value:
                 pieces.append(replace(piece, segments=segments, relation=relation))
         return Value(self.sizes, axes, tuple(pieces))
 
+    def restricted(self, axis: int, count: int, names: Sequence[str], where: str) -> Value:
+        """Return the tensor with zeros where a condition does not hold.
+
+        `names` are those of the atoms of `count` axes from `axis` on, of one segment each, in which it is written.
+        """
+        pieces = []
+        for piece in self.pieces:
+            before = _atoms(self.axes[:axis], piece.segments[:axis])
+            after = _atoms(self.axes[axis + count :], piece.segments[axis + count :])
+            flat = [*(f"b{n}" for n in range(before)), *names, *(f"a{n}" for n in range(after))]
+            inside = isl.Set(f"[{self.sizes.names}] -> {{ [{', '.join(flat)}] : {where} }}")
+            relation = piece.relation.intersect_domain(inside)
+            if not self._empty(relation):
+                pieces.append(replace(piece, relation=relation))
+        return Value(self.sizes, self.axes, tuple(pieces))
+
     def flat(self, axis: int) -> Value:
         """Return the tensor with one number for every entry along an axis: one segment, of one atom.
 

@@ -6,16 +6,33 @@ from collections.abc import Mapping
 from typing import Any
 
 import sympy
+import torch
 
 from convcheck.all_sizes.layout import alike_beside, viewed
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve, Size
 from convcheck.all_sizes.value import ONE, Value, axis_of, joined, length, stacked
+from convcheck.all_sizes.whole_numbers import function_of, is_known
 
 
 def same(call: Call) -> Value:
     """A copy, or the tensor itself."""
     value: Value = call["self"]
+    return value
+
+
+def to_copy(call: Call) -> Value:
+    """A copy in another dtype, of floats or of whole numbers. Refuses floats made whole, and booleans of numbers."""
+    value: Value = call["self"]
+    old, new = call.node.args[0].meta["val"].dtype, call.node.meta["val"].dtype  # type: ignore[union-attr]
+    if new in (torch.uint8, torch.int8, torch.int16):
+        raise CannotProve(f"from {old} to {new}")
+    if (old.is_floating_point and not new.is_floating_point) or old.is_complex or new.is_complex:
+        if new == torch.bool or not is_known(value):
+            raise CannotProve(f"from {old} to {new}")
+        function_of(value)
+    elif new == torch.bool and old != torch.bool:
+        raise CannotProve(f"from {old} to {new}")
     return value
 
 
@@ -169,6 +186,7 @@ def concatenated(parts: list[Value], axis: int) -> Value:
 READERS: Mapping[str, Reader] = {
     **dict.fromkeys(("clone", "alias", "detach", "lift_fresh_copy", "contiguous"), same),
     **dict.fromkeys(("view", "_unsafe_view", "reshape"), view),
+    "_to_copy": to_copy,
     "permute": permute,
     "transpose.int": transpose,
     "t": t,
