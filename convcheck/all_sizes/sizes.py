@@ -270,6 +270,8 @@ class Sizes:
 
     def _comparison(self, size: Size, sign: str) -> str:
         """Return how a polynomial compares with zero, as isl writes it."""
+        if size.is_positive:
+            return "true" if sign in (">", ">=", "!=") else "false"
         if is_linear(size):
             return f"{self.text(size)} {sign} 0"
         if (low := self._lowest_of(size)) is not None and low > 0:
@@ -297,6 +299,8 @@ class Sizes:
 
     def _factors(self, size: Size) -> list[str]:
         """Return what a polynomial is zero with, as linear expressions. Raises CannotProve where there are none."""
+        if not _is_whole(size):
+            raise CannotProve(f"the condition on {size}")
         _, factors = sympy.factor_list(size)
         return [self.text(factor) for factor, _ in factors if (self._lowest_of(factor) or 0) <= 0]
 
