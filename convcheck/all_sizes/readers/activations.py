@@ -6,16 +6,18 @@ Refuses random ones (`rrelu` in training), and what counts in whole numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import sympy
 
 from convcheck.all_sizes.layout import aligned
+from convcheck.all_sizes.readers import whole_numbers
 from convcheck.all_sizes.readers.arithmetic import number
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.value import Value, constant
+from convcheck.all_sizes.whole_numbers import is_known
 
 ZERO = sympy.Integer(0)
 HALF = sympy.Rational(1, 2)
@@ -161,10 +163,12 @@ def glu(call: Call) -> Value:
     return one.product(function(call, "sigmoid", other))
 
 
-def extreme(name: str) -> Callable[[Call], Value]:
+def extreme(name: str, known: Reader) -> Reader:
     """Return the reader of the larger or smaller of two tensors, entry by entry."""
 
     def read(call: Call) -> Value:
+        if is_known(call["self"]) and is_known(call["other"]):
+            return known(call)
         return call.sources.applied(name, (), call["self"], call["other"], commutes=True)
 
     return read
@@ -196,7 +200,7 @@ READERS: Mapping[str, Reader] = {
     "clamp_min": clamp,
     "clamp_max": clamp,
     "glu": glu,
-    "maximum": extreme("maximum"),
-    "minimum": extreme("minimum"),
+    "maximum": extreme("maximum", whole_numbers.maximum),
+    "minimum": extreme("minimum", whole_numbers.minimum),
     "native_dropout": dropout,
 }

@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from convcheck.all_sizes.readers.contraction import matrix_product
+from convcheck.all_sizes.readers.indexing import embedding as by_known_numbers
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.value import Value
+from convcheck.all_sizes.whole_numbers import is_known
 
 
 def embedding(call: Call) -> Value:
     """Rows of a weight."""
     weight, indices = call["weight"], call["indices"]
+    if is_known(indices):
+        return by_known_numbers(call)
     hot = one_hot(call, indices, weight)
     while weight.rank < hot.rank:
         weight = weight.with_one(0)

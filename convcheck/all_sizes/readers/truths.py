@@ -5,18 +5,19 @@ Minus infinity is what masks write; softmax reads it as an entry that is not the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-import islpy as isl
 import sympy
 import torch
+from torch import fx
 
 from convcheck.all_sizes.layout import aligned
-from convcheck.all_sizes.operators import is_truth
+from convcheck.all_sizes.readers import whole_numbers
 from convcheck.all_sizes.readers.arithmetic import operand
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.value import Piece, Value, box_at, constant, places
+from convcheck.all_sizes.value import Value, constant
+from convcheck.all_sizes.whole_numbers import is_known
 
 ONE = sympy.Integer(1)
 
@@ -69,11 +70,10 @@ def _positive(call: Call, value: Value) -> Value:
 
 def _boolean(call: Call, *names: str) -> list[Value]:
     """Return arguments that are truths, with the same axes. Raises CannotProve for numbers."""
-    values = [call[name] for name in names]
-    for name in names:
-        node = call.node.args[names.index(name)]
-        if getattr(node, "meta", {}).get("val").dtype != torch.bool:  # type: ignore[union-attr]
+    for node in call.node.args[: len(names)]:
+        if not isinstance(node, fx.Node) or node.meta["val"].dtype != torch.bool:
             raise CannotProve("of numbers")
+    values = [call[name] for name in names]
     return list(aligned(*values)) if len(values) == 2 else values
 
 
@@ -125,57 +125,41 @@ def masked_fill(call: Call) -> Value:
     return chosen(call["mask"], operand(call, call["value"], value), value)
 
 
-def triangle(keep: Callable[[str, str, int], str]) -> Reader:
-    """Return the reader of entries on one side of a diagonal of matrices; the others are zero."""
-
-    def read(call: Call) -> Value:
-        value: Value = call["self"]
-        for axis in (-2, -1):
-            value = value.flat(value.rank + axis)
-        axes = value.axes[-2:]
-        (at,) = places(axes)
-        rows, columns = (("n0" if axes[0][0] else "0"), (f"n{len(axes[0][0])}" if axes[1][0] else "0"))
-        inside = box_at(value.sizes, axes, at)
-        names = ", ".join(f"n{number}" for number in range(inside.dim(isl.dim_type.set)))
-        condition = isl.Set(f"{{ [{names}] : {keep(rows, columns, int(call['diagonal']))} }}")
-        mask = Value(value.sizes, axes, (Piece(at, ONE, (), isl.Map.from_domain(inside.intersect(condition))),))
-        value, mask = aligned(value, mask)
-        return value.multiplied(mask)
-
-    return read
-
-
-def to_dtype(call: Call) -> Value:
-    """The same entries. Refuses to cut fractions off."""
-    value: Value = call["self"]
-    new, node = call.node.meta["val"].dtype, call.node.args[0]
-    old = node.meta["val"].dtype  # type: ignore[union-attr]
-    if new == torch.bool and old != torch.bool and not is_truth(value):
-        return one_minus(call.sources.applied("zero", (), value, zero=ONE, truth=True))
-    if old.is_floating_point and not new.is_floating_point and new != torch.bool:
-        raise CannotProve("fractions are cut off")
-    return value
-
-
-READERS: Mapping[str, Reader] = {
+COMPARISONS: Mapping[str, Reader] = {
     "gt": greater,
     "lt": lower,
     "ge": at_least,
     "le": at_most,
     "eq": equal,
     "ne": unequal,
-    "logical_not": logical_not,
-    "bitwise_not": logical_not,
-    "logical_and": logical_and,
-    "bitwise_and": logical_and,
-    "logical_or": logical_or,
-    "bitwise_or": logical_or,
+}
+
+
+def compared(name: str, otherwise: Reader) -> Reader:
+    """Return the reader of a comparison, which is known where both sides are known whole numbers."""
+
+    def read(call: Call) -> Value:
+        other = call["other"]
+        if is_known(call["self"]) and (is_known(other) or not isinstance(other, Value)):
+            try:
+                result: Value = whole_numbers.compared(whole_numbers.COMPARISONS[name])(call)
+            except CannotProve:
+                # Fractions are no whole numbers.
+                return otherwise(call)
+            return result
+        return otherwise(call)
+
+    return read
+
+
+READERS: Mapping[str, Reader] = {
+    **{name: compared(name, otherwise) for name, otherwise in COMPARISONS.items()},
+    **dict.fromkeys(("logical_not", "bitwise_not"), logical_not),
+    **dict.fromkeys(("logical_and", "bitwise_and"), logical_and),
+    **dict.fromkeys(("logical_or", "bitwise_or"), logical_or),
     "where.self": where,
     "where.ScalarOther": where,
     "where.ScalarSelf": where,
     "where.Scalar": where,
     "masked_fill": masked_fill,
-    "tril": triangle(lambda row, column, diagonal: f"{column} - {row} <= {diagonal}"),
-    "triu": triangle(lambda row, column, diagonal: f"{column} - {row} >= {diagonal}"),
-    "_to_copy": to_dtype,
 }
