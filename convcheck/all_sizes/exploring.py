@@ -18,7 +18,7 @@ from convcheck.all_sizes.compare import Difference, differences
 from convcheck.all_sizes.layout import aligned
 from convcheck.all_sizes.points import at, smallest
 from convcheck.all_sizes.reading import NoReading, read
-from convcheck.all_sizes.replay import resized
+from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.trace import Given, Path, SideRaises, SymbolicTrace, trace_both
@@ -84,6 +84,9 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
         if trace is None:
             point = smallest(left, [str(s) for s in first.path.names.values()])
             assert point is not None
+            if (beside := _beside_fixed(both, given, first.path, point)) is not None:
+                left = left.subtract(beside)
+                continue
             try:
                 trace = trace_both(both.reference, both.candidate, resized(given, point))
             except SideRaises as error:
@@ -98,6 +101,19 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
             region = region.union(at(point))
         left, trace = left.subtract(region).coalesce(), None
     return exploration
+
+
+def _beside_fixed(both: Both, given: list[Given], path: Path, point: Mapping[str, int]) -> Any:
+    """Return the sizes that are not those which the candidate's code fixes, if it raises at a point among them.
+
+    The claim is not about them; where it does not raise, they are traced as others are.
+    """
+    sizes = path.sizes()
+    fixed = {str(s): int(one) for s in sizes.lowest if (one := sizes.size(s)).is_Integer}
+    other = next((name for name, size in fixed.items() if point.get(name, size) != size), None)
+    if other is None or replay(both, resized(given, point)).raised.candidate is None:
+        return None
+    return isl.Set(f"[{other}] -> {{ : {other} != {fixed[other]} }}")
 
 
 def _where(path: Path, point: Mapping[str, int]) -> Any:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import sympy
+
 
 from convcheck.all_sizes.axes import Extent, FreeAxis, extent, free_axes
 from convcheck.all_sizes.both import Both
@@ -13,7 +15,7 @@ from convcheck.all_sizes.exploring import Exploration, Region, TimeIsUp, explore
 from convcheck.all_sizes.points import at, smallest
 from convcheck.all_sizes.replay import replay, resized, smaller
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.trace import Given
+from convcheck.all_sizes.trace import Given, symbol_name
 from convcheck.results import Sides, SizesCounterexample, SizesProof, SizesStatus
 
 MOST_TRIES = 16
@@ -192,15 +194,22 @@ class _Attempt:
             found = self._replayed(given, axes, point)
             if found is not None:
                 return self._smallest(given, axes, exploration, found), ()
-            if axis.name == self.names[0][0] and self._proved_at_one(axis):
+            if axis.name == self.names[0][0] and self._proved_at_one(axis, exploration):
                 proved[axis.name] = 1
             elif replay(self.both, resized(given, point)).both_ran:
                 probed.append(f"{axis.name}=1")
         return Extent(proved, {}, {}), tuple(probed)
 
-    def _proved_at_one(self, axis: FreeAxis) -> bool:
+    def _proved_at_one(self, axis: FreeAxis, exploration: Exploration) -> bool:
         tensor, _, number = axis.symbol.rpartition("_")
-        given = self.both.given(self.channels, {tensor.replace("_", "."): int(number)})
+        sizes = exploration.path.sizes()
+        given = [
+            replace(one, varies=tuple(
+                free and not sizes.size(sympy.Symbol(symbol_name(one.name, place), integer=True)).is_Integer
+                for place, free in enumerate(one.varies)
+            ))
+            for one in self.both.given(self.channels, {tensor.replace("_", "."): int(number)})
+        ]
         try:
             exploration = explore(self.both, given, self.check_time)
         except (CannotProve, TimeIsUp):

@@ -178,7 +178,7 @@ class Sizes:
             return None
         lifted = size
         for symbol in size.free_symbols:
-            low = self._lowest_symbol(symbol)
+            low, _ = self._bounds(symbol)
             if low is None:
                 return None
             lifted = lifted.subs(symbol, symbol + low)
@@ -187,10 +187,14 @@ class Sizes:
             return None
         return int(sum(coefficient for powers, coefficient in terms if not any(powers)))
 
-    def _lowest_symbol(self, symbol: sympy.Symbol) -> int | None:
+    def _bounds(self, symbol: sympy.Symbol) -> tuple[int | None, int | None]:
+        """Return the lowest and highest value of a symbol; None where there is no end."""
         values = isl.Set(f"[{self.names}] -> {{ [v] : v = {symbol} }}").intersect_params(self.context)
-        low = values.project_out(isl.dim_type.param, 0, values.dim(isl.dim_type.param)).dim_min_val(0)
-        return int(low.to_python()) if low.is_int() else None
+        values = values.project_out(isl.dim_type.param, 0, values.dim(isl.dim_type.param))
+        if values.is_empty():
+            return None, None
+        low, high = (int(v.to_python()) if v.is_int() else None for v in (values.dim_min_val(0), values.dim_max_val(0)))
+        return low, high
 
     def same(self, one: Size, other: Size) -> bool:
         """Tell whether two sizes are equal for all sizes that are spoken of."""
@@ -215,17 +219,15 @@ class Sizes:
                 break
             later = left
         self.unread += [str(guard.xreplace(self.names_of)) for guard in left]
-        self._fix_determined()
+        self._settle()
 
-    def _fix_determined(self) -> None:
-        """Have a symbol that can have one value only stand for that."""
-        context = self.context
-        params = isl.dim_type.param
-        for symbol in [one for one in self.lowest if one not in self.replaced]:
-            place = context.find_dim_by_name(params, str(symbol))
-            value = context.plain_get_val_if_fixed(params, place)
-            if value.is_int():
-                self.replace(symbol, sympy.Integer(int(value.to_python())))
+    def _settle(self) -> None:
+        """Have numbers stand for symbols that can have one value only."""
+        for symbol in [*self.lowest, *self._quotients.values()]:
+            if symbol not in self.replaced:
+                low, high = self._bounds(symbol)
+                if low is not None and low == high:
+                    self.replaced[symbol] = sympy.Integer(low)
 
     def _taken(self, guard: Any) -> bool:
         """Take a guard to hold, if it can be written down."""
@@ -235,7 +237,9 @@ class Sizes:
         except CannotProve:
             return False
         if isinstance(guard, sympy.Eq):
-            self._solve(self._plain(guard.lhs - guard.rhs))
+            factors = self._factors(self._plain(guard.lhs - guard.rhs))
+            if len(factors) == 1:
+                self._solve(factors[0])
         self.learn(text)
         return True
 
@@ -287,7 +291,8 @@ class Sizes:
             return f"({text})" if sign in ("=", "<=") else f"(not ({text}))"
         factors = self._factors(size)
         if sign in ("=", "!="):
-            return "(" + (" or " if sign == "=" else " and ").join(f"{one} {sign} 0" for one in factors) + ")"
+            texts = [f"{self.text(one)} {sign} 0" for one in factors]
+            return "(" + (" or " if sign == "=" else " and ").join(texts) + ")"
         raise CannotProve(f"the condition {size} {sign} 0")
 
     def _all_ones(self, size: Size) -> list[str] | None:
@@ -297,12 +302,14 @@ class Sizes:
             return None
         return [self.text(one) for one in factors]
 
-    def _factors(self, size: Size) -> list[str]:
-        """Return what a polynomial is zero with, as linear expressions. Raises CannotProve where there are none."""
+    def _factors(self, size: Size) -> list[Size]:
+        """Return the factors with one of which a polynomial is zero: those that may be."""
+        if size.is_Number:
+            return [size]
         if not _is_whole(size):
             raise CannotProve(f"the condition on {size}")
         _, factors = sympy.factor_list(size)
-        return [self.text(factor) for factor, _ in factors if (self._lowest_of(factor) or 0) <= 0]
+        return [factor for factor, _ in factors if (self._lowest_of(factor) or 0) <= 0]
 
 
 def is_linear(size: Size) -> bool:

@@ -18,7 +18,10 @@ from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental import _config
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
+from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
 from torch.utils._sympy.numbers import int_oo
 from torch.utils._sympy.value_ranges import ValueRanges
 
@@ -108,9 +111,10 @@ def trace_both(
 
         def both(*arguments: Tensor) -> tuple[Any, Any]:
             by_name = dict(zip((one.name for one in given), arguments, strict=True))
-            first = reference(by_name)
-            ends.append(len(env.guards))
-            return first, candidate(by_name)
+            with _Copies():
+                first = reference(by_name)
+                ends.append(len(env.guards))
+                return first, candidate(by_name)
 
         def path() -> Path:
             guards = [one.expr for one in env.guards]
@@ -125,6 +129,25 @@ def trace_both(
             raise SideRaises("candidate" if ends else "reference", error, path()) from None
     graph.graph.eliminate_dead_code()
     return SymbolicTrace(graph, path())
+
+
+_COPYING = frozenset(
+    (Tensor.reshape, torch.reshape, Tensor.flatten, torch.flatten, functional.linear, Tensor.matmul, torch.matmul)
+    + (Tensor.__matmul__, torch.einsum, torch.bmm, Tensor.bmm, torch.tensordot)
+)
+"""Functions that give the same whether their arguments are laid out one way or another, and copy where they have to."""
+
+
+class _Copies(TorchFunctionMode):
+    """Copies what goes into functions that would ask how it is laid out, and branch on it.
+
+    What torch computes is the same; paths through its code would be many more.
+    """
+
+    def __torch_function__(self, function: Any, _types: Any, arguments: Any = (), options: Any = None) -> Any:
+        if function in _COPYING:
+            arguments = tree_map_only(Tensor, lambda one: one.clone(memory_format=torch.contiguous_format), arguments)
+        return function(*arguments, **(options or {}))
 
 
 def _fake(mode: FakeTensorMode, one: Given) -> Tensor:
