@@ -15,6 +15,7 @@ import sympy
 import torch
 from torch import Tensor
 
+from convcheck.all_sizes.points import at as where
 from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.value import Axis, Entry, Piece, Value
 from convcheck.all_sizes.whole_numbers import NUMBERS
@@ -48,11 +49,7 @@ def evaluate(value: Value, at: Mapping[str, int], tensors: Mapping[str, Tensor])
 
 def symbols_at(sizes: Sizes, at: Mapping[str, int]) -> dict[sympy.Symbol, int]:
     """Return the values of all symbols, quotients among them. Raises CannotProve for sizes that are not spoken of."""
-    point = sizes.context
-    for number in range(point.dim(isl.dim_type.param)):
-        name = point.get_dim_name(isl.dim_type.param, number)
-        if name in at:
-            point = point.fix_si(isl.dim_type.param, number, at[name])
+    point = sizes.context.intersect(where(at))
     if point.is_empty():
         raise CannotProve(f"the sizes {dict(at)} are not spoken of")
     count = point.dim(isl.dim_type.param)
@@ -70,11 +67,7 @@ def _lengths(axis: Axis, point: Mapping[sympy.Symbol, int]) -> tuple[tuple[int, 
 
 def _entries(piece: Piece, axes: Sequence[tuple[tuple[int, ...], ...]], point: Mapping[sympy.Symbol, int]) -> Any:
     """Return the places of a piece, with the atoms of every factor there."""
-    relation = piece.relation
-    for number in range(relation.dim(isl.dim_type.param)):
-        name = relation.get_dim_name(isl.dim_type.param, number)
-        value = next(one for symbol, one in point.items() if str(symbol) == name)
-        relation = relation.fix_si(isl.dim_type.param, number, value)
+    relation = piece.relation.intersect_params(where({str(symbol): one for symbol, one in point.items()}))
     relation = relation.project_out(isl.dim_type.param, 0, relation.dim(isl.dim_type.param))
     inside = relation.dim(isl.dim_type.in_)
     entries: list[tuple[tuple[int, ...], list[tuple[int, ...]]]] = []

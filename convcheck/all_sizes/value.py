@@ -389,7 +389,8 @@ class Value:
             return
         if segment[0].is_Integer:
             for place in range(int(segment[0])):
-                fixed = relation.fix_si(isl.dim_type.in_, first, place).project_out(isl.dim_type.in_, first, 1)
+                here = isl.Set(f"{{ [{', '.join(f'n{n}' for n in range(inputs))}] : n{first} = {place} }}")
+                fixed = relation.intersect_domain(here).project_out(isl.dim_type.in_, first, 1)
                 if not self._empty(fixed):
                     yield from self._without(fixed, first, segment[1:])
             return
