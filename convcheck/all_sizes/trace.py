@@ -13,7 +13,6 @@ from typing import Any
 import sympy
 import torch
 from torch import Tensor, fx
-from torch._dispatch.python import enable_python_dispatcher
 from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental import _config
@@ -123,7 +122,7 @@ def trace_both(
 
         try:
             # Attention is decomposed, and what makes tensors may take symbols for sizes.
-            with mode, enable_python_dispatcher(), sdpa_kernel(SDPBackend.MATH):
+            with mode, sdpa_kernel(SDPBackend.MATH):
                 graph = capture.by_fake_tensors(both, tensors)
         except Exception as error:  # whatever a side raises
             raise SideRaises("candidate" if ends else "reference", error, path()) from None
@@ -147,7 +146,15 @@ class _Copies(TorchFunctionMode):
     def __torch_function__(self, function: Any, _types: Any, arguments: Any = (), options: Any = None) -> Any:
         if function in _COPYING:
             arguments = tree_map_only(Tensor, lambda one: one.clone(memory_format=torch.contiguous_format), arguments)
+        if function is functional.linear:
+            return _linear(*arguments, **(options or {}))
         return function(*arguments, **(options or {}))
+
+
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # noqa: A002  # as torch calls it
+    """Return what `linear` does. With a bias torch asks for the lengths of three axes as numbers."""
+    product = functional.linear(input, weight)
+    return product if bias is None else product + bias
 
 
 def _fake(mode: FakeTensorMode, one: Given) -> Tensor:
