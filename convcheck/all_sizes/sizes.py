@@ -53,7 +53,7 @@ class Sizes:
     def _plain(self, expression: Any) -> Any:
         """Return an expression without quotients and without symbols that others determine."""
         if expression.is_Number:
-            return expression
+            return sympy.Rational(expression) if expression.is_Float else expression
         if expression.is_Symbol:
             other = self.replaced.get(expression)
             return expression if other is None else self._plain(other)
@@ -106,7 +106,7 @@ class Sizes:
             text = self.text(rest)
             self._quotients[rest, step] = symbol
             self.learn(f"{step}*{symbol} <= {text} < {step}*{symbol} + {step}")
-        return whole + self._plain(self._quotients[rest, step])
+        return sympy.expand(whole + self._plain(self._quotients[rest, step]))
 
     def learn(self, condition: str) -> None:
         """Take a linear condition to hold."""
@@ -157,6 +157,8 @@ class Sizes:
     def implies(self, relation: str, size: Size) -> bool:
         """Tell whether `size >= 0`, `= 0`, `> 0` or `!= 0` holds for all sizes that are spoken of."""
         size = self._plain(sympy.sympify(size))
+        if size.is_positive:
+            return relation != "="
         if size.is_Integer:
             return bool({">=": size >= 0, "=": size == 0, ">": size > 0, "!=": size != 0}[relation])
         if is_linear(size):
@@ -172,6 +174,8 @@ class Sizes:
 
     def _lowest_of(self, size: Size) -> int | None:
         """Return a lower bound of a polynomial: with all symbols at their lowest, where it grows in each."""
+        if not _is_whole(size):
+            return None
         lifted = size
         for symbol in size.free_symbols:
             low, _ = self._bounds(symbol)
@@ -264,6 +268,8 @@ class Sizes:
 
     def _comparison(self, size: Size, sign: str) -> str:
         """Return how a polynomial compares with zero, as isl writes it."""
+        if size.is_positive:
+            return "true" if sign in (">", ">=", "!=") else "false"
         if is_linear(size):
             return f"{self.text(size)} {sign} 0"
         if (low := self._lowest_of(size)) is not None and low > 0:
@@ -294,6 +300,8 @@ class Sizes:
         """Return the factors with one of which a polynomial is zero: those that may be."""
         if size.is_Number:
             return [size]
+        if not _is_whole(size):
+            raise CannotProve(f"the condition on {size}")
         _, factors = sympy.factor_list(size)
         return [factor for factor, _ in factors if (self._lowest_of(factor) or 0) <= 0]
 
