@@ -55,7 +55,7 @@ def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
     from torch import Tensor, nn
 
     from convcheck.modules.parts import pad, windows
-    from convcheck.rewriting.steps import block_diagonal
+    from convcheck.rewriting.zeros import block_diagonal
 
     dims, groups = layer.dims, layer.groups
     transposed = isinstance(layer, ConvTranspose)

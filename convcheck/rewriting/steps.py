@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from convcheck.rewriting.zeros import among_zeros, block_diagonal
 from convcheck.sizes.patterns import Pattern, Shape, infer
 from convcheck.sizes.relayouts import Layout, Lengths, Operation, Rearrangement, Relayout
 
@@ -200,7 +201,7 @@ class Zeros(AxisStep):
 
     def _there(self, tensor: Tensor, axis: int) -> Tensor:
         before, after = self.operation.numbers
-        return _among_zeros(tensor, axis, before, after)
+        return among_zeros(tensor, axis, before, after)
 
     def _back(self, tensor: Tensor, axis: int) -> Tensor:
         before, after = self.operation.numbers
@@ -246,15 +247,7 @@ class Part(AxisStep):
 
     def _back(self, tensor: Tensor, axis: int) -> Tensor:
         # The way back adds all parts up.
-        return _among_zeros(tensor, axis, self.places.start, self.length - self.places.stop)
-
-
-def _among_zeros(tensor: Tensor, axis: int, before: int, after: int) -> Tensor:
-    """Return the tensor with so many zeros before and after its entries along an axis."""
-    from torch.nn import functional
-
-    # Of the last axis first.
-    return functional.pad(tensor, (*[0, 0] * (tensor.dim() - 1 - axis), before, after))
+        return among_zeros(tensor, axis, self.places.start, self.length - self.places.stop)
 
 
 class Blocks(OperationStep):
@@ -267,15 +260,6 @@ class Blocks(OperationStep):
         (groups,) = self.operation.numbers
         blocks = tensor.reshape(groups, shape[0] // groups, groups, *shape[1:])
         return blocks.diagonal(dim1=0, dim2=2).movedim(-1, 0).reshape(shape)
-
-
-def block_diagonal(tensor: Tensor, groups: int) -> Tensor:
-    """Return `[(g o), i, ...]` as `[(g o), (g i), ...]`, with zeros where a group of `o` meets another's `i`."""
-    if groups == 1:
-        return tensor
-    # Groups move last, then become the diagonal of [g, o, g, i, ...].
-    blocks = tensor.reshape(groups, -1, *tensor.shape[1:]).movedim(0, -1).diag_embed(dim1=0, dim2=2)
-    return blocks.flatten(2, 3).flatten(0, 1)
 
 
 _OPERATIONS: Mapping[str, type[OperationStep]] = {

@@ -11,7 +11,7 @@ from convcheck.rewriting.transplant import Merge, Move, Transplant
 
 IMPORTS = {
     "Tensor": ("torch", "Tensor"),
-    "block_diagonal": ("convcheck.rewriting.steps", "block_diagonal"),
+    "block_diagonal": ("convcheck.rewriting.zeros", "block_diagonal"),
     "functional": ("torch.nn", "functional"),
     "rearrange": ("einops", "rearrange"),
     "repeat": ("einops", "repeat"),
