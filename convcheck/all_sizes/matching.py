@@ -35,9 +35,7 @@ def equal_entries(ours: Sequence[Terms], theirs: Sequence[Terms], within: Any, s
 
 def _by_degree(ours: Sequence[Terms], theirs: Sequence[Terms]) -> Iterator[tuple[Terms, Terms, Any]]:
     """Yield all monomials with the tensors that they are in, those of many factors first: they tell most."""
-    found = [
-        (one, other, key) for one, other in zip(ours, theirs, strict=True) for key in {**one, **other}
-    ]
+    found = [(one, other, key) for one, other in zip(ours, theirs, strict=True) for key in {**one, **other}]
     yield from sorted(found, key=lambda it: -len(it[2]))
 
 

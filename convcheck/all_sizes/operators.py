@@ -124,9 +124,7 @@ def softmax(sources: Sources, value: Value, axis: int, safe: bool) -> Value:
 
 def _always_some(finite: Value, axis: int) -> bool:
     """Tell whether along an axis there always is an entry that is finite."""
-    constants = {
-        segments: terms[()] for segments, terms in normal(finite).items() if set(terms) == {()}
-    }
+    constants = {segments: terms[()] for segments, terms in normal(finite).items() if set(terms) == {()}}
     rest = {}
     left = (*finite.axes[:axis], *finite.axes[axis + 1 :])
     rest = {segments: box_at(finite.sizes, left, segments) for segments in places(left)}
