@@ -112,7 +112,7 @@ class Upsampled(nn.ConvTranspose1d):
     def forward(self, x):
         t = x.shape[2]
         y = super().forward(x)
-        return y[..., : {"double": 2 * t, "even": (t + 3) // 4 * 4, "torch": (t - 1) * 2 + 3}[self.length]]
+        return y[..., : {"double": 2 * t, "even": (2 * t + 3) // 4 * 4, "torch": (t - 1) * 2 + 3}[self.length]]
 
 
 class UpsampledDouble(nn.ConvTranspose1d):
@@ -257,7 +257,7 @@ MUTANTS = [
                f"a stride of h // {n}", ":StridedByUnfold()")
         for n in (2, 4)
     ),
-    Mutant("upsampled-even", ":Upsampled('double')", ":Upsampled('even')", "b=1 1 t=2", "lengths in steps of four",
+    Mutant("upsampled-even", ":Upsampled('double')", ":Upsampled('even')", "b=4 1 t=4", "lengths in steps of four",
            ":UpsampledDouble()"),
     Mutant("square-window", ":SquareWindow('both')", ":SquareWindow('height')", "b=2 c=2 h=5 w=5",
            "as many columns as rows", ":LargestByFlat()"),

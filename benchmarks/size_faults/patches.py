@@ -172,7 +172,7 @@ MUTANTS = [
     *(
         Mutant(f"square-grid-{p}", f":ConvEmbed({p})", f":SquareGrid({p})", f"b=2 2 h={2 * p} w={2 * p}",
                "int(sqrt(h * w)) rows and columns", f":LinearEmbed({p})", "linear")
-        for p in (1, 2)
+        for p in (2, 3)
     ),
     Mutant("even-grid", ":ConvEmbed()", ":EvenGrid()", "b=2 2 h=4 w=6", "an odd row of patches is cropped",
            ":LinearEmbed()", "linear"),
@@ -186,7 +186,7 @@ MUTANTS = [
     Mutant("grid-corner", ":OnGrid('slice')", ":OnGrid('square')", "b=1 1 h=4 w=4", "positions of a square",
            ":OnGrid('index')"),
     *(
-        Mutant(f"positions-scaled-{n}", ":Scaled(way='index')", f":Scaled({n})", f"b=2 t={n} 2",
+        Mutant(f"positions-scaled-{n}", ":Scaled(way='index')", f":Scaled({n})", f"b=6 t={n} 2",
                f"positions are scaled by t / {n}", ":Scaled()")
         for n in (7, 14)
     ),

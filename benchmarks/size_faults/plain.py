@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import math
 import pkgutil
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from benchmarks import size_faults
 from benchmarks.size_faults.record import Mutant
+from benchmarks.torch_sides import built_side
 
 Sizes = Mapping[str, int]
 DRAWS = 6
@@ -86,22 +86,13 @@ class Entry:
 
     def pair(self, reference_text: str, candidate_text: str, draw: int) -> tuple[nn.Module, nn.Module]:
         """Build both sides on whole numbers, the candidate on those of the reference."""
-        reference, candidate = self.module(reference_text), self.module(candidate_text)
+        reference, candidate = built_side(self.file, reference_text), built_side(self.file, candidate_text)
         generator = torch.Generator().manual_seed(draw)
         for parameter in reference.parameters():
             parameter.data = torch.randint(-LARGEST, LARGEST + 1, parameter.shape, generator=generator).double()
         state = reference.state_dict()
         candidate.load_state_dict(getattr(self.file, self.mutant.map_by)(state) if self.mutant.map_by else state)
         return reference, candidate
-
-    def module(self, text: str) -> nn.Module:
-        """Build a side in float64 and eval mode."""
-        tree = ast.parse(text.removeprefix(":"), mode="eval").body
-        assert isinstance(tree, ast.Call), text
-        kind = getattr(self.file if text.startswith(":") else nn, ast.unparse(tree.func))
-        keywords = {str(word.arg): ast.literal_eval(word.value) for word in tree.keywords}
-        module: nn.Module = kind(*map(ast.literal_eval, tree.args), **keywords)
-        return module.double().eval()
 
     def difference(self, sizes: Sizes) -> str | None:
         """Tell how the sides differ at some sizes: an empty text where they do not, None where either raises.
