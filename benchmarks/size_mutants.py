@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table, then what is not as it is by construction; return 1 if there is any."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--oracle", action="store_true", required=True, help="run both sides at all sizes in torch")
-    parser.add_argument("--kind", action="append", default=[], help="only size_faults/KIND.py; may be repeated")
+    parser.add_argument("--kind", action="append", default=[], help="only size_faults/mutants_KIND.py; may be repeated")
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0])
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # small tensors are not worth more

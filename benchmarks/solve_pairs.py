@@ -50,12 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table, then what is not as it has it; return 1 if there is any."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--oracle", action="store_true", required=True, help="hold maps against both sides in torch")
-    parser.add_argument("--file", action="append", default=[], help="only public_code/FILE.py; may be repeated")
+    parser.add_argument("--file", action="append", default=[], help="only public_code/pairs_FILE.py; may be repeated")
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0])
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # small tensors are not worth more
     warnings.simplefilter("ignore")
-    chosen = [one for one in entries() if not options.file or one.file.__name__.rpartition(".")[2] in options.file]
+    chosen = [one for one in entries() if not options.file or one.file.__name__.rpartition("pairs_")[2] in options.file]
     faults = {entry.pair.name: entry.faults() for entry in chosen}
     truths = Counter(entry.pair.truth for entry in chosen)
     polynomials = sum(entry.pair.polynomial for entry in chosen)

@@ -77,7 +77,7 @@ class Entry(NamedTuple):
         flat = torch.cat([state[name].flatten() for name in sizes])
 
         def outputs(entries: Tensor) -> Tensor:
-            parts = entries.split([one.numel() for one in sizes.values()])
+            parts = torch.split(entries, [one.numel() for one in sizes.values()])
             given = {name: part.view(one.shape) for (name, one), part in zip(sizes.items(), parts, strict=True)}
             runs = [functional_call(candidate, buffers | given, tuple(self.inputs(draw))) for draw in range(DRAWS)]
             return torch.cat([run.flatten() for run in runs])
