@@ -118,7 +118,7 @@ MUTANTS = [
         "projection-viewed",
         ":TokenProjection()",
         ":TokenProjectionViewed()",
-        "b=2 2 t=1",
+        "b=5 2 t=1",
         "a view for a transpose",
         ":TokenProjectionByProduct()",
     ),

@@ -80,7 +80,7 @@ class SingleWithoutBatch(nn.Conv2d):
         return super().forward(x[0] if len(x) == 1 else x)
 
 
-class BatchOfFour(nn.Linear):
+class StaticBatch(nn.Linear):
     def __init__(self, batch):
         super().__init__(3, 2)
         self.batch = batch
@@ -167,15 +167,15 @@ MUTANTS = [
         Mutant(
             f"static-batch-{n}",
             "Linear(3, 2)",
-            f":BatchOfFour({n})",
+            f":StaticBatch({n})",
             "b=2 3",
             f"an engine for {n} samples",
             ":LinearByColumns()",
         )
-        for n in (4, 12)
+        for n in (6, 12)
     ),
     *(
-        Mutant(f"batch-of-{n}", "Linear(2, 2)", f":TwoBatches({n})", "b=1 2", f"samples are reversed in batches of {n}")
+        Mutant(f"batch-of-{n}", "Linear(2, 2)", f":TwoBatches({n})", "b=9 2", f"samples are reversed in batches of {n}")
         for n in (2, 7)
     ),
 ]
