@@ -82,7 +82,7 @@ class Entry(NamedTuple):
             runs = [functional_call(candidate, buffers | given, tuple(self.inputs(draw))) for draw in range(DRAWS)]
             return torch.cat([run.flatten() for run in runs])
 
-        result: Tensor = torch.autograd.functional.jacobian(outputs, flat)  # type: ignore[no-untyped-call]
+        result: Tensor = torch.autograd.functional.jacobian(outputs, flat, vectorize=True)  # type: ignore[no-untyped-call]
         return result
 
     def free(self) -> int:
