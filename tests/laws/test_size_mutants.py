@@ -8,8 +8,7 @@ import pytest
 from torch import Tensor, nn
 
 from benchmarks import size_mutants
-from benchmarks.size_faults.plain import NotExactError, compositions, entries
-from benchmarks.size_faults.plain import Entry as MutantEntry
+from benchmarks.size_faults.plain import Entry, NotExactError, compositions, entries
 from benchmarks.size_faults.record import Mutant
 
 MUTANTS, TWINS = entries(), entries(mended=True)
@@ -17,7 +16,7 @@ BY_NAME = {entry.mutant.name: entry for entry in MUTANTS}
 
 
 @pytest.mark.parametrize("entry", [*MUTANTS, *TWINS], ids=lambda one: one.texts[1])
-def test_both_sides_agree_at_the_given_sizes(entry: MutantEntry) -> None:
+def test_both_sides_agree_at_the_given_sizes(entry: Entry) -> None:
     assert entry.difference(entry.given) == ""
 
 
@@ -64,13 +63,23 @@ class Rounded(nn.Module):
 
 
 def test_a_side_that_rounds_is_refused() -> None:
-    rounding = MutantEntry(sys.modules[__name__], Mutant("rounds", "Identity()", ":Rounded()", "b=1", ""))
+    rounding = Entry(sys.modules[__name__], Mutant("rounds", "Identity()", ":Rounded()", "b=1", ""))
     with pytest.raises(NotExactError, match=r"rounds at \{'b': 3\}"):
         rounding.difference({"b": 3})
 
 
 def test_the_oracle_prints_a_row_a_mutant(capsys: pytest.CaptureFixture[str]) -> None:
-    assert size_mutants.main(["--oracle", "--kind", "samples", "--format", "markdown"]) == 0
+    assert size_mutants.main(["--oracle", "--kind", "batches", "--format", "markdown"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len([line for line in lines if "| samples |" in line]) == sum(one.kind == "samples" for one in MUTANTS)
-    assert any(line.startswith("| sample-loop-4 ") and "| b=5 t=2 |" in line for line in lines)
+    assert len([line for line in lines if "| batches |" in line]) == sum(one.kind == "batches" for one in MUTANTS)
+    assert any(line.startswith("| gram-of-first ") and "| b=2 t=1 c=1 |" in line for line in lines)
+
+
+def test_a_command_is_what_asks_for_all_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert size_mutants.main(["--commands", "--kind", "branches"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > sum(one.kind == "branches" for one in MUTANTS)
+    assert (
+        "convcheck verify 'Conv1d(4, 2, 2)' --candidate 'benchmarks/size_faults/mutants_branches.py:WideConv(4)' "
+        "-i 2,4,3 --all-sizes --trust"
+    ) in lines

@@ -49,6 +49,33 @@ def test_a_map_that_is_wrong_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None
     assert fault.endswith(" of 20 outputs differ")
 
 
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        ("timm-to-mae", ["moves"]),
+        ("resnet-stem", ["zeros"]),
+        ("untied", ["repeats"]),
+        ("scale-folded", ["factors"]),
+        ("repvgg", ["sums", "constants"]),
+        ("lora", ["products"]),
+        ("missing-bias", []),
+    ],
+)
+def test_what_a_map_does_follows_from_its_gradients(name: str, steps: list[str]) -> None:
+    assert BY_NAME[name].steps() == steps
+
+
 def test_the_oracle_prints_a_row_a_pair(capsys: pytest.CaptureFixture[str]) -> None:
-    assert solve_pairs.main(["--oracle", "--file", "none", "--format", "markdown"]) == 0
-    assert "| missing-bias | transformers (Llama) | none | yes | - |" in capsys.readouterr().out
+    assert solve_pairs.main(["--oracle", "--file", "blocks", "--format", "markdown"]) == 0
+    assert (
+        "| norm-folded | SpinQuant | found | no | products | a product | within 1e-9, rank full |"
+        in capsys.readouterr().out
+    )
+
+
+def test_a_command_is_what_asks_for_a_map(capsys: pytest.CaptureFixture[str]) -> None:
+    assert solve_pairs.main(["--commands", "--file", "stems"]) == 0
+    assert (
+        "convcheck solve 'benchmarks/public_code/pairs_stems.py:Focus()' "
+        "'Conv2d(2, 3, 6, stride=2, padding=2, bias=False)' -i 4,2,8,8 --trust"
+    ) in capsys.readouterr().out.splitlines()
