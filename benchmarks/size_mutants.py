@@ -7,7 +7,8 @@
 Modules are in benchmarks/size_faults. `--oracle` needs torch alone: both sides run in float64 on whole numbers at all
 sizes, in order of their sum and then axis by axis, until they differ. `equal`, `differs` and `raises` count all sizes
 whose sum is at most two more than that of these or of the given ones. Twins without the fault are held to the same
-sizes. `--commands` prints what asks convcheck for all sizes, of mutants and then of twins. Returns 1 if a mutant differs at the given sizes, agrees at few others or at all, or if a twin differs anywhere.
+sizes. `--commands` prints what asks convcheck for all sizes, of mutants and then of twins. Returns 1 if a mutant
+differs at the given sizes, agrees at few others or at all, or if a twin differs anywhere.
 """
 
 from __future__ import annotations
@@ -49,14 +50,14 @@ def oracle(entry: Entry, twin: Entry | None) -> tuple[list[str], list[str]]:
     counts = entry.counts(highest)
     if counts.equal < FEW:
         faults.append(f"{name}: agrees at {counts.equal} sizes only")
-    held = "-"
+    agreement = "-"
     if twin:
         of_twin = twin.counts(highest)
-        held = f"equal at {of_twin.equal}"
+        agreement = f"equal at {of_twin.equal}"
         if of_twin.differs or of_twin.equal < counts.equal:
             faults.append(f"{name}: its twin differs: {of_twin}, {twin.smallest()}")
     row = [name, entry.kind, entry.mutant.fault, text(given), text(smallest.sizes), smallest.reason]
-    return [*row, *map(str, counts), held], faults
+    return [*row, *map(str, counts), agreement], faults
 
 
 def command(entry: Entry) -> str:
@@ -92,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     distinct = len({entry.mutant.candidate.partition("(")[0] for entry in chosen})
     total = [f"{len(chosen)}", "", f"{distinct} candidates' classes", "", "", "", "", "", "", f"{counted} twins"]
     print_table(Written(HEAD, [row for row, _ in results], total), options.format)
-    faults = [fault for _, found in results for fault in found]
+    faults = [fault for _, reasons in results for fault in reasons]
     print(*faults, sep="\n")
     return int(bool(faults))
 

@@ -38,13 +38,13 @@ HEAD = ("pair", "style", "truth", "polynomial", "map", "up to, or why", "torch")
 def row(entry: Entry, faults: Sequence[str]) -> list[str]:
     """Return the texts of a pair's row."""
     pair = entry.pair
-    seen = "exact" if pair.exact else "within 1e-9"
+    evidence = "exact" if pair.exact else "within 1e-9"
     if pair.truth is Truth.NONE:
-        seen = f"off by {entry.residual():.0%}"
+        evidence = f"off by {entry.residual():.0%}"
     elif pair.other is None:
-        seen += ", rank full"
+        evidence += ", rank full"
     else:
-        seen += ", two maps"
+        evidence += ", two maps"
     why = pair.up_to or pair.note
     polynomial = "yes" if pair.polynomial else "no"
     return [
@@ -54,7 +54,7 @@ def row(entry: Entry, faults: Sequence[str]) -> list[str]:
         polynomial,
         ", ".join(entry.steps()) or "-",
         why,
-        "NO" if faults else seen,
+        "NO" if faults else evidence,
     ]
 
 
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     counted = ", ".join(f"{count} {truth}" for truth, count in truths.items())
     total = [str(len(chosen)), "", counted, str(polynomials), "", "", f"{sum(not one for one in faults.values())} hold"]
     print_table(Written(HEAD, [row(one, faults[one.pair.name]) for one in chosen], total), options.format)
-    print(*(f"{name}: {fault}" for name, found in faults.items() for fault in found), sep="\n")
+    print(*(f"{name}: {fault}" for name, reasons in faults.items() for fault in reasons), sep="\n")
     return int(any(faults.values()))
 
 

@@ -91,10 +91,8 @@ class Entry(NamedTuple):
         fill(reference, 0)
         if self.pair.convert is None:
             return []
-        convert, state = (
-            self.pair.convert,
-            {n: one for n, one in reference.state_dict().items() if one.is_floating_point()},
-        )
+        convert = self.pair.convert
+        state = {name: one for name, one in reference.state_dict().items() if one.is_floating_point()}
 
         def entries_of(flat: Tensor) -> Tensor:
             parts = torch.split(flat, [one.numel() for one in state.values()])
@@ -102,7 +100,7 @@ class Entry(NamedTuple):
             return torch.cat([one.flatten() for one in self.converted(convert, given).values()])
 
         flat = torch.cat([one.flatten() for one in state.values()])
-        first, second = (gradients(entries_of, at) for at in (flat, flat + 1))
+        first, second = (gradients(entries_of, point) for point in (flat, flat + 1))
         if not torch.equal(first, second):
             return ["products"]
         constants = entries_of(torch.zeros_like(flat))
@@ -156,26 +154,26 @@ class Entry(NamedTuple):
 
     def faults(self) -> list[str]:
         """Tell all that is not as the table has it."""
-        pair, found = self.pair, []
+        pair = self.pair
         if pair.truth is Truth.NONE:
             return [] if pair.convert is None and self.residual() > 0.01 else ["a state of the candidate fits"]
         assert pair.convert is not None, pair.name
-        found = [fault for convert in (pair.convert, pair.other) if convert and (fault := self.wrong(convert))]
+        faults = [fault for convert in (pair.convert, pair.other) if convert and (fault := self.wrong(convert))]
         if pair.other:
             reference, _ = self.sides()
             fill(reference, 0)
             one, other = (self.converted(name, reference.state_dict()) for name in (pair.convert, pair.other))
-            found += ["both maps are one"] * all(torch.equal(one[name], other[name]) for name in one)
+            faults += ["both maps are one"] * all(torch.equal(one[name], other[name]) for name in one)
         elif free := self.free():
-            found.append(f"{free} directions are free")
+            faults.append(f"{free} directions are free")
         if (pair.other is None) is (pair.truth is Truth.NOT_UNIQUE or pair.up_to is not None):
-            found.append("a second map and its reason belong together")
-        return found
+            faults.append("a second map and its reason belong together")
+        return faults
 
 
-def gradients(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
+def gradients(function: Callable[[Tensor], Tensor], point: Tensor) -> Tensor:
     """Return the gradients `[entries of the result, entries of the argument]` of a function of one axis."""
-    result: Tensor = torch.autograd.functional.jacobian(function, at, vectorize=True)  # type: ignore[no-untyped-call]
+    result: Tensor = torch.autograd.functional.jacobian(function, point, vectorize=True)  # type: ignore[no-untyped-call]
     return result
 
 
