@@ -93,7 +93,7 @@ def rope(state):
 class BiasTable(nn.Module):
     def __init__(self):
         super().__init__()
-        self.relative_position_bias_table = nn.Parameter(torch.zeros(5, 2))
+        self.relative_position_bias_table = nn.Parameter(torch.randn(5, 2))
         i = torch.arange(3)
         self.register_buffer("index", i[:, None] - i[None] + 2, persistent=False)
 
@@ -104,7 +104,7 @@ class BiasTable(nn.Module):
 class BiasLookedUp(nn.Module):
     def __init__(self):
         super().__init__()
-        self.bias = nn.Parameter(torch.zeros(1, 2, 3, 3))
+        self.bias = nn.Parameter(torch.randn(1, 2, 3, 3))
 
     def forward(self, scores):
         return scores + self.bias

@@ -39,7 +39,7 @@ class ConvNeXtTail(nn.Module):
         super().__init__()
         self.pwconv1 = nn.Linear(2, 4)
         self.pwconv2 = nn.Linear(4, 2)
-        self.gamma = nn.Parameter(torch.ones(2))
+        self.gamma = nn.Parameter(torch.randn(2))
 
     def forward(self, x):
         y = self.pwconv2(F.gelu(self.pwconv1(x.permute(0, 2, 3, 1))))
@@ -99,7 +99,7 @@ def gates(state):
 class RMSNorm(nn.Module):
     def __init__(self, gemma):
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(4))
+        self.weight = nn.Parameter(torch.randn(4))
         self.gemma = gemma
 
     def forward(self, x):
@@ -115,7 +115,7 @@ def gemma(state):
 class NormedProjection(nn.Module):
     def __init__(self, folded):
         super().__init__()
-        self.weight = None if folded else nn.Parameter(torch.zeros(4))
+        self.weight = None if folded else nn.Parameter(torch.randn(4))
         self.proj = nn.Linear(4, 3, bias=False)
 
     def forward(self, x):

@@ -31,8 +31,8 @@ def transposed_to_sub_pixel(state):
 class DepthToSpace(nn.Module):
     def __init__(self):
         super().__init__()
-        self.kernel = nn.Parameter(torch.zeros(3, 3, 2, 8))
-        self.bias = nn.Parameter(torch.zeros(8))
+        self.kernel = nn.Parameter(torch.randn(3, 3, 2, 8))
+        self.bias = nn.Parameter(torch.randn(8))
 
     def forward(self, x):
         y = F.conv2d(x, self.kernel.permute(3, 2, 0, 1), self.bias, padding=1)
@@ -59,8 +59,8 @@ def shuffle_to_tensorflow(state):
 class KerasConv2D(nn.Module):
     def __init__(self):
         super().__init__()
-        self.kernel = nn.Parameter(torch.zeros(3, 3, 2, 4))
-        self.bias = nn.Parameter(torch.zeros(4))
+        self.kernel = nn.Parameter(torch.randn(3, 3, 2, 4))
+        self.bias = nn.Parameter(torch.randn(4))
 
     def forward(self, x):
         patches = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1)).unfold(1, 3, 1).unfold(2, 3, 1)
@@ -75,7 +75,7 @@ def to_keras(state):
 class KerasDepthwise(nn.Module):
     def __init__(self):
         super().__init__()
-        self.depthwise_kernel = nn.Parameter(torch.zeros(3, 3, 4, 1))
+        self.depthwise_kernel = nn.Parameter(torch.randn(3, 3, 4, 1))
 
     def forward(self, x):
         return F.conv2d(x, self.depthwise_kernel.permute(2, 3, 0, 1), padding=1, groups=4)
@@ -98,8 +98,8 @@ class FlattenLinear(nn.Module):
 class FlaxDense(nn.Module):
     def __init__(self):
         super().__init__()
-        self.kernel = nn.Parameter(torch.zeros(18, 3))
-        self.bias = nn.Parameter(torch.zeros(3))
+        self.kernel = nn.Parameter(torch.randn(18, 3))
+        self.bias = nn.Parameter(torch.randn(3))
 
     def forward(self, x):
         return x.permute(0, 2, 3, 1).flatten(1) @ self.kernel + self.bias
@@ -113,7 +113,7 @@ def to_flax_dense(state):
 class FlaxTransposed(nn.Module):
     def __init__(self):
         super().__init__()
-        self.kernel = nn.Parameter(torch.zeros(3, 2, 4))
+        self.kernel = nn.Parameter(torch.randn(3, 2, 4))
 
     def forward(self, x):
         stuffed = F.pad(torch.stack([x, torch.zeros_like(x)], -1).flatten(2), (2, 2))
@@ -132,8 +132,8 @@ def transposed_to_conv(state):
 class Taps(nn.Module):
     def __init__(self):
         super().__init__()
-        self.taps = nn.Parameter(torch.zeros(9, 4))
-        self.bias = nn.Parameter(torch.zeros(4))
+        self.taps = nn.Parameter(torch.randn(9, 4))
+        self.bias = nn.Parameter(torch.randn(4))
 
     def forward(self, x):
         h, w = x.shape[2:]
@@ -165,8 +165,8 @@ def grouped_to_list(state):
 class ConvTBC(nn.Module):
     def __init__(self):
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(3, 2, 4))
-        self.bias = nn.Parameter(torch.zeros(4))
+        self.weight = nn.Parameter(torch.randn(3, 2, 4))
+        self.bias = nn.Parameter(torch.randn(4))
 
     def forward(self, x):  # t b c
         return torch.conv_tbc(x, self.weight, self.bias, 1)
@@ -189,7 +189,7 @@ def to_tbc(state):
 class Windows(nn.Module):
     def __init__(self):
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(5, 3))
+        self.weight = nn.Parameter(torch.randn(5, 3))
 
     def forward(self, x):
         return (x.squeeze(1).unfold(1, 5, 2) @ self.weight).transpose(1, 2)

@@ -11,8 +11,8 @@ from benchmarks.public_code.record import Solvable
 class Conv1D(nn.Module):
     def __init__(self, nf=4, nx=3):
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(nx, nf))
-        self.bias = nn.Parameter(torch.zeros(nf))
+        self.weight = nn.Parameter(torch.randn(nx, nf))
+        self.bias = nn.Parameter(torch.randn(nf))
 
     def forward(self, x):
         size_out = x.size()[:-1] + (self.bias.shape[0],)
@@ -61,7 +61,7 @@ class Experts(nn.Module):
 class StackedExperts(nn.Module):
     def __init__(self):
         super().__init__()
-        self.w13 = nn.Parameter(torch.zeros(3, 3, 4))
+        self.w13 = nn.Parameter(torch.randn(3, 3, 4))
 
     def forward(self, x):
         return torch.einsum("bi,eio->beo", x, self.w13)

@@ -113,7 +113,7 @@ def factorised(state):
 class LightConv(nn.Module):
     def __init__(self):
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(2, 1, 3))
+        self.weight = nn.Parameter(torch.randn(2, 1, 3))
 
     def forward(self, x):  # b c t
         b, c, t = x.shape

@@ -75,7 +75,7 @@ class RepeatedBias(nn.Module):
     def __init__(self, biases):
         super().__init__()
         self.conv = nn.Conv2d(2, 8, 1, bias=False)
-        self.bias = nn.Parameter(torch.zeros(2, biases))
+        self.bias = nn.Parameter(torch.randn(2, biases))
 
     def forward(self, x):
         bias = self.bias.expand(2, 4).reshape(8, 1, 1)

@@ -12,7 +12,7 @@ class TwoBiases(nn.Module):
     def __init__(self):
         super().__init__()
         self.fc = nn.Linear(3, 4)
-        self.bias = nn.Parameter(torch.zeros(4))
+        self.bias = nn.Parameter(torch.randn(4))
 
     def forward(self, x):
         return self.fc(x) + self.bias
@@ -33,7 +33,7 @@ class TypedPositions(nn.Module):
         super().__init__()
         self.names = names
         for name in names:
-            self.register_parameter(name, nn.Parameter(torch.zeros(5, 3)))
+            self.register_parameter(name, nn.Parameter(torch.randn(5, 3)))
 
     def forward(self, x):
         for name in self.names:

@@ -29,8 +29,8 @@ class OpenCLIPStem(nn.Module):
     def __init__(self, folded):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 4, 2, stride=2, bias=False)
-        self.class_embedding = nn.Parameter(torch.zeros(4))
-        self.positional_embedding = nn.Parameter(torch.zeros(4 if folded else 5, 4))
+        self.class_embedding = nn.Parameter(torch.randn(4))
+        self.positional_embedding = nn.Parameter(torch.randn(4 if folded else 5, 4))
         self.folded = folded
 
     def forward(self, x):
@@ -127,7 +127,7 @@ def whisper_frames(state):
 class TokenPositions(nn.Module):
     def __init__(self):
         super().__init__()
-        self.pos_embed = nn.Parameter(torch.zeros(1, 6, 4))
+        self.pos_embed = nn.Parameter(torch.randn(1, 6, 4))
         self.proj = nn.Conv2d(2, 4, 1)
 
     def forward(self, x):
@@ -137,7 +137,7 @@ class TokenPositions(nn.Module):
 class GridPositions(nn.Module):
     def __init__(self):
         super().__init__()
-        self.pos_embed = nn.Parameter(torch.zeros(1, 4, 2, 3))
+        self.pos_embed = nn.Parameter(torch.randn(1, 4, 2, 3))
         self.proj = nn.Conv2d(2, 4, 1, bias=False)
 
     def forward(self, x):

@@ -13,7 +13,7 @@ class PerSample(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(3, 2, 2))
+        self.weight = nn.Parameter(torch.randn(3, 2, 2))
 
     def kernels(self, x):
         return self.weight * x[:, 0, 0].view(-1, 1, 1, 1)

@@ -61,7 +61,7 @@ class InHalves(nn.Conv2d):
 class Scale(nn.Module):
     def __init__(self, channels):
         super().__init__()
-        self.gamma = nn.Parameter(torch.ones(channels))
+        self.gamma = nn.Parameter(torch.randn(channels))
 
     def forward(self, x):  # b c h w
         return x * self.gamma[:, None, None]
@@ -86,7 +86,7 @@ class Grouped(nn.Module):
 
     def __init__(self, channels, way):
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(2, channels // 2))
+        self.weight = nn.Parameter(torch.randn(2, channels // 2))
         self.way = way
 
     def forward(self, x):  # b c t -> b 2 t

@@ -13,7 +13,7 @@ class GridPositions(nn.Module):
 
     def __init__(self, step):
         super().__init__()
-        self.table = nn.Parameter(torch.zeros(16, 3))
+        self.table = nn.Parameter(torch.randn(16, 3))
         self.step = step
 
     def forward(self, x):  # b t c

@@ -82,7 +82,7 @@ class OnGrid(nn.Module):
     def __init__(self, way):
         super().__init__()
         self.proj = nn.Conv2d(1, 2, 2, stride=2)
-        self.positions = nn.Parameter(torch.zeros(10, 10, 2))
+        self.positions = nn.Parameter(torch.randn(10, 10, 2))
         self.way = way
 
     def forward(self, x):
@@ -102,7 +102,7 @@ class Scaled(nn.Module):
 
     def __init__(self, rows=None, way="scale"):
         super().__init__()
-        self.table = nn.Parameter(torch.zeros(64, 2))
+        self.table = nn.Parameter(torch.randn(64, 2))
         self.rows, self.way = rows, way
 
     def forward(self, x):  # b t c

@@ -46,7 +46,7 @@ class PaddedPositions(ClampedPositions):
 class RowPositions(nn.Module):
     def __init__(self, rows=48, dim=3):
         super().__init__()
-        self.table = nn.Parameter(torch.zeros(dim, rows))
+        self.table = nn.Parameter(torch.randn(dim, rows))
 
     def forward(self, x):  # b c h w
         return x + self.table[:, : x.shape[2], None]
@@ -66,7 +66,7 @@ class RelativeScores(nn.Module):
     def __init__(self, reach=40):
         super().__init__()
         self.reach = reach
-        self.bias = nn.Parameter(torch.zeros(2 * reach + 1))
+        self.bias = nn.Parameter(torch.randn(2 * reach + 1))
 
     def forward(self, q):  # b t c
         t = torch.arange(q.shape[1])
