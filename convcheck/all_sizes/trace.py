@@ -19,6 +19,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental import _config
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 from torch.utils._sympy.numbers import int_oo
@@ -122,7 +123,8 @@ def trace_both(
 
         try:
             # Operators that torch writes with plain numbers would fix sizes: it has them in Python as well.
-            with mode, enable_python_dispatcher():
+            # Attention is traced as the products it is made of, not as a kernel.
+            with mode, enable_python_dispatcher(), sdpa_kernel(SDPBackend.MATH):
                 graph = capture.by_fake_tensors(both, tensors)
         except Exception as error:  # whatever a side raises
             raise SideRaises("candidate" if ends else "reference", error, path()) from None
