@@ -10,7 +10,7 @@ import sympy
 
 from convcheck.all_sizes.exploring import Region
 from convcheck.all_sizes.points import lowest
-from convcheck.all_sizes.trace import Path, symbol_name
+from convcheck.all_sizes.trace import Path, symbol, symbol_name
 from convcheck.sizes.patterns import Group
 
 
@@ -63,7 +63,7 @@ def extent(axes: Sequence[FreeAxis], regions: Sequence[Region]) -> Extent:
     """Return which axes vary over some regions, and from which size on; by what they are divisible; what is fixed."""
     free, divisible, fixed = {}, {}, {}
     for axis in axes:
-        lengths = [region.sizes.size(sympy.Symbol(axis.symbol, integer=True)) for region in regions]
+        lengths = [region.sizes.size(symbol(axis.symbol)) for region in regions]
         if all(one.is_Integer for one in lengths) and len(set(lengths)) == 1:
             fixed[axis.name] = int(lengths[0])
             continue

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import sympy
-
 
 from convcheck.all_sizes.axes import Extent, FreeAxis, extent, free_axes
 from convcheck.all_sizes.both import Both
@@ -15,7 +13,7 @@ from convcheck.all_sizes.exploring import Exploration, Region, TimeIsUp, explore
 from convcheck.all_sizes.points import at, smallest
 from convcheck.all_sizes.replay import replay, resized, smaller
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.trace import Given, symbol_name
+from convcheck.all_sizes.trace import Given, symbol, symbol_name
 from convcheck.results import Sides, SizesCounterexample, SizesProof, SizesStatus
 
 MOST_TRIES = 16
@@ -205,7 +203,7 @@ class _Attempt:
         sizes = exploration.path.sizes()
         given = [
             replace(one, varies=tuple(
-                free and not sizes.size(sympy.Symbol(symbol_name(one.name, place), integer=True)).is_Integer
+                free and not sizes.size(symbol(symbol_name(one.name, place))).is_Integer
                 for place, free in enumerate(one.varies)
             ))
             for one in self.both.given(self.channels, {tensor.replace("_", "."): int(number)})

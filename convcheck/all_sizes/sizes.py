@@ -53,7 +53,7 @@ class Sizes:
     def _plain(self, expression: Any) -> Any:
         """Return an expression without quotients and without symbols that others determine."""
         if expression.is_Number:
-            return expression
+            return sympy.Rational(expression) if expression.is_Float else expression
         if expression.is_Symbol:
             other = self.replaced.get(expression)
             return expression if other is None else self._plain(other)
@@ -106,7 +106,7 @@ class Sizes:
             text = self.text(rest)
             self._quotients[rest, step] = symbol
             self.learn(f"{step}*{symbol} <= {text} < {step}*{symbol} + {step}")
-        return whole + self._plain(self._quotients[rest, step])
+        return sympy.expand(whole + self._plain(self._quotients[rest, step]))
 
     def learn(self, condition: str) -> None:
         """Take a linear condition to hold."""
@@ -157,6 +157,8 @@ class Sizes:
     def implies(self, relation: str, size: Size) -> bool:
         """Tell whether `size >= 0`, `= 0`, `> 0` or `!= 0` holds for all sizes that are spoken of."""
         size = self._plain(sympy.sympify(size))
+        if size.is_positive:
+            return relation != "="
         if size.is_Integer:
             return bool({">=": size >= 0, "=": size == 0, ">": size > 0, "!=": size != 0}[relation])
         if is_linear(size):
@@ -172,6 +174,8 @@ class Sizes:
 
     def _lowest_of(self, size: Size) -> int | None:
         """Return a lower bound of a polynomial: with all symbols at their lowest, where it grows in each."""
+        if not _is_whole(size):
+            return None
         lifted = size
         for symbol in size.free_symbols:
             low, _ = self._bounds(symbol)
@@ -218,7 +222,11 @@ class Sizes:
         self._settle()
 
     def _settle(self) -> None:
-        """Have numbers stand for symbols that can have one value only."""
+        """Have numbers stand for symbols that can have one value only, and multiples for what has to be one."""
+        for (whole, step), quotient in list(self._quotients.items()):
+            if whole.is_Symbol and whole in self.lowest and whole not in self.replaced:
+                if self.implies("=", whole - step * quotient):
+                    self.replace(whole, step * quotient)
         for symbol in [*self.lowest, *self._quotients.values()]:
             if symbol not in self.replaced:
                 low, high = self._bounds(symbol)
@@ -264,6 +272,8 @@ class Sizes:
 
     def _comparison(self, size: Size, sign: str) -> str:
         """Return how a polynomial compares with zero, as isl writes it."""
+        if size.is_positive:
+            return "true" if sign in (">", ">=", "!=") else "false"
         if is_linear(size):
             return f"{self.text(size)} {sign} 0"
         if (low := self._lowest_of(size)) is not None and low > 0:
@@ -277,11 +287,42 @@ class Sizes:
         if (ones := self._all_ones(size)) is not None and sign in ("=", "!=", ">", "<="):
             text = " and ".join(f"{one} = 1" for one in ones)
             return f"({text})" if sign in ("=", "<=") else f"(not ({text}))"
+        if (rests := self._rests(size)) is not None and sign in ("=", "!="):
+            text = " and ".join("(" + " or ".join(f"{one} = 0" for one in term) + ")" for term in rests)
+            return f"({text})" if sign == "=" else f"(not ({text}))"
         factors = self._factors(size)
         if sign in ("=", "!="):
             texts = [f"{self.text(one)} {sign} 0" for one in factors]
             return "(" + (" or " if sign == "=" else " and ").join(texts) + ")"
         raise CannotProve(f"the condition {size} {sign} 0")
+
+    def _rests(self, size: Size) -> list[list[str]] | None:
+        """Return the linear factors of terms that are all zero where a polynomial is, because none is negative.
+
+        So it is with `h * w - 4 * (h // 2) * (w // 2)`: with h as `2 * q + r` it is a sum of products with rests.
+        """
+        if not _is_whole(size):
+            return None
+        rests = {sympy.Symbol(f"rest{n}"): (whole, quotient, step) for n, ((whole, step), quotient) in enumerate(self._quotients.items()) if whole.is_Symbol}
+        expanded = sympy.expand(size.subs({whole: step * quotient + rest for rest, (whole, quotient, step) in rests.items()}))
+        terms = []
+        signs = set()
+        for term in sympy.Add.make_args(expanded):
+            number, product = term.as_coeff_Mul()
+            signs.add(number > 0)
+            factors = sympy.Mul.make_args(product)
+            if len(signs) > 1 or not any(one in rests for one in factors) or not all(one.is_Symbol for one in factors):
+                return None
+            if any(one not in rests and (self._lowest_of(one) is None or (self._lowest_of(one) or 0) < 0) for one in factors):
+                return None
+            terms.append(
+                [
+                    self.text(rests[one][0] - rests[one][2] * rests[one][1] if one in rests else one)
+                    for one in factors
+                    if one in rests or (self._lowest_of(one) or 0) <= 0
+                ]
+            )
+        return terms
 
     def _all_ones(self, size: Size) -> list[str] | None:
         """Return the positive factors that have to be 1 for `size`, their product less 1, to be zero."""
@@ -294,6 +335,8 @@ class Sizes:
         """Return the factors with one of which a polynomial is zero: those that may be."""
         if size.is_Number:
             return [size]
+        if not _is_whole(size):
+            raise CannotProve(f"the condition on {size}")
         _, factors = sympy.factor_list(size)
         return [factor for factor, _ in factors if (self._lowest_of(factor) or 0) <= 0]
 

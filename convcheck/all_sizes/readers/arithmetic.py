@@ -9,6 +9,8 @@ import sympy
 import torch
 
 from convcheck.all_sizes.layout import aligned
+from convcheck.all_sizes.numbers import fraction
+from convcheck.all_sizes.operators import reciprocal_of
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.value import Value, constant
@@ -17,7 +19,7 @@ from convcheck.all_sizes.value import Value, constant
 def number(call: Call, value: Any) -> Any:
     """Return a number, or an expression in sizes, as it is: a float is a fraction."""
     if isinstance(value, float):
-        return sympy.Rational(value)
+        return fraction(value)
     return call.sizes.size(value)
 
 
@@ -48,8 +50,9 @@ def mul(call: Call) -> Value:
     if not isinstance(other, Value):
         result: Value = one.times(number(call, other))
         return result
-    one, other = aligned(one, other)
-    return one.product(other)
+    if one is other:
+        one = other = call.sources.named(one)
+    return call.sources.product(one, other)
 
 
 def neg(call: Call) -> Value:
@@ -59,10 +62,12 @@ def neg(call: Call) -> Value:
 
 
 def div(call: Call) -> Value:
-    """`self / other`, by a number."""
+    """`self / other`."""
     value, by = call["self"], call["other"]
-    if isinstance(by, Value) or call["rounding_mode"] is not None:
-        raise CannotProve("by a tensor")
+    if call["rounding_mode"] is not None:
+        raise CannotProve("with rounding")
+    if isinstance(by, Value):
+        return call.sources.product(value, reciprocal_of(call.sources, by))
     result: Value = value.times(1 / number(call, by))
     return result
 

@@ -28,8 +28,8 @@ def constant_pad_nd(call: Call) -> Value:
     outside = tuple(
         type(piece)(
             piece.segments,
-            fill,
-            (),
+            piece.coefficient,
+            piece.factors,
             _minus(piece.relation, [one.relation for one in inside.pieces if one.segments == piece.segments]),
         )
         for piece in around.pieces
