@@ -1,7 +1,7 @@
 """Asks for a proof for all sizes, and holds it against what probes found at the sizes at hand.
 
-The verdict stays that of the sizes at hand. Where a proof and a probe say opposite things of the same sizes, one of them
-is wrong, and which one is not for the program to guess.
+The verdict stays that of the sizes at hand. Where a proof and a probe say opposite things of the same sizes, one of
+them is wrong, and which one is not for the program to guess.
 """
 
 from __future__ import annotations
