@@ -175,7 +175,7 @@ class SizesProof:
 
     `free` has the smallest sizes of axes that may vary, `divisible` what some are a multiple of, `fixed` the others.
     `obstacle` was in the way of a proof, or of one that fixes less. `raises` says where one side alone does, `probed`
-    what was compared but not proved, such as `b=1`. Fields without a repr, texts in index notation, are in no JSON.
+    what was compared but not proved, such as `b=1`.
     """
 
     status: SizesStatus = SizesStatus.NOT_ASKED
@@ -186,6 +186,7 @@ class SizesProof:
     counterexample: SizesCounterexample | None = None
     raises: Sides[str | None] = Sides(None, None)
     probed: tuple[str, ...] = ()
+    # Texts for people, which have no place in JSON.
     relations: Sides[tuple[str, ...]] = field(default=Sides((), ()), repr=False)
     certificate: str | None = field(default=None, repr=False)
     seconds: float = 0.0

@@ -7,10 +7,12 @@ import json
 from dataclasses import fields, replace
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from convcheck.report import result_rows
 from convcheck.report.certificates import certificates
 from convcheck.report.formats import format_names
+from convcheck.report.results_schema import results_schema
 from convcheck.report.sizes_words import in_few_words, in_full
 from convcheck.results import Report, SizesProof, SizesStatus, Verdict
 from tests.report.sample_reports import HOSTILE, MIXED, TOOL, markdown_tables, result, written
@@ -58,6 +60,15 @@ def test_json_has_the_fields_of_the_contract_and_no_texts_for_people(sizes: Size
     if sizes is REFUTED:
         at, reason = [0, 0, 15, 0], "the candidate reads x[0,0,32,0]"
         assert found["sizes"]["counterexample"] == {"sizes": {"b": 1, "h": 31, "w": 2}, "at": at, "reason": reason}
+
+
+def test_the_schema_of_results_knows_all_that_a_proof_can_be() -> None:
+    schema = results_schema()
+    made = json.loads(written("json", report_of(SizesProof(), *WORDS.values())))
+    assert Draft202012Validator(schema).is_valid(made)
+    assert set(schema["$defs"]["SizesProof"]["required"]) == CONTRACT
+    made["results"][0]["sizes"]["status"] = "sure"
+    assert not Draft202012Validator(schema).is_valid(made)
 
 
 @pytest.mark.parametrize("format", sorted({*format_names()} - {"json", "jsonl", "github"}))
