@@ -173,7 +173,7 @@ class SizesCounterexample:
 class SizesProof:
     """What came of a proof for all sizes at which both sides run; by axis, such as `h`, or `input.2`.
 
-    `free` has the smallest sizes of axes that may vary, `divisible` what some are a multiple of, `fixed` the others.
+    `free` has the smallest sizes of axes that may vary, `divisible` what some are a multiple of, `fixed` the others;
     `obstacle` was in the way of a proof, or of one that fixes less. `raises` says where one side alone does, `probed`
     what was compared but not proved, such as `b=1`.
     """
