@@ -11,6 +11,7 @@ from convcheck.config.case import Case
 from convcheck.config.replacement import Replacement, tensors_of
 from convcheck.errors import CannotRunError
 from convcheck.proof import memory
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.context import Context, Examine
 from convcheck.proof.evidence import (
     all_sizes,
@@ -25,7 +26,7 @@ from convcheck.proof.evidence import (
     strength,
     weight_shapes,
 )
-from convcheck.proof.pair import Pair, build_pair
+from convcheck.proof.pair import Pair
 from convcheck.proof.real_weights import departures, weight_source
 from convcheck.proof.reproduce import command
 from convcheck.results import Finding, Kind, Result, Sides, SizesProof, SizesStatus, Verdict

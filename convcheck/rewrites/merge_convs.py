@@ -10,8 +10,8 @@ from convcheck.layers import Conv, Roundings, Sequential
 from convcheck.rewriting.chains import chain_refusal, merged_bias
 from convcheck.rewriting.preconditions import is_padded, is_pointwise, written_padding
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
-from convcheck.rewriting.steps import block_diagonal
 from convcheck.rewriting.transplant import Merge
+from convcheck.rewriting.zeros import block_diagonal
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from convcheck.rewriting.zeros import among_zeros, block_diagonal, zeros_between
 from convcheck.sizes.patterns import Pattern, Shape
 from convcheck.sizes.relayouts import Layout, Lengths, Operation, Rearrangement, Relayout
 
@@ -203,7 +204,7 @@ class Zeros(AxisStep):
         return slice(before, before + self.before.sizes[self.operation.axis])
 
     def _there(self, tensor: Tensor) -> Tensor:
-        return _among_zeros(tensor, self._places, self.after.sizes[self.operation.axis])
+        return among_zeros(tensor, self._places, self.after.sizes[self.operation.axis])
 
     def _back(self, tensor: Tensor) -> Tensor:
         return tensor[self._places]
@@ -240,14 +241,7 @@ class Part(AxisStep):
 
     def _back(self, tensor: Tensor) -> Tensor:
         # The way back adds all parts up.
-        return _among_zeros(tensor, self.places, self.length)
-
-
-def _among_zeros(tensor: Tensor, places: slice, length: int) -> Tensor:
-    """Return a tensor of this length along its first axis, with the entries of `tensor` in places, and zeros beside."""
-    longer = tensor.new_zeros((length, *tensor.shape[1:]))
-    longer[places] = tensor
-    return longer
+        return among_zeros(tensor, self.places, self.length)
 
 
 class Blocks(OperationStep):
@@ -260,26 +254,6 @@ class Blocks(OperationStep):
         (groups,) = self.operation.numbers
         blocks = tensor.reshape(groups, shape[0] // groups, groups, *shape[1:])
         return blocks.diagonal(dim1=0, dim2=2).movedim(-1, 0).reshape(shape)
-
-
-def block_diagonal(tensor: Tensor, groups: int) -> Tensor:
-    """Return `[(g o), i, ...]` as `[(g o), (g i), ...]`, with zeros where a group of `o` meets another's `i`."""
-    if groups == 1:
-        return tensor
-    rows, columns = tensor.shape[0] // groups, tensor.shape[1]
-    wide = tensor.new_zeros((tensor.shape[0], columns * groups, *tensor.shape[2:]))
-    for group in range(groups):
-        block = slice(group * rows, (group + 1) * rows)
-        wide[block, group * columns : (group + 1) * columns] = tensor[block]
-    return wide
-
-
-def zeros_between(tensor: Tensor, factors: Sequence[int]) -> Tensor:
-    """Return a tensor with `factor - 1` zeros between its entries along every axis; one factor for each."""
-    wide = tensor.new_zeros([(length - 1) * factor + 1 for length, factor in zip(tensor.shape, factors, strict=True)])
-    every: Any = (..., *(slice(None, None, factor) for factor in factors))
-    wide[every] = tensor
-    return wide
 
 
 _OPERATIONS: Mapping[str, type[OperationStep]] = {
