@@ -186,8 +186,7 @@ class SizesProof:
     counterexample: SizesCounterexample | None = None
     raises: Sides[str | None] = Sides(None, None)
     probed: tuple[str, ...] = ()
-    # Texts for people, which have no place in JSON.
-    relations: Sides[tuple[str, ...]] = field(default=Sides((), ()), repr=False)
+    relations: Sides[tuple[str, ...]] = field(default=Sides((), ()), repr=False)  # texts for people, in no JSON
     certificate: str | None = field(default=None, repr=False)
     seconds: float = 0.0
 
