@@ -15,9 +15,12 @@ from convcheck.all_sizes import proof
 from convcheck.catalogue.claims import Claim, claims_of
 from convcheck.config.case import Case, Expect
 from convcheck.layers import parse_layer
+from convcheck.proof.build_pair import build_pair
+from convcheck.proof.context import Context
+from convcheck.proof.evidence import all_sizes
 from convcheck.proof.run import run
-from convcheck.proof.verification import verify
-from convcheck.results import Kind, Result, SizesProof, SizesStatus, Verdict
+from convcheck.proof.verification import known, verify
+from convcheck.results import Finding, Kind, Result, SizesProof, SizesStatus, Verdict
 from convcheck.sizes.relayouts import parse_relayout
 from tests.strategies.sizes import NARROW, PROVED, REFUTED, UNKNOWN
 
@@ -167,6 +170,27 @@ def test_a_proof_and_a_probe_that_disagree_are_a_fault_of_ours(answer: Answer, c
 def test_a_proof_of_other_sizes_contradicts_no_probe(answer: Answer, case: Case, sizes: SizesProof) -> None:
     answer(sizes)
     assert verified(case).verdict is (Verdict.DIFFERENT if case.transplant else Verdict.EQUAL)
+
+
+SOFTMAX = "Sequential(Linear(4, 4), Softmax(dim=-1))"
+
+
+def test_where_no_probe_is_exact_float64_is_what_a_proof_is_held_against(answer: Answer) -> None:
+    answer(replace(PROVED, free={"b": 1}, divisible={}))
+
+    def against(**more: object) -> Result:
+        return convcheck.verify(SOFTMAX, (2, 4), candidate=SOFTMAX, all_sizes=True, **more)
+
+    assert against().ok
+    other = against(map={"0.weight": "0.weight: o i -> i o"})
+    assert (other.verdict, other.is_fault, other.exact.status) == (Verdict.ERROR, True, "not-applicable")
+
+
+def test_what_the_asked_dtype_alone_shows_is_no_matter_of_real_numbers(answer: Answer) -> None:
+    answer(PROVED)
+    (claim,) = claims_of([CASE])
+    rounded = replace(known(claim), reasons=(Finding(Kind.ROUNDING, "in float32 the error is beyond the bound"),))
+    assert all_sizes.examine(Context(claim, build_pair(claim), rounded)).findings == ()
 
 
 def test_the_time_of_a_proof_is_measured_and_limited(answer: Answer) -> None:
