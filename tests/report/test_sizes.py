@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html as html_module
 import json
+import xml.etree.ElementTree as ET
 from dataclasses import fields, replace
 
 import pytest
@@ -15,7 +16,7 @@ from convcheck.report.formats import format_names
 from convcheck.report.results_schema import results_schema
 from convcheck.report.sizes_words import in_few_words, in_full
 from convcheck.results import Report, SizesProof, SizesStatus, Verdict
-from tests.report.sample_reports import HOSTILE, MIXED, TOOL, markdown_tables, result, written
+from tests.report.sample_reports import HOSTILE, MIXED, TOOL, Page, markdown_tables, result, written
 from tests.strategies.sizes import LINE, NARROW, PROVED, REFUTED, WORDS
 
 CONTRACT = {"status", "free", "divisible", "fixed", "obstacle", "counterexample", "seconds", "raises", "probed"}
@@ -97,7 +98,7 @@ def test_a_table_of_markdown_has_a_column_of_sizes_before_the_verdict() -> None:
     assert result_rows.sizes(refused) == "-"
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
 def test_certificates_have_names_that_are_files_of_one_folder_whatever_a_case_is_called(name: str) -> None:
     cases = [name, name.upper(), name, "x" * 300, "層" * 200, "..", "a/b", ""]
     asked = Report(TOOL, tuple(replace(result(case), sizes=PROVED) for case in cases))
@@ -117,3 +118,15 @@ def test_a_certificate_is_named_for_its_case_and_rewrite() -> None:
         "case-0-patchify-linear.txt": "proved\nfor all",
         "case-1-patchify-linear.txt": None,
     }
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
+def test_what_code_is_called_stays_one_line_and_one_cell(name: str) -> None:
+    """An obstacle holds names and lines of the user's own code."""
+    one = replace(result(ok=False), sizes=SizesProof(SizesStatus.UNKNOWN, obstacle=name, fixed={name: 3}))
+    assert result_rows.sizes(one).isprintable()
+    assert all(text.isprintable() for _, text in result_rows.evidence(one))
+    (head, row), _ = markdown_tables(written("markdown", Report(TOOL, (one,))))
+    assert len(row) == len(head)
+    assert Page(written("html", Report(TOOL, (one,)))).rows() == 1
+    assert len(list(ET.fromstring(written("junit", Report(TOOL, (one,)))).iter("testcase"))) == 1
