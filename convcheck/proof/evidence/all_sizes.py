@@ -1,7 +1,7 @@
 """Asks for a proof for all sizes, and holds it against what probes found at the sizes at hand.
 
-The verdict stays that of the sizes at hand. Where a proof and a probe say opposite things of the same sizes, one of them
-is wrong, and which one is not for the program to guess.
+The verdict stays that of the sizes at hand. Where a proof and a probe say opposite things of the same sizes, one of
+them is wrong, and which one is not for the program to guess.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from convcheck.proof.context import Context, Evidence
+from convcheck.proof.evidence import stand_in
 from convcheck.results import Agreement, Finding, Kind, SizesProof, SizesStatus
 
 _AGREEMENT = {SizesStatus.PROVED: Agreement.IDENTICAL, SizesStatus.REFUTED: Agreement.DIFFERENT}
@@ -45,7 +46,7 @@ def findings(sizes: SizesProof) -> Iterator[Finding]:
 def _contradiction(context: Context, sizes: SizesProof) -> str | None:
     """Say what a proof and the probes say of the same sizes, if that cannot both be."""
     result, here = context.result, sizes_at_hand(context)
-    if sizes.status is SizesStatus.PROVED and result.exact.status is Agreement.DIFFERENT and _covers(sizes, here):
+    if sizes.status is SizesStatus.PROVED and _covers(sizes, here) and _differs(context):
         said = "a proof says that both sides are equal here, and a probe that they differ"
     elif (
         sizes.counterexample is not None
@@ -59,6 +60,16 @@ def _contradiction(context: Context, sizes: SizesProof) -> str | None:
         f"convcheck contradicts itself, which says nothing about the layer: {said}; please report it, with the command "
         "that repeats it and the file that --report certificate=DIR writes"
     )
+
+
+def _differs(context: Context) -> bool:
+    """Tell whether the probes say that real numbers differ, not only those of the asked dtype."""
+    result, pair = context.result, context.pair
+    if result.exact.status is Agreement.DIFFERENT:
+        return True
+    doubted = any(reason.kind is Kind.ROUNDING for reason in result.reasons)
+    # The bound of a black box is an estimate.
+    return doubted and pair.black_box is None and bool(stand_in.measure_drawn(pair, context.case).faults)
 
 
 def _covers(sizes: SizesProof, here: Mapping[str, int]) -> bool:
