@@ -118,8 +118,9 @@ class _Attempt:
     ) -> SizesCounterexample | None:
         """Return the smallest sizes at which torch shows that the sides differ."""
         best: tuple[int, dict[str, int], SizesCounterexample] | None = None
-        for region in exploration.different:
-            for point in self._points(axes, region):
+        unread = [smallest(region, [axis.symbol for axis in axes]) for region in exploration.unread]
+        for points in (*(self._points(axes, region) for region in exploration.different), filter(None, unread)):
+            for point in points:
                 self.check_time()
                 found = self._replayed(given, axes, point)
                 if found is None:
@@ -134,7 +135,7 @@ class _Attempt:
         """Yield the smallest sizes at which relations differ."""
         order = [axis.symbol for axis in axes]
         for difference in region.differences:
-            sizes = difference.relation.params().intersect(region.sizes.context)
+            sizes = difference.sizes.intersect(region.sizes.context)
             for _ in range(MOST_TRIES):
                 point = smallest(sizes, order)
                 if point is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,8 @@ from convcheck.sizes.patterns import Shape
 from convcheck.tracing import capture
 
 LARGEST = 4
-DRAWS = 3
+DRAWS = 5
+"""The last two are rising and falling numbers, which tell which entry of a window is the largest."""
 TOLERANCE = 1e-9
 """Relative to the largest output: whole numbers leave no more than rounding of constants and of roots."""
 
@@ -39,18 +41,21 @@ def replay(both: Both, given: Sequence[Given], seed: int = 0) -> Replayed:
     result = Replayed(Sides(None, None))
     for draw in range(DRAWS):
         generator = torch.Generator().manual_seed(seed + draw)
-        tensors = {one.name: _draw(one, generator) for one in given}
+        tensors = {one.name: _draw(one, generator, {DRAWS - 2: 1, DRAWS - 1: -1}.get(draw, 0)) for one in given}
         result = _once(both, tensors)
         if not result.both_ran or result.reason is not None:
             break
     return result
 
 
-def _draw(one: Given, generator: torch.Generator) -> Tensor:
+def _draw(one: Given, generator: torch.Generator, step: int) -> Tensor:
+    """Return whole numbers; those of an input rise by `step` where that is not 0."""
     if one.dtype == torch.bool:
         return torch.rand(one.shape, generator=generator) < 0.5  # noqa: PLR2004
     if not one.dtype.is_floating_point:
         return torch.zeros(one.shape, dtype=one.dtype)
+    if step and one.name.startswith("input."):
+        return torch.arange(math.prod(one.shape)).reshape(one.shape).double() * step
     if one.name.endswith("running_var"):
         return torch.randint(1, LARGEST, one.shape, generator=generator).double()
     return torch.randint(-LARGEST, LARGEST + 1, one.shape, generator=generator).double()
