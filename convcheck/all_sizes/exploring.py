@@ -38,6 +38,7 @@ class Region:
     region: Any
     sizes: Sizes
     values: Sides[Value]
+    sources: Sources
     trace: SymbolicTrace
     differences: tuple[Difference, ...] = ()
 
@@ -194,7 +195,7 @@ def _compared(trace: SymbolicTrace, exploration: Exploration, check_time: Callab
         exploration.obstacle = exploration.obstacle or f"isl gave up: {error}"
         exploration.unread.append(region)
         return region
-    entry = Region(region, sizes, Sides(one, other), trace, found)
+    entry = Region(region, sizes, Sides(one, other), sources, trace, found)
     (exploration.different if found else exploration.equal).append(entry)
     return region
 
