@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,11 @@ from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.exploring import Exploration, Region, holds
 from convcheck.all_sizes.points import at, smallest
 from convcheck.all_sizes.replay import replay, resized, smaller
-from convcheck.all_sizes.trace import Given
+from convcheck.all_sizes.trace import SMALLEST, Given
 from convcheck.results import SizesCounterexample
 
+LARGEST_SWEPT, SWEEP_SECONDS = 48, 3.0
+"""Up to which length each axis is tried by itself where nothing is proved, and for how long."""
 MOST_TRIES = 16
 """At how many points of a difference torch is asked whether it is one."""
 MOST_UNREAD = 200
@@ -40,6 +43,18 @@ class Search:
         known = [one for one in shown if one is not None]
         return self.smallest(min(known, key=_rank)) if known else None
 
+    def sweep(self) -> SizesCounterexample | None:
+        """Return a counterexample among sizes of which one is larger than the smallest, if torch shows one soon."""
+        lows = {axis.name: SMALLEST for axis in self.axes}
+        end = time.monotonic() + SWEEP_SECONDS
+        for size in range(SMALLEST, LARGEST_SWEPT):
+            for name in lows:
+                if time.monotonic() > end:
+                    return None
+                if (found := self._named({**lows, name: size})) is not None:
+                    return self.smallest(found)
+        return None
+
     def at(self, point: Mapping[str, int]) -> SizesCounterexample | None:
         """Return how the sides differ at some sizes in torch; None if they do not."""
         seen = replay(self.both, resized(self.given, point))
@@ -49,8 +64,10 @@ class Search:
 
     def smallest(self, known: SizesCounterexample) -> SizesCounterexample:
         """Return a counterexample at smaller sizes, if torch shows one: lengths of 1 are on no path that was compared."""
+        end = time.monotonic() + SWEEP_SECONDS
         for sizes in (*_with_ones(known.sizes), *smaller(dict.fromkeys(known.sizes, 1), _sum(known), MOST_SMALLER)):
-            self.check_time()
+            if time.monotonic() > end:
+                break
             if _order(sizes) < _rank(known) and (found := self._named(sizes)) is not None:
                 known = found
         return known

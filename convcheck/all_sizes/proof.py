@@ -70,6 +70,8 @@ class _Attempt:
     def proof(self) -> SizesProof:
         """Return what comes of it. Raises CannotProve, TimeIsUp and ProofContradicted."""
         counterexample = self.search.among(self.exploration)
+        if counterexample is None and self.exploration.obstacle is not None:
+            counterexample = self.search.sweep()
         if counterexample is not None:
             return self._refuted(counterexample)
         self._check_proved()
