@@ -182,10 +182,10 @@ def compute(operator: str, options: Hashable, *tensors: Tensor) -> Tensor:
             return torch.log1p(torch.exp(float(beta) * tensors[0])) / float(beta)
         case "power", (exponent,):
             return torch.pow(tensors[0], float(exponent))
-        case "one-hot", (count,):
+        case "one-hot", int(count):
             return torch.nn.functional.one_hot(tensors[0].long(), count).to(torch.float64)
-        case "largest", count:
+        case "largest", int(count):
             value, inside = tensors
-            axes = tuple(range(value.dim() - int(count), value.dim()))
+            axes = tuple(range(value.dim() - count, value.dim()))
             return value.masked_fill(inside == 0, -math.inf).amax(axes)
     return FUNCTIONS[operator](*tensors)

@@ -13,6 +13,7 @@ from typing import Any
 import sympy
 import torch
 from torch import Tensor, fx
+from torch._dispatch.python import enable_python_dispatcher
 from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental import _config
@@ -122,7 +123,7 @@ def trace_both(
 
         try:
             # Attention is decomposed, and what makes tensors may take symbols for sizes.
-            with mode, sdpa_kernel(SDPBackend.MATH):
+            with mode, enable_python_dispatcher(), sdpa_kernel(SDPBackend.MATH):
                 graph = capture.by_fake_tensors(both, tensors)
         except Exception as error:  # whatever a side raises
             raise SideRaises("candidate" if ends else "reference", error, path()) from None
