@@ -16,8 +16,9 @@ from torch import Tensor
 
 from convcheck.all_sizes.compare import is_zero, normal
 from convcheck.all_sizes.layout import aligned
+from convcheck.all_sizes.rows import ONE_OVER_ROOT
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.sources import ONE_OVER_ROOT, Sources
+from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.value import Value, box_at, constant, places
 
 ROOT = "sqrt"

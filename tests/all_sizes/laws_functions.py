@@ -129,7 +129,11 @@ NORMS = [
     Law(lambda x: F.batch_norm(x, None, None, training=True), ((2, 2, 3),), (((3, 2, 2),),), is_exact=False),
     Law(F.instance_norm, ((2, 2, 3),), (((3, 2, 2),),), is_exact=False),
     small(lambda x: F.rms_norm(x, x.shape[-1:], eps=1e-6)),
-    near(lambda x: x.var(1, keepdim=True) + x.std((2, 3), unbiased=False, keepdim=True) + torch.var_mean(x, 1)[1][:, None]),
+    near(
+        lambda x: (
+            x.var(1, keepdim=True) + x.std((2, 3), unbiased=False, keepdim=True) + torch.var_mean(x, 1)[1][:, None]
+        )
+    ),
     near(lambda x: (x - x.mean(1, keepdim=True)) / torch.sqrt(x.var(1, keepdim=True, unbiased=False) + 1e-5)),
 ]
 
@@ -150,11 +154,21 @@ TRUTHS = [
     Law(lambda x, y: (x > y) * x + (x < 0) * y + (x >= y) * 2 + (x <= 3) * 5, PAIR, PAIRS),
     Law(lambda x, y: (x == y) * x + (x != 3) * y, PAIR, PAIRS),
     Law(lambda x, y: torch.where((x > y) & ~(y < 0) | (x > 5), x, y), PAIR, PAIRS),
-    Law(lambda x, y: torch.where(torch.logical_or(x > y, torch.logical_not(torch.logical_and(x > 0, y > 0))), x, y), PAIR, PAIRS),
+    Law(
+        lambda x, y: torch.where(torch.logical_or(x > y, torch.logical_not(torch.logical_and(x > 0, y > 0))), x, y),
+        PAIR,
+        PAIRS,
+    ),
     Law(lambda x, y: x.masked_fill(y > 0, 3) + torch.where(x > 0, x, 2.0) + torch.where(x > 0, 1.5, x), PAIR, PAIRS),
     Law(lambda x: torch.where(x > 0, 1.0, 2.0), ((3, 5),), (((2, 4),),)),
     Law(lambda x, m: x.masked_fill(m, 4) + m, PAIR, PAIRS, kinds=(REAL, TRUTH)),
-    Law(lambda x: x.masked_fill(torch.arange(x.shape[1]) > 2, 0) + torch.maximum(torch.arange(x.shape[1]), torch.tensor(2)), ((3, 5),), (((2, 4),),)),
+    Law(
+        lambda x: (
+            x.masked_fill(torch.arange(x.shape[1]) > 2, 0) + torch.maximum(torch.arange(x.shape[1]), torch.tensor(2))
+        ),
+        ((3, 5),),
+        (((2, 4),),),
+    ),
 ]
 
 EMBEDDINGS = [

@@ -58,15 +58,14 @@ def check(law: Law, seed: int = 0) -> list[str]:
     sources = Sources(sizes)
     placeholders = trace.graph.graph.find_nodes(op="placeholder")
     inputs = {
-        node: sources.tensor(name, trace.path.lengths[name]) for node, name in zip(placeholders, trace.path.lengths, strict=True)
+        node: sources.tensor(name, trace.path.lengths[name])
+        for node, name in zip(placeholders, trace.path.lengths, strict=True)
     }
     values = read(trace.graph, inputs, sources)
     first = trace.graph.graph.output_node().args[0][0]
     generator = torch.Generator().manual_seed(seed)
     for shapes in (law.shapes, *law.others):
-        drawn = [
-            _drawn(shape, one.dtype, generator) for shape, one in zip(shapes, tensors, strict=True)
-        ]
+        drawn = [_drawn(shape, one.dtype, generator) for shape, one in zip(shapes, tensors, strict=True)]
         at = {
             str(symbol): size
             for name, shape in zip(trace.path.lengths, shapes, strict=True)

@@ -35,10 +35,9 @@ def proved(one: Run, other: Run, *shapes: tuple[int, ...], fixed: tuple[tuple[in
     nodes = trace.graph.graph.find_nodes(op="placeholder")
     lengths = trace.path.lengths
     inputs = {node: sources.tensor(name, lengths[name]) for node, name in zip(nodes, lengths, strict=True)}
-    values = read(trace.graph, inputs, sources)
-    left, right = (values[node] for node in trace.graph.graph.output_node().args[0])
     try:
-        left, right = aligned(left, right)
+        values = read(trace.graph, inputs, sources)
+        left, right = aligned(*(values[node] for node in trace.graph.graph.output_node().args[0]))
     except CannotProve:
         return False
     found = difference(left, right)
@@ -79,7 +78,10 @@ EQUAL: dict[str, tuple[Run, Run]] = {
     "repeated": (lambda x: F.relu(x[:, :1].expand_as(x)), lambda x: F.relu(x[:, :1]).expand_as(x)),
     "repeated parts": (lambda x: F.relu(torch.cat([x, x], 1)), lambda x: torch.cat([F.relu(x), F.relu(x)], 1)),
     "swapped": (lambda x: torch.maximum(x, x.flip(2)), lambda x: torch.maximum(x.flip(2), x)),
-    "softmax": (lambda x: F.softmax(x, 1), lambda x: F.softmax(x.flip(1).permute(0, 2, 3, 1), -1).permute(0, 3, 1, 2).flip(1)),
+    "softmax": (
+        lambda x: F.softmax(x, 1),
+        lambda x: F.softmax(x.flip(1).permute(0, 2, 3, 1), -1).permute(0, 3, 1, 2).flip(1),
+    ),
     "layer norm": (
         lambda x: F.layer_norm(x.permute(0, 2, 3, 1), (x.shape[1],)).permute(0, 3, 1, 2),
         norm_over_channels,
