@@ -6,7 +6,7 @@ traced next, until none are left or time is up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,8 +27,8 @@ from convcheck.results import Sides
 from convcheck.tracing.places import place_of_error, place_of_node
 
 MOST_PATHS = 48
-MOST_STEPS = 20_000_000
-"""How many operations isl may take to compare one path."""
+MOST_DOUBLINGS = 24
+"""Sizes up to 2 to this power are tried for a condition that no relation can state."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Region:
     region: Any
     sizes: Sizes
     values: Sides[Value]
+    sources: Sources
     trace: SymbolicTrace
     differences: tuple[Difference, ...] = ()
 
@@ -53,6 +54,8 @@ class Exploration:
     equal: list[Region] = field(default_factory=list)
     different: list[Region] = field(default_factory=list)
     raising: list[tuple[str, Any]] = field(default_factory=list)
+    unread: list[Any] = field(default_factory=list)
+    """Sizes on paths that are not read, or not compared."""
     obstacle: str | None = None
 
 
@@ -95,6 +98,8 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
                 left = left.subtract(region)
                 continue
         region = _compared(trace, exploration, check_time)
+        if (unread := trace.path.sizes().unread) and not _holds_either_way(both, given, trace, exploration, check_time):
+            exploration.obstacle = exploration.obstacle or f"the condition {unread[0]}"
         if point is not None and not at(point).is_subset(region):
             # Nothing is known beside the sizes themselves.
             exploration.obstacle = exploration.obstacle or "a condition on sizes that is no linear one"
@@ -116,6 +121,44 @@ def _beside_fixed(both: Both, given: list[Given], path: Path, point: Mapping[str
     return isl.Set(f"[{other}] -> {{ : {other} != {fixed[other]} }}")
 
 
+def _holds_either_way(
+    both: Both, given: list[Given], trace: SymbolicTrace, exploration: Exploration, check_time: Callable[[], None]
+) -> bool:
+    """Compare both sides where one condition that no relation can state does not hold, and all others do as well.
+
+    Return whether there is such a path; so it is where code does the same in one piece or in several.
+    """
+    sizes = trace.path.sizes()
+    if len(sizes.unread) != 1:
+        return False
+    (condition,) = sizes.unread
+    if (point := _point_without(condition, sizes, exploration)) is None:
+        return False
+    try:
+        other = trace_both(both.reference, both.candidate, resized(given, point))
+    except SideRaises:
+        return False
+    there = other.path.sizes()
+    opposite = [sympy.Not(one) for one in there.unread]
+    if opposite != [condition] or not sizes.region.is_subset(there.region):
+        return False
+    _compared(other, exploration, check_time)
+    return True
+
+
+def _point_without(condition: Any, sizes: Sizes, exploration: Exploration) -> Mapping[str, int] | None:
+    """Return sizes of a region at which a condition does not hold, among ever larger ones; None if none is met."""
+    names = [str(one) for one in sizes.lowest]
+    for power in range(1, MOST_DOUBLINGS):
+        for grown in (condition.free_symbols, *([one] for one in condition.free_symbols)):
+            text = " and ".join(f"{one} >= {2**power}" for one in grown)
+            larger = isl.Set(f"[{', '.join(map(str, grown))}] -> {{ : {text} }}")
+            point = smallest(sizes.region.intersect(larger).intersect(exploration.world), names)
+            if point is not None and condition.subs({one: point[str(one)] for one in condition.free_symbols}) == False:  # noqa: E712  # it is sympy's
+                return point
+    return None
+
+
 def _where(path: Path, point: Mapping[str, int]) -> Any:
     """Return where a side raises: all sizes on its path, or the ones that were tried where no relation says which."""
     try:
@@ -130,9 +173,6 @@ def _compared(trace: SymbolicTrace, exploration: Exploration, check_time: Callab
     """Compare both sides on one path, and return the sizes that are on it."""
     sizes = trace.path.sizes()
     region = sizes.region
-    if sizes.unread:
-        exploration.obstacle = exploration.obstacle or f"the condition {sizes.unread[0]}"
-        return region
     try:
         sources = Sources(sizes)
         nodes = trace.graph.graph.find_nodes(op="placeholder")
@@ -143,19 +183,34 @@ def _compared(trace: SymbolicTrace, exploration: Exploration, check_time: Callab
         values = read(trace.graph, inputs, sources, check_time)
         outputs: Any = trace.graph.graph.output_node().args[0]
         one, other = (values[node] for node in outputs)
-        if len(one.axes) != len(other.axes):
-            raise CannotProve(f"outputs of {len(one.axes)} and {len(other.axes)} axes")
-        one, other = aligned(one, other)
-        found = tuple(differences(one, other))
+        found = tuple(_of_shape(one, other))
+        if not found:
+            one, other = aligned(one, other)
+            found = tuple(differences(one, other))
     except CannotProve as error:
         exploration.obstacle = exploration.obstacle or _obstacle(error)
+        exploration.unread.append(region)
         return region
     except isl.Error as error:
         exploration.obstacle = exploration.obstacle or f"isl gave up: {error}"
+        exploration.unread.append(region)
         return region
-    entry = Region(region, sizes, Sides(one, other), trace, found)
+    entry = Region(region, sizes, Sides(one, other), sources, trace, found)
     (exploration.different if found else exploration.equal).append(entry)
     return region
+
+
+def _of_shape(one: Value, other: Value) -> Iterator[Difference]:
+    """Yield where two tensors differ in their shapes. Raises CannotProve where no relation tells."""
+    sizes = one.sizes
+    if one.rank != other.rank:
+        yield Difference(None, sizes.context)
+        return
+    for mine, theirs in zip(one.shape, other.shape, strict=True):
+        if not sizes.same(mine, theirs):
+            apart = sizes.context.intersect(sizes.set(f"{sizes.text(mine - theirs)} != 0"))
+            if not apart.is_empty():
+                yield Difference(None, apart)
 
 
 def _obstacle(error: CannotProve) -> str:

@@ -60,7 +60,6 @@ class Path:
         sizes.require([*self.guards.reference, *self.guards.candidate])
         return sizes
 
-
     def world(self, smallest: int = SMALLEST) -> Sizes:
         """Return what is known of all sizes at which the reference's weights fit its input."""
         symbols = {name: {s for s in shape if s.is_Symbol} for name, shape in self.lengths.items()}
@@ -122,7 +121,8 @@ def trace_both(
             return Path(lengths, Sides(tuple(guards[:end]), tuple(guards[end:])), names)
 
         try:
-            # Attention is decomposed, and what makes tensors may take symbols for sizes.
+            # Attention is decomposed. Operators that torch writes with plain numbers would fix sizes: it has them in
+            # Python as well. What makes tensors may take symbols for sizes.
             with mode, enable_python_dispatcher(), sdpa_kernel(SDPBackend.MATH):
                 graph = capture.by_fake_tensors(both, tensors)
         except Exception as error:  # whatever a side raises
@@ -171,6 +171,11 @@ def symbol_name(tensor: str, axis: int | str = "") -> str:
     return text if text[0].isalpha() else f"n{text}"
 
 
+def symbol(name: str) -> sympy.Symbol:
+    """Return the symbol of a length, by its name."""
+    return sympy.Symbol(name, integer=True, positive=True)
+
+
 def _lengths(
     given: Sequence[Given], tensors: Sequence[Tensor]
 ) -> tuple[dict[str, tuple[Any, ...]], dict[sympy.Symbol, sympy.Symbol]]:
@@ -181,7 +186,7 @@ def _lengths(
         for axis, size in enumerate(tensor.shape):
             expression = getattr(getattr(size, "node", None), "expr", None)
             if isinstance(expression, sympy.Symbol):
-                names[expression] = sympy.Symbol(symbol_name(one.name, axis), integer=True, positive=True)
+                names[expression] = symbol(symbol_name(one.name, axis))
                 shape.append(names[expression])
             else:
                 shape.append(sympy.Integer(int(size)))

@@ -1,36 +1,25 @@
-"""Zeros beside, between and around the entries of a tensor. Differentiable."""
+"""Zeros beside and around the entries of a tensor. Differentiable."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def among_zeros(tensor: Tensor, places: slice, length: int) -> Tensor:
-    """Return a tensor of this length along its first axis, with the entries of `tensor` in places, and zeros beside."""
-    longer = tensor.new_zeros((length, *tensor.shape[1:]))
-    longer[places] = tensor
-    return longer
+def among_zeros(tensor: Tensor, axis: int, before: int, after: int) -> Tensor:
+    """Return the tensor with so many zeros before and after its entries along an axis."""
+    from torch.nn import functional
+
+    # Of the last axis first.
+    return functional.pad(tensor, (*[0, 0] * (tensor.dim() - 1 - axis), before, after))
 
 
 def block_diagonal(tensor: Tensor, groups: int) -> Tensor:
     """Return `[(g o), i, ...]` as `[(g o), (g i), ...]`, with zeros where a group of `o` meets another's `i`."""
     if groups == 1:
         return tensor
-    rows, columns = tensor.shape[0] // groups, tensor.shape[1]
-    wide = tensor.new_zeros((tensor.shape[0], columns * groups, *tensor.shape[2:]))
-    for group in range(groups):
-        block = slice(group * rows, (group + 1) * rows)
-        wide[block, group * columns : (group + 1) * columns] = tensor[block]
-    return wide
-
-
-def zeros_between(tensor: Tensor, factors: Sequence[int]) -> Tensor:
-    """Return a tensor with `factor - 1` zeros between its entries along every axis; one factor for each."""
-    wide = tensor.new_zeros([(length - 1) * factor + 1 for length, factor in zip(tensor.shape, factors, strict=True)])
-    every: Any = (..., *(slice(None, None, factor) for factor in factors))
-    wide[every] = tensor
-    return wide
+    # Groups move last, then become the diagonal of [g, o, g, i, ...].
+    blocks = tensor.reshape(groups, -1, *tensor.shape[1:]).movedim(0, -1).diag_embed(dim1=0, dim2=2)
+    return blocks.flatten(2, 3).flatten(0, 1)

@@ -56,7 +56,7 @@ def quiet() -> Iterator[None]:
     What the module prints goes the same way, since it is called several times.
     """
     disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.ERROR)
     # This logger is enabled whatever is disabled; pytest shows its records with every test that fails.
     structured = logging.getLogger("torch.__trace")
     handlers, structured.handlers = structured.handlers, []

@@ -16,7 +16,7 @@ IMPORTS = {
     "rearrange": ("einops", "rearrange"),
     "repeat": ("einops", "repeat"),
     "torch": (None, "torch"),
-    "zeros_between": ("convcheck.rewriting.zeros", "zeros_between"),
+    "zeros_between": ("convcheck.modules.parts", "zeros_between"),
 }
 """Where the names come from that the functions take."""
 
