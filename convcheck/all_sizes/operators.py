@@ -6,7 +6,7 @@ What torch has as one operator and others write in several is the same polynomia
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import islpy as isl
@@ -172,7 +172,7 @@ FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
 """Every operator without options, as torch computes it."""
 
 
-def compute(operator: str, options: Hashable, *tensors: Tensor) -> Tensor:
+def compute(operator: str, options: Any, *tensors: Tensor) -> Tensor:
     """Return what an operator makes of tensors, as torch computes it."""
     match operator, options:
         case "clamp", (low, high):
@@ -188,5 +188,6 @@ def compute(operator: str, options: Hashable, *tensors: Tensor) -> Tensor:
         case "largest", int(count):
             value, inside = tensors
             axes = tuple(range(value.dim() - count, value.dim()))
-            return value.masked_fill(inside == 0, -math.inf).amax(axes)
+            largest: Tensor = value.masked_fill(inside == 0, -math.inf).amax(axes)
+            return largest
     return FUNCTIONS[operator](*tensors)
