@@ -20,6 +20,7 @@ from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.value import Axis, Entry, Piece, Value
 from convcheck.all_sizes.whole_numbers import NUMBERS
 
+
 def evaluate(value: Value, at: Mapping[str, int], tensors: Mapping[str, Tensor]) -> Tensor:
     """Return a tensor at one size, in float64: every sum is exact before it is rounded.
 

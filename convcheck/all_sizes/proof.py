@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-
 from convcheck.all_sizes.axes import Extent, FreeAxis, extent, free_axes
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.exploring import Exploration, Region, TimeIsUp, explore
@@ -80,9 +79,7 @@ class _Attempt:
         regions = [*exploration.equal, *exploration.different]
         relations = _relations(regions)
         if counterexample is not None:
-            return SizesProof(
-                SizesStatus.REFUTED, counterexample=counterexample, raises=raises, relations=relations
-            )
+            return SizesProof(SizesStatus.REFUTED, counterexample=counterexample, raises=raises, relations=relations)
         if exploration.different and exploration.obstacle is None:
             exploration.obstacle = "the relations differ where torch sees no difference"
         if exploration.obstacle is not None or not exploration.equal:
@@ -94,7 +91,9 @@ class _Attempt:
             return SizesProof(SizesStatus.REFUTED, counterexample=proved, raises=raises, relations=relations)
         return SizesProof(
             SizesStatus.PROVED,
-            free={name: 1 if name in proved.free else low for name, low in self._extent(axes, exploration).free.items()},
+            free={
+                name: 1 if name in proved.free else low for name, low in self._extent(axes, exploration).free.items()
+            },
             divisible=self._extent(axes, exploration).divisible,
             fixed=self._extent(axes, exploration).fixed,
             raises=raises,
@@ -202,10 +201,13 @@ class _Attempt:
         tensor, _, number = axis.symbol.rpartition("_")
         sizes = exploration.path.sizes()
         given = [
-            replace(one, varies=tuple(
-                free and not sizes.size(symbol(symbol_name(one.name, place))).is_Integer
-                for place, free in enumerate(one.varies)
-            ))
+            replace(
+                one,
+                varies=tuple(
+                    free and not sizes.size(symbol(symbol_name(one.name, place))).is_Integer
+                    for place, free in enumerate(one.varies)
+                ),
+            )
             for one in self.both.given(self.channels, {tensor.replace("_", "."): int(number)})
         ]
         try:
@@ -227,5 +229,3 @@ def _relations(regions: Sequence[Region]) -> Sides[tuple[str, ...]]:
         return Sides((), ())
     values = regions[0].values
     return Sides(*(tuple(str(piece.relation) for piece in one.pieces) for one in (values.reference, values.candidate)))
-
-

@@ -71,6 +71,11 @@ class Sizes:
         if isinstance(expression, IntTrueDiv):
             return arguments[0] / arguments[1]
         if isinstance(expression, (FloorToInt, CeilToInt)):
+            # Of a quotient of whole numbers, as `ceil(h / 2)` is.
+            numerator, denominator = sympy.fraction(sympy.together(arguments[0]))
+            if denominator.is_Integer and denominator > 0:
+                up = denominator - 1 if isinstance(expression, CeilToInt) else 0
+                return self._quotient(sympy.expand(numerator + up), denominator)
             raise CannotProve(f"a size is {expression}")
         if type(expression).__name__ in ("FloatPow", "PowByNatural"):
             return sympy.Pow(*arguments)
@@ -303,8 +308,14 @@ class Sizes:
         """
         if not _is_whole(size):
             return None
-        rests = {sympy.Symbol(f"rest{n}"): (whole, quotient, step) for n, ((whole, step), quotient) in enumerate(self._quotients.items()) if whole.is_Symbol}
-        expanded = sympy.expand(size.subs({whole: step * quotient + rest for rest, (whole, quotient, step) in rests.items()}))
+        rests = {
+            sympy.Symbol(f"rest{n}"): (whole, quotient, step)
+            for n, ((whole, step), quotient) in enumerate(self._quotients.items())
+            if whole.is_Symbol
+        }
+        expanded = sympy.expand(
+            size.subs({whole: step * quotient + rest for rest, (whole, quotient, step) in rests.items()})
+        )
         terms = []
         signs = set()
         for term in sympy.Add.make_args(expanded):
@@ -313,7 +324,10 @@ class Sizes:
             factors = sympy.Mul.make_args(product)
             if len(signs) > 1 or not any(one in rests for one in factors) or not all(one.is_Symbol for one in factors):
                 return None
-            if any(one not in rests and (self._lowest_of(one) is None or (self._lowest_of(one) or 0) < 0) for one in factors):
+            if any(
+                one not in rests and (self._lowest_of(one) is None or (self._lowest_of(one) or 0) < 0)
+                for one in factors
+            ):
                 return None
             terms.append(
                 [

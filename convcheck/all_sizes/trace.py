@@ -152,7 +152,7 @@ class _Copies(TorchFunctionMode):
         return function(*arguments, **(options or {}))
 
 
-def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # noqa: A002  # as torch calls it
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # as torch calls it
     """Return what `linear` does. With a bias torch asks for the lengths of three axes as numbers."""
     product = functional.linear(input, weight)
     return product if bias is None else product + bias

@@ -56,7 +56,8 @@ def check(law: Law, seed: int = 0) -> list[str]:
     sources = Sources(sizes)
     placeholders = trace.graph.graph.find_nodes(op="placeholder")
     inputs = {
-        node: sources.tensor(name, trace.path.lengths[name]) for node, name in zip(placeholders, trace.path.lengths, strict=True)
+        node: sources.tensor(name, trace.path.lengths[name])
+        for node, name in zip(placeholders, trace.path.lengths, strict=True)
     }
     values = read(trace.graph, inputs, sources)
     first = trace.graph.graph.output_node().args[0][0]

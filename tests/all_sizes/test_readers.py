@@ -8,7 +8,9 @@ from convcheck.all_sizes.reading import all_readers
 from tests.all_sizes.laws import FAMILIES
 from tests.all_sizes.reading import Law, check
 
-LAWS = [pytest.param(law, id=f"{family} {number}") for family, laws in FAMILIES.items() for number, law in enumerate(laws)]
+LAWS = [
+    pytest.param(law, id=f"{family} {number}") for family, laws in FAMILIES.items() for number, law in enumerate(laws)
+]
 MET: set[str] = set()
 
 
