@@ -1,7 +1,6 @@
-"""Axes made longer or shorter by numbers: nearest neighbours, and means of windows.
+"""Means of windows.
 
-Refuses other interpolations, and nearest neighbours where torch's float32 would decide which one is nearest: scales
-that are no powers of 2. Refuses adaptive means where the lengths of windows differ.
+Refuses adaptive means where the lengths of windows differ, or may do.
 """
 
 from __future__ import annotations
@@ -13,23 +12,9 @@ import sympy
 
 from convcheck.all_sizes.layout import aligned, viewed
 from convcheck.all_sizes.readers.contraction import per_axis, windows
-from convcheck.all_sizes.readers.repetition import repeated
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve, Size
 from convcheck.all_sizes.value import ONE, Value, axis_of, constant, overlaid
-
-
-def upsample_nearest(call: Call) -> Value:
-    """Every entry several times along all axes behind the channels."""
-    value: Value = call["self"] if call["self"] is not None else call["input"]
-    for axis in range(2, value.rank):
-        size, new = value.size(axis), call.shape[axis]
-        often = value.sizes.ratio(new, size)
-        if often is None or not often.is_Integer or int(often) & (int(often) - 1):
-            raise CannotProve(f"{size} entries to {new}")
-        if often != 1:
-            value = repeated(value, axis, often, first=False)
-    return value
 
 
 def avg_pool(call: Call) -> Value:
@@ -90,7 +75,6 @@ def adaptive_avg_pool(call: Call) -> Value:
 
 
 READERS: Mapping[str, Reader] = {
-    **dict.fromkeys((f"upsample_nearest{n}d" for n in (1, 2, 3)), upsample_nearest),
     **dict.fromkeys((f"avg_pool{n}d" for n in (1, 2, 3)), avg_pool),
     **dict.fromkeys((f"_adaptive_avg_pool{n}d" for n in (2, 3)), adaptive_avg_pool),
     "adaptive_avg_pool1d": adaptive_avg_pool,
