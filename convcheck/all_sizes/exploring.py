@@ -26,8 +26,8 @@ from convcheck.results import Sides
 from convcheck.tracing.places import place_of_error, place_of_node
 
 MOST_PATHS = 48
-MOST_STEPS = 20_000_000
-"""How many operations isl may take to compare one path."""
+MOST_DOUBLINGS = 24
+"""Sizes up to 2 to this power are tried for a condition that no relation can state."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,8 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
                 left = left.subtract(region)
                 continue
         region = _compared(trace, exploration, check_time)
+        if (unread := trace.path.sizes().unread) and not _holds_either_way(both, given, trace, exploration, check_time):
+            exploration.obstacle = exploration.obstacle or f"the condition {unread[0]}"
         if point is not None and not at(point).is_subset(region):
             # Nothing is known beside the sizes themselves.
             exploration.obstacle = exploration.obstacle or "a condition on sizes that is no linear one"
@@ -115,6 +117,44 @@ def _beside_fixed(both: Both, given: list[Given], path: Path, point: Mapping[str
     return isl.Set(f"[{other}] -> {{ : {other} != {fixed[other]} }}")
 
 
+def _holds_either_way(
+    both: Both, given: list[Given], trace: SymbolicTrace, exploration: Exploration, check_time: Callable[[], None]
+) -> bool:
+    """Compare both sides where one condition that no relation can state does not hold, and all others do as well.
+
+    Return whether there is such a path; so it is where code does the same in one piece or in several.
+    """
+    sizes = trace.path.sizes()
+    if len(sizes.unread) != 1:
+        return False
+    (condition,) = sizes.unread
+    if (point := _point_without(condition, sizes, exploration)) is None:
+        return False
+    try:
+        other = trace_both(both.reference, both.candidate, resized(given, point))
+    except SideRaises:
+        return False
+    there = other.path.sizes()
+    opposite = [sympy.Not(one) for one in there.unread]
+    if opposite != [condition] or not sizes.region.is_subset(there.region):
+        return False
+    _compared(other, exploration, check_time)
+    return True
+
+
+def _point_without(condition: Any, sizes: Sizes, exploration: Exploration) -> Mapping[str, int] | None:
+    """Return sizes of a region at which a condition does not hold, among ever larger ones; None if none is met."""
+    names = [str(one) for one in sizes.lowest]
+    for power in range(1, MOST_DOUBLINGS):
+        for grown in (condition.free_symbols, *([one] for one in condition.free_symbols)):
+            text = " and ".join(f"{one} >= {2**power}" for one in grown)
+            larger = isl.Set(f"[{', '.join(map(str, grown))}] -> {{ : {text} }}")
+            point = smallest(sizes.region.intersect(larger).intersect(exploration.world), names)
+            if point is not None and condition.subs({one: point[str(one)] for one in condition.free_symbols}) == False:  # noqa: E712  # it is sympy's
+                return point
+    return None
+
+
 def _where(path: Path, point: Mapping[str, int]) -> Any:
     """Return where a side raises: all sizes on its path, or the ones that were tried where no relation says which."""
     try:
@@ -129,9 +169,6 @@ def _compared(trace: SymbolicTrace, exploration: Exploration, check_time: Callab
     """Compare both sides on one path, and return the sizes that are on it."""
     sizes = trace.path.sizes()
     region = sizes.region
-    if sizes.unread:
-        exploration.obstacle = exploration.obstacle or f"the condition {sizes.unread[0]}"
-        return region
     try:
         sources = Sources(sizes)
         nodes = trace.graph.graph.find_nodes(op="placeholder")

@@ -40,7 +40,7 @@ class Sizes:
     """What stands for a symbol that is determined by others."""
     known: list[str] = field(default_factory=list)
     """What holds of the symbols, as isl writes it."""
-    unread: list[str] = field(default_factory=list)
+    unread: list[Any] = field(default_factory=list)
     """Conditions that are no linear ones, and do not follow from the others."""
     _quotients: dict[tuple[Size, int], sympy.Symbol] = field(default_factory=dict)
 
@@ -223,7 +223,7 @@ class Sizes:
             if len(left) == len(later):
                 break
             later = left
-        self.unread += [str(guard.xreplace(self.names_of)) for guard in left]
+        self.unread += [guard.xreplace(self.names_of) for guard in left]
         self._settle()
 
     def _settle(self) -> None:
@@ -246,7 +246,8 @@ class Sizes:
         except CannotProve:
             return False
         if isinstance(guard, sympy.Eq):
-            factors = self._factors(self._plain(guard.lhs - guard.rhs))
+            zero = self._plain(guard.lhs - guard.rhs)
+            factors = self._factors(zero)
             if len(factors) == 1:
                 self._solve(factors[0])
         self.learn(text)
@@ -296,6 +297,10 @@ class Sizes:
             text = " and ".join("(" + " or ".join(f"{one} = 0" for one in term) + ")" for term in rests)
             return f"({text})" if sign == "=" else f"(not ({text}))"
         factors = self._factors(size)
+        if len(factors) == 1 and sign in ("=", "!=") and self._lowest_of(factors[0]) == 0:
+            # It grows in every symbol, and is zero with all of them at their lowest.
+            text = " and ".join(f"{one} = {self._bounds(one)[0]}" for one in factors[0].free_symbols)
+            return f"({text})" if sign == "=" else f"(not ({text}))"
         if sign in ("=", "!="):
             texts = [f"{self.text(one)} {sign} 0" for one in factors]
             return "(" + (" or " if sign == "=" else " and ").join(texts) + ")"
