@@ -6,9 +6,9 @@ index relation takes sizes that are linear in them; products such as `b * h * w`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import islpy as isl
@@ -43,6 +43,8 @@ class Sizes:
     unread: list[Any] = field(default_factory=list)
     """Conditions that are no linear ones, and do not follow from the others."""
     _quotients: dict[tuple[Size, int], sympy.Symbol] = field(default_factory=dict)
+    _memory: dict[Hashable, Any] = field(default_factory=dict)
+    _stamp: tuple[int, ...] = ()
 
     def size(self, value: Any) -> Size:
         """Return a size in lowest terms: of a number, an expression, or a size that torch traced."""
@@ -127,8 +129,25 @@ class Sizes:
         if is_linear(by):
             self.learn(f"{symbol} = {self.text(by)}")
 
+    def remembered(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return what was made before, as long as nothing more is known of sizes."""
+        stamp = (len(self.lowest), len(self.replaced), len(self.known), len(self._quotients))
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._memory.clear()
+        if key not in self._memory:
+            made = make()
+            if stamp != (len(self.lowest), len(self.replaced), len(self.known), len(self._quotients)):
+                return made
+            self._memory[key] = made
+        return self._memory[key]
+
     def text(self, size: Size) -> str:
         """Return a linear size as isl writes it. Raises CannotProve for any other."""
+        result: str = self.remembered(("text", size), lambda: self._text(size))
+        return result
+
+    def _text(self, size: Size) -> str:
         size = self._plain(sympy.sympify(size))
         if not is_linear(size):
             raise CannotProve(f"the size {size} is no linear one")
@@ -137,6 +156,10 @@ class Sizes:
     @property
     def names(self) -> str:
         """All symbols, as isl lists parameters."""
+        result: str = self.remembered("names", self._names)
+        return result
+
+    def _names(self) -> str:
         return ", ".join(sorted(map(str, {*self.lowest, *self._quotients.values()})))
 
     def set(self, text: str) -> Any:
@@ -203,6 +226,11 @@ class Sizes:
 
     def same(self, one: Size, other: Size) -> bool:
         """Tell whether two sizes are equal for all sizes that are spoken of."""
+        if one is other or one == other:
+            return True
+        return bool(self.remembered(("same", one, other), lambda: self._same(one, other)))
+
+    def _same(self, one: Size, other: Size) -> bool:
         difference = sympy.expand(self._plain(sympy.sympify(one)) - self._plain(sympy.sympify(other)))
         return difference == 0 or self.implies("=", difference)
 
@@ -360,11 +388,13 @@ class Sizes:
         return [factor for factor, _ in factors if (self._lowest_of(factor) or 0) <= 0]
 
 
+@lru_cache(maxsize=1 << 16)
 def is_linear(size: Size) -> bool:
     """Tell whether a size is a sum of numbers times single symbols."""
     return _is_whole(size) and (size.is_Number or sympy.Poly(size, *size.free_symbols).total_degree() <= 1)
 
 
+@lru_cache(maxsize=1 << 16)
 def _is_whole(size: Size) -> bool:
     """Tell whether an expression is a polynomial with whole coefficients."""
     if size.is_Number:
