@@ -167,7 +167,6 @@ PADDING = [
     Law(lambda x: F.pad(x, (1, 2, 3, 0), mode="replicate"), IMAGE, ODD),
     Law(lambda x: F.pad(x, (2, 1), mode="replicate"), ((2, 3, 5),), (((3, 2, 2),),)),
     Law(lambda x: F.pad(x, (1, 0, 1, 1, 0, 2), mode="replicate"), ((2, 2, 3, 3, 4),), (((2, 2, 4, 5, 3),),)),
-    Law(lambda x: F.pad(x, (1, 2, 2, 1), mode="circular"), IMAGE, ODD),
 ]
 
 REPETITION = [
