@@ -44,10 +44,10 @@ MOVEMENT = [
 ARITHMETIC = [
     Law(lambda x, y: x + 3 * y - 2 + torch.add(x, y, alpha=2), PAIR, PAIRS),
     Law(lambda x, y: x - 3 * y - torch.sub(x, y, alpha=2), PAIR, PAIRS),
-    Law(lambda x, y: x * y * 2 + x[:1] * y, PAIR, PAIRS),
+    Law(lambda x, y: x * y * 2 + x[:1] * x, PAIR, PAIRS),
     Law(lambda x: -x / 4 + (3 - x), IMAGE, ODD),
     Law(lambda x: aten.mul.Scalar(aten.add.Scalar(aten.sub.Scalar(aten.div.Scalar(x, 2), 1), 3), 5), IMAGE, ODD),
-    Law(lambda x: x.sum(1) + x.sum() + x.sum((0, 3), keepdim=True)[0], IMAGE, ODD),
+    Law(lambda x: x.sum(1) + x.sum() + x.sum((0, 3), keepdim=True)[0, :1], IMAGE, ODD),
     Law(lambda x: x.mean((-1, -2), keepdim=True), IMAGE, ODD, is_exact=False),
     Law(lambda x: x.mean(), IMAGE, ODD, is_exact=False),
     Law(lambda x: (x[:, :1] + x[:, 1:]).sum(1), IMAGE, ODD),
@@ -158,6 +158,7 @@ OVERWRITTEN = [
 ]
 
 PADDING = [
+    Law(lambda x: F.pad(x, (1, 2, 2, 1), mode="circular"), ((2, 3, 5, 4),), (((3, 2, 4, 3),),)),
     Law(lambda x: F.pad(x, (1, 2, 3, 0)), IMAGE, ODD),
     Law(lambda x: F.pad(x, (-1, 2, 1, -2), value=1.5), IMAGE, ODD),
     Law(lambda x: F.pad(x[:, :, :1], (0, 0, 1, 2), value=2), IMAGE, ODD),
