@@ -207,6 +207,9 @@ DIAGONALS = [
     Law(lambda x: torch.diagonal(x + x.transpose(1, 2), 1, 1, 2), ((3, 5, 5),), (((2, 4, 4),),)),
     Law(lambda x: torch.diagonal(x, 0, 1, 2), ((3, 5, 4),), (), ((0, 1), (0, 2))),
     Law(lambda x: torch.diagonal(x, -2, 0, 1), ((5, 5, 2),), (((5, 5, 3),),), ((0, 0), (0, 1))),
+    Law(lambda x: torch.diag_embed(x), ((3, 4),), (((2, 5),),)),
+    Law(lambda x: torch.diag_embed(x, -2, 2, 0), ((2, 3, 4),), (((3, 2, 5),),)),
+    Law(lambda x: torch.diag_embed(x, 1, 0, 2), ((2, 3, 4),), (((3, 2, 5),),)),
     Law(lambda x: x + torch.eye(x.shape[0]), ((3, 3),), (((4, 4),),)),
 ]
 
