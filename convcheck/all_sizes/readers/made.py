@@ -49,7 +49,7 @@ def empty(call: Call) -> Value:
 
 
 READERS: Mapping[str, Reader] = {
-    **dict.fromkeys(("zeros", "zeros_like", "new_zeros", "zero", "_efficientzerotensor"), zeros),
+    **dict.fromkeys(("zeros", "zeros_like", "new_zeros"), zeros),
     **dict.fromkeys(("ones", "ones_like", "new_ones"), ones),
     **dict.fromkeys(("full", "full_like", "new_full", "scalar_tensor", "fill"), full),
     **dict.fromkeys(

@@ -184,8 +184,8 @@ def concatenated(parts: list[Value], axis: int) -> Value:
 
 
 READERS: Mapping[str, Reader] = {
-    **dict.fromkeys(("clone", "alias", "detach", "lift_fresh_copy", "contiguous"), same),
-    **dict.fromkeys(("view", "_unsafe_view", "reshape"), view),
+    **dict.fromkeys(("clone", "alias", "detach", "lift_fresh_copy"), same),
+    **dict.fromkeys(("view", "_unsafe_view"), view),
     "_to_copy": to_copy,
     "permute": permute,
     "transpose.int": transpose,
