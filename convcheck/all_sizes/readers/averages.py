@@ -75,7 +75,6 @@ def adaptive_avg_pool(call: Call) -> Value:
 
 
 READERS: Mapping[str, Reader] = {
-    **dict.fromkeys((f"avg_pool{n}d" for n in (1, 2, 3)), avg_pool),
+    **dict.fromkeys((f"avg_pool{n}d" for n in (2, 3)), avg_pool),
     **dict.fromkeys((f"_adaptive_avg_pool{n}d" for n in (2, 3)), adaptive_avg_pool),
-    "adaptive_avg_pool1d": adaptive_avg_pool,
 }
