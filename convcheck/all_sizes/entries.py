@@ -93,7 +93,9 @@ class Entries:
                 raise TooMany("a sum of too many terms")
             count = point.get_space().dim(isl.dim_type.set)
             numbers = [int(point.get_coordinate_val(isl.dim_type.set, n).to_python()) for n in range(count)]
-            terms.append([tuple(itertools.islice(rest, one.atoms)) for rest in [iter(numbers)] for one in piece.factors])
+            terms.append(
+                [tuple(itertools.islice(rest, one.atoms)) for rest in [iter(numbers)] for one in piece.factors]
+            )
 
         relation.intersect_domain(here).range().foreach_point(add)
         return terms

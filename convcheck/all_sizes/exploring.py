@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import islpy as isl
-import sympy
 
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.compare import Difference, differences

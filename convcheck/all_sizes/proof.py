@@ -133,7 +133,9 @@ class _Attempt:
             probed=tuple(probed),
             relations=self._relations(),
         )
-        return replace(proof, certificate=Certificate(self.about, self.both, self.axes, self.exploration, proof, looks).text())
+        return replace(
+            proof, certificate=Certificate(self.about, self.both, self.axes, self.exploration, proof, looks).text()
+        )
 
     def _raises(self, found: Extent | None) -> Sides[str | None]:
         return raised_alone(self.both, self.given, self.axes, self.exploration, found)
