@@ -197,8 +197,14 @@ def symbol(name: str) -> sympy.Symbol:
     return sympy.Symbol(name, integer=True, positive=True)
 
 
+def lengths_of(one: Given) -> dict[str, int]:
+    """Return the lengths that vary of a tensor that goes in, by the names of their symbols."""
+    lengths = zip(one.shape, one.varies, strict=True)
+    return {symbol_name(one.name, axis): size for axis, (size, varies) in enumerate(lengths) if varies}
+
+
 def free_symbols(path: Path) -> tuple[str, ...]:
-    """Return the lengths that vary by themselves, by their names: those of inputs, and those of weights that none sets."""
+    """Return the names of lengths that vary by themselves: those of inputs, and those of weights that none sets."""
     sizes, taken, free = path.world(), set(), []
     for tensor in sorted(path.lengths, key=lambda name: not name.startswith(INPUT)):
         for length in path.lengths[tensor]:
