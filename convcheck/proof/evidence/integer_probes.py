@@ -52,7 +52,7 @@ def probe(pair: Pair, seed: int) -> Evidence:
     if not faults and pair.graphs is not None:
         faults, compared = _with_other_choices(pair, plan, seed, compared)
     if pair.graphs is not None and pair.graphs.own_backward:
-        compared = gradients.differing_only(compared)
+        compared = gradients.only(Agreement.DIFFERENT, compared)
         why = "gradients: not known to be equal, code of a side's own computes them"
         notes = (*notes, Finding(Kind.EXACT, why))
     findings = [Finding(Kind.EXACT, text) for text in faults]
