@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, fx
 
-from convcheck.proof.parts.fields import Field, Numbers, Scalar, Unproven, Whole
+from convcheck.proof.parts.fields import UNKNOWN, Field, Numbers, Scalar, Unproven, Whole
 from convcheck.proof.parts.rules import COPYING, PLAIN, VIEWS, rules
 from convcheck.tracing.constants import constants_of
 from convcheck.tracing.operators import name_of, operators
@@ -37,11 +37,13 @@ class Evaluation(fx.Interpreter):
         if name == "getitem":
             return operator.getitem(self.env[n.args[0]], n.args[1])  # type: ignore[index]  # a node
         given = bind(n, self.env.__getitem__)
-        rule = rules().get(name)
-        result = NotImplemented if rule is None else rule(self.field, given)
+        if any(one is UNKNOWN for one in _flat(given.values())):
+            raise Unproven(f"{name} reads what is not known")
+        rule, varies = rules().get(name), any(isinstance(one, Numbers) for one in _flat(given.values()))
+        result = rule(self.field, given) if rule is not None and (varies or name == "_to_copy") else NotImplemented
         if result is not NotImplemented:
             return result
-        if not any(isinstance(one, Numbers) for one in _flat(given.values())):
+        if not varies:
             return self._whole(n, given)
         if name not in PLAIN:
             raise Unproven(f"{name} is not known here")

@@ -22,7 +22,9 @@ from torch import Tensor
 from convcheck.proof.parts import constants, randomness
 from convcheck.proof.parts.constants import SMALL, number_of
 
-EXACT = 2**53
+EXACT = 2**52
+"""Up to here multiples of a prime next to a number are held exactly, too."""
+
 FEWEST = 2**9
 """Of fewer numbers than this a wrong one is too often the same."""
 
@@ -62,6 +64,10 @@ class Scalar:
     """A number in code, at every sample."""
 
     samples: tuple[float, ...]
+
+
+UNKNOWN = object()
+"""A result of an operator that no rule knows, such as the places of the largest entries."""
 
 
 class Field(ABC):
@@ -149,8 +155,10 @@ class Field(ABC):
         return self.divide(x, self.function("sqrt", square))
 
 
-def lifted(field: Field, value: Numbers | Tensor | float) -> Numbers:
+def lifted(field: Field, value: Numbers | Whole | Tensor | float) -> Numbers:
     """Return an argument as numbers, whether it varies or not."""
+    if isinstance(value, Whole):
+        return field.whole(value)
     return value if isinstance(value, Numbers) else field.lift(value)
 
 
@@ -232,15 +240,15 @@ class Counting(Field):
 
     def function(self, name: str, *arguments: Numbers, differentiable: bool = True) -> Numbers:
         shape = torch.broadcast_shapes(*(one.shape for one in arguments))  # type: ignore[no-untyped-call]  # torch's own
-        return self._drawn(shape, arguments)
+        return self._drawn(shape, arguments, math.prod(shape))
 
     def of_all(self, name: str, x: Numbers, dims: Sequence[int]) -> Numbers:
         axes = {dim % len(x.shape) for dim in dims}
-        return self._drawn([1 if axis in axes else n for axis, n in enumerate(x.shape)], (x,))
+        return self._drawn([1 if axis in axes else n for axis, n in enumerate(x.shape)], (x,), math.prod(x.shape))
 
-    def _drawn(self, shape: Sequence[int], arguments: Sequence[Numbers]) -> Numbers:
+    def _drawn(self, shape: Sequence[int], arguments: Sequence[Numbers], entries: int) -> Numbers:
         self.degree = max(self.degree, *(one.degree for one in arguments))
-        self.entries += math.prod(shape)
+        self.entries += entries
         self.size += 2 * math.prod(shape)
         return Numbers((torch.ones(tuple(shape), dtype=torch.float64),), 1, 1 + max(one.depth for one in arguments))
 
@@ -296,6 +304,9 @@ class Modular(Field):
     def function(self, name: str, *arguments: Numbers, differentiable: bool = True) -> Numbers:
         if any(one.infinite for one in arguments) and (name != "exp" or _positive(arguments[0])):
             raise Unproven(f"an infinite number goes into {name}")
+        if not differentiable and any(bool(one.isnan().any()) for given in arguments for one in given.samples):
+            # A comparison makes a number of what is none.
+            raise Unproven(f"what is no number goes into {name}")
         states = [randomness.state_of(name, self.seed, one.samples) for one in arguments]
         state = randomness.joined(name, self.seed, states) if len(states) > 1 else states[0]
         results = []

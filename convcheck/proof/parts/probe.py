@@ -62,7 +62,7 @@ def probe(pair: Pair, seed: int) -> InParts:
     counting = Counting(LARGEST_MAGNITUDE)
     with torch.enable_grad():
         counted = _outputs(pair, traces, counting, (_draw(pair, _ones, stream(seed, 0)),))
-        plan = _plan(counting, max(counted.reference.depth, counted.candidate.depth), seed)
+        plan = _plan(counting, counted, seed)
         drawn = _samples(pair, plan, seed)
         modular = Modular(plan.primes, seed)
         outputs = _outputs(pair, traces, modular, drawn)
@@ -86,10 +86,12 @@ class _Plan:
     false_accept: float
 
 
-def _plan(counting: Counting, depth: int, seed: int) -> _Plan:
-    bound = 2 * counting.magnitude
+def _plan(counting: Counting, counted: Sides[Numbers], seed: int) -> _Plan:
+    bound, both = 2 * counting.magnitude, (counted.reference, counted.candidate)
     least = constants.least(bound)
-    chance, slope_chance = counting.degree / least, (depth + 1) / least
+    chance = max(counting.degree, *(one.degree for one in both)) / least
+    # A cotangent is one factor more.
+    slope_chance = (1 + max(one.depth for one in both)) / least
     if max(chance, slope_chance) > LIKELIEST:
         raise Unproven("its degree is too high")
     pairs = counting.entries**2 / 2 + 1

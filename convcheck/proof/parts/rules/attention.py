@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convcheck.proof.parts.fields import Field, Numbers, Whole, lifted
+from convcheck.proof.parts.fields import UNKNOWN, Field, Numbers, Whole, lifted
 from convcheck.proof.parts.rules.arithmetic import scaled
 
 
@@ -64,7 +64,7 @@ def _attention(field: Field, given: Any) -> Any:
 
 
 def _attention_on_the_cpu(field: Field, given: Any) -> Any:
-    return _attention(field, given), None
+    return _attention(field, given), UNKNOWN
 
 
 RULES = {

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convcheck.proof.parts.fields import Field, Numbers, Unproven, Whole, lifted
+from convcheck.proof.parts.fields import UNKNOWN, Field, Numbers, Unproven, Whole, lifted
 
 _COMPARISONS = {"eq": torch.eq, "ne": torch.ne, "gt": torch.gt, "lt": torch.lt, "ge": torch.ge, "le": torch.le}
 
@@ -80,7 +80,7 @@ def _by_dim(name: str, field: Field, given: Any) -> Any:
         field.cut(name)
         return field.function(name, lifted(field, given["self"]), lifted(field, given["other"]))
     result = _extreme(f"a{name}", field, given)
-    return result if "dim" not in given else (result, None)
+    return result if "dim" not in given else (result, UNKNOWN)
 
 
 def _pooled(dims: int, field: Field, given: Any, *, indices: bool = False) -> Any:
@@ -108,7 +108,7 @@ def _pooled(dims: int, field: Field, given: Any, *, indices: bool = False) -> An
     apart = field.run(windows, (x,), x.degree, _absolute(windows), adds=True)
     result = field.of_all("amax", apart, range(-dims, 0))
     joined = field.linear(lambda one: one.reshape(one.shape[:-dims]), result)
-    return (joined, None) if indices else joined
+    return (joined, UNKNOWN) if indices else joined
 
 
 def _absolute(function: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from convcheck.proof.parts.fields import Field, Numbers, Unproven, lifted
+from convcheck.proof.parts.fields import UNKNOWN, Field, Numbers, Unproven, lifted
 
 
 def _normalised(field: Field, x: Numbers, dims: Sequence[int], eps: float) -> Numbers:
@@ -67,12 +67,12 @@ def _batch(field: Field, given: Any) -> Any:
         for name in ("running_mean", "running_var")
     )
     normal = field.over_root(field.subtract(x, mean), field.add(variance, field.lift(given["eps"])))
-    return _affine(field, normal, given.get("weight"), given.get("bias"), shape), None, None
+    return _affine(field, normal, given.get("weight"), given.get("bias"), shape), UNKNOWN, UNKNOWN
 
 
 RULES = {
     "layer_norm": _layer,
-    "native_layer_norm": lambda field, given: (_layer(field, given), None, None),
+    "native_layer_norm": lambda field, given: (_layer(field, given), UNKNOWN, UNKNOWN),
     "rms_norm": _rms,
     "group_norm": _group,
     "instance_norm": _instance,
