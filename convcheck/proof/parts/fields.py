@@ -203,10 +203,12 @@ class Counting(Field):
             if self.magnitude < FEWEST:
                 raise Unproven("its sums are too long for whole numbers")
         if isinstance(result, (tuple, list)):
-            return [self._result(one, degree, depth) for one in result]
+            return [UNKNOWN if one is None else self._result(one, degree, depth) for one in result]
         return self._result(result, degree, depth)
 
     def _result(self, tensor: Tensor, degree: int, depth: int) -> Numbers:
+        if not tensor.is_floating_point():
+            raise Unproven("computes with complex numbers")
         self.size += tensor.numel()
         return Numbers(((tensor.detach() != 0).double(),), degree, depth)
 
@@ -215,7 +217,7 @@ class Counting(Field):
         with torch.enable_grad():
             leaves = [_tree(one, lambda value: _leaf(value, self.magnitude)) for one in arguments]
             result = function(*(_tree(one, _sample(0)) for one in leaves))
-            outputs = [one for one in (result if isinstance(result, (tuple, list)) else [result]) if one.requires_grad]
+            outputs = [one for one in _tensors([result]) if one.requires_grad]
             given = [one for one in _tensors(leaves) if one.requires_grad]
             cotangents = [torch.full_like(one, self.magnitude) for one in outputs]
             slopes = torch.autograd.grad(outputs, given, cotangents, allow_unused=True) if outputs and given else ()
@@ -274,10 +276,13 @@ class Modular(Field):
             raise Unproven("multiplies an infinite number")
         results = [function(*(_tree(one, _sample(number)) for one in arguments)) for number in range(self.count)]
         if isinstance(results[0], (tuple, list)):
-            return [self._result(one, degree) for one in zip(*results, strict=True)]
+            outputs = zip(*results, strict=True)
+            return [UNKNOWN if one[0] is None else self._result(one, degree) for one in outputs]
         return self._result(results, degree)
 
     def _result(self, tensors: Sequence[Tensor], degree: int) -> Numbers:
+        if not tensors[0].is_floating_point():
+            raise Unproven("computes with complex numbers")
         reduced = tuple(Reduced.apply(one, p) for one, p in zip(tensors, self.primes, strict=True))  # type: ignore[no-untyped-call]  # torch's own
         return Numbers(reduced, degree, infinite=any(bool(one.isinf().any()) for one in reduced))
 

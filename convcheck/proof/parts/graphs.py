@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,7 +14,6 @@ from convcheck.proof.pair import Pair
 from convcheck.proof.parts.fields import Unproven
 from convcheck.results import Sides
 from convcheck.sides import samples
-from convcheck.sides.side import Side
 from convcheck.tracing.capture import quiet
 from convcheck.tracing.tidy import tidy
 from convcheck.tracing.trace import Placeholder, Trace
@@ -28,25 +28,25 @@ def traces_of(pair: Pair) -> Sides[Trace]:
     sample = samples.ones(pair.reference).mapped(Tensor.detach)
     mapped = pair.mapping.forward(sample.parameters)
     return Sides(
-        _traced(pair.reference, sample.inputs, sample.parameters), _traced(pair.candidate, sample.inputs, mapped)
+        trace_plainly(pair.reference.module, sample.inputs, sample.parameters),
+        trace_plainly(pair.candidate.module, sample.inputs, mapped),
     )
 
 
-def _traced(side: Side, inputs: tuple[Tensor, ...], parameters: Any) -> Trace:
-    """Trace a module of convcheck's or torch's own, from which no data leave the graph.
+def trace_plainly(module: nn.Module, inputs: tuple[Tensor, ...], tensors: Mapping[str, Tensor]) -> Trace:
+    """Trace a module of convcheck's or torch's own, from which no data leave the graph, with these tensors in it.
 
     It is quicker than an export; attention stays whole as there.
     """
-    module: nn.Module = side.module
-    constants = {name: tensor for name, tensor in module.named_buffers() if name not in parameters}
+    constants = {name: tensor for name, tensor in module.named_buffers() if name not in tensors}
 
     def run(*arguments: Tensor) -> Any:
-        given = dict(zip(parameters, arguments[: len(parameters)], strict=True))
-        return functional_call(module, {**constants, **given}, arguments[len(parameters) :])
+        given = dict(zip(tensors, arguments[: len(tensors)], strict=True))
+        return functional_call(module, {**constants, **given}, arguments[len(tensors) :])
 
     with quiet(), torch.enable_grad():
-        graph = make_fx(run, pre_dispatch=True)(*parameters.values(), *inputs)
-    placeholders = [Placeholder("parameter", name) for name in parameters]
+        graph = make_fx(run, pre_dispatch=True)(*tensors.values(), *inputs)
+    placeholders = [Placeholder("parameter", name) for name in tensors]
     placeholders += [Placeholder("input", str(number)) for number in range(len(inputs))]
     for number, node in enumerate(list(graph.graph.find_nodes(op="get_attr"))):
         value = getattr(graph, str(node.target))

@@ -53,6 +53,13 @@ def _silu(field: Field, given: Any) -> Any:
     return field.multiply(given["self"], field.function("sigmoid", given["self"]))
 
 
+def _mish(field: Field, given: Any) -> Any:
+    x = given["self"]
+    field.cut("mish")
+    # As `softplus` with its usual options.
+    return field.multiply(x, field.function("tanh", field.function("softplus {'beta': 1, 'threshold': 20}", x)))
+
+
 def _hard_sigmoid(field: Field, x: Numbers) -> Numbers:
     return field.scale(field.function("clamp 0.0 6.0", field.add(x, field.lift(3.0))), 6.0, inverse=True)
 
@@ -78,6 +85,7 @@ RULES = {
     "clamp_max": partial(_clamped, None, "max"),
     "gelu": _gelu,
     "silu": _silu,
+    "mish": _mish,
     "hardsigmoid": lambda field, given: _hard_sigmoid(field, given["self"]),
     "hardswish": lambda field, given: field.multiply(given["self"], _hard_sigmoid(field, given["self"])),
     "prelu": _prelu,

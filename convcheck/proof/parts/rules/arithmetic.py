@@ -67,6 +67,8 @@ def _power(field: Field, given: Any) -> Any:
         for _ in range(abs(int(exponent)) - 1):
             result = field.multiply(result, x)
         return result if exponent > 0 else field.function("1 / x", result)
+    if exponent == 0:
+        return field.linear(torch.ones_like, x)
     root = field.function("sqrt", x)
     if abs(exponent) == 0.5:
         return root if exponent > 0 else field.function("1 / x", root)

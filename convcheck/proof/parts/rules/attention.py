@@ -36,6 +36,12 @@ def _log_softmax(field: Field, given: Any) -> Any:
     return field.subtract(x, field.function("log", total))
 
 
+def _log_of_sum(field: Field, given: Any) -> Any:
+    field.cut("softmax")
+    powers = field.function("exp", given["self"])
+    return field.function("log", field.sum(powers, list(given["dim"]), keep=bool(given.get("keepdim"))))
+
+
 def hidden(field: Field, scores: Numbers, mask: Any) -> Numbers:
     """Hide scores by minus infinity where a mask is False."""
     result: Numbers = field.run(
@@ -71,6 +77,7 @@ RULES = {
     **dict.fromkeys(["softmax", "_softmax"], _softmax),
     "_safe_softmax": lambda field, given: softmax(field, given["self"], given["dim"], safe=True),
     **dict.fromkeys(["log_softmax", "_log_softmax"], _log_softmax),
+    "logsumexp": _log_of_sum,
     "scaled_dot_product_attention": _attention,
     "_scaled_dot_product_flash_attention_for_cpu": _attention_on_the_cpu,
 }

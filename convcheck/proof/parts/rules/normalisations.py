@@ -34,7 +34,8 @@ def _rms(field: Field, given: Any) -> Any:
     field.cut("rms norm")
     x, shape = lifted(field, given["input"]), list(given["normalized_shape"])
     eps = given.get("eps")
-    eps = torch.finfo(torch.float32).eps if eps is None else eps
+    # As torch does it in float64, in which graphs are traced.
+    eps = torch.finfo(torch.float64).eps if eps is None else eps
     squares = field.mean(field.multiply(x, x), range(-len(shape), 0), keep=True)
     normal = field.over_root(x, field.add(squares, field.lift(eps)))
     return _affine(field, normal, given.get("weight"), None, shape)
@@ -58,7 +59,9 @@ def _instance(field: Field, given: Any) -> Any:
 
 
 def _batch(field: Field, given: Any) -> Any:
-    """Normalise by running statistics, and return them behind."""
+    """Normalise by running statistics."""
+    if given.get("training"):
+        raise Unproven("a batch norm has the statistics of its batch")
     field.cut("the root of a running variance")
     x = lifted(field, given["input"])
     shape = [-1, *[1] * (len(x.shape) - 2)]
@@ -67,7 +70,7 @@ def _batch(field: Field, given: Any) -> Any:
         for name in ("running_mean", "running_var")
     )
     normal = field.over_root(field.subtract(x, mean), field.add(variance, field.lift(given["eps"])))
-    return _affine(field, normal, given.get("weight"), given.get("bias"), shape), UNKNOWN, UNKNOWN
+    return _affine(field, normal, given.get("weight"), given.get("bias"), shape)
 
 
 RULES = {
@@ -76,5 +79,6 @@ RULES = {
     "rms_norm": _rms,
     "group_norm": _group,
     "instance_norm": _instance,
-    "_native_batch_norm_legit_no_training": _batch,
+    "batch_norm": _batch,
+    "_native_batch_norm_legit_no_training": lambda field, given: (_batch(field, given), UNKNOWN, UNKNOWN),
 }
