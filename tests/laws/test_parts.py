@@ -148,7 +148,9 @@ def patches(order: tuple[int, ...]) -> Callable[[Any, Tensor], Tensor]:
 class Convs(nn.Module):
     """Two convolutions with batch norms, one after the other by a function."""
 
-    def __init__(self, layer: Callable[[nn.Conv2d, nn.BatchNorm2d, Tensor], Tensor], act: Any = functional.relu) -> None:
+    def __init__(
+        self, layer: Callable[[nn.Conv2d, nn.BatchNorm2d, Tensor], Tensor], act: Any = functional.relu
+    ) -> None:
         super().__init__()
         self.convs = nn.ModuleList([nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 4, 3)])
         self.norms = nn.ModuleList([nn.BatchNorm2d(4), nn.BatchNorm2d(4)])
@@ -240,7 +242,9 @@ CASES = {
         {"once more": Attention(lambda q, k, v, mask: fused(q, k, v, mask + 0))},
         {
             "no bias": Attention(lambda q, k, v, _: fused(q, k, v)),
-            "nothing is hidden": Attention(lambda q, k, v, mask: fused(q, k, v, mask.masked_fill(mask == -math.inf, -1e4))),
+            "nothing is hidden": Attention(
+                lambda q, k, v, mask: fused(q, k, v, mask.masked_fill(mask == -math.inf, -1e4))
+            ),
             "twice": Attention(lambda q, k, v, mask: fused(q, k, v, mask * 2)),
             "before the scale": Attention(lambda q, k, v, mask: by_hand(q, k, v, mask * 0.5)),
         },

@@ -36,7 +36,7 @@ SMALL = 512
 
 @dataclass(frozen=True)
 class Number:
-    """The number `sign * fraction^(1/root)`, root being 1, 2 or 4; a fraction with a root of 1 has a sign itself."""
+    """The number `sign * fraction^(1/root)`, root being 1, 2 or 4."""
 
     fraction: Fraction
     root: int = 1
@@ -83,13 +83,13 @@ def number_of(value: float) -> Number:
         power = Fraction(abs(value)) ** root
         near = power.limit_denominator(LARGEST_DENOMINATOR)
         if near and abs(near - power) <= root * LAST_DIGITS * power and near.numerator <= LARGEST_DENOMINATOR**2:
-            return Number(near, root, int(math.copysign(1, value))) if root > 1 else Number(near * (1 if value > 0 else -1))
+            return Number(near, root, int(math.copysign(1, value)))
     return Number(exact)
 
 
 def numbers_in(value: Tensor) -> Iterator[Number]:
     """Yield the numbers in a table that are not read as they are stored."""
-    distinct = value[value.isfinite()].unique()
+    distinct = torch.unique(value[value.isfinite()])
     if len(distinct) <= MOST_DISTINCT:
         yield from map(number_of, distinct.tolist())
 
@@ -101,13 +101,13 @@ def residues(value: Tensor, p: int) -> Tensor:
         ZeroDivisionError: p divides a denominator.
     """
     finite = value.isfinite()
-    distinct, places = torch.where(finite, value, 0.0).unique(return_inverse=True)
+    distinct, places = torch.unique(torch.where(finite, value, 0.0), return_inverse=True)
     if len(distinct) <= MOST_DISTINCT:
         table = torch.tensor([number_of(one).residue(p) for one in distinct.tolist()], dtype=torch.float64)
     else:
         mantissa, exponent = torch.frexp(distinct)
         whole = (mantissa * 2.0**53).to(torch.int64).remainder(p)
-        powers = {int(one): pow(2, int(one) - 53, p) for one in exponent.unique()}
+        powers = {int(one): pow(2, int(one) - 53, p) for one in torch.unique(exponent)}
         factors = torch.tensor([powers[one] for one in exponent.tolist()], dtype=torch.int64)
         table = (whole * factors).remainder(p).double()
     table = torch.where(table > (p - 1) // 2, table - p, table)

@@ -104,7 +104,9 @@ class Evaluation(fx.Interpreter):
             return Known() if isinstance(value, (Tensor, Whole)) else value
 
         try:
-            degree = rule.read(Call(n, {key: known(one) for key, one in values.items()}, bind(n, lambda one: one))).degree
+            degree = rule.read(
+                Call(n, {key: known(one) for key, one in values.items()}, bind(n, lambda one: one))
+            ).degree
         except NotPolynomial as error:
             raise Unproven(f"{name_of(n)} {error}") from None
         assert degree is not None
@@ -142,4 +144,3 @@ def _flat(values: Any) -> Any:
             yield from _flat(one)
         else:
             yield one
-

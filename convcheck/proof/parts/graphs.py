@@ -58,5 +58,3 @@ def trace_plainly(module: nn.Module, inputs: tuple[Tensor, ...], tensors: Mappin
         placeholders.insert(0, Placeholder("constant", str(node.target), value))
     tidy(graph)
     return Trace(graph, tuple(placeholders))
-
-

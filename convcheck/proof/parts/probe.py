@@ -26,9 +26,11 @@ from convcheck.proof.evidence import gradients
 from convcheck.proof.evidence.probes import FALSE_ACCEPT, stream
 from convcheck.proof.pair import Pair, pull_back
 from convcheck.proof.parts import constants
+from convcheck.proof.parts.counting import Counting
 from convcheck.proof.parts.evaluate import Evaluation
-from convcheck.proof.parts.fields import Counting, Field, Modular, Numbers, Unproven, Whole, reduced
+from convcheck.proof.parts.fields import Field, Numbers, Unproven, Whole
 from convcheck.proof.parts.graphs import traces_of
+from convcheck.proof.parts.modular import Modular, reduced
 from convcheck.results import Agreement, Exact, Gradients, Sides
 from convcheck.rewriting.transplant import Transplant
 from convcheck.sides import samples
@@ -205,9 +207,12 @@ def _mapped(mapping: Transplant, field: Field, tensors: Mapping[str, Any]) -> di
 
         return move
 
-    made = field.run(moved(mapping), list(tensors.values()), mapping.degree, moved(mapping.positive())) if targets else []
+    made = (
+        field.run(moved(mapping), list(tensors.values()), mapping.degree, moved(mapping.positive())) if targets else []
+    )
     return {
-        name: field.scale(one, 2.0**bits, inverse=True) if bits else one for name, one in zip(targets, made, strict=True)
+        name: field.scale(one, 2.0**bits, inverse=True) if bits else one
+        for name, one in zip(targets, made, strict=True)
     }
 
 
@@ -216,7 +221,9 @@ def _same(outputs: Sides[Numbers]) -> bool:
     pairs = list(zip(outputs.reference.samples, outputs.candidate.samples, strict=True))
     if not any(bool(one.isfinite().any()) for one, _ in pairs):
         raise Unproven("no output is a number")
-    return all(one.shape == other.shape and torch.allclose(one, other, 0.0, 0.0, equal_nan=True) for one, other in pairs)
+    return all(
+        one.shape == other.shape and torch.allclose(one, other, 0.0, 0.0, equal_nan=True) for one, other in pairs
+    )
 
 
 def _gradients(pair: Pair, drawn: Sequence[Sample], outputs: Sides[Numbers], plan: _Plan, seed: int) -> Gradients:
@@ -228,9 +235,7 @@ def _gradients(pair: Pair, drawn: Sequence[Sample], outputs: Sides[Numbers], pla
         both = [side.samples[number] for side in (outputs.reference, outputs.candidate)]
         cotangent = samples.whole_numbers(tuple(both[0].shape), (p - 1) // 2, stream(seed, 700_001 + number))
         variables = drawn[number].variables()
-        slopes = [
-            [reduced(one, p) for one in pull_back(side, list(variables.values()), cotangent)] for side in both
-        ]
+        slopes = [[reduced(one, p) for one in pull_back(side, list(variables.values()), cotangent)] for side in both]
         sides = {name: Sides(*pair) for name, *pair in zip(variables, *slopes, strict=True)}
         compared = gradients.merge(compared, gradients.compare(sides))
     return gradients.only(Agreement.IDENTICAL, compared)

@@ -16,7 +16,9 @@ def pair_of(
 ) -> Pair:
     """Return two modules as a pair; the inputs `masks` are of booleans, and `added` masks of numbers."""
     sides = (_side(one.eval(), shapes, masks, added) for one in (reference, candidate))
-    moves = [Move(name, name, tuple(tensor.shape), ()) for name, tensor in reference.state_dict().items() if tensor.ndim]
+    moves = [
+        Move(name, name, tuple(tensor.shape), ()) for name, tensor in reference.state_dict().items() if tensor.ndim
+    ]
     return Pair(*sides, Transplant(tuple(moves)), input_scales=(1.0,) * len(shapes))  # type: ignore[arg-type]  # two
 
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from ast import literal_eval
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from convcheck.proof.parts.fields import Field, Numbers, Whole
-
-
-def _options(text: str) -> dict[str, Any]:
-    options: dict[str, Any] = eval(text)  # noqa: S307  # what a rule wrote
-    return options
 
 
 class Real(Field):
@@ -52,10 +46,9 @@ class Real(Field):
             return Numbers((1 / inputs[0],))
         if word == "power":
             return Numbers((inputs[0] ** float(rest),))
-        namespace: Any = next(one for one in (torch, functional, torch.special) if hasattr(one, word))
-        return Numbers((getattr(torch.ops.aten, word)(*inputs, **(_options(rest) if rest else {})),)) if rest else Numbers(
-            (getattr(namespace, word)(*inputs),)
-        )
+        if rest:
+            return Numbers((getattr(torch.ops.aten, word)(*inputs, **literal_eval(rest)),))
+        return Numbers((getattr(torch, word)(*inputs),))
 
     def of_all(self, name: str, x: Numbers, dims: Sequence[int]) -> Numbers:
         function: Callable[..., Tensor] = getattr(torch, name)
@@ -66,6 +59,3 @@ def _value(one: Any) -> Any:
     if isinstance(one, (list, tuple)):
         return [_value(inner) for inner in one]
     return one.samples[0] if isinstance(one, (Numbers, Whole)) else one
-
-
-_ = math

@@ -1,4 +1,4 @@
-"""The rules are what torch computes: with real functions in real numbers, and modulo a prime where all is polynomial."""
+"""The rules are what torch computes: with real functions in real numbers, and polynomials modulo a prime."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from convcheck.proof.parts.counting import EXACT, Counting
 from convcheck.proof.parts.evaluate import Evaluation
-from convcheck.proof.parts.fields import EXACT, Counting, Field, Modular, Numbers, Unproven, Whole, reduced
+from convcheck.proof.parts.fields import Field, Numbers, Unproven, Whole
+from convcheck.proof.parts.modular import Modular, reduced
 from convcheck.tracing.float64_copy import float64_by_default
 from convcheck.tracing.trace import Trace, trace
 from tests.proof.parts.real_field import Real

@@ -28,7 +28,9 @@ _VIEWS = (
 VIEWS: Mapping[str, Operator] = dict.fromkeys(_VIEWS.split(), Operator(moved))
 """What is written by other moves where a graph is exported."""
 
-COPYING = frozenset({*MOVEMENT, *_VIEWS.split(), *INDEXING, "add", "sub", "rsub", "neg", "sum", "cumsum", "sum_to_size"})
+COPYING = frozenset(
+    {*MOVEMENT, *_VIEWS.split(), *INDEXING, "add", "sub", "rsub", "neg", "sum", "cumsum", "sum_to_size"}
+)
 """Polynomials that multiply nothing, so that what is infinite stays so."""
 
 PLAIN = COPYING | {*CONTRACTION, "mul", "square", "addcmul", "outer", "lerp", "trace", "col2im"}
