@@ -2,10 +2,10 @@
 
 Rules say what an operator is by the few operations of a `Field`, so both passes take the same way:
 
-- `Counting` (`counting.py`) computes with magnitudes alone, and finds the largest numbers whose sums of products float64 holds exactly,
+- `Counting` computes with magnitudes alone. It finds the largest numbers whose sums of products float64 holds exactly,
   forwards and backwards, operator by operator; degrees, of results and of gradients; and the constants that occur.
-- `Modular` (`modular.py`) computes modulo a prime, another one for every sample. After every operator numbers are brought back below
-  the prime, and so are gradients before it, so nothing grows on the way, however deep a graph is.
+- `Modular` computes modulo a prime, another one for every sample. After every operator numbers are brought back below
+  the prime, and so are gradients before it: nothing grows on the way, however deep a graph is.
 """
 
 from __future__ import annotations
@@ -159,16 +159,20 @@ def lifted(field: Field, value: Numbers | Whole | Tensor | float) -> Numbers:
 
 
 def is_small(value: float) -> bool:
+    """Tell whether a number is its own residue modulo every prime."""
     return abs(value) <= SMALL and float(value).is_integer()
 
 
 def changed(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return an argument of an operator, or a list of such, changed."""
     if isinstance(value, (list, tuple)):
         return [changed(one, change) for one in value]
     return change(value)
 
 
 def sample_of(number: int) -> Callable[[Any], Any]:
+    """Return what takes an argument to what it is at a sample."""
+
     def of(value: Any) -> Any:
         return value.samples[number] if isinstance(value, (Numbers, Whole, Scalar)) else value
 
@@ -176,6 +180,7 @@ def sample_of(number: int) -> Callable[[Any], Any]:
 
 
 def numbers_of(arguments: Iterable[Any]) -> Iterable[Numbers]:
+    """Yield the numbers among arguments and in lists of such."""
     for one in arguments:
         if isinstance(one, Numbers):
             yield one
@@ -184,6 +189,7 @@ def numbers_of(arguments: Iterable[Any]) -> Iterable[Numbers]:
 
 
 def tensors_of(arguments: Iterable[Any]) -> Iterable[Tensor]:
+    """Yield the tensors among arguments and in lists of such."""
     for one in arguments:
         if isinstance(one, Tensor):
             yield one

@@ -207,13 +207,12 @@ def _mapped(mapping: Transplant, field: Field, tensors: Mapping[str, Any]) -> di
 
         return move
 
-    made = (
-        field.run(moved(mapping), list(tensors.values()), mapping.degree, moved(mapping.positive())) if targets else []
-    )
-    return {
-        name: field.scale(one, 2.0**bits, inverse=True) if bits else one
-        for name, one in zip(targets, made, strict=True)
-    }
+    if not targets:
+        return {}
+    made = field.run(moved(mapping), list(tensors.values()), mapping.degree, moved(mapping.positive()))
+    if bits:
+        made = [field.scale(one, 2.0**bits, inverse=True) for one in made]
+    return dict(zip(targets, made, strict=True))
 
 
 def _same(outputs: Sides[Numbers]) -> bool:

@@ -71,7 +71,7 @@ def joined(name: str, seed: int, states: Sequence[State]) -> State:
 
 
 def gathered(state: State, dims: Sequence[int], present: Tensor) -> State:
-    """Return one state for all entries along axes that are present, whatever their order; the axes stay, of length 1."""
+    """Return one state for all entries along axes that are present, in whatever order; axes stay with length 1."""
     return State(*(_mixed(torch.where(present, one, 0).sum(tuple(dims), keepdim=True)) for one in state))
 
 

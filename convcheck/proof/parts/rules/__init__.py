@@ -22,15 +22,14 @@ Given = Mapping[str, Any]
 Rule = Callable[[Field, Given], Any]
 
 _VIEWS = (
-    "mT mH T H numpy_T chunk tensor_split unsafe_chunk unsafe_split unsafe_split_with_sizes flatten unflatten narrow "
-    "expand_as view_as reshape_as movedim moveaxis swapaxes swapdims contiguous column_stack atleast_2d unfold_copy ravel"
+    "mT numpy_T chunk tensor_split flatten unflatten narrow expand_as view_as reshape_as broadcast_to "
+    "movedim swapaxes contiguous ravel"
 )
 VIEWS: Mapping[str, Operator] = dict.fromkeys(_VIEWS.split(), Operator(moved))
 """What is written by other moves where a graph is exported."""
 
-COPYING = frozenset(
-    {*MOVEMENT, *_VIEWS.split(), *INDEXING, "add", "sub", "rsub", "neg", "sum", "cumsum", "sum_to_size"}
-)
+_SUMS = ("add", "sub", "rsub", "neg", "sum", "cumsum", "sum_to_size")
+COPYING = frozenset({*MOVEMENT, *VIEWS, *INDEXING, *_SUMS})
 """Polynomials that multiply nothing, so that what is infinite stays so."""
 
 PLAIN = COPYING | {*CONTRACTION, "mul", "square", "addcmul", "outer", "lerp", "trace", "col2im"}

@@ -129,7 +129,7 @@ def _norm(field: Field, given: Any) -> Any:
     return field.function("sqrt", field.sum(field.multiply(x, x), dims, keep=bool(given.get("keepdim"))))
 
 
-def _same(field: Field, given: Any) -> Any:
+def _same(_field: Field, given: Any) -> Any:
     if given.get("train"):
         raise Unproven("numbers are dropped at random")
     return given["input"]

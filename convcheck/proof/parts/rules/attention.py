@@ -44,13 +44,11 @@ def _log_of_sum(field: Field, given: Any) -> Any:
 
 def hidden(field: Field, scores: Numbers, mask: Any) -> Numbers:
     """Hide scores by minus infinity where a mask is False."""
-    result: Numbers = field.run(
-        lambda one, visible: one.masked_fill(~visible, -math.inf),
-        (scores, mask),
-        scores.degree,
-        lambda one, _: one,
-        adds=True,
-    )
+
+    def hide(one: Tensor, visible: Tensor) -> Tensor:
+        return one.masked_fill(~visible, -math.inf)
+
+    result: Numbers = field.run(hide, (scores, mask), scores.degree, lambda one, _: one, adds=True)
     return result
 
 
