@@ -67,8 +67,6 @@ class Counting(Field):
         return self._result(result, degree, depth)
 
     def _result(self, tensor: Tensor, degree: int, depth: int) -> Numbers:
-        if not tensor.is_floating_point():
-            raise Unproven("computes with complex numbers")
         self.size += tensor.numel()
         return Numbers(((tensor.detach() != 0).double(),), degree, depth)
 
@@ -78,6 +76,8 @@ class Counting(Field):
             leaves = [changed(one, lambda value: _leaf(value, self.magnitude)) for one in arguments]
             result = function(*(changed(one, sample_of(0)) for one in leaves))
             outputs = [one for one in tensors_of([result]) if one.requires_grad]
+            if any(one.is_complex() for one in outputs):
+                raise Unproven("computes with complex numbers")
             given = [one for one in tensors_of(leaves) if one.requires_grad]
             cotangents = [torch.full_like(one, self.magnitude) for one in outputs]
             slopes = torch.autograd.grad(outputs, given, cotangents, allow_unused=True) if outputs and given else ()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from convcheck.proof.parts.fields import Field, Numbers, Unproven, Whole, lifted
+from convcheck.tracing.facts import SIGNIFICANT_BITS
 
 MOST_FACTORS = 16
 
@@ -97,6 +98,8 @@ def _cast(field: Field, given: Any) -> Any:
         return field.whole(x)
     if not to_float:
         raise Unproven("numbers are rounded to whole ones")
+    if dtype is not None and dtype not in SIGNIFICANT_BITS:
+        raise Unproven(f"computes in {dtype}")
     return x
 
 
