@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+import torch.nn.functional as F  # noqa: N812  # as everybody calls it
+from torch import Tensor, nn
 
 from convcheck.proof.parts.counting import EXACT, Counting
 from convcheck.proof.parts.evaluate import Evaluation
@@ -17,15 +18,38 @@ from convcheck.proof.parts.modular import Modular, reduced
 from convcheck.tracing.float64_copy import float64_by_default
 from convcheck.tracing.trace import Trace, trace
 from tests.proof.parts.real_field import Real
-from tests.tracing.programs import PROGRAMS
+from tests.tracing.programs import PROGRAMS, Calling
 from tests.tracing.test_reading import traced
-from tests.tracing.test_running_error import MODULES
+from tests.tracing.test_running_error import MODULES, image
 
 PRIME = 524287
 """2^19 - 1, which is 7 modulo 8."""
 
 UNREAD = {"complex": "complex numbers", "prod": "prod", "cumprod": "cumprod"}
 """Programs with an operator that no rule knows."""
+
+
+ALL = {
+    **MODULES,
+    "batch norm of its batch": (nn.BatchNorm2d(4, track_running_stats=False), lambda: (image(),)),
+    "more pools": (
+        Calling(lambda x: F.max_pool2d(x, 3, 2, 1) + F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)),
+        lambda: (image(),),
+    ),
+    "more pieces": (
+        Calling(lambda x: torch.stack([F.relu6(9 * x), F.hardtanh(x), F.softshrink(x), x.minimum(-x), x - x.max(1, True)[0]])),
+        lambda: (torch.randn(1, 2, 3, 3),),
+    ),
+    "slopes": (nn.Sequential(nn.PReLU(4), nn.LeakyReLU(0.2), nn.PReLU()), lambda: (image(),)),
+    "groups of heads": (
+        Calling(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, enable_gqa=True, is_causal=True, scale=0.3)),
+        lambda: (torch.randn(1, 4, 3, 2), torch.randn(1, 2, 3, 2), torch.randn(1, 2, 3, 2)),
+    ),
+    "a mask of numbers": (
+        Calling(lambda q, k, v, m: F.scaled_dot_product_attention(q, k, v, m)),
+        lambda: (torch.randn(1, 3, 2), torch.randn(1, 4, 2), torch.randn(1, 4, 2), torch.randn(3, 4)),
+    ),
+}
 
 
 def evaluate(made: Trace, field: Field, inputs: tuple[Tensor, ...], tensors: Mapping[str, Tensor]) -> Any:
@@ -35,10 +59,10 @@ def evaluate(made: Trace, field: Field, inputs: tuple[Tensor, ...], tensors: Map
     return Evaluation(made, field, frozenset(tensors)).run(*map(given, made.arguments(inputs, tensors)))
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", ALL)
 def test_a_rule_computes_what_torch_does(name: str) -> None:
     torch.manual_seed(0)
-    module, inputs = MODULES[name]
+    module, inputs = ALL[name]
     wide = copy.deepcopy(module).eval().double()
     given = tuple(one.double() if one.is_floating_point() else one for one in inputs())
     output = evaluate(trace(wide, given), Real(), given, wide.state_dict())

@@ -59,12 +59,13 @@ def _instance(field: Field, given: Any) -> Any:
 
 
 def _batch(field: Field, given: Any) -> Any:
-    """Normalise by running statistics."""
-    if given.get("training"):
-        raise Unproven("a batch norm has the statistics of its batch")
-    field.cut("the root of a running variance")
+    """Normalise by running statistics, or by those of the batch."""
     x = lifted(field, given["input"])
     shape = [-1, *[1] * (len(x.shape) - 2)]
+    field.cut("batch norm")
+    if given.get("training"):
+        normal = _normalised(field, x, [0, *range(2, len(x.shape))], given["eps"])
+        return _affine(field, normal, given.get("weight"), given.get("bias"), shape)
     mean, variance = (
         field.linear(lambda one: one.reshape(shape), lifted(field, given[name]))
         for name in ("running_mean", "running_var")
@@ -80,5 +81,6 @@ RULES = {
     "group_norm": _group,
     "instance_norm": _instance,
     "batch_norm": _batch,
+    "_native_batch_norm_legit": lambda field, given: (_batch(field, given), UNKNOWN, UNKNOWN),
     "_native_batch_norm_legit_no_training": lambda field, given: (_batch(field, given), UNKNOWN, UNKNOWN),
 }
