@@ -116,7 +116,8 @@ def residues(value: Tensor, p: int) -> Tensor:
 
 def least(bound: int) -> int:
     """Return below what no prime of `primes` is."""
-    return bound // 4
+    # Of small ones there are few.
+    return bound // 2 if bound >= 2**15 else bound // 4
 
 
 def primes(bound: int, squares: frozenset[int], count: int, seed: int) -> tuple[int, ...]:
@@ -126,7 +127,7 @@ def primes(bound: int, squares: frozenset[int], count: int, seed: int) -> tuple[
         ValueError: there are not as many.
     """
     found: list[int] = []
-    start = bound - 1 - random.Random(seed).randrange(bound // 2)
+    start = bound - 1 - random.Random(seed).randrange(bound // 4)
     for p in range(start - (start - 7) % 8, least(bound), -8):
         if all(pow(one, (p - 1) // 2, p) == 1 for one in squares) and _is_prime(p):
             found.append(p)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from convcheck.proof.parts.fields import (
     numbers_of,
     sample_of,
 )
+from convcheck.proof.parts.randomness import State
 
 
 class Modular(Field):
@@ -45,10 +46,12 @@ class Modular(Field):
         if not adds and any(one.infinite for one in numbers_of(arguments)):
             raise Unproven("multiplies an infinite number")
         results = [function(*(changed(one, self._given(number)) for one in arguments)) for number in range(self.count)]
+        # A view is of numbers that were reduced.
+        held = {_storage(tensor) for one in numbers_of(arguments) for tensor in one.samples}
         if isinstance(results[0], (tuple, list)):
             outputs = zip(*results, strict=True)
-            return [UNKNOWN if one[0] is None else self._result(one, degree) for one in outputs]
-        return self._result(results, degree)
+            return [UNKNOWN if one[0] is None else self._result(one, degree, held) for one in outputs]
+        return self._result(results, degree, held)
 
     def _given(self, number: int) -> Callable[[Any], Any]:
         """Return what an argument is at a sample; its gradients are added up to those by other operators."""
@@ -61,11 +64,18 @@ class Modular(Field):
 
         return given
 
-    def _result(self, tensors: Sequence[Tensor], degree: int) -> Numbers:
+    def _result(self, tensors: Sequence[Tensor], degree: int, held: Collection[int] = ()) -> Numbers:
         if not tensors[0].is_floating_point():
             raise Unproven("computes with complex numbers")
-        reduced = tuple(Reduced.apply(one, p) for one, p in zip(tensors, self.primes, strict=True))  # type: ignore[no-untyped-call]  # torch's own
-        return Numbers(reduced, degree, infinite=any(bool(one.isinf().any()) for one in reduced))
+        results = tuple(
+            one if _storage(one) in held and not one.requires_grad else _reduced(one, p)
+            for one, p in zip(tensors, self.primes, strict=True)
+        )
+        return Numbers(results, degree, infinite=any(_has_infinite(one) for one in results))
+
+    def _state(self, name: str, x: Numbers) -> State:
+        samples = [canonical(one.detach(), p) for one, p in zip(x.samples, self.primes, strict=True)]
+        return randomness.state_of(name, self.seed, samples)
 
     def lift(self, value: Tensor | float, *, inverse: bool = False) -> Numbers:
         tensor = torch.as_tensor(value, dtype=torch.float64)
@@ -93,7 +103,7 @@ class Modular(Field):
         if not differentiable and any(bool(one.isnan().any()) for given in arguments for one in given.samples):
             # A comparison makes a number of what is none.
             raise Unproven(f"what is no number goes into {name}")
-        states = [randomness.state_of(name, self.seed, one.samples) for one in arguments]
+        states = [self._state(name, one) for one in arguments]
         state = randomness.joined(name, self.seed, states) if len(states) > 1 else states[0]
         results = []
         for number, p in enumerate(self.primes):
@@ -115,7 +125,7 @@ class Modular(Field):
     def of_all(self, name: str, x: Numbers, dims: Sequence[int]) -> Numbers:
         if x.infinite and _positive(x):
             raise Unproven(f"an infinite number goes into {name}")
-        entries = randomness.state_of(name, self.seed, x.samples)
+        entries = self._state(name, x)
         present = torch.stack([~one.isinf() for one in x.samples]).any(0)
         state = randomness.gathered(entries, dims, present)
         results = []
@@ -128,6 +138,22 @@ class Modular(Field):
             slope = slope.masked_fill(tensor.isinf(), 0.0)
             results.append(Drawn.apply(value, p, [slope], tensor) if tensor.requires_grad else value)  # type: ignore[no-untyped-call]  # torch's own
         return self._result(results, 1)
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+def _reduced(tensor: Tensor, p: int) -> Tensor:
+    if not tensor.requires_grad:
+        return reduced(tensor, p)
+    result: Tensor = Reduced.apply(tensor, p)  # type: ignore[no-untyped-call]  # torch's own
+    return result
+
+
+def _has_infinite(tensor: Tensor) -> bool:
+    # What is finite adds up to something finite, and that is quicker to see.
+    return not math.isfinite(float(tensor.detach().sum())) and bool(tensor.isinf().any())
 
 
 def _positive(x: Numbers) -> bool:
@@ -174,9 +200,19 @@ class Drawn(torch.autograd.Function):
 
 
 def reduced(tensor: Tensor, p: int) -> Tensor:
-    """Return whole numbers up to 2^53 modulo p, centred around 0; what is infinite or no number stays."""
-    half = (p - 1) // 2
-    rest = tensor - p * (tensor / p).round()
-    # The quotient is rounded.
-    rest = torch.where(rest > half, rest - p, torch.where(rest < -half, rest + p, rest))
+    """Return whole numbers up to 2^52 modulo p, at most (p + 1) / 2 in magnitude; what is no finite number stays.
+
+    The quotient is rounded, so one number may come out in two ways: see `canonical`.
+    """
+    quotient = tensor * (1 / p)
+    rest = tensor.sub(quotient.round_(), alpha=p)
+    # Nothing finite adds up to anything else.
+    if math.isfinite(float(rest.sum())):
+        return rest
     return torch.where(tensor.isfinite(), rest, tensor)
+
+
+def canonical(tensor: Tensor, p: int) -> Tensor:
+    """Return what `reduced` returns with one number for all that are equal modulo p."""
+    half = (p - 1) // 2
+    return torch.where(tensor > half, tensor - p, torch.where(tensor < -half, tensor + p, tensor))

@@ -30,7 +30,7 @@ from convcheck.proof.parts.counting import Counting
 from convcheck.proof.parts.evaluate import Evaluation
 from convcheck.proof.parts.fields import Field, Numbers, Unproven, Whole
 from convcheck.proof.parts.graphs import traces_of
-from convcheck.proof.parts.modular import Modular, reduced
+from convcheck.proof.parts.modular import Modular, canonical, reduced
 from convcheck.results import Agreement, Exact, Gradients, Sides
 from convcheck.rewriting.transplant import Transplant
 from convcheck.sides import samples
@@ -68,13 +68,13 @@ def probe(pair: Pair, seed: int) -> InParts:
         drawn = _samples(pair, plan, seed)
         modular = Modular(plan.primes, seed)
         outputs = _outputs(pair, traces, modular, drawn)
-        if not _same(outputs):
+        if not _same(outputs, plan):
             raise Unproven("the parts differ")
         agreement = _gradients(pair, drawn, outputs, plan, seed)
         del outputs
     with torch.no_grad():
         for others in _other_choices(pair, drawn, seed):
-            if not _same(_outputs(pair, traces, Modular(plan.primes, seed), others)):
+            if not _same(_outputs(pair, traces, Modular(plan.primes, seed), others), plan):
                 raise Unproven("the parts differ with other masks or whole numbers")
     return InParts(Exact(Agreement.IDENTICAL, len(plan.primes), plan.false_accept), agreement, tuple(modular.cuts))
 
@@ -215,13 +215,17 @@ def _mapped(mapping: Transplant, field: Field, tensors: Mapping[str, Any]) -> di
     return dict(zip(targets, made, strict=True))
 
 
-def _same(outputs: Sides[Numbers]) -> bool:
+def _same(outputs: Sides[Numbers], plan: _Plan) -> bool:
     """Tell whether both outputs are the same at all samples, and are numbers somewhere."""
-    pairs = list(zip(outputs.reference.samples, outputs.candidate.samples, strict=True))
-    if not any(bool(one.isfinite().any()) for one, _ in pairs):
+    both = [
+        [canonical(one, p) for one, p in zip(side.samples, plan.primes, strict=True)]
+        for side in (outputs.reference, outputs.candidate)
+    ]
+    if not any(bool(one.isfinite().any()) for one in both[0]):
         raise Unproven("no output is a number")
     return all(
-        one.shape == other.shape and torch.allclose(one, other, 0.0, 0.0, equal_nan=True) for one, other in pairs
+        one.shape == other.shape and torch.allclose(one, other, 0.0, 0.0, equal_nan=True)
+        for one, other in zip(*both, strict=True)
     )
 
 
@@ -234,7 +238,10 @@ def _gradients(pair: Pair, drawn: Sequence[Sample], outputs: Sides[Numbers], pla
         both = [side.samples[number] for side in (outputs.reference, outputs.candidate)]
         cotangent = samples.whole_numbers(tuple(both[0].shape), (p - 1) // 2, stream(seed, 700_001 + number))
         variables = drawn[number].variables()
-        slopes = [[reduced(one, p) for one in pull_back(side, list(variables.values()), cotangent)] for side in both]
+        slopes = [
+            [canonical(reduced(one, p), p) for one in pull_back(side, list(variables.values()), cotangent)]
+            for side in both
+        ]
         sides = {name: Sides(*pair) for name, *pair in zip(variables, *slopes, strict=True)}
         compared = gradients.merge(compared, gradients.compare(sides))
     return gradients.only(Agreement.IDENTICAL, compared)
