@@ -37,7 +37,7 @@ ALL = {
         lambda: (image(),),
     ),
     "more pieces": (
-        Calling(lambda x: F.relu6(9 * x) + F.hardtanh(x) + F.softshrink(x) + x.minimum(-x) + x.max(1, keepdim=True)[0]),
+        Calling(lambda x: F.relu6(9 * x) + F.hardtanh(x) + x.minimum(-x) + x.max(1, keepdim=True)[0]),
         lambda: (torch.randn(1, 2, 3, 3),),
     ),
     "slopes": (nn.Sequential(nn.PReLU(4), nn.LeakyReLU(0.2), nn.PReLU()), lambda: (image(),)),
