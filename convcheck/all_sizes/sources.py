@@ -31,8 +31,6 @@ from convcheck.all_sizes.value import (
 )
 
 ONE_OVER_ROOT = "rsqrt"
-INPUT = "input."
-"""What the name of an input begins with; its number follows."""
 MOST_ENTRIES = 4096
 """A constant tensor with more entries than this that are not zero is not read."""
 

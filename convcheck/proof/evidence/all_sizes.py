@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import stand_in
-from convcheck.results import Agreement, Finding, Kind, SizesProof, SizesStatus
+from convcheck.results import Agreement, Finding, Kind, Sides, SizesProof, SizesStatus
 
 _AGREEMENT = {SizesStatus.PROVED: Agreement.IDENTICAL, SizesStatus.REFUTED: Agreement.DIFFERENT}
 
@@ -24,13 +24,26 @@ def examine(context: Context) -> Evidence:
         return Evidence(Agreement.NOT_APPLICABLE)
     # It needs a library that is not everywhere.
     from convcheck.all_sizes import proof
+    from convcheck.all_sizes.both import Both
 
+    pair = context.pair
     start = time.perf_counter()
-    sizes = proof.prove(context.claim, case.proof_seconds)
+    both = Both(Sides(pair.reference, pair.candidate), pair.mapping)
+    sizes = proof.prove(both, axis_names(context), case.proof_seconds)
     sizes = replace(sizes, seconds=time.perf_counter() - start)
     contradiction = _contradiction(context, sizes)
     findings = () if contradiction is None else (Finding(Kind.FAULT, contradiction),)
     return Evidence(_AGREEMENT.get(sizes.status, Agreement.NOT_APPLICABLE), findings, details={"sizes": sizes})
+
+
+def axis_names(context: Context) -> tuple[tuple[str, ...], ...]:
+    """Return a name for every axis of every input: that of its layout, such as `h`, or its number, such as `input.2`."""
+    case = context.case
+    if len(case.inputs) > 1:
+        return tuple(tuple(f"input{n}.{axis}" for axis, _ in enumerate(shape)) for n, shape in enumerate(case.inputs))
+    (shape,) = case.inputs
+    names = () if case.layer.IS_USER_CODE else case.layer.axes(len(shape), "i")
+    return (tuple(names) or tuple(f"input.{axis}" for axis, _ in enumerate(shape)),)
 
 
 def findings(sizes: SizesProof) -> Iterator[Finding]:
