@@ -50,6 +50,22 @@ def free_axes(
     return tuple(axes)
 
 
+def constant_axes(
+    path: Path, inputs: Sequence[Sequence[str]], parameters: Mapping[str, tuple[Group, ...]]
+) -> dict[str, int]:
+    """Return the axes of inputs that did not vary in a trace, and channels of weights that no axis of an input names."""
+    lengths = {
+        name: length
+        for number, names in enumerate(inputs)
+        for name, length in zip(names, path.lengths[f"input.{number}"], strict=True)
+    }
+    for tensor, groups in parameters.items():
+        for group, length in zip(groups, path.lengths.get(tensor, ()), strict=False):
+            if group and group[-1] in ("o", "i"):
+                lengths.setdefault(group[-1], length)
+    return {name: int(length) for name, length in lengths.items() if length.is_Integer}
+
+
 @dataclass(frozen=True)
 class Extent:
     """The sizes of which something is proved, by the names of axes."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 
-from convcheck.all_sizes.axes import Extent, FreeAxis, extent, free_axes
+from convcheck.all_sizes.axes import Extent, FreeAxis, constant_axes, extent, free_axes
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.exploring import Exploration, Region, TimeIsUp, explore
 from convcheck.all_sizes.points import at, smallest
@@ -103,7 +103,10 @@ class _Attempt:
         )
 
     def _extent(self, axes: Sequence[FreeAxis], exploration: Exploration) -> Extent:
-        return extent(axes, exploration.equal)
+        varied = extent(axes, exploration.equal)
+        constant = constant_axes(exploration.path, self.names, self.both.sides.reference.parameter_axes)
+        known = varied.free.keys() | varied.fixed.keys()
+        return replace(varied, fixed={**varied.fixed, **{name: n for name, n in constant.items() if name not in known}})
 
     def _raises(self, axes: Sequence[FreeAxis], exploration: Exploration, side: str) -> str | None:
         """Return the smallest sizes at which one side raises, and the other does not."""
