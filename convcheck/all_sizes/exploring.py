@@ -6,7 +6,7 @@ traced next, until none are left or time is up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,7 @@ class Region:
     region: Any
     sizes: Sizes
     values: Sides[Value]
+    sources: Sources
     trace: SymbolicTrace
     differences: tuple[Difference, ...] = ()
 
@@ -53,6 +54,8 @@ class Exploration:
     equal: list[Region] = field(default_factory=list)
     different: list[Region] = field(default_factory=list)
     raising: list[tuple[str, Any]] = field(default_factory=list)
+    unread: list[Any] = field(default_factory=list)
+    """Sizes on paths that are not read, or not compared."""
     obstacle: str | None = None
 
 
@@ -180,19 +183,34 @@ def _compared(trace: SymbolicTrace, exploration: Exploration, check_time: Callab
         values = read(trace.graph, inputs, sources, check_time)
         outputs: Any = trace.graph.graph.output_node().args[0]
         one, other = (values[node] for node in outputs)
-        if len(one.axes) != len(other.axes):
-            raise CannotProve(f"outputs of {len(one.axes)} and {len(other.axes)} axes")
-        one, other = aligned(one, other)
-        found = tuple(differences(one, other))
+        found = tuple(_of_shape(one, other))
+        if not found:
+            one, other = aligned(one, other)
+            found = tuple(differences(one, other))
     except CannotProve as error:
         exploration.obstacle = exploration.obstacle or _obstacle(error)
+        exploration.unread.append(region)
         return region
     except isl.Error as error:
         exploration.obstacle = exploration.obstacle or f"isl gave up: {error}"
+        exploration.unread.append(region)
         return region
-    entry = Region(region, sizes, Sides(one, other), trace, found)
+    entry = Region(region, sizes, Sides(one, other), sources, trace, found)
     (exploration.different if found else exploration.equal).append(entry)
     return region
+
+
+def _of_shape(one: Value, other: Value) -> Iterator[Difference]:
+    """Yield where two tensors differ in their shapes. Raises CannotProve where no relation tells."""
+    sizes = one.sizes
+    if one.rank != other.rank:
+        yield Difference(None, sizes.context)
+        return
+    for mine, theirs in zip(one.shape, other.shape, strict=True):
+        if not sizes.same(mine, theirs):
+            apart = sizes.context.intersect(sizes.set(f"{sizes.text(mine - theirs)} != 0"))
+            if not apart.is_empty():
+                yield Difference(None, apart)
 
 
 def _obstacle(error: CannotProve) -> str:

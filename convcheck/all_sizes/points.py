@@ -45,3 +45,16 @@ def lowest(sizes: Any, name: str) -> int | None:
     """Return the lowest value of one size in a set; None if there is none."""
     found = smallest(sizes, [name])
     return None if found is None else found.get(name)
+
+
+def at_least(name: str, low: int) -> Any:
+    """Return the set in which a size is so large at least."""
+    return isl.Set(f"[{name}] -> {{ : {name} >= {low} }}")
+
+
+def as_tuples(sizes: Any, order: Sequence[str]) -> Any:
+    """Return a set of sizes as tuples of some of them."""
+    numbers = [f"n{number}" for number, _ in enumerate(order)]
+    equal = " and ".join(f"{number} = {name}" for number, name in zip(numbers, order, strict=True)) or "true"
+    tuples = isl.Set(f"[{', '.join(order)}] -> {{ [{', '.join(numbers)}] : {equal} }}").intersect_params(sizes)
+    return tuples.project_out(isl.dim_type.param, 0, tuples.dim(isl.dim_type.param))

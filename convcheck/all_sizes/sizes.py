@@ -108,6 +108,11 @@ class Sizes:
             self.learn(f"{step}*{symbol} <= {text} < {step}*{symbol} + {step}")
         return sympy.expand(whole + self._plain(self._quotients[rest, step]))
 
+    @property
+    def quotients(self) -> Mapping[tuple[Size, int], sympy.Symbol]:
+        """The symbols of quotients, by what is divided by what."""
+        return self._quotients
+
     def learn(self, condition: str) -> None:
         """Take a linear condition to hold."""
         self.known.append(condition)
