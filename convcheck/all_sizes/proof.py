@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from convcheck.all_sizes.axes import Extent, FreeAxis, extent, fixed_channels, free_axes
+from convcheck.all_sizes.axes import Extent, FreeAxis, constant_axes, extent, fixed_channels, free_axes
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.certificate import Certificate, graph_text
 from convcheck.all_sizes.counterexamples import Search
@@ -121,11 +121,13 @@ class _Attempt:
         found = extent(self.axes, self.exploration.equal)
         parameters = self.both.sides.reference.parameter_axes
         further = fixed_channels(self.exploration.path, self.axes, self.both.given(), parameters)
+        constant = constant_axes(self.exploration.path, self.names, parameters)
+        constant = {name: size for name, size in constant.items() if name not in found.free}
         proof = SizesProof(
             SizesStatus.PROVED,
             free={name: 1 if name in ones else low for name, low in found.free.items()},
             divisible=found.divisible,
-            fixed={**found.fixed, **further},
+            fixed={**constant, **found.fixed, **further},
             obstacle=self.obstacle,
             raises=self._raises(found),
             probed=tuple(probed),
