@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.conv import _ConvNd
 
-from convcheck.all_sizes.sources import INPUT
-from convcheck.all_sizes.trace import Given
+from convcheck.all_sizes.trace import INPUT, Given
 from convcheck.results import Sides
 from convcheck.rewriting.transplant import Transplant
 from convcheck.sides.side import Side

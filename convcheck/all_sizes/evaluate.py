@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from convcheck.all_sizes.points import at as where
+from convcheck.all_sizes.operators import compute
 from convcheck.all_sizes.sizes import CannotProve, Sizes
+from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.value import Axis, Entry, Piece, Value
 from convcheck.all_sizes.whole_numbers import NUMBERS
 
@@ -45,6 +47,17 @@ def evaluate(value: Value, at: Mapping[str, int], tensors: Mapping[str, Tensor])
     for place, total in sums.items():
         result[place] = float(total)
     return result
+
+
+def with_made(sources: Sources, at: Mapping[str, int], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors that are given and those that operators make of them, as torch does, at one size."""
+    every = dict(tensors)
+    for name, made in sources.made.items():
+        options = made.options
+        if made.operator == "one-hot":
+            options = int(sympy.sympify(options).subs(symbols_at(sources.sizes, at)))
+        every[name] = compute(made.operator, options, *(evaluate(one, at, every) for one in made.arguments))
+    return every
 
 
 def symbols_at(sizes: Sizes, at: Mapping[str, int]) -> dict[sympy.Symbol, int]:

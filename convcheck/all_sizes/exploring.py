@@ -16,17 +16,19 @@ import sympy
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.compare import Difference, differences
 from convcheck.all_sizes.layout import aligned
-from convcheck.all_sizes.points import at, smallest
+from convcheck.all_sizes.points import at, smallest, sum_below
 from convcheck.all_sizes.reading import NoReading, read
 from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.sources import Sources
-from convcheck.all_sizes.trace import Given, Path, SideRaises, SymbolicTrace, trace_both
+from convcheck.all_sizes.trace import Given, Path, SideRaises, SymbolicTrace, free_symbols, trace_both
 from convcheck.all_sizes.value import Value
 from convcheck.results import Sides
 from convcheck.tracing.places import place_of_error, place_of_node
 
 MOST_PATHS = 48
+MOST_CASES = 6
+"""How many conditions that a relation depends on are told apart on one path."""
 MOST_DOUBLINGS = 24
 """Sizes up to 2 to this power are tried for a condition that no relation can state."""
 
@@ -54,9 +56,14 @@ class Exploration:
     equal: list[Region] = field(default_factory=list)
     different: list[Region] = field(default_factory=list)
     raising: list[tuple[str, Any]] = field(default_factory=list)
-    unread: list[Any] = field(default_factory=list)
-    """Sizes on paths that are not read, or not compared."""
+    shown: list[Mapping[str, int]] = field(default_factory=list)
+    """Sizes at which torch showed that the sides differ."""
     obstacle: str | None = None
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The lengths that vary by themselves."""
+        return free_symbols(self.path)
 
 
 class TimeIsUp(Exception):  # noqa: N818  # it is an answer, not a fault
@@ -64,48 +71,74 @@ class TimeIsUp(Exception):  # noqa: N818  # it is an answer, not a fault
 
 
 def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> Exploration:
-    """Compare both sides on all paths.
+    """Compare both sides on all paths; where they differ in torch, on those of smaller sizes only.
 
     Raises:
         CannotProve: a side cannot be traced at the claim's own sizes.
-        TimeIsUp: as `check_time` does.
+        TimeIsUp: as `check_time` does, before there is anything to tell.
     """
     try:
         first = trace_both(both.reference, both.candidate, given)
     except SideRaises as error:
         raise CannotProve(_said(error)) from None
     exploration = Exploration(first.path.world().region, first.path)
-    trace: SymbolicTrace | None = first
-    left, paths = exploration.world, 0
-    while trace is not None or not left.is_empty():
-        check_time()
-        paths += 1
-        if paths > MOST_PATHS:
-            exploration.obstacle = exploration.obstacle or f"more than {MOST_PATHS} branches on sizes"
-            break
-        point: Mapping[str, int] | None = None
-        if trace is None:
-            point = smallest(left, [str(s) for s in first.path.names.values()])
-            assert point is not None
-            if (beside := _beside_fixed(both, given, first.path, point)) is not None:
-                left = left.subtract(beside)
-                continue
-            try:
-                trace = trace_both(both.reference, both.candidate, resized(given, point))
-            except SideRaises as error:
-                region = _where(error.path, point)
-                exploration.raising.append((error.side, region.intersect(exploration.world)))
-                left = left.subtract(region)
-                continue
-        region = _compared(trace, exploration, check_time)
-        if (unread := trace.path.sizes().unread) and not _holds_either_way(both, given, trace, exploration, check_time):
-            exploration.obstacle = exploration.obstacle or f"the condition {unread[0]}"
-        if point is not None and not at(point).is_subset(region):
-            # Nothing is known beside the sizes themselves.
-            exploration.obstacle = exploration.obstacle or "a condition on sizes that is no linear one"
-            region = region.union(at(point))
-        left, trace = left.subtract(region).coalesce(), None
+    try:
+        _cover(both, given, first, exploration, check_time)
+    except TimeIsUp:
+        exploration.obstacle = exploration.obstacle or "the time limit"
     return exploration
+
+
+def _cover(
+    both: Both, given: list[Given], first: SymbolicTrace, exploration: Exploration, check_time: Callable[[], None]
+) -> None:
+    """Compare both sides on the first path, then on those of the smallest sizes that are left."""
+    left = exploration.world.subtract(_on_path(both, given, first, None, exploration, check_time))
+    for _ in range(MOST_PATHS):
+        check_time()
+        if exploration.shown:
+            total = min(sum(point[name] for name in exploration.order) for point in exploration.shown)
+            left = left.intersect(sum_below(exploration.order, total))
+        point = smallest(left, exploration.order)
+        if point is None:
+            return
+        if (beside := _beside_fixed(both, given, exploration.path, point)) is not None:
+            left = left.subtract(beside)
+            continue
+        try:
+            trace = trace_both(both.reference, both.candidate, resized(given, point))
+        except SideRaises as error:
+            region = _where(error.path, point)
+            exploration.raising.append((error.side, region.intersect(exploration.world)))
+        else:
+            region = _on_path(both, given, trace, point, exploration, check_time)
+        left = left.subtract(region).coalesce()
+    exploration.obstacle = exploration.obstacle or f"more than {MOST_PATHS} branches on sizes"
+
+
+def _on_path(
+    both: Both,
+    given: list[Given],
+    trace: SymbolicTrace,
+    point: Mapping[str, int] | None,
+    exploration: Exploration,
+    check_time: Callable[[], None],
+) -> Any:
+    """Compare both sides on one path, in torch as well where they are not equal, and return the sizes on it."""
+    count = len(exploration.equal)
+    region = _compared(trace, exploration, check_time)
+    unread = trace.path.sizes().unread
+    if unread and not _holds_either_way(both, given, trace, exploration, check_time):
+        exploration.obstacle = exploration.obstacle or f"the condition {unread[0]}"
+    if point is not None and not at(point).is_subset(region):
+        # Nothing is known beside the sizes themselves.
+        exploration.obstacle = exploration.obstacle or "a condition on sizes that is no linear one"
+        region = region.union(at(point))
+    if unread or len(exploration.equal) == count:
+        tried = point or smallest(region.intersect(exploration.world), exploration.order)
+        if tried is not None and replay(both, resized(given, tried)).reason is not None:
+            exploration.shown.append(tried)
+    return region
 
 
 def _beside_fixed(both: Both, given: list[Given], path: Path, point: Mapping[str, int]) -> Any:
@@ -148,15 +181,19 @@ def _holds_either_way(
 
 def _point_without(condition: Any, sizes: Sizes, exploration: Exploration) -> Mapping[str, int] | None:
     """Return sizes of a region at which a condition does not hold, among ever larger ones; None if none is met."""
-    names = [str(one) for one in sizes.lowest]
     for power in range(1, MOST_DOUBLINGS):
         for grown in (condition.free_symbols, *([one] for one in condition.free_symbols)):
             text = " and ".join(f"{one} >= {2**power}" for one in grown)
             larger = isl.Set(f"[{', '.join(map(str, grown))}] -> {{ : {text} }}")
-            point = smallest(sizes.region.intersect(larger).intersect(exploration.world), names)
-            if point is not None and condition.subs({one: point[str(one)] for one in condition.free_symbols}) == False:  # noqa: E712  # it is sympy's
+            point = smallest(sizes.region.intersect(larger).intersect(exploration.world), exploration.order)
+            if point is not None and not holds(condition, point):
                 return point
     return None
+
+
+def holds(condition: Any, point: Mapping[str, int]) -> bool:
+    """Tell whether a condition that is no relation holds at some sizes."""
+    return bool(condition.subs({one: point[str(one)] for one in condition.free_symbols}))
 
 
 def _where(path: Path, point: Mapping[str, int]) -> Any:
@@ -169,10 +206,19 @@ def _where(path: Path, point: Mapping[str, int]) -> Any:
     return at(point) if sizes.unread or not at(point).is_subset(region) else region
 
 
-def _compared(trace: SymbolicTrace, exploration: Exploration, check_time: Callable[[], None]) -> Any:
-    """Compare both sides on one path, and return the sizes that are on it."""
+def _compared(
+    trace: SymbolicTrace, exploration: Exploration, check_time: Callable[[], None], cases: tuple[str, ...] = ()
+) -> Any:
+    """Compare both sides on one path, and return the sizes that are on it.
+
+    `cases` are conditions that hold besides: where a relation depends on one, either case is compared by itself.
+    """
     sizes = trace.path.sizes()
+    for case in cases:
+        sizes.learn(case)
     region = sizes.region
+    if region.is_empty():
+        return region
     try:
         sources = Sources(sizes)
         nodes = trace.graph.graph.find_nodes(op="placeholder")
@@ -188,12 +234,14 @@ def _compared(trace: SymbolicTrace, exploration: Exploration, check_time: Callab
             one, other = aligned(one, other)
             found = tuple(differences(one, other))
     except CannotProve as error:
-        exploration.obstacle = exploration.obstacle or _obstacle(error)
-        exploration.unread.append(region)
+        if error.undecided is not None and len(cases) < MOST_CASES:
+            for case in (error.undecided, f"not ({error.undecided})"):
+                _compared(trace, exploration, check_time, (*cases, case))
+        else:
+            exploration.obstacle = exploration.obstacle or _obstacle(error)
         return region
     except isl.Error as error:
         exploration.obstacle = exploration.obstacle or f"isl gave up: {error}"
-        exploration.unread.append(region)
         return region
     entry = Region(region, sizes, Sides(one, other), sources, trace, found)
     (exploration.different if found else exploration.equal).append(entry)

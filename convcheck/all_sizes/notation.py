@@ -19,7 +19,8 @@ from convcheck.all_sizes.axes import FreeAxis
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.compare import normal
 from convcheck.all_sizes.exploring import Region
-from convcheck.all_sizes.sources import INPUT, Made
+from convcheck.all_sizes.sources import Made
+from convcheck.all_sizes.trace import INPUT
 from convcheck.all_sizes.value import Axis, Entry, Value, box_at, length
 from convcheck.all_sizes.whole_numbers import NUMBERS
 from convcheck.all_sizes.wording import Words, written

@@ -58,3 +58,8 @@ def as_tuples(sizes: Any, order: Sequence[str]) -> Any:
     equal = " and ".join(f"{number} = {name}" for number, name in zip(numbers, order, strict=True)) or "true"
     tuples = isl.Set(f"[{', '.join(order)}] -> {{ [{', '.join(numbers)}] : {equal} }}").intersect_params(sizes)
     return tuples.project_out(isl.dim_type.param, 0, tuples.dim(isl.dim_type.param))
+
+
+def sum_below(order: Sequence[str], total: int) -> Any:
+    """Return the set in which the sum of some sizes is below a number."""
+    return isl.Set(f"[{', '.join(order)}] -> {{ : {' + '.join(order) or '0'} < {total} }}")

@@ -69,7 +69,9 @@ class _Attempt:
 
     def proof(self) -> SizesProof:
         """Return what comes of it. Raises CannotProve, TimeIsUp and ProofContradicted."""
-        counterexample = self.search.among(self.exploration.different)
+        counterexample = self.search.among(self.exploration)
+        if counterexample is None and self.exploration.obstacle is not None:
+            counterexample = self.search.sweep()
         if counterexample is not None:
             return self._refuted(counterexample)
         self._check_proved()
@@ -140,8 +142,8 @@ class _Attempt:
 
     def _relations(self) -> Sides[tuple[str, ...]]:
         """Return what both sides are on the first path, in index notation."""
-        region = next(iter((*self.exploration.equal, *self.exploration.different)))
-        return Notation(self.both, self.axes, region).sides()
+        region = next(iter((*self.exploration.equal, *self.exploration.different)), None)
+        return Sides((), ()) if region is None else Notation(self.both, self.axes, region).sides()
 
     def _ones(self) -> tuple[Sequence[str] | SizesCounterexample, Sequence[str]]:
         """Prove the batch at length 1, by a trace of its own, and probe the other axes of inputs there."""

@@ -21,10 +21,13 @@ Size = sympy.Expr
 
 
 class CannotProve(Exception):  # noqa: N818  # it is an answer, not a fault
-    """Something has no reading; `why` says what, in a few words."""
+    """Something has no reading; `why` says what, in a few words.
 
-    def __init__(self, why: str) -> None:
-        self.why = why
+    `undecided` is a linear condition that it hangs on, as isl writes it: there is one where it holds, and where not.
+    """
+
+    def __init__(self, why: str, undecided: str | None = None) -> None:
+        self.why, self.undecided = why, undecided
         super().__init__(why)
 
 
@@ -87,7 +90,9 @@ class Sizes:
         for one in arguments:
             if all(self.implies(">=", one - other if largest else other - one) for other in arguments):
                 return one
-        raise CannotProve(f"the {'larger' if largest else 'smaller'} of {' and '.join(map(str, arguments))}")
+        first, second, *_ = arguments
+        why = f"the {'larger' if largest else 'smaller'} of {' and '.join(map(str, arguments))}"
+        raise CannotProve(why, f"{self.text(first)} <= {self.text(second)}")
 
     def _quotient(self, value: Size, by: Size) -> Size:
         """Return `value // by`: a polynomial where it divides evenly, else a symbol."""

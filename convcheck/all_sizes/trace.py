@@ -30,6 +30,8 @@ from convcheck.results import Sides
 from convcheck.tracing import capture
 
 SMALLEST = 2
+INPUT = "input."
+"""What the name of an input begins with; its number follows."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Path:
         """Return what is known of all sizes at which the reference's weights fit its input."""
         symbols = {name: {s for s in shape if s.is_Symbol} for name, shape in self.lengths.items()}
         sizes = Sizes({s: smallest for group in symbols.values() for s in group}, self.names)
-        weights = {s for name, group in symbols.items() for s in group if not name.startswith("input.")}
+        weights = {s for name, group in symbols.items() for s in group if not name.startswith(INPUT)}
         for guard in self.guards.reference:
             if isinstance(guard, sympy.Eq) and guard.xreplace(self.names).free_symbols & weights:
                 sizes.require([guard])
@@ -174,6 +176,17 @@ def symbol_name(tensor: str, axis: int | str = "") -> str:
 def symbol(name: str) -> sympy.Symbol:
     """Return the symbol of a length, by its name."""
     return sympy.Symbol(name, integer=True, positive=True)
+
+
+def free_symbols(path: Path) -> tuple[str, ...]:
+    """Return the lengths that vary by themselves, by their names: those of inputs, and those of weights that none sets."""
+    sizes, taken, free = path.world(), set(), []
+    for tensor in sorted(path.lengths, key=lambda name: not name.startswith(INPUT)):
+        for length in path.lengths[tensor]:
+            if length.is_Symbol and (tensor.startswith(INPUT) or sizes.size(length).free_symbols - taken):
+                taken |= sizes.size(length).free_symbols
+                free.append(str(length))
+    return tuple(free)
 
 
 def _lengths(

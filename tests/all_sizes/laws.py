@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from tests.all_sizes.laws_functions import FUNCTIONS
 from tests.all_sizes.reading import Law
 
 aten = torch.ops.aten
@@ -236,6 +237,7 @@ INDEXING = [
 ]
 
 FAMILIES = {
+    **FUNCTIONS,
     "movement": MOVEMENT,
     "arithmetic": ARITHMETIC,
     "contraction": CONTRACTION,

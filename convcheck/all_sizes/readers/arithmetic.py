@@ -13,7 +13,7 @@ from convcheck.all_sizes.numbers import fraction
 from convcheck.all_sizes.operators import reciprocal_of
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.value import Value, constant
+from convcheck.all_sizes.value import ONE, Value, constant
 
 
 def number(call: Call, value: Any) -> Any:
@@ -99,6 +99,17 @@ def _summed(call: Call, value: Value) -> Value:
     return value
 
 
+def cumsum(call: Call) -> Value:
+    """Every entry the sum of those up to it along an axis."""
+    value: Value = call["self"]
+    axis = call.axis("dim", value.rank)
+    value = value.flat(axis)
+    if value.axes[axis] == ONE:
+        return value
+    # [n] -> [n, k], where k is at most n.
+    return value.indexed(axis, [value.axes[axis]] * 2, ["n1"], "n1 <= n0").summed(axis + 1)
+
+
 READERS: Mapping[str, Reader] = {
     "add.Tensor": add,
     "add.Scalar": add,
@@ -110,5 +121,6 @@ READERS: Mapping[str, Reader] = {
     "div.Tensor": div,
     "div.Scalar": div,
     "sum": sum_,
+    "cumsum": cumsum,
     "mean": mean,
 }
