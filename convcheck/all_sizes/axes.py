@@ -72,22 +72,6 @@ def fixed_channels(
     return fixed
 
 
-def constant_axes(
-    path: Path, inputs: Sequence[Sequence[str]], parameters: Mapping[str, tuple[Group, ...]]
-) -> dict[str, int]:
-    """Return the lengths of axes of inputs, and of channels, that never varied since they are 1 at the claim's sizes."""
-    lengths = {
-        name: length
-        for number, names in enumerate(inputs)
-        for name, length in zip(names, path.lengths[f"input.{number}"], strict=True)
-    }
-    for tensor, groups in parameters.items():
-        for axis, length in enumerate(path.lengths.get(tensor, ())):
-            if (name := _name(groups, axis)) in ("o", "i"):
-                lengths.setdefault(name, length)
-    return {name: int(length) for name, length in lengths.items() if length.is_Integer}
-
-
 def lengths_by_name(axes: Sequence[FreeAxis], point: Mapping[str, int]) -> dict[str, int]:
     """Return the lengths of axes, of which a point has the symbols."""
     return {axis.name: point[axis.symbol] for axis in axes if axis.symbol in point}

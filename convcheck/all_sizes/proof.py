@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from convcheck.all_sizes.axes import Extent, FreeAxis, constant_axes, extent, fixed_channels, free_axes
+from convcheck.all_sizes.axes import Extent, FreeAxis, extent, fixed_channels, free_axes
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.certificate import Certificate, graph_text
 from convcheck.all_sizes.counterexamples import Search
@@ -19,7 +19,7 @@ from convcheck.all_sizes.raising import raised_alone
 from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.second_look import Look, look_again
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.trace import Given, symbol, symbol_name
+from convcheck.all_sizes.trace import INPUT, Given, symbol, symbol_name
 from convcheck.results import Sides, SizesCounterexample, SizesProof, SizesStatus
 
 Names = Sequence[Sequence[str]]
@@ -86,10 +86,13 @@ class _Attempt:
         """What is known of all sizes."""
         self.given = self.both.given(self.channels)
         try:
-            return explore(self.both, list(self.given), self.check_time)
+            exploration = explore(self.both, list(self.given), self.check_time)
+            if exploration.equal or exploration.different or exploration.shown:
+                return exploration
         except CannotProve:
-            self.given = self.both.at_home()
-            return explore(self.both, list(self.given), self.check_time)
+            pass
+        self.given = self.both.at_home()
+        return explore(self.both, list(self.given), self.check_time)
 
     @cached_property
     def axes(self) -> Sequence[FreeAxis]:
@@ -123,19 +126,25 @@ class _Attempt:
         found = extent(self.axes, self.exploration.equal)
         parameters = self.both.sides.reference.parameter_axes
         further = fixed_channels(self.exploration.path, self.axes, self.both.given(), parameters)
-        constant = constant_axes(self.exploration.path, self.names, parameters)
-        constant = {name: size for name, size in constant.items() if name not in found.free}
         proof = SizesProof(
             SizesStatus.PROVED,
             free={name: 1 if name in ones else low for name, low in found.free.items()},
             divisible=found.divisible,
-            fixed={**constant, **found.fixed, **further},
+            fixed={**self._fixed_inputs(), **found.fixed, **further},
             obstacle=self.obstacle,
             raises=self._raises(found),
             probed=tuple(probed),
             relations=self._relations(),
         )
-        return replace(proof, certificate=Certificate(self.about, self.both, self.axes, self.exploration, proof, looks).text())
+        return replace(
+            proof, certificate=Certificate(self.about, self.both, self.axes, self.exploration, proof, looks).text()
+        )
+
+    def _fixed_inputs(self) -> dict[str, int]:
+        """Return the lengths of inputs that are numbers in all traces, by the names of axes."""
+        lengths = self.exploration.path.lengths
+        inputs = [zip(names, lengths[f"{INPUT}{n}"], strict=True) for n, names in enumerate(self.names)]
+        return {name: int(length) for pairs in inputs for name, length in pairs if length.is_Integer}
 
     def _raises(self, found: Extent | None) -> Sides[str | None]:
         return raised_alone(self.both, self.given, self.axes, self.exploration, found)
@@ -152,7 +161,11 @@ class _Attempt:
             point = self._point_at_one(axis)
             if point is None:
                 continue
-            self.check_time()
+            try:
+                self.check_time()
+            except TimeIsUp:
+                # What is proved stays so.
+                break
             if (found := self.search.at(point)) is not None:
                 return self.search.smallest(found), ()
             if axis.name == self.names[0][0] and self._is_proved_at_one(axis):
