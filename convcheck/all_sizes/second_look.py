@@ -39,7 +39,7 @@ class ProofContradicted(Exception):  # noqa: N818  # it is a fault of convcheck
     """What was proved of some sizes is not what torch computes there."""
 
     def __init__(self, sizes: Mapping[str, int], what: str) -> None:
-        where = " ".join(f"{name}={size}" for name, size in sizes.items())
+        where = written_sizes(sizes)
         super().__init__(
             f"convcheck contradicts itself, which says nothing about the layer: proved equal for all sizes, but at {where} "
             f"{what}; please report it, with the command that repeats it"
@@ -94,7 +94,8 @@ def _look(
     ran = run(both, tensors)
     for side in ("reference", "candidate"):
         if (error := getattr(ran.raised, side)) is not None:
-            raise ProofContradicted(sizes, f"the {side} raises {error}")
+            # The trace ran, and so nothing is known of which sizes do.
+            raise CannotProve(f"the {side} raises at {written_sizes(sizes)}, where its trace runs: {error}")
     entries = Entries(region.sources, point, tensors)
     held = {
         side: _held(side, entries, getattr(region.values, side), getattr(ran.outputs, side), seed, sizes)
@@ -137,3 +138,8 @@ def _places(shape: Place, generator: random.Random) -> Iterator[Place]:
     numbers = [0, count - 1, *generator.sample(range(count), min(count, MOST_PLACES))]
     for number in list(dict.fromkeys(numbers))[: min(count, MOST_PLACES)]:
         yield tuple(unravelled(number, shape))
+
+
+def written_sizes(sizes: Mapping[str, int]) -> str:
+    """Return sizes by their axes as a text."""
+    return " ".join(f"{name}={size}" for name, size in sizes.items())
