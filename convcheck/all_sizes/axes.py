@@ -10,8 +10,7 @@ import sympy
 
 from convcheck.all_sizes.exploring import Region
 from convcheck.all_sizes.points import lowest
-from convcheck.all_sizes.sources import INPUT
-from convcheck.all_sizes.trace import Given, Path, symbol, symbol_name
+from convcheck.all_sizes.trace import INPUT, Given, Path, symbol, symbol_name
 from convcheck.sizes.patterns import Group
 
 CHANNELS = "i"

@@ -20,10 +20,10 @@ Monomial = tuple[tuple[int, ...], tuple[tuple[str, tuple[int, ...]], ...]]
 
 @dataclass(frozen=True)
 class Difference:
-    """Entries at which two tensors differ: a monomial, and the relation at which its coefficients do."""
+    """Sizes at which two tensors differ, and the monomial whose coefficients do; None where their shapes do."""
 
-    monomial: Monomial
-    relation: Any
+    monomial: Monomial | None
+    sizes: Any
 
 
 def difference(one: Value, other: Value) -> Difference | None:
@@ -38,11 +38,9 @@ def differences(one: Value, other: Value) -> Iterator[Difference]:
     for monomial in {**ours, **theirs}:
         pieces = [(piece, 1) for piece in ours.get(monomial, ())]
         pieces += [(piece, -1) for piece in theirs.get(monomial, ())]
-        for coefficient, relation in added(
-            [(sign * one.coefficient, one.relation) for one, sign in pieces], one.sizes
-        ):
+        for coefficient, relation in added([(sign * one.coefficient, one.relation) for one, sign in pieces], one.sizes):
             if not is_zero(coefficient):
-                yield Difference(monomial, relation)
+                yield Difference(monomial, relation.params())
                 break
 
 

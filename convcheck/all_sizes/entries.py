@@ -95,7 +95,9 @@ class Entries:
         def add(point: Any) -> None:
             count = point.get_space().dim(isl.dim_type.set)
             numbers = [int(point.get_coordinate_val(isl.dim_type.set, n).to_python()) for n in range(count)]
-            terms.append([tuple(itertools.islice(rest, one.atoms)) for rest in [iter(numbers)] for one in piece.factors])
+            terms.append(
+                [tuple(itertools.islice(rest, one.atoms)) for rest in [iter(numbers)] for one in piece.factors]
+            )
 
         inside.foreach_point(add)
         return terms

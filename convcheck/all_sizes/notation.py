@@ -19,8 +19,8 @@ from convcheck.all_sizes.axes import FreeAxis
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.compare import normal
 from convcheck.all_sizes.exploring import Region
-from convcheck.all_sizes.sources import INPUT, Made
-from convcheck.all_sizes.trace import symbol
+from convcheck.all_sizes.sources import Made
+from convcheck.all_sizes.trace import INPUT, symbol
 from convcheck.all_sizes.value import Axis, Entry, Value, box_at, length
 from convcheck.all_sizes.whole_numbers import NUMBERS
 from convcheck.all_sizes.wording import Words, written
@@ -75,7 +75,13 @@ class Notation:
                     yield from self._pieces(name, value, segments, factors, coefficient, relation)
 
     def _pieces(
-        self, name: str, value: Value, segments: Sequence[int], factors: Sequence[Entry], coefficient: Any, relation: Any
+        self,
+        name: str,
+        value: Value,
+        segments: Sequence[int],
+        factors: Sequence[Entry],
+        coefficient: Any,
+        relation: Any,
     ) -> Iterator[str]:
         """Yield a line for every convex part of a relation."""
         inside = self._inside(value, segments, factors).intersect_params(_convex(value.sizes.context))
@@ -168,7 +174,9 @@ class _Line:
                 expressions[place] = names[-1]
                 known = self._domain(self.inside, summed).intersect(_wide(known, 1))
             else:
-                expressions[place] = replace(self._words, indices=names).expression(aff, self._domain(self.relation, summed))
+                expressions[place] = replace(self._words, indices=names).expression(
+                    aff, self._domain(self.relation, summed)
+                )
                 known = known.intersect(self._inside(aff, place))
         count = len(names) - len(summed)
         left = f"{self.name}[{', '.join(self._axes_text(self.value.axes, self.segments, names[:count]))}]"
@@ -256,7 +264,11 @@ class _Line:
         starts = self._starts()
         number = next(n for n, _ in enumerate(self.factors) if starts[n] <= place < starts[n + 1])
         entry = self.factors[number]
-        atoms = [axis for axis, (whole, segment) in enumerate(zip(entry.source.axes, entry.segments, strict=True)) for _ in whole[segment]]
+        atoms = [
+            axis
+            for axis, (whole, segment) in enumerate(zip(entry.source.axes, entry.segments, strict=True))
+            for _ in whole[segment]
+        ]
         known = self.notation.index_names(entry.source.name, len(entry.source.axes))
         name = known[atoms[place - starts[number]]] if atoms else None
         if name is not None and name not in taken:
@@ -298,7 +310,9 @@ class _Line:
     def _conditions(self, left: Any, names: Sequence[str]) -> str:
         """Return what holds besides that all indices are inside their tensors."""
         words = replace(self._words, indices=names)
-        texts = [" and ".join(sorted(words.conditions(basic))) for basic in left.compute_divs().coalesce().get_basic_sets()]
+        texts = [
+            " and ".join(sorted(words.conditions(basic))) for basic in left.compute_divs().coalesce().get_basic_sets()
+        ]
         return " or ".join(sorted(text for text in texts if text))
 
 

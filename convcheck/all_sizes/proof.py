@@ -19,7 +19,7 @@ from convcheck.all_sizes.raising import raised_alone
 from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.second_look import Look, look_again
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.trace import Given, symbol, symbol_name
+from convcheck.all_sizes.trace import INPUT, Given, symbol, symbol_name
 from convcheck.results import Sides, SizesCounterexample, SizesProof, SizesStatus
 
 Names = Sequence[Sequence[str]]
@@ -69,7 +69,9 @@ class _Attempt:
 
     def proof(self) -> SizesProof:
         """Return what comes of it. Raises CannotProve, TimeIsUp and ProofContradicted."""
-        counterexample = self.search.among(self.exploration.different)
+        counterexample = self.search.among(self.exploration)
+        if counterexample is None and self.exploration.obstacle is not None:
+            counterexample = self.search.sweep()
         if counterexample is not None:
             return self._refuted(counterexample)
         self._check_proved()
@@ -84,10 +86,13 @@ class _Attempt:
         """What is known of all sizes."""
         self.given = self.both.given(self.channels)
         try:
-            return explore(self.both, list(self.given), self.check_time)
+            exploration = explore(self.both, list(self.given), self.check_time)
+            if exploration.equal or exploration.different or exploration.shown:
+                return exploration
         except CannotProve:
-            self.given = self.both.at_home()
-            return explore(self.both, list(self.given), self.check_time)
+            pass
+        self.given = self.both.at_home()
+        return explore(self.both, list(self.given), self.check_time)
 
     @cached_property
     def axes(self) -> Sequence[FreeAxis]:
@@ -125,21 +130,29 @@ class _Attempt:
             SizesStatus.PROVED,
             free={name: 1 if name in ones else low for name, low in found.free.items()},
             divisible=found.divisible,
-            fixed={**found.fixed, **further},
+            fixed={**self._fixed_inputs(), **found.fixed, **further},
             obstacle=self.obstacle,
             raises=self._raises(found),
             probed=tuple(probed),
             relations=self._relations(),
         )
-        return replace(proof, certificate=Certificate(self.about, self.both, self.axes, self.exploration, proof, looks).text())
+        return replace(
+            proof, certificate=Certificate(self.about, self.both, self.axes, self.exploration, proof, looks).text()
+        )
+
+    def _fixed_inputs(self) -> dict[str, int]:
+        """Return the lengths of inputs that are numbers in all traces, by the names of axes."""
+        lengths = self.exploration.path.lengths
+        inputs = [zip(names, lengths[f"{INPUT}{n}"], strict=True) for n, names in enumerate(self.names)]
+        return {name: int(length) for pairs in inputs for name, length in pairs if length.is_Integer}
 
     def _raises(self, found: Extent | None) -> Sides[str | None]:
         return raised_alone(self.both, self.given, self.axes, self.exploration, found)
 
     def _relations(self) -> Sides[tuple[str, ...]]:
         """Return what both sides are on the first path, in index notation."""
-        region = next(iter((*self.exploration.equal, *self.exploration.different)))
-        return Notation(self.both, self.axes, region).sides()
+        region = next(iter((*self.exploration.equal, *self.exploration.different)), None)
+        return Sides((), ()) if region is None else Notation(self.both, self.axes, region).sides()
 
     def _ones(self) -> tuple[Sequence[str] | SizesCounterexample, Sequence[str]]:
         """Prove the batch at length 1, by a trace of its own, and probe the other axes of inputs there."""

@@ -65,13 +65,16 @@ def all_readers() -> Mapping[str, Reader]:
 class NoReading(CannotProve):  # it is an answer, not a fault
     """An operator has no reading, or not with these arguments; `node` is where it stands."""
 
-    def __init__(self, operator: str, why: str, node: fx.Node) -> None:
+    def __init__(self, operator: str, why: str, node: fx.Node, undecided: str | None = None) -> None:
         self.operator, self.node = operator, node
-        super().__init__(f"{operator}: {why}" if why else operator)
+        super().__init__(f"{operator}: {why}" if why else operator, undecided)
 
 
 def read(
-    graph: fx.GraphModule, inputs: Mapping[fx.Node, Value], sources: Sources, check_time: Callable[[], None] = lambda: None
+    graph: fx.GraphModule,
+    inputs: Mapping[fx.Node, Value],
+    sources: Sources,
+    check_time: Callable[[], None] = lambda: None,
 ) -> dict[fx.Node, Any]:
     """Return what every node of a graph is, from what its placeholders are.
 
@@ -100,7 +103,7 @@ def read(
         except CannotProve as error:
             if isinstance(error, NoReading):
                 raise
-            raise NoReading(name.partition(".")[0], error.why, node) from None
+            raise NoReading(name.partition(".")[0], error.why, node, error.undecided) from None
     return values
 
 

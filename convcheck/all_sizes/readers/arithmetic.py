@@ -13,7 +13,7 @@ from convcheck.all_sizes.numbers import fraction
 from convcheck.all_sizes.operators import reciprocal_of
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.value import Value, constant
+from convcheck.all_sizes.value import ONE, Value, constant
 
 
 def number(call: Call, value: Any) -> Any:
@@ -41,6 +41,13 @@ def sub(call: Call) -> Value:
     """`self - alpha * other`."""
     one: Value = call["self"]
     one, other = aligned(one, operand(call, call["other"], one).times(-number(call, call["alpha"])))
+    return one.plus(other)
+
+
+def rsub(call: Call) -> Value:
+    """`other - alpha * self`."""
+    one: Value = call["self"]
+    one, other = aligned(one.times(-number(call, call["alpha"])), operand(call, call["other"], one))
     return one.plus(other)
 
 
@@ -99,16 +106,29 @@ def _summed(call: Call, value: Value) -> Value:
     return value
 
 
+def cumsum(call: Call) -> Value:
+    """Every entry the sum of those up to it along an axis."""
+    value: Value = call["self"]
+    axis = call.axis("dim", value.rank)
+    value = value.flat(axis)
+    if value.axes[axis] == ONE:
+        return value
+    # [n] -> [n, k], where k is at most n.
+    return value.indexed(axis, [value.axes[axis]] * 2, ["n1"], "n1 <= n0").summed(axis + 1)
+
+
 READERS: Mapping[str, Reader] = {
     "add.Tensor": add,
     "add.Scalar": add,
     "sub.Tensor": sub,
     "sub.Scalar": sub,
+    "rsub": rsub,
     "mul.Tensor": mul,
     "mul.Scalar": mul,
     "neg": neg,
     "div.Tensor": div,
     "div.Scalar": div,
     "sum": sum_,
+    "cumsum": cumsum,
     "mean": mean,
 }

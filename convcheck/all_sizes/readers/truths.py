@@ -6,6 +6,7 @@ Minus infinity is what masks write; softmax reads it as an entry that is not the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import sympy
 import torch
@@ -138,15 +139,14 @@ COMPARISONS: Mapping[str, Reader] = {
 def compared(name: str, otherwise: Reader) -> Reader:
     """Return the reader of a comparison, which is known where both sides are known whole numbers."""
 
-    def read(call: Call) -> Value:
+    def read(call: Call) -> Any:
         other = call["other"]
         if is_known(call["self"]) and (is_known(other) or not isinstance(other, Value)):
             try:
-                result: Value = whole_numbers.compared(whole_numbers.COMPARISONS[name])(call)
+                return whole_numbers.compared(whole_numbers.COMPARISONS[name])(call)
             except CannotProve:
                 # Fractions are no whole numbers.
                 return otherwise(call)
-            return result
         return otherwise(call)
 
     return read
