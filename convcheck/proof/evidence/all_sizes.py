@@ -30,11 +30,19 @@ def examine(context: Context) -> Evidence:
     pair = context.pair
     start = time.perf_counter()
     both = Both(Sides(pair.reference, pair.candidate), pair.mapping)
-    sizes = proof.prove(both, axis_names(case), case.proof_seconds)
+    sizes = proof.prove(both, axis_names(case), case.proof_seconds, _about(context))
     sizes = replace(sizes, seconds=time.perf_counter() - start)
     contradiction = _contradiction(context, sizes)
     findings = () if contradiction is None else (Finding(Kind.FAULT, contradiction),)
     return Evidence(_AGREEMENT.get(sizes.status, Agreement.NOT_APPLICABLE), findings, details={"sizes": sizes})
+
+
+def _about(context: Context) -> dict[str, str]:
+    """Return what a certificate says of the claim, by headings."""
+    case = context.case
+    if case.candidate is not None:
+        return {"reference": str(case.layer), "candidate": str(case.candidate.layer)}
+    return {"layer": str(case.layer), "rewrite": context.claim.name}
 
 
 def axis_names(case: Case) -> tuple[tuple[str, ...], ...]:
