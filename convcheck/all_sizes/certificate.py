@@ -159,7 +159,8 @@ def monomials(region: Region) -> list[str]:
 
 def operators(graph: fx.GraphModule) -> set[str]:
     """Return the names of all operators in a graph."""
-    return {str(node.target).removeprefix("aten.") for node in graph.graph.nodes if node.op == "call_function"}
+    targets = {node.target for node in graph.graph.nodes if node.op == "call_function"}
+    return {str(one).removeprefix("aten.") for one in targets if isinstance(one, torch._ops.OpOverload)}
 
 
 def graph_hash(graph: fx.GraphModule) -> str:
@@ -175,9 +176,13 @@ def graph_text(graph: fx.GraphModule) -> str:
         arguments = fx.node.map_arg((node.args, node.kwargs), lambda one: _Name(numbers[one]))
         value = node.meta.get("val")
         what = f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else str(value)
-        target = _constant(getattr(graph, str(node.target))) if node.op == "get_attr" else str(node.target)
+        target = _constant(getattr(graph, str(node.target))) if node.op == "get_attr" else _target(node.target)
         lines.append(f"{numbers[node]} = {node.op} {'' if node.op == 'placeholder' else target} {arguments} -> {what}")
     return "\n".join(lines)
+
+
+def _target(target: Any) -> str:
+    return str(target) if isinstance(target, torch._ops.OpOverload) else getattr(target, "__name__", str(target))
 
 
 class _Name(str):

@@ -48,6 +48,7 @@ class Entries:
     tensors: Mapping[str, Tensor]
     terms_left: int = 0
     _relations: dict[int, tuple[Piece, Any]] = field(default_factory=dict)
+    _axes: dict[Axis, list[tuple[int, ...]]] = field(default_factory=dict)
     _made: dict[tuple[str, Place], Fraction] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -86,18 +87,19 @@ class Entries:
         relation = self._at_size(piece)
         here = isl.Set("{ [" + ", ".join(map(str, atoms)) + "] }")
         terms: list[list[Place]] = []
+        inside = relation.intersect_domain(here).range()
+        self.terms_left -= int(inside.count_val().to_python())
+        if self.terms_left < 0:
+            raise TooMany("a sum of too many terms")
 
         def add(point: Any) -> None:
-            self.terms_left -= 1
-            if self.terms_left < 0:
-                raise TooMany("a sum of too many terms")
             count = point.get_space().dim(isl.dim_type.set)
             numbers = [int(point.get_coordinate_val(isl.dim_type.set, n).to_python()) for n in range(count)]
             terms.append(
                 [tuple(itertools.islice(rest, one.atoms)) for rest in [iter(numbers)] for one in piece.factors]
             )
 
-        relation.intersect_domain(here).range().foreach_point(add)
+        inside.foreach_point(add)
         return terms
 
     def _at_size(self, piece: Piece) -> Any:
@@ -145,7 +147,9 @@ class Entries:
         return Fraction(result)
 
     def _lengths(self, axis: Axis) -> list[tuple[int, ...]]:
-        return [tuple(int(size.subs(self._symbols)) for size in segment) for segment in axis]
+        if axis not in self._axes:
+            self._axes[axis] = [tuple(int(size.subs(self._symbols)) for size in segment) for segment in axis]
+        return self._axes[axis]
 
     def _atoms(self, axes: Sequence[Axis], segments: Sequence[int], place: Place) -> list[int] | None:
         """Return the atoms of an index in one segment of every axis; None if it is in others."""

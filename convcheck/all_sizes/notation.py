@@ -20,7 +20,7 @@ from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.compare import normal
 from convcheck.all_sizes.exploring import Region
 from convcheck.all_sizes.sources import Made
-from convcheck.all_sizes.trace import INPUT
+from convcheck.all_sizes.trace import INPUT, symbol
 from convcheck.all_sizes.value import Axis, Entry, Value, box_at, length
 from convcheck.all_sizes.whole_numbers import NUMBERS
 from convcheck.all_sizes.wording import Words, written
@@ -71,7 +71,7 @@ class Notation:
         for segments, terms in normal(value).items():
             for keys, parts in terms.items():
                 factors = [entries[key] for key in keys]
-                for coefficient, relation in parts:
+                for coefficient, relation in _by_coefficient(parts):
                     yield from self._pieces(name, value, segments, factors, coefficient, relation)
 
     def _pieces(
@@ -84,14 +84,20 @@ class Notation:
         relation: Any,
     ) -> Iterator[str]:
         """Yield a line for every convex part of a relation."""
-        inside = self._inside(value, segments, factors).intersect_params(value.sizes.context)
-        plain = relation.gist(inside).coalesce()
-        for basic in plain.get_basic_maps():
-            whole = isl.Map.from_basic_map(basic).intersect(inside)
-            for one in whole.compute_divs().coalesce().get_basic_maps() if basic.dim(isl.dim_type.div) else [None]:
-                part = whole if one is None else isl.Map.from_basic_map(one)
-                line = _Line(self, name, value, tuple(segments), tuple(factors), coefficient, part, inside)
-                yield line.text()
+        inside = self._inside(value, segments, factors).intersect_params(_convex(value.sizes.context))
+        for part in self._parts(relation, inside.intersect_params(value.sizes.context)):
+            yield _Line(self, name, value, tuple(segments), tuple(factors), coefficient, part.intersect(inside), inside).text()
+
+    @staticmethod
+    def _parts(relation: Any, inside: Any) -> Iterator[Any]:
+        """Yield the convex parts of a relation: one, if what it leaves out is outside of all tensors."""
+        relation = relation.intersect(inside)
+        for hull in (isl.Map.affine_hull, isl.Map.unshifted_simple_hull, isl.Map.simple_hull):
+            whole = isl.Map.from_basic_map(hull(relation))
+            if whole.intersect(inside).is_subset(relation):
+                yield whole
+                return
+        yield from map(isl.Map.from_basic_map, relation.compute_divs().coalesce().get_basic_maps())
 
     def _inside(self, value: Value, segments: Sequence[int], factors: Sequence[Entry]) -> Any:
         """Return the relation of all indices that are inside their tensors."""
@@ -102,9 +108,21 @@ class Notation:
             boxes = isl.Set.universe(isl.Space.set_alloc(isl.DEFAULT_CONTEXT, 0, sum(e.atoms for e in factors)))
         return isl.Map.from_domain_and_range(box_at(sizes, value.axes, segments), boxes)
 
+    @cached_property
     def length_names(self) -> dict[str, str]:
-        """Return what the lengths of axes are called, by their symbols."""
-        return {axis.symbol: _length_name(axis.name) for axis in self.axes}
+        """Return what lengths are called, by their symbols: as their axes, in capitals."""
+        names = {
+            str(one): f"|{tensor}.{axis}|"
+            for tensor, shape in self.region.trace.path.lengths.items()
+            for axis, one in enumerate(shape)
+        }
+        for axis in self.axes:
+            names[axis.symbol] = axis.name.upper() if len(axis.name) == 1 else f"|{axis.name}|"
+        for axis in self.axes:
+            number, rest = self.region.sizes.size(symbol(axis.symbol)).as_coeff_Mul()
+            if rest.is_Symbol and str(rest) != axis.symbol:
+                names[str(rest)] = names[axis.symbol] if number == 1 else f"{names[axis.symbol]}/{number}"
+        return names
 
     def index_names(self, tensor: str, rank: int) -> list[str | None]:
         """Return what the indices of a tensor are called, as far as that is known."""
@@ -115,9 +133,11 @@ class Notation:
             symbols = {axis.symbol: axis.name for axis in self.axes}
             names = [symbols.get(str(one)) for one in self.region.trace.path.lengths.get(tensor, ())]
             return _short(names, rank)
-        if tensor in side.parameters and rank > 1:
-            return [None, "i", *KERNEL[: rank - 2], *(None for _ in range(rank - 2 - len(KERNEL)))]
-        return [None] * rank
+        groups = side.parameter_axes.get(tensor, ())
+        named = [groups[axis][-1] if axis < len(groups) and groups[axis] else "" for axis in range(rank)]
+        usual = ["o", "i", *KERNEL] if tensor in side.parameters and rank > 1 else []
+        usual += [""] * (rank - len(usual))
+        return [(one if len(one) == 1 else other) or None for one, other in zip(named, usual[:rank], strict=True)]
 
     def tensor_name(self, tensor: str) -> str:
         """Return what a tensor is called: `x` for the one input."""
@@ -143,6 +163,9 @@ class _Line:
         """Return the line."""
         names, summed, expressions = self._outputs(), [], {}
         known = self._domain(self.inside, ())
+        for atom, name in enumerate(names):
+            if name.isdigit():
+                known = known.fix_val(isl.dim_type.set, atom, isl.Val(int(name)))
         for place in self._order():
             aff = self._function(summed, place)
             if aff is None:
@@ -199,10 +222,10 @@ class _Line:
 
     @cached_property
     def _words(self) -> Words:
-        return Words(self.value.sizes, (), self.notation.length_names())
+        return Words(self.value.sizes, (), self.notation.length_names)
 
     def _outputs(self) -> list[str]:
-        """Return names for the atoms of the output's index."""
+        """Return names for the atoms of the output's index, or the numbers that they are."""
         known = self.notation.index_names(self.name, self.value.rank)
         names: list[str] = []
         taken = {name for name in known if name is not None}
@@ -210,11 +233,19 @@ class _Line:
             atoms = axis[segment]
             first = max(range(len(atoms)), key=lambda n: (not atoms[n].is_Integer, -n), default=0)
             for number in range(len(atoms)):
-                if number == first and name is not None and name not in names:
+                constant = self.relation.domain().dim_max_val(len(names)) if self._is_one(len(names)) else None
+                if constant is not None:
+                    names.append(str(constant))
+                elif number == first and name is not None and name not in names:
                     names.append(name)
                 else:
                     names.append(next(one for one in OTHERS if one not in taken and one not in names))
         return names
+
+    def _is_one(self, atom: int) -> bool:
+        """Tell whether an atom of the output's index is one number."""
+        low, high = self.relation.domain().dim_min_val(atom), self.relation.domain().dim_max_val(atom)
+        return bool(low.is_int() and low.eq(high))
 
     def _starts(self) -> list[int]:
         return [0, *itertools.accumulate(entry.atoms for entry in self.factors)]
@@ -263,7 +294,7 @@ class _Line:
                 terms.append(self._words.size(start))
             for place, name in enumerate(names):
                 stride = self._words.size(sympy.prod(lengths[place + 1 :])) if lengths[place + 1 :] else "1"
-                if name != "0" or len(names) == 1:
+                if name != "0":
                     terms.append(_times(stride, name))
             yield " + ".join(terms) or "0"
 
@@ -285,6 +316,18 @@ class _Line:
         return " or ".join(sorted(text for text in texts if text))
 
 
+def _by_coefficient(parts: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """Return all relations with the same coefficient as one."""
+    found: dict[Any, Any] = {}
+    for coefficient, relation in parts:
+        found[coefficient] = found[coefficient].union(relation) if coefficient in found else relation
+    return list(found.items())
+
+
+def _convex(sizes: Any) -> Any:
+    return isl.Set.from_basic_set(sizes.unshifted_simple_hull())
+
+
 def _wide(known: Any, more: int) -> Any:
     """Return a set with more indices behind its own."""
     return known.insert_dims(isl.dim_type.set, known.dim(isl.dim_type.set), more)
@@ -300,8 +343,8 @@ def _plain(options: Any) -> str:
 
 
 def _times(stride: str, name: str) -> str:
-    if stride == "1":
-        return name
+    if "1" in (stride, name):
+        return name if stride == "1" else stride
     bracketed = f"({name})" if " " in name else name
     return f"{stride}{bracketed}" if stride.isdigit() and len(name) == 1 else f"{stride} {bracketed}"
 
@@ -311,7 +354,3 @@ def _short(names: Sequence[str | None], rank: int) -> list[str | None]:
     if len(names) != rank:
         return [None] * rank
     return [name if name is not None and name.isalpha() else None for name in names]
-
-
-def _length_name(name: str) -> str:
-    return name.upper() if len(name) == 1 else f"|{name}|"

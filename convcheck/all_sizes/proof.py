@@ -7,6 +7,9 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
+
+import islpy as isl
 
 from convcheck.all_sizes.axes import Extent, FreeAxis, extent, fixed_channels, free_axes
 from convcheck.all_sizes.both import Both
@@ -14,7 +17,7 @@ from convcheck.all_sizes.certificate import Certificate, graph_text
 from convcheck.all_sizes.counterexamples import Search
 from convcheck.all_sizes.exploring import Exploration, Region, TimeIsUp, explore
 from convcheck.all_sizes.notation import Notation
-from convcheck.all_sizes.points import at, at_least, smallest
+from convcheck.all_sizes.points import as_tuples, at, at_least, smallest
 from convcheck.all_sizes.raising import raised_alone
 from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.second_look import Look, look_again
@@ -24,6 +27,8 @@ from convcheck.results import Sides, SizesCounterexample, SizesProof, SizesStatu
 
 Names = Sequence[Sequence[str]]
 """A name for every axis of every input."""
+MOST_TERMS, FEWEST_TERMS = 6_000, 200
+"""How many terms of sums are added for a second look, over all paths together, and on each of them."""
 
 
 def prove(both: Both, names: Names, seconds: float, about: Mapping[str, str] | None = None) -> SizesProof:
@@ -76,6 +81,8 @@ class _Attempt:
             return self._refuted(counterexample)
         self._check_proved()
         looks = [look for region in self.exploration.equal for look in self._looks(region)]
+        if not any(look.entries for look in looks):
+            raise CannotProve("no entry small enough for a second look")
         ones, probed = self._ones()
         if isinstance(ones, SizesCounterexample):
             return self._refuted(ones)
@@ -115,7 +122,8 @@ class _Attempt:
     def _looks(self, region: Region) -> Sequence[Look]:
         self.check_time()
         seed = zlib.crc32(graph_text(region.trace.graph).encode())
-        return list(look_again(self.both, self.given, self.axes, region, seed))
+        terms = max(MOST_TERMS // len(self.exploration.equal), FEWEST_TERMS)
+        return list(look_again(self.both, self.given, self.axes, region, seed, terms))
 
     def _refuted(self, counterexample: SizesCounterexample) -> SizesProof:
         return SizesProof(
@@ -194,10 +202,26 @@ class _Attempt:
             exploration = explore(self.both, given, self.check_time)
         except (CannotProve, TimeIsUp):
             return False
-        return bool(exploration.equal) and not exploration.different and exploration.obstacle is None
+        if exploration.different or exploration.obstacle is not None:
+            return False
+        axes = [other for other in self.axes if other != axis]
+        for region in exploration.equal:
+            list(look_again(self.both, given, axes, region, 0, FEWEST_TERMS))
+        # What is claimed of the others there is what is claimed of them anywhere.
+        names = [other.symbol for other in axes]
+        ours, theirs = (_as_tuples(one.equal, names) for one in (self.exploration, exploration))
+        return bool(ours.is_subset(theirs))
 
     def _as_fixed(self, one: Given) -> Given:
         """Return a tensor whose axes do not vary where the code fixes them."""
         sizes = self.exploration.path.sizes()
         fixed = [sizes.size(symbol(symbol_name(one.name, axis))).is_Integer for axis, _ in enumerate(one.varies)]
         return replace(one, varies=tuple(free and not no for free, no in zip(one.varies, fixed, strict=True)))
+
+
+def _as_tuples(regions: Sequence[Region], order: Sequence[str]) -> Any:
+    """Return all sizes of some regions as tuples."""
+    whole = as_tuples(isl.Set("{ : false }"), order)
+    for region in regions:
+        whole = whole.union(as_tuples(region.region, order))
+    return whole
