@@ -20,7 +20,7 @@ from convcheck.all_sizes.axes import FreeAxis
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.exploring import Exploration, Region
 from convcheck.all_sizes.notation import Notation
-from convcheck.all_sizes.points import as_tuples
+from convcheck.all_sizes.points import as_tuples, at
 from convcheck.all_sizes.second_look import Look
 from convcheck.all_sizes.wording import Words
 from convcheck.results import SizesProof
@@ -95,7 +95,7 @@ class Certificate:
     @staticmethod
     def _fixes(sizes: Any, symbol: str, size: int) -> bool:
         others = as_tuples(sizes, [symbol])
-        return bool(others.is_subset(as_tuples(_only(symbol, size), [symbol])))
+        return bool(others.is_subset(as_tuples(at({symbol: size}), [symbol])))
 
     def _paths(self) -> Iterator[str]:
         for number, region in enumerate(self.exploration.equal, 1):
@@ -128,14 +128,22 @@ class Certificate:
 
     def _shown(self) -> Iterator[str]:
         yield "the shapes of both outputs are the same polynomials in the sizes"
-        yield "every product of entries occurs in every sum as often on both sides: relations are single-valued where they"
-        yield "  are added up, and equal ones are counted"
+        yield "every product of entries is counted as often on both sides: an index that is summed is a function of the"
+        yield "  output's and the factors' ones, or how often it occurs is in the coefficient"
         for number, region in enumerate(self.exploration.equal, 1):
-            for monomial in monomials(region):
+            for monomial in self._monomials(region):
                 yield f"{number}. both sides' relations and coefficients of {monomial} differ nowhere (isl: empty sets)"
             for name, made in region.sources.made.items():
-                yield f"{number}. {name} is {made.operator}, which makes the same of equal arguments, whichever side they are from"
-        yield f"operators read: {', '.join(sorted(set().union(*(operators(r.trace.graph) for r in self.exploration.equal))))}"
+                yield f"{number}. {name} is {made.operator}, which makes the same of equal arguments on both sides"
+        names = set().union(*(operators(region.trace.graph) for region in self.exploration.equal))
+        yield f"operators read: {', '.join(sorted(names))}"
+
+    def _monomials(self, region: Region) -> list[str]:
+        """Return the products of entries that both sides are sums of."""
+        notation = Notation(self.both, self.axes, region)
+        products = [piece.factors for one in (region.values.reference, region.values.candidate) for piece in one.pieces]
+        names = [sorted(notation.tensor_name(entry.source.name) for entry in factors) for factors in products]
+        return sorted({" * ".join(one) or "1" for one in names})
 
     def _run(self) -> Iterator[str]:
         yield "What was read of both sides is what torch computes, and both are equal, on whole numbers by chance:"
@@ -145,16 +153,8 @@ class Certificate:
 
     @staticmethod
     def _versions() -> Iterator[str]:
-        yield f"convcheck {version('convcheck')}, torch {torch.__version__}, islpy {version('islpy')}, Python {platform.python_version()}"
-
-
-def monomials(region: Region) -> list[str]:
-    """Return the products of entries that both sides are sums of."""
-    sides = (region.values.reference, region.values.candidate)
-    found = {
-        " * ".join(sorted(entry.source.name for entry in piece.factors)) or "1" for one in sides for piece in one.pieces
-    }
-    return sorted(found)
+        yield f"convcheck {version('convcheck')}, torch {torch.__version__}"
+        yield f"islpy {version('islpy')}, Python {platform.python_version()}"
 
 
 def operators(graph: fx.GraphModule) -> set[str]:
@@ -195,9 +195,3 @@ class _Name(str):
 def _constant(tensor: Tensor) -> str:
     """Return a tensor of numbers as a text."""
     return f"{tuple(tensor.shape)} {tensor.dtype} {tensor.tolist()}"
-
-
-def _only(symbol: str, size: int) -> Any:
-    from convcheck.all_sizes.points import at
-
-    return at({symbol: size})
