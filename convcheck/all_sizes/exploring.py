@@ -6,6 +6,7 @@ traced next, until none are left or time is up.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,8 @@ from convcheck.results import Sides
 from convcheck.tracing.places import place_of_error, place_of_node
 
 MOST_PATHS = 48
+MOST_FIXED = 6
+"""How many numbers a length may be on as many paths: code that fixes it has a path for every number."""
 MOST_CASES = 6
 """How many conditions that a relation depends on are told apart on one path."""
 MOST_DOUBLINGS = 24
@@ -103,6 +106,7 @@ def _cover(
     both: Both, given: list[Given], left: Any, exploration: Exploration, check_time: Callable[[], None]
 ) -> None:
     """Compare both sides on the paths of the smallest sizes that are left, until none are."""
+    numbers = set(_numbers(exploration.path))
     for _ in range(MOST_PATHS):
         check_time()
         if exploration.shown:
@@ -121,8 +125,21 @@ def _cover(
             exploration.raising.append((error.side, region.intersect(exploration.world)))
         else:
             region = _on_path(both, given, trace, point, exploration, check_time)
+            numbers |= set(_numbers(trace.path))
+            for name, times in Counter(name for name, _ in numbers).items():
+                if times > MOST_FIXED:
+                    exploration.obstacle = exploration.obstacle or f"the code fixes the length {name}"
+                    return
         left = left.subtract(region).coalesce()
     exploration.obstacle = exploration.obstacle or f"more than {MOST_PATHS} branches on sizes"
+
+
+def _numbers(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield the lengths that are numbers on a path."""
+    sizes = path.sizes()
+    for symbol in sizes.lowest:
+        if (size := sizes.size(symbol)).is_Integer:
+            yield str(symbol), int(size)
 
 
 def _on_path(
@@ -155,8 +172,7 @@ def _beside_fixed(both: Both, given: list[Given], path: Path, point: Mapping[str
 
     The claim is not about them; where it does not raise, they are traced as others are.
     """
-    sizes = path.sizes()
-    fixed = {str(s): int(one) for s in sizes.lowest if (one := sizes.size(s)).is_Integer}
+    fixed = dict(_numbers(path))
     other = next((name for name, size in fixed.items() if point.get(name, size) != size), None)
     if other is None or replay(both, resized(given, point)).raised.candidate is None:
         return None

@@ -115,7 +115,7 @@ def softmax(sources: Sources, value: Value, axis: int, safe: bool) -> Value:
     """Return softmax along an axis: `exp(x) / sum(exp(x))`. A `safe` one is 0 where all entries are infinite."""
     powers, finite = exponential(sources, value)
     total = powers.summed(axis).with_one(axis)
-    if finite is None or _always_some(finite, axis):
+    if finite is None or always_some(finite, axis):
         over = reciprocal_of(sources, total)
     else:
         over = sources.applied("reciprocal of a positive" if safe else "reciprocal", (), total)
@@ -123,21 +123,21 @@ def softmax(sources: Sources, value: Value, axis: int, safe: bool) -> Value:
     return one.product(other)
 
 
-def _always_some(finite: Value, axis: int) -> bool:
-    """Tell whether along an axis there always is an entry that is finite."""
-    constants = {segments: terms[()] for segments, terms in normal(finite).items() if set(terms) == {()}}
+def always_some(truths: Value, axis: int) -> bool:
+    """Tell whether along an axis of truths there always is an entry that is 1."""
+    constants = {segments: terms[()] for segments, terms in normal(truths).items() if set(terms) == {()}}
     rest = {}
-    left = (*finite.axes[:axis], *finite.axes[axis + 1 :])
-    rest = {segments: box_at(finite.sizes, left, segments) for segments in places(left)}
+    left = (*truths.axes[:axis], *truths.axes[axis + 1 :])
+    rest = {segments: box_at(truths.sizes, left, segments) for segments in places(left)}
     for segments, parts in constants.items():
-        first = sum(len(one[n]) for one, n in zip(finite.axes[:axis], segments[:axis], strict=True))
-        number = len(finite.axes[axis][segments[axis]])
+        first = sum(len(one[n]) for one, n in zip(truths.axes[:axis], segments[:axis], strict=True))
+        number = len(truths.axes[axis][segments[axis]])
         outer = (*segments[:axis], *segments[axis + 1 :])
         for _, relation in parts:
             place = relation.domain()
             place = place.project_out(isl.dim_type.set, first, number)
             rest[outer] = rest[outer].subtract(place)
-    context = finite.sizes.context
+    context = truths.sizes.context
     return all(one.intersect_params(context).is_empty() for one in rest.values())
 
 

@@ -169,7 +169,11 @@ class _Attempt:
             point = self._point_at_one(axis)
             if point is None:
                 continue
-            self.check_time()
+            try:
+                self.check_time()
+            except TimeIsUp:
+                # What is proved stays so.
+                break
             if (found := self.search.at(point)) is not None:
                 return self.search.smallest(found), ()
             if axis.name == self.names[0][0] and self._is_proved_at_one(axis):

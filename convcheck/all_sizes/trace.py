@@ -104,6 +104,8 @@ def trace_both(
     with _config.patch(backed_size_oblivious=True), capture.quiet(), torch.no_grad():
         env = ShapeEnv(duck_shape=False)
         mode = FakeTensorMode(shape_env=env, allow_non_fake_inputs=True)
+        # With symbols for sizes its cache costs more than it saves.
+        mode.cache_enabled = False
         tensors = [_fake(mode, one) for one in given]
         lengths, names = _lengths(given, tensors)
         for symbol in names:

@@ -42,6 +42,9 @@ class ScaledDotProductAttention(nn.Module):
         self.grouped = {"enable_gqa": True} if enable_gqa else {}
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        if key.shape[-2] != value.shape[-2]:
+            # torch's fused kernel would read past the end of the shorter one.
+            raise ValueError(f"key has {key.shape[-2]} positions, and value {value.shape[-2]}")
         return functional.scaled_dot_product_attention(
             query, key, value, mask, self.dropout_p, self.is_causal, scale=self.scale, **self.grouped
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -115,23 +114,30 @@ def zeros_between(x: Tensor, factors: Sequence[int]) -> Tensor:
     return x
 
 
-def dot_products(rows: Tensor, others: Tensor, at_once: int = 2**26) -> Tensor:
+def dot_products(rows: Tensor, others: Tensor) -> Tensor:
     """Multiply every row with every other one and sum: `[..., l, n]` and `[..., s, n]` to `[..., l, s]`.
 
-    Leading axes broadcast. No more than `at_once` bytes of products, or one row's, are in memory together: the output
-    is made in halves until a part is small enough.
+    Leading axes broadcast.
+    """
+    # [l, 1, n] * [1, s, n], summed over n
+    return (rows[..., :, None, :] * others[..., None, :, :]).sum(-1)
+
+
+def in_halves(rows: Tensor, others: Tensor, halvings: int) -> Tensor:
+    """Make `dot_products` in two halves of the longest axis, and these in halves of theirs, so many times.
+
+    So few products are in memory together.
     """
     lead = torch.broadcast_shapes(rows.shape[:-2], others.shape[:-2])  # type: ignore[no-untyped-call]  # torch's own
-    rows, others = rows.expand(*lead, *rows.shape[-2:]), others.expand(*lead, *others.shape[-2:])
     outputs = [*lead, rows.shape[-2], others.shape[-2]]
-    if math.prod(outputs) * rows.shape[-1] * rows.element_size() <= at_once or max(outputs) == 1:
-        # [l, 1, n] * [1, s, n], summed over n
-        return (rows[..., :, None, :] * others[..., None, :, :]).sum(-1)
     longest = max(outputs)
+    if halvings == 0 or longest == 1:
+        return dot_products(rows, others)
+    rows, others = rows.expand(*lead, *rows.shape[-2:]), others.expand(*lead, *others.shape[-2:])
     axis = outputs.index(longest) - len(outputs)
     halves = []
     for start, count in ((0, longest // 2), (longest // 2, longest - longest // 2)):
         some_rows = rows if axis == -1 else rows.narrow(axis, start, count)
         some_others = others if axis == -2 else others.narrow(-2 if axis == -1 else axis, start, count)
-        halves.append(dot_products(some_rows, some_others, at_once))
+        halves.append(in_halves(some_rows, some_others, halvings - 1))
     return torch.cat(halves, axis)

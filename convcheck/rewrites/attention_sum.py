@@ -6,11 +6,24 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import DotProductAttention
+from convcheck.rewriting.halves import halvings_of_products
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+BYTES_AT_ONCE = 2**26
+"""So many bytes of products are in memory at once, or those of one output."""
+
+
+def halvings(attention: DotProductAttention, *shapes: Shape) -> tuple[int, int]:
+    """Return how often the scores are halved, and how often the output is."""
+    query, key, *_ = shapes
+    output = attention.output_shape(*shapes)
+    scored, _ = halvings_of_products((*output[:-1], key[-2]), query[-1], BYTES_AT_ONCE)
+    weighted, _ = halvings_of_products(output, key[-2], BYTES_AT_ONCE)
+    return scored, weighted
 
 
 def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
@@ -19,10 +32,9 @@ def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
     import torch
     from torch import nn
 
-    from convcheck.modules.parts import dot_products
+    from convcheck.modules.parts import dot_products, in_halves
 
-    # One over the root of the features, unless another is given.
-    scale = attention.factor(shapes[0])
+    scored, weighted = halvings(attention, *shapes)
 
     class AttentionSum(nn.Module):
         def forward(self, query: Tensor, key: Tensor, value: Tensor, *others: Tensor) -> Tensor:
@@ -31,8 +43,9 @@ def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
             if attention.enable_gqa:
                 # Each head of key and value serves several heads of the query, one after the other.
                 key, value = (x.repeat_interleave(query.shape[-3] // x.shape[-3], -3) for x in (key, value))
+            query = query * (query.shape[-1] ** -0.5 if attention.scale is None else attention.scale)
             # [l, 1, e] * [1, s, e], summed over e
-            scores = dot_products(query * scale, key)
+            scores = in_halves(query, key, scored) if scored else dot_products(query, key)
             if attention.is_causal:
                 visible = scores.new_ones(scores.shape[-2:], dtype=torch.bool).tril()
                 scores = scores.masked_fill(~visible, -math.inf)
@@ -45,7 +58,7 @@ def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
             scores = scores.masked_fill(blind, 0.0)
             weights = torch.softmax(scores, -1).masked_fill(blind, 0.0)
             # [l, 1, s] * [1, v, s], summed over s
-            return dot_products(weights, value.mT)
+            return in_halves(weights, value.mT, weighted) if weighted else dot_products(weights, value.mT)
 
     return AttentionSum()
 

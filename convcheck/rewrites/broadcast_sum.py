@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Linear, MatMul, Roundings
-from convcheck.rewriting.halves import halved
+from convcheck.rewriting.halves import halvings_of_products
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape
 
@@ -14,14 +14,26 @@ if TYPE_CHECKING:
     from torch import nn
 
 BYTES_AT_ONCE = 2**26
-"""Products that are in memory at once, if one output's are no more."""
+"""So many bytes of products are in memory at once, or those of one output."""
+
+
+def halvings(layer: Linear | MatMul, *shapes: Shape) -> tuple[int, int]:
+    """Return how often outputs are halved, and how many products a part then has."""
+    outputs = layer.output_shape(*shapes)
+    terms = layer.macs(*shapes) // math.prod(outputs)
+    if isinstance(layer, Linear):
+        # All tokens are the rows of one matrix.
+        outputs = (math.prod(outputs[:-1]), outputs[-1])
+    return halvings_of_products(outputs, terms, BYTES_AT_ONCE)
 
 
 def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
     import torch
     from torch import Tensor, nn
 
-    from convcheck.modules.parts import dot_products
+    from convcheck.modules.parts import dot_products, in_halves
+
+    times, _ = halvings(layer, *shapes)
 
     if isinstance(layer, MatMul):
         one_row, one_column = (len(shape) == 1 for shape in shapes)
@@ -31,7 +43,7 @@ def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
                 # A vector is a matrix of one row, or of one column.
                 rows = a[None] if one_row else a
                 columns = b[None] if one_column else b.mT
-                y = dot_products(rows, columns, BYTES_AT_ONCE)
+                y = in_halves(rows, columns, times) if times else dot_products(rows, columns)
                 if one_row:
                     y = y[..., 0, :]
                 if one_column:
@@ -50,7 +62,8 @@ def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
 
             def forward(self, x: Tensor) -> Tensor:
                 # All tokens are the rows of one matrix: [b 1 i] * [1 o i], summed over i.
-                y = dot_products(x.reshape(-1, x.shape[-1]), self.weight, BYTES_AT_ONCE)
+                rows = x.reshape(-1, x.shape[-1])
+                y = in_halves(rows, self.weight, times) if times else dot_products(rows, self.weight)
                 if self.bias is not None:
                     y = y + self.bias
                 return y.reshape(*x.shape[:-1], y.shape[-1])
@@ -61,8 +74,8 @@ def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
 
 def intermediates(layer: Linear | MatMul, *shapes: Shape) -> int:
     """Count the products of a part: times the gradient, with either side."""
-    products = layer.macs(*shapes)
-    return 2 * max(products // math.prod(layer.output_shape(*shapes)), halved(products, BYTES_AT_ONCE // 8))
+    _, products = halvings(layer, *shapes)
+    return 2 * products
 
 
 REWRITE = Rewrite(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import Conv, ConvTranspose, Roundings
+from convcheck.rewriting.halves import halvings
 from convcheck.rewriting.parameter_move import Parameters
 from convcheck.rewriting.rewrite import Rewrite, Transform
 from convcheck.sizes.patterns import Shape, spell
@@ -41,26 +42,47 @@ def outputs(layer: Windowed, space: Shape) -> tuple[slice, ...]:
     return tuple(points)
 
 
-def spectra(x: Tensor, taps: Tensor) -> int:
-    """Return how many spectra it takes to multiply those of inputs `[b, i, ...]` and of kernels `[o, i, ...]`."""
-    (batch, into), out = x.shape[:2], len(taps)
-    return batch * into + out * into + batch * out
+def spectra(sizes: Sequence[int]) -> Shape:
+    """Return how many spectra it takes to multiply those of inputs `[b, i, ...]` and of kernels `[o, i, ...]`.
+
+    `sizes` are o, b and i; the counts are those of inputs, kernels and products.
+    """
+    out, batch, into = sizes
+    return batch * into, out * into, batch * out
 
 
-def in_parts(multiply: Any, x: Tensor, taps: Tensor, at_once: int) -> Tensor:
-    """Multiply `[b, i, ...]` with `[o, i, ...]`, to `[b, o, ...]`: in halves until a part has so few spectra."""
+def values(layer: Windowed, shape: Shape) -> int:
+    """Return how many real numbers a spectrum has: half of it is made, which tells the other half."""
+    n = lengths(layer, shape)
+    return 2 * math.prod(n[:-1]) * (n[-1] // 2 + 1)
+
+
+def in_parts(layer: Windowed, shape: Shape) -> tuple[int, int, Sequence[int]]:
+    """Return how many groups are multiplied at once, how often each is halved, and the sizes of a part.
+
+    A number takes 8 bytes, as in float64.
+    """
+    groups, at_once = layer.groups, BYTES_AT_ONCE // (8 * values(layer, shape))
+    sizes = [layer.out_channels // groups, math.prod(shape[: -layer.dims - 1]), layer.in_channels // groups]
+    if groups * sum(spectra(sizes)) <= at_once:
+        return groups, 0, sizes
+    return 1, *halvings(sizes, lambda part: sum(spectra(part)), at_once)
+
+
+def in_halves(multiply: Any, x: Tensor, taps: Tensor, halvings: int) -> Tensor:
+    """Multiply `[b, i, ...]` with `[o, i, ...]`, to `[b, o, ...]`: in halves of the longest axis, so many times."""
     import torch
 
     longest = max(*x.shape[:2], len(taps))
-    if longest == 1 or spectra(x, taps) <= at_once:
+    if longest == 1 or halvings == 0:
         y: Tensor = multiply(x, taps)
         return y
     if longest == len(taps):
-        return torch.cat([in_parts(multiply, x, half, at_once) for half in taps.tensor_split(2)], 1)
+        return torch.cat([in_halves(multiply, x, half, halvings - 1) for half in taps.tensor_split(2)], 1)
     if longest == len(x):
-        return torch.cat([in_parts(multiply, half, taps, at_once) for half in x.tensor_split(2)])
+        return torch.cat([in_halves(multiply, half, taps, halvings - 1) for half in x.tensor_split(2)])
     halves = zip(x.tensor_split(2, 1), taps.tensor_split(2, 1), strict=True)
-    first, second = (in_parts(multiply, *half, at_once) for half in halves)
+    first, second = (in_halves(multiply, *half, halvings - 1) for half in halves)
     return first + second
 
 
@@ -77,6 +99,7 @@ def candidate(layer: Windowed, shape: Shape) -> nn.Module:
     dims, groups, transposed = layer.dims, layer.groups, isinstance(layer, ConvTranspose)
     axes, channel = tuple(range(-dims, 0)), -dims - 1
     n, cropped = lengths(layer, shape), outputs(layer, shape[-dims:])
+    at_once, times, _ = in_parts(layer, shape)
     summed = spell("b i {space}, o i {space} -> b o {space}", dims)
 
     class FFT(nn.Module):
@@ -92,12 +115,13 @@ def candidate(layer: Windowed, shape: Shape) -> nn.Module:
             kernels = self.weight.chunk(groups)
             if transposed:
                 kernels = tuple(taps.transpose(0, 1) for taps in kernels)
-            at_once = BYTES_AT_ONCE // (math.prod(n[:-1]) * (n[-1] // 2 + 1) * 2 * max(4, x.element_size()))
-            multiply: Any = self.multiply
-            if groups * spectra(inputs[0], kernels[0]) > at_once:
+            pairs = zip(inputs, kernels, strict=True)
+            if at_once < groups or times:
                 # For the backward pass the spectra of every part are made anew, rather than all of them kept.
-                multiply = partial(checkpoint, multiply, use_reentrant=False, preserve_rng_state=False)
-            y = torch.cat([in_parts(multiply, *pair, at_once) for pair in zip(inputs, kernels, strict=True)], 1)
+                multiply = partial(checkpoint, self.multiply, use_reentrant=False, preserve_rng_state=False)
+                y = torch.cat([in_halves(multiply, *pair, times) for pair in pairs], 1)
+            else:
+                y = torch.cat([self.multiply(*pair) for pair in pairs], 1)
             y = y.reshape(*x.shape[:channel], *y.shape[1:]).to(x.dtype)
             return y if self.bias is None else y + self.bias.reshape(-1, *[1] * dims)
 
@@ -178,21 +202,9 @@ def intermediates(layer: Windowed, shape: Shape) -> int:
 
     Backwards, the largest of the three kinds is held as zeros between entries, as product, and as whole spectrum.
     """
-    n, groups = lengths(layer, shape), layer.groups
-    values = 2 * math.prod(n[:-1]) * (n[-1] // 2 + 1)
-    sizes = [layer.out_channels // groups, math.prod(shape[: -layer.dims - 1]), layer.in_channels // groups]
-    at_once = BYTES_AT_ONCE // (8 * values)
-
-    def kinds() -> Shape:
-        out, batch, into = sizes
-        return batch * into, out * into, batch * out
-
-    if groups * sum(kinds()) > at_once:
-        groups = 1
-        while sum(kinds()) > at_once and max(sizes) > 1:
-            longest = sizes.index(max(sizes))
-            sizes[longest] = -(-sizes[longest] // 2)
-    return values * (groups * sum(kinds()) + 4 * max(kinds()))
+    groups, _, sizes = in_parts(layer, shape)
+    kinds = spectra(sizes)
+    return values(layer, shape) * (groups * sum(kinds) + 4 * max(kinds))
 
 
 REWRITE = Rewrite(

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from convcheck.layers import MultiheadAttention
+from convcheck.rewriting.halves import halvings_of_products
 from convcheck.rewriting.rewrite import Recipe, Rewrite
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+BYTES_AT_ONCE = 2**26
+"""So many bytes of products are in memory at once, or those of one output."""
 
 
 def layouts(attention: MultiheadAttention, query: Shape) -> tuple[str, str]:
@@ -29,6 +33,18 @@ def with_position(x: Tensor, row: Tensor, heads: int) -> Tensor:
     return torch.cat([x, position.expand(*x.shape[:-2], 1, x.shape[-1])], -2)
 
 
+def halvings(attention: MultiheadAttention, query: Shape, *others: Shape) -> tuple[int, int]:
+    """Return how often the scores are halved, and how often what comes from the values is."""
+    key = others[0] if others else query
+    length = 1 if len(query) == 3 and attention.batch_first else 0
+    batch = query[1 - length] if len(query) == 3 else 1
+    heads, keys = attention.num_heads, key[length] + attention.added
+    features = attention.embed_dim // heads
+    scored, _ = halvings_of_products((batch, heads, query[length], keys), features, BYTES_AT_ONCE)
+    weighted, _ = halvings_of_products((batch, heads, query[length], features), keys, BYTES_AT_ONCE)
+    return scored, weighted
+
+
 def candidate(attention: MultiheadAttention, *shapes: Shape) -> nn.Module:
     import math
 
@@ -37,11 +53,12 @@ def candidate(attention: MultiheadAttention, *shapes: Shape) -> nn.Module:
     from torch import nn
     from torch.nn import functional
 
-    from convcheck.modules.parts import dot_products
+    from convcheck.modules.parts import dot_products, in_halves
 
     width, heads, bias = attention.embed_dim, attention.num_heads, attention.bias
     together, apart = layouts(attention, shapes[0])
     added = attention.added
+    scored, weighted = halvings(attention, *shapes)
 
     class MultiheadSum(nn.Module):
         def __init__(self) -> None:
@@ -66,8 +83,9 @@ def candidate(attention: MultiheadAttention, *shapes: Shape) -> nn.Module:
                 k, v = with_position(k, self.bias_k, heads), with_position(v, self.bias_v, heads)
             if attention.add_zero_attn:
                 k, v = (functional.pad(x, (0, 0, 0, 1)) for x in (k, v))
+            q = q / math.sqrt(width // heads)
             # [l, 1, d] * [1, s, d], summed over d
-            scores = dot_products(q / math.sqrt(width // heads), k)
+            scores = in_halves(q, k, scored) if scored else dot_products(q, k)
             if len(shapes) > 3:
                 if added:
                     # What is added may be seen by all.
@@ -82,7 +100,7 @@ def candidate(attention: MultiheadAttention, *shapes: Shape) -> nn.Module:
             if len(shapes) > 3:
                 weights = weights.masked_fill(blind, 0.0)
             # [l, 1, s] * [1, d, s], summed over s
-            y = dot_products(weights, v.mT)
+            y = in_halves(weights, v.mT, weighted) if weighted else dot_products(weights, v.mT)
             joined: Tensor = self.out(rearrange(y, f"{apart} -> {together}"))
             return joined
 

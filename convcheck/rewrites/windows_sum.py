@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Roundings
-from convcheck.rewriting.halves import halved
+from convcheck.rewriting.halves import halvings_of_products
 from convcheck.rewriting.kernels import dilated_size
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 BYTES_AT_ONCE = 2**26
 """All products of a layer may not fit in memory; so many bytes of them are made at a time, or those of one output.
@@ -21,14 +22,56 @@ Much smaller blocks would stay with the allocator, in pieces, where large ones g
 """
 
 
+def halvings(conv: Conv, shape: Shape) -> tuple[int, int]:
+    """Return how often the outputs of a group are halved, and how many products a part then has."""
+    batch, (_, *space) = shape[: -conv.dims - 1], conv.output_shape(shape)[-conv.dims - 1 :]
+    terms = math.prod(conv.parameters()["weight"][1:])
+    return halvings_of_products((*batch, conv.out_channels // conv.groups, *space), terms, BYTES_AT_ONCE)
+
+
+def in_halves(
+    summed: Callable[[Tensor, Tensor], Tensor],
+    x: Tensor,
+    weight: Tensor,
+    stride: Sequence[int],
+    reaches: Sequence[int],
+    halvings: int,
+) -> Tensor:
+    """Make `summed(x, weight)` in two halves of its longest axis, and these in halves of theirs, so many times.
+
+    A window reaches over so many positions of an axis. `[..., i, *space]` and `[o, i, *kernel]` make
+    `[..., o, *outputs]`.
+    """
+    import torch
+
+    channel = -len(stride) - 1
+    positions = [(x.shape[axis] - reaches[axis]) // stride[axis] + 1 for axis in range(channel + 1, 0)]
+    outputs = [*x.shape[:channel], weight.shape[0], *positions]
+    longest = max(outputs)
+    if halvings == 0 or longest == 1:
+        return summed(x, weight)
+    axis = outputs.index(longest) - len(outputs)
+    halves = []
+    for start, count in ((0, longest // 2), (longest // 2, longest - longest // 2)):
+        some_x, some_weight = x, weight
+        if axis == channel:
+            some_weight = weight.narrow(0, start, count)
+        elif axis < channel:
+            some_x = x.narrow(axis, start, count)
+        else:
+            some_x = x.narrow(axis, start * stride[axis], (count - 1) * stride[axis] + reaches[axis])
+        halves.append(in_halves(summed, some_x, some_weight, stride, reaches, halvings - 1))
+    return torch.cat(halves, axis)
+
+
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
     import torch
-    from torch import Tensor, nn
+    from torch import nn
 
     from convcheck.modules.parts import pad, windows
 
     dims, groups, channel = conv.dims, conv.groups, -conv.dims - 1
-    reaches = dilated_size(conv)
+    times, _ = halvings(conv, shape)
 
     class WindowsSum(nn.Module):
         def __init__(self) -> None:
@@ -40,30 +83,19 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             x = pad(x, conv.pads, conv.padding_mode)
             parts = torch.unflatten(x, channel, (groups, -1)).unbind(channel - 1)
             pairs = zip(parts, torch.unflatten(self.weight, 0, (groups, -1)), strict=True)
-            y = torch.cat([self.summed(*pair) for pair in pairs], channel)
+            if times:
+                reaches = dilated_size(conv)
+                y = torch.cat([in_halves(self.summed, *pair, conv.stride, reaches, times) for pair in pairs], channel)
+            else:
+                y = torch.cat([self.summed(*pair) for pair in pairs], channel)
             return y if self.bias is None else y + self.bias.reshape(-1, *[1] * dims)
 
         def summed(self, x: Tensor, weight: Tensor) -> Tensor:
-            """`[..., i, *space]` and `[o, i, *kernel]` to `[..., o, *outputs]`, in halves until a part is small."""
+            """`[..., i, *space]` and `[o, i, *kernel]` to `[..., o, *outputs]`."""
             x_windows = windows(x, conv.kernel_size, conv.stride, conv.dilation)
-            outputs = [*x.shape[:channel], weight.shape[0], *x_windows.shape[-2 * dims : -dims]]
-            products = math.prod(outputs) * math.prod(weight.shape[1:])
-            if products * weight.element_size() <= BYTES_AT_ONCE or max(outputs) == 1:
-                # [..., 1, i, *outputs, *kernel] * [o, i, 1..., *kernel]: views, so that autograd keeps no product.
-                multiplied = x_windows.unsqueeze(-2 * dims - 2) * weight[(slice(None), slice(None), *[None] * dims)]
-                return multiplied.sum([-2 * dims - 1, *range(-dims, 0)])
-            longest = max(outputs)
-            axis = outputs.index(longest) - len(outputs)
-            halves = []
-            for start, count in ((0, longest // 2), (longest // 2, longest - longest // 2)):
-                if axis == channel:
-                    halves.append(self.summed(x, weight.narrow(0, start, count)))
-                elif axis < channel:
-                    halves.append(self.summed(x.narrow(axis, start, count), weight))
-                else:
-                    step, reach = conv.stride[axis], reaches[axis]
-                    halves.append(self.summed(x.narrow(axis, start * step, (count - 1) * step + reach), weight))
-            return torch.cat(halves, axis)
+            # [..., 1, i, *outputs, *kernel] * [o, i, 1..., *kernel]: views, so that autograd keeps no product.
+            multiplied = x_windows.unsqueeze(-2 * dims - 2) * weight[(slice(None), slice(None), *[None] * dims)]
+            return multiplied.sum([-2 * dims - 1, *range(-dims, 0)])
 
     return WindowsSum()
 
@@ -76,8 +108,8 @@ def roundings(conv: Conv) -> Roundings:
 
 def intermediates(conv: Conv, shape: Shape) -> int:
     """Count the products of a part: times the gradient, with the inputs and with the weights."""
-    one_output = math.prod(conv.parameters()["weight"][1:])
-    return 2 * max(one_output, halved(conv.macs(shape) // conv.groups, BYTES_AT_ONCE // 8))
+    _, products = halvings(conv, shape)
+    return 2 * products
 
 
 REWRITE = Rewrite(

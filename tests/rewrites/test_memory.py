@@ -97,6 +97,8 @@ def test_no_part_is_larger_than_the_budget_and_parts_change_no_value(
     (whole, at_most), (slopes, slopes_at_most) = forward(candidate, x), gradients(candidate, x)
     budget = 2 * max(tensor.nbytes for tensor in (x, whole, *candidate.parameters()))
     monkeypatch.setattr(importlib.import_module(type(candidate).__module__), "BYTES_AT_ONCE", budget)
+    # How often it halves what it makes is decided when it is built.
+    candidate, x = operands(name, text, shape)
     (parts, part_at_most), (part_slopes, part_slopes_at_most) = forward(candidate, x), gradients(candidate, x)
     assert part_at_most <= budget < at_most
     # Backwards, a transform of real numbers takes its whole spectrum, of which the half is all that the budget counts.

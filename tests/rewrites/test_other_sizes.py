@@ -19,7 +19,6 @@ from convcheck.sizes.patterns import Shape
 CHANNELS = ("in_channels", "out_channels", "in_features", "out_features", "num_features")
 
 ONE_SIZE = {
-    "attention-sum": "the scale is that of so many features",
     "fft": "the transform is so long that it holds all that is read",
     "flatten-linear": "the kernel is as large as the input",
     "loops": "every position is written out",

@@ -14,7 +14,7 @@ from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.value import Value, constant
 
 
-def _axes(call: Call, rank: int) -> list[int]:
+def axes_of(call: Call, rank: int) -> list[int]:
     asked = call["dim"]
     if asked is None or asked == []:
         return list(range(rank))
@@ -35,7 +35,7 @@ def largest(call: Call, value: Value, inside: Value, count: int) -> Value:
 
 def along(call: Call, value: Value, keep: bool) -> Value:
     """Return the largest entries along the axes of a call."""
-    axes = _axes(call, value.rank)
+    axes = axes_of(call, value.rank)
     moved = _last(value, axes)
     result = largest(call, moved, constant(value.sizes, moved.axes, 1), len(axes))
     for axis in axes if keep else ():

@@ -5,6 +5,7 @@ Minus infinity is what masks write; softmax reads it as an entry that is not the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +14,10 @@ import torch
 from torch import fx
 
 from convcheck.all_sizes.layout import aligned
+from convcheck.all_sizes.operators import always_some, finite_part
 from convcheck.all_sizes.readers import whole_numbers
 from convcheck.all_sizes.readers.arithmetic import operand
+from convcheck.all_sizes.readers.largest import along, axes_of
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.value import Value, constant
@@ -58,6 +61,31 @@ def at_most(call: Call) -> Value:
 def equal(call: Call) -> Value:
     """`self == other`."""
     return call.sources.applied("zero", (), _less(call), zero=ONE, truth=True)
+
+
+def is_infinite(call: Call) -> Value:
+    """`self == -inf`. Entries of inputs are finite."""
+    value: Value = call["self"]
+    if not value.infinite:
+        return Value(value.sizes, value.axes, ())
+    return one_minus(finite_part(value)[1])
+
+
+def all_along(call: Call) -> Value:
+    """Whether all truths along axes are 1."""
+    (value,) = _boolean(call, "self")
+    failing = one_minus(value)
+    axes = axes_of(call, value.rank)
+    if len(axes) == 1 and always_some(failing, axes[0]):
+        result = failing.times(0).summed(axes[0])
+        return result.with_one(axes[0]) if call["keepdim"] else result
+    return one_minus(along(call, failing, bool(call["keepdim"])).as_truth())
+
+
+def any_along(call: Call) -> Value:
+    """Whether a truth along axes is 1."""
+    (value,) = _boolean(call, "self")
+    return along(call, value, bool(call["keepdim"])).as_truth()
 
 
 def unequal(call: Call) -> Value:
@@ -141,6 +169,8 @@ def compared(name: str, otherwise: Reader) -> Reader:
 
     def read(call: Call) -> Any:
         other = call["other"]
+        if other == -math.inf and name in ("eq", "ne"):
+            return is_infinite(call) if name == "eq" else one_minus(is_infinite(call))
         if is_known(call["self"]) and (is_known(other) or not isinstance(other, Value)):
             try:
                 return whole_numbers.compared(whole_numbers.COMPARISONS[name])(call)
@@ -162,4 +192,6 @@ READERS: Mapping[str, Reader] = {
     "where.ScalarSelf": where,
     "where.Scalar": where,
     "masked_fill": masked_fill,
+    **dict.fromkeys(("all", "all.dim", "all.dims"), all_along),
+    **dict.fromkeys(("any", "any.dim", "any.dims"), any_along),
 }
