@@ -191,7 +191,7 @@ class _Line:
         return f"{left} {sign}= {' * '.join(right)}" + (f" where {where}" if where else "")
 
     def _bounds(self) -> Any:
-        """Return the relation of all indices of which readers see that they are inside: not those of parts of an axis."""
+        """Return the relation of all indices that are inside, where a reader sees so: not of parts of an axis."""
         inside, outside = isl.dim_type.in_, isl.dim_type.out
         parts = [(inside, place) for place in _parts(self.value.axes, self.segments)]
         start = 0

@@ -52,7 +52,7 @@ def enumerated(lines: Sequence[str], tensors: Mapping[str, Tensor], like: Tensor
 
 
 def indices(line: str, lengths: Mapping[str, int], largest: int) -> Iterator[dict[str, int]]:
-    """Yield all numbers that the indices of a line may be; at an output's index that is a name by itself, below its length."""
+    """Yield all numbers that the indices of a line may be, with the lengths."""
     inner = re.sub(r"[\w.]+(?=\[)", "", line).replace("where", "").replace("mod", "").replace("and", "")
     names = sorted(set(re.findall(r"\b\d*([a-z])\b", inner)))
     for values in itertools.product(range(largest), repeat=len(names)):
