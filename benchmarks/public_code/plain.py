@@ -1,0 +1,154 @@
+"""What can be known of a map in plain torch: that it is correct, that it is the only one, that there is none."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from benchmarks import public_code
+from benchmarks.public_code.record import Solvable, Truth
+from benchmarks.torch_sides import built_side
+
+State = dict[str, Tensor]
+DRAWS = 4
+LARGEST = 5
+"""Inputs and weights are whole numbers up to it."""
+INTEGERS = 6
+"""Integer inputs are below it; all tables that they are looked up in have as many rows."""
+CLOSE = 1e-9
+
+
+class Entry(NamedTuple):
+    """A pair in the file that holds it."""
+
+    file: ModuleType
+    pair: Solvable
+
+    def sides(self) -> tuple[nn.Module, nn.Module]:
+        """Build both sides in float64."""
+        return built_side(self.file, self.pair.reference), built_side(self.file, self.pair.candidate)
+
+    def inputs(self, draw: int) -> list[Tensor]:
+        """Draw inputs of whole numbers."""
+        generator = torch.Generator().manual_seed(draw)
+        drawn = []
+        for text in self.pair.inputs:
+            *words, sizes = text.split()
+            shape = [int(size) for size in sizes.split(",")]
+            if words:
+                drawn.append(torch.randint(0, INTEGERS, shape, generator=generator))
+            else:
+                drawn.append(torch.randint(-LARGEST, LARGEST + 1, shape, generator=generator).double())
+        return drawn
+
+    def converted(self, convert: str, state: State) -> State:
+        """Return the candidate's state, made of the reference's by a function of the file."""
+        result: State = getattr(self.file, convert)(state)
+        return result
+
+    def wrong(self, convert: str) -> str | None:
+        """Tell what is wrong with a map, in one of several draws of weights and inputs; None stands for nothing."""
+        reference, candidate = self.sides()
+        for draw in range(DRAWS):
+            fill(reference, draw)
+            state = self.converted(convert, reference.state_dict())
+            candidate.load_state_dict(state)
+            inputs = self.inputs(draw)
+            wanted, got = reference(*inputs), candidate(*inputs)
+            if wanted.shape != got.shape:
+                return f"{convert}: shape {tuple(got.shape)} for {tuple(wanted.shape)}"
+            if not (torch.equal(wanted, got) if self.pair.exact else torch.allclose(wanted, got, CLOSE, CLOSE)):
+                return f"{convert}: {(wanted != got).sum()} of {wanted.numel()} outputs differ"
+            if not wanted.count_nonzero():
+                return f"{convert}: all outputs are zero"
+        return None
+
+    def jacobian(self, state: State) -> Tensor:
+        """Return the gradients `[outputs of all draws, parameters' entries]` of the candidate at a state."""
+        _, candidate = self.sides()  # torch does not put all back into a module that is registered twice
+        sizes = dict(candidate.named_parameters())
+        buffers = {name: state.get(name, buffer) for name, buffer in candidate.named_buffers()}
+        flat = torch.cat([state[name].flatten() for name in sizes])
+
+        def outputs(entries: Tensor) -> Tensor:
+            parts = entries.split([one.numel() for one in sizes.values()])
+            given = {name: part.view(one.shape) for (name, one), part in zip(sizes.items(), parts, strict=True)}
+            runs = [functional_call(candidate, buffers | given, tuple(self.inputs(draw))) for draw in range(DRAWS)]
+            return torch.cat([run.flatten() for run in runs])
+
+        result: Tensor = torch.autograd.functional.jacobian(outputs, flat)  # type: ignore[no-untyped-call]
+        return result
+
+    def free(self) -> int:
+        """Return how many directions there are in which the candidate's parameters leave the outputs as they are."""
+        reference, _ = self.sides()
+        fill(reference, 0)
+        assert self.pair.convert is not None
+        gradients = self.jacobian(self.converted(self.pair.convert, reference.state_dict()))
+        scaled = gradients / gradients.norm(dim=0).clamp(min=1e-300)
+        return gradients.shape[1] - int(torch.linalg.matrix_rank(scaled, rtol=1e-9))
+
+    def residual(self) -> float:
+        """Return how far the best of all states of the candidate is from the reference, in parts of its outputs.
+
+        Outputs must be affine in the candidate's parameters, so that least squares find the best.
+
+        Raises:
+            ValueError: they are not.
+        """
+        reference, candidate = self.sides()
+        fill(reference, 0)
+        states = []
+        for draw in range(3):
+            fill(candidate, draw)
+            states.append({name: one.clone() for name, one in candidate.state_dict().items()})
+        zero = {name: torch.zeros_like(one) for name, one in states[0].items()}
+        gradients = [self.jacobian(state) for state in (*states, zero)]
+        if not all(torch.equal(gradients[-1], one) for one in gradients):
+            raise ValueError(f"{self.pair.name}: not affine")
+        inputs = [self.inputs(draw) for draw in range(DRAWS)]
+        wanted = torch.cat([reference(*one).flatten() for one in inputs])
+        candidate.load_state_dict(zero)
+        target = wanted - torch.cat([candidate(*one).flatten() for one in inputs])
+        best = torch.linalg.lstsq(gradients[0], target[:, None], driver="gelsd").solution
+        return float((gradients[0] @ best - target[:, None]).norm() / wanted.norm())
+
+    def faults(self) -> list[str]:
+        """Tell all that is not as the table has it."""
+        pair, found = self.pair, []
+        if pair.truth is Truth.NONE:
+            return [] if pair.convert is None and self.residual() > 0.01 else ["a state of the candidate fits"]
+        assert pair.convert is not None, pair.name
+        found = [fault for convert in (pair.convert, pair.other) if convert and (fault := self.wrong(convert))]
+        if pair.other:
+            reference, _ = self.sides()
+            fill(reference, 0)
+            one, other = (self.converted(name, reference.state_dict()) for name in (pair.convert, pair.other))
+            found += ["both maps are one"] * all(torch.equal(one[name], other[name]) for name in one)
+        elif free := self.free():
+            found.append(f"{free} directions are free")
+        if (pair.other is None) is (pair.truth is Truth.NOT_UNIQUE or pair.up_to is not None):
+            found.append("a second map and its reason belong together")
+        return found
+
+
+def fill(module: nn.Module, draw: int) -> None:
+    """Fill parameters and running statistics with whole numbers, variances with positive ones."""
+    generator = torch.Generator().manual_seed(100 + draw)
+    tensors = dict(module.named_parameters()) | {n: b for n, b in module.named_buffers() if "running" in n}
+    for name, tensor in tensors.items():
+        drawn = torch.randint(-LARGEST, LARGEST + 1, tensor.shape, generator=generator).double()
+        tensor.data = drawn.abs() + 1 if name.endswith("running_var") else drawn
+
+
+def entries() -> list[Entry]:
+    """Return the pairs of all files."""
+    names = sorted(module.name for module in pkgutil.iter_modules(public_code.__path__))
+    files = [importlib.import_module(f"benchmarks.public_code.{name}") for name in names]
+    return [Entry(file, pair) for file in files for pair in getattr(file, "PAIRS", ())]

@@ -1,0 +1,277 @@
+# mypy: ignore-errors
+"""Wrong for some batches: squeezed away, folded into other axes, taken for granted."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from benchmarks.size_faults.record import Mutant
+
+
+class Score(nn.Linear):
+    def __init__(self, squeeze):
+        super().__init__(3, 1)
+        self.squeeze = squeeze
+
+    def forward(self, x):  # b t c
+        y = super().forward(x)
+        return y.squeeze() if self.squeeze == "all" else y.squeeze(-1)
+
+
+class ScoreByProduct(nn.Linear):
+    def __init__(self):
+        super().__init__(3, 1)
+
+    def forward(self, x):
+        return x @ self.weight[0] + self.bias
+
+
+class PooledVector(nn.Module):
+    def __init__(self, flat=False):
+        super().__init__()
+        self.flat = flat
+
+    def forward(self, x):  # b c h w
+        y = F.adaptive_max_pool2d(x, 1)
+        return y.flatten(1) if self.flat else y.squeeze()
+
+
+class PooledVectorByMax(nn.Module):
+    def forward(self, x):
+        return x.amax((-2, -1))
+
+
+class SampleLoop(nn.Conv1d):
+    def __init__(self, samples):
+        super().__init__(2, 3, 2)
+        self.samples = samples
+
+    def forward(self, x):
+        return torch.cat([super(SampleLoop, self).forward(one[None]) for one in x[: self.samples]])
+
+
+class SplitBatch(nn.Conv1d):
+    def __init__(self, first, biased=False):
+        super().__init__(2, 3, 2)
+        self.first, self.biased = first, biased
+
+    def forward(self, x):
+        head, tail = x[: self.first], x[self.first :]
+        bias = self.bias if self.biased else None
+        return torch.cat([F.conv1d(head, self.weight, self.bias), F.conv1d(tail, self.weight, bias)])
+
+
+class SingleImage(nn.Conv2d):
+    def __init__(self, biased=False):
+        super().__init__(2, 2, 2)
+        self.biased = biased
+
+    def forward(self, x):
+        if x.shape[0] > 1:
+            return super().forward(x)
+        return F.conv2d(x[0], self.weight, self.bias if self.biased else None)[None]
+
+
+class SingleWithoutBatch(nn.Conv2d):
+    def __init__(self):
+        super().__init__(2, 2, 2)
+
+    def forward(self, x):
+        return super().forward(x[0] if len(x) == 1 else x)
+
+
+class PerSample(nn.Module):
+    """Every sample has a kernel of its own: one weight, scaled by the sample's first entry."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3, 2, 2))
+
+    def kernels(self, x):
+        return self.weight * x[:, 0, 0].view(-1, 1, 1, 1)
+
+    def forward(self, x):  # b c t
+        return torch.cat([F.conv1d(one[None], kernel) for one, kernel in zip(x, self.kernels(x), strict=True)])
+
+
+class PerSampleGrouped(PerSample):
+    def __init__(self, order="batch"):
+        super().__init__()
+        self.order = order
+
+    def forward(self, x):
+        b, c, t = x.shape
+        kernels = self.kernels(x)
+        kernels = kernels.flatten(0, 1) if self.order == "batch" else kernels.transpose(0, 1).flatten(0, 1)
+        return F.conv1d(x.reshape(1, b * c, t), kernels, groups=b).view(b, 3, -1)
+
+
+class TemporalShift(nn.Module):
+    def forward(self, x):  # b t c
+        return F.pad(x, (0, 0, 1, 0))[:, :-1]
+
+
+class TemporalShiftMerged(nn.Module):
+    def forward(self, x):
+        b, t, c = x.shape
+        return F.pad(x.reshape(b * t, c), (0, 0, 1, 0))[:-1].view(b, t, c)
+
+
+class TemporalShiftRolled(nn.Module):
+    def forward(self, x):
+        y = x.roll(1, 1)
+        return torch.cat([torch.zeros_like(y[:, :1]), y[:, 1:]], 1)
+
+
+class Doubled(nn.Module):
+    def forward(self, x):  # b c
+        return 2 * x
+
+
+class DoubledInPairs(nn.Module):
+    def __init__(self, rest=False):
+        super().__init__()
+        self.rest = rest
+
+    def forward(self, x):
+        pairs = x.shape[0] // 2 * 2
+        y = 2 * x[:pairs].unflatten(0, (-1, 2)) if pairs else x.new_zeros(0, 2, x.shape[1])
+        rest = 2 * x[pairs:] if self.rest else x[pairs:]
+        return torch.cat([y.flatten(0, 1), rest])
+
+
+class Gram(nn.Module):
+    def forward(self, x):  # b t c
+        return x @ x.transpose(1, 2)
+
+
+class GramOfFirst(nn.Module):
+    def forward(self, x):
+        return x @ x[:1].transpose(1, 2)
+
+
+class GramOfFlat(nn.Module):
+    def forward(self, x):
+        return torch.stack([one @ one.mT for one in x])
+
+
+class Gate(nn.Module):
+    def forward(self, x, s):  # b c t, b
+        return x * s[:, None, None]
+
+
+class GateAtEnd(nn.Module):
+    def forward(self, x, s):
+        return x * s
+
+
+class GateByProduct(nn.Module):
+    def forward(self, x, s):
+        return torch.einsum("bct,b->bct", x, s)
+
+
+class BatchOfFour(nn.Linear):
+    def __init__(self, batch):
+        super().__init__(3, 2)
+        self.batch = batch
+
+    def forward(self, x):
+        padded = F.pad(x, (0, 0, 0, self.batch - x.shape[0])) if x.shape[0] < self.batch else x[: self.batch]
+        return super().forward(padded)[: x.shape[0]]
+
+
+class LinearByColumns(nn.Linear):
+    def __init__(self):
+        super().__init__(3, 2)
+
+    def forward(self, x):
+        return (self.weight @ x.T + self.bias[:, None]).T
+
+
+class FromWholeBatch(nn.Module):
+    """The largest entry, of a sample or of all."""
+
+    def __init__(self, whole):
+        super().__init__()
+        self.whole = whole
+
+    def forward(self, x):  # b c
+        return x - (x.amax() if self.whole else x.amax(1, keepdim=True))
+
+
+class FromSamples(nn.Module):
+    def forward(self, x):
+        return torch.stack([one - one.max() for one in x])
+
+
+class TwoBatches(nn.Linear):
+    def __init__(self, fault):
+        super().__init__(2, 2)
+        self.fault = fault
+
+    def forward(self, x):
+        if x.shape[0] == self.fault:
+            return F.linear(x.flip(0), self.weight, self.bias)
+        return super().forward(x)
+
+
+class SumOfHalves(nn.Module):
+    """Guidance: the second half of the batch less the first."""
+
+    def forward(self, x):
+        half = x.shape[0] // 2
+        return x[half : 2 * half] - x[:half]
+
+
+class SumOfStrides(nn.Module):
+    def forward(self, x):
+        return x[1::2] - x[: x.shape[0] // 2 * 2 : 2]
+
+
+class SumOfViews(nn.Module):
+    def forward(self, x):
+        first, second = x[: x.shape[0] // 2 * 2].unflatten(0, (2, -1)).unbind(0)
+        return second - first
+
+
+MUTANTS = [
+    Mutant("squeezed-score", ":Score('last')", ":Score('all')", "b=2 t=4 3", "squeeze() drops a batch of one",
+           ":ScoreByProduct()"),
+    Mutant("squeezed-pool", ":PooledVector(flat=True)", ":PooledVector()", "b=2 c=3 h=4 w=4",
+           "squeeze() drops a batch of one", ":PooledVectorByMax()"),
+    *(
+        Mutant(f"sample-loop-{n}", "Conv1d(2, 3, 2)", f":SampleLoop({n})", "b=2 2 t=4", f"{n} samples at most",
+               ":SampleLoop(1000)")
+        for n in (4, 16)
+    ),
+    *(
+        Mutant(f"split-batch-{n}", "Conv1d(2, 3, 2)", f":SplitBatch({n})", "b=2 2 t=4", f"no bias after sample {n}",
+               f":SplitBatch({n}, biased=True)")
+        for n in (3, 8)
+    ),
+    Mutant("single-image", "Conv2d(2, 2, 2)", ":SingleImage()", "b=2 2 h=4 w=4", "no bias for a batch of one",
+           ":SingleImage(biased=True)"),
+    Mutant("single-without-batch", "Conv2d(2, 2, 2)", ":SingleWithoutBatch()", "b=3 2 h=4 w=4",
+           "a batch of one is not put back"),
+    Mutant("grouped-kernels", ":PerSample()", ":PerSampleGrouped('channel')", "b=1 2 t=5",
+           "kernels of samples are interleaved", ":PerSampleGrouped()"),
+    Mutant("shift-merged", ":TemporalShift()", ":TemporalShiftMerged()", "b=1 t=4 c=3",
+           "frames are shifted across samples", ":TemporalShiftRolled()"),
+    Mutant("pairs-rest", ":Doubled()", ":DoubledInPairs()", "b=4 c=3", "the last of an odd batch stays as it is",
+           ":DoubledInPairs(rest=True)"),
+    Mutant("gram-of-first", ":Gram()", ":GramOfFirst()", "b=1 t=4 c=3", "keys of the first sample", ":GramOfFlat()"),
+    Mutant("gate-at-end", ":Gate()", ":GateAtEnd()", "b=1 c=2 t=4; b=1", "a factor a sample meets the last axis",
+           ":GateByProduct()"),
+    *(
+        Mutant(f"static-batch-{n}", "Linear(3, 2)", f":BatchOfFour({n})", "b=2 3", f"an engine for {n} samples",
+               ":LinearByColumns()")
+        for n in (4, 12)
+    ),
+    Mutant("whole-batch", ":FromWholeBatch(False)", ":FromWholeBatch(True)", "b=1 c=4", "the largest of all samples",
+           ":FromSamples()"),
+    *(
+        Mutant(f"batch-of-{n}", "Linear(2, 2)", f":TwoBatches({n})", "b=1 2", f"samples are reversed in batches of {n}")
+        for n in (2, 7)
+    ),
+    Mutant("strided-halves", ":SumOfHalves()", ":SumOfStrides()", "b=2 c=3", "pairs are neighbours", ":SumOfViews()"),
+]
