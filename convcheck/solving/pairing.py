@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -85,12 +85,22 @@ def _names(half: Half, entries: Tensor, *, all_of: bool | None) -> Sequence[str]
 
 def agree(halves: Sides[Half], index: Tensor, generator: torch.Generator) -> bool:
     """Tell whether both sides compute the same on random numbers, with the entries of the candidate so mapped."""
+
+    def mapped(ours: Tensor) -> Tensor:
+        if not len(ours):
+            return torch.zeros(len(index), dtype=torch.float64)
+        return torch.where(index >= 0, ours[index.clamp(min=0)], 0.0)
+
+    return agree_by(halves, mapped, generator)
+
+
+def agree_by(halves: Sides[Half], mapped: Callable[[Tensor], Tensor], generator: torch.Generator) -> bool:
+    """Tell the same of a function that makes all entries of the candidate."""
     for _ in range(RUNS):
         inputs = halves.reference.draw(generator)
         ours = torch.rand(halves.reference.entries, generator=generator, dtype=torch.float64) + 0.1
-        theirs = torch.where(index >= 0, ours[index], 0.0) if len(ours) else torch.zeros(len(index), dtype=torch.float64)
         with torch.no_grad():
-            one, other = halves.reference.run(inputs, ours), halves.candidate.run(inputs, theirs)
+            one, other = halves.reference.run(inputs, ours), halves.candidate.run(inputs, mapped(ours))
         if one.shape != other.shape or float((one - other).abs().max()) > NEAR * float(one.abs().max()):
             return False
     return True

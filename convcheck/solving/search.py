@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 
+from convcheck.all_sizes.sizes import CannotProve
 from convcheck.catalogue.claims import claims_of
 from convcheck.config.case import Case
 from convcheck.config.replacement import MapFunction, Replacement
@@ -16,12 +18,17 @@ from convcheck.proof.traced_pair import build_modules, sides_of
 from convcheck.proof.verification import verify
 from convcheck.results import Result, Sides, Verdict
 from convcheck.sides.torch_modes import known_modes
+from convcheck.solving.derived import Derived
+from convcheck.solving.evaluation import contained
+from convcheck.solving.graphs import OURS, read_both
 from convcheck.solving.halves import Half
 from convcheck.solving.origins import Origin, origin_of_entries
-from convcheck.solving.pairing import Pairing, agree, pairing
+from convcheck.solving.pairing import Pairing, agree, agree_by, pairing
 from convcheck.solving.program import function, program
 from convcheck.solving.refinement import Refinement
+from convcheck.solving.relations import Matching, Term
 from convcheck.solving.solution import Solution, Status, Written
+from convcheck.solving.terms import NoWords, Speller
 from convcheck.solving.words import Writer
 
 SECONDS = 30.0
@@ -63,7 +70,53 @@ def _solved(case: Case, own: Replacement, begun: Solution, deadline: float) -> S
             for name, index in halves.candidate.tensors(found.index).items()
         }
         return _proved(case, own, begun, origins, found.exchangeable)
-    return replace(begun, unmatched=found.unmatched)
+    return _by_relations(case, own, replace(begun, unmatched=found.unmatched), halves, writer)
+
+
+def _by_relations(case: Case, own: Replacement, begun: Solution, halves: Sides[Half], writer: Writer) -> Solution:
+    """Return the solution that the relations of both sides tell."""
+    try:
+        read = read_both(halves)
+    except Exception as error:
+        # torch's tracer may raise anything; then nothing is known.
+        return replace(begun, reason=f"the sides are no sums of products: {error}")
+    matching = Matching(read)
+    try:
+        found = matching.match()
+    except CannotProve as error:
+        return replace(begun, reason=error.why)
+    if found.missing:
+        names = " and ".join(dict.fromkeys(found.missing))
+        return replace(begun, reason=f"the candidate has nothing that stands for {names} everywhere")
+    derived = {one.name: Derived(one.node, read.graph, read.names, writer.has) for one in matching.derived()}
+    speller = Speller(writer, derived)
+    try:
+        origins = {name: speller.origin(_plain(found.of(name)), shape) for name, shape in halves.candidate.shapes.items()}
+    except NoWords as error:
+        return replace(begun, reason=f"it would be {error}")
+    if not _computes_alike(halves, function(program(origins))):
+        return replace(begun, reason="what stands for the candidate's entries differs from place to place")
+    texts = [f"{name} is added to others, so that only the sum is determined" for name in sorted(found.shared)]
+    for name, shape in halves.candidate.shapes.items():
+        met = found.met.get(name)
+        if met is None or not bool(contained(met, shape).all()):
+            texts.append(f"{'entries of ' * (met is not None)}{name} {'do' if met else 'does'} not matter")
+    return _proved(case, own, begun, origins, tuple(texts))
+
+
+def _plain(terms: Sequence[Term]) -> list[Term]:
+    """Return terms with the reference's own names for its tensors."""
+    return [replace(term, factors=tuple(name.removeprefix(OURS) for name in term.factors)) for term in terms]
+
+
+def _computes_alike(halves: Sides[Half], convert: Callable[[dict[str, Any]], Mapping[str, Any]]) -> bool:
+    """Tell whether both sides compute the same on random numbers, with the candidate's made by a function."""
+
+    def index(ours: torch.Tensor) -> torch.Tensor:
+        made = convert(halves.reference.tensors(ours))
+        return torch.cat([made[name].to(ours.dtype).flatten() for name in halves.candidate.shapes])
+
+    return agree_by(halves, index, _generator(1))
 
 
 def _by_gradients(halves: Sides[Half], deadline: float) -> Pairing | None:
