@@ -5,9 +5,10 @@ Entries are numbered in the order in which the source has them; NOWHERE is an en
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -26,13 +27,15 @@ COPIES = "r"
 class Atom:
     """A factor of an axis of the target: so many steps, each of which moves along one axis of the source.
 
-    `along` is the number of that axis; None where all steps have the same entry. `step` may be negative.
+    `along` is the number of that axis; None where all steps have the same entry. `step` may be negative. `spread` is
+    what is done to the atom in the end, such as zeros between its places.
     """
 
     target: int
     length: int
     along: int | None
     step: int
+    spread: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,6 @@ def relayout(index: Tensor, shape: Shape, names: Group) -> Relayout | None:
 
     What is returned has not been tried.
     """
-    if not bool((index >= 0).any()):
-        return None
     atoms = _atoms(index, shape)
     if atoms is None:
         return None
@@ -78,15 +79,16 @@ def _atoms(index: Tensor, shape: Shape) -> list[Atom] | None:
             None if entry < 0 else tuple((entry // stride) % size for stride, size in zip(strides, shape, strict=True))
             for entry in line
         ]
-        cut = _cut(places)
-        if cut is None:
+        spread, places = _spread(places)
+        cut = _cut(places) if len(places) > 1 else [(1, tuple(0 for _ in shape))] if spread else []
+        if cut is None or (spread and len(cut) > 1):
             return None
         for length, step in cut:
             moved = [number for number, one in enumerate(step) if one]
             if len(moved) > 1:
                 return None
             along = moved[0] if moved else None
-            atoms.append(Atom(axis, length, along, 0 if along is None else step[along]))
+            atoms.append(Atom(axis, length, along, 0 if along is None else step[along], spread))
     return atoms
 
 
@@ -109,6 +111,19 @@ def _lines(index: Tensor) -> list[list[int]]:
 
 
 Place = tuple[int, ...]
+
+
+def _spread(places: Sequence[Place | None]) -> tuple[tuple[tuple[str, tuple[int, ...]], ...], Sequence[Place | None]]:
+    """Return how places among zeros are set apart, and the places; nothing where they stand side by side."""
+    known = [number for number, place in enumerate(places) if place is not None]
+    gaps = {b - a for a, b in itertools.pairwise(known)}
+    if len(known) == len(places) or len(gaps) > 1 or gaps == {1}:
+        return (), places
+    steps: list[tuple[str, tuple[int, ...]]] = [("dilate", (gap,)) for gap in gaps]
+    before, after = known[0], len(places) - 1 - known[-1]
+    if before or after:
+        steps.append(("pad", (before, after)))
+    return tuple(steps), [places[number] for number in known]
 
 
 def _cut(places: Sequence[Place | None]) -> list[tuple[int, Place]] | None:
@@ -155,7 +170,7 @@ def _forwards(index: Tensor, shape: Shape, atoms: Sequence[Atom]) -> tuple[list[
     start = [(entry // math.prod(shape[axis + 1 :])) % size for axis, size in enumerate(shape)]
     digits = dict.fromkeys(range(len(atoms)), 0)
     for axis, place in enumerate(target):
-        left = place
+        left = _within(place, [atom for atom in atoms if atom.target == axis])
         for number in reversed([n for n, atom in enumerate(atoms) if atom.target == axis]):
             left, digits[number] = divmod(left, atoms[number].length)
     forwards, flipped = [], []
@@ -167,8 +182,15 @@ def _forwards(index: Tensor, shape: Shape, atoms: Sequence[Atom]) -> tuple[list[
         if atom.step < 0:
             start[atom.along] += atom.step * (atom.length - 1)
             flipped.append(number)
-        forwards.append(Atom(atom.target, atom.length, atom.along, abs(atom.step)))
+        forwards.append(replace(atom, step=abs(atom.step)))
     return start, forwards, flipped
+
+
+def _within(place: int, atoms: Sequence[Atom]) -> int:
+    """Return a place of an axis as one of its atoms', before they are set apart."""
+    for name, numbers in (step for atom in atoms for step in reversed(atom.spread)):
+        place = place - numbers[0] if name == "pad" else place // numbers[0]
+    return place
 
 
 def _digits(axis: int, atoms: Sequence[Atom], start: int) -> tuple[list[Digit], int] | None:
@@ -226,13 +248,16 @@ def _written(
                 called[digit.atom] = word
     target: list[list[str]] = [[] for _ in range(index.dim())]
     copies = 0
+    units = [words[0] for words, group in zip(source, digits, strict=True) if not group]
     for number, atom in enumerate(atoms):
-        if number not in called:
+        if number not in called and atom.length == 1 and units:
+            # An axis of length 1 is as good as any other.
+            called[number] = units.pop(0)
+        elif number not in called:
             copies += 1
             called[number] = COPIES if copies == 1 else f"{COPIES}{copies}"
             lengths.append((called[number], atom.length))
         target[atom.target].append(called[number])
-    units = [words[0] for words, group in zip(source, digits, strict=True) if not group]
     _place_units(units, [word for group in source for word in group], target, taken)
     plain = Rearrangement(Pattern(*(tuple((name,) for name in names),) * 2))
     parts: list[Rearrangement | Operation] = [plain, *steps] if steps else []
@@ -248,6 +273,7 @@ def _written(
     if not (steps and last.source == last.target) or not parts:
         parts.append(Rearrangement(last, tuple(lengths)))
     parts += [Operation("flip", called[number]) for number in flipped]
+    parts += [Operation(name, called[n], numbers) for n, atom in enumerate(atoms) for name, numbers in atom.spread]
     return Relayout(tuple(parts))
 
 

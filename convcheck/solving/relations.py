@@ -41,6 +41,12 @@ class Term:
     relation: Any
 
 
+def _cancel(one: Term, other: Term) -> bool:
+    """Tell whether two terms add up to nothing."""
+    opposite = one.coefficient == -other.coefficient and one.factors == other.factors
+    return opposite and bool(one.relation.is_equal(other.relation))
+
+
 @dataclass
 class Found:
     """The terms of every tensor of the candidate, and what stands in the way of having them all."""
@@ -55,7 +61,8 @@ class Found:
 
     def of(self, name: str) -> list[Term]:
         """Return the terms of a tensor of the candidate."""
-        return [Term(coefficient, names, relation) for (coefficient, names), relation in self.terms[name].items()]
+        terms = [Term(coefficient, names, relation) for (coefficient, names), relation in self.terms[name].items()]
+        return [one for one in terms if not any(_cancel(one, other) for other in terms)]
 
 
 @dataclass
@@ -176,12 +183,13 @@ class Matching:
             read = by_place.domain() if read is None else read.union(by_place.domain())
             _unite(found.met, name, by_place.range())
             back = by_place.reverse()
-            for other in ours:
+            constants = [other for other in theirs if len(other.factors) == count]
+            for other, sign in [*((one, 1) for one in ours), *((one, -1) for one in constants)]:
                 relation = back.apply_range(_by_place(other, count))
                 if relation.is_empty():
                     continue
                 names = tuple(entry.source.name for entry in other.factors[count:])
-                _unite(found.terms[name], (other.coefficient / piece.coefficient, names), relation)
+                _unite(found.terms[name], (sign * other.coefficient / piece.coefficient, names), relation)
         for piece in ours:
             here = _by_place(piece, count).domain()
             left = here if read is None else here.subtract(read)

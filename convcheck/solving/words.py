@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from convcheck.config.sources import Constant, Joined, Scaled, Source
 from convcheck.errors import PatternError
 from convcheck.rewriting.source_moves import SourceReader
 from convcheck.sizes.patterns import Group, Pattern, Shape
-from convcheck.sizes.relayouts import Rearrangement, Relayout
+from convcheck.sizes.relayouts import Operation, Rearrangement, Relayout
 from convcheck.solving.axes import NOWHERE, relayout
 
 AXES: Mapping[int, Group] = {
@@ -26,6 +27,10 @@ AXES: Mapping[int, Group] = {
     5: ("o", "i", "kt", "kh", "kw"),
 }
 """What the axes of weights are called, by their number."""
+
+
+MOST_PARTS = 32
+"""Of how many parts of one tensor a text may be."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,9 @@ class Writer:
         owners = self._owners(index)
         present = [number for number in owners.unique().tolist() if number >= 0]
         if len(present) == 1:
-            yield from self._single(index, list(self.has)[present[0]])
+            name = list(self.has)[present[0]]
+            yield from self._single(index, name)
+            yield from self._runs(index, name)
             return
         yield from self._joined(index, owners)
         yield from self._whole(index, owners)
@@ -86,9 +93,27 @@ class Writer:
         first = sum(math.prod(self.has[other]) for other in names[: names.index(name)])
         local = torch.where(index >= 0, index - first, NOWHERE)
         yield Source(name)
+        blocks = index.shape[1] // shape[1] if index.dim() == len(shape) > 1 else 1
         for axes in self._names_of(name):
+            if blocks > 1 and tuple(index.shape) == (shape[0], shape[1] * blocks, *shape[2:]):
+                same = Rearrangement(Pattern(*(tuple((axis,) for axis in axes),) * 2))
+                yield Source(name, Relayout((same, Operation("blocks", axes[1], (blocks,)))))
             if (laid_out := relayout(local, shape, axes)) is not None:
                 yield Source(name, laid_out)
+
+    def _runs(self, index: Tensor, name: str) -> Iterator[Source]:
+        """Yield parts of one tensor one behind the other in another order."""
+        rows = index.reshape(len(index), -1)[:, 0] if index.dim() and index.numel() else index.flatten()
+        steps = rows.diff()
+        if not len(steps):
+            return
+        usual = steps.mode().values
+        cuts = [0, *((steps != usual).nonzero().flatten() + 1).tolist(), len(rows)]
+        if not 2 < len(cuts) <= MOST_PARTS + 1:
+            return
+        parts = [self._part(index[start:stop], name) for start, stop in itertools.pairwise(cuts)]
+        if None not in parts:
+            yield Source(Joined(tuple(part for part in parts if part is not None)))
 
     def _names_of(self, name: str) -> Iterator[Group]:
         groups, rank = self.axes.get(name, ()), len(self.has[name])
