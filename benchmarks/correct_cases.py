@@ -19,7 +19,7 @@ from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.config.checks import DTYPES, DType
 from convcheck.layers import Layer
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sizes.patterns import Shapes
 from tests.strategies.catalogued import accepted
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from convcheck.layers import Conv, ConvTranspose, Layer, Sequential
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sizes.patterns import Shapes
 
 DECADES = 6.0

@@ -22,8 +22,9 @@ from benchmarks.planting import Fault
 from convcheck.catalogue.claims import Claim
 from convcheck.errors import CannotRunError
 from convcheck.layers import DotProductAttention, Layer, MultiheadAttention, Sequential
-from convcheck.proof.pair import Pair, build_pair
-from convcheck.sides.samples import Sample
+from convcheck.proof.build_pair import build_pair
+from convcheck.proof.pair import Pair
+from convcheck.sides.sample import Sample
 from convcheck.sizes.patterns import Shape, Shapes
 
 MOST_POINTS = 400_000

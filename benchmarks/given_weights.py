@@ -12,7 +12,7 @@ from torch import Tensor
 from convcheck.catalogue.claims import Claim
 from convcheck.layers import parse_layer
 from convcheck.rewriting.rewrite import Rewrite
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 
 
 class Weights(StrEnum):

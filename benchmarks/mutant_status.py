@@ -13,8 +13,8 @@ from benchmarks.given_weights import GivenWeights
 from benchmarks.planting import Fault
 from benchmarks.torch_comparisons import Recorded, in_dtype, let_through
 from convcheck.catalogue.claims import Claim
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence.weight_shapes import misfits
-from convcheck.proof.pair import build_pair
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Kind, Result, Verdict
 from convcheck.sides import samples

@@ -39,7 +39,7 @@ from benchmarks.tables import FORMATS, Written, print_table
 from convcheck.proof import traced_pair
 from convcheck.proof.user_side import UserSide
 from convcheck.results import Result, Verdict
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side
 from convcheck.tracing.trace import trace
 

@@ -122,7 +122,8 @@ def _without(layer: Conv | ConvTranspose) -> Others:
 
 def relaid(layer: Layer, shape: Shape) -> Others:
     """Yield layers that move entries as a layer does, but for two axes that are swapped where they arrive."""
-    pattern, sizes = as_pattern(layer, shape)
+    pattern, known = as_pattern(layer, shape)
+    sizes = pattern.sizes(shape, known)
     axes = [axis for group in pattern.target for axis in group if sizes[axis] > 1]
     for a, b in combinations(axes, 2):
         other = {a: b, b: a}

@@ -39,10 +39,10 @@ from convcheck.config.case import Case
 from convcheck.errors import ConvcheckError
 from convcheck.layers import parse_layer, parse_shapes
 from convcheck.modules.build import build
-from convcheck.proof.pair import build_pair
+from convcheck.proof.build_pair import build_pair
 from convcheck.results import Verdict
 from convcheck.sides.read_weights import read_weights
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 
 MODULES = 600
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from convcheck.catalogue.claims import Claim
-from convcheck.proof.pair import build_pair
-from convcheck.sides.samples import Sample
+from convcheck.proof.build_pair import build_pair
+from convcheck.sides.sample import Sample
 
 COMPARISONS = ("torch.allclose", "torch.testing.assert_close")
 

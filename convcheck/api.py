@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial, wraps
+from functools import wraps
 from os import PathLike
-from typing import TYPE_CHECKING, Literal, ParamSpec, TypeGuard, cast
+from typing import TYPE_CHECKING, Literal, ParamSpec, cast
 
 from convcheck.errors import ConvcheckError, shown
-from convcheck.layers import Layer, accept, parse_layer, parse_shape, parse_shapes
-from convcheck.layers.user_code import parse_user_code, untrusted
-from convcheck.results import Sides
+from convcheck.layers import accept, parse_shape, parse_shapes
+from convcheck.proof.given_sides import held_by_both, module_side, read_replacement, takes_parametrized
+from convcheck.sides.layer_like import WAY_IN_PYTHON, is_module, read_layer
 from convcheck.sizes.patterns import Shape, parse_order
 from convcheck.sizes.relayouts import parse_relayout
 
@@ -20,17 +19,13 @@ if TYPE_CHECKING:
     from torch import nn
 
     from convcheck.calculator.answers import Ranges
-    from convcheck.config.case import CodeLoader, WeightFile
+    from convcheck.config.case import WeightFile
     from convcheck.config.checks import DType
-    from convcheck.config.replacement import Replacement
     from convcheck.proof.real_weights import ModuleTensors
     from convcheck.results import Result
-
-    LayerLike = str | Mapping[str, object] | nn.Module
+    from convcheck.sides.layer_like import LayerLike
 
 P = ParamSpec("P")
-
-_WAY = "by convcheck.verify with trust=True"
 
 InputLike = Sequence[int] | Sequence[Sequence[int] | str] | str
 """A shape, or a list of shapes for an operation with several inputs."""
@@ -48,6 +43,8 @@ def verify(
     seed: int = 0,
     tolerance: Mapping[str, float] | Literal["auto"] | None = None,
     strict: bool = False,
+    all_sizes: bool = False,
+    proof_seconds: float = 30,
     weights: Mapping[str, str] | Literal["own"] | None = None,
     candidate: LayerLike | None = None,
     map: Mapping[str, str] | None = None,
@@ -78,6 +75,8 @@ def verify(
             as `file`, and by the layer's names for parameters their keys in it. For two modules `own`: the candidate's
             weights are then held against the mapped ones of `layer`, once the mapping is proved.
         strict: whether a weak case, which could not tell a wrong rewrite, is not `ok`.
+        all_sizes: whether it is to be proved for every size of the axes that may vary, too. What is refuted, or unknown
+            after `proof_seconds`, is then not `ok`; the verdict stays that of `input`.
         candidate: a layer or a module of your own, in place of a rewrite. It runs on the weights of `layer`, mapped.
         map: by the candidate's name for a parameter, its source: `weight: o i kh kw -> o (i kh kw)`, or `bias`;
             what is left out comes from the parameter of the same name.
@@ -92,10 +91,11 @@ def verify(
             cannot be described, as one with a forward of its own or with hooks. What torch cannot run is no exception
             but the verdict `error`; any other exception is a fault of convcheck itself.
     """
+    from convcheck.all_sizes.installed import check_installed
     from convcheck.catalogue.catalogue import find, vocabulary
     from convcheck.catalogue.claims import claims_of
     from convcheck.config.case import Case
-    from convcheck.config.checks import check_device, check_dtype, check_seed, check_select
+    from convcheck.config.checks import check_device, check_dtype, check_proof_seconds, check_seed, check_select
     from convcheck.config.input_specs import needless, parse_specs
     from convcheck.config.layout_checks import layout_problems
     from convcheck.config.python_options import mapping_option, tolerance_option, weights_option
@@ -105,20 +105,20 @@ def verify(
 
     if not isinstance(rewrite, str):
         raise ConvcheckError(f"rewrite: {shown(rewrite)} is no name; write one, such as 'patchify-linear', or 'all'")
-    load_code = code_loader(trust=trust, way=_WAY)
+    load_code = code_loader(trust=trust, way=WAY_IN_PYTHON)
     source: ModuleTensors | WeightFile | None = None
     keep = isinstance(weights, str) and weights == "own"
-    if _is_module(layer):
+    if is_module(layer):
         if weights is not None and not keep:
             raise ConvcheckError("weights: a module brings its own; leave them out, or write the layer as text")
-        parsed, source = _module_side(layer, own=candidate is not None, train=train)
+        parsed, source = module_side(layer, own=candidate is not None, train=train)
     else:
-        parsed = _read(layer, load_code)
+        parsed = read_layer(layer, load_code)
         if weights is not None and not keep:
             source = weights_option(cast("Mapping[str, str]", weights), parsed)
     patterns = mapping_option("transplant", transplant, "{'weight': 'o i kh kw -> o (i kh kw)'}")
-    own = _replacement(candidate, map, map_by, layout, load_code)
-    if _is_module(layer) and own is not None and not parsed.IS_USER_CODE and _is_parametrized(layer, own):
+    own = read_replacement(candidate, map, map_by, layout, load_code)
+    if is_module(layer) and own is not None and not parsed.IS_USER_CODE and takes_parametrized(layer, own):
         from convcheck.sides.user_sides import layer_of_module
 
         parsed, source = layer_of_module(layer), None
@@ -134,8 +134,10 @@ def verify(
         accept(parsed, shapes)
     if rewrite != "all":
         find(rewrite)
+    if all_sizes:
+        check_installed()
     # Beside them a module of torch, too, has to be the very object, whose weights no text has.
-    by_objects = _is_module(candidate) or map_by is not None
+    by_objects = is_module(candidate) or map_by is not None
     case = Case(
         name=parsed.label(),
         layer=parsed,
@@ -149,6 +151,8 @@ def verify(
         weights=source,
         tolerance=tolerance_option(tolerance),
         strict=strict,
+        all_sizes=all_sizes,
+        proof_seconds=check_proof_seconds(proof_seconds),
         candidate=own,
         input_specs=specs if has_code else (),
         select=which,
@@ -156,13 +160,13 @@ def verify(
         objects=frozenset(
             name
             for name, is_object in (
-                ("reference", _is_module(layer) and (parsed.IS_USER_CODE or keep or by_objects)),
-                ("candidate", _is_module(candidate)),
+                ("reference", is_module(layer) and (parsed.IS_USER_CODE or keep or by_objects)),
+                ("candidate", is_module(candidate)),
                 ("map_by", map_by is not None),
             )
             if is_object
         ),
-        held=_held(parsed, source, own) if keep else None,
+        held=held_by_both(parsed, source, own) if keep else None,
     )
     if case.candidate is not None and (rewrite != "all" or order is not None or transplant):
         raise ConvcheckError("rewrite, order and transplant belong to a rewrite; a candidate has map and layout")
@@ -178,98 +182,6 @@ def verify(
     return prove(claims[0])
 
 
-def _replacement(
-    candidate: LayerLike | None,
-    map: Mapping[str, str] | None,
-    map_by: Callable[[dict[str, torch.Tensor]], Mapping[str, torch.Tensor]] | None,
-    layout: str | None,
-    load_code: CodeLoader,
-) -> Replacement | None:
-    from convcheck.config.parse_source import parse_source
-    from convcheck.config.python_options import mapping_option
-    from convcheck.config.replacement import MapFunction, Replacement, parse_layout
-    from convcheck.sides.user_sides import layer_of_module
-
-    written = mapping_option("map", map, "{'weight': 'weight: o i kh kw -> o (i kh kw)'}")
-    if candidate is None:
-        if written or layout is not None or map_by is not None:
-            raise ConvcheckError("map, map_by and layout are about a candidate, and there is none")
-        return None
-    sources = {name: parse_source(text) for name, text in written.items()}
-    function = None
-    if map_by is not None:
-        if not callable(map_by):
-            raise ConvcheckError(f"map_by: {shown(map_by)} is no function from a state dict to another one")
-        function = MapFunction(map_by, getattr(map_by, "__qualname__", type(map_by).__name__))
-    side = layer_of_module(candidate) if _is_module(candidate) else _read(candidate, load_code)
-    return Replacement(side, sources, parse_layout(layout) if layout is not None else None, function)
-
-
-def _is_parametrized(module: nn.Module, own: Replacement) -> bool:
-    """Tell whether a candidate takes what weights of a module are computed of, and not those weights."""
-    from torch.nn.utils import parametrize
-
-    wanted = {name for source in own.sources().values() for name in source.names()}
-    return own.map_by is None and any(
-        isinstance(inner, parametrize.ParametrizationList) and f"{path}.{name}" in wanted
-        for path, inner in module.named_modules()
-        for name, _ in inner.named_parameters(recurse=False)
-    )
-
-
-def _held(
-    layer: Layer, source: ModuleTensors | WeightFile | None, own: Replacement | None
-) -> Sides[Mapping[str, torch.Tensor]]:
-    """Return the tensors that both sides hold. Raises ConvcheckError if one holds none, as a layer as text does."""
-    ours = layer.held_tensors() if source is None else getattr(source, "tensors", None)
-    theirs = None if own is None else own.layer.held_tensors()
-    if ours is None or theirs is None:
-        raise ConvcheckError("weights: 'own' compares what two modules hold; a layer as text holds nothing")
-    return Sides(ours, theirs)
-
-
-def _is_module(layer: object) -> TypeGuard[nn.Module]:
-    # Whoever has a module has imported torch.
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(layer, torch.nn.Module)
-
-
-def _read(layer: LayerLike, load_code: CodeLoader | None = None) -> Layer:
-    if not _is_module(layer):
-        code = parse_user_code(layer)
-        return parse_layer(layer) if code is None else (load_code or untrusted(_WAY))(code)
-    from convcheck.sides.describe import describe
-
-    return describe(layer)
-
-
-def _module_side(module: nn.Module, *, own: bool, train: bool) -> tuple[Layer, ModuleTensors | None]:
-    """Return the layer that a module is, and the weights that it computes with.
-
-    Beside a candidate of the user's `own` it may be any module, which keeps its weights itself; in training mode it is
-    one, as layers are described in eval mode.
-    """
-    from convcheck.proof.real_weights import SAVED, ModuleTensors
-    from convcheck.sides.module_probe import departures
-    from convcheck.sides.read_weights import read_weights
-    from convcheck.sides.user_sides import layer_of_module
-
-    if own and train:
-        return layer_of_module(module), None
-    try:
-        weights = read_weights(module)
-    except ConvcheckError:
-        if not own:
-            raise
-        return layer_of_module(module), None
-    origin = (
-        f"weights: the module's own; convcheck.save_weights(module, {SAVED!r}) writes them for the command that "
-        "repeats this"
-    )
-    notes = ((origin,) if weights.tensors else ()) + weights.notes
-    return weights.layer, ModuleTensors(weights.tensors, notes, partial(departures, module, weights))
-
-
 def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:
     """Write the weights that a module computes with, by the layer's names for them, to a safetensors file.
 
@@ -278,7 +190,7 @@ def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:
     Raises:
         ConvcheckError: the module cannot be described, the file cannot be written, or safetensors is not installed.
     """
-    if not _is_module(module):
+    if not is_module(module):
         raise ConvcheckError(f"{shown(module)} is no module of torch, and has no weights")
     if not isinstance(path, str | PathLike):
         raise ConvcheckError(f"{shown(path)} is no path; it must be a text, such as 'module.safetensors'")
@@ -290,7 +202,7 @@ def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:
 def _asserting(prove: Callable[P, Result]) -> Callable[P, Result]:
     @wraps(prove, assigned=("__module__",))
     def assert_equal(*args: P.args, **kwargs: P.kwargs) -> Result:
-        """Do what `verify` does; return its result if the verdict is `equal`, and not weak where `strict` is asked for.
+        """Do what `verify` does; return its result if the verdict is `equal`, and all that was asked for besides holds.
 
         Raises:
             AssertionError: the verdict is another one; with the cause, what would match, and what repeats it.
@@ -321,7 +233,7 @@ def shape(layer: LayerLike, *input: int | Sequence[int]) -> Shape:
         ConvcheckError: the layer or the shape cannot be, with what would be legal.
     """
     single = input[0] if len(input) == 1 and not isinstance(input[0], int) else input
-    return accept(_read(layer), parse_shapes(single))
+    return accept(read_layer(layer), parse_shapes(single))
 
 
 def inputs_for(layer: LayerLike, output: Sequence[int] | str) -> tuple[Mapping[str, Ranges], ...]:
@@ -335,7 +247,7 @@ def inputs_for(layer: LayerLike, output: Sequence[int] | str) -> tuple[Mapping[s
     """
     from convcheck.calculator.questions.inputs import inputs_for as backwards
 
-    return backwards([_read(layer)], parse_shape(output)).inputs
+    return backwards([read_layer(layer)], parse_shape(output)).inputs
 
 
 def params(layer: LayerLike) -> int:
@@ -344,4 +256,4 @@ def params(layer: LayerLike) -> int:
     Raises:
         ConvcheckError: the layer cannot be.
     """
-    return _read(layer).parameter_count()
+    return read_layer(layer).parameter_count()

@@ -111,6 +111,7 @@ class ConfigFile(pytest.File):
         Raises:
             pytest.Collector.CollectError: with every fault of the file.
         """
+        from convcheck.all_sizes.installed import check_installed
         from convcheck.catalogue.catalogue import vocabulary
         from convcheck.catalogue.claims import claims_of
         from convcheck.config.load import load
@@ -126,6 +127,8 @@ class ConfigFile(pytest.File):
         words = replace(vocabulary(), load_code=load_code, load_map=load_map)
         try:
             for claim in claims_of(load(self.path, str(shown), words)):
+                if claim.case.all_sizes:
+                    check_installed()
                 # Two colons part the names of an id.
                 name = escape_controls(claim.id).replace("::", ":")
                 # Left alone, pytest 9.2 takes the brackets for a part of the name, and --lf then never finds it again.
@@ -155,10 +158,12 @@ class ClaimItem(pytest.Item):
             # pytest shows what torch warns of; no filter of the project's may turn it into a verdict.
             warnings.simplefilter("default")
             from convcheck.proof.verification import verify
+            from convcheck.report.sizes_words import in_few_words
 
             result = verify(self.claim)
         properties = {
             "verdict": result.verdict.value,
+            "sizes": in_few_words(result.sizes),
             "ratio": result.error.ratio,
             "notes": "; ".join(map(str, result.notes)),
         }

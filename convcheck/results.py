@@ -58,6 +58,8 @@ class Kind(StrEnum):
     """A side that is farther from float64 than its roundings explain."""
     BOOKKEEPING = "bookkeeping"
     """Shapes, counts, and the way of the weights back."""
+    SIZES = "sizes"
+    """Sizes at which the sides differ, or for which nothing is proved; the verdict is about the shape at hand alone."""
     EXPECTATION = "expectation"
     """What the case expects, and what came out instead."""
     MAPPING = "mapping"
@@ -149,6 +151,46 @@ class Deviation:
     worst: Worst | None = None
 
 
+class SizesStatus(StrEnum):
+    """What is known of all sizes that the axes may have."""
+
+    PROVED = "proved"
+    REFUTED = "refuted"
+    UNKNOWN = "unknown"
+    NOT_ASKED = "not-asked"
+
+
+@dataclass(frozen=True)
+class SizesCounterexample:
+    """The smallest sizes, by their sum, at which the sides differ, and the index of an output that does."""
+
+    sizes: Mapping[str, int]
+    at: Shape
+    reason: str
+
+
+@dataclass(frozen=True)
+class SizesProof:
+    """What came of a proof for all sizes at which both sides run; by axis, such as `h`, or `input.2`.
+
+    `free` has the smallest sizes of axes that may vary, `divisible` what some are a multiple of, `fixed` the others.
+    `obstacle` was in the way of a proof, or of one that fixes less. `raises` says where one side alone does, `probed`
+    what was compared but not proved, such as `b=1`. Fields without a repr, texts in index notation, are in no JSON.
+    """
+
+    status: SizesStatus = SizesStatus.NOT_ASKED
+    free: Mapping[str, int] = field(default_factory=dict)
+    divisible: Mapping[str, int] = field(default_factory=dict)
+    fixed: Mapping[str, int] = field(default_factory=dict)
+    obstacle: str | None = None
+    counterexample: SizesCounterexample | None = None
+    raises: Sides[str | None] = Sides(None, None)
+    probed: tuple[str, ...] = ()
+    relations: Sides[tuple[str, ...]] = field(default=Sides((), ()), repr=False)
+    certificate: str | None = field(default=None, repr=False)
+    seconds: float = 0.0
+
+
 @dataclass(frozen=True, repr=False)
 class Result:
     """The outcome of one case with one rewrite. Fields that could not be computed are None."""
@@ -180,6 +222,7 @@ class Result:
     exact: Exact = Exact()
     one_to_one: bool = False
     gradients: Gradients = Gradients()
+    sizes: SizesProof = SizesProof()
     error: Deviation = Deviation()
     referee: Sides[float | None] = Sides(None, None)
     transplant: Mapping[str, str] = field(default_factory=dict)

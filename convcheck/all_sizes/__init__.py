@@ -1,1 +1,1 @@
-"""Proofs for all sizes: both sides as index relations, and what follows from them."""
+"""Proofs that both sides of a claim are equal for all sizes at which they run."""

@@ -11,7 +11,9 @@ from torch.func import functional_call
 from torch.nn.modules.conv import _ConvNd
 
 from convcheck.all_sizes.trace import Given
-from convcheck.proof.pair import Pair
+from convcheck.results import Sides
+from convcheck.rewriting.transplant import Transplant
+from convcheck.sides.side import Side
 from convcheck.sizes.patterns import Shape
 
 INPUT = "input."
@@ -20,21 +22,22 @@ INPUT = "input."
 
 @dataclass(frozen=True)
 class Both:
-    """The sides of a pair, to be traced and run at any sizes."""
+    """The sides of a claim and the mapping between their weights, to be traced and run at any sizes."""
 
-    pair: Pair
+    sides: Sides[Side]
+    mapping: Transplant
 
     def reference(self, tensors: Mapping[str, Tensor]) -> Tensor:
         """Run the reference on inputs and its own weights."""
-        return _called(self.pair.reference.module, self._weights(tensors), self._inputs(tensors))
+        return _called(self.sides.reference.module, self._weights(tensors), self._inputs(tensors))
 
     def candidate(self, tensors: Mapping[str, Tensor]) -> Tensor:
         """Run the candidate on inputs and the mapped weights of the reference."""
-        mapped = self.pair.mapping.forward(self._weights(tensors))
-        return _called(self.pair.candidate.module, mapped, self._inputs(tensors))
+        mapped = self.mapping.forward(self._weights(tensors))
+        return _called(self.sides.candidate.module, mapped, self._inputs(tensors))
 
     def _inputs(self, tensors: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        return tuple(tensors[f"{INPUT}{number}"] for number in range(len(self.pair.reference.inputs)))
+        return tuple(tensors[f"{INPUT}{number}"] for number in range(len(self.sides.reference.inputs)))
 
     @staticmethod
     def _weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -42,27 +45,46 @@ class Both:
 
     def shapes(self) -> dict[str, Shape]:
         """Return the shapes of all tensors at the claim's own sizes, by name."""
-        side = self.pair.reference
+        side = self.sides.reference
         inputs = {f"{INPUT}{number}": shape for number, shape in enumerate(side.inputs)}
         statistics = {name: tuple(one.shape) for name, one in dict(side.module.named_buffers()).items()}
         return {**inputs, **side.parameters, **{name: statistics[name] for name in side.statistics}}
 
-    def given(self, channels: bool = True) -> list[Given]:
-        """Return all tensors that go in, with their axes free; those of weights only with free `channels`."""
-        kernels = _kernels(self.pair.reference.module)
-        side, tensors = self.pair.reference, []
+    def given(self, channels: bool = True, one: Mapping[str, int] | None = None) -> list[Given]:
+        """Return all tensors that go in, with their axes free; those of weights only with free `channels`.
+
+        An axis of an input that is 1 long at the claim's own sizes is as free as others, and is run with 2; `one` has
+        the axes, by tensor, that are 1 long and stay so.
+        """
+        kernels = _kernels(self.sides.reference.module)
+        side, tensors = self.sides.reference, []
         for name, shape in self.shapes().items():
+            kind = torch.float64
             if name.startswith(INPUT):
                 number = int(name.removeprefix(INPUT))
-                varies = tuple(size > 1 for size in shape)
-                kind = torch.bool if number in side.boolean_inputs else torch.float64
-                if number in side.whole_inputs:
+                if number in side.boolean_inputs:
+                    kind = torch.bool
+                elif number in side.whole_inputs:
                     kind = torch.int64
+                fixed = None if one is None else one.get(name)
+                varies = tuple(axis != fixed for axis, _ in enumerate(shape))
+                shape = tuple(1 if axis == fixed else max(size, 2) for axis, size in enumerate(shape))
             else:
-                kind, fixed = torch.float64, kernels.get(name, len(shape))
-                varies = tuple(channels and size > 1 and axis < fixed for axis, size in enumerate(shape))
+                end = kernels.get(name, len(shape))
+                varies = tuple(channels and size > 1 and axis < end for axis, size in enumerate(shape))
             tensors.append(Given(name, shape, kind, varies))
         return tensors
+
+    def at_home(self, one: Mapping[str, int] | None = None) -> list[Given]:
+        """Return the same, with axes of inputs that are 1 long at the claim's own sizes fixed."""
+        given = []
+        for tensor, shape in zip(self.given(one=one), self.shapes().values(), strict=True):
+            if tensor.name.startswith(INPUT):
+                varies = tuple(free and size > 1 for free, size in zip(tensor.varies, shape, strict=True))
+                sizes = tuple(s if free else size for s, free, size in zip(tensor.shape, varies, shape, strict=True))
+                tensor = Given(tensor.name, sizes, tensor.dtype, varies)
+            given.append(tensor)
+        return given
 
 
 def _called(module: nn.Module, tensors: Mapping[str, Tensor], inputs: tuple[Tensor, ...]) -> Tensor:

@@ -72,7 +72,7 @@ def _regrouped(value: Value, axis: int, old: int, new: Sequence[Size]) -> Value:
             value = value.with_one(axis + number)
         return value
     real = [one for one in new if one != 1]
-    value = _merged(value, axis, old)
+    value = merged(value, axis, old)
     value = _apart(value, axis, real)
     for number, one in enumerate(new):
         if one == 1:
@@ -80,7 +80,7 @@ def _regrouped(value: Value, axis: int, old: int, new: Sequence[Size]) -> Value:
     return value
 
 
-def _merged(value: Value, axis: int, old: int) -> Value:
+def merged(value: Value, axis: int, old: int) -> Value:
     """Return the tensor with some axes, of one segment, as one axis of all their atoms."""
     if old == 1:
         return value

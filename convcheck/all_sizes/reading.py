@@ -61,7 +61,7 @@ def all_readers() -> Mapping[str, Reader]:
     return found
 
 
-class NoReading(CannotProve):  # noqa: N818  # it is an answer, not a fault
+class NoReading(CannotProve):  # it is an answer, not a fault
     """An operator has no reading, or not with these arguments; `node` is where it stands."""
 
     def __init__(self, operator: str, why: str, node: fx.Node) -> None:
@@ -69,7 +69,9 @@ class NoReading(CannotProve):  # noqa: N818  # it is an answer, not a fault
         super().__init__(f"{operator}: {why}" if why else operator)
 
 
-def read(graph: fx.GraphModule, inputs: Mapping[fx.Node, Value], sources: Sources) -> dict[fx.Node, Any]:
+def read(
+    graph: fx.GraphModule, inputs: Mapping[fx.Node, Value], sources: Sources, check_time: Callable[[], None] = lambda: None
+) -> dict[fx.Node, Any]:
     """Return what every node of a graph is, from what its placeholders are.
 
     Raises:
@@ -78,6 +80,7 @@ def read(graph: fx.GraphModule, inputs: Mapping[fx.Node, Value], sources: Source
     values: dict[fx.Node, Any] = dict(inputs)
     sizes = sources.sizes
     for node in graph.graph.nodes:
+        check_time()
         if node.op in ("placeholder", "output"):
             continue
         value = node.meta.get("val")

@@ -34,6 +34,8 @@ class Sizes:
 
     lowest: dict[sympy.Symbol, int] = field(default_factory=dict)
     """The lowest value of every symbol that came from a tensor."""
+    names_of: Mapping[sympy.Symbol, sympy.Symbol] = field(default_factory=dict)
+    """The symbols that stand for those of torch's tracer."""
     replaced: dict[sympy.Symbol, Size] = field(default_factory=dict)
     """What stands for a symbol that is determined by others."""
     known: list[str] = field(default_factory=list)
@@ -46,7 +48,7 @@ class Sizes:
         """Return a size in lowest terms: of a number, an expression, or a size that torch traced."""
         node = getattr(value, "node", None)
         expression = sympy.sympify(node.expr if node is not None else value)
-        return self._plain(expression)
+        return self._plain(expression.xreplace(self.names_of))
 
     def _plain(self, expression: Any) -> Any:
         """Return an expression without quotients and without symbols that others determine."""
@@ -104,7 +106,7 @@ class Sizes:
             text = self.text(rest)
             self._quotients[rest, step] = symbol
             self.learn(f"{step}*{symbol} <= {text} < {step}*{symbol} + {step}")
-        return whole + self._quotients[rest, step]
+        return whole + self._plain(self._quotients[rest, step])
 
     def learn(self, condition: str) -> None:
         """Take a linear condition to hold."""
@@ -142,6 +144,16 @@ class Sizes:
         bounds = [f"{symbol} >= {low}" for symbol, low in self.lowest.items()]
         return self.set(" and ".join((*bounds, *self.known)) or "true")
 
+    @property
+    def region(self) -> Any:
+        """The set of all sizes of tensors that are spoken of, without the quotients."""
+        region = self.context
+        for symbol in self._quotients.values():
+            place = region.find_dim_by_name(isl.dim_type.param, str(symbol))
+            if place >= 0:
+                region = region.project_out(isl.dim_type.param, place, 1)
+        return region
+
     def implies(self, relation: str, size: Size) -> bool:
         """Tell whether `size >= 0`, `= 0`, `> 0` or `!= 0` holds for all sizes that are spoken of."""
         size = self._plain(sympy.sympify(size))
@@ -162,7 +174,7 @@ class Sizes:
         """Return a lower bound of a polynomial: with all symbols at their lowest, where it grows in each."""
         lifted = size
         for symbol in size.free_symbols:
-            low = self._lowest_symbol(symbol)
+            low, _ = self._bounds(symbol)
             if low is None:
                 return None
             lifted = lifted.subs(symbol, symbol + low)
@@ -171,9 +183,14 @@ class Sizes:
             return None
         return int(sum(coefficient for powers, coefficient in terms if not any(powers)))
 
-    def _lowest_symbol(self, symbol: sympy.Symbol) -> int | None:
-        value = isl.PwAff(f"[{self.names}] -> {{ [({symbol})] }}").intersect_params(self.context).min_val()
-        return None if value.is_infty() or value.is_neginfty() or value.is_nan() else int(value.to_python())
+    def _bounds(self, symbol: sympy.Symbol) -> tuple[int | None, int | None]:
+        """Return the lowest and highest value of a symbol; None where there is no end."""
+        values = isl.Set(f"[{self.names}] -> {{ [v] : v = {symbol} }}").intersect_params(self.context)
+        values = values.project_out(isl.dim_type.param, 0, values.dim(isl.dim_type.param))
+        if values.is_empty():
+            return None, None
+        low, high = (int(v.to_python()) if v.is_int() else None for v in (values.dim_min_val(0), values.dim_max_val(0)))
+        return low, high
 
     def same(self, one: Size, other: Size) -> bool:
         """Tell whether two sizes are equal for all sizes that are spoken of."""
@@ -191,22 +208,41 @@ class Sizes:
 
     def require(self, guards: Iterable[Any]) -> None:
         """Take the guards of a trace to hold. Those that no relation can state are kept in `unread`."""
-        later = []
-        for guard in guards:
-            try:
-                text = self.condition(guard)
-            except CannotProve:
-                later.append(guard)
-                continue
-            if isinstance(guard, sympy.Eq):
-                self._solve(self._plain(guard.lhs - guard.rhs))
-            self.learn(text)
+        later = [guard for guard in guards if not self._taken(guard)]
         # Products are judged by what the linear ones say.
-        self.unread += [str(guard) for guard in later if not self._follows(guard)]
+        while left := [guard for guard in later if not self._taken(guard)]:
+            if len(left) == len(later):
+                break
+            later = left
+        self.unread += [str(guard.xreplace(self.names_of)) for guard in left]
+        self._settle()
+
+    def _settle(self) -> None:
+        """Have numbers stand for symbols that can have one value only."""
+        for symbol in [*self.lowest, *self._quotients.values()]:
+            if symbol not in self.replaced:
+                low, high = self._bounds(symbol)
+                if low is not None and low == high:
+                    self.replaced[symbol] = sympy.Integer(low)
+
+    def _taken(self, guard: Any) -> bool:
+        """Take a guard to hold, if it can be written down."""
+        guard = guard.xreplace(self.names_of)
+        try:
+            text = self.condition(guard)
+        except CannotProve:
+            return False
+        if isinstance(guard, sympy.Eq):
+            factors = self._factors(self._plain(guard.lhs - guard.rhs))
+            if len(factors) == 1:
+                self._solve(factors[0])
+        self.learn(text)
+        return True
 
     def _solve(self, zero: Size) -> None:
         """Have a symbol that a linear equation determines stand for what it is equal to."""
-        for symbol in sorted(zero.free_symbols & set(self.lowest), key=str):
+        # What users know are the axes of inputs; those of weights follow.
+        for symbol in sorted(zero.free_symbols & set(self.lowest), key=lambda one: (str(one)[:5] == "input", str(one))):
             if abs(zero.coeff(symbol)) == 1:
                 self.replace(symbol, sympy.expand(symbol - zero * zero.coeff(symbol)))
                 return
@@ -224,29 +260,42 @@ class Sizes:
             raise CannotProve(f"the condition {guard}")
         difference = self._plain(guard.lhs - guard.rhs)
         signs = {sympy.Eq: "=", sympy.Ne: "!=", sympy.Lt: "<", sympy.Le: "<=", sympy.Gt: ">", sympy.Ge: ">="}
-        return f"{self.text(difference)} {signs[guard.func]} 0"
+        return self._comparison(difference, signs[guard.func])
 
-    def _follows(self, guard: Any) -> bool:
-        """Tell whether a condition that is not linear follows from those that are."""
-        if isinstance(guard, sympy.And):
-            return all(self._follows(one) for one in guard.args)
-        if isinstance(guard, sympy.Or):
-            return any(self._follows(one) for one in guard.args)
-        if not isinstance(guard, sympy.core.relational.Relational):
-            return False
-        try:
-            difference = self._plain(guard.lhs - guard.rhs)
-        except CannotProve:
-            return False
-        cases: Mapping[Any, tuple[str, Size]] = {
-            sympy.Eq: ("=", difference),
-            sympy.Ne: ("!=", difference),
-            sympy.Lt: (">", -difference),
-            sympy.Le: (">=", -difference),
-            sympy.Gt: (">", difference),
-            sympy.Ge: (">=", difference),
-        }
-        return self.implies(*cases[guard.func])
+    def _comparison(self, size: Size, sign: str) -> str:
+        """Return how a polynomial compares with zero, as isl writes it."""
+        if is_linear(size):
+            return f"{self.text(size)} {sign} 0"
+        if (low := self._lowest_of(size)) is not None and low > 0:
+            return "true" if sign in (">", ">=", "!=") else "false"
+        if (low := self._lowest_of(-size)) is not None and low > 0:
+            return "true" if sign in ("<", "<=", "!=") else "false"
+        if (at_least := self._lowest_of(size)) == 0 and sign in (">=", "<"):
+            return "true" if sign == ">=" else "false"
+        if at_least == 0 or self._lowest_of(-size) == 0:
+            sign = {">": "!=", "<=": "="}.get(sign, sign)
+        if (ones := self._all_ones(size)) is not None and sign in ("=", "!=", ">", "<="):
+            text = " and ".join(f"{one} = 1" for one in ones)
+            return f"({text})" if sign in ("=", "<=") else f"(not ({text}))"
+        factors = self._factors(size)
+        if sign in ("=", "!="):
+            texts = [f"{self.text(one)} {sign} 0" for one in factors]
+            return "(" + (" or " if sign == "=" else " and ").join(texts) + ")"
+        raise CannotProve(f"the condition {size} {sign} 0")
+
+    def _all_ones(self, size: Size) -> list[str] | None:
+        """Return the positive factors that have to be 1 for `size`, their product less 1, to be zero."""
+        factors = sympy.Mul.make_args(sympy.expand(size + 1))
+        if not all(one.is_Symbol and (self._lowest_of(one) or 0) > 0 for one in factors):
+            return None
+        return [self.text(one) for one in factors]
+
+    def _factors(self, size: Size) -> list[Size]:
+        """Return the factors with one of which a polynomial is zero: those that may be."""
+        if size.is_Number:
+            return [size]
+        _, factors = sympy.factor_list(size)
+        return [factor for factor, _ in factors if (self._lowest_of(factor) or 0) <= 0]
 
 
 def is_linear(size: Size) -> bool:

@@ -13,12 +13,14 @@ from typing import Any
 import sympy
 import torch
 from torch import Tensor, fx
+from torch._dispatch.python import enable_python_dispatcher
 from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.func import functionalize
 from torch.fx.experimental import _config
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
 from torch.utils._sympy.numbers import int_oo
 from torch.utils._sympy.value_ranges import ValueRanges
 
@@ -40,64 +42,139 @@ class Given:
 
 
 @dataclass(frozen=True)
-class SymbolicTrace:
-    """The graph of both sides, with two outputs.
+class Path:
+    """What a trace takes for granted: for every tensor its lengths, and the conditions it met, side by side.
 
-    `symbols` has, for every tensor that goes in, its lengths: a symbol of torch's, or a number. `guards` are the
-    conditions that the graph holds under, those of the reference and those that the candidate adds.
+    A length is a number, or a symbol that is named for the tensor and the axis.
     """
 
-    graph: fx.GraphModule
-    symbols: Mapping[str, tuple[Any, ...]]
+    lengths: Mapping[str, tuple[Any, ...]]
     guards: Sides[tuple[Any, ...]]
-    env: ShapeEnv
+    names: Mapping[sympy.Symbol, sympy.Symbol]
 
-    def sizes(self) -> Sizes:
-        """Return what is known of all sizes."""
-        lowest = {s: SMALLEST for shape in self.symbols.values() for s in shape if isinstance(s, sympy.Symbol)}
-        sizes = Sizes(lowest)
-        for symbol, expression in self.env.replacements.items():
-            if symbol in lowest:
-                sizes.replace(symbol, expression)
+    def sizes(self, smallest: int = SMALLEST) -> Sizes:
+        """Return what is known of all sizes on this path."""
+        lowest = {s: smallest for shape in self.lengths.values() for s in shape if s.is_Symbol}
+        sizes = Sizes(lowest, self.names)
         sizes.require([*self.guards.reference, *self.guards.candidate])
         return sizes
 
 
+    def world(self, smallest: int = SMALLEST) -> Sizes:
+        """Return what is known of all sizes at which the reference's weights fit its input."""
+        symbols = {name: {s for s in shape if s.is_Symbol} for name, shape in self.lengths.items()}
+        sizes = Sizes({s: smallest for group in symbols.values() for s in group}, self.names)
+        weights = {s for name, group in symbols.items() for s in group if not name.startswith("input.")}
+        for guard in self.guards.reference:
+            if isinstance(guard, sympy.Eq) and guard.xreplace(self.names).free_symbols & weights:
+                sizes.require([guard])
+        return sizes
+
+
+@dataclass(frozen=True)
+class SymbolicTrace:
+    """The graph of both sides, with two outputs, and the path on which it holds."""
+
+    graph: fx.GraphModule
+    path: Path
+
+
+class SideRaises(Exception):  # noqa: N818  # it is an answer, not a fault
+    """A side raises on a path; `side` is `reference` or `candidate`."""
+
+    def __init__(self, side: str, error: Exception, path: Path) -> None:
+        self.side, self.error, self.path = side, error, path
+        lines = str(error).strip().splitlines()
+        super().__init__(lines[0] if lines else type(error).__name__)
+
+
 def trace_both(
-    run: Callable[[Mapping[str, Tensor]], Any], candidate: Callable[[Mapping[str, Tensor]], Any], given: Sequence[Given]
+    reference: Callable[[Mapping[str, Tensor]], Any],
+    candidate: Callable[[Mapping[str, Tensor]], Any],
+    given: Sequence[Given],
 ) -> SymbolicTrace:
     """Trace the reference and the candidate, functions of the tensors by name, at symbolic sizes.
 
-    Raises whatever the sides raise, and what torch's tracer does.
+    Raises:
+        SideRaises: a side cannot be run, or not be traced, at these sizes.
     """
     # Whether a length is 1 matters where code asks, and not for how torch lays its results out.
     with _config.patch(backed_size_oblivious=True), capture.quiet(), torch.no_grad():
         env = ShapeEnv(duck_shape=False)
         mode = FakeTensorMode(shape_env=env, allow_non_fake_inputs=True)
         tensors = [_fake(mode, one) for one in given]
-        symbols = {
-            one.name: tuple(getattr(getattr(size, "node", None), "expr", sympy.sympify(size)) for size in tensor.shape)
-            for one, tensor in zip(given, tensors, strict=True)
-        }
-        for symbol in {s for shape in symbols.values() for s in shape if isinstance(s, sympy.Symbol)}:
+        lengths, names = _lengths(given, tensors)
+        for symbol in names:
             env.var_to_range[symbol] = ValueRanges(SMALLEST, int_oo)
         ends: list[int] = []
 
         def both(*arguments: Tensor) -> tuple[Any, Any]:
             by_name = dict(zip((one.name for one in given), arguments, strict=True))
-            reference = run(by_name)
-            ends.append(len(env.guards))
-            return reference, candidate(by_name)
+            with _Copies():
+                first = reference(by_name)
+                ends.append(len(env.guards))
+                return first, candidate(by_name)
 
-        with capture.all_frames():
-            graph = make_fx(functionalize(both), record_stack_traces=True, _allow_non_fake_inputs=True)(*tensors)
+        def path() -> Path:
+            guards = [one.expr for one in env.guards]
+            end = ends[0] if ends else len(guards)
+            return Path(lengths, Sides(tuple(guards[:end]), tuple(guards[end:])), names)
+
+        try:
+            # Operators that torch writes with plain numbers would fix sizes: it has them in Python as well.
+            with mode, enable_python_dispatcher():
+                graph = capture.by_fake_tensors(both, tensors)
+        except Exception as error:  # whatever a side raises
+            raise SideRaises("candidate" if ends else "reference", error, path()) from None
     graph.graph.eliminate_dead_code()
-    guards = [one.expr for one in env.guards]
-    return SymbolicTrace(graph, symbols, Sides(tuple(guards[: ends[0]]), tuple(guards[ends[0] :])), env)
+    return SymbolicTrace(graph, path())
+
+
+_COPYING = frozenset(
+    (Tensor.reshape, torch.reshape, Tensor.flatten, torch.flatten, functional.linear, Tensor.matmul, torch.matmul)
+    + (Tensor.__matmul__, torch.einsum, torch.bmm, Tensor.bmm, torch.tensordot)
+)
+"""Functions that give the same whether their arguments are laid out one way or another, and copy where they have to."""
+
+
+class _Copies(TorchFunctionMode):
+    """Copies what goes into functions that would ask how it is laid out, and branch on it.
+
+    What torch computes is the same; paths through its code would be many more.
+    """
+
+    def __torch_function__(self, function: Any, _types: Any, arguments: Any = (), options: Any = None) -> Any:
+        if function in _COPYING:
+            arguments = tree_map_only(Tensor, lambda one: one.clone(memory_format=torch.contiguous_format), arguments)
+        return function(*arguments, **(options or {}))
 
 
 def _fake(mode: FakeTensorMode, one: Given) -> Tensor:
     kinds = [DimDynamic.DYNAMIC if varies else DimDynamic.STATIC for varies in one.varies]
     context: Any = StatelessSymbolicContext(dynamic_sizes=kinds)
-    tensor = torch.empty(one.shape, dtype=one.dtype, device="meta")
-    return mode.from_tensor(tensor, symbolic_context=context, source=ConstantSource(f"t_{one.name.replace('.', '_')}"))
+    tensor = torch.empty(one.shape, dtype=one.dtype)
+    return mode.from_tensor(tensor, symbolic_context=context, source=ConstantSource(symbol_name(one.name)))
+
+
+def symbol_name(tensor: str, axis: int | str = "") -> str:
+    """Return the name of the length of an axis, as isl takes it."""
+    text = f"{tensor}.{axis}".replace(".", "_").rstrip("_")
+    return text if text[0].isalpha() else f"n{text}"
+
+
+def _lengths(
+    given: Sequence[Given], tensors: Sequence[Tensor]
+) -> tuple[dict[str, tuple[Any, ...]], dict[sympy.Symbol, sympy.Symbol]]:
+    """Return the lengths of all tensors, and what torch calls the symbols among them."""
+    lengths, names = {}, {}
+    for one, tensor in zip(given, tensors, strict=True):
+        shape: list[Any] = []
+        for axis, size in enumerate(tensor.shape):
+            expression = getattr(getattr(size, "node", None), "expr", None)
+            if isinstance(expression, sympy.Symbol):
+                names[expression] = sympy.Symbol(symbol_name(one.name, axis), integer=True)
+                shape.append(names[expression])
+            else:
+                shape.append(sympy.Integer(int(size)))
+        lengths[one.name] = tuple(shape)
+    return lengths, names

@@ -29,11 +29,13 @@ MOST_PIECES = 4096
 class Source:
     """A tensor that others are made of: an input, a weight, or what an operator without a reading makes.
 
-    `name` tells sources apart; `axes` are its own.
+    `name` tells sources apart; `axes` are its own. One that is inert has no finite numbers, or none at all: it can be
+    moved, and nothing can be computed with it.
     """
 
     name: str
     axes: tuple[Axis, ...] = field(compare=False)
+    is_inert: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,22 @@ class Value:
                 pieces.append(replace(piece, segments=segments, relation=relation))
         return Value(self.sizes, axes, tuple(pieces))
 
+    def restricted(self, axis: int, count: int, names: Sequence[str], where: str) -> Value:
+        """Return the tensor with zeros where a condition does not hold.
+
+        `names` are those of the atoms of `count` axes from `axis` on, of one segment each, in which it is written.
+        """
+        pieces = []
+        for piece in self.pieces:
+            before = _atoms(self.axes[:axis], piece.segments[:axis])
+            after = _atoms(self.axes[axis + count :], piece.segments[axis + count :])
+            flat = [*(f"b{n}" for n in range(before)), *names, *(f"a{n}" for n in range(after))]
+            inside = isl.Set(f"[{self.sizes.names}] -> {{ [{', '.join(flat)}] : {where} }}")
+            relation = piece.relation.intersect_domain(inside)
+            if not self._empty(relation):
+                pieces.append(replace(piece, relation=relation))
+        return Value(self.sizes, self.axes, tuple(pieces))
+
     def flat(self, axis: int) -> Value:
         """Return the tensor with one number for every entry along an axis: one segment, of one atom.
 
@@ -250,8 +268,15 @@ class Value:
 
     # What computes with entries.
 
+    def _check_numbers(self) -> None:
+        for piece in self.pieces:
+            for entry in piece.factors:
+                if entry.source.is_inert:
+                    raise CannotProve(f"computes with {entry.source.name}")
+
     def times(self, number: Any) -> Value:
         """Return the tensor times a number, or an expression in sizes."""
+        self._check_numbers()
         if number == 0:
             return Value(self.sizes, self.axes, ())
         pieces = tuple(replace(one, coefficient=one.coefficient * number) for one in self.pieces)
@@ -259,11 +284,15 @@ class Value:
 
     def plus(self, other: Value) -> Value:
         """Return the sum of two tensors of the same axes."""
+        self._check_numbers()
+        other._check_numbers()
         assert self.axes == other.axes
         return Value(self.sizes, self.axes, (*self.pieces, *other.pieces))
 
     def product(self, other: Value) -> Value:
         """Return the product of two tensors of the same axes, entry by entry."""
+        self._check_numbers()
+        other._check_numbers()
         assert self.axes == other.axes
         pieces = []
         for one, two in itertools.product(self.pieces, other.pieces):
@@ -280,6 +309,7 @@ class Value:
 
         isl's relations are sets: that no entry is counted once where it occurs often is checked for every piece.
         """
+        self._check_numbers()
         axes = (*self.axes[:axis], *self.axes[axis + 1 :])
         pieces: list[Piece] = []
         for piece in self.pieces:
@@ -311,7 +341,8 @@ class Value:
             return
         if segment[0].is_Integer:
             for place in range(int(segment[0])):
-                fixed = relation.fix_si(isl.dim_type.in_, first, place).project_out(isl.dim_type.in_, first, 1)
+                here = isl.Set(f"{{ [{', '.join(f'n{n}' for n in range(inputs))}] : n{first} = {place} }}")
+                fixed = relation.intersect_domain(here).project_out(isl.dim_type.in_, first, 1)
                 if not self._empty(fixed):
                     yield from self._without(fixed, first, segment[1:])
             return
@@ -391,9 +422,15 @@ def constant(sizes: Sizes, axes: Sequence[Axis], number: Any) -> Value:
     return Value(sizes, tuple(axes), tuple(pieces))
 
 
-def source(sizes: Sizes, name: str, axes: Sequence[Axis]) -> Value:
+def overlaid(one: Value, other: Value) -> Value:
+    """Return the entries of two tensors of the same axes, of which one is zero wherever the other is not."""
+    assert one.axes == other.axes
+    return Value(one.sizes, one.axes, (*one.pieces, *other.pieces))
+
+
+def source(sizes: Sizes, name: str, axes: Sequence[Axis], is_inert: bool = False) -> Value:
     """Return a tensor that stands for itself."""
-    origin, pieces = Source(name, tuple(axes)), []
+    origin, pieces = Source(name, tuple(axes), is_inert), []
     for segments in itertools.product(*(range(len(axis)) for axis in axes)):
         inside = box(sizes, [size for axis, n in zip(axes, segments, strict=True) for size in axis[n]])
         pieces.append(Piece(segments, sympy.Integer(1), (Entry(origin, segments),), inside.identity()))

@@ -43,6 +43,11 @@ class Claim:
         """What `-k` is matched with and `--list` prints."""
         return self.case.name if self.case.candidate is not None else f"{self.case.name}[{self.name}]"
 
+    @property
+    def named(self) -> bool:
+        """Whether it was asked for itself, and does not stand here since all that hold were asked for."""
+        return self.case.rewrites is not None or self.case.candidate is not None
+
     def transplant(self) -> Transplant:
         """Return how the weights move: the catalogue's way, or the one that the case puts to the test."""
         if self.case.candidate is not None:

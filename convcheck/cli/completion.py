@@ -32,7 +32,9 @@ def formats(incomplete: str) -> list[str]:
 
 def report_files(incomplete: str) -> list[str]:
     """Return what `--report` begins with."""
-    return [f"{name}=" for name in formats(incomplete)]
+    from convcheck.cli.report_files import kinds as report_kinds
+
+    return [f"{name}=" for name in report_kinds() if name.startswith(incomplete)]
 
 
 def targets(incomplete: str) -> list[str]:

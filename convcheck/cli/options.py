@@ -10,7 +10,7 @@ import typer
 
 from convcheck.cli import completion, console
 from convcheck.cli.sharding import Shard, parse_shard
-from convcheck.config.checks import DTYPES, DType, check_device, check_dtype, check_seed
+from convcheck.config.checks import DTYPES, DType, check_device, check_dtype, check_proof_seconds, check_seed
 from convcheck.errors import UsageError
 from convcheck.report.formats import check_format, format_names
 
@@ -109,6 +109,19 @@ List = Annotated[bool, _selecting("--list", help="Print the names that would be 
 Strict = Annotated[
     bool, _numeric("--strict", help="A weak case, which could not tell a wrong rewrite, is not as expected.")
 ]
+AllSizes = Annotated[
+    bool,
+    _numeric("--all-sizes", help="Prove it for every size of the axes that may vary, too, not for this shape alone."),
+]
+ProofSeconds = Annotated[
+    float | None,
+    _numeric(
+        "--proof-seconds",
+        metavar="N",
+        callback=_checked(check_proof_seconds),
+        help="How long one proof for all sizes may take, until it is unknown. Default: 30.",
+    ),
+]
 FormatOption = Annotated[Format, _printing("-f", "--format", help="What to print on standard output.")]
 AnyFormatOption = Annotated[
     str,
@@ -126,7 +139,8 @@ Reports = Annotated[
     _printing(
         "--report",
         metavar="FORMAT=PATH",
-        help="Write a report to a file as well, as in junit=report.xml or html=report.html; may be repeated.",
+        help="Write a report to a file as well, as in junit=report.xml or html=report.html; may be repeated. "
+        "certificate=DIR writes a file for every proof for all sizes.",
         show_default=False,
         autocompletion=completion.report_files,
     ),

@@ -65,12 +65,12 @@ class TablePrinter(Printer):
 
     streams = True
 
-    def __init__(self, rewrites: Iterable[str], *, verbose: bool, quiet: bool) -> None:
+    def __init__(self, rewrites: Iterable[str], *, verbose: bool, quiet: bool, all_sizes: bool) -> None:
         from convcheck.report.formats.table import ResultTable
 
         super().__init__("table", quiet=quiet)
         self._out = console.stdout()
-        self._table = ResultTable(self._out, rewrites, verbose=verbose)
+        self._table = ResultTable(self._out, rewrites, verbose=verbose, all_sizes=all_sizes)
         self._any = False
 
     def _result(self, result: Result) -> None:
@@ -86,12 +86,16 @@ class TablePrinter(Printer):
             console.show(self._out, total(report))
 
 
-def make_printer(format: str, rewrites: Iterable[str], *, verbose: bool, quiet: bool) -> Printer:
-    """Return the printer of a format; `rewrites` are the names that a table has to have room for.
+def make_printer(
+    format: str, rewrites: Iterable[str], *, verbose: bool, quiet: bool, all_sizes: bool = False
+) -> Printer:
+    """Return the printer of a format.
+
+    `rewrites` are the names that a table has to have room for, and `all_sizes` is whether it says for which sizes.
 
     Raises:
         UsageError: a library that the format needs is not installed.
     """
     if format == "table":
-        return TablePrinter(rewrites, verbose=verbose, quiet=quiet)
+        return TablePrinter(rewrites, verbose=verbose, quiet=quiet, all_sizes=all_sizes)
     return (LinePrinter if load_result_format(format) else Printer)(format, quiet=quiet)

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from convcheck.config.config_files import ENDINGS
-from convcheck.errors import UsageError
-from convcheck.report.formats import check_format, load_format
+from convcheck.errors import UsageError, did_you_mean
+from convcheck.report.formats import format_names, load_format
+
+CERTIFICATE = "certificate"
+"""What stands in place of a format for a folder that takes the certificates of proofs for all sizes."""
 
 
 @dataclass(frozen=True)
 class ReportFile:
-    """A file to write: its format, where it goes, and how the command line named it."""
+    """A file to write, or a folder of them: its format, where it goes, and how the command line named it."""
 
     format: str
     path: Path
     name: str
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it takes a file for every proof."""
+        return self.format == CERTIFICATE
+
+
+def kinds() -> list[str]:
+    """Return what may stand before the path."""
+    return [*format_names(), CERTIFICATE]
 
 
 def parse_files(words: Sequence[str], configs: Iterable[str | None]) -> tuple[ReportFile, ...]:
@@ -41,17 +54,20 @@ def parse_files(words: Sequence[str], configs: Iterable[str | None]) -> tuple[Re
             raise UsageError(f"--report {word}: two reports would go to {file.name!r}; each needs a file of its own")
         files.append(file)
     for file in files:
-        load_format(file.format)
+        if not file.is_folder:
+            load_format(file.format)
     return tuple(files)
 
 
 def _parse_file(word: str, configs: Iterable[Path]) -> ReportFile:
     format, sign, name = word.partition("=")
-    check_format(format)
+    if format not in kinds():
+        raise UsageError(f"unknown format {format!r}; {did_you_mean(format, kinds())}")
     if not sign or name in ("", "-"):
         raise UsageError("a file is missing; it is FORMAT=PATH, and standard output is for -f")
     try:
-        return ReportFile(format, _writable_path(name, configs), name)
+        path = _writable_folder(name) if format == CERTIFICATE else _writable_path(name, configs)
+        return ReportFile(format, path, name)
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(f"{name!r} cannot be written: {getattr(error, 'strerror', None) or error}") from None
 
@@ -78,13 +94,26 @@ def _writable_path(name: str, configs: Iterable[Path]) -> Path:
         raise UsageError(f"{name!r} is where standard output goes, and that is for -f; name another file")
     if path.is_dir():
         raise UsageError(f"{name!r} is a folder; name a file in it")
+    _try_to_write_beside(path)
+    return path
+
+
+def _writable_folder(name: str) -> Path:
+    """Return the path of a folder that is there or can be made. Raises as `_writable_path`."""
+    path = Path(name).resolve()
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{name!r} is a file, and certificates take a folder; name one")
+    _try_to_write_beside(path / "a certificate" if path.exists() else path)
+    return path
+
+
+def _try_to_write_beside(path: Path) -> None:
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {str(path.parent)!r}; make it first")
     # Permissions alone do not show it: a file system may be mounted read-only.
     beside = _path_beside(path)
     beside.touch(exist_ok=False)
     beside.unlink()
-    return path
 
 
 def _is_standard_output(path: Path) -> bool:
@@ -105,6 +134,23 @@ def write(file: ReportFile, text: str) -> None:
         _replace(file.path, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise UsageError(f"the report {file.name!r} cannot be written: {error.strerror}") from None
+
+
+def write_all(folder: ReportFile, texts: Mapping[str, str | None]) -> None:
+    """Write files into a folder, each as a report is; remove what stands there from an earlier run and has no text now.
+
+    Raises:
+        UsageError: one cannot be written.
+    """
+    try:
+        folder.path.mkdir(exist_ok=True)
+        for name, text in texts.items():
+            if text is None:
+                (folder.path / name).unlink(missing_ok=True)
+            else:
+                _replace(folder.path / name, text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise UsageError(f"the certificates in {folder.name!r} cannot be written: {error.strerror}") from None
 
 
 def _replace(path: Path, data: bytes) -> None:

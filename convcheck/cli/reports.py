@@ -56,6 +56,12 @@ def _writing(report: Report, files: Sequence[ReportFile]) -> list[partial[None]]
 
 
 def _write(report: Report, file: ReportFile) -> None:
+    if file.is_folder:
+        from convcheck.report.certificates import certificates
+
+        texts = {name: text and f"{text.rstrip()}\n" for name, text in certificates(report).items()}
+        report_files.write_all(file, texts)
+        return
     text = load_format(file.format)(report)
     report_files.write(file, f"{text}\n" if text else "")
 

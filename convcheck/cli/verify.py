@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from convcheck.errors import UsageError
 from convcheck.layers.user_code import WAY_OF_TRUST, is_code
 
 if TYPE_CHECKING:
+    from convcheck.cli.report_files import ReportFile
     from convcheck.results import Report
 
 
@@ -35,6 +37,8 @@ def verify(
     max_failures: options.MaxFailures = None,
     shard: options.ShardOption = None,
     strict: options.Strict = False,
+    all_sizes: options.AllSizes = False,
+    proof_seconds: options.ProofSeconds = None,
     list_only: options.List = False,
     format: options.AnyFormatOption = "table",
     report: options.Reports = None,
@@ -49,13 +53,21 @@ def verify(
       convcheck verify "Conv2d(3, 768, kernel_size=16, stride=16)" -i 1,3,224,224
       convcheck verify "Conv2d(3, 8, 1)" --candidate "torch.nn:Conv2d(3, 8, 1)" -i 1,3,9,9 --trust
     """
+    from convcheck.all_sizes.installed import check_installed
     from convcheck.cli import report_files, reports, run_claims
     from convcheck.cli.printer import make_printer
     from convcheck.proof.devices import check_devices
     from convcheck.proof.memory import check_possible
     from convcheck.sides.user_sides import code_loader, map_loader
 
-    options_given: dict[str, Any] = {"dtype": dtype, "device": device, "seed": seed, "strict": strict or None}
+    options_given: dict[str, Any] = {
+        "dtype": dtype,
+        "device": device,
+        "seed": seed,
+        "strict": strict or None,
+        "all_sizes": all_sizes or None,
+        "proof_seconds": proof_seconds,
+    }
     overrides = {field: value for field, value in options_given.items() if value is not None}
     if not quiet:
         targets.hint_shipped(target, "proved")
@@ -76,6 +88,9 @@ def verify(
         read = own_code.with_own_weights(read)
     cases = [replace(case, **overrides) for case in read]
     files = report_files.parse_files(report or (), [case.config for case in cases])
+    asked = any(case.all_sizes for case in cases)
+    if not asked and (needless := _needless(files, proof_seconds)):
+        raise UsageError(f"{needless} is about proofs for all sizes, and none is asked for; add --all-sizes")
     claims = targets.choose_claims(cases, rewrite, choose)
     if shard:
         from convcheck.cli.sharding import of_shard
@@ -86,7 +101,9 @@ def verify(
     if list_only:
         console.print_names(claim.id for claim in claims)
         return
-    printer = make_printer(format, (claim.name for claim in claims), verbose=verbose, quiet=quiet)
+    printer = make_printer(format, (claim.name for claim in claims), verbose=verbose, quiet=quiet, all_sizes=asked)
+    if asked:
+        check_installed()
     check_devices((claim.case for claim in claims), by_option=device is not None)
     check_possible(claims)
     if not quiet:
@@ -96,6 +113,13 @@ def verify(
     )
     delivered = reports.deliver(results, printer, files)
     raise typer.Exit(_exit_code(results, delivered=delivered))
+
+
+def _needless(files: Sequence[ReportFile], proof_seconds: float | None) -> str | None:
+    """Return the option that means nothing where no proof for all sizes is asked for."""
+    if proof_seconds is not None:
+        return "--proof-seconds"
+    return next((f"--report {file.format}" for file in files if file.is_folder), None)
 
 
 def _exit_code(report: Report, *, delivered: bool) -> int:

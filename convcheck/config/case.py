@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from convcheck.config.checks import DType
+from convcheck.config.checks import PROOF_SECONDS, DType
 from convcheck.config.input_specs import InputSpec
 from convcheck.config.replacement import MapFunction, Replacement
 from convcheck.layers import Layer, parse_layer
 from convcheck.layers.user_code import WAY_OF_TRUST, UserCode, parse_user_code, untrusted
-from convcheck.results import Sides, Verdict
+from convcheck.results import Sides, SizesStatus, Verdict
 from convcheck.sizes.patterns import Group, Shape, Shapes
 from convcheck.sizes.relayouts import Relayout
 
@@ -55,6 +55,9 @@ class Expect:
     verdict: Verdict = Verdict.EQUAL
     output: Shape | None = None
     params: Sides[int | None] = Sides(None, None)
+    sizes: SizesStatus | None = None
+    """What must come of a proof for all sizes, where it is asked for; None for `proved`, or, where no rewrite is named,
+    anything but `refuted`."""
 
 
 class KeyPlace(NamedTuple):
@@ -89,6 +92,10 @@ class Case:
     """`file:line` of the case, None for a layer on the command line."""
     strict: bool = False
     """Whether a weak case, which could not tell a wrong rewrite, is not fulfilled."""
+    all_sizes: bool = False
+    """Whether a proof for all sizes is asked for."""
+    proof_seconds: float = PROOF_SECONDS
+    """How long that may take."""
     config: str | None = None
     """The file that `source` names, as a target of another command line; empty for the one that ships."""
     candidate: Replacement | None = None

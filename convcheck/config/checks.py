@@ -57,6 +57,18 @@ def check_seed(value: object) -> int:
     return value
 
 
+PROOF_SECONDS = 30.0
+"""The seconds that a proof for all sizes may take."""
+
+
+def check_proof_seconds(value: object) -> float:
+    """Return the seconds that a proof may take. Raises UsageError if it is no number above 0."""
+    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+    if not 0 < number <= MAX_INT64:
+        raise UsageError(f"{shown(value)} is no time for a proof; it must be a number of seconds above 0, such as 30")
+    return float(number)
+
+
 def check_select(value: object) -> str | int:
     """Return which output is meant: a number, or a name. Raises UsageError if it is neither."""
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,4}\s*", value):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from convcheck.config.stored_tensors import read_header
 from convcheck.errors import ShapeError, did_you_mean, shown
 from convcheck.layers import parse_shape
 from convcheck.sizes.limits import MAX_SHORT_TEXT
@@ -85,8 +86,6 @@ def _kind(word: str) -> InputKind:
 
 def _stored(file: str, key: str, folder: Path) -> tuple[Shape, InputKind]:
     """Return the shape and kind of a stored tensor, from the header of its file."""
-    from convcheck.config.weights import read_header
-
     tensors = read_header(file, folder)
     if key not in tensors:
         raise ShapeError(f"there is no {shown(key)} in {file}; {did_you_mean(key, tensors, most=8)}")

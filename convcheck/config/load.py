@@ -76,6 +76,7 @@ def _places(item: Combination, document: Document, written: str) -> Iterator[tup
         ("layout",),
         ("candidate",),
         ("order",),
+        ("sizes",),
         ("expect",),
         ("device",),
     ):

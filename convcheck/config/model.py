@@ -134,6 +134,11 @@ class ExpectModel(_Strict):
     params: Annotated[int, Field(ge=0)] | SidesModel | None = _key(
         "The number of parameters: one number for both sides, or one for each.", 24576, {"reference": 216}
     )
+    sizes: Literal["proved", "refuted", "unknown"] | None = _key(
+        "What must come of a proof for all sizes, where one is asked for. Default: proved; where no rewrite is named, "
+        "unknown will do, too.",
+        "refuted",
+    )
 
 
 class ToleranceModel(_Strict):
@@ -203,6 +208,9 @@ class CaseModel(_Strict):
         "last_hidden_state",
     )
     train: bool = _key("Whether code of one's own is compared in training mode.", default=False)
+    sizes: Literal["all"] | None = _key(
+        "all: prove it for every size of the axes that may vary as well, not for this input's shape alone.", "all"
+    )
     weights: Annotated[dict[str, object], _defined("weights")] | None = _key(
         "Real tensors in place of random ones for the numeric part: a safetensors file, and by the layer's name for a "
         "parameter its key in the file.",

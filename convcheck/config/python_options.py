@@ -7,7 +7,8 @@ from pathlib import Path
 
 from convcheck.config.case import Tolerance, WeightFile
 from convcheck.config.checks import check_bound
-from convcheck.config.weights import ENDING, weight_file, weight_problems
+from convcheck.config.stored_tensors import ENDING
+from convcheck.config.weights import weight_file, weight_problems
 from convcheck.errors import ConvcheckError, did_you_mean, shown
 from convcheck.layers import Layer
 

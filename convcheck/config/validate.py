@@ -21,7 +21,7 @@ from convcheck.config.weights import weight_file, weight_problems
 from convcheck.errors import ShapeError
 from convcheck.layers import accept
 from convcheck.layers.user_code import is_code
-from convcheck.results import Sides, Verdict
+from convcheck.results import Sides, SizesStatus, Verdict
 
 
 def default_problems(defaults: Mapping[str, object], vocabulary: Vocabulary) -> Iterator[Problem]:
@@ -131,6 +131,7 @@ def _cross_checks(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
 
 def _case(model: CaseModel, *, of_code: bool) -> Case:
     rewrites, tolerance, params = model.rewrite, model.tolerance, model.expect.params
+    sizes = None if model.expect.sizes is None else SizesStatus(model.expect.sizes)
     own = () if model.candidate is None else ("as", model.candidate.label())
     specs = model.input or ()
     counts = Sides(params, params) if isinstance(params, int | None) else Sides(params.reference, params.candidate)
@@ -149,5 +150,6 @@ def _case(model: CaseModel, *, of_code: bool) -> Case:
         device=model.device,
         seed=model.seed,
         tolerance=Tolerance(tolerance.atol, tolerance.rtol) if isinstance(tolerance, ToleranceModel) else None,
-        expect=Expect(Verdict(model.expect.verdict), model.expect.output, counts),
+        all_sizes=model.sizes is not None,
+        expect=Expect(Verdict(model.expect.verdict), model.expect.output, counts, sizes),
     )

@@ -271,26 +271,6 @@ class Layer(ABC):
         return sum(math.prod(shape) for shape in self.parameters().values())
 
 
-@dataclass(frozen=True)
-class Weightless(Layer):
-    """A layer that has no parameters and multiplies nothing. Most of them move every entry to its place."""
-
-    def parameters(self) -> dict[str, Shape]:
-        return {}
-
-    def macs(self, shape: Shape) -> int:
-        """Return 0: entries are moved, compared, or added up, and never multiplied."""
-        self.output_shape(shape)
-        return 0
-
-    def roundings(self) -> Roundings:
-        # What is only moved is not rounded.
-        return Roundings(sums=0)
-
-    def degree(self) -> int | None:
-        return 1
-
-
 def untested_patch(channels: int, positions: int) -> Iterator[str]:
     """Yield the faults in a patch's layout that so many channels and positions do not reveal."""
     # With one channel the kernel's axes may still be in a wrong order, but channels cannot be on the wrong side.

@@ -36,6 +36,23 @@ def windows(x: Tensor, kernel: Sequence[int], stride: Sequence[int], dilation: S
     return x
 
 
+def fold(x: Tensor, stride: Sequence[int], blocks: Sequence[int]) -> Tensor:
+    """Add overlapping windows up: `[..., *grid, *kernel]` to `[..., *((grid + blocks - 1) * stride)]`.
+
+    Tap k of the window at n is added to position `stride * n + k`. Along every axis the kernel is as long as `blocks`
+    strides.
+    """
+    for kernels, step, count in zip(range(len(stride), 0, -1), stride, blocks, strict=True):
+        # Block t of the window at n is added to block n + t.
+        first, *others = torch.unflatten(x, -kernels, (count, step)).unbind(-kernels - 1)
+        before = [0, 0] * (2 * kernels - 1)
+        x = functional.pad(first, (*before, 0, count - 1)) if others else first
+        for t, block in enumerate(others, start=1):
+            x = x + functional.pad(block, (*before, t, count - 1 - t))
+        x = x.movedim(-kernels, 1 - 2 * kernels).flatten(-2 * kernels, 1 - 2 * kernels)
+    return x
+
+
 def crop(x: Tensor, multiple: Sequence[int]) -> Tensor:
     """Drop the trailing positions that a convolution with this stride and kernel never reads.
 
@@ -66,6 +83,38 @@ def subsample(x: Tensor, stride: Sequence[int]) -> Tensor:
     return x
 
 
+def regroup(
+    x: Tensor,
+    lost: Sequence[int],
+    splits: Sequence[tuple[int, Sequence[int]]],
+    places: tuple[int, ...],
+    joins: Sequence[tuple[int, int]],
+    made: Sequence[int],
+) -> Tensor:
+    """Squeeze axes of length 1, split axes, permute all, join axes from a first to a last, and make new ones."""
+    for axis in lost:
+        x = x.squeeze(axis)
+    for axis, sizes in splits:
+        x = torch.unflatten(x, axis, sizes)
+    x = x.permute(places)
+    for first, last in joins:
+        x = x.flatten(first, last)
+    for axis in made:
+        x = x.unsqueeze(axis)
+    return x
+
+
+def zeros_between(x: Tensor, factors: Sequence[int]) -> Tensor:
+    """Put `factor - 1` zeros between the entries of the last axes; one factor for each of them."""
+    for axis, factor in enumerate(factors, start=-len(factors)):
+        if factor > 1:
+            # Zeros behind every entry, of which those behind the last are cut.
+            widths = (*[0] * (-2 * axis - 1), factor - 1)
+            x = functional.pad(x.unsqueeze(axis), widths).flatten(axis - 1, axis)
+            x = x.narrow(axis, 0, x.shape[axis] - factor + 1)
+    return x
+
+
 def dot_products(rows: Tensor, others: Tensor, at_once: int = 2**26) -> Tensor:
     """Multiply every row with every other one and sum: `[..., l, n]` and `[..., s, n]` to `[..., l, s]`.
 
@@ -75,10 +124,10 @@ def dot_products(rows: Tensor, others: Tensor, at_once: int = 2**26) -> Tensor:
     lead = torch.broadcast_shapes(rows.shape[:-2], others.shape[:-2])  # type: ignore[no-untyped-call]  # torch's own
     rows, others = rows.expand(*lead, *rows.shape[-2:]), others.expand(*lead, *others.shape[-2:])
     outputs = [*lead, rows.shape[-2], others.shape[-2]]
-    longest = max(outputs)
-    if longest == 1 or math.prod(outputs) * rows.shape[-1] * rows.element_size() <= at_once:
+    if math.prod(outputs) * rows.shape[-1] * rows.element_size() <= at_once or max(outputs) == 1:
         # [l, 1, n] * [1, s, n], summed over n
         return (rows[..., :, None, :] * others[..., None, :, :]).sum(-1)
+    longest = max(outputs)
     axis = outputs.index(longest) - len(outputs)
     halves = []
     for start, count in ((0, longest // 2), (longest // 2, longest - longest // 2)):

@@ -25,6 +25,8 @@ class _Patches(nn.Module):
 
     _KINDS: ClassVar[_Kinds]
     """torch's layer by the number of spatial axes."""
+    _READ: ClassVar[int]
+    """The axis of its weight along which the input's channels are."""
 
     conv: _Conv
 
@@ -94,7 +96,8 @@ class _Patches(nn.Module):
                 f"{name} takes [b, {axes}] or [{axes}], {self.data_dim + 2} or {self.data_dim + 1} axes; "
                 f"{shape} has {x.dim()}"
             )
-        if x.shape[-1] != self.in_features:
+        # The weight's length is a symbol where torch traces a model for every size; the number would be the only one.
+        if x.shape[-1] != self.conv.weight.shape[self._READ]:
             as_read = ", read as unbatched," if x.dim() == self.data_dim + 1 else ""
             raise ValueError(
                 f"{name} takes {self.in_features} input features, channels last; {shape}{as_read} has {x.shape[-1]}"
@@ -142,6 +145,7 @@ class Patchify(_Patches):
     """
 
     _KINDS: ClassVar[_Kinds] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+    _READ: ClassVar[int] = 1
 
     def forward(self, x: Tensor) -> Tensor:
         x = self._channels_first(x)
@@ -186,6 +190,7 @@ class Unpatchify(_Patches):
     """
 
     _KINDS: ClassVar[_Kinds] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+    _READ: ClassVar[int] = 0
 
     def __init__(
         self,

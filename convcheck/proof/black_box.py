@@ -12,7 +12,7 @@ from torch import Tensor
 
 from convcheck.proof.pair import Pair
 from convcheck.rounding.precision import Arithmetic
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 
 SHARE = 2.0**-30
 RUNS = 4

@@ -12,7 +12,7 @@ from convcheck.results import Sides
 from convcheck.rewriting.transplant import Transplant
 from convcheck.rounding.precision import LAMBDA, Arithmetic
 from convcheck.rounding.running_error import Computed
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.tracing.facts import Facts
 from convcheck.tracing.magnitudes import magnitudes
 from convcheck.tracing.pieces import Piece, pieces

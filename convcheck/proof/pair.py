@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from convcheck.catalogue.claims import Claim
-from convcheck.modules.build import build
-from convcheck.rewriting.candidate_side import candidate_side
 from convcheck.rewriting.transplant import Transplant
 from convcheck.rounding.precision import Arithmetic
 from convcheck.sides import samples
-from convcheck.sides.samples import Sample
-from convcheck.sides.side import Side, side_of_layer, torch_may_refuse
+from convcheck.sides.sample import Sample
+from convcheck.sides.side import Side, torch_may_refuse
 
 if TYPE_CHECKING:
     from convcheck.proof.graphs import Graphs
@@ -142,47 +139,3 @@ def drawn_in(dtype: str) -> torch.dtype:
     Sums of float32 numbers would leave float64 too little to round.
     """
     return torch.float64 if dtype == "float64" else torch.float32
-
-
-def build_pair(claim: Claim) -> Pair:
-    """Build both sides of a claim. The reference is initialised as torch does, from the case's seed.
-
-    Raises:
-        CannotRunError: a side cannot be built, or is code that cannot be called with the inputs.
-    """
-    own = claim.case.candidate
-    if own is not None and any(layer.degree() is None for layer in (claim.case.layer, own.layer)):
-        # Graphs are read where they are needed, and nowhere else.
-        from convcheck.proof.traced_pair import build_traced_pair
-
-        return build_traced_pair(claim, own)
-    case, rewrite, mapping = claim.case, claim.rewrite, claim.transplant()
-    assert rewrite is not None
-    with torch_may_refuse(), torch.random.fork_rng(devices=[]):
-        # torch.manual_seed would set the generators of other devices, too, for good.
-        torch.default_generator.manual_seed(case.seed)
-        module = build(case.layer, drawn_in(case.dtype)).eval()
-    analysis = rewrite.analysis
-
-    def distance(sample: Sample, unit: Arithmetic) -> Tensor:
-        assert analysis is not None
-        return analysis(case.layer, sample.inputs, sample.parameters, unit)
-
-    reference = side_of_layer(case.layer, case.inputs, module)
-    if case.candidate is not None:
-        # A wrong candidate may be of another degree.
-        ours, theirs = case.layer.degree(), case.candidate.layer.degree()
-        if ours is not None and theirs is not None:
-            reference = replace(reference, degree=max(ours, theirs * mapping.degree))
-    candidate = candidate_side(rewrite, case.layer, case.inputs, case.order, mapping)
-    if case.candidate is not None:
-        roundings = candidate.roundings
-        more = sum(move.roundings for move in mapping.moves)
-        candidate = replace(candidate, roundings=roundings._replace(sums=roundings.sums + more))
-    return Pair(
-        reference,
-        candidate,
-        mapping,
-        None if analysis is None else distance,
-        rewrite.input_scales(case.layer, *case.inputs),
-    )

@@ -15,7 +15,7 @@ from convcheck.config.input_specs import InputSpec
 from convcheck.errors import CannotRunError, ConvcheckError, shown
 from convcheck.layers import Layer
 from convcheck.sides.read_weights import read_weights
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sizes.patterns import Shapes
 
 SAVED = "module.safetensors"

@@ -6,6 +6,7 @@ import shlex
 
 from convcheck.catalogue.claims import NONE_APPLIES, Claim
 from convcheck.config.case import Case, Expect, WeightFile
+from convcheck.config.checks import PROOF_SECONDS
 from convcheck.config.selection import quoted
 from convcheck.layers import write_shapes
 from convcheck.proof.real_weights import SAVED, ModuleTensors
@@ -29,6 +30,9 @@ def command(claim: Claim) -> str:
         options += ["--device", case.device]
     if case.strict:
         options += ["--strict"]
+    if case.all_sizes:
+        options += ["--all-sizes"]
+        options += [f"--proof-seconds={case.proof_seconds!r}"] if case.proof_seconds != PROOF_SECONDS else []
     if case.has_code:
         options += [*([] if case.select is None else [f"--select={case.select}"]), *(["--train"] if case.train else [])]
         options += ["--own-weights"] if case.held is not None else []
@@ -80,6 +84,9 @@ def _call(claim: Claim) -> str:
         arguments["weights"] = weights
     if case.strict:
         arguments["strict"] = True
+    if case.all_sizes:
+        arguments["all_sizes"] = True
+        arguments |= {"proof_seconds": case.proof_seconds} if case.proof_seconds != PROOF_SECONDS else {}
     if case.has_code:
         arguments |= {"select": case.select, "train": case.train, "trust": _needs_trust(case)}
     if case.candidate is None:

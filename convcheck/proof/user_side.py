@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side
 from convcheck.tracing.float64_copy import float64_by_default
 from convcheck.user_code.user_module import code_may_fail

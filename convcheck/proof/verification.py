@@ -11,8 +11,10 @@ from convcheck.config.case import Case
 from convcheck.config.replacement import Replacement, tensors_of
 from convcheck.errors import CannotRunError
 from convcheck.proof import memory
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.context import Context, Examine
 from convcheck.proof.evidence import (
+    all_sizes,
     bookkeeping,
     diagnosis,
     floating_point,
@@ -24,10 +26,10 @@ from convcheck.proof.evidence import (
     strength,
     weight_shapes,
 )
-from convcheck.proof.pair import Pair, build_pair
+from convcheck.proof.pair import Pair
 from convcheck.proof.real_weights import departures, weight_source
 from convcheck.proof.reproduce import command
-from convcheck.results import Finding, Kind, Result, Sides, Verdict
+from convcheck.results import Finding, Kind, Result, Sides, SizesProof, SizesStatus, Verdict
 from convcheck.rewriting.rewrite import parameter_count
 from convcheck.rewriting.transplant import Move, Transplant
 from convcheck.sides.torch_modes import known_modes
@@ -45,6 +47,7 @@ EVIDENCE: tuple[Examine, ...] = (
     location.examine,
     bookkeeping.examine,
     held_weights.examine,
+    all_sizes.examine,
 )
 """All other kinds of evidence in order; every kind gets the result of those before it."""
 
@@ -103,6 +106,8 @@ def begin_result(claim: Claim) -> Result:
         reference=None if own is None else str(case.layer),
         candidate=None if own is None else str(own.layer),
         map=None if own is None else {name: str(source) for name, source in own.map.items()},
+        # Until there is a proof, and where a claim does not come so far.
+        sizes=SizesProof(SizesStatus.UNKNOWN, obstacle="not tried") if case.all_sizes else SizesProof(),
     )
 
 
@@ -183,7 +188,7 @@ def _verdict(kinds: Set[Kind]) -> Verdict:
     """Return the verdict for the kinds of all reasons: what is inconclusive is neither equal nor different."""
     if not kinds:
         return Verdict.EQUAL
-    return Verdict.ERROR if kinds == {Kind.INCONCLUSIVE} else Verdict.DIFFERENT
+    return Verdict.ERROR if kinds == {Kind.INCONCLUSIVE} or Kind.FAULT in kinds else Verdict.DIFFERENT
 
 
 def judge(claim: Claim, result: Result) -> Result:
@@ -201,13 +206,30 @@ def judge(claim: Claim, result: Result) -> Result:
         missed.append("the case is weak, and strict asks for one that could tell a wrong rewrite")
     if not as_expected and expect.verdict is not Verdict.EQUAL:
         missed.insert(0, f"expected {expect.verdict}, got {result.verdict}")
+    if expect.sizes is not None and result.sizes.status not in (expect.sizes, SizesStatus.NOT_ASKED):
+        missed.append(f"expected {expect.sizes} for all sizes, got {result.sizes.status}")
+    unproved = as_expected and _is_unproved(claim, result)
+    reasons = [*result.reasons, *_findings(Kind.EXPECTATION, missed)]
+    if unproved or result.sizes.counterexample is not None:
+        reasons += all_sizes.findings(result.sizes)
     kinds = list(Kind)
-    reasons = sorted(
-        (*result.reasons, *_findings(Kind.EXPECTATION, missed)), key=lambda reason: kinds.index(reason.kind)
-    )
-    ok = as_expected and not missed
+    reasons.sort(key=lambda reason: kinds.index(reason.kind))
+    ok = as_expected and not missed and not unproved
     place = None if ok else claim.case.place(*_keys_at_fault(claim.case, result))
     return replace(result, ok=ok, reasons=tuple(reasons), place=place)
+
+
+def _is_unproved(claim: Claim, result: Result) -> bool:
+    """Tell whether a proof for all sizes is missing; of rewrites that nobody named, an unknown one is none the worse.
+
+    What is different at hand, as expected, is not equal for all sizes either.
+    """
+    expect, status = claim.case.expect, result.sizes.status
+    if expect.sizes is not None:
+        return status is not expect.sizes and status is not SizesStatus.NOT_ASKED
+    return expect.verdict is Verdict.EQUAL and (
+        status is SizesStatus.REFUTED or (status is SizesStatus.UNKNOWN and claim.named)
+    )
 
 
 def _keys_at_fault(case: Case, result: Result) -> Iterator[tuple[str, ...]]:
@@ -219,6 +241,8 @@ def _keys_at_fault(case: Case, result: Result) -> Iterator[tuple[str, ...]]:
         if result.suggested_layout is not None:
             yield ("layout",)
         yield from (("transplant",), ("order",), ("candidate",))
+    if result.sizes.status is not SizesStatus.NOT_ASKED and case.expect.sizes is None:
+        yield ("sizes",)
     yield ("expect",)
 
 

@@ -64,8 +64,13 @@ def _jsonable(value: object) -> object:
 
 
 def _fields(value: object) -> Iterator[tuple[str, object]]:
-    """Yield the fields of a dataclass; where reasons have a text of them all, it stands before the reasons."""
+    """Yield the fields of a dataclass; where reasons have a text of them all, it stands before the reasons.
+
+    What has no repr is a text for people.
+    """
     for field in dataclasses.fields(value):  # type: ignore[arg-type]  # the caller knows that it is one
+        if not field.repr:
+            continue
         if field.name == "reasons" and hasattr(value, "reason"):
             yield "reason", value.reason
         yield field.name, getattr(value, field.name)

@@ -5,14 +5,18 @@ All texts are one line without control characters, whatever a config's names hol
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from convcheck.errors import escape_line
-from convcheck.report.format_values import format_inputs, format_number, format_shape, format_sides
-from convcheck.results import Kind, Report, Result, Verdict
+from convcheck.report import sizes_words
+from convcheck.report.format_values import NOTHING, format_inputs, format_number, format_shape, format_sides
+from convcheck.results import Kind, Report, Result, SizesStatus, Verdict
 
 HEADERS = ("case", "rewrite", "output", "params", "max abs error", "bound", "exact", "gradients", "verdict")
 """One for every cell of a row."""
+
+SIZES = "sizes"
+"""The header before the verdict, where a proof for all sizes was asked for."""
 
 NUMBERS = frozenset({"max abs error", "bound"})
 """The headers of measured numbers, which are aligned right."""
@@ -21,19 +25,33 @@ NEVER_BEHIND = frozenset({Kind.WEIGHTS, Kind.ROUNDING, Kind.STRENGTH})
 """The notes that change what an `equal` is worth; a short report has no others."""
 
 
-def cells(result: Result) -> tuple[str, ...]:
+def headers(report: Report) -> tuple[str, ...]:
+    """Return the headers of a report's columns."""
+    asked = any(result.sizes.status is not SizesStatus.NOT_ASKED for result in report.results)
+    return (*HEADERS[:-1], SIZES, HEADERS[-1]) if asked else HEADERS
+
+
+def cells(result: Result, headers: Iterable[str] = HEADERS) -> tuple[str, ...]:
     """Return the row of a result."""
-    return (
-        escape_line(result.case),
-        rewrite(result),
-        format_shape(result.output_shape.reference),
-        format_sides(result.params),
-        format_number(result.error.max_abs),
-        format_number(result.error.bound),
-        result.exact.status,
-        result.gradients.status,
-        result.verdict,
-    )
+    row = {
+        "case": escape_line(result.case),
+        "rewrite": rewrite(result),
+        "output": format_shape(result.output_shape.reference),
+        "params": format_sides(result.params),
+        "max abs error": format_number(result.error.max_abs),
+        "bound": format_number(result.error.bound),
+        "exact": result.exact.status,
+        "gradients": result.gradients.status,
+        SIZES: sizes(result),
+        "verdict": result.verdict,
+    }
+    return tuple(row[header] for header in headers)
+
+
+def sizes(result: Result) -> str:
+    """Return for which sizes a claim is proved, in a few words."""
+    words = "" if result.verdict is Verdict.REFUSED else sizes_words.in_few_words(result.sizes)
+    return escape_line(words) or NOTHING
 
 
 def rewrite(result: Result) -> str:
@@ -66,8 +84,8 @@ def causes(result: Result) -> list[str]:
     """Return why a verdict is as it is: of a difference the wrong layouts, or its first cause and line; else all."""
     found = [reason for reason in result.reasons if reason.kind is not Kind.EXPECTATION]
     if result.verdict is Verdict.DIFFERENT:
-        line = [reason for reason in found[1:] if reason.kind is Kind.LOCATION]
-        found = [reason for reason in found if reason.kind is Kind.LAYOUT] or [*found[:1], *line]
+        places = [reason for reason in found[1:] if reason.kind in (Kind.LOCATION, Kind.SIZES)]
+        found = [reason for reason in found if reason.kind is Kind.LAYOUT] or [*found[:1], *places]
     missed = (reason for reason in result.reasons if reason.kind is Kind.EXPECTATION)
     return [escape_line(str(reason)) for reason in (*found, *missed)]
 
@@ -82,7 +100,7 @@ def short(result: Result) -> Iterator[str]:
 
 def remarks(result: Result) -> Iterator[str]:
     """Yield what a reader must know besides the row."""
-    if not result.ok or result.verdict is not Verdict.EQUAL:
+    if result.reasons:
         yield from reasons(result)
         yield from (f"paste: {line}" for line in suggestion(result))
     yield from (f"note: {escape_line(str(note))}" for note in result.notes)
@@ -120,6 +138,7 @@ def _evidence(result: Result) -> Iterator[tuple[str, str]]:
         yield "exact", f"{result.exact.status} on {probes}{odds}"
         gradients = result.gradients
         yield "gradients", f"input {gradients.input}, weight {gradients.weight}, bias {gradients.bias}"
+    yield from sizes_words.in_full(result.sizes)
     if result.error.at is not None:
         error = result.error
         yield (
@@ -149,7 +168,9 @@ def total(report: Report) -> Iterator[tuple[str, str]]:
         if counts[verdict]:
             yield f"{counts[verdict]} {verdict}", verdict
             yield ", ", ""
-    yield f"{counts['total']} in all, {report.seconds:.1f} s; ", ""
+    proved = sum(result.sizes.status is SizesStatus.PROVED for result in report.results)
+    for_all = f"{proved} for all sizes, " if SIZES in headers(report) else ""
+    yield f"{counts['total']} in all, {for_all}{report.seconds:.1f} s; ", ""
     if stopped := cut_short(report):
         yield stopped, Verdict.DIFFERENT
         yield from [("; ", "")] if report.results else []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from convcheck.report.json_text import SCHEMA
-from convcheck.results import Result, Tool, Verdict
+from convcheck.results import Result, SizesProof, Tool, Verdict
 
 Schema = dict[str, Any]
 
@@ -22,6 +23,10 @@ def results_schema() -> Schema:
     # Findings are printed as their texts, and those of all reasons as one, too.
     definitions = {**result.pop("$defs"), "Finding": _TEXT, "Tool": tool}
     del definitions["Kind"]
+    for field in fields(SizesProof):
+        if not field.repr:
+            # As `convcheck.report.json_text` leaves it out.
+            del definitions[SizesProof.__name__]["properties"][field.name]
     result["properties"]["reason"] = {"anyOf": [_TEXT, {"type": "null"}]}
     definitions["Result"] = result
     for definition in definitions.values():

@@ -34,7 +34,7 @@ def candidate(attention: DotProductAttention, *shapes: Shape) -> nn.Module:
             # [l, 1, e] * [1, s, e], summed over e
             scores = dot_products(query * scale, key)
             if attention.is_causal:
-                visible = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+                visible = scores.new_ones(scores.shape[-2:], dtype=torch.bool).tril()
                 scores = scores.masked_fill(~visible, -math.inf)
             if attention.attn_mask == "bool":
                 scores = scores.masked_fill(~mask, -math.inf)

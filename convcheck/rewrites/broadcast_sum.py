@@ -24,14 +24,19 @@ def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
     from convcheck.modules.parts import dot_products
 
     if isinstance(layer, MatMul):
-        # A vector is a matrix of one row, or of one column.
-        left_shape, right_shape, *_ = layer.as_matrices(*shapes)
-        output = layer.output_shape(*shapes)
+        one_row, one_column = (len(shape) == 1 for shape in shapes)
 
         class BroadcastProduct(nn.Module):
             def forward(self, a: Tensor, b: Tensor) -> Tensor:
-                columns = b.reshape(right_shape).mT
-                return dot_products(a.reshape(left_shape), columns, BYTES_AT_ONCE).reshape(output)
+                # A vector is a matrix of one row, or of one column.
+                rows = a[None] if one_row else a
+                columns = b[None] if one_column else b.mT
+                y = dot_products(rows, columns, BYTES_AT_ONCE)
+                if one_column:
+                    y = y[..., 0]
+                if one_row:
+                    y = y[..., 0, :] if not one_column else y[..., 0]
+                return y
 
         product: nn.Module = BroadcastProduct()
     else:
@@ -45,10 +50,10 @@ def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
 
             def forward(self, x: Tensor) -> Tensor:
                 # All tokens are the rows of one matrix: [b 1 i] * [1 o i], summed over i.
-                y = dot_products(x.reshape(-1, linear.in_features), self.weight, BYTES_AT_ONCE)
+                y = dot_products(x.reshape(-1, x.shape[-1]), self.weight, BYTES_AT_ONCE)
                 if self.bias is not None:
                     y = y + self.bias
-                return y.reshape(*x.shape[:-1], linear.out_features)
+                return y.reshape(*x.shape[:-1], y.shape[-1])
 
         product = BroadcastSum()
     return product

@@ -8,38 +8,47 @@ from typing import TYPE_CHECKING
 from convcheck.layers import Layer, Roundings
 from convcheck.rewriting.layouts import LAYOUTS, as_pattern
 from convcheck.rewriting.rewrite import Rewrite
-from convcheck.sizes.patterns import Group, Shape
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-def contiguous_strides(groups: tuple[Group, ...], sizes: dict[str, int]) -> dict[str, int]:
-    """Return how far apart neighbours along every axis are in a contiguous tensor: its strides, in entries."""
-    strides, apart = {}, 1
-    for axis in reversed([axis for group in groups for axis in group]):
-        strides[axis] = apart
-        apart *= sizes[axis]
-    return strides
 
 
 def candidate(layer: Layer, shape: Shape) -> nn.Module:
     import torch
     from torch import Tensor, nn
 
-    pattern, sizes = as_pattern(layer, shape)
-    here, there = contiguous_strides(pattern.source, sizes), contiguous_strides(pattern.target, sizes)
-    # For every axis: its neighbours' distance in the output, its length, and their distance in the input.
-    axes = [(there[axis], sizes[axis], here[axis]) for axis in sizes]
-    output = tuple(math.prod(sizes[axis] for axis in group) for group in pattern.target)
+    pattern, known = as_pattern(layer, shape)
+    # An axis of length 1 that has no name is called 1.
+    source, target = ([group or ("1",) for group in side] for side in (pattern.source, pattern.target))
+    given, rank = {"1": 1, **pattern.needed(known)}, len(target)
+    # Of every axis of the input, the part whose length is not given, and the product of those that are.
+    inferred = [
+        (next((name for name in group if name not in given), "1"), math.prod(given.get(name, 1) for name in group))
+        for group in source
+    ]
 
     class Indexed(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
-            place = torch.arange(x.numel(), device=x.device)
-            index = torch.zeros_like(place)
-            for apart, length, step in axes:
-                index = index + place // apart % length * step
-            return x.flatten()[index].reshape(output)
+            axes = zip(inferred, x.shape, strict=True)
+            lengths = {name: length // others for (name, others), length in axes} | given
+            # Where along every axis of the pattern an output lies.
+            places = {"1": torch.zeros([1] * rank, dtype=torch.long, device=x.device)}
+            for number, (first, *others) in enumerate(target):
+                length = math.prod(lengths[name] for name in (first, *others))
+                place = torch.arange(length, device=x.device).reshape(*[1] * number, -1, *[1] * (rank - 1 - number))
+                for name in reversed(others):
+                    places[name] = place % lengths[name]
+                    place = place // lengths[name]
+                places[first] = place
+            # Where along every axis of the input it is looked up.
+            index = []
+            for first, *others in source:
+                place = places[first]
+                for name in others:
+                    place = place * lengths[name] + places[name]
+                index.append(place)
+            return x[tuple(index)]
 
     return Indexed()
 
@@ -49,7 +58,8 @@ REWRITE = Rewrite(
     summary="a lookup at indices that are computed",
     reference="PixelShuffle, PixelUnshuffle, Flatten, Unflatten or rearrange()",
     holds_when="always",
-    formula="y.flat[m] = x.flat[sum over axes a of ((m // out_stride[a]) % length[a]) * in_stride[a]]",
+    formula="y[m, ...] = x[n, ...], with n = sum over its axes a of place[a] * in_stride[a], and place[a] = "
+    "(m // out_stride[a]) % length[a] for the axes a of m; strides are within n and m",
     source="the definition of strides: torch.Tensor.stride",
     families=LAYOUTS,
     example="PixelShuffle(2)",

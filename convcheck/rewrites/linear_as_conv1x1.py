@@ -22,9 +22,9 @@ def candidate(linear: Linear, shape: Shape) -> nn.Module:
 
         def forward(self, x: Tensor) -> Tensor:
             # Any number of leading axes, even none, is one axis of positions: [*, i] -> [i, n].
-            positions = x.reshape(-1, linear.in_features).T
+            positions = x.reshape(-1, x.shape[-1]).T
             y: Tensor = self.conv(positions)
-            return y.T.reshape(*x.shape[:-1], linear.out_features)
+            return y.T.reshape(*x.shape[:-1], y.shape[0])
 
     return LinearAsConv1x1()
 

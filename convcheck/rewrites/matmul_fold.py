@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from convcheck.layers import ConvTranspose, Roundings
+from convcheck.rewriting.kernels import dilated_size
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.sizes.patterns import Shape, spell
 
@@ -13,16 +14,27 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
-    from itertools import product
+def strides_spanned(conv: ConvTranspose) -> Shape:
+    """Return how many strides the dilated kernel spans along every axis."""
+    return tuple(math.ceil(reach / step) for reach, step in zip(dilated_size(conv), conv.stride, strict=True))
 
+
+def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
     import torch
     from einops import rearrange
     from torch import Tensor, nn
 
-    dims, groups, kernel = conv.dims, conv.groups, conv.kernel_size
-    features = conv.out_channels // groups * math.prod(kernel)
-    patches = spell("... g (o {k}) n -> {k} ... (g o) n", dims)
+    from convcheck.modules.parts import fold, pad, zeros_between
+
+    dims, groups = conv.dims, conv.groups
+    features = conv.out_channels // groups * math.prod(conv.kernel_size)
+    patches = spell("... g (o {k}) n -> ... (g o) n {k}", dims)
+    blocks = strides_spanned(conv)
+    axes = list(zip(blocks, conv.stride, dilated_size(conv), strict=True))
+    # Zeros fill the kernel up to whole strides.
+    filled = [(0, count * step - reach) for count, step, reach in axes]
+    ends = zip(filled, conv.padding, conv.output_padding, strict=True)
+    crops = [(-cut, more - cut - zeros) for (_, zeros), cut, more in ends]
 
     class MatmulFold(nn.Module):
         def __init__(self) -> None:
@@ -31,33 +43,36 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
             self.bias = nn.Parameter(torch.empty(conv.out_channels)) if conv.bias else None
 
         def forward(self, x: Tensor) -> Tensor:
-            space = x.shape[-dims:]
             columns = self.weight @ rearrange(x.flatten(-dims), "... (g i) n -> ... g i n", g=groups)
             taps = rearrange(columns, patches, **conv.kernel_axes())
-            taps = taps.reshape(*taps.shape[:-1], *space)
-            # Fold: tap k of every patch is added to each stride-th position, counted from dilation * k.
-            sizes = zip(space, kernel, conv.stride, conv.dilation, conv.output_padding, strict=True)
-            lengths = [s * (n - 1) + d * (k - 1) + 1 + more for n, k, s, d, more in sizes]
-            y = x.new_zeros(*taps.shape[dims:-dims], *lengths)
-            for tap in product(*map(range, kernel)):
-                starts = [d * k for d, k in zip(conv.dilation, tap, strict=True)]
-                axes = zip(starts, conv.stride, space, strict=True)
-                every: Any = (..., *(slice(start, start + s * (n - 1) + 1, s) for start, s, n in axes))
-                y[every] += taps[tap]
-            for axis, cut in enumerate(conv.padding, start=-dims):
-                y = y.narrow(axis, cut, y.shape[axis] - 2 * cut)
+            taps = torch.unflatten(taps, -dims - 1, x.shape[-dims:])
+            taps = zeros_between(taps, conv.dilation)
+            taps = pad(taps, filled)
+            y = fold(taps, conv.stride, blocks)
+            # A negative pad is a crop.
+            y = pad(y, crops)
             return y if self.bias is None else y + self.bias.reshape(-1, *[1] * dims)
 
     return MatmulFold()
 
 
+def filled_taps(conv: ConvTranspose) -> int:
+    """Return how many taps a kernel has once zeros fill it up to whole strides."""
+    return math.prod(count * step for count, step in zip(strides_spanned(conv), conv.stride, strict=True))
+
+
+def slowness(conv: ConvTranspose, shape: Shape) -> float:
+    # Of few channels, adding columns up takes longer than making them.
+    return 1 + 100 * filled_taps(conv) / math.prod(conv.kernel_size) * conv.groups / conv.in_channels
+
+
 def intermediates(conv: ConvTranspose, shape: Shape) -> int:
-    """Count the columns, by channel and by tap, and the weight's gradient by every image; of groups a
-    copy of the weight as well.
+    """Count the columns, filled up to whole strides, and the weight's gradient by every image; of groups a copy of the
+    weight as well.
     """
-    columns = conv.macs(shape) * conv.groups // conv.in_channels
+    columns = math.prod(shape) // conv.in_channels * conv.out_channels * filled_taps(conv)
     images, weight = math.prod(shape[: -conv.dims - 1]), math.prod(conv.parameters()["weight"])
-    return columns * 5 // 2 + images * weight * (1 + (conv.groups > 1))
+    return columns * 3 // 2 + images * weight * (1 + (conv.groups > 1))
 
 
 REWRITE = Rewrite(
@@ -71,8 +86,7 @@ REWRITE = Rewrite(
     example="ConvTranspose2d(4, 6, kernel_size=3, stride=2, padding=1, output_padding=1, groups=2)",
     candidate=candidate,
     intermediates=intermediates,
-    # Backwards, a gradient of the whole output is copied for every tap.
-    slowness=lambda conv, _shape: 1 + 150 * math.prod(conv.stride) * conv.groups / conv.in_channels,
+    slowness=slowness,
     weights={"weight": ("weight", "(g i) o {k} -> g (o {k}) i"), "bias": ("bias", "o -> o")},
     # Every tap's product is stored, and so is every sum of taps that meet in one output.
     roundings=lambda conv: Roundings(math.prod(spread.overlap() for spread in conv.spreads), bias_apart=conv.bias),

@@ -10,8 +10,8 @@ from convcheck.layers import Conv, Roundings, Sequential
 from convcheck.rewriting.chains import chain_refusal, merged_bias
 from convcheck.rewriting.preconditions import is_padded, is_pointwise, written_padding
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
-from convcheck.rewriting.steps import block_diagonal
 from convcheck.rewriting.transplant import Merge
+from convcheck.rewriting.zeros import block_diagonal
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
@@ -74,9 +74,12 @@ def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
     def merged_kernels(outer: Tensor, inner: Tensor) -> Tensor:
         inner = block_diagonal(inner, first.groups)
         outer = block_diagonal(outer, second.groups)
-        # [k, o, m] @ [l, m, i], of which k or l has one entry only
-        merged: Tensor = outer.flatten(2).movedim(2, 0) @ inner.flatten(2).movedim(2, 0)
-        return merged.movedim(0, 2).reshape(size)
+        if windows is first:
+            # [o, m] @ [m, (i k)]
+            return (outer.flatten(1) @ inner.flatten(1)).reshape(-1, *inner.shape[1:])
+        # [(o k), m] @ [m, i]
+        merged: Tensor = outer.movedim(1, -1).flatten(0, -2) @ inner.flatten(1)
+        return merged.reshape(-1, *outer.shape[2:], inner.shape[1]).movedim(-1, 1)
 
     formula = "W[o, i, k] = sum over m of B[o, m, k] * A[m, i, k]"
     return {

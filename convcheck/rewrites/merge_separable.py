@@ -10,8 +10,8 @@ from convcheck.layers import Conv, Roundings, Sequential
 from convcheck.rewriting.chains import chain_refusal, merged_bias
 from convcheck.rewriting.preconditions import is_pointwise
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
-from convcheck.rewriting.steps import block_diagonal
 from convcheck.rewriting.transplant import Merge
+from convcheck.rewriting.zeros import block_diagonal
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
     def merged_kernels(point: Tensor, depth: Tensor) -> Tensor:
         point = block_diagonal(point, mix.groups)
         # [o, i, m, 1] * [i, m, k], summed over the m channels that come from one input channel
-        mixing = point.reshape(mix.out_channels, inputs, -1, 1)
-        taps = depth.reshape(inputs, mix.in_channels // inputs, -1)
-        return (mixing * taps).sum(2).reshape(size)
+        mixing = point.reshape(point.shape[0], inputs, -1, 1)
+        taps = depth.reshape(inputs, -1, math.prod(depthwise.kernel_size))
+        return (mixing * taps).sum(2).reshape(-1, inputs, *depthwise.kernel_size)
 
     formula = "W[o, i, k] = sum over m of P[o, (i m)] * D[(i m), k]"
     return {

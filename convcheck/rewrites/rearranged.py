@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from convcheck.layers import Layer, Roundings
@@ -18,22 +17,29 @@ def candidate(layer: Layer, shape: Shape) -> nn.Module:
     from einops.layers.torch import Rearrange
     from torch import Tensor, nn
 
-    pattern, sizes = as_pattern(layer, shape)
-    split = [axis for group in pattern.source for axis in group]
-    moved = [axis for group in pattern.target for axis in group]
-    lengths = [sizes[axis] for axis in split]
-    places = [split.index(axis) for axis in moved]
-    output = [math.prod(sizes[axis] for axis in group) for group in pattern.target]
+    from convcheck.modules.parts import regroup
 
+    pattern, known = as_pattern(layer, shape)
+    lengths = pattern.needed(known)
     if layer.kind == "rearrange":
+        source, target = (list(filter(None, side)) for side in (pattern.source, pattern.target))
+        # Axes of length 1 that have no name go first, and come last.
+        lost = [axis for axis, group in reversed(list(enumerate(pattern.source))) if not group]
+        made = [axis for axis, group in enumerate(pattern.target) if not group]
+        names = [axis for group in source for axis in group]
+        apart = [(axis, [lengths.get(name, -1) for name in group]) for axis, group in enumerate(source)]
+        # The last axis first, so that those before it keep their numbers.
+        splits = [(axis, sizes) for axis, sizes in reversed(apart) if len(sizes) > 1]
+        places = tuple(names.index(axis) for group in target for axis in group)
+        joins = [(axis, axis + len(group) - 1) for axis, group in enumerate(target) if len(group) > 1]
 
         class ViewPermute(nn.Module):
             def forward(self, x: Tensor) -> Tensor:
-                return x.reshape(lengths).permute(places).reshape(output)
+                return regroup(x, lost, splits, places, joins, made)
 
         rearranged: nn.Module = ViewPermute()
     else:
-        rearranged = Rearrange(str(pattern), **sizes)
+        rearranged = Rearrange(str(pattern), **lengths)
     return rearranged
 
 

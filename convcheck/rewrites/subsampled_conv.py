@@ -21,13 +21,11 @@ def strided(conv: Conv, shape: Shape) -> Iterator[Refusal]:
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
-    import torch
     from torch import Tensor, nn
 
     from convcheck.modules.parts import subsample
 
-    dims = conv.dims
-    dense: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[dims]
+    dense: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[conv.dims]
     arguments = {**conv.arguments(), "stride": 1}
 
     class SubsampledConv(nn.Module):
@@ -36,12 +34,6 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             self.conv = dense(**arguments)
 
         def forward(self, x: Tensor) -> Tensor:
-            if x.dim() == dims + 1:
-                return self.sparse(x)
-            # One image after the other, and copies, so that all that is left out is freed.
-            return torch.cat([self.sparse(image).clone() for image in torch.split(x, 1)])
-
-        def sparse(self, x: Tensor) -> Tensor:
             y: Tensor = self.conv(x)
             return subsample(y, conv.stride)
 
@@ -53,9 +45,9 @@ def macs(conv: Conv, shape: Shape) -> int:
 
 
 def intermediates(conv: Conv, shape: Shape) -> int:
-    """Count what im2col writes out for one image, and its outputs with a gradient."""
-    dense, image = replace(conv, stride=(1,) * conv.dims), shape[-conv.dims - 1 :]
-    return dense.im2col_size(image) + 2 * math.prod(dense.output_shape(image))
+    """Count what im2col writes out, and its outputs with a gradient."""
+    dense = replace(conv, stride=(1,) * conv.dims)
+    return dense.im2col_size(shape) + 2 * math.prod(dense.output_shape(shape))
 
 
 REWRITE = Rewrite(

@@ -38,7 +38,7 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
             first, *others = product(*map(range, conv.kernel_size))
             y: Tensor = conv1x1(self.read_by(first, x), self.weight[first], self.bias, groups=conv.groups)
             for tap in others:
-                y += conv1x1(self.read_by(tap, x), self.weight[tap], groups=conv.groups)
+                y = y + conv1x1(self.read_by(tap, x), self.weight[tap], groups=conv.groups)
             return y
 
         def read_by(self, tap: tuple[int, ...], x: Tensor) -> Tensor:

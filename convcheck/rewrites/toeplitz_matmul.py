@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
@@ -55,13 +55,13 @@ def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
     from torch import Tensor, nn
 
     from convcheck.modules.parts import pad, windows
+    from convcheck.rewriting.zeros import block_diagonal
 
     dims, groups = layer.dims, layer.groups
-    output = layer.output_shape(shape)[-dims - 1 :]
     transposed = isinstance(layer, ConvTranspose)
     pads = [(p, p) for p in layer.padding] if isinstance(layer, ConvTranspose) else layer.pads
-    # A transposed convolution spreads where the matching convolution reads.
-    read, written = (output[1:], shape[-dims:]) if transposed else (shape[-dims:], output[1:])
+    # Of a transposed convolution: the outputs of one input position; each further one adds a stride.
+    first = [spread.outputs(1) for spread in layer.spreads] if isinstance(layer, ConvTranspose) else []
 
     class ToeplitzMatmul(nn.Module):
         def __init__(self) -> None:
@@ -70,32 +70,40 @@ def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
             self.bias = nn.Parameter(torch.empty(layer.out_channels)) if layer.bias else None
 
         def forward(self, x: Tensor) -> Tensor:
-            matrix = self.matrix() if transposed else self.matrix().T
-            y = (x.flatten(-dims - 1) @ matrix).reshape(*x.shape[: -dims - 1], *output)
+            if transposed:
+                # It spreads where the matching convolution reads.
+                outputs = [s * (n - 1) + one for s, n, one in zip(layer.stride, x.shape[-dims:], first, strict=True)]
+                # Where output_padding reaches a stride or more, windows fit in that no input is spread over.
+                places = self.places(outputs)[tuple(slice(length) for length in x.shape[-dims:])]
+                matrix = self.matrix(places, math.prod(outputs))
+            else:
+                places = self.places(x.shape[-dims:])
+                outputs = list(places.shape[:-1])
+                matrix = self.matrix(places, math.prod(x.shape[-dims:])).T
+            y = torch.unflatten(x.flatten(-dims - 1) @ matrix, -1, (-1, *outputs))
             return y if self.bias is None else y + self.bias.reshape(-1, *[1] * dims)
 
-        def matrix(self) -> Tensor:
+        def matrix(self, places: Tensor, read: int) -> Tensor:
             """Return the matrix of the convolution, written channels and positions by read ones; a block a group."""
-            places = self.places()
-            taps = rearrange(self.weight, spell("(g o) i {k} -> g o i 1 ({k})", dims), g=groups)
-            empty = taps.new_zeros(*taps.shape[:3], len(places), 1 + math.prod(read))
+            taps = rearrange(self.weight, spell("o i {k} -> o i 1 ({k})", dims))
+            # [n, k] for every pair of channels.
+            columns = places.flatten(0, -2).expand(*taps.shape[:2], -1, -1)
+            empty = taps.new_zeros(*columns.shape[:-1], 1 + read)
             # Copies in the padding can put several taps in one place, where they add up.
-            columns = places.expand(*taps.shape[:3], *places.shape)
             matrix = empty.scatter_add(-1, columns, taps.expand(columns.shape))[..., 1:]
-            blocks = rearrange(matrix, "g o i n m -> g (o n) (i m)")
-            whole: Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]  # torch has no types for it
-            return whole
+            matrix = rearrange(matrix, "o i n m -> (o n) (i m)")
+            if groups > 1:
+                matrix = block_diagonal(matrix, groups)
+            return matrix
 
-        def places(self) -> Tensor:
-            """Return which position every tap of every window reads, `[n, k]`: counted from 1, and 0 for a zero."""
+        def places(self, read: Sequence[int]) -> Tensor:
+            """Return which position every tap of every window reads, `[*n, k]`: counted from 1, and 0 for a zero."""
             # In float32, which is exact up to 2^24: torch does not pad whole numbers in every mode.
             numbers = torch.arange(1, 1 + math.prod(read), dtype=torch.float32, device=self.weight.device)
             numbers = numbers.reshape(1, *read)
             numbers = pad(numbers, pads, layer.padding_mode)
             places = windows(numbers, layer.kernel_size, layer.stride, layer.dilation)[0]
-            # Where output_padding reaches a stride or more, windows fit in that no input is spread over.
-            places = places[tuple(slice(length) for length in written)]
-            return places.reshape(math.prod(written), -1).long()
+            return places.flatten(-dims).long()
 
     return ToeplitzMatmul()
 

@@ -35,7 +35,7 @@ def candidate(layer: ConvTranspose | Unpatchify, shape: Shape) -> nn.Module:
     from convcheck.modules.parts import pad
 
     conv = transposed(layer, shape)
-    dims, channels_last = conv.dims, isinstance(layer, Unpatchify)
+    dims, groups, channels_last = conv.dims, conv.groups, isinstance(layer, Unpatchify)
     pull_back: Any = {1: grad.conv1d_input, 2: grad.conv2d_input, 3: grad.conv3d_input}[dims]
     # One input position's outputs along every axis; each further one adds a stride.
     first = [spread.outputs(1) for spread in conv.spreads]
@@ -54,7 +54,8 @@ def candidate(layer: ConvTranspose | Unpatchify, shape: Shape) -> nn.Module:
             # How long the convolution's input is: this is what output_padding tells apart.
             lengths = [s * (n - 1) + one for n, s, one in zip(x.shape[-dims:], conv.stride, first, strict=True)]
             cotangent = pad(x if x.dim() == dims + 2 else x[None], [(0, more) for more in surplus(conv)])
-            y: Tensor = pull_back((len(cotangent), conv.out_channels, *lengths), self.weight, cotangent, **matching)
+            sizes = (cotangent.shape[0], self.weight.shape[1] * groups, *lengths)
+            y: Tensor = pull_back(sizes, self.weight, cotangent, **matching)
             if self.bias is not None:
                 y = y + self.bias.reshape(-1, *[1] * dims)
             y = y if x.dim() == dims + 2 else y[0]

@@ -38,19 +38,21 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
 
         def forward(self, x: Tensor) -> Tensor:
             x = pad(x, conv.pads, conv.padding_mode)
-            pairs = zip(x.chunk(groups, channel), self.weight.chunk(groups), strict=True)
+            parts = torch.unflatten(x, channel, (groups, -1)).unbind(channel - 1)
+            pairs = zip(parts, torch.unflatten(self.weight, 0, (groups, -1)), strict=True)
             y = torch.cat([self.summed(*pair) for pair in pairs], channel)
             return y if self.bias is None else y + self.bias.reshape(-1, *[1] * dims)
 
         def summed(self, x: Tensor, weight: Tensor) -> Tensor:
             """`[..., i, *space]` and `[o, i, *kernel]` to `[..., o, *outputs]`, in halves until a part is small."""
             x_windows = windows(x, conv.kernel_size, conv.stride, conv.dilation)
-            outputs = [*x.shape[:channel], len(weight), *x_windows.shape[-2 * dims : -dims]]
-            longest = max(outputs)
-            if longest == 1 or math.prod(outputs) * weight[0].nbytes <= BYTES_AT_ONCE:
+            outputs = [*x.shape[:channel], weight.shape[0], *x_windows.shape[-2 * dims : -dims]]
+            products = math.prod(outputs) * math.prod(weight.shape[1:])
+            if products * weight.element_size() <= BYTES_AT_ONCE or max(outputs) == 1:
                 # [..., 1, i, *outputs, *kernel] * [o, i, 1..., *kernel]: views, so that autograd keeps no product.
-                products = x_windows.unsqueeze(-2 * dims - 2) * weight[(slice(None), slice(None), *[None] * dims)]
-                return products.sum([-2 * dims - 1, *range(-dims, 0)])
+                multiplied = x_windows.unsqueeze(-2 * dims - 2) * weight[(slice(None), slice(None), *[None] * dims)]
+                return multiplied.sum([-2 * dims - 1, *range(-dims, 0)])
+            longest = max(outputs)
             axis = outputs.index(longest) - len(outputs)
             halves = []
             for start, count in ((0, longest // 2), (longest // 2, longest - longest // 2)):

@@ -8,26 +8,32 @@ from typing import TYPE_CHECKING, Any
 from convcheck.layers import ConvTranspose
 from convcheck.rewriting.kernels import flips
 from convcheck.rewriting.rewrite import Recipe, Rewrite
-from convcheck.sizes.patterns import Shape
+from convcheck.sizes.patterns import SPACE_AXES, Shape, spell
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
-    import torch
+    from einops import rearrange
     from torch import Tensor, nn
 
     from convcheck.modules.parts import pad
 
     dims = conv.dims
     stride1: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[dims]
-    # What the transposed layer calls padding is cut away, so here it is missing; a negative pad is a crop.
+    # What the transposed layer calls padding is cut away, so here it is missing.
     missing = [d * (k - 1) - p for k, d, p in zip(conv.kernel_size, conv.dilation, conv.padding, strict=True)]
-    pads = [(before, before + more) for before, more in zip(missing, conv.output_padding, strict=True)]
+    # The last block has zeros already.
+    ends = zip(missing, conv.output_padding, conv.stride, strict=True)
+    pads = [(before, before + more - (step - 1)) for before, more, step in ends]
+    # Every input begins a block as long as the stride.
+    first = spell("... {space} -> ... ", dims) + " ".join(f"{axis} 1" for axis in SPACE_AXES[dims])
+    fills = [pair for step in conv.stride for pair in ((0, 0), (0, step - 1))]
+    apart = " ".join(f"{axis} k{axis}" for axis in SPACE_AXES[dims])
+    joined = f"... {apart}" + spell(" -> ... {blocks}", dims)
     channels = (conv.in_channels, conv.out_channels)
     options = {"dilation": conv.dilation, "groups": conv.groups, "bias": conv.bias}
-    every: Any = (..., *(slice(None, None, stride) for stride in conv.stride))
 
     class ZeroInsertConv(nn.Module):
         def __init__(self) -> None:
@@ -35,16 +41,9 @@ def candidate(conv: ConvTranspose, shape: Shape) -> nn.Module:
             self.conv = stride1(*channels, conv.kernel_size, **options)
 
         def forward(self, x: Tensor) -> Tensor:
-            if x.dim() == dims + 1:
-                return self.image(x)
-            # One image after the other: with the zeros between, it is far larger.
-            return torch.cat([self.image(image) for image in torch.split(x, 1)])
-
-        def image(self, x: Tensor) -> Tensor:
-            axes = zip(x.shape[-dims:], conv.stride, strict=True)
-            between = x.new_zeros(*x.shape[:-dims], *((n - 1) * s + 1 for n, s in axes))
-            between[every] = x
-            between = pad(between, pads)
+            blocks = pad(rearrange(x, first), fills)
+            # A negative pad is a crop.
+            between = pad(rearrange(blocks, joined), pads)
             y: Tensor = self.conv(between)
             return y
 
@@ -63,9 +62,8 @@ def macs(conv: ConvTranspose, shape: Shape) -> int:
 
 
 def intermediates(conv: ConvTranspose, shape: Shape) -> int:
-    """Count the inputs with zeros between, and what im2col writes out for one image."""
-    images = math.prod(shape[: -conv.dims - 1])
-    return math.prod(shape) * math.prod(conv.stride) + macs(conv, shape) // (conv.out_channels * images)
+    """Count the inputs with zeros between, before and after they are padded, and what im2col writes out."""
+    return 2 * math.prod(shape) * math.prod(conv.stride) + macs(conv, shape) // conv.out_channels
 
 
 REWRITE = Rewrite(

@@ -7,7 +7,7 @@ import torch
 from convcheck.layers import Layer
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.rewriting.transplant import Transplant
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side
 from convcheck.sizes.patterns import Group, Shapes
 

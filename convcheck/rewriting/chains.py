@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from convcheck.layers import Conv, Layer, Sequential
 from convcheck.rewriting.rewrite import Recipe, Refusal
-from convcheck.rewriting.steps import block_diagonal
 from convcheck.rewriting.transplant import Merge
+from convcheck.rewriting.zeros import block_diagonal
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,7 +10,7 @@ from convcheck.sizes.patterns import Shape
 from convcheck.sizes.windows import span
 
 
-def dilated_size(conv: Conv) -> Shape:
+def dilated_size(conv: Conv | ConvTranspose) -> Shape:
     """Return how many positions the dilated kernel spans along every axis."""
     return tuple(span(k, d) for k, d in zip(conv.kernel_size, conv.dilation, strict=True))
 

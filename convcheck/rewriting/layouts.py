@@ -9,7 +9,7 @@ LAYOUTS: tuple[type[Layer], ...] = (Flatten, PixelShuffle, PixelUnshuffle, Rearr
 
 
 def as_pattern(layer: Layer, shape: Shape) -> tuple[Pattern, dict[str, int]]:
-    """Return a layer of LAYOUTS as a pattern for an input of `shape`, and the length of every axis of the pattern.
+    """Return a layer of LAYOUTS as a pattern for an input of `shape`, and the lengths of axes that the layer gives.
 
     Raises:
         ShapeError: the layer cannot take an input of this shape.
@@ -36,5 +36,7 @@ def as_pattern(layer: Layer, shape: Shape) -> tuple[Pattern, dict[str, int]]:
         few = [*axes[:start], f"({' '.join(axes[start : start + joined])})", *axes[start + joined :]]
         source, target = (axes, few) if len(shape) >= len(output) else (few, axes)
         pattern = parse(f"{' '.join(source)} -> {' '.join(target)}")
-        known = dict(zip(axes, many, strict=True))
-    return pattern, pattern.sizes(shape, known)
+        if isinstance(layer, Unflatten):
+            split = zip(axes[start:], layer.unflattened_size, strict=False)
+            known = {axis: length for axis, length in split if length != -1}
+    return pattern, known

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from convcheck.sizes.patterns import Pattern, Shape
+from convcheck.rewriting.zeros import among_zeros, block_diagonal
+from convcheck.sizes.patterns import Pattern, Shape, infer
 from convcheck.sizes.relayouts import Layout, Lengths, Operation, Rearrangement, Relayout
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class EinopsStep(Step):
     def forward(self, tensor: Tensor) -> Tensor:
         import einops
 
-        return einops.repeat(tensor, str(self.pattern), **self.pattern.sizes(tuple(tensor.shape), self.known))
+        return einops.repeat(tensor, str(self.pattern), **self.pattern.needed(self.known))
 
     def extract(self, tensor: Tensor, shape: Shape) -> Tensor:
         import einops
@@ -158,65 +159,65 @@ class AxisStep(OperationStep):
     """An operation along one axis, which may be one of several in a group."""
 
     def forward(self, tensor: Tensor) -> Tensor:
-        moved = self._there(_axis_first(tensor, self.before, self.operation.axis))
-        return _axis_back(moved, self.after, self.operation.axis)
+        return self._along(self._there, tensor, self.before)
 
     def extract(self, tensor: Tensor, _shape: Shape) -> Tensor:
-        moved = self._back(_axis_first(tensor, self.after, self.operation.axis))
-        return _axis_back(moved, self.before, self.operation.axis)
+        return self._along(self._back, tensor, self.after)
+
+    def _along(self, move: Callable[[Tensor, int], Tensor], tensor: Tensor, layout: Layout) -> Tensor:
+        """Move entries along the axis, which is taken out of its group and back into it."""
+        import torch
+
+        name = self.operation.axis
+        axis = next(number for number, group in enumerate(layout.groups) if name in group)
+        group = layout.groups[axis]
+        if len(group) == 1:
+            return move(tensor, axis)
+        lengths = [-1 if other == infer(group) else layout.sizes[other] for other in group]
+        moved = move(torch.unflatten(tensor, axis, lengths), axis + group.index(name))
+        return moved.flatten(axis, axis + len(group) - 1)
 
     @abstractmethod
-    def _there(self, tensor: Tensor) -> Tensor:
-        """Take the step along the first axis."""
+    def _there(self, tensor: Tensor, axis: int) -> Tensor:
+        """Take the step along an axis of the tensor."""
 
     @abstractmethod
-    def _back(self, tensor: Tensor) -> Tensor:
-        """Undo the step along the first axis."""
-
-
-def _axis_first(tensor: Tensor, layout: Layout, axis: str) -> Tensor:
-    names = layout.names
-    return tensor.reshape([layout.sizes[name] for name in names]).movedim(names.index(axis), 0)
-
-
-def _axis_back(tensor: Tensor, layout: Layout, axis: str) -> Tensor:
-    return tensor.movedim(0, layout.names.index(axis)).reshape(layout.shape)
+    def _back(self, tensor: Tensor, axis: int) -> Tensor:
+        """Undo the step along an axis of the tensor."""
 
 
 class Flip(AxisStep):
     """An axis read from its end."""
 
-    def _there(self, tensor: Tensor) -> Tensor:
-        return tensor.flip(0)
+    def _there(self, tensor: Tensor, axis: int) -> Tensor:
+        return tensor.flip(axis)
 
-    def _back(self, tensor: Tensor) -> Tensor:
-        return tensor.flip(0)
+    def _back(self, tensor: Tensor, axis: int) -> Tensor:
+        return tensor.flip(axis)
 
 
 class Zeros(AxisStep):
     """Zeros before and after the entries along an axis."""
 
-    @property
-    def _places(self) -> slice:
-        """The places of the entries."""
-        before, _ = self.operation.numbers
-        return slice(before, before + self.before.sizes[self.operation.axis])
+    def _there(self, tensor: Tensor, axis: int) -> Tensor:
+        before, after = self.operation.numbers
+        return among_zeros(tensor, axis, before, after)
 
-    def _there(self, tensor: Tensor) -> Tensor:
-        return _among_zeros(tensor, self._places, self.after.sizes[self.operation.axis])
-
-    def _back(self, tensor: Tensor) -> Tensor:
-        return tensor[self._places]
+    def _back(self, tensor: Tensor, axis: int) -> Tensor:
+        before, after = self.operation.numbers
+        return tensor.narrow(axis, before, tensor.shape[axis] - before - after)
 
 
 class Dilate(AxisStep):
     """Zeros between the entries along an axis."""
 
-    def _there(self, tensor: Tensor) -> Tensor:
-        return zeros_between(tensor, (self.operation.numbers[0], *[1] * (tensor.dim() - 1)))
+    def _there(self, tensor: Tensor, axis: int) -> Tensor:
+        from convcheck.modules.parts import zeros_between
 
-    def _back(self, tensor: Tensor) -> Tensor:
-        return tensor[:: self.operation.numbers[0]]
+        return zeros_between(tensor, (self.operation.numbers[0], *[1] * (tensor.dim() - 1 - axis)))
+
+    def _back(self, tensor: Tensor, axis: int) -> Tensor:
+        return tensor.movedim(axis, 0)[:: self.operation.numbers[0]].movedim(0, axis)
 
 
 class Part(AxisStep):
@@ -235,19 +236,18 @@ class Part(AxisStep):
         """How many places there are."""
         return self.before.sizes[self.operation.axis]
 
-    def _there(self, tensor: Tensor) -> Tensor:
-        return tensor[self.places]
+    def _there(self, tensor: Tensor, axis: int) -> Tensor:
+        import torch
 
-    def _back(self, tensor: Tensor) -> Tensor:
+        if self.operation.name == "slice":
+            start, stop = self.operation.numbers
+            return tensor.narrow(axis, start, stop - start)
+        number, count = self.operation.numbers
+        return torch.unflatten(tensor, axis, (count, -1)).select(axis, number - 1)
+
+    def _back(self, tensor: Tensor, axis: int) -> Tensor:
         # The way back adds all parts up.
-        return _among_zeros(tensor, self.places, self.length)
-
-
-def _among_zeros(tensor: Tensor, places: slice, length: int) -> Tensor:
-    """Return a tensor of this length along its first axis, with the entries of `tensor` in places, and zeros beside."""
-    longer = tensor.new_zeros((length, *tensor.shape[1:]))
-    longer[places] = tensor
-    return longer
+        return among_zeros(tensor, axis, self.places.start, self.length - self.places.stop)
 
 
 class Blocks(OperationStep):
@@ -260,26 +260,6 @@ class Blocks(OperationStep):
         (groups,) = self.operation.numbers
         blocks = tensor.reshape(groups, shape[0] // groups, groups, *shape[1:])
         return blocks.diagonal(dim1=0, dim2=2).movedim(-1, 0).reshape(shape)
-
-
-def block_diagonal(tensor: Tensor, groups: int) -> Tensor:
-    """Return `[(g o), i, ...]` as `[(g o), (g i), ...]`, with zeros where a group of `o` meets another's `i`."""
-    if groups == 1:
-        return tensor
-    rows, columns = tensor.shape[0] // groups, tensor.shape[1]
-    wide = tensor.new_zeros((tensor.shape[0], columns * groups, *tensor.shape[2:]))
-    for group in range(groups):
-        block = slice(group * rows, (group + 1) * rows)
-        wide[block, group * columns : (group + 1) * columns] = tensor[block]
-    return wide
-
-
-def zeros_between(tensor: Tensor, factors: Sequence[int]) -> Tensor:
-    """Return a tensor with `factor - 1` zeros between its entries along every axis; one factor for each."""
-    wide = tensor.new_zeros([(length - 1) * factor + 1 for length, factor in zip(tensor.shape, factors, strict=True)])
-    every: Any = (..., *(slice(None, None, factor) for factor in factors))
-    wide[every] = tensor
-    return wide
 
 
 _OPERATIONS: Mapping[str, type[OperationStep]] = {

@@ -20,7 +20,7 @@ from convcheck.modules.operations import AttentionOutput
 from convcheck.sides import samples
 from convcheck.sides.effective_tensors import left_as_it_was
 from convcheck.sides.read_weights import ModuleWeights
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sides.side import torch_may_refuse
 from convcheck.sizes.patterns import Shape, Shapes
 

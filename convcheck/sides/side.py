@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from einops import EinopsError
 from torch import Tensor, nn
@@ -14,10 +13,8 @@ from torch.func import functional_call
 from convcheck.errors import CannotRunError
 from convcheck.layers import Layer, Roundings, Sequential, Statistic
 from convcheck.modules.build import build
+from convcheck.sides.sample import Sample
 from convcheck.sizes.patterns import Group, Shape, Shapes
-
-if TYPE_CHECKING:
-    from convcheck.sides.samples import Sample
 
 
 @contextmanager

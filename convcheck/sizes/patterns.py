@@ -28,6 +28,10 @@ KERNEL_AXES: Mapping[int, Group] = {0: (), 1: ("kl",), 2: ("kh", "kw"), 3: ("kt"
 _RESERVED = frozenset(("axis", "pattern", "reduction", "tensor"))
 
 
+_INFERRED = ("o", "i", "h", "w", "l", "t")
+"""Axes that are left to be inferred before others in a group."""
+
+
 @dataclass(frozen=True)
 class Pattern:
     """`source -> target`, each a row of groups; a group is the axes in one pair of parentheses.
@@ -76,6 +80,13 @@ class Pattern:
             sizes[axis] = axis_lengths[axis]
         return sizes
 
+    def needed(self, axis_lengths: Mapping[str, int]) -> dict[str, int]:
+        """Return those lengths that no tensor tells: of all axes of a group but one, and of repeated ones."""
+        unknown = [next((axis for axis in group if axis not in axis_lengths), "") for group in self.source if group]
+        inferred = {axis or infer(group) for axis, group in zip(unknown, filter(None, self.source), strict=True)}
+        needed = (axis for axis in (*self.repeated, *_axes(self.source)) if axis not in inferred)
+        return {axis: axis_lengths[axis] for axis in needed}
+
     def shape(self, shape: Shape, axis_lengths: Mapping[str, int]) -> Shape:
         """Return the target's shape for a source of `shape`; raises as `sizes` does."""
         sizes = self.sizes(shape, axis_lengths)
@@ -122,6 +133,11 @@ def parse_order(text: object) -> Group:
     if any(len(group) != 1 for group in groups):
         raise PatternError(f"{shown(text)} is not a row of axis names; write for example 'kh kw i'")
     return tuple(group[0] for group in groups)
+
+
+def infer(group: Group) -> str:
+    """Return the axis of a group whose length is left to be inferred: of channels or space, if it has any."""
+    return next((axis for axis in group if axis in _INFERRED), group[0])
 
 
 def spell(template: str, dims: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from io import StringIO
@@ -56,7 +56,7 @@ def quiet() -> Iterator[None]:
     What the module prints goes the same way, since it is called several times.
     """
     disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.ERROR)
     # This logger is enabled whatever is disabled; pytest shows its records with every test that fails.
     structured = logging.getLogger("torch.__trace")
     handlers, structured.handlers = structured.handlers, []
@@ -70,7 +70,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def all_frames() -> Iterator[None]:
+def _all_frames() -> Iterator[None]:
     """Have tracers record all functions between the module and an operator, where they would leave out helpers."""
     tracer: Any = torch.fx.proxy.TracerBase
     filtered = tracer._filter_traceback_frames
@@ -89,7 +89,7 @@ def all_frames() -> Iterator[None]:
 
 def by_export(module: nn.Module, inputs: tuple[Tensor, ...]) -> Captured:
     """Export a module. Raises whatever torch.export raises, and NotOneTensorError."""
-    with all_frames():
+    with _all_frames():
         exported = torch.export.export(module, inputs, strict=False)
     unrecorded = tuple(_without_gradient(exported.graph_module))
     exported = exported.run_decompositions({})
@@ -132,7 +132,7 @@ def by_make_fx(module: nn.Module, inputs: tuple[Tensor, ...]) -> Captured:
         return functional_call(module, given, arguments[len(state) :])
 
     functional: Callable[..., Any] = functionalize(run)
-    with all_frames():
+    with _all_frames():
         traced = make_fx(functional, record_stack_traces=True)(*tensors)
     placeholders: list[tuple[str, str, Tensor | None]] = [
         ("parameter", name, None) if name in parameters else ("buffer", name, tensor.detach())
@@ -157,6 +157,14 @@ def by_make_fx(module: nn.Module, inputs: tuple[Tensor, ...]) -> Captured:
     result = traced.graph.output_node().args[0]
     _return_one(traced, list(result) if isinstance(result, (tuple, list)) else [result])
     return Captured(traced, tuple(placeholders), tuple(written))
+
+
+def by_fake_tensors(run: Callable[..., Any], tensors: Sequence[Tensor]) -> fx.GraphModule:
+    """Run a function on proxies of tensors without values, whose lengths may be symbols. Raises what make_fx raises."""
+    with _all_frames():
+        traced = make_fx(functionalize(run), record_stack_traces=True, _allow_non_fake_inputs=True)
+        graph: fx.GraphModule = traced(*tensors)
+    return graph
 
 
 def _return_one(graph: fx.GraphModule, outputs: list[Any]) -> None:

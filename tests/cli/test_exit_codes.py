@@ -21,7 +21,8 @@ from convcheck.cli import main as program
 from convcheck.config.case import Case
 from convcheck.errors import UsageError
 from convcheck.proof import duration, memory, verification
-from convcheck.proof.pair import Pair, build_pair
+from convcheck.proof.build_pair import build_pair
+from convcheck.proof.pair import Pair
 from convcheck.proof.verification import verify
 from convcheck.report.formats import format_names, jsonl
 from convcheck.results import Report

@@ -11,9 +11,9 @@ from benchmarks.correct_cases import Trial
 from benchmarks.drawn_numbers import OUTWEIGHING, Kind, Numbers, channel_axis, kinds_for, numbers_for
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence import floating_point
-from convcheck.proof.pair import build_pair
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 
 
 def changed(kind: Kind, *powers: float, above: float = 0.0) -> tuple[Sample, Sample]:

@@ -20,8 +20,9 @@ from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.config.checks import DTYPES
 from convcheck.layers import parse_layer
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence import floating_point, rounding
-from convcheck.proof.pair import Pair, build_pair
+from convcheck.proof.pair import Pair
 from convcheck.proof.verification import verify
 from convcheck.results import Finding, Gradients, Result, Sides, Verdict
 from convcheck.results import Kind as Kinds

@@ -17,7 +17,7 @@ from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.config.checks import DType
 from convcheck.layers import Layer, parse_layer
-from convcheck.proof.pair import build_pair
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Verdict
 from convcheck.rewriting.steps import NoWayBackError

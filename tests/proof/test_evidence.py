@@ -13,8 +13,9 @@ from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case, Tolerance
 from convcheck.layers import parse_layer
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence import diagnosis, floating_point, integer_probes, probes, rounding
-from convcheck.proof.pair import Pair, build_pair
+from convcheck.proof.pair import Pair
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Exact, Gradients, Sides, Verdict
 from convcheck.rounding.precision import arithmetic

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from convcheck.config.checks import DType
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence import floating_point, underflow
 from convcheck.proof.evidence.flushing import flushes
-from convcheck.proof.pair import Pair, build_pair
+from convcheck.proof.pair import Pair
 from convcheck.proof.verification import verify
 from convcheck.results import Result, Verdict
 from convcheck.rounding.precision import arithmetic
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from tests.proof.test_numbers import as_kind, at_scales, claim, on, scaled
 
 pytestmark = pytest.mark.kernels

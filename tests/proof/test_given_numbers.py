@@ -10,7 +10,7 @@ import pytest
 from convcheck.config.checks import DType
 from convcheck.proof.verification import verify
 from convcheck.results import Result, Verdict
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from tests.proof.test_numbers import claim, on
 
 pytestmark = pytest.mark.kernels

@@ -20,8 +20,8 @@ from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence import diagnosis, integer_probes, signatures
-from convcheck.proof.pair import build_pair
 from convcheck.results import Agreement, Verdict
 from convcheck.rewriting.kernels import flips
 from convcheck.rewriting.steps import Step

@@ -18,13 +18,14 @@ from convcheck.config.case import Case
 from convcheck.config.checks import DType
 from convcheck.errors import CannotRunError
 from convcheck.layers import parse_layer
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence import finite, floating_point, rounding
 from convcheck.proof.evidence.repetition import moment
-from convcheck.proof.pair import Pair, build_pair
+from convcheck.proof.pair import Pair
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Result, Verdict
 from convcheck.rounding.precision import arithmetic
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 
 pytestmark = pytest.mark.kernels
 

@@ -9,8 +9,8 @@ from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence.probes import make_plan
-from convcheck.proof.pair import build_pair
 
 
 @pytest.mark.parametrize("name", ["patchify-linear", "merge-convs", "fft", "winograd"])

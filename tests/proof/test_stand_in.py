@@ -16,8 +16,8 @@ from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case, Tolerance
 from convcheck.config.checks import DType
 from convcheck.layers import parse_layer
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence import floating_point, rounding, stand_in
-from convcheck.proof.pair import build_pair
 from convcheck.proof.real_weights import ModuleTensors
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Kind, Result, Verdict

@@ -13,9 +13,10 @@ from convcheck.api import InputLike
 from convcheck.catalogue.claims import claims_of
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer, parse_shapes
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence import strength
 from convcheck.proof.evidence.strength import Observation, observations, weaknesses
-from convcheck.proof.pair import Pair, build_pair
+from convcheck.proof.pair import Pair
 from convcheck.sides.samples import masks
 from convcheck.sides.side import side_of_layer
 

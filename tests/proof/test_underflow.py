@@ -13,11 +13,12 @@ from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence.underflow import lost_between
-from convcheck.proof.pair import Pair, build_pair
+from convcheck.proof.pair import Pair
 from convcheck.results import Sides
 from convcheck.rounding.precision import arithmetic
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sizes.patterns import Shape
 
 WHOLE = replace(arithmetic(torch.float32, torch.device("cpu")), smallest_sum=0.0)

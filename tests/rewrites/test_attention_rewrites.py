@@ -20,8 +20,8 @@ from convcheck.config.case import Case
 from convcheck.config.checks import DType
 from convcheck.layers import DotProductAttention, Layer, parse_layer
 from convcheck.modules.parts import dot_products as products
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence import floating_point
-from convcheck.proof.pair import build_pair
 from convcheck.proof.verification import verify
 from convcheck.results import Verdict
 from convcheck.rewriting.rewrite import Rewrite

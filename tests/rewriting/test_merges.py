@@ -13,8 +13,9 @@ from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer
+from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence import integer_probes
-from convcheck.proof.pair import Pair, build_pair
+from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Exact
 from convcheck.rewriting.steps import NoWayBackError
 from convcheck.rewriting.transplant import Merge, Transplant

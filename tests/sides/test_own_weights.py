@@ -21,7 +21,7 @@ from convcheck.errors import ConvcheckError, LayerError
 from convcheck.proof.pair import Pair
 from convcheck.results import Result
 from convcheck.sides.read_weights import read_weights
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from tests.strategies.modules import (
     assert_described,
     counted,

@@ -17,14 +17,14 @@ from typer.testing import Result
 
 from convcheck.catalogue.catalogue import vocabulary
 from convcheck.catalogue.claims import claims_of
-from convcheck.config import weights
+from convcheck.config import stored_tensors
 from convcheck.config.case import Case
 from convcheck.config.load import load
 from convcheck.errors import ConfigError
 from convcheck.proof.pair import Pair
 from convcheck.proof.real_weights import weight_source
 from convcheck.proof.run import run
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from tests.cli.test_light import imported
 
 pytestmark = pytest.mark.kernels
@@ -213,7 +213,7 @@ def test_all_faults_are_told_at_once_even_beside_a_layer_that_cannot_be_read(fol
 
 
 def test_without_safetensors_the_way_to_it_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    weights._listed.cache_clear()
+    stored_tensors._listed.cache_clear()
     monkeypatch.setitem(sys.modules, "safetensors", None)
     with pytest.raises(ConfigError, match=re.escape("pip install 'convcheck[weights]'")):
         read(config(folder, LAYER, model(weight="stem.weight")))

@@ -10,6 +10,7 @@ from torch import nn
 
 from convcheck.layers import DotProductAttention, Layer, MultiheadAttention, parse_layer
 from convcheck.sides import samples
+from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side
 from convcheck.sizes.patterns import Shape, Shapes
 
@@ -114,7 +115,7 @@ def bent(draw: st.DrawFn, shapes: Shapes) -> Shapes:
     return (*shapes[:which], tuple(shape), *shapes[which + 1 :])
 
 
-def drawn_point(layer: Layer, shapes: Shapes, seed: int = 0, dtype: torch.dtype = torch.float64) -> samples.Sample:
+def drawn_point(layer: Layer, shapes: Shapes, seed: int = 0, dtype: torch.dtype = torch.float64) -> Sample:
     """Fill inputs and parameters with normal numbers, and masks with True and False."""
     # Shapes may be such as the layer refuses.
     statistics, masks = layer.statistics(), layer.boolean_inputs()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from convcheck.proof.pair import Pair
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 
 
 def one_in_the_last_place_apart(pair: Pair, point: Sample) -> tuple[Tensor, Tensor]:

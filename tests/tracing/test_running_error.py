@@ -107,6 +107,15 @@ def functions(x: Tensor) -> Tensor:
     return torch.stack([*(module(x) for module in SMOOTH), *others])
 
 
+def powers(x: Tensor) -> Tensor:
+    """Put powers side by side, of which exponents vary or are rounded to the dtype, or bases have errors."""
+    x = 0.7 * x
+    positive = x.abs() + 0.1
+    several = (2**x, 0.3**x, torch.exp2(x), positive**x, positive**0.7, x.relu() ** 0.3, positive ** (0.3 * x.mean()))
+    held = positive ** torch.tensor(0.7)
+    return torch.stack([*several, held])
+
+
 def pieces(x: Tensor) -> Tensor:
     half = x / 3
     return torch.stack(
@@ -154,6 +163,7 @@ MODULES: dict[str, tuple[nn.Module, Callable[[], tuple[Tensor, ...]]]] = {
     "matrix products": (nn.Sequential(nn.Linear(64, 32), nn.Linear(32, 8)), lambda: (torch.randn(5, 64),)),
     "einsum": (Function(lambda x: torch.einsum("bchw,bdhw->bcd", x, x)), lambda: (image(),)),
     "functions": (Function(functions), lambda: (image(),)),
+    "powers": (Function(powers), lambda: (image(),)),
     "pieces": (Function(pieces), lambda: (image(),)),
     "pools": (Function(pools), lambda: (image(),)),
     "reductions": (Function(reductions), lambda: (image(),)),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import sympy
+import torch
 
 from convcheck.all_sizes.layout import aligned
 from convcheck.all_sizes.reading import Call, Reader
@@ -27,6 +28,8 @@ def operand(call: Call, value: Any, like: Value) -> Value:
 
 def add(call: Call) -> Value:
     """`self + alpha * other`."""
+    if call.node.meta["val"].dtype == torch.bool:
+        raise CannotProve("of booleans")
     one: Value = call["self"]
     one, other = aligned(one, operand(call, call["other"], one).times(number(call, call["alpha"])))
     return one.plus(other)

@@ -53,19 +53,37 @@ def matrix_product(one: Value, other: Value) -> Value:
 def convolution(call: Call) -> Value:
     """`y[b, o, n] += w[o, i, k] * x[b, i, s*n + d*k - p]`, or the transpose of that."""
     x, weight, bias = call["input"], call["weight"], call["bias"]
+    y = convolved(call, x, weight, call.shape, bool(call["transposed"]))
+    if bias is None:
+        return y
+    for _ in range(weight.rank - 2):
+        bias = bias.with_one(bias.rank)
+    y, bias = aligned(y, bias)
+    return y.plus(bias)
+
+
+def convolution_backward(call: Call) -> tuple[Value | None, ...]:
+    """The gradient of a convolution in its input: the transpose of it. Others are refused."""
+    if list(call["output_mask"]) != [True, False, False]:
+        raise CannotProve("the gradient in a weight")
+    return convolved(call, call["grad_output"], call["weight"], call.shape, not call["transposed"]), None, None
+
+
+def convolved(call: Call, x: Value, weight: Value, shape: Sequence[Size], transposed: bool) -> Value:
+    """Return a convolution, or a transposed one, without a bias, by the options of a call."""
     dims = weight.rank - 2
     if x.rank == dims + 1:
-        raise CannotProve("without a batch")
+        return convolved(call, x.with_one(0), weight, [sympy.Integer(1), *shape], transposed).without_one(0)
     groups = call["groups"]
-    options = [_per_axis(call[name], dims) for name in ("stride", "padding", "dilation")]
-    spread = _transposed if call["transposed"] else _windows
+    options = [per_axis(call[name], dims) for name in ("stride", "padding", "dilation")]
+    spread = _transposed if transposed else windows
     for axis in range(dims):
         stride, padding, dilation = (int(option[axis]) for option in options)
         # From the front: the axes behind are those of the input still, those before are doubled.
-        x = spread(x, 2 + 2 * axis, weight.size(2 + axis), call.shape[2 + axis], stride, padding, dilation)
+        x = spread(x, 2 + 2 * axis, weight.size(2 + axis), shape[2 + axis], stride, padding, dilation)
     # [b, c, n0, k0, n1, k1, ...] -> [b, c, n..., k...]
     x = x.permuted([0, 1, *range(2, 2 + 2 * dims, 2), *range(3, 3 + 2 * dims, 2)])
-    x, weight = _in_groups(x, weight, groups, bool(call["transposed"]))
+    x, weight = _in_groups(x, weight, groups, transposed)
     # x [b, g, 1, i, n..., k...], weight [1, g, o, i, 1..., k...]
     x = x.with_one(2)
     weight = weight.with_one(0)
@@ -76,16 +94,11 @@ def convolution(call: Call) -> Value:
     for axis in reversed(range(4 + dims, 4 + 2 * dims)):
         y = y.summed(axis)
     y = y.summed(3)
-    y = viewed(y, call.shape)
-    if bias is not None:
-        for _ in range(dims):
-            bias = bias.with_one(bias.rank)
-        y, bias = aligned(y, bias)
-        y = y.plus(bias)
-    return y
+    return viewed(y, shape)
 
 
-def _per_axis(option: object, dims: int) -> Sequence[int]:
+def per_axis(option: object, dims: int) -> Sequence[int]:
+    """Return an option for every axis: one number stands for all."""
     values = [option] * dims if isinstance(option, int) else list(option)  # type: ignore[call-overload]
     return values * dims if len(values) == 1 else values
 
@@ -107,7 +120,7 @@ def _in_groups(x: Value, weight: Value, groups: int, transposed: bool) -> tuple[
     return x, weight
 
 
-def _windows(x: Value, axis: int, kernel: Size, outputs: Size, stride: int, padding: int, dilation: int) -> Value:
+def windows(x: Value, axis: int, kernel: Size, outputs: Size, stride: int, padding: int, dilation: int) -> Value:
     """Return the entries that every output reads along an axis: it becomes (output, tap)."""
     x = x.flat(axis)
     out, taps = axis_of(outputs), axis_of(kernel)
@@ -143,4 +156,5 @@ READERS: Mapping[str, Reader] = {
     "mv": mv,
     "dot": dot,
     "convolution": convolution,
+    "convolution_backward": convolution_backward,
 }

@@ -6,16 +6,33 @@ from collections.abc import Mapping
 from typing import Any
 
 import sympy
+import torch
 
 from convcheck.all_sizes.layout import alike_beside, viewed
 from convcheck.all_sizes.reading import Call, Reader
-from convcheck.all_sizes.sizes import CannotProve
+from convcheck.all_sizes.sizes import CannotProve, Size
 from convcheck.all_sizes.value import ONE, Value, axis_of, joined, length, stacked
+from convcheck.all_sizes.whole_numbers import function_of, is_known
 
 
 def same(call: Call) -> Value:
     """A copy, or the tensor itself."""
     value: Value = call["self"]
+    return value
+
+
+def to_copy(call: Call) -> Value:
+    """A copy in another dtype, of floats or of whole numbers. Refuses floats made whole, and booleans of numbers."""
+    value: Value = call["self"]
+    old, new = call.node.args[0].meta["val"].dtype, call.node.meta["val"].dtype  # type: ignore[union-attr]
+    if new in (torch.uint8, torch.int8, torch.int16):
+        raise CannotProve(f"from {old} to {new}")
+    if (old.is_floating_point and not new.is_floating_point) or old.is_complex or new.is_complex:
+        if new == torch.bool or not is_known(value):
+            raise CannotProve(f"from {old} to {new}")
+        function_of(value)
+    elif new == torch.bool and old != torch.bool:
+        raise CannotProve(f"from {old} to {new}")
     return value
 
 
@@ -85,26 +102,37 @@ def select(call: Call) -> Value:
     """One entry along an axis."""
     value: Value = call["self"]
     axis = call.axis("dim", value.rank)
-    index = call.size("index")
+    index = entry_number(value, axis, call.size("index"))
+    value = value.flat(axis)
+    return value.indexed(axis, [], [value.sizes.text(index)] if value.axes[axis] != ONE else [])
+
+
+def entry_number(value: Value, axis: int, index: Size) -> Size:
+    """Return the number of an entry along an axis, counted from the front. Raises CannotProve if it may be missing."""
     if index.is_Integer and index < 0:
         index = value.size(axis) + index
     if not value.sizes.implies(">=", index) or not value.sizes.implies(">", value.size(axis) - index):
         raise CannotProve(f"entry {index} of {value.size(axis)}")
-    value = value.flat(axis)
-    return value.indexed(axis, [], [value.sizes.text(index)] if value.axes[axis] != ONE else [])
+    return index
 
 
 def slice_(call: Call) -> Value:
     """Every step-th entry along an axis, from a start on."""
     value: Value = call["self"]
     axis = call.axis("dim", value.rank)
-    start, new = _start(call, value.size(axis)), call.shape[axis]
-    step = int(call["step"])
+    start, new = slice_start(call, value.size(axis)), call.shape[axis]
+    return sliced(value, axis, start, new, int(call["step"]))
+
+
+def sliced(value: Value, axis: int, start: Size, new: Size, step: int = 1) -> Value:
+    """Return `new` entries along an axis, every step-th from `start` on, all of which are there."""
     if value.sizes.same(new, value.size(axis)) and step == 1:
         return value
     parts = len(value.axes[axis])
     if parts > 1 and step == 1 and (cut := _between_segments(value, axis, start, new)) is not None:
         return cut
+    if new == 0:
+        return Value(value.sizes, (*value.axes[:axis], axis_of(new), *value.axes[axis + 1 :]), ())
     value = value.flat(axis)
     if value.axes[axis] == ONE:
         raise CannotProve("a slice of one entry")
@@ -112,7 +140,8 @@ def slice_(call: Call) -> Value:
     return value.indexed(axis, [axis_of(new)], [f"{value.sizes.text(start)} + {step}*{n}"])
 
 
-def _start(call: Call, size: Any) -> Any:
+def slice_start(call: Call, size: Any) -> Any:
+    """Return where a slice of an axis of a length begins. Raises CannotProve where it is one or the other."""
     sizes = call.sizes
     start = sizes.size(0 if call["start"] is None else call["start"])
     if start.is_Integer and start >= 0:
@@ -154,43 +183,10 @@ def concatenated(parts: list[Value], axis: int) -> Value:
     return stacked(parts, axis)
 
 
-def flip(call: Call) -> Value:
-    """Axes read from their end."""
-    value: Value = call["self"]
-    for number in call["dims"]:
-        axis = number % value.rank
-        value = value.flat(axis)
-        if value.axes[axis] != ONE:
-            size = value.sizes.text(value.size(axis))
-            value = value.indexed(axis, [value.axes[axis]], [f"{size} - 1 - n0"])
-    return value
-
-
-def constant_pad_nd(call: Call) -> Value:
-    """Zeros around, or less than there was where a number is negative."""
-    value: Value = call["self"]
-    if call["value"] != 0:
-        raise CannotProve(f"padding with {call['value']}")
-    pads = list(call["pad"])
-    for number in range(len(pads) // 2):
-        axis = value.rank - 1 - number
-        before = value.sizes.size(pads[2 * number])
-        new = call.shape[axis]
-        if value.sizes.same(new, value.size(axis)) and before == 0:
-            continue
-        value = value.flat(axis)
-        n = "n0" if new != 1 else "0"
-        place = f"{n} - {value.sizes.text(before)}"
-        if value.axes[axis] == ONE:
-            value = value.indexed(axis, [axis_of(new)], [], f"{place} = 0")
-        else:
-            value = value.indexed(axis, [axis_of(new)], [place])
-    return value
-
-
 READERS: Mapping[str, Reader] = {
     **dict.fromkeys(("clone", "alias", "detach", "lift_fresh_copy", "contiguous"), same),
     **dict.fromkeys(("view", "_unsafe_view", "reshape"), view),
+    "_to_copy": to_copy,
     "permute": permute,
     "transpose.int": transpose,
     "t": t,
@@ -200,6 +196,4 @@ READERS: Mapping[str, Reader] = {
     "select.int": select,
     "slice.Tensor": slice_,
     "cat": cat,
-    "flip": flip,
-    "constant_pad_nd": constant_pad_nd,
 }

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from convcheck.errors import ShapeError
 from convcheck.layers.axis_map import AxisMap, numbered
-from convcheck.layers.base import Roundings, Weightless
+from convcheck.layers.base import Roundings
 from convcheck.layers.families import ELEMENTWISE
 from convcheck.layers.shape_checks import say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument, BadValueError
 from convcheck.layers.text.notation import compact, label
+from convcheck.layers.weightless import Weightless
 from convcheck.sizes.patterns import Shape, Shapes
 
 if TYPE_CHECKING:

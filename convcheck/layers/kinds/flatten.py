@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError, multiples
 from convcheck.layers.axis_map import AxisMap, numbered
-from convcheck.layers.base import Weightless
 from convcheck.layers.shape_checks import say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import label
+from convcheck.layers.weightless import Weightless
 from convcheck.sizes.patterns import Shape, Shapes
 from convcheck.sizes.terms import parenthesize, times
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from convcheck.errors import ShapeError, multiples
 from convcheck.layers.axis_map import AxisMap, numbered
-from convcheck.layers.base import Weightless, untested_patch
+from convcheck.layers.base import untested_patch
 from convcheck.layers.shape_checks import say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import axis_formulas, label
+from convcheck.layers.weightless import Weightless
 from convcheck.sizes.limits import MAX_INT64
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.sizes.terms import parenthesize

@@ -8,11 +8,12 @@ from functools import partial
 
 from convcheck.errors import ShapeError
 from convcheck.layers.axis_map import AxisMap, LengthFunction, spatial
-from convcheck.layers.base import Roundings, Weightless
+from convcheck.layers.base import Roundings
 from convcheck.layers.shape_checks import check_rank, too_short
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import axis_formulas, compact, label
+from convcheck.layers.weightless import Weightless
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.sizes.windows import Window, along
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from convcheck.errors import PatternError, ShapeError
 from convcheck.layers.axis_map import AxisMap
-from convcheck.layers.base import Weightless
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument, BadValueError
+from convcheck.layers.weightless import Weightless
 from convcheck.sizes.patterns import Pattern, Shape, Shapes, parse
 from convcheck.sizes.terms import times
 from convcheck.sizes.windows import TransposedWindow, Window

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError, multiples
 from convcheck.layers.axis_map import AxisMap, LengthFunction
-from convcheck.layers.base import Roundings, Weightless, untested_patch
+from convcheck.layers.base import Roundings, untested_patch
 from convcheck.layers.shape_checks import check_rank, say_rank, too_short
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import axis_formulas, compact, label
+from convcheck.layers.weightless import Weightless
 from convcheck.sizes.patterns import SPACE_AXES, Shape, Shapes
 from convcheck.sizes.terms import parenthesize, times
 from convcheck.sizes.windows import TransposedWindow, Window, along, span

@@ -14,7 +14,7 @@ from convcheck.proof.pair import Pair
 from convcheck.results import Sides
 from convcheck.rounding.precision import Arithmetic
 from convcheck.sides import samples
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side
 
 

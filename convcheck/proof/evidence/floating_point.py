@@ -21,7 +21,7 @@ from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Deviation, Finding, Kind, Sides
 from convcheck.rounding.precision import Arithmetic, arithmetic
 from convcheck.sides import samples
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side, torch_may_refuse
 from convcheck.sizes.patterns import Shape
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from convcheck.rounding.precision import Arithmetic
 from convcheck.sides import samples
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side
 
 BELOW = 8.0

@@ -15,7 +15,7 @@ from convcheck.errors import CannotRunError
 from convcheck.proof.evidence.probes import stream
 from convcheck.proof.pair import Pair
 from convcheck.proof.user_side import UserSide
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side
 
 DRAWN = 600_011

@@ -16,7 +16,7 @@ from torch import Tensor, fx
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence.probes import stream
 from convcheck.results import Agreement, Finding, Kind
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 
 if TYPE_CHECKING:
     from convcheck.tracing.trace import Trace

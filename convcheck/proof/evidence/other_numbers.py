@@ -19,7 +19,7 @@ from convcheck.proof.pair import Pair
 from convcheck.results import Sides
 from convcheck.rounding.precision import arithmetic
 from convcheck.sides import samples
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sides.side import torch_may_refuse
 
 if TYPE_CHECKING:

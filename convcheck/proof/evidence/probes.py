@@ -27,7 +27,7 @@ from torch import Tensor
 
 from convcheck.proof.pair import Pair
 from convcheck.sides import samples
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 
 EXACT = 2**53
 """float64 holds every whole number up to here."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from convcheck.proof.pair import Pair, pull_back
 from convcheck.results import Sides
 from convcheck.sides import samples
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 
 NOISE = 1e-9
 """A gradient that is smaller than this share of the largest one is rounding."""

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from convcheck.proof.pair import Pair
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 
 SHORT = 256
 """Sums of fewer products are within the bound for independent errors, however alike these are."""

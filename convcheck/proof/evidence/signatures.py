@@ -16,7 +16,7 @@ from convcheck.proof.pair import Pair, pull_back
 from convcheck.results import Sides
 from convcheck.rewriting.transplant import Move
 from convcheck.sides import samples
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 
 PROBES = 4
 MAGNITUDE, SMALL = 2**15, 2**9

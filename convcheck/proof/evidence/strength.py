@@ -29,7 +29,8 @@ from convcheck.proof.evidence.probes import EXACT, probe_count, root, stream
 from convcheck.proof.pair import Pair, pull_back
 from convcheck.results import Agreement, Finding, Kind
 from convcheck.sides import samples
-from convcheck.sides.samples import Sample, whole_numbers
+from convcheck.sides.sample import Sample
+from convcheck.sides.samples import whole_numbers
 from convcheck.sides.side import Side
 
 NORMALS = 8

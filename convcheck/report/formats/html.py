@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from convcheck.results import Report, Result, Verdict
 _MARKS = {Verdict.EQUAL: "=", Verdict.DIFFERENT: "\N{NOT EQUAL TO}", Verdict.REFUSED: "-", Verdict.ERROR: "!"}
 """Beside colours, which are never the only sign of anything."""
 
-_CODE = frozenset({"case", "rewrite", "output", "params", "max abs error", "bound"})
+_CODE = frozenset({"case", "rewrite", "output", "params", "max abs error", "bound", result_rows.SIZES})
 
 
 def render(report: Report) -> str:
@@ -95,22 +95,22 @@ def _tile(chosen: str, count: int, label: str) -> str:
 
 def _table(report: Report) -> Iterator[str]:
     yield "<main><table>"
+    headers = result_rows.headers(report)
     heads = "".join(
-        f'<th scope="col"{_number(header)}><button type="button" disabled>{header}</button></th>'
-        for header in result_rows.HEADERS
+        f'<th scope="col"{_number(header)}><button type="button" disabled>{header}</button></th>' for header in headers
     )
     yield f"<thead><tr>{heads}</tr></thead>"
     for result in report.results:
-        yield from _row(result)
+        yield from _row(result, headers)
     yield "</table></main>"
 
 
-def _row(result: Result) -> Iterator[str]:
+def _row(result: Result, headers: Sequence[str]) -> Iterator[str]:
     state = "" if result.ok else " unexpected"
     yield f'<tbody class="{result.verdict}{state}">'
-    cells = zip(result_rows.HEADERS, result_rows.cells(result), strict=True)
+    cells = zip(headers, result_rows.cells(result, headers), strict=True)
     yield f'<tr class="row">{"".join(_cell(header, text, result) for header, text in cells)}</tr>'
-    yield f'<tr class="more"><td colspan="{len(result_rows.HEADERS)}">'
+    yield f'<tr class="more"><td colspan="{len(headers)}">'
     yield f"<details{'' if result.ok else ' open'}><summary><code>{_text(result.layer)}</code></summary>"
     yield from _details(result)
     yield "</details></td></tr>"

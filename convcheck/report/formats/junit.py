@@ -8,8 +8,8 @@ from junitparser import Error, Failure, JUnitXml, Properties, Property, Skipped,
 
 from convcheck.errors import Fault, escape_line
 from convcheck.report.format_values import format_number
-from convcheck.report.result_rows import cut_short, evidence, made_with, reasons, source_line, title, total_text
-from convcheck.results import Report, Result, Verdict
+from convcheck.report.result_rows import cut_short, evidence, made_with, reasons, sizes, source_line, title, total_text
+from convcheck.results import Report, Result, SizesStatus, Verdict
 
 COMMAND_LINE = "convcheck"
 """The class of a layer on the command line, which stands in no config."""
@@ -73,6 +73,8 @@ def _properties(result: Result) -> Iterator[tuple[str, str]]:
     yield "expected", result.expected
     if result.source:
         yield "source", result.source
+    if result.sizes.status is not SizesStatus.NOT_ASKED:
+        yield "sizes", sizes(result)
     yield "ratio", format_number(result.error.ratio)
     yield "bound", format_number(result.error.bound)
     yield "reproduce", result.reproduce

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from convcheck.errors import escape_line
 from convcheck.report import result_rows
 from convcheck.results import Report, Result
 
-_CODE = frozenset({"case", "rewrite", "output"})
+_CODE = frozenset({"case", "rewrite", "output", result_rows.SIZES})
 """The columns that hold names and shapes: as code, in which nothing is markup, a link, an emoji or a mention."""
 
 _LEFT_OUT = "*The rest is left out here, since it is too long.*"
@@ -22,15 +23,17 @@ def render(report: Report, most: int | None = None) -> str:
     left out before rows are, and it is said.
     """
     head = ["## convcheck", f"**{result_rows.total_text(report)}**", f"<sub>{result_rows.made_with(report)}</sub>"]
-    text = _joined(head, map(_row, report.results), map(_remarks, report.results))
+    headers = result_rows.headers(report)
+    row = partial(_row, headers)
+    text = _joined(headers, head, map(row, report.results), map(_remarks, report.results))
     if most is None or len(text.encode()) <= most:
         return text
     results = sorted(report.results, key=lambda result: result.ok)
-    room = most - len(_joined(head, [""], [_LEFT_OUT]).encode())
-    rows = list(_fitting(map(_row, results), room, 1))
+    room = most - len(_joined(headers, head, [""], [_LEFT_OUT]).encode())
+    rows = list(_fitting(map(row, results), room, 1))
     room -= sum(len(row.encode()) + 1 for row in rows)
     remarks = list(_fitting(map(_remarks, results), room, 2)) if len(rows) == len(results) else []
-    return _joined(head, rows, [*remarks, _LEFT_OUT])
+    return _joined(headers, head, rows, [*remarks, _LEFT_OUT])
 
 
 def _fitting(parts: Iterable[str], room: int, apart: int) -> Iterator[str]:
@@ -42,9 +45,9 @@ def _fitting(parts: Iterable[str], room: int, apart: int) -> Iterator[str]:
         yield part
 
 
-def _joined(head: Iterable[str], rows: Iterable[str], remarks: Iterable[str]) -> str:
-    rule = ["--:" if header in result_rows.NUMBERS else ":--" for header in result_rows.HEADERS]
-    table = "\n".join([_line(result_rows.HEADERS), _line(rule), *rows])
+def _joined(headers: Sequence[str], head: Iterable[str], rows: Iterable[str], remarks: Iterable[str]) -> str:
+    rule = ["--:" if header in result_rows.NUMBERS else ":--" for header in headers]
+    table = "\n".join([_line(headers), _line(rule), *rows])
     return "\n\n".join([*head, table, *filter(None, remarks)])
 
 
@@ -52,10 +55,10 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _row(result: Result) -> str:
+def _row(headers: Sequence[str], result: Result) -> str:
     cells = [
         code(text) if header in _CODE else text
-        for header, text in zip(result_rows.HEADERS, result_rows.cells(result), strict=True)
+        for header, text in zip(headers, result_rows.cells(result, headers), strict=True)
     ]
     if not result.ok:
         cells[-1] = f"**{cells[-1]}**, not as expected"

@@ -14,12 +14,15 @@ from convcheck.report import result_rows
 from convcheck.report.format_values import NOTHING, format_count, format_inputs, format_number, format_shape
 from convcheck.report.grid import STYLES, cell
 from convcheck.report.plain_console import Verbatim, print_to_text, prose
-from convcheck.results import Agreement, Finding, Report, Result, Verdict
+from convcheck.results import Agreement, Finding, Kind, Report, Result, SizesStatus, Verdict
 
 _SIGNS = {Verdict.EQUAL: "✓", Verdict.DIFFERENT: "✗", Verdict.REFUSED: "\N{EN DASH}", Verdict.ERROR: "!"}
 _ASCII_SIGNS = {**_SIGNS, Verdict.EQUAL: "+", Verdict.DIFFERENT: "x", Verdict.REFUSED: "-"}
 
 _GAP, _INDENT = 2, 4
+
+_SIZES = len("all b i o h=4n w=4n")
+"""Columns that most of what is said of all sizes needs."""
 
 _WIDEST = 120
 """Columns that a heading of one line takes at most, also where there is no edge."""
@@ -27,7 +30,9 @@ _WIDEST = 120
 
 def lay_out(report: Report, console: Console, *, verbose: bool = False) -> Iterator[RenderableType]:
     """Yield the whole table and the sum."""
-    table = ResultTable(console, map(result_rows.rewrite, report.results), verbose=verbose)
+    all_sizes = result_rows.SIZES in result_rows.headers(report)
+    rewrites = map(result_rows.rewrite, report.results)
+    table = ResultTable(console, rewrites, verbose=verbose, all_sizes=all_sizes)
     for result in report.results:
         yield from table.rows(result)
     yield from total(report)
@@ -51,7 +56,9 @@ class ResultTable:
     Its widths are those of all rows that may come, so that a row is printed before the next is known.
     """
 
-    def __init__(self, console: Console, rewrites: Iterable[str], *, verbose: bool = False) -> None:
+    def __init__(
+        self, console: Console, rewrites: Iterable[str], *, verbose: bool = False, all_sizes: bool = False
+    ) -> None:
         self._console, self._verbose = console, verbose
         self._signs = _ASCII_SIGNS if console.options.ascii_only else _SIGNS
         self._widths = {
@@ -64,6 +71,8 @@ class ResultTable:
         needed = sum(self._widths.values()) + _GAP * (len(self._widths) - 1)
         self._room = console.width - needed - _GAP
         """Columns that are left for a remark beside the row; negative where even the row is too long."""
+        self._sizes = _SIZES if all_sizes and self._room >= _SIZES else 0
+        """The width of a column for sizes, before the remark; where there is no room, they stand in it."""
         self._stacked = needed > console.width
         self._case: tuple[str, str | None] | None = None
         self._notes: set[Finding] = set()
@@ -118,7 +127,9 @@ class ResultTable:
         style = STYLES[Verdict.EQUAL] if result.ok else STYLES[failed]
         verdict = Text(f"{self._signs[failed]} {result.verdict}", style)
         exact, gradients = _exact(result), _agreement(result.gradients.status)
-        remark, rewrite = ", ".join(_remark(result)), result_rows.rewrite(result)
+        rewrite, sizes, remark = result_rows.rewrite(result), _sizes(result), ", ".join(_remark(result))
+        if not self._sizes:
+            sizes, remark = "", ", ".join(filter(None, (remark, "" if sizes == NOTHING else sizes)))
         if self._stacked:
             yield Text.assemble(verdict, " " * (self._widths["verdict"] - len(verdict) + _GAP), rewrite)
             if measured != NOTHING:
@@ -126,11 +137,16 @@ class ResultTable:
             yield from [self._line("", remark)] if remark else []
             return
         row = self._columns()
-        beside = remark if len(remark) <= self._room else ""
+        apart = " " * _GAP if self._sizes else ""
+        choices = [
+            (f"{sizes:<{self._sizes}}{apart}{remark}".rstrip(), ""),
+            (sizes, remark),
+            ("", ", ".join(filter(None, (sizes, remark)))),
+        ]
+        beside, below = next(choice for choice in choices if len(choice[0]) <= max(self._room, 0))
         row.add_row(verdict, rewrite, measured, cell(exact), cell(gradients), beside)
         yield row
-        if remark and not beside:
-            yield self._line("", remark)
+        yield from [self._line("", below)] if below else []
 
     def _headers(self) -> Iterator[RenderableType]:
         verdict, rewrite, *below = self._widths
@@ -139,7 +155,8 @@ class ResultTable:
             yield Text(self._stack(*below), "bold")
         else:
             yield self._columns(show_header=True)
-        width = self._console.width if self._stacked else self._console.width - self._room
+        beside = self._room - (self._sizes and self._sizes + _GAP)
+        width = self._console.width - (0 if self._stacked else beside)
         yield Text(("-" if self._console.options.ascii_only else "─") * width)
 
     def _stack(self, *cells: str) -> str:
@@ -151,12 +168,12 @@ class ResultTable:
         table = Table(box=None, show_header=show_header, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
         for header, width in self._widths.items():
             table.add_column(header, min_width=width, no_wrap=True)
-        table.add_column("", no_wrap=True)
+        table.add_column(result_rows.SIZES if self._sizes else "", no_wrap=True)
         return table
 
     def _remarks(self, result: Result) -> Iterator[tuple[str, str]]:
         """Yield what a reader must know besides the row, as (subject, text): the cause first."""
-        if not result.ok or result.verdict is not Verdict.EQUAL:
+        if result.reasons:
             place = result_rows.place(result)
             where = f"{place}: " if place else ""
             yield from (("", f"{where}{reason}") for reason in result_rows.causes(result))
@@ -194,12 +211,21 @@ def _exact(result: Result) -> str:
     return "black-box" if result.evidence == "black-box" else "float64"
 
 
+def _sizes(result: Result) -> str:
+    """Return for which sizes a claim is proved, and no more than that where what is in the way is said below."""
+    if result.sizes.status is SizesStatus.NOT_ASKED:
+        return ""
+    text = result_rows.sizes(result)
+    said = len(text) > _SIZES and any(reason.kind is Kind.SIZES for reason in result.reasons)
+    return result.sizes.status if said else text
+
+
 def _remark(result: Result) -> Iterator[str]:
     """Yield what stands beside the row: how the candidate's parameters differ, and what had been expected."""
     reference, candidate = result.params.reference, result.params.candidate
     if candidate is not None and candidate != reference:
         yield f"params {format_count(reference)} -> {format_count(candidate)}"
-    if result.ok and result.verdict is not Verdict.EQUAL:
+    if result.ok and result.reasons:
         yield "as expected"
     if result.weaknesses:
         yield "weak"

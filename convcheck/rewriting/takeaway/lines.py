@@ -11,9 +11,6 @@ from convcheck.rewriting.steps import Blocks, Dilate, EinopsStep, Flip, Negate, 
 from convcheck.rewriting.transplant import Move
 from convcheck.sizes.patterns import Group, Pattern, Shape
 
-_INFERRED = ("o", "i", "h", "w", "l", "t")
-"""Axes that einops is left to infer the length of, before others in a group."""
-
 
 class Line(NamedTuple):
     """One expression, as functions of the text of the tensor that it takes."""
@@ -80,11 +77,7 @@ def _rearranged(source: Sequence[Group], target: Sequence[Group], sizes: Mapping
 
 
 def _einops(tensor: str, pattern: Pattern, sizes: Mapping[str, int]) -> str:
-    given = {axis: sizes[axis] for axis in pattern.repeated}
-    for group in pattern.source:
-        if len(group) > 1:
-            inferred = next((axis for axis in group if axis in _INFERRED), group[0])
-            given |= {axis: sizes[axis] for axis in group if axis != inferred}
+    given = pattern.needed(sizes)
     function = "repeat" if pattern.repeated else "rearrange"
     arguments = [tensor, f'"{pattern}"', *(f"{axis}={length}" for axis, length in given.items())]
     return f"{function}({', '.join(arguments)})"

@@ -11,12 +11,12 @@ from convcheck.rewriting.transplant import Merge, Move, Transplant
 
 IMPORTS = {
     "Tensor": ("torch", "Tensor"),
-    "block_diagonal": ("convcheck.rewriting.steps", "block_diagonal"),
+    "block_diagonal": ("convcheck.rewriting.zeros", "block_diagonal"),
     "functional": ("torch.nn", "functional"),
     "rearrange": ("einops", "rearrange"),
     "repeat": ("einops", "repeat"),
     "torch": (None, "torch"),
-    "zeros_between": ("convcheck.rewriting.steps", "zeros_between"),
+    "zeros_between": ("convcheck.modules.parts", "zeros_between"),
 }
 """Where the names come from that the functions take."""
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from convcheck.rounding.running_error import Computed
 from convcheck.tracing.errors.arithmetic import multiplied
-from convcheck.tracing.errors.call import Call, Rule
+from convcheck.tracing.errors.call import Call, Rule, constant, operand
 
 ULPS = 4.0
 """torch's vector functions (SLEEF's, to 1 unit; CUDA's, to 2) and one or two operations around them."""
@@ -139,12 +139,18 @@ def inverse_root(call: Call, x: Computed) -> Computed:
     return _of(call, 1 / root, grown, None, call.unit.output * (1 / root + grown))
 
 
-def power(call: Call, x: Computed, exponent: Any) -> Any:
+def power(call: Call, x: Any, exponent: Any) -> Any:
+    p = operand(exponent, call.unit)
+    if not p.value.ndim and not p.error.any():
+        # The CPU takes the nearest exponent that the dtype holds, of a number in a tensor, too.
+        p = constant(p.value, call.unit)
+    if isinstance(x, Computed) and not p.value.ndim and not p.error.any():
+        return fixed_power(call, x, float(p.value))
+    return power_that_varies(call, operand(x, call.unit), p)
+
+
+def fixed_power(call: Call, x: Computed, exponent: float) -> Any:
     """Whole powers from 0 on: `p (|v| + e)^(p - 1) e`; others by their slope, of positive numbers."""
-    if isinstance(exponent, Computed):
-        if exponent.value.ndim:
-            raise NotImplementedError
-        exponent = float(exponent.value)
     if exponent == 2:
         return multiplied(call, x, x)
     known = {1: lambda: x, 0.5: lambda: square_root(call, x), -0.5: lambda: inverse_root(call, x)}
@@ -165,6 +171,19 @@ def power(call: Call, x: Computed, exponent: Any) -> Any:
     if exponent in (-2, 3):
         more = more + 2 * call.unit.output
     return Computed(result.value, result.error + more * result.size() + 2 * call.unit.underflow * x.size().clamp(min=1))
+
+
+def power_that_varies(call: Call, x: Computed, exponent: Computed) -> Computed:
+    """`v^p (exp(|log v| e_p + (|p| + e_p) log(v / (v - e))) - 1)` of positive numbers; of others nothing is known.
+
+    It is computed as exp(p log v), of which the argument is rounded.
+    """
+    value, logarithm = torch.pow(x.value, exponent.value), x.value.log().abs()
+    shift = _product(logarithm, exponent.error) - exponent.size() * torch.log1p(-(x.error / x.value).clamp(max=1))
+    shift = shift + 2 * call.unit.accumulator * _product(logarithm, exponent.value.abs())
+    grown = torch.where(x.value > x.error, _product(value, torch.expm1(shift)), math.inf)
+    grown = torch.where((x.size() == 0) & (exponent.value > exponent.error), 0.0, grown)
+    return _of(call, value, grown, None, 2 * call.unit.normal_sum)
 
 
 def wave(function: Callable[[Tensor], Tensor]) -> Rule:
@@ -189,13 +208,14 @@ RULES: dict[str, Rule] = {
     "tanh": tanh,
     "erf": error_function,
     "exp": exponential,
+    "exp2": lambda call, x: power(call, 2.0, x),
     "expm1": exponential_less_one,
     "log": logarithm,
     "log1p": logarithm_of_one_more,
     "sqrt": square_root,
     "rsqrt": inverse_root,
     "pow": power,
-    "square": lambda call, x: power(call, x, 2),
+    "square": lambda call, x: fixed_power(call, x, 2),
     "sin": wave(torch.sin),
     "cos": wave(torch.cos),
     "elu": elu,

@@ -1,0 +1,106 @@
+"""Runs both sides in torch at other sizes, on whole numbers: what is refuted is seen to differ, never only concluded."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from convcheck.all_sizes.both import Both
+from convcheck.all_sizes.trace import Given, symbol_name
+from convcheck.results import Sides
+from convcheck.sizes.patterns import Shape
+from convcheck.tracing import capture
+
+LARGEST = 4
+DRAWS = 3
+TOLERANCE = 1e-9
+"""Relative to the largest output: whole numbers leave no more than rounding of constants and of roots."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What both sides did at some sizes: what each raised, or where their outputs differ, if they do."""
+
+    raised: Sides[str | None]
+    at: Shape | None = None
+    reason: str | None = None
+
+    @property
+    def both_ran(self) -> bool:
+        return self.raised.reference is None and self.raised.candidate is None
+
+
+def replay(both: Both, given: Sequence[Given], seed: int = 0) -> Replayed:
+    """Run both sides at the shapes of `given`, on several draws, until they differ."""
+    result = Replayed(Sides(None, None))
+    for draw in range(DRAWS):
+        generator = torch.Generator().manual_seed(seed + draw)
+        tensors = {one.name: _draw(one, generator) for one in given}
+        result = _once(both, tensors)
+        if not result.both_ran or result.reason is not None:
+            break
+    return result
+
+
+def _draw(one: Given, generator: torch.Generator) -> Tensor:
+    if one.dtype == torch.bool:
+        return torch.rand(one.shape, generator=generator) < 0.5  # noqa: PLR2004
+    if not one.dtype.is_floating_point:
+        return torch.zeros(one.shape, dtype=one.dtype)
+    if one.name.endswith("running_var"):
+        return torch.randint(1, LARGEST, one.shape, generator=generator).double()
+    return torch.randint(-LARGEST, LARGEST + 1, one.shape, generator=generator).double()
+
+
+def _once(both: Both, tensors: Mapping[str, Tensor]) -> Replayed:
+    outputs: dict[str, Tensor] = {}
+    raised: dict[str, str | None] = {}
+    for side, run in (("reference", both.reference), ("candidate", both.candidate)):
+        raised[side] = None
+        try:
+            with capture.quiet(), torch.no_grad():
+                outputs[side] = run({name: tensor.clone() for name, tensor in tensors.items()})
+        except Exception as error:  # whatever a side raises
+            lines = str(error).strip().splitlines()
+            raised[side] = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    what = Sides(raised["reference"], raised["candidate"])
+    if what.reference is not None or what.candidate is not None:
+        return Replayed(what)
+    one, other = outputs["reference"], outputs["candidate"]
+    if one.shape != other.shape:
+        return Replayed(what, (), f"the shapes are {list(one.shape)} and {list(other.shape)}")
+    one, other = one.double(), other.double()
+    scale = max(1.0, float(one.abs().max()) if one.numel() else 0.0)
+    apart = ((one - other).abs() > TOLERANCE * scale) | (one.isnan() != other.isnan())
+    if not bool(apart.any()):
+        return Replayed(what)
+    place = tuple(apart.nonzero()[0].tolist())
+    return Replayed(what, place, f"the reference gives {one[place].item():g} and the candidate {other[place].item():g}")
+
+
+def smaller(axes: Mapping[str, int], total: int, limit: int) -> Iterator[dict[str, int]]:
+    """Yield all sizes below a sum, smallest first, then in the order of the axes; `limit` of them at most.
+
+    `axes` has the lowest length of each.
+    """
+    names, count = list(axes), 0
+    for extra in range(max(0, total - sum(axes.values()))):
+        for places in itertools.combinations_with_replacement(range(len(names)), extra):
+            more = [places.count(number) for number in range(len(names))]
+            yield {name: axes[name] + one for name, one in zip(names, more, strict=True)}
+            count += 1
+            if count == limit:
+                return
+
+
+def resized(given: Sequence[Given], sizes: Mapping[str, int]) -> list[Given]:
+    """Return tensors with other lengths along the axes that are named."""
+
+    def shape(one: Given) -> Shape:
+        return tuple(sizes.get(symbol_name(one.name, axis), size) for axis, size in enumerate(one.shape))
+
+    return [Given(one.name, shape(one), one.dtype, one.varies) for one in given]

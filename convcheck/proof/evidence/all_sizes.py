@@ -1,0 +1,83 @@
+"""Asks for a proof for all sizes, and holds it against what probes found at the sizes at hand.
+
+The verdict stays that of the sizes at hand. Where a proof and a probe say opposite things of the same sizes, one of them
+is wrong, and which one is not for the program to guess.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from convcheck.proof.context import Context, Evidence
+from convcheck.results import Agreement, Finding, Kind, SizesProof, SizesStatus
+
+_AGREEMENT = {SizesStatus.PROVED: Agreement.IDENTICAL, SizesStatus.REFUTED: Agreement.DIFFERENT}
+
+
+def examine(context: Context) -> Evidence:
+    """Prove or refute the claim for all sizes, in the time that the case gives it."""
+    case = context.case
+    if not case.all_sizes:
+        return Evidence(Agreement.NOT_APPLICABLE)
+    # It needs a library that is not everywhere.
+    from convcheck.all_sizes import proof
+
+    start = time.perf_counter()
+    sizes = proof.prove(context.claim, case.proof_seconds)
+    sizes = replace(sizes, seconds=time.perf_counter() - start)
+    contradiction = _contradiction(context, sizes)
+    findings = () if contradiction is None else (Finding(Kind.FAULT, contradiction),)
+    return Evidence(_AGREEMENT.get(sizes.status, Agreement.NOT_APPLICABLE), findings, details={"sizes": sizes})
+
+
+def findings(sizes: SizesProof) -> Iterator[Finding]:
+    """Yield why it does not hold for all sizes, or is not known to."""
+    if (counterexample := sizes.counterexample) is not None:
+        where = " ".join(f"{axis}={size}" for axis, size in counterexample.sizes.items())
+        text = f"at {where}, output {list(counterexample.at)} differs: {counterexample.reason}"
+        yield Finding(Kind.SIZES, f"not for all sizes: {text}")
+    elif sizes.status is SizesStatus.UNKNOWN:
+        yield Finding(Kind.SIZES, f"not proved for all sizes: {sizes.obstacle}")
+
+
+def _contradiction(context: Context, sizes: SizesProof) -> str | None:
+    """Say what a proof and the probes say of the same sizes, if that cannot both be."""
+    result, here = context.result, sizes_at_hand(context)
+    if sizes.status is SizesStatus.PROVED and result.exact.status is Agreement.DIFFERENT and _covers(sizes, here):
+        said = "a proof says that both sides are equal here, and a probe that they differ"
+    elif (
+        sizes.counterexample is not None
+        and all(here.get(axis) == size for axis, size in sizes.counterexample.sizes.items())
+        and (result.exact.status is Agreement.IDENTICAL or not result.reasons)
+    ):
+        said = "a proof says that both sides differ here, and the probes that they are equal"
+    else:
+        return None
+    return (
+        f"convcheck contradicts itself, which says nothing about the layer: {said}; please report it, with the command "
+        "that repeats it and the file that --report certificate=DIR writes"
+    )
+
+
+def _covers(sizes: SizesProof, here: Mapping[str, int]) -> bool:
+    """Tell whether a proof is about these sizes; an axis by an unknown name is no way out of a contradiction."""
+    return (
+        all(here.get(axis, least) >= least for axis, least in sizes.free.items())
+        and all(here.get(axis, 0) % factor == 0 for axis, factor in sizes.divisible.items())
+        and all(here.get(axis, size) == size for axis, size in sizes.fixed.items())
+    )
+
+
+def sizes_at_hand(context: Context) -> dict[str, int]:
+    """Return the sizes of the case's axes, by all the names that a proof may call them."""
+    case, layer = context.case, context.case.layer
+    first, *others = case.inputs
+    here = {f"input.{axis}": size for axis, size in enumerate(first)}
+    output = context.result.output_shape.reference
+    if not (others or layer.IS_USER_CODE or output is None):
+        here |= zip(layer.output_axes(first), output, strict=True)
+        # Of an axis that both have, such as `h`, the input's is meant.
+        here |= zip(layer.axes(len(first), "i"), first, strict=False)
+    return here
