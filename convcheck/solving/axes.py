@@ -41,7 +41,8 @@ class Atom:
 @dataclass(frozen=True)
 class Digit:
     """A factor of an axis of the source: an atom of the target, or, where there is none, the one of `length` places
-    that is taken."""
+    that is taken.
+    """
 
     length: int
     atom: int | None
@@ -75,7 +76,7 @@ def _atoms(index: Tensor, shape: Shape) -> list[Atom] | None:
     lines = _lines(index)
     atoms: list[Atom] = []
     for axis, line in enumerate(lines):
-        places = [
+        places: Sequence[Place | None] = [
             None if entry < 0 else tuple((entry // stride) % size for stride, size in zip(strides, shape, strict=True))
             for entry in line
         ]

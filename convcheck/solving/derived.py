@@ -95,7 +95,7 @@ class Derived:
                     known[node] = getattr(self.graph, str(node.target))
                 else:
                     arguments = fx.node.map_arg((node.args, node.kwargs), compute)
-                    known[node] = node.target(*arguments[0], **arguments[1])  # type: ignore[operator,misc]
+                    known[node] = node.target(*arguments[0], **arguments[1])  # type: ignore[operator]
             return known[node]
 
         result: Tensor = compute(self.node)

@@ -69,9 +69,9 @@ def _value(aff: Any, grids: Sequence[Tensor], like: Tensor) -> Tensor:
             terms.append((coefficient, _value(aff.get_div(number), grids, like)))
     whole = math.lcm(*(_integer(value.get_den_val()) for value, _ in terms))
     total = torch.zeros_like(like)
-    for value, grid in terms:
+    for value, along in terms:
         times = value.get_num_si() * (whole // _integer(value.get_den_val()))
-        total = total + (times if grid is None else times * grid)
+        total = total + (times if along is None else times * along)
     return torch.div(total, whole, rounding_mode="floor")
 
 

@@ -6,11 +6,11 @@ that is known by nothing but its name. Two of them give the same where they are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import sympy
+import sympy  # type: ignore[import-untyped]
 import torch
 from torch import Tensor, fx, nn
 from torch.func import functional_call
@@ -24,7 +24,7 @@ from convcheck.all_sizes.trace import Given, trace_both
 from convcheck.all_sizes.value import Value, axis_of, source
 from convcheck.proof.user_side import UserSide
 from convcheck.results import Sides
-from convcheck.solving.halves import Half, Apart
+from convcheck.solving.halves import Apart, Half
 
 INPUT, OURS, THEIRS = "input.", "reference.", "candidate."
 """What the names of inputs, and of both sides' tensors, begin with."""
@@ -32,7 +32,7 @@ INPUT, OURS, THEIRS = "input.", "reference.", "candidate."
 
 @dataclass(frozen=True)
 class Opaque:
-    """What an operator without a reading makes: its name there, the operator with all that is no tensor, and tensors."""
+    """What an operator without a reading makes of tensors; `operator` has all that it takes besides."""
 
     name: str
     operator: str
@@ -59,19 +59,21 @@ def read_both(halves: Sides[Half]) -> Read:
         CannotProve: an output has no reading.
         Exception: torch's tracer may raise anything.
     """
-    given = [_given(f"{INPUT}{number}", shape, halves, number) for number, shape in enumerate(halves.reference.side.inputs)]
+    given = [
+        _given(f"{INPUT}{number}", shape, halves, number) for number, shape in enumerate(halves.reference.side.inputs)
+    ]
     for begin, half in ((OURS, halves.reference), (THEIRS, halves.candidate)):
         given += [_given(f"{begin}{name}", shape) for name, shape in half.shapes.items()]
     trace = trace_both(_running(halves.reference, OURS), _running(halves.candidate, THEIRS), given)
-    sizes = trace.sizes()
-    sources = Sources(sizes)
+    sizes = trace.path.sizes()
+    sources = _Unapplied(sizes)
     values: dict[fx.Node, Any] = {}
     opaque: dict[str, Opaque] = {}
-    names, titles = iter(trace.symbols), dict[fx.Node, str]()
+    names, titles = iter(trace.path.lengths), dict[fx.Node, str]()
     for node in trace.graph.graph.nodes:
         if node.op == "placeholder":
             name = titles[node] = next(names)
-            values[node] = sources.tensor(name, trace.symbols[name])
+            values[node] = sources.tensor(name, trace.path.lengths[name])
         elif node.op == "get_attr":
             values[node] = sources.constant(getattr(trace.graph, str(node.target)))
         elif node.op == "call_function":
@@ -79,6 +81,14 @@ def read_both(halves: Sides[Half]) -> Read:
     ends = trace.graph.graph.output_node().args[0]
     one, other = (values[end] for end in ends)  # type: ignore[index,union-attr]
     return Read(trace.graph, titles, Sides(one, other), opaque)
+
+
+class _Unapplied(Sources):
+    """Sources where what an operator makes is always opaque, so that it is known what goes into it."""
+
+    def applied(self, operator: str, options: Hashable, *arguments: Value, sets: Sequence[int] = ()) -> Value:
+        del options, arguments, sets
+        raise CannotProve(operator)
 
 
 def _given(name: str, shape: tuple[int, ...], halves: Sides[Half] | None = None, number: int = 0) -> Given:
@@ -117,10 +127,10 @@ def _read(node: fx.Node, values: Mapping[fx.Node, Any], sources: Sources, opaque
 def _opaque(
     node: fx.Node, name: str, values: Mapping[fx.Node, Any], sources: Sources, opaque: dict[str, Opaque]
 ) -> Value:
-    """Return what an operator makes as a source of its own. Raises CannotProve where it makes several tensors of use."""
+    """Return what an operator makes as a source of its own, or several. Raises CannotProve."""
     tensors: list[Value] = []
 
-    def known(argument: fx.Node) -> object:
+    def known(argument: fx.Node) -> Any:
         one = values[argument]
         if isinstance(one, tuple):
             raise CannotProve(f"{name} takes several tensors at once")

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side
 from convcheck.sizes.patterns import Shape
 

@@ -44,7 +44,7 @@ def origin_of(source: Source, has: Mapping[str, Shape], wanted: Shape) -> Origin
 def listed(index: Tensor, scale: float, has: Mapping[str, Shape]) -> Origin:
     """Return the origin of a tensor whose entries come from where no pattern says: their numbers, one by one."""
     ends = torch.tensor([math.prod(shape) for shape in has.values()]).cumsum(0)
-    owners = torch.bucketize(index[index >= 0], ends, right=True).unique().tolist()
+    owners = torch.unique(torch.bucketize(index[index >= 0], ends, right=True)).tolist()
     names, starts = list(has), [0, *ends.tolist()]
     local, before, parts = torch.full_like(index, NOWHERE), 0, []
     for number in owners:

@@ -112,8 +112,8 @@ class Refinement:
         gradients = [pull_back(one, [flat], cotangent)[0] for one, flat in zip(outputs, (ours, theirs), strict=True)]
         before, numbers = torch.cat([classes.number.reference, classes.number.candidate]), torch.cat(gradients)
         numbers = without_noise(numbers)
-        after = split(before, numbers).split([len(one) for one in gradients])
-        zero = (numbers == 0).split([len(one) for one in gradients])
+        lengths = [len(one) for one in gradients]
+        after, zero = torch.split(split(before, numbers), lengths), torch.split(numbers == 0, lengths)
         classes.number = Sides(*after)
         classes.silent = Sides(classes.silent.reference & zero[0], classes.silent.candidate & zero[1])
         classes.alone = classes.alone | (classes.sizes().reference[classes.number.candidate] == 0)
@@ -160,5 +160,5 @@ def split(classes: Tensor, numbers: Tensor) -> Tensor:
     apart[1:] = ordered.diff() > (RELATIVE * ordered[1:].abs()).clamp(min=floor)
     cluster = torch.empty_like(classes)
     cluster[order] = apart.long().cumsum(0)
-    _, fresh = torch.unique(classes * (len(classes) + 1) + cluster, return_inverse=True)
+    fresh: Tensor = torch.unique(classes * (len(classes) + 1) + cluster, return_inverse=True)[1]
     return fresh

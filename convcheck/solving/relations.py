@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import islpy as isl
+
 from convcheck.all_sizes.compare import monomials
 from convcheck.all_sizes.layout import aligned
 from convcheck.all_sizes.sizes import CannotProve
@@ -23,8 +24,8 @@ Names = tuple[str, ...]
 """Of factors."""
 
 ENTRYWISE = frozenset(
-    "abs clamp cos elu erf exp gelu hardsigmoid hardswish hardtanh leaky_relu log mish pow reciprocal relu rsqrt "
-    "sigmoid silu sin softplus sqrt tanh".split()
+    ("abs", "clamp", "cos", "elu", "erf", "exp", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "log")
+    + ("mish", "pow", "reciprocal", "relu", "rsqrt", "sigmoid", "silu", "sin", "softplus", "sqrt", "tanh")
 )
 """Operators that make an entry of an entry, so that the order of axes does not matter to them."""
 
@@ -160,7 +161,9 @@ class Matching:
         for piece in (piece for pieces in monomials(value).values() for piece in pieces):
             names = [renamed.get(entry.source.name, entry.source.name) for entry in piece.factors]
             weights = [n for n, name in enumerate(names) if name.startswith(THEIRS) or self._is_derived(name)]
-            others = sorted((n for n in range(len(names)) if n not in weights), key=lambda n: (names[n], piece.factors[n].segments))
+            others = sorted(
+                (n for n in range(len(names)) if n not in weights), key=lambda n: (names[n], piece.factors[n].segments)
+            )
             order = [*others, *weights]
             known = tuple((names[n], piece.factors[n].segments) for n in others)
             yield (piece.segments, known), _reordered(piece, order, self.turned if theirs else {})
@@ -194,8 +197,8 @@ class Matching:
             here = _by_place(piece, count).domain()
             left = here if read is None else here.subtract(read)
             if not left.is_empty() and not self._constant_alike(piece, theirs, count):
-                names = ", ".join(entry.source.name.removeprefix(OURS) for entry in piece.factors[count:])
-                found.missing.append(names or "a constant")
+                left_out = ", ".join(entry.source.name.removeprefix(OURS) for entry in piece.factors[count:])
+                found.missing.append(left_out or "a constant")
 
     @staticmethod
     def _constant_alike(piece: Piece, theirs: Sequence[Piece], count: int) -> bool:

@@ -1,138 +1,117 @@
-"""Finds a mapping between two sides, and has it proved."""
+"""Finds a mapping between two sides."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 
-from convcheck.all_sizes.sizes import CannotProve
-from convcheck.catalogue.claims import claims_of
+from convcheck.catalogue.claims import Claim, claims_of
 from convcheck.config.case import Case
 from convcheck.config.replacement import MapFunction, Replacement
 from convcheck.errors import CannotRunError
 from convcheck.proof.traced_pair import build_modules, sides_of
-from convcheck.proof.verification import verify
-from convcheck.results import Result, Sides, Verdict
+from convcheck.results import Sides
 from convcheck.sides.torch_modes import known_modes
-from convcheck.solving.derived import Derived
-from convcheck.solving.evaluation import contained
-from convcheck.solving.graphs import OURS, read_both
 from convcheck.solving.halves import Half
 from convcheck.solving.origins import Origin, origin_of_entries
-from convcheck.solving.pairing import Pairing, agree, agree_by, pairing
-from convcheck.solving.program import function, program
+from convcheck.solving.pairing import Pairing, agree, pairing
+from convcheck.solving.program import NAME, function, program
 from convcheck.solving.refinement import Refinement
-from convcheck.solving.relations import Matching, Term
-from convcheck.solving.solution import Solution, Status, Written
-from convcheck.solving.terms import NoWords, Speller
 from convcheck.solving.words import Writer
 
-SECONDS = 30.0
-"""How long a mapping is looked for."""
+SECONDS = 60.0
+"""How long entries are looked for."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The origins of the candidate's tensors, not yet proved; None where there are none, and then why.
+
+    `exchangeable` is what could as well be mapped otherwise, and `unmatched` has the tensors without partners.
+    """
+
+    origins: Mapping[str, Origin] | None
+    reason: str | None = None
+    exchangeable: tuple[str, ...] = ()
+    unmatched: Sides[tuple[str, ...]] = Sides((), ())
+
+    def replacement(self, own: Replacement) -> Replacement:
+        """Return a candidate with this mapping: as sources, or as a function where there are no words for one."""
+        origins = self.origins or {}
+        sources = {name: origin.source for name, origin in origins.items()}
+        if None in sources.values():
+            convert = MapFunction(function(program(origins)), NAME)
+            return replace(own, map={}, map_by=convert, solved=True)
+        told = {name: source for name, source in sources.items() if source is not None}
+        return replace(own, map=told, map_by=None, solved=True)
+
+
+def with_map(claim: Claim) -> Claim:
+    """Return a claim with a mapping where it needs one; a refused claim where there is none."""
+    own = claim.case.candidate
+    if own is None or claim.refusals or not own.lacks_map(claim.case.layer):
+        return claim
+    answer = search(claim.case)
+    if answer.origins is None:
+        return replace(claim, refusals=(f"no map is given, and none is found: {answer.reason}",))
+    (mapped,) = claims_of([replace(claim.case, candidate=answer.replacement(own))])
+    return mapped
 
 
 @known_modes()
-def solve(case: Case) -> Solution:
-    """Return the mapping from a case's layer to its candidate, proved; what the case says of one is not looked at."""
-    start = time.monotonic()
-    (claim,) = claims_of([case])
-    bound = claim.case
-    own = bound.candidate
-    assert own is not None
-    begun = Solution(str(case.layer), str(own.layer), Status.NONE)
+def search(case: Case) -> Answer:
+    """Return the mapping from a case's layer to its candidate, whatever mapping the case has."""
+    assert case.candidate is not None
     try:
-        solution = _solved(bound, replace(own, map={}, map_by=None), begun, start + SECONDS)
+        return _found(case, replace(case.candidate, map={}, map_by=None))
     except CannotRunError as error:
-        solution = replace(begun, reason=f"could not be run: {error}")
-    return replace(solution, seconds=time.monotonic() - start)
+        return Answer(None, f"could not be run: {error}")
 
 
-def _solved(case: Case, own: Replacement, begun: Solution, deadline: float) -> Solution:
-    """Return the solution of a case without a mapping. Raises CannotRunError as the sides do."""
-    modules = build_modules(case, own)
-    sides = sides_of(case, own, modules, {})
+def _found(case: Case, own: Replacement) -> Answer:
+    """Return the mapping of a case. Raises CannotRunError as the sides do."""
+    deadline = time.monotonic() + SECONDS
+    sides = sides_of(case, own, build_modules(case, own), {})
     halves = Sides(Half(sides.reference), Half(sides.candidate))
     shapes = _output_shapes(halves)
     if shapes.reference != shapes.candidate:
         texts = " and ".join(str(list(shape)) for shape in (shapes.reference, shapes.candidate))
-        return replace(begun, reason=f"the outputs are {texts}; --layout says how one becomes the other")
+        return Answer(None, f"the outputs are {texts}; --layout says how one becomes the other")
     writer = Writer(halves.reference.shapes, sides.reference.parameter_axes)
-    found = _by_gradients(halves, deadline)
-    if found is None:
-        return replace(begun, reason="time is up")
-    if agree(halves, found.index, _generator(1)):
-        origins = {
-            name: origin_of_entries(index, 1.0, writer)
-            for name, index in halves.candidate.tensors(found.index).items()
-        }
-        return _proved(case, own, begun, origins, found.exchangeable)
-    return _by_relations(case, own, replace(begun, unmatched=found.unmatched), halves, writer)
-
-
-def _by_relations(case: Case, own: Replacement, begun: Solution, halves: Sides[Half], writer: Writer) -> Solution:
-    """Return the solution that the relations of both sides tell."""
+    pairs = _by_gradients(halves, deadline)
+    if pairs is not None and agree(halves, pairs.index, _generator(1)):
+        tensors = halves.candidate.tensors(pairs.index)
+        origins = {name: origin_of_entries(index, 1.0, writer) for name, index in tensors.items()}
+        return Answer(origins, exchangeable=pairs.exchangeable)
+    unmatched: Sides[tuple[str, ...]] = pairs.unmatched if pairs is not None else Sides((), ())
     try:
-        read = read_both(halves)
-    except Exception as error:
-        # torch's tracer may raise anything; then nothing is known.
-        return replace(begun, reason=f"the sides are no sums of products: {error}")
-    matching = Matching(read)
-    try:
-        found = matching.match()
-    except CannotProve as error:
-        return replace(begun, reason=error.why)
-    if found.missing:
-        names = " and ".join(dict.fromkeys(found.missing))
-        return replace(begun, reason=f"the candidate has nothing that stands for {names} everywhere")
-    derived = {one.name: Derived(one.node, read.graph, read.names, writer.has) for one in matching.derived()}
-    speller = Speller(writer, derived)
-    try:
-        origins = {name: speller.origin(_plain(found.of(name)), shape) for name, shape in halves.candidate.shapes.items()}
-    except NoWords as error:
-        return replace(begun, reason=f"it would be {error}")
-    if not _computes_alike(halves, function(program(origins))):
-        return replace(begun, reason="what stands for the candidate's entries differs from place to place")
-    texts = [f"{name} is added to others, so that only the sum is determined" for name in sorted(found.shared)]
-    for name, shape in halves.candidate.shapes.items():
-        met = found.met.get(name)
-        if met is None or not bool(contained(met, shape).all()):
-            texts.append(f"{'entries of ' * (met is not None)}{name} {'do' if met else 'does'} not matter")
-    return _proved(case, own, begun, origins, tuple(texts))
-
-
-def _plain(terms: Sequence[Term]) -> list[Term]:
-    """Return terms with the reference's own names for its tensors."""
-    return [replace(term, factors=tuple(name.removeprefix(OURS) for name in term.factors)) for term in terms]
-
-
-def _computes_alike(halves: Sides[Half], convert: Callable[[dict[str, Any]], Mapping[str, Any]]) -> bool:
-    """Tell whether both sides compute the same on random numbers, with the candidate's made by a function."""
-
-    def index(ours: torch.Tensor) -> torch.Tensor:
-        made = convert(halves.reference.tensors(ours))
-        return torch.cat([made[name].to(ours.dtype).flatten() for name in halves.candidate.shapes])
-
-    return agree_by(halves, index, _generator(1))
+        from convcheck.solving.merging import merged
+    except ImportError:
+        why = "entries do not match one by one, and islpy, which tells more, is not installed"
+        return Answer(None, why, unmatched=unmatched)
+    told = merged(halves, writer)
+    if told.origins is None and told.unmatched:
+        unmatched = replace(unmatched, reference=told.unmatched)
+    return Answer(told.origins, told.reason, told.exchangeable, unmatched)
 
 
 def _by_gradients(halves: Sides[Half], deadline: float) -> Pairing | None:
     """Return the pairs of entries that gradients show; the likelier ones where not all do. None when time is up."""
-    found = None
+    likelier = None
     for all_at_once in (True, False):
         classes = Refinement(halves, _generator(0), deadline).search(all_at_once=all_at_once)
         if classes is None:
-            return found
-        another = pairing(classes, halves)
-        if agree(halves, another.index, _generator(1)):
-            return another
-        found = found or another
+            return likelier
+        pairs = pairing(classes, halves)
+        if agree(halves, pairs.index, _generator(1)):
+            return pairs
+        likelier = likelier or pairs
         if not classes.exchangeable:
-            return found
-    return found
+            return likelier
+    return likelier
 
 
 def _generator(number: int) -> torch.Generator:
@@ -147,39 +126,3 @@ def _output_shapes(halves: Sides[Half]) -> Sides[tuple[int, ...]]:
             for half in (halves.reference, halves.candidate)
         ]
     return Sides(*(tuple(run.shape) for run in runs))
-
-
-def _proved(
-    case: Case, own: Replacement, begun: Solution, origins: Mapping[str, Origin], exchangeable: tuple[str, ...]
-) -> Solution:
-    """Return the solution with the proof of these origins."""
-    code = program(origins)
-    sources = {name: origin.source for name, origin in origins.items()}
-    if None in sources.values():
-        mapped = replace(own, map_by=MapFunction(function(code), "convert"))
-    else:
-        mapped = replace(own, map={name: source for name, source in sources.items() if source is not None})
-    (claim,) = claims_of([replace(case, candidate=mapped)])
-    result = verify(claim)
-    status = Status.NONE
-    if result.verdict is Verdict.EQUAL:
-        status = Status.NOT_UNIQUE if exchangeable else Status.FOUND
-    return replace(
-        begun,
-        status=status,
-        map={name: _written(origin) for name, origin in origins.items()},
-        code=code,
-        exchangeable=exchangeable,
-        result=result,
-        reason=None if status is not Status.NONE else _why(result),
-    )
-
-
-def _why(result: Result) -> str:
-    return f"a mapping that fits on random numbers is not proved: {result.verdict}, {result.reason}"
-
-
-def _written(origin: Origin) -> Written:
-    if origin.source is None:
-        return Written(origin.sources, None, origin.text)
-    return Written(origin.sources, str(origin.source), None)

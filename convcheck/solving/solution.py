@@ -25,6 +25,14 @@ class Written:
     pattern: str | None
     text: str | None
 
+    def __str__(self) -> str:
+        return self.pattern or self.text or ""
+
+    def fields(self) -> dict[str, object]:
+        """Return what a program gets, by its names there."""
+        kind = "text" if self.pattern is None else "pattern"
+        return {"from": self.sources, kind: str(self)}
+
 
 @dataclass(frozen=True)
 class Solution:
@@ -45,3 +53,18 @@ class Solution:
     result: Result | None = None
     """The proof of the mapping."""
     seconds: float = 0.0
+
+    def fields(self) -> dict[str, object]:
+        """Return what a program gets, by its names there."""
+        return {
+            "reference": self.reference,
+            "candidate": self.candidate,
+            "status": self.status,
+            "map": {name: written.fields() for name, written in self.map.items()},
+            "code": self.code,
+            "exchangeable": self.exchangeable,
+            "unmatched": self.unmatched,
+            "reason": self.reason,
+            "result": self.result,
+            "seconds": self.seconds,
+        }

@@ -108,7 +108,7 @@ class Speller:
             source = Source(Constant(1) if scale == 1 else Scaled(Constant(1), scale))
             return Origin((), str(source), f"torch.full({list(shape)}, {scale!r})", source)
         places = inside.flatten().nonzero().flatten().tolist()
-        if len(shape) >= 2 and bool(torch.equal(inside.reshape(shape[0], -1), torch.eye(shape[0], math.prod(shape[1:])) > 0)):
+        if len(shape) > 1 and torch.equal(inside.flatten(1), torch.eye(shape[0], math.prod(shape[1:])) > 0):
             text = f"torch.eye({shape[0]}, {math.prod(shape[1:])}).reshape({list(shape)})"
         else:
             text = f"torch.zeros({math.prod(shape)}).index_fill(0, torch.tensor({places}), 1).reshape({list(shape)})"
@@ -166,7 +166,9 @@ def _disjoint(one: Tensor, other: Tensor) -> bool:
     return not bool(((one >= 0) & (other >= 0)).any())
 
 
-def _with_units(target: Sequence[str], group: Sequence[str], inside: Sequence[str], names: Mapping[str, str]) -> Relayout | None:
+def _with_units(
+    target: Sequence[str], group: Sequence[str], inside: Sequence[str], names: Mapping[str, str]
+) -> Relayout | None:
     """Return the pattern that puts back axes of length 1; None where there is none."""
     if len(inside) == len(group):
         return None
@@ -199,5 +201,3 @@ def _is(
 
 def _text(inside: Sequence[str], outside: Sequence[str], conditions: Sequence[str]) -> str:
     return f"{{ [{', '.join(inside)}] -> [{', '.join(outside)}] : {' and '.join(conditions) or 'true'} }}"
-
-

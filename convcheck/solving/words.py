@@ -66,7 +66,7 @@ class Writer:
 
     def _candidates(self, index: Tensor) -> Iterator[Source]:
         owners = self._owners(index)
-        present = [number for number in owners.unique().tolist() if number >= 0]
+        present = [number for number in torch.unique(owners).tolist() if number >= 0]
         if len(present) == 1:
             name = list(self.has)[present[0]]
             yield from self._single(index, name)
