@@ -41,8 +41,8 @@ def solve(
     """Find how the weights of one side become those of another, and prove it.
 
     Examples:
-      convcheck solve "Conv2d(3, 768, 16, stride=16)" "mine.py:Patches()" -i 1,3,224,224 --trust
       convcheck solve "ConvTranspose2d(2, 3, 3, padding=1)" "Conv2d(2, 3, 3, padding=1)" -i 1,2,4,5
+      convcheck solve "Conv2d(2, 4, 3, groups=2)" "torch.nn:Conv2d(2, 4, 3)" -i 1,2,5,5 --trust
     """
     from convcheck.all_sizes.installed import check_installed
     from convcheck.solving.solution import Status

@@ -85,10 +85,7 @@ def _atoms(index: Tensor, shape: Shape) -> list[Atom] | None:
         if cut is None or (spread and len(cut) > 1):
             return None
         for length, step in cut:
-            moved = [number for number, one in enumerate(step) if one]
-            if len(moved) > 1:
-                return None
-            along = moved[0] if moved else None
+            along = next((number for number, one in enumerate(step) if one), None)
             atoms.append(Atom(axis, length, along, 0 if along is None else step[along], spread))
     return atoms
 
@@ -128,13 +125,16 @@ def _spread(places: Sequence[Place | None]) -> tuple[tuple[tuple[str, tuple[int,
 
 
 def _cut(places: Sequence[Place | None]) -> list[tuple[int, Place]] | None:
-    """Return a line of places as lengths and steps, outermost first: `place = start + sum of digit * step`."""
+    """Return a line of places as lengths and steps, outermost first: `place = start + sum of digit * step`.
+
+    Every step is along one axis, or along none.
+    """
     length = len(places)
     if length == 1:
         return []
     for inner in sorted((n for n in range(2, length + 1) if length % n == 0), reverse=True):
         step = _step(places, inner)
-        if step is None:
+        if step is None or sum(map(bool, step)) > 1:
             continue
         heads: list[Place | None] = []
         for block in range(length // inner):

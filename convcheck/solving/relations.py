@@ -9,14 +9,14 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import islpy as isl
 
-from convcheck.all_sizes.compare import monomials
+from convcheck.all_sizes.compare import _added, monomials
 from convcheck.all_sizes.layout import aligned
-from convcheck.all_sizes.sizes import CannotProve
+from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.value import Piece, Value
 from convcheck.solving.graphs import INPUT, OURS, THEIRS, Opaque, Read
 
@@ -153,7 +153,8 @@ class Matching:
         for key, piece in self._grouped(theirs, theirs=True):
             groups[key][1].append(piece)
         for (_, known), (one, other) in groups.items():
-            self._join(known, one, other, found)
+            count = len(known)
+            self._join(known, _summed(one, count, ours.sizes), _summed(other, count, ours.sizes), found)
 
     def _grouped(self, value: Value, *, theirs: bool) -> Iterator[tuple[Any, Piece]]:
         """Yield pieces by segments and the factors that are no entries of either side, which stand first."""
@@ -237,6 +238,18 @@ def _reordered(piece: Piece, order: Sequence[int], turned: Mapping[str, tuple[in
     moved = [name for number in order for name in new[number]]
     relation = piece.relation.apply_range(isl.Map(f"{{ [{', '.join(old)}] -> [{', '.join(moved)}] }}"))
     return Piece(piece.segments, piece.coefficient, tuple(piece.factors[number] for number in order), relation)
+
+
+def _summed(pieces: Sequence[Piece], count: int, sizes: Sizes) -> list[Piece]:
+    """Return pieces that add up to the same; of those with the same factors none overlaps another."""
+    groups: dict[Any, list[Piece]] = defaultdict(list)
+    for piece in pieces:
+        groups[tuple(entry.key for entry in piece.factors[count:])].append(piece)
+    return [
+        replace(group[0], coefficient=coefficient, relation=relation)
+        for group in groups.values()
+        for coefficient, relation in _added([(one.coefficient, one.relation) for one in group], sizes)
+    ]
 
 
 def _by_place(piece: Piece, count: int) -> Any:

@@ -125,7 +125,7 @@ class Speller:
         inside, outside = long[0], [axis for group in long[1:] for axis in group]
         alike = _alike(term.relation, inside, outside, lengths)
         if not _is(term.relation, inside, outside, alike, lengths):
-            raise NoWords("a product of entries that is no sum over whole axes")
+            return self._listed_product(term, scale, shape)
         names: dict[str, str] = {}
         for axis in itertools.chain(*groups):
             root = alike.get(axis, axis)
@@ -150,6 +150,20 @@ class Speller:
         titles = [self.derived[name].text if name in self.derived else name for name in term.factors]
         text = f"einsum('{', '.join(words)} -> {' '.join(target)}', {', '.join(titles)})"
         return Origin(used, text if scale == 1 else f"{text} * {scale:g}", expression)
+
+    def _listed_product(self, term: Term, scale: float, shape: Shape) -> Origin:
+        """Return the origin of a product of one entry of every factor, entry by entry."""
+        if not term.relation.is_single_valued():
+            raise NoWords("a product of entries that is no sum over whole axes")
+        numbers = evaluated(term.relation, shape, [self._shape(name) for name in term.factors])
+        parts = []
+        for name, index in zip(term.factors, numbers, strict=True):
+            flat = f"{self._expression(name)}.flatten()"
+            places = torch.where(index >= 0, index, math.prod(self._shape(name))).flatten().tolist()
+            parts.append(f"torch.cat([{flat}, {flat}.new_zeros(1)])[torch.tensor({places})].reshape({list(shape)})")
+        expression = f"({' * '.join(parts)} * {scale!r})"
+        used = tuple(dict.fromkeys(n for name in term.factors for n in self._sources(name)))
+        return Origin(used, f"products of entries of {' and '.join(term.factors)}", expression)
 
     def _expression(self, name: str) -> str:
         return self.derived[name].expression if name in self.derived else f'state_dict["{name}"]'

@@ -144,6 +144,8 @@ class Writer:
             yield Source(Joined(tuple(parts)))
 
     def _part(self, index: Tensor, name: str) -> Source | None:
+        if not bool((index >= 0).any()):
+            return Source(Constant(0))
         return next((source for source in self._single(index, name) if self.makes(source, index)), None)
 
     def _whole(self, index: Tensor, owners: Tensor) -> Iterator[Source]:
