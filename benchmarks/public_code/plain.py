@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from types import ModuleType
 from typing import NamedTuple
 
@@ -77,22 +78,53 @@ class Entry(NamedTuple):
         flat = torch.cat([state[name].flatten() for name in sizes])
 
         def outputs(entries: Tensor) -> Tensor:
-            parts = entries.split([one.numel() for one in sizes.values()])
+            parts = torch.split(entries, [one.numel() for one in sizes.values()])
             given = {name: part.view(one.shape) for (name, one), part in zip(sizes.items(), parts, strict=True)}
             runs = [functional_call(candidate, buffers | given, tuple(self.inputs(draw))) for draw in range(DRAWS)]
             return torch.cat([run.flatten() for run in runs])
 
-        result: Tensor = torch.autograd.functional.jacobian(outputs, flat)  # type: ignore[no-untyped-call]
-        return result
+        return gradients(outputs, flat)
+
+    def steps(self) -> list[str]:
+        """Return what the map does to entries of the reference's state, as its own gradients tell."""
+        reference, _ = self.sides()
+        fill(reference, 0)
+        if self.pair.convert is None:
+            return []
+        convert = self.pair.convert
+        state = {name: one for name, one in reference.state_dict().items() if one.is_floating_point()}
+
+        def entries_of(flat: Tensor) -> Tensor:
+            parts = torch.split(flat, [one.numel() for one in state.values()])
+            given = {name: part.view(one.shape) for (name, one), part in zip(state.items(), parts, strict=True)}
+            return torch.cat([one.flatten() for one in self.converted(convert, given).values()])
+
+        flat = torch.cat([one.flatten() for one in state.values()])
+        first, second = (gradients(entries_of, point) for point in (flat, flat + 1))
+        if not torch.equal(first, second):
+            return ["products"]
+        constants = entries_of(torch.zeros_like(flat))
+        from_one, used = first.count_nonzero(1), first.count_nonzero(0)
+        steps = {
+            "sums": bool((from_one > 1).any()),
+            "factors": not bool(((first == 0) | (first == 1)).all()),
+            "constants": bool(constants.count_nonzero()),
+            "zeros": bool(((from_one == 0) & (constants == 0)).any()),
+            "repeats": bool((used > 1).any()),
+        }
+        return [step for step, holds in steps.items() if holds] or ["moves"]
 
     def free(self) -> int:
         """Return how many directions there are in which the candidate's parameters leave the outputs as they are."""
         reference, _ = self.sides()
         fill(reference, 0)
         assert self.pair.convert is not None
-        gradients = self.jacobian(self.converted(self.pair.convert, reference.state_dict()))
-        scaled = gradients / gradients.norm(dim=0).clamp(min=1e-300)
-        return gradients.shape[1] - int(torch.linalg.matrix_rank(scaled, rtol=1e-9))
+        state = reference.state_dict()
+        if not self.pair.exact:  # near zero, no sigmoid is flat
+            state = {name: one / 8 if one.is_floating_point() else one for name, one in state.items()}
+        columns = self.jacobian(self.converted(self.pair.convert, state))
+        scaled = columns / columns.norm(dim=0).clamp(min=1e-300)
+        return columns.shape[1] - int(torch.linalg.matrix_rank(scaled, rtol=1e-9))
 
     def residual(self) -> float:
         """Return how far the best of all states of the candidate is from the reference, in parts of its outputs.
@@ -109,33 +141,40 @@ class Entry(NamedTuple):
             fill(candidate, draw)
             states.append({name: one.clone() for name, one in candidate.state_dict().items()})
         zero = {name: torch.zeros_like(one) for name, one in states[0].items()}
-        gradients = [self.jacobian(state) for state in (*states, zero)]
-        if not all(torch.equal(gradients[-1], one) for one in gradients):
+        *others, columns = (self.jacobian(state) for state in (*states, zero))
+        if not all(torch.equal(columns, one) for one in others):
             raise ValueError(f"{self.pair.name}: not affine")
         inputs = [self.inputs(draw) for draw in range(DRAWS)]
-        wanted = torch.cat([reference(*one).flatten() for one in inputs])
         candidate.load_state_dict(zero)
-        target = wanted - torch.cat([candidate(*one).flatten() for one in inputs])
-        best = torch.linalg.lstsq(gradients[0], target[:, None], driver="gelsd").solution
-        return float((gradients[0] @ best - target[:, None]).norm() / wanted.norm())
+        with torch.no_grad():
+            wanted, constant = (torch.cat([side(*one).flatten() for one in inputs]) for side in (reference, candidate))
+        target = wanted - constant
+        best = torch.linalg.lstsq(columns, target[:, None], driver="gelsd").solution
+        return float((columns @ best - target[:, None]).norm() / wanted.norm())
 
     def faults(self) -> list[str]:
         """Tell all that is not as the table has it."""
-        pair, found = self.pair, []
+        pair = self.pair
         if pair.truth is Truth.NONE:
             return [] if pair.convert is None and self.residual() > 0.01 else ["a state of the candidate fits"]
         assert pair.convert is not None, pair.name
-        found = [fault for convert in (pair.convert, pair.other) if convert and (fault := self.wrong(convert))]
+        faults = [fault for convert in (pair.convert, pair.other) if convert and (fault := self.wrong(convert))]
         if pair.other:
             reference, _ = self.sides()
             fill(reference, 0)
             one, other = (self.converted(name, reference.state_dict()) for name in (pair.convert, pair.other))
-            found += ["both maps are one"] * all(torch.equal(one[name], other[name]) for name in one)
+            faults += ["both maps are one"] * all(torch.equal(one[name], other[name]) for name in one)
         elif free := self.free():
-            found.append(f"{free} directions are free")
+            faults.append(f"{free} directions are free")
         if (pair.other is None) is (pair.truth is Truth.NOT_UNIQUE or pair.up_to is not None):
-            found.append("a second map and its reason belong together")
-        return found
+            faults.append("a second map and its reason belong together")
+        return faults
+
+
+def gradients(function: Callable[[Tensor], Tensor], point: Tensor) -> Tensor:
+    """Return the gradients `[entries of the result, entries of the argument]` of a function of one axis."""
+    result: Tensor = torch.autograd.functional.jacobian(function, point, vectorize=True)  # type: ignore[no-untyped-call]
+    return result
 
 
 def fill(module: nn.Module, draw: int) -> None:

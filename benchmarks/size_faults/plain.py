@@ -62,8 +62,8 @@ class Entry:
 
     @property
     def kind(self) -> str:
-        """The file's name: what kind of fault this is."""
-        return self.file.__name__.rpartition(".")[2]
+        """What kind of fault this is: the file's name behind `mutants_`."""
+        return self.file.__name__.rpartition("mutants_")[2]
 
     @cached_property
     def inputs(self) -> list[list[str]]:

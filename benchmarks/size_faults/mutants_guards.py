@@ -41,7 +41,9 @@ class Reflected(Guarded, nn.Conv1d):
 class ByTransposed(Guarded, nn.Conv1d):
     def fast(self, x):
         weight = self.weight.transpose(0, 1)
-        return F.conv_transpose1d(x, weight.flip(2) if self.mend else weight, self.bias, padding=self.kernel_size[0] - 1)
+        return F.conv_transpose1d(
+            x, weight.flip(2) if self.mend else weight, self.bias, padding=self.kernel_size[0] - 1
+        )
 
 
 class TapByTap(Guarded, nn.Conv1d):
@@ -84,8 +86,11 @@ class Shuffled(Guarded, nn.PixelShuffle):
     def fast(self, x):
         b, c, h, w = x.shape
         x = x.view(b, c // 4, 2, 2, h, w)
-        return x.permute(0, 1, 4, 2, 5, 3).reshape(b, c // 4, 2 * h, 2 * w) if self.mend else (
-            x.permute(0, 1, 4, 3, 5, 2).reshape(b, c // 4, 2 * h, 2 * w))
+        return (
+            x.permute(0, 1, 4, 2, 5, 3).reshape(b, c // 4, 2 * h, 2 * w)
+            if self.mend
+            else (x.permute(0, 1, 4, 3, 5, 2).reshape(b, c // 4, 2 * h, 2 * w))
+        )
 
 
 class GroupsDense(Guarded, nn.Conv1d):
@@ -93,7 +98,9 @@ class GroupsDense(Guarded, nn.Conv1d):
 
     def fast(self, x):
         blocks = [one.squeeze(2) for one in self.weight.chunk(2)]
-        y = torch.cat([w @ part for w, part in zip(blocks if self.mend else blocks[::-1], x.chunk(2, 1), strict=True)], 1)
+        y = torch.cat(
+            [w @ part for w, part in zip(blocks if self.mend else blocks[::-1], x.chunk(2, 1), strict=True)], 1
+        )
         return y + self.bias[:, None]
 
 
@@ -188,8 +195,9 @@ MUTANTS = [
     *guarded("bias-as-ones", "Linear(2, 3)", "LowRank", "b=2 t=4 2", (24,), "ones for the bias", axis=1),
     *guarded("pool-steps", "MaxPool2d(2)", "PooledInSteps", "b=1 c=2 h=4 w=4", (5,), "rows one further", axis=2),
     *guarded("deep", "Conv3d(1, 2, 2)", "Deep", "b=1 1 t=3 h=3 w=3", (3,), "kernel transposed"),
-    *guarded("folded-batch", "Conv2d(2, 2, 2, groups=2)", "ByFactors", "b=2 2 h=3 w=3", (4,), "kernels interleaved",
-             axis=0),
+    *guarded(
+        "folded-batch", "Conv2d(2, 2, 2, groups=2)", "ByFactors", "b=2 2 h=3 w=3", (4,), "kernels interleaved", axis=0
+    ),
     *guarded("early-bias", "Conv2d(2, 2, 1, padding=1)", "LargeBias", "b=1 2 h=3 w=3", (6,), "zeros on the border"),
     *guarded("unfold", "Unfold(2)", "Unfolded", "b=1 c=2 h=3 w=3", (5,), "channels behind the window", axis=3),
 ]

@@ -82,7 +82,7 @@ class OnGrid(nn.Module):
     def __init__(self, way):
         super().__init__()
         self.proj = nn.Conv2d(1, 2, 2, stride=2)
-        self.positions = nn.Parameter(torch.zeros(10, 10, 2))
+        self.positions = nn.Parameter(torch.randn(10, 10, 2))
         self.way = way
 
     def forward(self, x):
@@ -102,7 +102,7 @@ class Scaled(nn.Module):
 
     def __init__(self, rows=None, way="scale"):
         super().__init__()
-        self.table = nn.Parameter(torch.zeros(64, 2))
+        self.table = nn.Parameter(torch.randn(64, 2))
         self.rows, self.way = rows, way
 
     def forward(self, x):  # b t c
@@ -170,31 +170,89 @@ class Detokenized(nn.Module):
 
 MUTANTS = [
     *(
-        Mutant(f"square-grid-{p}", f":ConvEmbed({p})", f":SquareGrid({p})", f"b=2 2 h={2 * p} w={2 * p}",
-               "int(sqrt(h * w)) rows and columns", f":LinearEmbed({p})", "linear")
+        Mutant(
+            f"square-grid-{p}",
+            f":ConvEmbed({p})",
+            f":SquareGrid({p})",
+            f"b=2 2 h={2 * p} w={2 * p}",
+            "int(sqrt(h * w)) rows and columns",
+            f":LinearEmbed({p})",
+            "linear",
+        )
         for p in (2, 3)
     ),
-    Mutant("even-grid", ":ConvEmbed()", ":EvenGrid()", "b=2 2 h=4 w=6", "an odd row of patches is cropped",
-           ":LinearEmbed()", "linear"),
+    Mutant(
+        "even-grid",
+        ":ConvEmbed()",
+        ":EvenGrid()",
+        "b=2 2 h=4 w=6",
+        "an odd row of patches is cropped",
+        ":LinearEmbed()",
+        "linear",
+    ),
     *(
-        Mutant(f"largest-grid-{n}", ":ConvEmbed()", f":LargestGrid({n})", "b=1 2 h=4 w=4", f"{n} rows of patches at most",
-               ":LargestGrid(1000)", "linear")
+        Mutant(
+            f"largest-grid-{n}",
+            ":ConvEmbed()",
+            f":LargestGrid({n})",
+            "b=1 2 h=4 w=4",
+            f"{n} rows of patches at most",
+            ":LargestGrid(1000)",
+            "linear",
+        )
         for n in (3, 7)
     ),
-    Mutant("rows-for-columns", ":ConvEmbed()", ":RowsForColumns()", "b=1 2 h=4 w=4", "as many columns as rows at most",
-           None, "linear"),
-    Mutant("grid-corner", ":OnGrid('slice')", ":OnGrid('square')", "b=1 1 h=4 w=4", "positions of a square",
-           ":OnGrid('index')"),
+    Mutant(
+        "rows-for-columns",
+        ":ConvEmbed()",
+        ":RowsForColumns()",
+        "b=1 2 h=4 w=4",
+        "as many columns as rows at most",
+        None,
+        "linear",
+    ),
+    Mutant(
+        "grid-corner",
+        ":OnGrid('slice')",
+        ":OnGrid('square')",
+        "b=1 1 h=4 w=4",
+        "positions of a square",
+        ":OnGrid('index')",
+    ),
     *(
-        Mutant(f"positions-scaled-{n}", ":Scaled(way='index')", f":Scaled({n})", f"b=6 t={n} 2",
-               f"positions are scaled by t / {n}", ":Scaled()")
+        Mutant(
+            f"positions-scaled-{n}",
+            ":Scaled(way='index')",
+            f":Scaled({n})",
+            f"b=6 t={n} 2",
+            f"positions are scaled by t / {n}",
+            ":Scaled()",
+        )
         for n in (7, 14)
     ),
-    Mutant("merging-both", ":Merging('each')", ":Merging('both')", "b=1 h=4 w=6 2", "padded only where both are odd",
-           ":Merging('conv')"),
+    Mutant(
+        "merging-both",
+        ":Merging('each')",
+        ":Merging('both')",
+        "b=1 h=4 w=6 2",
+        "padded only where both are odd",
+        ":Merging('conv')",
+    ),
     Mutant("merging-never", ":Merging('each')", ":Merging('never')", "b=1 h=4 w=4 2", "odd rows are cropped"),
-    Mutant("tubelets", ":Tubelets('repeat')", ":Tubelets('single')", "b=1 t=4 h=2 w=4",
-           "only a single frame is repeated", ":Tubelets('index')"),
-    Mutant("detokenized", ":Detokenized('size')", ":Detokenized('square')", "b=1 2 h=2 w=2",
-           "a square number of patches is a square", ":Detokenized('shuffle')"),
+    Mutant(
+        "tubelets",
+        ":Tubelets('repeat')",
+        ":Tubelets('single')",
+        "b=1 t=4 h=2 w=4",
+        "only a single frame is repeated",
+        ":Tubelets('index')",
+    ),
+    Mutant(
+        "detokenized",
+        ":Detokenized('size')",
+        ":Detokenized('square')",
+        "b=1 2 h=2 w=2",
+        "a square number of patches is a square",
+        ":Detokenized('shuffle')",
+    ),
 ]
