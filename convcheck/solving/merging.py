@@ -65,7 +65,7 @@ def _nearest(found: Found, halves: Sides[Half]) -> str:
     rest = [name for name in halves.reference.shapes if name not in missing]
     matched = {name.removeprefix(OURS) for terms in found.terms.values() for _, names in terms for name in names}
     but = f"everything but {' and '.join(missing)} matches; " if rest and set(rest) <= matched else ""
-    return f"{but}the candidate has nothing for what {' and '.join(missing)} does in some places"
+    return f"{but}the candidate has nothing for {' and '.join(missing)}"
 
 
 def _freedom(found: Found, halves: Sides[Half]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from convcheck.solving.halves import Half
 from convcheck.solving.origins import Origin, origin_of_entries
 from convcheck.solving.pairing import Pairing, agree, pairing
 from convcheck.solving.program import NAME, function, program
+from convcheck.solving.reads import other_reads
 from convcheck.solving.refinement import Refinement
 from convcheck.solving.words import Writer
 
@@ -93,9 +94,12 @@ def _found(case: Case, own: Replacement) -> Answer:
         why = "entries do not match one by one, and islpy, which tells more, is not installed"
         return Answer(None, why, unmatched=unmatched)
     told = merged(halves, writer)
-    if told.origins is None and told.unmatched:
+    if told.origins is not None:
+        return Answer(told.origins, exchangeable=told.exchangeable)
+    if told.unmatched:
         unmatched = replace(unmatched, reference=told.unmatched)
-    return Answer(told.origins, told.reason, told.exchangeable, unmatched)
+    why = [told.reason or "", other_reads(halves, _generator(3)) or ""]
+    return Answer(None, "; ".join(filter(None, why)), unmatched=unmatched)
 
 
 def _by_gradients(halves: Sides[Half], deadline: float) -> Pairing | None:

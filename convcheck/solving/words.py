@@ -131,7 +131,7 @@ class Writer:
             return
         cuts = [0, *(top.diff().nonzero().flatten() + 1).tolist(), len(top)]
         parts = []
-        for start, stop in zip(cuts, cuts[1:], strict=False):
+        for start, stop in itertools.pairwise(cuts):
             part = index[start:stop]
             if int(top[start]) == NOWHERE:
                 parts.append(Source(Constant(0)))

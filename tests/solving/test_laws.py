@@ -39,14 +39,20 @@ def is_solved(shapes: dict[str, Shape], source: Source, wanted: Shape, bend: Any
 
 
 @settings(max_examples=8)
-@given(source=st.sampled_from([(2, 3), (3, 2), (4, 3)]).flatmap(lambda shape: st.tuples(sources(shape, 2), st.just(shape))))
+@given(
+    source=st.sampled_from([(2, 3), (3, 2), (4, 3)]).flatmap(lambda shape: st.tuples(sources(shape, 2), st.just(shape)))
+)
 def test_a_source_of_any_kind_is_found(source: tuple[Source, Shape]) -> None:
     is_solved(HAS, source[0], source[1])
 
 
 MERGED = {
     "a product of two layers": ("einsum('o m, m i -> o i', b, a)", {"a": (3, 4), "b": (2, 3)}, (2, 4)),
-    "a product beside a tensor": ("w + einsum('o r, r i -> o i', b, a) * 2", {"a": (2, 4), "b": (3, 2), "w": (3, 4)}, (3, 4)),
+    "a product beside a tensor": (
+        "w + einsum('o r, r i -> o i', b, a) * 2",
+        {"a": (2, 4), "b": (3, 2), "w": (3, 4)},
+        (3, 4),
+    ),
     "a scaled one": ("w * 0.5", {"w": (3, 4)}, (3, 4)),
     "repeats": ("w: o i -> (o r) i, r=2", {"w": (2, 3)}, (4, 3)),
     "parts in another order": ("[w: o i -> o i | part o 2 2; w: o i -> o i | part o 1 2]", {"w": (4, 3)}, (4, 3)),
@@ -67,7 +73,9 @@ def laid_out(draw: st.DrawFn) -> tuple[Source, Shape]:
     """Draw a source in one tensor: padded and cut, flipped, its axes in another order and in groups; and its shape."""
     shape = tuple(draw(st.integers(2, 3)) for _ in AXES)
     steps = [f"flip {axis}" for axis in AXES if draw(st.booleans())]
-    pads = [f"pad {axis} {draw(st.integers(0, 2))} {draw(st.integers(0, 2))}" for axis in AXES[2:] if draw(st.booleans())]
+    pads = [
+        f"pad {axis} {draw(st.integers(0, 2))} {draw(st.integers(0, 2))}" for axis in AXES[2:] if draw(st.booleans())
+    ]
     order = draw(st.permutations(AXES))
     cuts = sorted(draw(st.sets(st.integers(1, 3))))
     groups = [order[start:stop] for start, stop in zip([0, *cuts], [*cuts, 4], strict=True)]
