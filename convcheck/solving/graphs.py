@@ -6,6 +6,7 @@ that is known by nothing but its name. Two of them give the same where they are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,6 +119,8 @@ def _read(node: fx.Node, values: Mapping[fx.Node, Any], sources: Sources, opaque
     if not isinstance(value, (Tensor, tuple, list)):
         return value
     name = str(node.target).removeprefix("aten.")
+    # What is written in place is read as if it were not; whether that was right, the proof tells.
+    name = re.sub(r"(?<=[a-z\d])_(?=\.)", "", name)
     try:
         return _result(node, name, values, sources.sizes, sources)
     except CannotProve:

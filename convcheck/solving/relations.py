@@ -20,6 +20,9 @@ from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.value import Piece, Value
 from convcheck.solving.graphs import INPUT, OURS, THEIRS, Opaque, Read
 
+MOST_TRIES = 500
+"""How often operators of both sides are paired."""
+
 Names = tuple[str, ...]
 """Of factors."""
 
@@ -60,6 +63,16 @@ class Found:
     shared: set[str] = field(default_factory=set)
     """Tensors of the candidate whose entries are added to others'."""
 
+    def add(self, other: Found) -> None:
+        """Take over what something else has told."""
+        for name, terms in other.terms.items():
+            for key, relation in terms.items():
+                _unite(self.terms[name], key, relation)
+        for name, place in other.met.items():
+            _unite(self.met, name, place)
+        self.missing += other.missing
+        self.shared |= other.shared
+
     def of(self, name: str) -> list[Term]:
         """Return the terms of a tensor of the candidate."""
         terms = [Term(coefficient, names, relation) for (coefficient, names), relation in self.terms[name].items()]
@@ -71,7 +84,11 @@ class Matching:
     """Matches what both sides compute, from the inputs on."""
 
     read: Read
-    found: Found = field(default_factory=Found)
+    nearest: Found | None = None
+    """What was told by the matching that came nearest."""
+    told: list[Found] = field(default_factory=list)
+    why: str = ""
+    tries: int = 0
     same: dict[str, str] = field(default_factory=dict)
     """For what is opaque in the candidate, what it is in the reference."""
     turned: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -81,42 +98,61 @@ class Matching:
         """Return the terms of the candidate's tensors. Raises CannotProve where the sides do not compute alike."""
         theirs = [one for one in self.read.opaque.values() if self._is_theirs(one)]
         ours = [one for one in self.read.opaque.values() if not self._is_theirs(one) and not self._is_derived(one.name)]
-        for one in theirs:
-            partner = self._partner(one, ours)
-            if partner is None:
-                raise CannotProve(f"nothing in the reference is {one.name.partition('#')[0]} of the same")
-            if any(self._depends(value, OURS) for value in partner.arguments):
-                ours.remove(partner)
-            self.same[one.name] = partner.name
-        self._take(self.read.outputs.reference, self.read.outputs.candidate, self.found)
-        return self.found
+        if not self._assign(theirs, ours) and self.nearest is None:
+            raise CannotProve(self.why)
+        result = self.nearest or Found()
+        return result
 
-    def _partner(self, one: Opaque, ours: Sequence[Opaque]) -> Opaque | None:
-        """Return what takes the same in the reference, and add what that tells."""
+    def _assign(self, theirs: Sequence[Opaque], ours: Sequence[Opaque]) -> bool:
+        """Match what is opaque in the candidate, in order, then the outputs; leave what was told in `nearest`."""
+        if not theirs:
+            return self._end()
+        one, *others = theirs
+        for partner, order, trial in self._partners(one, ours):
+            self.same[one.name] = partner.name
+            if order is not None:
+                self.turned[one.name] = order
+            self.told.append(trial)
+            # What has weights of the reference in it is that of one in the candidate only.
+            once = any(self._depends(value, OURS) for value in partner.arguments)
+            if self._assign(others, [other for other in ours if other is not partner] if once else ours):
+                return True
+            self.told.pop()
+            self.turned.pop(one.name, None)
+            del self.same[one.name]
+        return False
+
+    def _end(self) -> bool:
+        """Match the outputs; return whether nothing is missing."""
+        trial = Found()
+        self._take(self.read.outputs.reference, self.read.outputs.candidate, trial)
+        whole = Found()
+        for one in (*self.told, trial):
+            whole.add(one)
+        if self.nearest is None or not whole.missing:
+            self.nearest = whole
+        return not whole.missing
+
+    def _partners(
+        self, one: Opaque, ours: Sequence[Opaque]
+    ) -> Iterator[tuple[Opaque, tuple[int, ...] | None, Found]]:
+        """Yield what may be the same in the reference, in which order of axes, and what that tells."""
+        self.why = f"nothing in the reference is {one.name.partition('#')[0]} of the same"
         for other in ours:
             if other.operator != one.operator or len(other.arguments) != len(one.arguments):
                 continue
             for order in _orders(one):
+                self.tries += 1
                 trial = Found()
                 try:
                     for first, second in zip(other.arguments, one.arguments, strict=True):
                         self._take(first, second if order is None else second.permuted(order), trial)
                 except CannotProve:
                     continue
+                if self.tries > MOST_TRIES:
+                    raise CannotProve("operators can be paired in too many ways")
                 if not trial.missing:
-                    self._add(trial)
-                    if order is not None:
-                        self.turned[one.name] = order
-                    return other
-        return None
-
-    def _add(self, trial: Found) -> None:
-        for name, terms in trial.terms.items():
-            for key, relation in terms.items():
-                _unite(self.found.terms[name], key, relation)
-        for name, place in trial.met.items():
-            _unite(self.found.met, name, place)
-        self.found.shared |= trial.shared
+                    yield other, order, trial
 
     def _is_theirs(self, one: Opaque) -> bool:
         return any(self._depends(value, THEIRS) for value in one.arguments)
