@@ -35,6 +35,12 @@ class Half:
         """How many entries there are."""
         return sum(map(math.prod, self.shapes.values()))
 
+    @cached_property
+    def owners(self) -> Tensor:
+        """The number of the tensor that every entry belongs to, `[entries]`."""
+        lengths = torch.tensor([math.prod(shape) for shape in self.shapes.values()], dtype=torch.int64)
+        return torch.repeat_interleave(torch.arange(len(lengths)), lengths)
+
     def starts(self) -> dict[str, int]:
         """Return the number of the first entry of every tensor."""
         starts, start = {}, 0

@@ -39,13 +39,9 @@ def pairing(classes: Classes, halves: Sides[Half]) -> Pairing:
     of_class = torch.full((classes.count,), NOWHERE)
     of_class[numbers.reference] = torch.arange(len(numbers.reference))
     index = torch.where(alone[numbers.candidate] & classes.present, of_class[numbers.candidate], NOWHERE)
-    silent = Sides(*(one.nonzero().flatten() for one in (classes.silent.reference, classes.silent.candidate)))
-    mute = silent.candidate
     texts = list(_between_tensors(classes, halves))
-    if len(silent.reference) == len(silent.candidate):
-        # None of them matters; each has one to stand for.
-        index[silent.candidate] = silent.reference
-    elif len(mute):
+    mute = _pair_silent(index, classes, halves)
+    if len(mute):
         texts += [f"{name} does not matter" for name in _names(halves.candidate, mute, all_of=True)]
         texts += [f"entries of {name} do not matter" for name in _names(halves.candidate, mute, all_of=False)]
     spare = classes.spare.nonzero().flatten()
@@ -59,6 +55,30 @@ def pairing(classes: Classes, halves: Sides[Half]) -> Pairing:
         tuple(_names(halves.reference, left, all_of=None)), tuple(_names(halves.candidate, zero, all_of=True))
     )
     return Pairing(index, tuple(texts), unmatched)
+
+
+def _pair_silent(index: Tensor, classes: Classes, halves: Sides[Half]) -> Tensor:
+    """Pair entries that do not matter, each with one that does not either; return those for which there is none.
+
+    They follow the others of their tensor, where those come from one with as many; the rest is paired in order.
+    """
+    ours, theirs = classes.silent.reference.clone(), classes.silent.candidate.clone()
+    owners = Sides(halves.reference.owners, halves.candidate.owners)
+    for number in torch.unique(owners.candidate[theirs]).tolist():
+        sources = index[(owners.candidate == number) & (index >= 0)]
+        if not len(sources):
+            continue
+        partner = owners.reference[sources].mode().values
+        left = (ours & (owners.reference == partner)).nonzero().flatten()
+        here = (theirs & (owners.candidate == number)).nonzero().flatten()
+        if len(left) == len(here):
+            index[here] = left
+            ours[left], theirs[here] = False, False
+    left, here = ours.nonzero().flatten(), theirs.nonzero().flatten()
+    if len(left) != len(here):
+        return here
+    index[here] = left
+    return here[:0]
 
 
 def _between_tensors(classes: Classes, halves: Sides[Half]) -> Iterator[str]:

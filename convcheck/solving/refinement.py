@@ -137,12 +137,52 @@ class Refinement:
         if not len(numbers):
             return False
         members = classes.members(int(numbers[sizes.reference[numbers].argmin()]))
-        classes.exchangeable.append(members)
+        members, told = self._side_by_side(classes, members)
+        if not told:
+            classes.exchangeable.append(members)
         size = len(members.reference) if all_at_once else 1
         fresh = classes.count + torch.arange(size)
         classes.number.reference[members.reference[:size]] = fresh
         classes.number.candidate[members.candidate[:size]] = fresh
         return True
+
+    def _side_by_side(self, classes: Classes, members: Sides[Tensor]) -> tuple[Sides[Tensor], bool]:
+        """Return the entries of a class in the order in which they are paired, and whether other pairs tell it.
+
+        Where they are of several tensors, those go together that share other pairs; else those of the same name.
+        """
+        halves = self.halves
+        owners = Sides(halves.reference.owners[members.reference], halves.candidate.owners[members.candidate])
+        ours, theirs = (torch.unique(one).tolist() for one in (owners.reference, owners.candidate))
+        if len(ours) == 1 or len(ours) != len(theirs):
+            return members, False
+        names = Sides(list(halves.reference.shapes), list(halves.candidate.shapes))
+        shared = self._shared(classes)
+        order, told = [], True
+        left = list(theirs)
+        for number in ours:
+            best = max(
+                left,
+                key=lambda other: (shared[number, other], names.reference[number] == names.candidate[other], -other),
+            )
+            told = told and bool(shared[number, best])
+            left.remove(best)
+            order.append(members.candidate[owners.candidate == best])
+        counts = [int((owners.reference == number).sum()) for number in ours]
+        if counts != [len(one) for one in order]:
+            return members, False
+        return Sides(members.reference, torch.cat(order)), told
+
+    def _shared(self, classes: Classes) -> Tensor:
+        """Return how many pairs every two tensors share."""
+        sizes = classes.sizes()
+        alone = (sizes.reference == 1) & (sizes.candidate == 1)
+        table = torch.zeros(len(self.halves.reference.shapes), len(self.halves.candidate.shapes), dtype=torch.int64)
+        where = torch.zeros(classes.count, dtype=torch.int64)
+        where[classes.number.reference] = self.halves.reference.owners
+        paired = alone[classes.number.candidate] & classes.present
+        rows, columns = where[classes.number.candidate[paired]], self.halves.candidate.owners[paired]
+        return table.index_put((rows, columns), torch.ones(len(rows), dtype=torch.int64), accumulate=True)
 
 
 def without_noise(numbers: Tensor) -> Tensor:

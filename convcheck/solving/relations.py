@@ -100,8 +100,7 @@ class Matching:
         ours = [one for one in self.read.opaque.values() if not self._is_theirs(one) and not self._is_derived(one.name)]
         if not self._assign(theirs, ours) and self.nearest is None:
             raise CannotProve(self.why)
-        result = self.nearest or Found()
-        return result
+        return self.nearest or Found()
 
     def _assign(self, theirs: Sequence[Opaque], ours: Sequence[Opaque]) -> bool:
         """Match what is opaque in the candidate, in order, then the outputs; leave what was told in `nearest`."""
@@ -133,9 +132,7 @@ class Matching:
             self.nearest = whole
         return not whole.missing
 
-    def _partners(
-        self, one: Opaque, ours: Sequence[Opaque]
-    ) -> Iterator[tuple[Opaque, tuple[int, ...] | None, Found]]:
+    def _partners(self, one: Opaque, ours: Sequence[Opaque]) -> Iterator[tuple[Opaque, tuple[int, ...] | None, Found]]:
         """Yield what may be the same in the reference, in which order of axes, and what that tells."""
         self.why = f"nothing in the reference is {one.name.partition('#')[0]} of the same"
         for other in ours:

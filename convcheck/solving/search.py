@@ -98,8 +98,8 @@ def _found(case: Case, own: Replacement) -> Answer:
         return Answer(told.origins, exchangeable=told.exchangeable)
     if told.unmatched:
         unmatched = replace(unmatched, reference=told.unmatched)
-    why = [told.reason or "", other_reads(halves, _generator(3)) or ""]
-    return Answer(None, "; ".join(filter(None, why)), unmatched=unmatched)
+    reasons = [told.reason or "", other_reads(halves, _generator(3)) or ""]
+    return Answer(None, "; ".join(filter(None, reasons)), unmatched=unmatched)
 
 
 def _by_gradients(halves: Sides[Half], deadline: float) -> Pairing | None:

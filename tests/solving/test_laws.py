@@ -18,7 +18,7 @@ from convcheck.rewriting.source_moves import SourceReader
 from convcheck.sizes.patterns import Shape
 from convcheck.solving.axes import NOWHERE
 from convcheck.solving.program import function, program
-from convcheck.solving.search import search
+from convcheck.solving.search import Answer, search
 from convcheck.solving.words import Writer
 from tests.solving.modules import Mapped, Plain, case_of
 from tests.strategies.sources import HAS, sources
@@ -103,9 +103,48 @@ def hidden(first: nn.Module, second: nn.Module) -> nn.Sequential:
     return nn.Sequential(first, nn.GELU(), second)
 
 
+class Gates(nn.Module):
+    """Two biases that are added, and each of which is needed alone, too."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__()
+        self.names = (first, second)
+        # Registered by name, whatever part they play.
+        for name in sorted(self.names):
+            self.register_parameter(name, nn.Parameter(torch.zeros(6)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a, b = (getattr(self, name) for name in self.names)
+        return torch.cat([x + a[:4] + b[:4], x[:, :2] * a[4:] + torch.tanh(b[4:])], 1)
+
+
+class Added(Gates):
+    """Two biases that are added, and nothing else."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a, b = (getattr(self, name) for name in self.names)
+        return x + a[:4] + b[:4]
+
+
+def texts(answer: Answer) -> dict[str, str]:
+    assert answer.origins is not None, answer.reason
+    return {name: origin.text for name, origin in answer.origins.items()}
+
+
+def test_what_is_added_follows_what_tells_them_apart() -> None:
+    answer = search(case_of(Gates("a", "b"), Gates("y", "x"), "3,4"))
+    assert texts(answer) == {"y": "a", "x": "b"}
+    assert answer.exchangeable == ()
+
+
+def test_what_is_added_alone_can_be_exchanged() -> None:
+    answer = search(case_of(Added("b", "c"), Added("a", "b"), "3,4"))
+    assert texts(answer) == {"b": "b", "a": "c"}
+    assert "a and b can be exchanged" in answer.exchangeable
+
+
 def test_hidden_units_keep_their_order() -> None:
     case = case_of(hidden(nn.Linear(3, 5), nn.Linear(5, 2)), hidden(nn.Linear(3, 5), nn.Linear(5, 2)), "4,3")
     answer = search(case)
-    assert answer.origins is not None
-    assert {name: origin.text for name, origin in answer.origins.items()} == {name: name for name in answer.origins}
+    assert texts(answer) == {name: name for name in ("0.weight", "0.bias", "2.weight", "2.bias")}
     assert answer.exchangeable == ()
