@@ -206,7 +206,7 @@ def _asserting(prove: Callable[P, Result]) -> Callable[P, Result]:
         """Do what `verify` does; return its result if the verdict is `equal`, and all that was asked for besides holds.
 
         Raises:
-            AssertionError: the verdict is another one; with the cause, what would match, and what repeats it.
+            AssertionError: it does not hold; with the cause, what would match, and what repeats it.
         """
         # pytest then shows the line that called this.
         __tracebackhide__ = True

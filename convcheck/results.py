@@ -173,9 +173,9 @@ class SizesCounterexample:
 class SizesProof:
     """What came of a proof for all sizes at which both sides run; by axis, such as `h`, or `input.2`.
 
-    `free` has the smallest sizes of axes that may vary, `divisible` what some are a multiple of, `fixed` the others.
+    `free` has the smallest sizes of axes that may vary, `divisible` what some are a multiple of, `fixed` the others;
     `obstacle` was in the way of a proof, or of one that fixes less. `raises` says where one side alone does, `probed`
-    what was compared but not proved, such as `b=1`. Fields without a repr, texts in index notation, are in no JSON.
+    what was compared but not proved, such as `b=1`.
     """
 
     status: SizesStatus = SizesStatus.NOT_ASKED
@@ -186,7 +186,7 @@ class SizesProof:
     counterexample: SizesCounterexample | None = None
     raises: Sides[str | None] = Sides(None, None)
     probed: tuple[str, ...] = ()
-    relations: Sides[tuple[str, ...]] = field(default=Sides((), ()), repr=False)
+    relations: Sides[tuple[str, ...]] = field(default=Sides((), ()), repr=False)  # texts for people, in no JSON
     certificate: str | None = field(default=None, repr=False)
     seconds: float = 0.0
 

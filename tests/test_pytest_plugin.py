@@ -13,10 +13,12 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
+from convcheck.all_sizes import proof
 from convcheck.catalogue.claims import Claim
 from convcheck.cli.main import app
 from convcheck.proof import verification
 from convcheck.proof.pair import Pair
+from tests.strategies.sizes import REFUTED
 
 pytest_plugins = ["pytester"]
 
@@ -314,3 +316,29 @@ def test_code_in_a_config_is_run_where_the_settings_trust_it(run, pytester: pyte
     assert not Path("imported").exists()
     run(path, "-o", "convcheck_trust=true").assert_outcomes(passed=1)
     assert Path("imported").exists()
+
+
+def test_a_config_that_asks_for_all_sizes_gets_them(
+    run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "prove", lambda *_: REFUTED)
+    case = GOOD.replace("}", ", sizes: all}")
+    expected = case.replace("good", "expected").replace("all}", "all, expect: {sizes: refuted}}")
+    pytester.makefile(".yaml", **{"convcheck-all": f"cases:\n{case}{expected}"})
+    result = run("-v", "--junit-xml=found.xml")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "equal: not for all sizes: at b=1 h=31 w=2, output [[]0, 0, 15, 0[]] differs: *",
+            "*sizes *refuted at b=1 h=31 w=2, *",
+            "*again *convcheck verify *--all-sizes*",
+            "convcheck-all.yaml:2: equal",
+        ]
+    )
+    found = ElementTree.parse(pytester.path / "found.xml").iter("property")
+    assert [each.get("value") for each in found if each.get("name") == "sizes"] == ["not at h=31"] * 2
+    # What is not installed here is no fault of a claim.
+    monkeypatch.setitem(sys.modules, "islpy", None)
+    result = run()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*all sizes: islpy is not installed here*"])

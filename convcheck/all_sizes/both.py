@@ -10,14 +10,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.conv import _ConvNd
 
-from convcheck.all_sizes.trace import Given
+from convcheck.all_sizes.trace import INPUT, Given
 from convcheck.results import Sides
 from convcheck.rewriting.transplant import Transplant
 from convcheck.sides.side import Side
 from convcheck.sizes.patterns import Shape
-
-INPUT = "input."
-"""What the name of an input begins with; its number follows."""
 
 
 @dataclass(frozen=True)

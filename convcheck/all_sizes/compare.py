@@ -20,10 +20,10 @@ Monomial = tuple[tuple[int, ...], tuple[tuple[str, tuple[int, ...]], ...]]
 
 @dataclass(frozen=True)
 class Difference:
-    """Entries at which two tensors differ: a monomial, and the relation at which its coefficients do."""
+    """Sizes at which two tensors differ, and the monomial whose coefficients do; None where their shapes do."""
 
-    monomial: Monomial
-    relation: Any
+    monomial: Monomial | None
+    sizes: Any
 
 
 def difference(one: Value, other: Value) -> Difference | None:
@@ -38,12 +38,28 @@ def differences(one: Value, other: Value) -> Iterator[Difference]:
     for monomial in {**ours, **theirs}:
         pieces = [(piece, 1) for piece in ours.get(monomial, ())]
         pieces += [(piece, -1) for piece in theirs.get(monomial, ())]
-        for coefficient, relation in _added(
-            [(sign * one.coefficient, one.relation) for one, sign in pieces], one.sizes
-        ):
+        for coefficient, relation in added([(sign * one.coefficient, one.relation) for one, sign in pieces], one.sizes):
             if not is_zero(coefficient):
-                yield Difference(monomial, relation)
+                yield Difference(monomial, relation.params())
                 break
+
+
+Terms = dict[tuple[tuple[str, tuple[int, ...]], ...], list[tuple[Any, Any]]]
+"""For every product of factors the coefficients, and disjoint relations at which they stand."""
+
+
+def normal(value: Value) -> dict[tuple[int, ...], Terms]:
+    """Return a tensor in the only form that it has, for every choice of a segment for every axis."""
+    result: dict[tuple[int, ...], Terms] = defaultdict(dict)
+    for (segments, factors), pieces in monomials(value).items():
+        terms = [
+            (coefficient, relation)
+            for coefficient, relation in added([(one.coefficient, one.relation) for one in pieces], value.sizes)
+            if not is_zero(coefficient)
+        ]
+        if terms:
+            result[segments][factors] = terms
+    return result
 
 
 def is_zero(coefficient: Any) -> bool:
@@ -128,7 +144,7 @@ def _sorted_set(piece: Piece, groups: Sequence[Sequence[int]]) -> Any:
     return isl.Set(f"{{ [{flat}] : {' and '.join(conditions)} }}")
 
 
-def _added(terms: Sequence[tuple[Any, Any]], sizes: Sizes) -> list[tuple[Any, Any]]:
+def added(terms: Sequence[tuple[Any, Any]], sizes: Sizes) -> list[tuple[Any, Any]]:
     """Return terms that overlap nowhere and add up to the same: a coefficient and a relation each."""
     done: list[tuple[Any, Any]] = []
     for coefficient, relation in terms:

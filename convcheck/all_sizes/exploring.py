@@ -6,7 +6,7 @@ traced next, until none are left or time is up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,19 +16,21 @@ import sympy
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.compare import Difference, differences
 from convcheck.all_sizes.layout import aligned
-from convcheck.all_sizes.points import at, smallest
+from convcheck.all_sizes.points import at, smallest, sum_below
 from convcheck.all_sizes.reading import NoReading, read
 from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.sources import Sources
-from convcheck.all_sizes.trace import Given, Path, SideRaises, SymbolicTrace, trace_both
+from convcheck.all_sizes.trace import Given, Path, SideRaises, SymbolicTrace, free_symbols, lengths_of, trace_both
 from convcheck.all_sizes.value import Value
 from convcheck.results import Sides
 from convcheck.tracing.places import place_of_error, place_of_node
 
 MOST_PATHS = 48
-MOST_STEPS = 20_000_000
-"""How many operations isl may take to compare one path."""
+MOST_CASES = 6
+"""How many conditions that a relation depends on are told apart on one path."""
+MOST_DOUBLINGS = 24
+"""Sizes up to 2 to this power are tried for a condition that no relation can state."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Region:
     region: Any
     sizes: Sizes
     values: Sides[Value]
+    sources: Sources
     trace: SymbolicTrace
     differences: tuple[Difference, ...] = ()
 
@@ -53,7 +56,14 @@ class Exploration:
     equal: list[Region] = field(default_factory=list)
     different: list[Region] = field(default_factory=list)
     raising: list[tuple[str, Any]] = field(default_factory=list)
+    shown: list[Mapping[str, int]] = field(default_factory=list)
+    """Sizes at which torch showed that the sides differ."""
     obstacle: str | None = None
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The lengths that vary by themselves."""
+        return free_symbols(self.path)
 
 
 class TimeIsUp(Exception):  # noqa: N818  # it is an answer, not a fault
@@ -61,46 +71,83 @@ class TimeIsUp(Exception):  # noqa: N818  # it is an answer, not a fault
 
 
 def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> Exploration:
-    """Compare both sides on all paths.
+    """Compare both sides on all paths; where they differ in torch, on those of smaller sizes only.
 
     Raises:
         CannotProve: a side cannot be traced at the claim's own sizes.
-        TimeIsUp: as `check_time` does.
+        TimeIsUp: as `check_time` does, before there is anything to tell.
     """
     try:
         first = trace_both(both.reference, both.candidate, given)
     except SideRaises as error:
-        raise CannotProve(_said(error)) from None
-    exploration = Exploration(first.path.world().region, first.path)
-    trace: SymbolicTrace | None = first
-    left, paths = exploration.world, 0
-    while trace is not None or not left.is_empty():
-        check_time()
-        paths += 1
-        if paths > MOST_PATHS:
-            exploration.obstacle = exploration.obstacle or f"more than {MOST_PATHS} branches on sizes"
-            break
-        point: Mapping[str, int] | None = None
-        if trace is None:
-            point = smallest(left, [str(s) for s in first.path.names.values()])
-            assert point is not None
-            if (beside := _beside_fixed(both, given, first.path, point)) is not None:
-                left = left.subtract(beside)
-                continue
-            try:
-                trace = trace_both(both.reference, both.candidate, resized(given, point))
-            except SideRaises as error:
-                region = _where(error.path, point)
-                exploration.raising.append((error.side, region.intersect(exploration.world)))
-                left = left.subtract(region)
-                continue
-        region = _compared(trace, exploration, check_time)
-        if point is not None and not at(point).is_subset(region):
-            # Nothing is known beside the sizes themselves.
-            exploration.obstacle = exploration.obstacle or "a condition on sizes that is no linear one"
-            region = region.union(at(point))
-        left, trace = left.subtract(region).coalesce(), None
+        if error.side == "reference":
+            raise CannotProve(_said(error)) from None
+        # It may run at other sizes, as where two lengths meet that are the same there.
+        exploration = Exploration(error.path.world().region, error.path)
+        tried = {name: size for one in given for name, size in lengths_of(one).items()}
+        region = _where(error.path, tried)
+        exploration.raising.append((error.side, region.intersect(exploration.world)))
+        left = exploration.world.subtract(region)
+    else:
+        exploration = Exploration(first.path.world().region, first.path)
+        left = exploration.world
+        left = left.subtract(_on_path(both, given, first, None, exploration, check_time))
+    try:
+        _cover(both, given, left, exploration, check_time)
+    except TimeIsUp:
+        exploration.obstacle = exploration.obstacle or "the time limit"
     return exploration
+
+
+def _cover(
+    both: Both, given: list[Given], left: Any, exploration: Exploration, check_time: Callable[[], None]
+) -> None:
+    """Compare both sides on the paths of the smallest sizes that are left, until none are."""
+    for _ in range(MOST_PATHS):
+        check_time()
+        if exploration.shown:
+            total = min(sum(point[name] for name in exploration.order) for point in exploration.shown)
+            left = left.intersect(sum_below(exploration.order, total))
+        point = smallest(left, exploration.order)
+        if point is None:
+            return
+        if (beside := _beside_fixed(both, given, exploration.path, point)) is not None:
+            left = left.subtract(beside)
+            continue
+        try:
+            trace = trace_both(both.reference, both.candidate, resized(given, point))
+        except SideRaises as error:
+            region = _where(error.path, point)
+            exploration.raising.append((error.side, region.intersect(exploration.world)))
+        else:
+            region = _on_path(both, given, trace, point, exploration, check_time)
+        left = left.subtract(region).coalesce()
+    exploration.obstacle = exploration.obstacle or f"more than {MOST_PATHS} branches on sizes"
+
+
+def _on_path(
+    both: Both,
+    given: list[Given],
+    trace: SymbolicTrace,
+    point: Mapping[str, int] | None,
+    exploration: Exploration,
+    check_time: Callable[[], None],
+) -> Any:
+    """Compare both sides on one path, in torch as well where they are not equal, and return the sizes on it."""
+    count = len(exploration.equal)
+    region = _compared(trace, exploration, check_time)
+    unread = trace.path.sizes().unread
+    if unread and not _holds_either_way(both, given, trace, exploration, check_time):
+        exploration.obstacle = exploration.obstacle or f"the condition {unread[0]}"
+    if point is not None and not at(point).is_subset(region):
+        # Nothing is known beside the sizes themselves.
+        exploration.obstacle = exploration.obstacle or "a condition on sizes that is no linear one"
+        region = region.union(at(point))
+    if unread or len(exploration.equal) == count:
+        tried = point or smallest(region.intersect(exploration.world), exploration.order)
+        if tried is not None and replay(both, resized(given, tried)).reason is not None:
+            exploration.shown.append(tried)
+    return region
 
 
 def _beside_fixed(both: Both, given: list[Given], path: Path, point: Mapping[str, int]) -> Any:
@@ -116,6 +163,48 @@ def _beside_fixed(both: Both, given: list[Given], path: Path, point: Mapping[str
     return isl.Set(f"[{other}] -> {{ : {other} != {fixed[other]} }}")
 
 
+def _holds_either_way(
+    both: Both, given: list[Given], trace: SymbolicTrace, exploration: Exploration, check_time: Callable[[], None]
+) -> bool:
+    """Compare both sides where one condition that no relation can state does not hold, and all others do as well.
+
+    Return whether there is such a path; so it is where code does the same in one piece or in several.
+    """
+    sizes = trace.path.sizes()
+    if len(sizes.unread) != 1:
+        return False
+    (condition,) = sizes.unread
+    if (point := _point_without(condition, sizes, exploration)) is None:
+        return False
+    try:
+        other = trace_both(both.reference, both.candidate, resized(given, point))
+    except SideRaises:
+        return False
+    there = other.path.sizes()
+    opposite = [sympy.Not(one) for one in there.unread]
+    if opposite != [condition] or not sizes.region.is_subset(there.region):
+        return False
+    _compared(other, exploration, check_time)
+    return True
+
+
+def _point_without(condition: Any, sizes: Sizes, exploration: Exploration) -> Mapping[str, int] | None:
+    """Return sizes of a region at which a condition does not hold, among ever larger ones; None if none is met."""
+    for power in range(1, MOST_DOUBLINGS):
+        for grown in (condition.free_symbols, *([one] for one in condition.free_symbols)):
+            text = " and ".join(f"{one} >= {2**power}" for one in grown)
+            larger = isl.Set(f"[{', '.join(map(str, grown))}] -> {{ : {text} }}")
+            point = smallest(sizes.region.intersect(larger).intersect(exploration.world), exploration.order)
+            if point is not None and not holds(condition, point):
+                return point
+    return None
+
+
+def holds(condition: Any, point: Mapping[str, int]) -> bool:
+    """Tell whether a condition that is no relation holds at some sizes."""
+    return bool(condition.subs({one: point[str(one)] for one in condition.free_symbols}))
+
+
 def _where(path: Path, point: Mapping[str, int]) -> Any:
     """Return where a side raises: all sizes on its path, or the ones that were tried where no relation says which."""
     try:
@@ -126,12 +215,18 @@ def _where(path: Path, point: Mapping[str, int]) -> Any:
     return at(point) if sizes.unread or not at(point).is_subset(region) else region
 
 
-def _compared(trace: SymbolicTrace, exploration: Exploration, check_time: Callable[[], None]) -> Any:
-    """Compare both sides on one path, and return the sizes that are on it."""
+def _compared(
+    trace: SymbolicTrace, exploration: Exploration, check_time: Callable[[], None], cases: tuple[str, ...] = ()
+) -> Any:
+    """Compare both sides on one path, and return the sizes that are on it.
+
+    `cases` are conditions that hold besides: where a relation depends on one, either case is compared by itself.
+    """
     sizes = trace.path.sizes()
+    for case in cases:
+        sizes.learn(case)
     region = sizes.region
-    if sizes.unread:
-        exploration.obstacle = exploration.obstacle or f"the condition {sizes.unread[0]}"
+    if region.is_empty():
         return region
     try:
         sources = Sources(sizes)
@@ -143,19 +238,36 @@ def _compared(trace: SymbolicTrace, exploration: Exploration, check_time: Callab
         values = read(trace.graph, inputs, sources, check_time)
         outputs: Any = trace.graph.graph.output_node().args[0]
         one, other = (values[node] for node in outputs)
-        if len(one.axes) != len(other.axes):
-            raise CannotProve(f"outputs of {len(one.axes)} and {len(other.axes)} axes")
-        one, other = aligned(one, other)
-        found = tuple(differences(one, other))
+        found = tuple(_of_shape(one, other))
+        if not found:
+            one, other = aligned(one, other)
+            found = tuple(differences(one, other))
     except CannotProve as error:
-        exploration.obstacle = exploration.obstacle or _obstacle(error)
+        if error.undecided is not None and len(cases) < MOST_CASES:
+            for case in (error.undecided, f"not ({error.undecided})"):
+                _compared(trace, exploration, check_time, (*cases, case))
+        else:
+            exploration.obstacle = exploration.obstacle or _obstacle(error)
         return region
     except isl.Error as error:
         exploration.obstacle = exploration.obstacle or f"isl gave up: {error}"
         return region
-    entry = Region(region, sizes, Sides(one, other), trace, found)
+    entry = Region(region, sizes, Sides(one, other), sources, trace, found)
     (exploration.different if found else exploration.equal).append(entry)
     return region
+
+
+def _of_shape(one: Value, other: Value) -> Iterator[Difference]:
+    """Yield where two tensors differ in their shapes. Raises CannotProve where no relation tells."""
+    sizes = one.sizes
+    if one.rank != other.rank:
+        yield Difference(None, sizes.context)
+        return
+    for mine, theirs in zip(one.shape, other.shape, strict=True):
+        if not sizes.same(mine, theirs):
+            apart = sizes.context.intersect(sizes.set(f"{sizes.text(mine - theirs)} != 0"))
+            if not apart.is_empty():
+                yield Difference(None, apart)
 
 
 def _obstacle(error: CannotProve) -> str:

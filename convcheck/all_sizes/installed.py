@@ -11,5 +11,5 @@ def check_installed() -> None:
         import islpy  # noqa: F401
     except ImportError:
         raise UsageError(
-            "all sizes: islpy is not installed here; pip install islpy, or leave out what asks for all sizes"
+            "all sizes: islpy is not installed here; pip install islpy, of which there are wheels for Linux and macOS"
         ) from None

@@ -18,7 +18,9 @@ def smallest(sizes: Any, order: Sequence[str]) -> Mapping[str, int] | None:
     ordered = [name for name in order if name in names] + [name for name in names if name not in order]
     if not names:
         return None if sizes.is_empty() else {}
-    moved = sizes.move_dims(isl.dim_type.set, 0, params, 0, len(names)) if sizes.dim(isl.dim_type.set) else _as_set(sizes)
+    moved = (
+        sizes.move_dims(isl.dim_type.set, 0, params, 0, len(names)) if sizes.dim(isl.dim_type.set) else _as_set(sizes)
+    )
     total = " + ".join(name for name in ordered if name in order) or "0"
     by_sum = isl.Map(f"{{ [{', '.join(names)}] -> [{total}, {', '.join(ordered)}] }}")
     first = moved.apply(by_sum).lexmin()
@@ -45,3 +47,21 @@ def lowest(sizes: Any, name: str) -> int | None:
     """Return the lowest value of one size in a set; None if there is none."""
     found = smallest(sizes, [name])
     return None if found is None else found.get(name)
+
+
+def at_least(name: str, low: int) -> Any:
+    """Return the set in which a size is so large at least."""
+    return isl.Set(f"[{name}] -> {{ : {name} >= {low} }}")
+
+
+def as_tuples(sizes: Any, order: Sequence[str]) -> Any:
+    """Return a set of sizes as tuples of some of them."""
+    numbers = [f"n{number}" for number, _ in enumerate(order)]
+    equal = " and ".join(f"{number} = {name}" for number, name in zip(numbers, order, strict=True)) or "true"
+    tuples = isl.Set(f"[{', '.join(order)}] -> {{ [{', '.join(numbers)}] : {equal} }}").intersect_params(sizes)
+    return tuples.project_out(isl.dim_type.param, 0, tuples.dim(isl.dim_type.param))
+
+
+def sum_below(order: Sequence[str], total: int) -> Any:
+    """Return the set in which the sum of some sizes is below a number."""
+    return isl.Set(f"[{', '.join(order)}] -> {{ : {' + '.join(order) or '0'} < {total} }}")

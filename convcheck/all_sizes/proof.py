@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-import sympy
-
-
-from convcheck.all_sizes.axes import Extent, FreeAxis, extent, free_axes
+from convcheck.all_sizes.axes import Extent, FreeAxis, extent, fixed_channels, free_axes
 from convcheck.all_sizes.both import Both
+from convcheck.all_sizes.certificate import Certificate, graph_text
+from convcheck.all_sizes.counterexamples import Search
 from convcheck.all_sizes.exploring import Exploration, Region, TimeIsUp, explore
-from convcheck.all_sizes.points import at, smallest
-from convcheck.all_sizes.replay import replay, resized, smaller
+from convcheck.all_sizes.notation import Notation
+from convcheck.all_sizes.points import at, at_least, smallest
+from convcheck.all_sizes.raising import raised_alone
+from convcheck.all_sizes.replay import replay, resized
+from convcheck.all_sizes.second_look import Look, look_again
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.trace import Given, symbol_name
+from convcheck.all_sizes.trace import INPUT, Given, symbol, symbol_name
 from convcheck.results import Sides, SizesCounterexample, SizesProof, SizesStatus
-
-MOST_TRIES = 16
-"""At how many points of a difference torch is asked whether it is one."""
-MOST_SMALLER = 500
-"""How many sizes below those of a difference are tried in torch, for a smaller one."""
 
 Names = Sequence[Sequence[str]]
 """A name for every axis of every input."""
 
 
-class ProofContradicted(Exception):  # noqa: N818  # it is a fault of convcheck
-    """Both sides were proved equal at sizes at which torch says that they differ."""
-
-
-def prove(both: Both, names: Names, seconds: float) -> SizesProof:
-    """Return what is proved within so many seconds.
+def prove(both: Both, names: Names, seconds: float, about: Mapping[str, str] | None = None) -> SizesProof:
+    """Return what is proved within so many seconds; `about` has what the certificate says of the claim, by headings.
 
     Raises:
         ProofContradicted: torch gives the lie to a proof.
@@ -43,17 +38,17 @@ def prove(both: Both, names: Names, seconds: float) -> SizesProof:
         if time.monotonic() > end:
             raise TimeIsUp
 
-    first = _attempt(both, names, True, check_time)
+    first = _attempt(_Attempt(both, names, True, check_time, about or {}))
     if first.status is SizesStatus.UNKNOWN and time.monotonic() < end:
-        second = _attempt(both, names, False, check_time)
+        second = _attempt(_Attempt(both, names, False, check_time, about or {}, first.obstacle))
         if second.status is not SizesStatus.UNKNOWN:
-            return replace(second, obstacle=first.obstacle)
+            return second
     return first
 
 
-def _attempt(both: Both, names: Names, channels: bool, check_time: Callable[[], None]) -> SizesProof:
+def _attempt(attempt: _Attempt) -> SizesProof:
     try:
-        return _Attempt(both, names, channels, check_time).proof()
+        return attempt.proof()
     except TimeIsUp:
         return SizesProof(SizesStatus.UNKNOWN, obstacle="the time limit")
     except CannotProve as error:
@@ -62,172 +57,143 @@ def _attempt(both: Both, names: Names, channels: bool, check_time: Callable[[], 
 
 @dataclass
 class _Attempt:
-    """One attempt, with the channels of weights free or as they are."""
+    """One attempt, with the channels of weights free or as they are; `obstacle` says why they are not free."""
 
     both: Both
     names: Names
     channels: bool
     check_time: Callable[[], None]
+    about: Mapping[str, str]
+    obstacle: str | None = None
+    given: Sequence[Given] = field(init=False)
 
     def proof(self) -> SizesProof:
-        given = self.both.given(self.channels)
-        try:
-            exploration = explore(self.both, given, self.check_time)
-        except CannotProve:
-            given = self.both.at_home()
-            exploration = explore(self.both, given, self.check_time)
-        axes = free_axes(exploration.path, self.names, self.both.sides.reference.parameter_axes)
-        raises = Sides(*(self._raises(axes, exploration, side) for side in ("reference", "candidate")))
-        counterexample = self._counterexample(given, axes, exploration)
-        regions = [*exploration.equal, *exploration.different]
-        relations = _relations(regions)
+        """Return what comes of it. Raises CannotProve, TimeIsUp and ProofContradicted."""
+        counterexample = self.search.among(self.exploration)
+        if counterexample is None and self.exploration.obstacle is not None:
+            counterexample = self.search.sweep()
         if counterexample is not None:
-            return SizesProof(
-                SizesStatus.REFUTED, counterexample=counterexample, raises=raises, relations=relations
-            )
-        if exploration.different and exploration.obstacle is None:
-            exploration.obstacle = "the relations differ where torch sees no difference"
-        if exploration.obstacle is not None or not exploration.equal:
-            return SizesProof(SizesStatus.UNKNOWN, obstacle=exploration.obstacle or "no sizes at which both sides run")
-        for region in exploration.equal:
-            self._look_again(given, axes, region)
-        proved, probed = self._ones(given, axes, exploration)
-        if isinstance(proved, SizesCounterexample):
-            return SizesProof(SizesStatus.REFUTED, counterexample=proved, raises=raises, relations=relations)
+            return self._refuted(counterexample)
+        self._check_proved()
+        looks = [look for region in self.exploration.equal for look in self._looks(region)]
+        ones, probed = self._ones()
+        if isinstance(ones, SizesCounterexample):
+            return self._refuted(ones)
+        return self._proved(ones, probed, looks)
+
+    @cached_property
+    def exploration(self) -> Exploration:
+        """What is known of all sizes."""
+        self.given = self.both.given(self.channels)
+        try:
+            exploration = explore(self.both, list(self.given), self.check_time)
+            if exploration.equal or exploration.different or exploration.shown:
+                return exploration
+        except CannotProve:
+            pass
+        self.given = self.both.at_home()
+        return explore(self.both, list(self.given), self.check_time)
+
+    @cached_property
+    def axes(self) -> Sequence[FreeAxis]:
+        return free_axes(self.exploration.path, self.names, self.both.sides.reference.parameter_axes)
+
+    @cached_property
+    def search(self) -> Search:
+        world = self.exploration.path.world(1).region
+        return Search(self.both, self.given, self.axes, world, self.check_time)
+
+    def _check_proved(self) -> None:
+        """Check that both sides are equal wherever both run. Raises CannotProve."""
+        if self.exploration.obstacle is not None:
+            raise CannotProve(self.exploration.obstacle)
+        if self.exploration.different:
+            raise CannotProve("the relations differ where torch sees no difference")
+        if not self.exploration.equal:
+            raise CannotProve("no sizes at which both sides run")
+
+    def _looks(self, region: Region) -> Sequence[Look]:
+        self.check_time()
+        seed = zlib.crc32(graph_text(region.trace.graph).encode())
+        return list(look_again(self.both, self.given, self.axes, region, seed))
+
+    def _refuted(self, counterexample: SizesCounterexample) -> SizesProof:
         return SizesProof(
-            SizesStatus.PROVED,
-            free={name: 1 if name in proved.free else low for name, low in self._extent(axes, exploration).free.items()},
-            divisible=self._extent(axes, exploration).divisible,
-            fixed=self._extent(axes, exploration).fixed,
-            raises=raises,
-            probed=probed,
-            relations=relations,
+            SizesStatus.REFUTED, counterexample=counterexample, raises=self._raises(None), relations=self._relations()
         )
 
-    def _extent(self, axes: Sequence[FreeAxis], exploration: Exploration) -> Extent:
-        return extent(axes, exploration.equal)
+    def _proved(self, ones: Sequence[str], probed: Sequence[str], looks: Sequence[Look]) -> SizesProof:
+        found = extent(self.axes, self.exploration.equal)
+        parameters = self.both.sides.reference.parameter_axes
+        further = fixed_channels(self.exploration.path, self.axes, self.both.given(), parameters)
+        proof = SizesProof(
+            SizesStatus.PROVED,
+            free={name: 1 if name in ones else low for name, low in found.free.items()},
+            divisible=found.divisible,
+            fixed={**self._fixed_inputs(), **found.fixed, **further},
+            obstacle=self.obstacle,
+            raises=self._raises(found),
+            probed=tuple(probed),
+            relations=self._relations(),
+        )
+        return replace(
+            proof, certificate=Certificate(self.about, self.both, self.axes, self.exploration, proof, looks).text()
+        )
 
-    def _raises(self, axes: Sequence[FreeAxis], exploration: Exploration, side: str) -> str | None:
-        """Return the smallest sizes at which one side raises, and the other does not."""
-        order = [axis.symbol for axis in axes]
-        for which, region in exploration.raising:
-            if which == side and (point := smallest(region, order)) is not None:
-                return ", ".join(f"{axis.name}={point[axis.symbol]}" for axis in axes if axis.symbol in point)
-        return None
+    def _fixed_inputs(self) -> dict[str, int]:
+        """Return the lengths of inputs that are numbers in all traces, by the names of axes."""
+        lengths = self.exploration.path.lengths
+        inputs = [zip(names, lengths[f"{INPUT}{n}"], strict=True) for n, names in enumerate(self.names)]
+        return {name: int(length) for pairs in inputs for name, length in pairs if length.is_Integer}
 
-    def _counterexample(
-        self, given: Sequence[Given], axes: Sequence[FreeAxis], exploration: Exploration
-    ) -> SizesCounterexample | None:
-        """Return the smallest sizes at which torch shows that the sides differ."""
-        best: tuple[int, dict[str, int], SizesCounterexample] | None = None
-        for region in exploration.different:
-            for point in self._points(axes, region):
-                self.check_time()
-                found = self._replayed(given, axes, point)
-                if found is None:
-                    continue
-                total = sum(found.sizes.values())
-                if best is None or (total, list(found.sizes.values())) < (best[0], list(best[2].sizes.values())):
-                    best = (total, dict(point), found)
-                break
-        return None if best is None else self._smallest(given, axes, exploration, best[2])
+    def _raises(self, found: Extent | None) -> Sides[str | None]:
+        return raised_alone(self.both, self.given, self.axes, self.exploration, found)
 
-    def _points(self, axes: Sequence[FreeAxis], region: Region) -> Iterator[Mapping[str, int]]:
-        """Yield the smallest sizes at which relations differ."""
-        order = [axis.symbol for axis in axes]
-        for difference in region.differences:
-            sizes = difference.relation.params().intersect(region.sizes.context)
-            for _ in range(MOST_TRIES):
-                point = smallest(sizes, order)
-                if point is None:
-                    break
-                yield point
-                sizes = sizes.subtract(at({axis.symbol: point[axis.symbol] for axis in axes if axis.symbol in point}))
+    def _relations(self) -> Sides[tuple[str, ...]]:
+        """Return what both sides are on the first path, in index notation."""
+        region = next(iter((*self.exploration.equal, *self.exploration.different)), None)
+        return Sides((), ()) if region is None else Notation(self.both, self.axes, region).sides()
 
-    def _replayed(
-        self, given: Sequence[Given], axes: Sequence[FreeAxis], point: Mapping[str, int]
-    ) -> SizesCounterexample | None:
-        seen = replay(self.both, resized(given, point))
-        if seen.reason is None or seen.at is None:
-            return None
-        sizes = {axis.name: point[axis.symbol] for axis in axes if axis.symbol in point}
-        return SizesCounterexample(sizes, seen.at, seen.reason)
-
-    def _smallest(
-        self, given: Sequence[Given], axes: Sequence[FreeAxis], exploration: Exploration, known: SizesCounterexample
-    ) -> SizesCounterexample:
-        """Return a counterexample at smaller sizes, lengths of 1 included, if torch shows one."""
-        world = exploration.path.world(1).region
-        lows = {axis.name: 1 for axis in axes}
-        symbols = {axis.name: axis.symbol for axis in axes}
-        total = sum(known.sizes.values())
-        for sizes in smaller(lows, total, MOST_SMALLER):
-            self.check_time()
-            point = smallest(world.intersect(at({symbols[name]: size for name, size in sizes.items()})), [])
-            if point is not None and (found := self._replayed(given, axes, point)) is not None:
-                return found
-        return known
-
-    def _look_again(self, given: Sequence[Given], axes: Sequence[FreeAxis], region: Region) -> None:
-        """Run both sides in torch at the smallest sizes of a region. Raises ProofContradicted where they differ."""
-        point = smallest(region.region, [axis.symbol for axis in axes])
-        assert point is not None
-        seen = replay(self.both, resized(given, point))
-        if seen.reason is not None:
-            raise ProofContradicted(f"proved equal, but at {dict(point)} {seen.reason}")
-
-    def _ones(
-        self, given: Sequence[Given], axes: Sequence[FreeAxis], exploration: Exploration
-    ) -> tuple[Extent, tuple[str, ...]] | tuple[SizesCounterexample, tuple[str, ...]]:
+    def _ones(self) -> tuple[Sequence[str] | SizesCounterexample, Sequence[str]]:
         """Prove the batch at length 1, by a trace of its own, and probe the other axes of inputs there."""
-        one, probed = exploration.path.world(1).region, []
-        proved: dict[str, int] = {}
-        for axis in axes:
-            if not axis.symbol.startswith("input"):
-                continue
-            self.check_time()
-            others = [f"{other.symbol} >= 2" for other in axes if other != axis]
-            text = " and ".join((f"{axis.symbol} = 1", *others))
-            point = smallest(one.intersect(_set(axes, text)), [other.symbol for other in axes])
+        proved, probed = [], []
+        for axis in self.axes:
+            point = self._point_at_one(axis)
             if point is None:
                 continue
-            found = self._replayed(given, axes, point)
-            if found is not None:
-                return self._smallest(given, axes, exploration, found), ()
-            if axis.name == self.names[0][0] and self._proved_at_one(axis, exploration):
-                proved[axis.name] = 1
-            elif replay(self.both, resized(given, point)).both_ran:
+            self.check_time()
+            if (found := self.search.at(point)) is not None:
+                return self.search.smallest(found), ()
+            if axis.name == self.names[0][0] and self._is_proved_at_one(axis):
+                proved.append(axis.name)
+            elif replay(self.both, resized(self.given, point)).both_ran:
                 probed.append(f"{axis.name}=1")
-        return Extent(proved, {}, {}), tuple(probed)
+        return proved, probed
 
-    def _proved_at_one(self, axis: FreeAxis, exploration: Exploration) -> bool:
+    def _point_at_one(self, axis: FreeAxis) -> Mapping[str, int] | None:
+        """Return the smallest sizes at which an axis of an input is 1 long, and no other one is; None if there are none."""
+        if not axis.symbol.startswith(symbol_name("input")):
+            return None
+        order = [other.symbol for other in self.axes]
+        here = self.search.world.intersect(at({axis.symbol: 1}))
+        for other in order:
+            if other != axis.symbol:
+                here = here.intersect(at_least(other, 2))
+        return smallest(here, order)
+
+    def _is_proved_at_one(self, axis: FreeAxis) -> bool:
+        """Tell whether both sides are equal at length 1 of an axis, for all sizes of the others."""
         tensor, _, number = axis.symbol.rpartition("_")
-        sizes = exploration.path.sizes()
-        given = [
-            replace(one, varies=tuple(
-                free and not sizes.size(sympy.Symbol(symbol_name(one.name, place), integer=True)).is_Integer
-                for place, free in enumerate(one.varies)
-            ))
-            for one in self.both.given(self.channels, {tensor.replace("_", "."): int(number)})
-        ]
+        one = {tensor.replace("_", "."): int(number)}
+        given = [self._as_fixed(tensor) for tensor in self.both.given(self.channels, one)]
         try:
             exploration = explore(self.both, given, self.check_time)
         except (CannotProve, TimeIsUp):
             return False
         return bool(exploration.equal) and not exploration.different and exploration.obstacle is None
 
-
-def _set(axes: Sequence[FreeAxis], text: str) -> object:
-    import islpy as isl
-
-    return isl.Set(f"[{', '.join(axis.symbol for axis in axes)}] -> {{ : {text} }}")
-
-
-def _relations(regions: Sequence[Region]) -> Sides[tuple[str, ...]]:
-    """Return what both sides are on the first path, in isl's notation."""
-    if not regions:
-        return Sides((), ())
-    values = regions[0].values
-    return Sides(*(tuple(str(piece.relation) for piece in one.pieces) for one in (values.reference, values.candidate)))
-
-
+    def _as_fixed(self, one: Given) -> Given:
+        """Return a tensor whose axes do not vary where the code fixes them."""
+        sizes = self.exploration.path.sizes()
+        fixed = [sizes.size(symbol(symbol_name(one.name, axis))).is_Integer for axis, _ in enumerate(one.varies)]
+        return replace(one, varies=tuple(free and not no for free, no in zip(one.varies, fixed, strict=True)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import torch
 from torch import Tensor, fx
 
 from convcheck.all_sizes import readers
@@ -64,13 +65,16 @@ def all_readers() -> Mapping[str, Reader]:
 class NoReading(CannotProve):  # it is an answer, not a fault
     """An operator has no reading, or not with these arguments; `node` is where it stands."""
 
-    def __init__(self, operator: str, why: str, node: fx.Node) -> None:
+    def __init__(self, operator: str, why: str, node: fx.Node, undecided: str | None = None) -> None:
         self.operator, self.node = operator, node
-        super().__init__(f"{operator}: {why}" if why else operator)
+        super().__init__(f"{operator}: {why}" if why else operator, undecided)
 
 
 def read(
-    graph: fx.GraphModule, inputs: Mapping[fx.Node, Value], sources: Sources, check_time: Callable[[], None] = lambda: None
+    graph: fx.GraphModule,
+    inputs: Mapping[fx.Node, Value],
+    sources: Sources,
+    check_time: Callable[[], None] = lambda: None,
 ) -> dict[fx.Node, Any]:
     """Return what every node of a graph is, from what its placeholders are.
 
@@ -81,9 +85,11 @@ def read(
     sizes = sources.sizes
     for node in graph.graph.nodes:
         check_time()
-        if node.op in ("placeholder", "output"):
-            continue
         value = node.meta.get("val")
+        if node.op in ("placeholder", "output"):
+            if node in values and value.dtype == torch.bool:
+                values[node] = values[node].as_truth()
+            continue
         if node.op == "get_attr":
             values[node] = sources.constant(getattr(graph, str(node.target)))
             continue
@@ -97,7 +103,7 @@ def read(
         except CannotProve as error:
             if isinstance(error, NoReading):
                 raise
-            raise NoReading(name.partition(".")[0], error.why, node) from None
+            raise NoReading(name.partition(".")[0], error.why, node, error.undecided) from None
     return values
 
 
@@ -107,12 +113,27 @@ def _result(node: fx.Node, name: str, values: Mapping[fx.Node, Any], sizes: Size
         return values[whole][number]  # type: ignore[index]
     known = all_readers()
     reader = known.get(name) or known.get(name.partition(".")[0])
+    if reader is None and _changes_its_own(node):
+        # `add_` of what nothing else reads is `add`.
+        name = name.replace("_.", ".", 1)
+        reader = known.get(name) or known.get(name.partition(".")[0])
     if reader is None:
         raise CannotProve("")
     arguments = bind(node, values.__getitem__)
     result = reader(Call(name, arguments, sizes, sources, node))
     _check_shape(node, result, sizes)
     return result
+
+
+def _changes_its_own(node: fx.Node) -> bool:
+    """Tell whether an operator overwrites a tensor that nothing else reads, and that shares no memory."""
+    if not str(node.target).removeprefix("aten.").partition(".")[0].endswith("_"):
+        return False
+    changed = node.args[0]
+    if not isinstance(changed, fx.Node) or changed.op != "call_function" or list(changed.users) != [node]:
+        return False
+    schema = getattr(changed.target, "_schema", None)
+    return schema is not None and all(one.alias_info is None for one in schema.returns)
 
 
 def _check_shape(node: fx.Node, result: Any, sizes: Sizes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,18 +37,19 @@ class Replayed:
 def replay(both: Both, given: Sequence[Given], seed: int = 0) -> Replayed:
     """Run both sides at the shapes of `given`, on several draws, until they differ."""
     result = Replayed(Sides(None, None))
-    for draw in range(DRAWS):
-        generator = torch.Generator().manual_seed(seed + draw)
-        tensors = {one.name: _draw(one, generator) for one in given}
-        result = _once(both, tensors)
+    for number in range(DRAWS):
+        generator = torch.Generator().manual_seed(seed + number)
+        ran = run(both, {one.name: draw(one, generator) for one in given})
+        result = Replayed(ran.raised, *(ran.difference() or (None, None)))
         if not result.both_ran or result.reason is not None:
             break
     return result
 
 
-def _draw(one: Given, generator: torch.Generator) -> Tensor:
+def draw(one: Given, generator: torch.Generator) -> Tensor:
+    """Return a tensor of small whole numbers; variances are positive."""
     if one.dtype == torch.bool:
-        return torch.rand(one.shape, generator=generator) < 0.5  # noqa: PLR2004
+        return torch.rand(one.shape, generator=generator) < 0.5
     if not one.dtype.is_floating_point:
         return torch.zeros(one.shape, dtype=one.dtype)
     if one.name.endswith("running_var"):
@@ -56,30 +57,44 @@ def _draw(one: Given, generator: torch.Generator) -> Tensor:
     return torch.randint(-LARGEST, LARGEST + 1, one.shape, generator=generator).double()
 
 
-def _once(both: Both, tensors: Mapping[str, Tensor]) -> Replayed:
-    outputs: dict[str, Tensor] = {}
-    raised: dict[str, str | None] = {}
-    for side, run in (("reference", both.reference), ("candidate", both.candidate)):
-        raised[side] = None
-        try:
-            with capture.quiet(), torch.no_grad():
-                outputs[side] = run({name: tensor.clone() for name, tensor in tensors.items()})
-        except Exception as error:  # whatever a side raises
-            lines = str(error).strip().splitlines()
-            raised[side] = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-    what = Sides(raised["reference"], raised["candidate"])
-    if what.reference is not None or what.candidate is not None:
-        return Replayed(what)
-    one, other = outputs["reference"], outputs["candidate"]
-    if one.shape != other.shape:
-        return Replayed(what, (), f"the shapes are {list(one.shape)} and {list(other.shape)}")
-    one, other = one.double(), other.double()
-    scale = max(1.0, float(one.abs().max()) if one.numel() else 0.0)
-    apart = ((one - other).abs() > TOLERANCE * scale) | (one.isnan() != other.isnan())
-    if not bool(apart.any()):
-        return Replayed(what)
-    place = tuple(apart.nonzero()[0].tolist())
-    return Replayed(what, place, f"the reference gives {one[place].item():g} and the candidate {other[place].item():g}")
+@dataclass(frozen=True)
+class Ran:
+    """What each side returned at some tensors, or what it raised."""
+
+    raised: Sides[str | None]
+    outputs: Sides[Tensor | None]
+
+    def difference(self) -> tuple[Shape, str] | None:
+        """Return the first index at which both outputs differ, and how; None if they do not, or a side raised."""
+        one, other = self.outputs.reference, self.outputs.candidate
+        if one is None or other is None:
+            return None
+        if one.shape != other.shape:
+            return (), f"the shapes are {list(one.shape)} and {list(other.shape)}"
+        one, other = one.double(), other.double()
+        scale = max(1.0, float(one.abs().max()) if one.numel() else 0.0)
+        apart = ((one - other).abs() > TOLERANCE * scale) | (one.isnan() != other.isnan())
+        if not bool(apart.any()):
+            return None
+        place = tuple(apart.nonzero()[0].tolist())
+        return place, f"the reference gives {one[place].item():g} and the candidate {other[place].item():g}"
+
+
+def run(both: Both, tensors: Mapping[str, Tensor]) -> Ran:
+    """Run both sides on tensors by name."""
+    one, other = (_run(side, tensors) for side in (both.reference, both.candidate))
+    return Ran(Sides(one[0], other[0]), Sides(one[1], other[1]))
+
+
+def _run(
+    side: Callable[[Mapping[str, Tensor]], Tensor], tensors: Mapping[str, Tensor]
+) -> tuple[str | None, Tensor | None]:
+    try:
+        with capture.quiet(), torch.no_grad():
+            return None, side({name: tensor.clone() for name, tensor in tensors.items()})
+    except Exception as error:  # whatever a side raises
+        lines = str(error).strip().splitlines()
+        return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__, None
 
 
 def smaller(axes: Mapping[str, int], total: int, limit: int) -> Iterator[dict[str, int]]:

@@ -6,9 +6,9 @@ index relation takes sizes that are linear in them; products such as `b * h * w`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import islpy as isl
@@ -21,10 +21,13 @@ Size = sympy.Expr
 
 
 class CannotProve(Exception):  # noqa: N818  # it is an answer, not a fault
-    """Something has no reading; `why` says what, in a few words."""
+    """Something has no reading; `why` says what, in a few words.
 
-    def __init__(self, why: str) -> None:
-        self.why = why
+    `undecided` is a linear condition that it hangs on, as isl writes it: there is one where it holds, and where not.
+    """
+
+    def __init__(self, why: str, undecided: str | None = None) -> None:
+        self.why, self.undecided = why, undecided
         super().__init__(why)
 
 
@@ -40,9 +43,11 @@ class Sizes:
     """What stands for a symbol that is determined by others."""
     known: list[str] = field(default_factory=list)
     """What holds of the symbols, as isl writes it."""
-    unread: list[str] = field(default_factory=list)
+    unread: list[Any] = field(default_factory=list)
     """Conditions that are no linear ones, and do not follow from the others."""
     _quotients: dict[tuple[Size, int], sympy.Symbol] = field(default_factory=dict)
+    _memory: dict[Hashable, Any] = field(default_factory=dict)
+    _stamp: tuple[int, ...] = ()
 
     def size(self, value: Any) -> Size:
         """Return a size in lowest terms: of a number, an expression, or a size that torch traced."""
@@ -53,7 +58,7 @@ class Sizes:
     def _plain(self, expression: Any) -> Any:
         """Return an expression without quotients and without symbols that others determine."""
         if expression.is_Number:
-            return expression
+            return sympy.Rational(expression) if expression.is_Float else expression
         if expression.is_Symbol:
             other = self.replaced.get(expression)
             return expression if other is None else self._plain(other)
@@ -71,6 +76,11 @@ class Sizes:
         if isinstance(expression, IntTrueDiv):
             return arguments[0] / arguments[1]
         if isinstance(expression, (FloorToInt, CeilToInt)):
+            # Of a quotient of whole numbers, as `ceil(h / 2)` is.
+            numerator, denominator = sympy.fraction(sympy.together(arguments[0]))
+            if denominator.is_Integer and denominator > 0:
+                up = denominator - 1 if isinstance(expression, CeilToInt) else 0
+                return self._quotient(sympy.expand(numerator + up), denominator)
             raise CannotProve(f"a size is {expression}")
         if type(expression).__name__ in ("FloatPow", "PowByNatural"):
             return sympy.Pow(*arguments)
@@ -87,7 +97,9 @@ class Sizes:
         for one in arguments:
             if all(self.implies(">=", one - other if largest else other - one) for other in arguments):
                 return one
-        raise CannotProve(f"the {'larger' if largest else 'smaller'} of {' and '.join(map(str, arguments))}")
+        first, second, *_ = arguments
+        why = f"the {'larger' if largest else 'smaller'} of {' and '.join(map(str, arguments))}"
+        raise CannotProve(why, f"{self.text(first)} <= {self.text(second)}")
 
     def _quotient(self, value: Size, by: Size) -> Size:
         """Return `value // by`: a polynomial where it divides evenly, else a symbol."""
@@ -106,7 +118,12 @@ class Sizes:
             text = self.text(rest)
             self._quotients[rest, step] = symbol
             self.learn(f"{step}*{symbol} <= {text} < {step}*{symbol} + {step}")
-        return whole + self._plain(self._quotients[rest, step])
+        return sympy.expand(whole + self._plain(self._quotients[rest, step]))
+
+    @property
+    def quotients(self) -> Mapping[tuple[Size, int], sympy.Symbol]:
+        """The symbols of quotients, by what is divided by what."""
+        return self._quotients
 
     def learn(self, condition: str) -> None:
         """Take a linear condition to hold."""
@@ -122,8 +139,25 @@ class Sizes:
         if is_linear(by):
             self.learn(f"{symbol} = {self.text(by)}")
 
+    def remembered(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return what was made before, as long as nothing more is known of sizes."""
+        stamp = (len(self.lowest), len(self.replaced), len(self.known), len(self._quotients))
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._memory.clear()
+        if key not in self._memory:
+            made = make()
+            if stamp != (len(self.lowest), len(self.replaced), len(self.known), len(self._quotients)):
+                return made
+            self._memory[key] = made
+        return self._memory[key]
+
     def text(self, size: Size) -> str:
         """Return a linear size as isl writes it. Raises CannotProve for any other."""
+        result: str = self.remembered(("text", size), lambda: self._text(size))
+        return result
+
+    def _text(self, size: Size) -> str:
         size = self._plain(sympy.sympify(size))
         if not is_linear(size):
             raise CannotProve(f"the size {size} is no linear one")
@@ -132,6 +166,10 @@ class Sizes:
     @property
     def names(self) -> str:
         """All symbols, as isl lists parameters."""
+        result: str = self.remembered("names", self._names)
+        return result
+
+    def _names(self) -> str:
         return ", ".join(sorted(map(str, {*self.lowest, *self._quotients.values()})))
 
     def set(self, text: str) -> Any:
@@ -157,6 +195,8 @@ class Sizes:
     def implies(self, relation: str, size: Size) -> bool:
         """Tell whether `size >= 0`, `= 0`, `> 0` or `!= 0` holds for all sizes that are spoken of."""
         size = self._plain(sympy.sympify(size))
+        if size.is_positive:
+            return relation != "="
         if size.is_Integer:
             return bool({">=": size >= 0, "=": size == 0, ">": size > 0, "!=": size != 0}[relation])
         if is_linear(size):
@@ -172,6 +212,8 @@ class Sizes:
 
     def _lowest_of(self, size: Size) -> int | None:
         """Return a lower bound of a polynomial: with all symbols at their lowest, where it grows in each."""
+        if not _is_whole(size):
+            return None
         lifted = size
         for symbol in size.free_symbols:
             low, _ = self._bounds(symbol)
@@ -194,6 +236,11 @@ class Sizes:
 
     def same(self, one: Size, other: Size) -> bool:
         """Tell whether two sizes are equal for all sizes that are spoken of."""
+        if one is other or one == other:
+            return True
+        return bool(self.remembered(("same", one, other), lambda: self._same(one, other)))
+
+    def _same(self, one: Size, other: Size) -> bool:
         difference = sympy.expand(self._plain(sympy.sympify(one)) - self._plain(sympy.sympify(other)))
         return difference == 0 or self.implies("=", difference)
 
@@ -214,11 +261,15 @@ class Sizes:
             if len(left) == len(later):
                 break
             later = left
-        self.unread += [str(guard.xreplace(self.names_of)) for guard in left]
+        self.unread += [guard.xreplace(self.names_of) for guard in left]
         self._settle()
 
     def _settle(self) -> None:
-        """Have numbers stand for symbols that can have one value only."""
+        """Have numbers stand for symbols that can have one value only, and multiples for what has to be one."""
+        for (whole, step), quotient in list(self._quotients.items()):
+            if whole.is_Symbol and whole in self.lowest and whole not in self.replaced:
+                if self.implies("=", whole - step * quotient):
+                    self.replace(whole, step * quotient)
         for symbol in [*self.lowest, *self._quotients.values()]:
             if symbol not in self.replaced:
                 low, high = self._bounds(symbol)
@@ -233,7 +284,8 @@ class Sizes:
         except CannotProve:
             return False
         if isinstance(guard, sympy.Eq):
-            factors = self._factors(self._plain(guard.lhs - guard.rhs))
+            zero = self._plain(guard.lhs - guard.rhs)
+            factors = self._factors(zero)
             if len(factors) == 1:
                 self._solve(factors[0])
         self.learn(text)
@@ -264,6 +316,8 @@ class Sizes:
 
     def _comparison(self, size: Size, sign: str) -> str:
         """Return how a polynomial compares with zero, as isl writes it."""
+        if size.is_positive:
+            return "true" if sign in (">", ">=", "!=") else "false"
         if is_linear(size):
             return f"{self.text(size)} {sign} 0"
         if (low := self._lowest_of(size)) is not None and low > 0:
@@ -277,11 +331,55 @@ class Sizes:
         if (ones := self._all_ones(size)) is not None and sign in ("=", "!=", ">", "<="):
             text = " and ".join(f"{one} = 1" for one in ones)
             return f"({text})" if sign in ("=", "<=") else f"(not ({text}))"
+        if (rests := self._rests(size)) is not None and sign in ("=", "!="):
+            text = " and ".join("(" + " or ".join(f"{one} = 0" for one in term) + ")" for term in rests)
+            return f"({text})" if sign == "=" else f"(not ({text}))"
         factors = self._factors(size)
+        if len(factors) == 1 and sign in ("=", "!=") and self._lowest_of(factors[0]) == 0:
+            # It grows in every symbol, and is zero with all of them at their lowest.
+            text = " and ".join(f"{one} = {self._bounds(one)[0]}" for one in factors[0].free_symbols)
+            return f"({text})" if sign == "=" else f"(not ({text}))"
         if sign in ("=", "!="):
             texts = [f"{self.text(one)} {sign} 0" for one in factors]
             return "(" + (" or " if sign == "=" else " and ").join(texts) + ")"
         raise CannotProve(f"the condition {size} {sign} 0")
+
+    def _rests(self, size: Size) -> list[list[str]] | None:
+        """Return the linear factors of terms that are all zero where a polynomial is, because none is negative.
+
+        So it is with `h * w - 4 * (h // 2) * (w // 2)`: with h as `2 * q + r` it is a sum of products with rests.
+        """
+        if not _is_whole(size):
+            return None
+        rests = {
+            sympy.Symbol(f"rest{n}"): (whole, quotient, step)
+            for n, ((whole, step), quotient) in enumerate(self._quotients.items())
+            if whole.is_Symbol
+        }
+        expanded = sympy.expand(
+            size.subs({whole: step * quotient + rest for rest, (whole, quotient, step) in rests.items()})
+        )
+        terms = []
+        signs = set()
+        for term in sympy.Add.make_args(expanded):
+            number, product = term.as_coeff_Mul()
+            signs.add(number > 0)
+            factors = sympy.Mul.make_args(product)
+            if len(signs) > 1 or not any(one in rests for one in factors) or not all(one.is_Symbol for one in factors):
+                return None
+            if any(
+                one not in rests and (self._lowest_of(one) is None or (self._lowest_of(one) or 0) < 0)
+                for one in factors
+            ):
+                return None
+            terms.append(
+                [
+                    self.text(rests[one][0] - rests[one][2] * rests[one][1] if one in rests else one)
+                    for one in factors
+                    if one in rests or (self._lowest_of(one) or 0) <= 0
+                ]
+            )
+        return terms
 
     def _all_ones(self, size: Size) -> list[str] | None:
         """Return the positive factors that have to be 1 for `size`, their product less 1, to be zero."""
@@ -294,15 +392,19 @@ class Sizes:
         """Return the factors with one of which a polynomial is zero: those that may be."""
         if size.is_Number:
             return [size]
+        if not _is_whole(size):
+            raise CannotProve(f"the condition on {size}")
         _, factors = sympy.factor_list(size)
         return [factor for factor, _ in factors if (self._lowest_of(factor) or 0) <= 0]
 
 
+@lru_cache(maxsize=1 << 16)
 def is_linear(size: Size) -> bool:
     """Tell whether a size is a sum of numbers times single symbols."""
     return _is_whole(size) and (size.is_Number or sympy.Poly(size, *size.free_symbols).total_degree() <= 1)
 
 
+@lru_cache(maxsize=1 << 16)
 def _is_whole(size: Size) -> bool:
     """Tell whether an expression is a polynomial with whole coefficients."""
     if size.is_Number:

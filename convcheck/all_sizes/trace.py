@@ -19,6 +19,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental import _config
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 from torch.utils._sympy.numbers import int_oo
@@ -29,6 +30,8 @@ from convcheck.results import Sides
 from convcheck.tracing import capture
 
 SMALLEST = 2
+INPUT = "input."
+"""What the name of an input begins with; its number follows."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,11 @@ class Path:
         sizes.require([*self.guards.reference, *self.guards.candidate])
         return sizes
 
-
     def world(self, smallest: int = SMALLEST) -> Sizes:
         """Return what is known of all sizes at which the reference's weights fit its input."""
         symbols = {name: {s for s in shape if s.is_Symbol} for name, shape in self.lengths.items()}
         sizes = Sizes({s: smallest for group in symbols.values() for s in group}, self.names)
-        weights = {s for name, group in symbols.items() for s in group if not name.startswith("input.")}
+        weights = {s for name, group in symbols.items() for s in group if not name.startswith(INPUT)}
         for guard in self.guards.reference:
             if isinstance(guard, sympy.Eq) and guard.xreplace(self.names).free_symbols & weights:
                 sizes.require([guard])
@@ -121,8 +123,9 @@ def trace_both(
             return Path(lengths, Sides(tuple(guards[:end]), tuple(guards[end:])), names)
 
         try:
-            # Operators that torch writes with plain numbers would fix sizes: it has them in Python as well.
-            with mode, enable_python_dispatcher():
+            # Attention is decomposed. Operators that torch writes with plain numbers would fix sizes: it has them in
+            # Python as well. What makes tensors may take symbols for sizes.
+            with mode, enable_python_dispatcher(), sdpa_kernel(SDPBackend.MATH):
                 graph = capture.by_fake_tensors(both, tensors)
         except Exception as error:  # whatever a side raises
             raise SideRaises("candidate" if ends else "reference", error, path()) from None
@@ -146,7 +149,34 @@ class _Copies(TorchFunctionMode):
     def __torch_function__(self, function: Any, _types: Any, arguments: Any = (), options: Any = None) -> Any:
         if function in _COPYING:
             arguments = tree_map_only(Tensor, lambda one: one.clone(memory_format=torch.contiguous_format), arguments)
+        if function is functional.linear:
+            return _linear(*arguments, **(options or {}))
+        if function is functional.pad and (padded := _circular(*arguments, **(options or {}))) is not None:
+            return padded
         return function(*arguments, **(options or {}))
+
+
+def _circular(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor | None:
+    """Return circular padding as a concatenation, which torch writes to views instead; None for all others."""
+    pairs = list(zip(pad[::2], pad[1::2], strict=True))
+    if mode != "circular" or value is not None or input.dim() not in (len(pairs) + 1, len(pairs) + 2):
+        return None
+    if any(before < 0 or after < 0 for before, after in pairs):
+        return None
+    for number, (before, after) in enumerate(pairs):
+        axis = input.dim() - 1 - number
+        size = input.shape[axis]
+        if before > size or after > size:
+            raise RuntimeError("Padding value causes wrapping around more than once.")
+        first, last = input.narrow(axis, size - before, before), input.narrow(axis, 0, after)
+        input = torch.cat([first, input, last], axis)
+    return input
+
+
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # as torch calls it
+    """Return what `linear` does. With a bias torch asks for the lengths of three axes as numbers."""
+    product = functional.linear(input, weight)
+    return product if bias is None else product + bias
 
 
 def _fake(mode: FakeTensorMode, one: Given) -> Tensor:
@@ -162,6 +192,28 @@ def symbol_name(tensor: str, axis: int | str = "") -> str:
     return text if text[0].isalpha() else f"n{text}"
 
 
+def symbol(name: str) -> sympy.Symbol:
+    """Return the symbol of a length, by its name."""
+    return sympy.Symbol(name, integer=True, positive=True)
+
+
+def lengths_of(one: Given) -> dict[str, int]:
+    """Return the lengths that vary of a tensor that goes in, by the names of their symbols."""
+    lengths = zip(one.shape, one.varies, strict=True)
+    return {symbol_name(one.name, axis): size for axis, (size, varies) in enumerate(lengths) if varies}
+
+
+def free_symbols(path: Path) -> tuple[str, ...]:
+    """Return the names of lengths that vary by themselves: those of inputs, and those of weights that none sets."""
+    sizes, taken, free = path.world(), set(), []
+    for tensor in sorted(path.lengths, key=lambda name: not name.startswith(INPUT)):
+        for length in path.lengths[tensor]:
+            if length.is_Symbol and (tensor.startswith(INPUT) or sizes.size(length).free_symbols - taken):
+                taken |= sizes.size(length).free_symbols
+                free.append(str(length))
+    return tuple(free)
+
+
 def _lengths(
     given: Sequence[Given], tensors: Sequence[Tensor]
 ) -> tuple[dict[str, tuple[Any, ...]], dict[sympy.Symbol, sympy.Symbol]]:
@@ -172,7 +224,7 @@ def _lengths(
         for axis, size in enumerate(tensor.shape):
             expression = getattr(getattr(size, "node", None), "expr", None)
             if isinstance(expression, sympy.Symbol):
-                names[expression] = sympy.Symbol(symbol_name(one.name, axis), integer=True)
+                names[expression] = symbol(symbol_name(one.name, axis))
                 shape.append(names[expression])
             else:
                 shape.append(sympy.Integer(int(size)))

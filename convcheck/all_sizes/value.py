@@ -29,13 +29,27 @@ MOST_PIECES = 4096
 class Source:
     """A tensor that others are made of: an input, a weight, or what an operator without a reading makes.
 
-    `name` tells sources apart; `axes` are its own. One that is inert has no finite numbers, or none at all: it can be
-    moved, and nothing can be computed with it.
+    `name` tells sources apart; `axes` are its own. `operator` is that which makes it, of tensors that are made of the
+    sources named in `roots`; both are empty for an input or a weight. Entries of one with an operator may hang
+    together, so that polynomials of them that differ may still be equal. `truth` tells that all entries are 0 or 1.
+    One that is inert has no finite numbers, or none at all: it can be moved, and nothing can be computed with it.
     """
 
     name: str
     axes: tuple[Axis, ...] = field(compare=False)
+    operator: str = field(default="", compare=False)
+    roots: frozenset[str] = field(default=frozenset(), compare=False)
+    truth: bool = field(default=False, compare=False)
     is_inert: bool = False
+
+    @property
+    def derived(self) -> bool:
+        """Whether an operator makes it."""
+        return bool(self.operator)
+
+
+INFINITY = Source("-inf", (), is_inert=True)
+"""A number that is below all others."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +108,23 @@ class Value:
     def shape(self) -> tuple[Size, ...]:
         return tuple(map(length, self.axes))
 
+    @property
+    def roots(self) -> frozenset[str]:
+        """The names of all inputs and weights that it is made of."""
+        sources = {entry.source for piece in self.pieces for entry in piece.factors}
+        return frozenset().union(*(one.roots if one.derived else {one.name} for one in sources))
+
+    @property
+    def infinite(self) -> bool:
+        """Whether entries may be minus infinity."""
+        return any(entry.source == INFINITY for piece in self.pieces for entry in piece.factors)
+
     # What moves entries.
 
     def permuted(self, order: Sequence[int]) -> Value:
         """Return the axes in another order, as `permute` does."""
+        if list(order) == list(range(self.rank)):
+            return self
         axes = tuple(self.axes[number] for number in order)
         pieces = []
         for piece in self.pieces:
@@ -258,25 +285,45 @@ class Value:
         text = (
             f"[{self.sizes.names}] -> {{ [{', '.join(new)}] -> [{', '.join(names)}] : {helper}({where}) and {equal} }}"
         )
-        return isl.Map(text).apply_range(relation)
+        read: Any = self.sizes.remembered(("map", text), lambda: isl.Map(text))
+        return read.apply_range(relation)
 
     def _box(self, axes: Sequence[Axis], segments: Sequence[int]) -> Any:
-        return box(self.sizes, [size for axis, n in zip(axes, segments, strict=True) for size in axis[n]])
+        return box_at(self.sizes, axes, segments)
+
+    def as_truth(self) -> Value:
+        """Return the tensor, made of sources whose entries are 0 or 1."""
+        pieces = tuple(
+            replace(one, factors=tuple(replace(e, source=replace(e.source, truth=True)) for e in one.factors))
+            for one in self.pieces
+        )
+        return Value(self.sizes, self.axes, pieces)
+
+    def without_infinities(self) -> tuple[Value, Value]:
+        """Return the tensor without its infinities, and how often each entry is infinite."""
+        rest = tuple(one for one in self.pieces if all(entry.source != INFINITY for entry in one.factors))
+        where = tuple(
+            replace(one, factors=tuple(entry for entry in one.factors if entry.source != INFINITY))
+            for one in self.pieces
+            if any(entry.source == INFINITY for entry in one.factors)
+        )
+        return Value(self.sizes, self.axes, rest), Value(self.sizes, self.axes, where)
 
     def _empty(self, relation: Any) -> bool:
         return bool(relation.intersect_params(self.sizes.context).is_empty())
 
-    # What computes with entries.
+    # What computes with entries. An infinity is added to others, and no more.
 
-    def _check_numbers(self) -> None:
+    def _check_numbers(self, but: Source | None = None) -> None:
         for piece in self.pieces:
             for entry in piece.factors:
-                if entry.source.is_inert:
+                if entry.source.is_inert and entry.source != but:
                     raise CannotProve(f"computes with {entry.source.name}")
 
     def times(self, number: Any) -> Value:
         """Return the tensor times a number, or an expression in sizes."""
-        self._check_numbers()
+        if number != 1:
+            self._check_numbers()
         if number == 0:
             return Value(self.sizes, self.axes, ())
         pieces = tuple(replace(one, coefficient=one.coefficient * number) for one in self.pieces)
@@ -284,8 +331,8 @@ class Value:
 
     def plus(self, other: Value) -> Value:
         """Return the sum of two tensors of the same axes."""
-        self._check_numbers()
-        other._check_numbers()
+        self._check_numbers(but=INFINITY)
+        other._check_numbers(but=INFINITY)
         assert self.axes == other.axes
         return Value(self.sizes, self.axes, (*self.pieces, *other.pieces))
 
@@ -293,6 +340,10 @@ class Value:
         """Return the product of two tensors of the same axes, entry by entry."""
         self._check_numbers()
         other._check_numbers()
+        return self.multiplied(other)
+
+    def multiplied(self, other: Value) -> Value:
+        """Return the product of two tensors of the same axes, one of which may say where another is infinite."""
         assert self.axes == other.axes
         pieces = []
         for one, two in itertools.product(self.pieces, other.pieces):
@@ -372,9 +423,23 @@ def axis_of(size: Size) -> Axis:
 
 def box(sizes: Sizes, lengths: Sequence[Size]) -> Any:
     """Return the set of all indices below some lengths."""
+    return sizes.remembered(("box", tuple(lengths)), lambda: _box(sizes, lengths))
+
+
+def _box(sizes: Sizes, lengths: Sequence[Size]) -> Any:
     names = [f"n{number}" for number in range(len(lengths))]
     bounds = [f"0 <= {name} < {sizes.text(size)}" for name, size in zip(names, lengths, strict=True)]
     return isl.Set(f"[{sizes.names}] -> {{ [{', '.join(names)}] : {' and '.join(bounds) or 'true'} }}")
+
+
+def places(axes: Sequence[Axis]) -> Iterator[tuple[int, ...]]:
+    """Yield every choice of a segment for every axis."""
+    yield from itertools.product(*(range(len(axis)) for axis in axes))
+
+
+def box_at(sizes: Sizes, axes: Sequence[Axis], segments: Sequence[int]) -> Any:
+    """Return the set of all indices in one segment of every axis."""
+    return box(sizes, [size for axis, n in zip(axes, segments, strict=True) for size in axis[n]])
 
 
 def box_of_one(sizes: Sizes, rank: int, place: int, size: Size) -> Any:
@@ -415,10 +480,10 @@ def constant(sizes: Sizes, axes: Sequence[Axis], number: Any) -> Value:
     """Return a tensor that is one number everywhere."""
     if number == 0:
         return Value(sizes, tuple(axes), ())
-    pieces = []
-    for segments in itertools.product(*(range(len(axis)) for axis in axes)):
-        inside = box(sizes, [size for axis, n in zip(axes, segments, strict=True) for size in axis[n]])
-        pieces.append(Piece(segments, number, (), isl.Map.from_domain(inside)))
+    factors: tuple[Entry, ...] = ()
+    if number == -sympy.oo:
+        number, factors = sympy.Integer(1), (Entry(INFINITY, ()),)
+    pieces = [Piece(at, number, factors, isl.Map.from_domain(box_at(sizes, axes, at))) for at in places(axes)]
     return Value(sizes, tuple(axes), tuple(pieces))
 
 
@@ -430,9 +495,14 @@ def overlaid(one: Value, other: Value) -> Value:
 
 def source(sizes: Sizes, name: str, axes: Sequence[Axis], is_inert: bool = False) -> Value:
     """Return a tensor that stands for itself."""
-    origin, pieces = Source(name, tuple(axes), is_inert), []
-    for segments in itertools.product(*(range(len(axis)) for axis in axes)):
-        inside = box(sizes, [size for axis, n in zip(axes, segments, strict=True) for size in axis[n]])
+    return of_source(sizes, Source(name, tuple(axes), is_inert=is_inert))
+
+
+def of_source(sizes: Sizes, origin: Source) -> Value:
+    """Return a source as a tensor."""
+    axes, pieces = origin.axes, []
+    for segments in places(axes):
+        inside = box_at(sizes, axes, segments)
         pieces.append(Piece(segments, sympy.Integer(1), (Entry(origin, segments),), inside.identity()))
     return Value(sizes, tuple(axes), tuple(pieces))
 

@@ -208,11 +208,11 @@ def judge(claim: Claim, result: Result) -> Result:
         missed.append("the case is weak, and strict asks for one that could tell a wrong rewrite")
     if not as_expected and expect.verdict is not Verdict.EQUAL:
         missed.insert(0, f"expected {expect.verdict}, got {result.verdict}")
-    if expect.sizes is not None and result.sizes.status not in (expect.sizes, SizesStatus.NOT_ASKED):
+    unproved = result.sizes.status not in _expected_sizes(claim)
+    if unproved and expect.sizes is not None:
         missed.append(f"expected {expect.sizes} for all sizes, got {result.sizes.status}")
-    unproved = as_expected and _is_unproved(claim, result)
     reasons = [*result.reasons, *_findings(Kind.EXPECTATION, missed)]
-    if unproved or result.sizes.counterexample is not None:
+    if (unproved and as_expected) or result.sizes.counterexample is not None:
         reasons += all_sizes.findings(result.sizes)
     kinds = list(Kind)
     reasons.sort(key=lambda reason: kinds.index(reason.kind))
@@ -221,17 +221,17 @@ def judge(claim: Claim, result: Result) -> Result:
     return replace(result, ok=ok, reasons=tuple(reasons), place=place)
 
 
-def _is_unproved(claim: Claim, result: Result) -> bool:
-    """Tell whether a proof for all sizes is missing; of rewrites that nobody named, an unknown one is none the worse.
+def _expected_sizes(claim: Claim) -> Set[SizesStatus]:
+    """Return what may come of a proof for all sizes.
 
-    What is different at hand, as expected, is not equal for all sizes either.
+    Rewrites that nobody named may stay unknown, and what is to be different at hand is not equal for all sizes either.
     """
-    expect, status = claim.case.expect, result.sizes.status
+    expect = claim.case.expect
+    if not claim.case.all_sizes or (expect.sizes is None and expect.verdict is not Verdict.EQUAL):
+        return frozenset(SizesStatus)
     if expect.sizes is not None:
-        return status is not expect.sizes and status is not SizesStatus.NOT_ASKED
-    return expect.verdict is Verdict.EQUAL and (
-        status is SizesStatus.REFUTED or (status is SizesStatus.UNKNOWN and claim.named)
-    )
+        return {expect.sizes}
+    return {SizesStatus.PROVED} if claim.named else {SizesStatus.PROVED, SizesStatus.UNKNOWN}
 
 
 def _keys_at_fault(case: Case, result: Result) -> Iterator[tuple[str, ...]]:

@@ -7,7 +7,7 @@ import re
 from convcheck.results import Report, SizesStatus
 
 _LONGEST = 150
-"""Characters of a file's name; every file system takes so many, and what tells names apart behind them."""
+"""Bytes of a file's name; every file system takes so many, and what tells names apart behind them."""
 
 
 def certificates(report: Report) -> dict[str, str | None]:
@@ -19,7 +19,8 @@ def certificates(report: Report) -> dict[str, str | None]:
     for result in report.results:
         if result.sizes.status is SizesStatus.NOT_ASKED:
             continue
-        stem = re.sub(r"[^\w.+=-]+", "-", result.title)[:_LONGEST].strip(".-") or "case"
+        plain = re.sub(r"[^\w.+=-]+", "-", result.title).strip(".-") or "case"
+        stem = plain.encode()[:_LONGEST].decode(errors="ignore")
         name, number, taken = f"{stem}.txt", 1, {name.lower() for name in files}
         # Two configs may hold cases of one name, and not every file system tells small letters from large ones.
         while name.lower() in taken:

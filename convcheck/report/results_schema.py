@@ -25,8 +25,9 @@ def results_schema() -> Schema:
     del definitions["Kind"]
     for field in fields(SizesProof):
         if not field.repr:
-            # As `convcheck.report.json_text` leaves it out.
-            del definitions[SizesProof.__name__]["properties"][field.name]
+            # As `convcheck.report.json_text` leaves it out, and what nothing else refers to.
+            left_out = definitions[SizesProof.__name__]["properties"].pop(field.name)
+            definitions.pop(left_out.get("$ref", "").rpartition("/")[2], None)
     result["properties"]["reason"] = {"anyOf": [_TEXT, {"type": "null"}]}
     definitions["Result"] = result
     for definition in definitions.values():

@@ -32,10 +32,10 @@ def candidate(layer: Linear | MatMul, *shapes: Shape) -> nn.Module:
                 rows = a[None] if one_row else a
                 columns = b[None] if one_column else b.mT
                 y = dot_products(rows, columns, BYTES_AT_ONCE)
+                if one_row:
+                    y = y[..., 0, :]
                 if one_column:
                     y = y[..., 0]
-                if one_row:
-                    y = y[..., 0, :] if not one_column else y[..., 0]
                 return y
 
         product: nn.Module = BroadcastProduct()

@@ -24,11 +24,12 @@ def phase_counts(conv: Conv) -> Shape:
 
 
 def candidate(conv: Conv, shape: Shape) -> nn.Module:
+    import torch
     from einops import rearrange
     from torch import Tensor, nn
     from torch.nn import functional
 
-    from convcheck.modules.parts import pad, windows
+    from convcheck.modules.parts import pad
 
     dims, counts = conv.dims, phase_counts(conv)
     dense: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[dims]
@@ -47,14 +48,18 @@ def candidate(conv: Conv, shape: Shape) -> nn.Module:
         def forward(self, x: Tensor) -> Tensor:
             batched = pad(x if x.dim() == dims + 2 else x[None], conv.pads, conv.padding_mode)
             outputs, reads, fit = [], [], list[int]()
-            axes = zip(batched.shape[-dims:], conv.kernel_size, reaches, conv.stride, counts, steps, strict=True)
-            for length, kernel, reach, stride, count, step in axes:
+            axes = zip(batched.shape[-dims:], reaches, conv.stride, conv.dilation, counts, strict=True)
+            for length, reach, stride, gap, count in axes:
                 outputs.append((length - reach) // stride + 1)
-                per_phase = math.ceil(outputs[-1] / count)
-                reads.append(step * (per_phase - 1) + kernel)
+                per_phase = (outputs[-1] + count - 1) // count
+                # A phase reads every gap-th position, from its own start on.
+                reads.append((range(0, stride * count, stride), stride * count * (per_phase - 1) + reach, gap))
                 # As many windows on every phase; some may be dropped again. A negative pad is a crop.
                 fit = [0, stride * (per_phase * count - 1) + reach - length, *fit]
-            split = windows(functional.pad(batched, fit), reads, conv.stride, conv.dilation)
+            split = functional.pad(batched, fit)
+            for behind, (starts, reach, gap) in zip(range(dims - 1, -1, -1), reads, strict=True):
+                every: list[Any] = [(..., slice(n, n + reach, gap), *[slice(None)] * behind) for n in starts]
+                split = torch.stack([split[phase] for phase in every], -dims - 1)
             y: Tensor = self.conv(rearrange(split, to_batch))
             y = rearrange(y, to_space, **dict(zip(conv.kernel_axes(), counts, strict=True)))
             for axis, length in enumerate(outputs, start=-dims):

@@ -40,7 +40,8 @@ def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
                 x = pad(x, layer.pads, layer.padding_mode)
             channels = -dims - 1
             biases = [None] * groups if self.bias is None else self.bias
-            parts = zip(x.chunk(groups, channels), self.weight, biases, strict=True)
+            inputs = torch.unflatten(x, channels, (groups, -1)).unbind(channels - 1)
+            parts = zip(inputs, self.weight, biases, strict=True)
             return torch.cat([convolve(part, weight, bias, **settings) for part, weight, bias in parts], channels)
 
     return SplitConcat()

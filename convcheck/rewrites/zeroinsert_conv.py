@@ -80,4 +80,6 @@ REWRITE = Rewrite(
     weights=weights,
     macs=macs,
     intermediates=intermediates,
+    # What is multiplied is laid out twice, most of it zeros.
+    slowness=lambda *_: 3,
 )

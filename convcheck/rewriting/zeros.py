@@ -1,4 +1,4 @@
-"""Zeros around the entries of a tensor, and between its blocks. Differentiable."""
+"""Zeros beside and around the entries of a tensor. Differentiable."""
 
 from __future__ import annotations
 

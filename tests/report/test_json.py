@@ -19,7 +19,7 @@ VIT = "Conv2d(3, 768, kernel_size=16, stride=16)"
 SIDES = {"reference", "candidate"}
 RESULT = {
     "case", "source", "layer", "rewrite", "input", "dtype", "device", "seed", "verdict", "expected", "ok", "reason",
-    "suggestion", "output_shape", "params", "macs", "exact", "one_to_one", "gradients", "error", "referee",
+    "suggestion", "output_shape", "params", "macs", "exact", "one_to_one", "gradients", "sizes", "error", "referee",
     "transplant", "notes", "seconds", "reproduce", "reasons", "suggestions", "place", "reference",
     "candidate", "map", "evidence", "suggested_layout",
 }  # fmt: skip

@@ -55,6 +55,10 @@ REFUSED = {
     "the name of a config": (["json=cases.yaml"], "'cases.yaml' ends like a config"),
     "a link to a config": (["json=out"], "'out' leads to 'target.yaml', which ends like a config"),
     "a link that would lead to one": (["json=ahead"], "'ahead' leads to 'new.YML', which ends like a config"),
+    "certificates in a file": (["certificate=file"], "'file' is a file, and certificates take a folder"),
+    "certificates where nothing is proved": (["certificate=new"], "--report certificate is about proofs for all sizes"),
+    "certificates in a folder of none": (["certificate=none/new"], "/none'; make it first"),
+    "certificates that are nearly called so": (["certifcate=new"], "did you mean 'certificate'?"),
 }
 
 

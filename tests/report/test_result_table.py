@@ -12,9 +12,11 @@ from convcheck.catalogue.applicability import facts
 from convcheck.catalogue.catalogue import catalogue
 from convcheck.report.formats import table
 from convcheck.report.plain_console import PlainConsole, print_all
+from convcheck.report.sizes_words import in_full
 from convcheck.report.tables.rewrite_table import catalogue_tables, rewrite_page
-from convcheck.results import Finding, Kind, Report, Result, Sides, Verdict
+from convcheck.results import Finding, Kind, Report, Result, Sides, SizesProof, Verdict
 from tests.report.sample_reports import MIXED, TOOL, result
+from tests.strategies.sizes import LONG, UNKNOWN, WORDS
 
 WIDTHS = [50, 64, 80, 100, 120, 160]
 
@@ -60,23 +62,44 @@ def test_all_of_a_row_stands_on_one_line_of_80_columns_whatever_the_rewrite_is_c
         assert re.split(" {2,}", row.rstrip())[1:] == [name, "1.000e-06 / 4.000e-06", "identical", "identical"]
 
 
-@pytest.mark.parametrize("sizes", ["all b i o h w", "not at h=31", "unknown: tile"])
-def test_a_claim_of_which_much_is_to_be_said_takes_two_lines_of_80_columns(
-    sizes: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(
+    ("words", "sizes"), [(words, sizes) for words, sizes in WORDS.items() if sizes is not LONG], ids=str
+)
+def test_a_claim_of_which_much_is_to_be_said_takes_two_lines_of_80_columns(words: str, sizes: SizesProof) -> None:
     """For which sizes it is proved is said beside what is said now: there is room for it, and no column without it."""
-    usual = table._remark
-    monkeypatch.setattr(table, "_remark", lambda result: (*usual(result), sizes))
-    one = replace(result(), notes=(), params=Sides(23_590_592, 147_865_792), expected=Verdict.EQUAL)
+    one = replace(result(), notes=(), params=Sides(23_590_592, 147_865_792), expected=Verdict.EQUAL, sizes=sizes)
     for name in catalogue():
         *_, row, remark, _, _ = printed(Report(TOOL, (replace(one, rewrite=name),)), 80).splitlines()
         assert re.split(" {2,}", row)[1:] == [name, "1.000e-06 / 4.000e-06", "identical", "identical"]
-        assert remark == f"    params 23,590,592 -> 147,865,792, {sizes}"
-    # Where the rest is short, or the terminal wide, it is a column.
-    (row,) = [
-        line for line in printed(Report(TOOL, (replace(result(), notes=()),)), 100).splitlines() if line.startswith("✓")
-    ]
-    assert row.endswith(f"identical  {sizes}")
+        assert remark == f"    params 23,590,592 -> 147,865,792, {words}"
+    # Where the terminal is wide, it is a column, before the remark.
+    head, *_, row, _, _ = printed(Report(TOOL, (replace(one, rewrite="fft"),)), 140).splitlines()
+    assert head.split()[-1] == "sizes"
+    assert row.index(words) == head.index("sizes")
+
+
+@pytest.mark.parametrize("width", [*WIDTHS, 100_000])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_what_is_said_of_all_sizes_is_whole_at_any_width(width: int, verbose: bool) -> None:
+    for words, sizes in WORDS.items():
+        one = replace(result(), notes=(), sizes=sizes, reasons=(), params=Sides(1, 2))
+        text = printed(Report(TOOL, (one,)), width, verbose=verbose)
+        whole = {word for line in in_full(sizes) for word in " ".join(line).split()} if verbose else set(words.split())
+        assert whole <= {*text.split(), *text.replace(",", " ").split()}
+        assert verbose or max(map(len, text.splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_is_in_the_way_of_a_proof_is_said_once(width: int) -> None:
+    reason = Finding(Kind.SIZES, f"not proved for all sizes: {LONG.obstacle}")
+    text = " ".join(printed(Report(TOOL, (replace(result(ok=False), reasons=(reason,), sizes=LONG),)), width).split())
+    assert text.count("aten.arange") == 1
+
+
+def test_without_a_proof_that_was_asked_for_nothing_is_said_of_sizes() -> None:
+    assert "sizes" not in printed(MIXED, 160)
+    refused = [replace(one, sizes=UNKNOWN) for one in MIXED.results if one.verdict is Verdict.REFUSED]
+    assert "unknown" not in printed(Report(TOOL, tuple(refused)), 160)
 
 
 def test_cases_of_one_claim_take_two_lines_each_and_others_stand_apart() -> None:

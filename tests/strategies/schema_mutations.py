@@ -30,8 +30,10 @@ WRONG: dict[str, list[Any]] = {
     "seed": [-1, 1.5, None, True, [], {}, "0", 2**63, [0]],
     "select": [1.5, True, [], {}, "", [0]],
     "train": [5, None, [], {}, "yes", 1],
+    "sizes": [5, True, [], {}, "none", ["all"], "All"],
     "tolerance": [5, 1e-6, None, True, [], "none", {"atol": -1}, {"atol": "1e-6"}, {"rtol": None}, {"atol": [1]}],
     "expect": [5, None, True, [], "equal", {"verdict": "same"}, {"verdict": None}, {"output": [0]}, {"output": 5},
+               {"sizes": "not-asked"}, {"sizes": 5}, {"sizes": ["proved"]},
                {"params": -1}, {"params": 1.5}, {"params": "5"}, {"params": {"reference": -1}}, {"params": []}],
     "matrix": [5, True, [], "p", {"seed": []}, {"seed": 5}, {"seed": {}}, {"seed": [-1]}, {"dtype": ["float31"]}],
 }  # fmt: skip

@@ -9,15 +9,17 @@ import sympy
 import torch
 
 from convcheck.all_sizes.layout import aligned
+from convcheck.all_sizes.numbers import fraction
+from convcheck.all_sizes.operators import reciprocal_of
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.value import Value, constant
+from convcheck.all_sizes.value import ONE, Value, constant
 
 
 def number(call: Call, value: Any) -> Any:
     """Return a number, or an expression in sizes, as it is: a float is a fraction."""
     if isinstance(value, float):
-        return sympy.Rational(value)
+        return fraction(value)
     return call.sizes.size(value)
 
 
@@ -42,14 +44,22 @@ def sub(call: Call) -> Value:
     return one.plus(other)
 
 
+def rsub(call: Call) -> Value:
+    """`other - alpha * self`."""
+    one: Value = call["self"]
+    one, other = aligned(one.times(-number(call, call["alpha"])), operand(call, call["other"], one))
+    return one.plus(other)
+
+
 def mul(call: Call) -> Value:
     """`self * other`."""
     one, other = call["self"], call["other"]
     if not isinstance(other, Value):
         result: Value = one.times(number(call, other))
         return result
-    one, other = aligned(one, other)
-    return one.product(other)
+    if one is other:
+        one = other = call.sources.named(one)
+    return call.sources.product(one, other)
 
 
 def neg(call: Call) -> Value:
@@ -59,10 +69,12 @@ def neg(call: Call) -> Value:
 
 
 def div(call: Call) -> Value:
-    """`self / other`, by a number."""
+    """`self / other`."""
     value, by = call["self"], call["other"]
-    if isinstance(by, Value) or call["rounding_mode"] is not None:
-        raise CannotProve("by a tensor")
+    if call["rounding_mode"] is not None:
+        raise CannotProve("with rounding")
+    if isinstance(by, Value):
+        return call.sources.product(value, reciprocal_of(call.sources, by))
     result: Value = value.times(1 / number(call, by))
     return result
 
@@ -94,16 +106,29 @@ def _summed(call: Call, value: Value) -> Value:
     return value
 
 
+def cumsum(call: Call) -> Value:
+    """Every entry the sum of those up to it along an axis."""
+    value: Value = call["self"]
+    axis = call.axis("dim", value.rank)
+    value = value.flat(axis)
+    if value.axes[axis] == ONE:
+        return value
+    # [n] -> [n, k], where k is at most n.
+    return value.indexed(axis, [value.axes[axis]] * 2, ["n1"], "n1 <= n0").summed(axis + 1)
+
+
 READERS: Mapping[str, Reader] = {
     "add.Tensor": add,
     "add.Scalar": add,
     "sub.Tensor": sub,
     "sub.Scalar": sub,
+    "rsub": rsub,
     "mul.Tensor": mul,
     "mul.Scalar": mul,
     "neg": neg,
     "div.Tensor": div,
     "div.Scalar": div,
     "sum": sum_,
+    "cumsum": cumsum,
     "mean": mean,
 }

@@ -122,6 +122,9 @@ def _in_groups(x: Value, weight: Value, groups: int, transposed: bool) -> tuple[
 
 def windows(x: Value, axis: int, kernel: Size, outputs: Size, stride: int, padding: int, dilation: int) -> Value:
     """Return the entries that every output reads along an axis: it becomes (output, tap)."""
+    if kernel == 1 and (stride, padding) == (1, 0):
+        # However many axes are flattened to this one.
+        return x.with_one(axis + 1)
     x = x.flat(axis)
     out, taps = axis_of(outputs), axis_of(kernel)
     n, k = _name(out, 0), _name(taps, len(out[0]))

@@ -220,8 +220,8 @@ def _without(value: Value, axis: int, places: Any) -> Value:
 
 READERS: Mapping[str, Reader] = {
     "index.Tensor": index,
+    "_unsafe_index": index,
     "index_select": index_select,
-    "embedding": embedding,
     "gather": gather,
     "scatter_add": scatter_add,
     "index_add": index_add,

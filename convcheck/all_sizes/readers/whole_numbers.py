@@ -5,19 +5,18 @@ Refuses numbers that an input decides, and steps that depend on a size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import islpy as isl
 import sympy
-import torch
 
 from convcheck.all_sizes.layout import aligned
 from convcheck.all_sizes.readers.arithmetic import number, operand
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.value import ONE, Entry, Piece, Value, axis_of, constant
-from convcheck.all_sizes.whole_numbers import NUMBERS, from_function, function_of, indicator, places
+from convcheck.all_sizes.value import ONE, Entry, Piece, Value, axis_of
+from convcheck.all_sizes.whole_numbers import NUMBERS, from_function, function_of, indicator
 
 
 def arange(call: Call) -> Value:
@@ -89,31 +88,6 @@ def compared(method: str) -> Reader:
     return read
 
 
-def connected(connect: Callable[[Any, Any], Any]) -> Reader:
-    """Return the reader of what two booleans are together."""
-
-    def read(call: Call) -> Value:
-        one, other = aligned(call["self"], call["other"])
-        _check_booleans(call, "self", "other")
-        return indicator(one, connect(places(one), places(other)))
-
-    return read
-
-
-def logical_not(call: Call) -> Value:
-    """Where a boolean is not true."""
-    value: Value = call["self"]
-    _check_booleans(call, "self")
-    # 1 - x, also where an input decides.
-    return constant(call.sizes, value.axes, sympy.Integer(1)).plus(value.times(-1))
-
-
-def _check_booleans(call: Call, *names: str) -> None:
-    tensors = [argument for argument in call.node.args if hasattr(argument, "meta")]
-    if any(one.meta["val"].dtype != torch.bool for one in tensors[: len(names)]):
-        raise CannotProve("of numbers")
-
-
 def minimum(call: Call) -> Value:
     """The smaller one, entry by entry."""
     like, one, other = both(call)
@@ -131,10 +105,4 @@ READERS: Mapping[str, Reader] = {
     "arange": arange,
     "floor_divide": floor_divide,
     "remainder": remainder,
-    **{name: compared(method) for name, method in COMPARISONS.items()},
-    **dict.fromkeys(("logical_and", "bitwise_and"), connected(lambda one, other: one.intersect(other))),
-    **dict.fromkeys(("logical_or", "bitwise_or"), connected(lambda one, other: one.union(other))),
-    **dict.fromkeys(("logical_not", "bitwise_not"), logical_not),
-    "minimum": minimum,
-    "maximum": maximum,
 }

@@ -1,7 +1,7 @@
 """Asks for a proof for all sizes, and holds it against what probes found at the sizes at hand.
 
-The verdict stays that of the sizes at hand. Where a proof and a probe say opposite things of the same sizes, one of them
-is wrong, and which one is not for the program to guess.
+The verdict stays that of the sizes at hand. Where a proof and a probe say opposite things of the same sizes, one of
+them is wrong, and which one is not for the program to guess.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from convcheck.proof.context import Context, Evidence
-from convcheck.results import Agreement, Finding, Kind, SizesProof, SizesStatus
+from convcheck.proof.evidence import stand_in
+from convcheck.results import Agreement, Finding, Kind, Sides, SizesProof, SizesStatus
 
 _AGREEMENT = {SizesStatus.PROVED: Agreement.IDENTICAL, SizesStatus.REFUTED: Agreement.DIFFERENT}
 
@@ -23,13 +24,26 @@ def examine(context: Context) -> Evidence:
         return Evidence(Agreement.NOT_APPLICABLE)
     # It needs a library that is not everywhere.
     from convcheck.all_sizes import proof
+    from convcheck.all_sizes.both import Both
 
+    pair = context.pair
     start = time.perf_counter()
-    sizes = proof.prove(context.claim, case.proof_seconds)
+    both = Both(Sides(pair.reference, pair.candidate), pair.mapping)
+    sizes = proof.prove(both, axis_names(context), case.proof_seconds)
     sizes = replace(sizes, seconds=time.perf_counter() - start)
     contradiction = _contradiction(context, sizes)
     findings = () if contradiction is None else (Finding(Kind.FAULT, contradiction),)
     return Evidence(_AGREEMENT.get(sizes.status, Agreement.NOT_APPLICABLE), findings, details={"sizes": sizes})
+
+
+def axis_names(context: Context) -> tuple[tuple[str, ...], ...]:
+    """Return a name for every axis of every input: that of its layout, such as `h`, or its number, such as `input.2`."""
+    case = context.case
+    if len(case.inputs) > 1:
+        return tuple(tuple(f"input{n}.{axis}" for axis, _ in enumerate(shape)) for n, shape in enumerate(case.inputs))
+    (shape,) = case.inputs
+    names = () if case.layer.IS_USER_CODE else case.layer.axes(len(shape), "i")
+    return (tuple(names) or tuple(f"input.{axis}" for axis, _ in enumerate(shape)),)
 
 
 def findings(sizes: SizesProof) -> Iterator[Finding]:
@@ -45,7 +59,7 @@ def findings(sizes: SizesProof) -> Iterator[Finding]:
 def _contradiction(context: Context, sizes: SizesProof) -> str | None:
     """Say what a proof and the probes say of the same sizes, if that cannot both be."""
     result, here = context.result, sizes_at_hand(context)
-    if sizes.status is SizesStatus.PROVED and result.exact.status is Agreement.DIFFERENT and _covers(sizes, here):
+    if sizes.status is SizesStatus.PROVED and _covers(sizes, here) and _differs(context):
         said = "a proof says that both sides are equal here, and a probe that they differ"
     elif (
         sizes.counterexample is not None
@@ -59,6 +73,16 @@ def _contradiction(context: Context, sizes: SizesProof) -> str | None:
         f"convcheck contradicts itself, which says nothing about the layer: {said}; please report it, with the command "
         "that repeats it and the file that --report certificate=DIR writes"
     )
+
+
+def _differs(context: Context) -> bool:
+    """Tell whether the probes say that real numbers differ, not only those of the asked dtype."""
+    result, pair = context.result, context.pair
+    if result.exact.status is Agreement.DIFFERENT:
+        return True
+    doubted = any(reason.kind is Kind.ROUNDING for reason in result.reasons)
+    # The bound of a black box is an estimate.
+    return doubted and pair.black_box is None and bool(stand_in.measure_drawn(pair, context.case).faults)
 
 
 def _covers(sizes: SizesProof, here: Mapping[str, int]) -> bool:

@@ -127,9 +127,12 @@ class ResultTable:
         style = STYLES[Verdict.EQUAL] if result.ok else STYLES[failed]
         verdict = Text(f"{self._signs[failed]} {result.verdict}", style)
         exact, gradients = _exact(result), _agreement(result.gradients.status)
-        rewrite, sizes, remark = result_rows.rewrite(result), _sizes(result), ", ".join(_remark(result))
+        rewrite, sizes, words = result_rows.rewrite(result), _sizes(result), [*_remark(result)]
         if not self._sizes:
-            sizes, remark = "", ", ".join(filter(None, (remark, "" if sizes == NOTHING else sizes)))
+            # What is said of them below is not said twice.
+            words += [sizes] if sizes not in ("", NOTHING) and not (self._verbose or _explains_sizes(result)) else []
+            sizes = ""
+        remark = ", ".join(words)
         if self._stacked:
             yield Text.assemble(verdict, " " * (self._widths["verdict"] - len(verdict) + _GAP), rewrite)
             if measured != NOTHING:
@@ -216,8 +219,11 @@ def _sizes(result: Result) -> str:
     if result.sizes.status is SizesStatus.NOT_ASKED:
         return ""
     text = result_rows.sizes(result)
-    said = len(text) > _SIZES and any(reason.kind is Kind.SIZES for reason in result.reasons)
-    return result.sizes.status if said else text
+    return result.sizes.status if len(text) > _SIZES and _explains_sizes(result) else text
+
+
+def _explains_sizes(result: Result) -> bool:
+    return any(reason.kind is Kind.SIZES for reason in result.reasons)
 
 
 def _remark(result: Result) -> Iterator[str]:

@@ -1,0 +1,121 @@
+"""Looks for the smallest sizes at which torch shows that two sides differ: no relation alone refutes a claim."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from convcheck.all_sizes.axes import FreeAxis, lengths_by_name
+from convcheck.all_sizes.both import Both
+from convcheck.all_sizes.exploring import Exploration, Region, holds
+from convcheck.all_sizes.points import at, smallest
+from convcheck.all_sizes.replay import replay, resized, smaller
+from convcheck.all_sizes.trace import SMALLEST, Given
+from convcheck.results import SizesCounterexample
+
+LARGEST_SWEPT, SWEEP_SECONDS = 48, 3.0
+"""Up to which length each axis is tried by itself where nothing is proved, and for how long."""
+MOST_TRIES = 16
+"""At how many points of a difference torch is asked whether it is one."""
+MOST_UNREAD = 200
+"""The same, where conditions that are no relations pick few of them."""
+MOST_SMALLER = 500
+"""How many sizes below those of a difference are tried in torch, for a smaller one."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """Both sides, what their axes are called, and the sizes that are asked about, lengths of 1 among them."""
+
+    both: Both
+    given: Sequence[Given]
+    axes: Sequence[FreeAxis]
+    world: Any
+    check_time: Callable[[], None]
+
+    def among(self, exploration: Exploration) -> SizesCounterexample | None:
+        """Return the smallest sizes at which torch shows that the sides differ; None if it nowhere does."""
+        shown = [self.at(point) for point in exploration.shown]
+        shown += [self._first(region) for region in exploration.different]
+        known = [one for one in shown if one is not None]
+        return self.smallest(min(known, key=_rank)) if known else None
+
+    def sweep(self) -> SizesCounterexample | None:
+        """Return a counterexample among sizes of which one is larger than the smallest, if torch shows one soon."""
+        lows = {axis.name: SMALLEST for axis in self.axes}
+        end = time.monotonic() + SWEEP_SECONDS
+        for size in range(SMALLEST, LARGEST_SWEPT):
+            for name in lows:
+                if time.monotonic() > end:
+                    return None
+                if (found := self._named({**lows, name: size})) is not None:
+                    return self.smallest(found)
+        return None
+
+    def at(self, point: Mapping[str, int]) -> SizesCounterexample | None:
+        """Return how the sides differ at some sizes in torch; None if they do not."""
+        seen = replay(self.both, resized(self.given, point))
+        if seen.reason is None or seen.at is None:
+            return None
+        return SizesCounterexample(lengths_by_name(self.axes, point), seen.at, seen.reason)
+
+    def smallest(self, known: SizesCounterexample) -> SizesCounterexample:
+        """Return a counterexample at smaller sizes, if torch shows one: lengths of 1 are on no path that was compared."""
+        end = time.monotonic() + SWEEP_SECONDS
+        for sizes in (*_with_ones(known.sizes), *smaller(dict.fromkeys(known.sizes, 1), _sum(known), MOST_SMALLER)):
+            if time.monotonic() > end:
+                break
+            if _order(sizes) < _rank(known) and (found := self._named(sizes)) is not None:
+                known = found
+        return known
+
+    def _named(self, sizes: Mapping[str, int]) -> SizesCounterexample | None:
+        """Return how the sides differ at sizes by the names of axes; None if they do not, or cannot be so large."""
+        symbols = {axis.name: axis.symbol for axis in self.axes}
+        point = smallest(self.world.intersect(at({symbols[name]: size for name, size in sizes.items()})), [])
+        return None if point is None else self.at(point)
+
+    def _first(self, region: Region) -> SizesCounterexample | None:
+        for point in self._points(region):
+            self.check_time()
+            if (found := self.at(point)) is not None:
+                return found
+        return None
+
+    def _points(self, region: Region) -> Iterator[Mapping[str, int]]:
+        """Yield the smallest sizes at which relations differ, and conditions hold that are no relations."""
+        order = [axis.symbol for axis in self.axes]
+        for difference in region.differences:
+            sizes = difference.sizes.intersect(region.sizes.context)
+            tries = MOST_UNREAD if region.sizes.unread else MOST_TRIES
+            for _ in range(tries):
+                self.check_time()
+                point = smallest(sizes, order)
+                if point is None:
+                    break
+                if all(holds(condition, point) for condition in region.sizes.unread):
+                    yield point
+                sizes = sizes.subtract(at({name: point[name] for name in order if name in point}))
+
+
+def _with_ones(sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Yield sizes with some of them, and in the end all, 1."""
+    names = list(sizes)
+    for count in range(1, len(names) + 1):
+        for ones in itertools.combinations(names, count):
+            yield {**sizes, **dict.fromkeys(ones, 1)}
+
+
+def _sum(one: SizesCounterexample) -> int:
+    return sum(one.sizes.values())
+
+
+def _order(sizes: Mapping[str, int]) -> tuple[int, list[int]]:
+    return sum(sizes.values()), list(sizes.values())
+
+
+def _rank(one: SizesCounterexample) -> tuple[int, list[int]]:
+    return _order(one.sizes)

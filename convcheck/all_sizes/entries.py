@@ -1,0 +1,174 @@
+"""Single entries of tensors for all sizes, at one size: what torch's results are held against after a proof.
+
+A relation is enumerated at one place only, so that long sums can be held as well; what operators make is computed entry
+by entry, by torch, of entries of their arguments.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import islpy as isl
+import sympy
+import torch
+from torch import Tensor
+
+from convcheck.all_sizes.evaluate import symbols_at
+from convcheck.all_sizes.operators import compute
+from convcheck.all_sizes.points import at as where
+from convcheck.all_sizes.sizes import CannotProve
+from convcheck.all_sizes.sources import Made, Sources
+from convcheck.all_sizes.value import Axis, Entry, Piece, Value
+from convcheck.all_sizes.whole_numbers import NUMBERS
+
+Place = tuple[int, ...]
+
+
+class TooMany(CannotProve):
+    """More terms than a second look takes."""
+
+
+@dataclass
+class Entries:
+    """Entries of tensors at one size: `at` has the lengths by their symbols, `tensors` the inputs and weights by name.
+
+    `terms_left` is how many terms of sums may still be added.
+
+    Raises:
+        CannotProve: the sizes are not among those that are spoken of.
+    """
+
+    sources: Sources
+    at: Mapping[str, int]
+    tensors: Mapping[str, Tensor]
+    terms_left: int = 0
+    _relations: dict[int, tuple[Piece, Any]] = field(default_factory=dict)
+    _made: dict[tuple[str, Place], Fraction] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._symbols = symbols_at(self.sources.sizes, self.at)
+
+    def shape(self, value: Value) -> Place:
+        """Return the shape of a tensor."""
+        return tuple(sum(map(math.prod, self._lengths(axis))) for axis in value.axes)
+
+    def entry(self, value: Value, place: Place) -> Fraction:
+        """Return one entry.
+
+        Raises:
+            TooMany: the limit of terms is passed.
+            CannotProve: it is no finite number.
+        """
+        total = Fraction(0)
+        for piece in value.pieces:
+            atoms = self._atoms(value.axes, piece.segments, place)
+            if atoms is None:
+                continue
+            coefficient = self._coefficient(piece)
+            for factors in self._terms(piece, atoms):
+                term = coefficient
+                for entry, one in zip(piece.factors, factors, strict=True):
+                    term *= self._factor(entry, one)
+                total += term
+        return total
+
+    def _coefficient(self, piece: Piece) -> Fraction:
+        number = sympy.sympify(piece.coefficient).subs(self._symbols)
+        return Fraction(int(number.p), int(number.q)) if number.is_Rational else Fraction(float(number))
+
+    def _terms(self, piece: Piece, atoms: Sequence[int]) -> list[list[Place]]:
+        """Return the entries of the factors of every term at one index."""
+        relation = self._at_size(piece)
+        here = isl.Set("{ [" + ", ".join(map(str, atoms)) + "] }")
+        terms: list[list[Place]] = []
+
+        def add(point: Any) -> None:
+            self.terms_left -= 1
+            if self.terms_left < 0:
+                raise TooMany("a sum of too many terms")
+            count = point.get_space().dim(isl.dim_type.set)
+            numbers = [int(point.get_coordinate_val(isl.dim_type.set, n).to_python()) for n in range(count)]
+            terms.append(
+                [tuple(itertools.islice(rest, one.atoms)) for rest in [iter(numbers)] for one in piece.factors]
+            )
+
+        relation.intersect_domain(here).range().foreach_point(add)
+        return terms
+
+    def _at_size(self, piece: Piece) -> Any:
+        """Return the relation of a piece without its sizes."""
+        if id(piece) not in self._relations:
+            sizes = where({str(symbol): one for symbol, one in self._symbols.items()})
+            relation = piece.relation.intersect_params(sizes)
+            relation = relation.project_out(isl.dim_type.param, 0, relation.dim(isl.dim_type.param))
+            self._relations[id(piece)] = piece, relation
+        return self._relations[id(piece)][1]
+
+    def _factor(self, entry: Entry, atoms: Place) -> Fraction:
+        if entry.source == NUMBERS:
+            return Fraction(atoms[0])
+        place, rest = [], list(atoms)
+        for axis, segment in zip(entry.source.axes, entry.segments, strict=True):
+            lengths = self._lengths(axis)
+            count = len(lengths[segment])
+            place.append(sum(map(math.prod, lengths[:segment])) + _number(rest[:count], lengths[segment]))
+            rest = rest[count:]
+        name = entry.source.name
+        if name in self.tensors:
+            return Fraction(self.tensors[name][tuple(place)].item())
+        if name not in self.sources.made:
+            raise CannotProve(f"computes with {name}")
+        key = name, tuple(place)
+        if key not in self._made:
+            self._made[key] = self._computed(self.sources.made[name], tuple(place))
+        return self._made[key]
+
+    def _computed(self, made: Made, place: Place) -> Fraction:
+        """Return what an operator makes at one place. Raises CannotProve if it is no finite number."""
+        outer = place[: len(place) - len(made.beside)]
+        options = made.options
+        if isinstance(options, sympy.Basic):
+            options = int(options.subs(self._symbols))
+        arguments = []
+        for value in made.arguments:
+            inner = self.shape(value)[len(outer) :] if not made.beside else ()
+            numbers = [float(self.entry(value, (*outer, *rest))) for rest in itertools.product(*map(range, inner))]
+            arguments.append(torch.tensor(numbers, dtype=torch.float64).reshape(inner))
+        result = compute(made.operator, options, *arguments)[place[len(outer) :]].item()
+        if not math.isfinite(result):
+            raise CannotProve(f"{made.operator} makes {result}")
+        return Fraction(result)
+
+    def _lengths(self, axis: Axis) -> list[tuple[int, ...]]:
+        return [tuple(int(size.subs(self._symbols)) for size in segment) for segment in axis]
+
+    def _atoms(self, axes: Sequence[Axis], segments: Sequence[int], place: Place) -> list[int] | None:
+        """Return the atoms of an index in one segment of every axis; None if it is in others."""
+        atoms: list[int] = []
+        for axis, segment, number in zip(axes, segments, place, strict=True):
+            lengths = self._lengths(axis)
+            number -= sum(map(math.prod, lengths[:segment]))
+            if not 0 <= number < math.prod(lengths[segment]):
+                return None
+            atoms += unravelled(number, lengths[segment])
+        return atoms
+
+
+def _number(atoms: Sequence[int], lengths: Sequence[int]) -> int:
+    """Return the number of an entry, from the numbers of its atoms."""
+    number = 0
+    for atom, length in zip(atoms, lengths, strict=True):
+        assert 0 <= atom < length, "an entry lies outside its tensor"
+        number = number * length + atom
+    return number
+
+
+def unravelled(number: int, lengths: Sequence[int]) -> Iterator[int]:
+    """Yield the numbers of the atoms of an entry."""
+    for place, length in enumerate(lengths):
+        yield number // math.prod(lengths[place + 1 :]) % length

@@ -1,0 +1,101 @@
+"""Says where one side raises and the other does not: as a condition on sizes where a short one says it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import islpy as isl
+
+from convcheck.all_sizes.axes import Extent, FreeAxis, lengths_by_name
+from convcheck.all_sizes.both import Both
+from convcheck.all_sizes.exploring import Exploration
+from convcheck.all_sizes.points import as_tuples, at, smallest
+from convcheck.all_sizes.replay import replay, resized
+from convcheck.all_sizes.trace import Given
+from convcheck.all_sizes.wording import Words
+from convcheck.results import Sides
+
+MOST_TRIES = 6
+"""At how many sizes at which one side raises the other is run."""
+MOST_CONDITIONS = 3
+
+
+@dataclass(frozen=True)
+class Raising:
+    """Where sides raise, as far as it was explored, and what is fixed, of which the claim says so itself."""
+
+    both: Both
+    given: Sequence[Given]
+    axes: Sequence[FreeAxis]
+    exploration: Exploration
+    fixed: Mapping[str, int]
+
+    def sides(self) -> Sides[str | None]:
+        """Return for each side where it raises alone."""
+        return Sides(self._side("reference", "candidate"), self._side("candidate", "reference"))
+
+    def _side(self, side: str, other: str) -> str | None:
+        where = isl.Set("{ : false }")
+        for which, region in self.exploration.raising:
+            if which == side:
+                where = where.union(region)
+        where = where.intersect(self._asked)
+        tried = list(self._tried(where))
+        alone = [point for point, raised in tried if raised[side] and not raised[other]]
+        if not alone:
+            return None
+        # At others it may raise together with the other one.
+        if len(alone) == len(tried) and (text := self._condition(where)) is not None:
+            return f"where {text}"
+        sizes = " ".join(f"{name}={size}" for name, size in lengths_by_name(self.axes, alone[0]).items())
+        return f"such as at {sizes}"
+
+    @property
+    def _asked(self) -> Any:
+        """The sizes that are asked about, with those that are fixed."""
+        symbols = {axis.name: axis.symbol for axis in self.axes}
+        fixed = {symbols[name]: size for name, size in self.fixed.items() if name in symbols}
+        return self.exploration.world.intersect(at(fixed))
+
+    def _tried(self, where: Any) -> Iterator[tuple[Mapping[str, int], dict[str, bool]]]:
+        """Yield the smallest sizes of a set, and which side raises there in torch."""
+        order = [axis.symbol for axis in self.axes]
+        for _ in range(MOST_TRIES):
+            point = smallest(where, order)
+            if point is None:
+                return
+            raised = replay(self.both, resized(self.given, point)).raised
+            yield point, {"reference": raised.reference is not None, "candidate": raised.candidate is not None}
+            where = where.subtract(at({name: point[name] for name in order if name in point}))
+
+    def _condition(self, where: Any) -> str | None:
+        """Return what tells sizes from the others that are asked about; None where it takes many words."""
+        inside, outside = self._of_axes(where), self._of_axes(self._asked)
+        direct = self._conjunction(inside, outside)
+        if direct is not None:
+            return " and ".join(direct)
+        others = self._conjunction(outside.subtract(inside), outside, negated=True)
+        return None if others is None else " or ".join(others)
+
+    def _of_axes(self, sizes: Any) -> Any:
+        """Return a set of sizes as tuples of those of the axes."""
+        return as_tuples(sizes, [axis.symbol for axis in self.axes])
+
+    def _conjunction(self, sizes: Any, outside: Any, negated: bool = False) -> list[str] | None:
+        """Return the conditions that all have to hold, or what they deny; None if they are many, or not the only ones."""
+        plain = sizes.coalesce().gist(outside).compute_divs().coalesce()
+        parts = plain.get_basic_sets()
+        if len(parts) != 1:
+            return None
+        words = Words(self.exploration.path.sizes(), [axis.name for axis in self.axes])
+        texts = sorted(set(words.conditions(parts[0], negated)))
+        return texts if 0 < len(texts) <= MOST_CONDITIONS else None
+
+
+def raised_alone(
+    both: Both, given: Sequence[Given], axes: Sequence[FreeAxis], exploration: Exploration, found: Extent | None
+) -> Sides[str | None]:
+    """Return for each side where it raises and the other one does not."""
+    return Raising(both, given, axes, exploration, found.fixed if found else {}).sides()
