@@ -5,13 +5,14 @@
 
 Pairs are those of benchmarks/solve_pairs.py, whose own oracle says what is true of them. A map that is found is run, as
 the code that is printed, on states of whole numbers, and both sides on those: `right` is one that makes them agree in
-every draw. `status` in capitals is not what is true. Seconds are of the search and of the closing proof together.
+every draw. `status` in capitals is not what is true. Seconds are of the search, and of the closing proof.
 Returns 1 if a map is wrong, or one is found where there is none.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 import time
 import warnings
@@ -36,7 +37,7 @@ from convcheck.solving.program import function
 from convcheck.solving.solution import Solution
 from convcheck.solving.solve import solve
 
-HEAD = ("pair", "style", "truth", "status", "map", "words", "proof", "seconds")
+HEAD = ("pair", "style", "truth", "status", "map", "words", "proof", "search", "proving")
 
 
 class Outcome(NamedTuple):
@@ -45,7 +46,8 @@ class Outcome(NamedTuple):
     entry: Entry
     solution: Solution
     right: bool | None
-    seconds: float
+    searching: float
+    proving: float
 
     @property
     def is_wrong(self) -> bool:
@@ -65,7 +67,7 @@ class Outcome(NamedTuple):
         kinds = {None: "-", True: "right", False: "WRONG"}
         proof = f"{solution.result.verdict}, {solution.result.evidence}" if solution.result else solution.reason or "-"
         told = f"{words} of {len(solution.map)}" if solution.map else "-"
-        return [pair.name, pair.style, pair.truth, status, kinds[self.right], told, proof, f"{self.seconds:.1f}"]
+        return [pair.name, pair.style, pair.truth, status, kinds[self.right], told, proof, f"{self.searching:.1f}", f"{self.proving:.1f}"]
 
 
 def case_of(entry: Entry) -> Case:
@@ -100,8 +102,10 @@ def outcome(entry: Entry) -> Outcome:
     """Solve a pair."""
     start = time.perf_counter()
     solution = solve(case_of(entry))
-    seconds = time.perf_counter() - start
-    return Outcome(entry, solution, None if solution.code is None else is_right(entry, solution.code), seconds)
+    proving = solution.result.seconds if solution.result is not None else 0.0
+    searching = time.perf_counter() - start - proving
+    right = None if solution.code is None else is_right(entry, solution.code)
+    return Outcome(entry, solution, right, searching, proving)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -115,10 +119,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [one for one in entries() if not options.file or one.file.__name__.rpartition("pairs_")[2] in options.file]
     outcomes = [outcome(entry) for entry in chosen]
     right = sum(one.right is True and not one.is_wrong for one in outcomes)
-    wrong, seconds = sum(one.is_wrong for one in outcomes), sorted(one.seconds for one in outcomes)
-    middle = f"median {seconds[len(seconds) // 2]:.1f}" if seconds else "-"
+    wrong = sum(one.is_wrong for one in outcomes)
+    medians = [
+        f"median {statistics.median(times):.1f}" if times else "-"
+        for times in ([one.searching for one in outcomes], [one.proving for one in outcomes])
+    ]
     as_true = f"{sum(one.as_true for one in outcomes)} as true"
-    total = [str(len(outcomes)), "", "", as_true, f"{right} right, {wrong} wrong", "", "", middle]
+    total = [str(len(outcomes)), "", "", as_true, f"{right} right, {wrong} wrong", "", "", *medians]
     print_table(Written(HEAD, [one.row() for one in outcomes], total), options.format)
     return int(wrong > 0)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import islpy as isl
 
-from convcheck.all_sizes.compare import _added, monomials
+from convcheck.all_sizes.compare import added, monomials
 from convcheck.all_sizes.layout import aligned
 from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.value import Piece, Value
@@ -281,7 +281,7 @@ def _summed(pieces: Sequence[Piece], count: int, sizes: Sizes) -> list[Piece]:
     return [
         replace(group[0], coefficient=coefficient, relation=relation)
         for group in groups.values()
-        for coefficient, relation in _added([(one.coefficient, one.relation) for one in group], sizes)
+        for coefficient, relation in added([(one.coefficient, one.relation) for one in group], sizes)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -88,11 +89,11 @@ def _found(case: Case, own: Replacement) -> Answer:
         origins = {name: origin_of_entries(index, 1.0, writer) for name, index in tensors.items()}
         return Answer(origins, exchangeable=pairs.exchangeable)
     unmatched: Sides[tuple[str, ...]] = pairs.unmatched if pairs is not None else Sides((), ())
-    try:
-        from convcheck.solving.merging import merged
-    except ImportError:
+    if importlib.util.find_spec("islpy") is None:
         why = "entries do not match one by one, and islpy, which tells more, is not installed"
         return Answer(None, why, unmatched=unmatched)
+    from convcheck.solving.merging import merged
+
     told = merged(halves, writer)
     if told.origins is not None:
         return Answer(told.origins, exchangeable=told.exchangeable)

@@ -11,6 +11,7 @@ from convcheck.report.format_values import escape_controls
 from convcheck.report.grid import Column, grid
 from convcheck.report.plain_console import Verbatim, prose
 from convcheck.report.result_rows import short
+from convcheck.report.sizes_words import in_few_words
 from convcheck.solving.solution import Solution, Status
 
 _COLUMNS = (Column("parameter"), Column("comes from", wraps=True))
@@ -31,7 +32,8 @@ def _lines(solution: Solution) -> Iterator[tuple[str, int]]:
     """Yield lines, and how far each is indented."""
     result = solution.result
     if solution.status is Status.FOUND and result is not None:
-        yield f"found, and proved: {result.verdict} ({result.evidence})", 0
+        sizes = in_few_words(result.sizes)
+        yield f"found, and proved: {result.verdict} ({result.evidence})" + (f"; sizes: {sizes}" if sizes else ""), 0
         if not result.ok:
             yield from ((line, 2) for line in short(result))
     if solution.status is Status.NOT_UNIQUE:
