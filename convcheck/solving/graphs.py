@@ -7,7 +7,7 @@ that is known by nothing but its name. Two of them give the same where they are 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,8 +87,7 @@ def read_both(halves: Sides[Half]) -> Read:
 class _Unapplied(Sources):
     """Sources where what an operator makes is always opaque, so that it is known what goes into it."""
 
-    def applied(self, operator: str, options: Hashable, *arguments: Value, sets: Sequence[int] = ()) -> Value:
-        del options, arguments, sets
+    def applied(self, operator: str, *_: Any, **__: Any) -> Value:
         raise CannotProve(operator)
 
 
