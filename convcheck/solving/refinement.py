@@ -26,8 +26,6 @@ RELATIVE, ABSOLUTE = 1e-8, 1e-12
 SCALE = 0.1
 """About how large weights are; many of the same sign add up."""
 
-PROBES = 2
-
 
 @dataclass
 class Classes:
@@ -94,8 +92,7 @@ class Refinement:
         )
         while time.monotonic() < self.deadline:
             before = classes.count, int(classes.present.sum())
-            for _ in range(PROBES):
-                self._refine(classes)
+            self._refine(classes)
             unchanged = (classes.count, int(classes.present.sum())) == before
             if unchanged and not self._spare(classes) and not self._pair_up(classes, all_at_once):
                 return classes
@@ -136,7 +133,11 @@ class Refinement:
         numbers = several.nonzero().flatten()
         if not len(numbers):
             return False
-        members = classes.members(int(numbers[sizes.reference[numbers].argmin()]))
+        if all_at_once and self._pair_within_tensors(classes, numbers):
+            return True
+        # In their order, the more at once the better; one by one, the fewer there are the sooner it is known.
+        counts = sizes.reference[numbers]
+        members = classes.members(int(numbers[counts.argmax() if all_at_once else counts.argmin()]))
         members, told = self._side_by_side(classes, members)
         if not told:
             classes.exchangeable.append(members)
@@ -144,6 +145,32 @@ class Refinement:
         fresh = classes.count + torch.arange(size)
         classes.number.reference[members.reference[:size]] = fresh
         classes.number.candidate[members.candidate[:size]] = fresh
+        return True
+
+    def _pair_within_tensors(self, classes: Classes, numbers: Tensor) -> bool:
+        """Pair the entries of all classes that are of one tensor on both sides, in order; return False where none is."""
+        rows = Sides(self.halves.reference.owners, self.halves.candidate.owners)
+        chosen = torch.zeros(classes.count, dtype=torch.bool)
+        chosen[numbers] = True
+        present = Sides(torch.ones_like(classes.silent.reference), classes.present)
+        for side, number, here in (
+            (rows.reference, classes.number.reference, present.reference),
+            (rows.candidate, classes.number.candidate, present.candidate),
+        ):
+            least = torch.full((classes.count,), len(number)).scatter_reduce(0, number[here], side[here], "amin")
+            most = torch.full((classes.count,), -1).scatter_reduce(0, number[here], side[here], "amax")
+            chosen &= least == most
+        if not bool(chosen.any()):
+            return False
+        count = classes.count
+        for number, here in (
+            (classes.number.reference, present.reference),
+            (classes.number.candidate, present.candidate),
+        ):
+            places = (chosen[number] & here).nonzero().flatten()
+            # Entries by class, and in their order within each; the same number on both sides is one class.
+            places = places[torch.argsort(number[places], stable=True)]
+            number[places] = count + torch.arange(len(places))
         return True
 
     def _side_by_side(self, classes: Classes, members: Sides[Tensor]) -> tuple[Sides[Tensor], bool]:

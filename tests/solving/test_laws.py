@@ -122,8 +122,8 @@ class Added(Gates):
     """Two biases that are added, and nothing else."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        a, b = (getattr(self, name) for name in self.names)
-        return x + a[:4] + b[:4]
+        made: torch.Tensor = x + getattr(self, self.names[0])[:4] + getattr(self, self.names[1])[:4]
+        return made
 
 
 def texts(answer: Answer) -> dict[str, str]:
