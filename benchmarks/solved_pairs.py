@@ -67,7 +67,8 @@ class Outcome(NamedTuple):
         kinds = {None: "-", True: "right", False: "WRONG"}
         proof = f"{solution.result.verdict}, {solution.result.evidence}" if solution.result else solution.reason or "-"
         told = f"{words} of {len(solution.map)}" if solution.map else "-"
-        return [pair.name, pair.style, pair.truth, status, kinds[self.right], told, proof, f"{self.searching:.1f}", f"{self.proving:.1f}"]
+        times = [f"{self.searching:.1f}", f"{self.proving:.1f}"]
+        return [pair.name, pair.style, pair.truth, status, kinds[self.right], told, proof, *times]
 
 
 def case_of(entry: Entry) -> Case:

@@ -41,14 +41,6 @@ class Half:
         lengths = torch.tensor([math.prod(shape) for shape in self.shapes.values()], dtype=torch.int64)
         return torch.repeat_interleave(torch.arange(len(lengths)), lengths)
 
-    def starts(self) -> dict[str, int]:
-        """Return the number of the first entry of every tensor."""
-        starts, start = {}, 0
-        for name, shape in self.shapes.items():
-            starts[name] = start
-            start += math.prod(shape)
-        return starts
-
     def tensors(self, flat: Tensor) -> dict[str, Tensor]:
         """Return the tensors that hold these entries, `[entries]`."""
         parts = torch.split(flat, [math.prod(shape) for shape in self.shapes.values()])

@@ -147,11 +147,11 @@ class Refinement:
         classes.number.candidate[members.candidate[:size]] = fresh
         return True
 
-    def _pair_within_tensors(self, classes: Classes, numbers: Tensor) -> bool:
-        """Pair the entries of all classes that are of one tensor on both sides, in order; return False where none is."""
+    def _pair_within_tensors(self, classes: Classes, ambiguous: Tensor) -> bool:
+        """Pair the entries of all classes that are of one tensor on both sides, in order; return False if none is."""
         rows = Sides(self.halves.reference.owners, self.halves.candidate.owners)
         chosen = torch.zeros(classes.count, dtype=torch.bool)
-        chosen[numbers] = True
+        chosen[ambiguous] = True
         present = Sides(torch.ones_like(classes.silent.reference), classes.present)
         for side, number, here in (
             (rows.reference, classes.number.reference, present.reference),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -176,8 +176,3 @@ def _scaled(source: Source, scale: float) -> Source:
     if scale == 1.0:
         return source
     return Source(Scaled(source.operand, scale), source.relayout)
-
-
-def written(sources: Mapping[str, Source]) -> Sequence[str]:
-    """Return the sources as a map's lines."""
-    return [f"{name}={source}" for name, source in sources.items()]
