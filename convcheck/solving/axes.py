@@ -282,18 +282,14 @@ def _place_units(
     units: Sequence[str], order: Sequence[str], target: list[list[str]], taken: Sequence[tuple[str, Digit]]
 ) -> None:
     """Put axes of length 1 into groups of the target: empty ones first, else behind what stands before them."""
-    for word, digit in taken:
-        del digit
-        before = [other for other in order[: order.index(word)] if any(other in group for group in target)]
-        after = [other for other in order[order.index(word) + 1 :] if any(other in group for group in target)]
-        _insert(word, before, after, target)
-    for word in units:
-        home = next((group for group in target if not group), None)
+    for word in (*(word for word, _ in taken), *units):
+        home = next((group for group in target if not group), None) if word in units else None
         if home is not None:
             home.append(word)
             continue
-        before = [other for other in order[: order.index(word)] if any(other in group for group in target)]
-        after = [other for other in order[order.index(word) + 1 :] if any(other in group for group in target)]
+        there = [other for other in order if any(other in group for group in target)]
+        before = [other for other in there if order.index(other) < order.index(word)]
+        after = [other for other in there if order.index(other) > order.index(word)]
         _insert(word, before, after, target)
 
 
