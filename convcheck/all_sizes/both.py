@@ -17,7 +17,6 @@ from convcheck.sides.side import Side
 from convcheck.sizes.patterns import Shape
 
 
-
 @dataclass(frozen=True)
 class Both:
     """The sides of a claim and the mapping between their weights, to be traced and run at any sizes."""

@@ -51,7 +51,10 @@ class Certificate:
             "Run in torch": self._run(),
             "Made with": self._versions(),
         }
-        return "\n\n".join("\n".join((title, *(f"  {line}" for line in lines))) for title, lines in sections.items()) + "\n"
+        return (
+            "\n\n".join("\n".join((title, *(f"  {line}" for line in lines))) for title, lines in sections.items())
+            + "\n"
+        )
 
     def _claim(self) -> Iterator[str]:
         yield "Both sides compute the same real numbers, for all inputs and weights, at all sizes below."

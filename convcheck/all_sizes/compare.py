@@ -38,9 +38,7 @@ def differences(one: Value, other: Value) -> Iterator[Difference]:
     for monomial in {**ours, **theirs}:
         pieces = [(piece, 1) for piece in ours.get(monomial, ())]
         pieces += [(piece, -1) for piece in theirs.get(monomial, ())]
-        for coefficient, relation in added(
-            [(sign * one.coefficient, one.relation) for one, sign in pieces], one.sizes
-        ):
+        for coefficient, relation in added([(sign * one.coefficient, one.relation) for one, sign in pieces], one.sizes):
             if not is_zero(coefficient):
                 yield Difference(monomial, relation.params())
                 break

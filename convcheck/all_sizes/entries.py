@@ -90,12 +90,17 @@ class Entries:
         def add(point: Any) -> None:
             self.terms_left -= 1
             if self.terms_left < 0:
-                raise TooMany("a sum of too many terms")
+                # Nothing can be raised through isl.
+                return
             count = point.get_space().dim(isl.dim_type.set)
             numbers = [int(point.get_coordinate_val(isl.dim_type.set, n).to_python()) for n in range(count)]
-            terms.append([tuple(itertools.islice(rest, one.atoms)) for rest in [iter(numbers)] for one in piece.factors])
+            terms.append(
+                [tuple(itertools.islice(rest, one.atoms)) for rest in [iter(numbers)] for one in piece.factors]
+            )
 
         relation.intersect_domain(here).range().foreach_point(add)
+        if self.terms_left < 0:
+            raise TooMany("a sum of too many terms")
         return terms
 
     def _at_size(self, piece: Piece) -> Any:

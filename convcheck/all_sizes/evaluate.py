@@ -16,9 +16,12 @@ import torch
 from torch import Tensor
 
 from convcheck.all_sizes.points import at as where
+from convcheck.all_sizes.operators import compute
 from convcheck.all_sizes.sizes import CannotProve, Sizes
+from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.value import Axis, Entry, Piece, Value
 from convcheck.all_sizes.whole_numbers import NUMBERS
+
 
 def evaluate(value: Value, at: Mapping[str, int], tensors: Mapping[str, Tensor]) -> Tensor:
     """Return a tensor at one size, in float64: every sum is exact before it is rounded.
@@ -36,15 +39,30 @@ def evaluate(value: Value, at: Mapping[str, int], tensors: Mapping[str, Tensor])
     for piece in value.pieces:
         number = sympy.sympify(piece.coefficient).subs(point)
         coefficient = Fraction(int(number.p), int(number.q)) if number.is_Rational else Fraction(float(number))
+        # Sizes are put in once, and not for every entry.
+        lengths = [
+            [_lengths(axis, point) for axis in entry.source.axes if entry.source != NUMBERS] for entry in piece.factors
+        ]
         for place, factors in _entries(piece, axes, point):
             term = coefficient
-            for entry, one in zip(piece.factors, factors, strict=True):
-                term *= _number(entry, one, point, tensors)
+            for entry, one, cut in zip(piece.factors, factors, lengths, strict=True):
+                term *= _number(entry, one, cut, tensors)
             sums[place] = sums.get(place, Fraction(0)) + term
     result = torch.zeros(shape, dtype=torch.float64)
     for place, total in sums.items():
         result[place] = float(total)
     return result
+
+
+def with_made(sources: Sources, at: Mapping[str, int], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors that are given and those that operators make of them, as torch does, at one size."""
+    every = dict(tensors)
+    for name, made in sources.made.items():
+        options = made.options
+        if made.operator == "one-hot":
+            options = int(sympy.sympify(options).subs(symbols_at(sources.sizes, at)))
+        every[name] = compute(made.operator, options, *(evaluate(one, at, every) for one in made.arguments))
+    return every
 
 
 def symbols_at(sizes: Sizes, at: Mapping[str, int]) -> dict[sympy.Symbol, int]:
@@ -100,15 +118,14 @@ def _flat(atoms: Sequence[int], lengths: Sequence[int]) -> int:
 
 
 def _number(
-    entry: Entry, atoms: Sequence[int], point: Mapping[sympy.Symbol, int], tensors: Mapping[str, Tensor]
+    entry: Entry, atoms: Sequence[int], lengths: Sequence[tuple[tuple[int, ...], ...]], tensors: Mapping[str, Tensor]
 ) -> Fraction:
-    """Return an entry of a factor."""
+    """Return an entry of a factor, whose axes have these lengths of atoms."""
     if entry.source == NUMBERS:
         return Fraction(atoms[0])
     place, rest = [], list(atoms)
-    for axis, segment in zip(entry.source.axes, entry.segments, strict=True):
-        lengths = _lengths(axis, point)
-        size = len(lengths[segment])
-        place.append(sum(map(math.prod, lengths[:segment])) + _flat(rest[:size], lengths[segment]))
+    for axis, segment in zip(lengths, entry.segments, strict=True):
+        size = len(axis[segment])
+        place.append(sum(map(math.prod, axis[:segment])) + _flat(rest[:size], axis[segment]))
         rest = rest[size:]
     return Fraction(tensors[entry.source.name][tuple(place)].item())

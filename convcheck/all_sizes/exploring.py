@@ -22,7 +22,7 @@ from convcheck.all_sizes.reading import NoReading, read
 from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.sources import Sources
-from convcheck.all_sizes.trace import Given, Path, SideRaises, SymbolicTrace, free_symbols, trace_both
+from convcheck.all_sizes.trace import Given, Path, SideRaises, SymbolicTrace, free_symbols, lengths_of, trace_both
 from convcheck.all_sizes.value import Value
 from convcheck.results import Sides
 from convcheck.tracing.places import place_of_error, place_of_node
@@ -83,21 +83,30 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
     try:
         first = trace_both(both.reference, both.candidate, given)
     except SideRaises as error:
-        raise CannotProve(_said(error)) from None
-    exploration = Exploration(first.path.world().region, first.path)
+        if error.side == "reference":
+            raise CannotProve(_said(error)) from None
+        # It may run at other sizes, as where two lengths meet that are the same there.
+        exploration = Exploration(error.path.world().region, error.path)
+        tried = {name: size for one in given for name, size in lengths_of(one).items()}
+        region = _where(error.path, tried)
+        exploration.raising.append((error.side, region.intersect(exploration.world)))
+        left = exploration.world.subtract(region)
+    else:
+        exploration = Exploration(first.path.world().region, first.path)
+        left = exploration.world
+        left = left.subtract(_on_path(both, given, first, None, exploration, check_time))
     try:
-        _cover(both, given, first, exploration, check_time)
+        _cover(both, given, left, exploration, check_time)
     except TimeIsUp:
         exploration.obstacle = exploration.obstacle or "the time limit"
     return exploration
 
 
 def _cover(
-    both: Both, given: list[Given], first: SymbolicTrace, exploration: Exploration, check_time: Callable[[], None]
+    both: Both, given: list[Given], left: Any, exploration: Exploration, check_time: Callable[[], None]
 ) -> None:
-    """Compare both sides on the first path, then on those of the smallest sizes that are left."""
-    left = exploration.world.subtract(_on_path(both, given, first, None, exploration, check_time))
-    numbers = set(_numbers(first.path))
+    """Compare both sides on the paths of the smallest sizes that are left, until none are."""
+    numbers = set(_numbers(exploration.path))
     for _ in range(MOST_PATHS):
         check_time()
         if exploration.shown:

@@ -75,7 +75,13 @@ class Notation:
                     yield from self._pieces(name, value, segments, factors, coefficient, relation)
 
     def _pieces(
-        self, name: str, value: Value, segments: Sequence[int], factors: Sequence[Entry], coefficient: Any, relation: Any
+        self,
+        name: str,
+        value: Value,
+        segments: Sequence[int],
+        factors: Sequence[Entry],
+        coefficient: Any,
+        relation: Any,
     ) -> Iterator[str]:
         """Yield a line for every convex part of a relation."""
         inside = self._inside(value, segments, factors).intersect_params(value.sizes.context)
@@ -145,7 +151,9 @@ class _Line:
                 expressions[place] = names[-1]
                 known = self._domain(self.inside, summed).intersect(_wide(known, 1))
             else:
-                expressions[place] = replace(self._words, indices=names).expression(aff, self._domain(self.relation, summed))
+                expressions[place] = replace(self._words, indices=names).expression(
+                    aff, self._domain(self.relation, summed)
+                )
                 known = known.intersect(self._inside(aff, place))
         count = len(names) - len(summed)
         left = f"{self.name}[{', '.join(self._axes_text(self.value.axes, self.segments, names[:count]))}]"
@@ -225,7 +233,11 @@ class _Line:
         starts = self._starts()
         number = next(n for n, _ in enumerate(self.factors) if starts[n] <= place < starts[n + 1])
         entry = self.factors[number]
-        atoms = [axis for axis, (whole, segment) in enumerate(zip(entry.source.axes, entry.segments, strict=True)) for _ in whole[segment]]
+        atoms = [
+            axis
+            for axis, (whole, segment) in enumerate(zip(entry.source.axes, entry.segments, strict=True))
+            for _ in whole[segment]
+        ]
         known = self.notation.index_names(entry.source.name, len(entry.source.axes))
         name = known[atoms[place - starts[number]]] if atoms else None
         if name is not None and name not in taken:
@@ -267,7 +279,9 @@ class _Line:
     def _conditions(self, left: Any, names: Sequence[str]) -> str:
         """Return what holds besides that all indices are inside their tensors."""
         words = replace(self._words, indices=names)
-        texts = [" and ".join(sorted(words.conditions(basic))) for basic in left.compute_divs().coalesce().get_basic_sets()]
+        texts = [
+            " and ".join(sorted(words.conditions(basic))) for basic in left.compute_divs().coalesce().get_basic_sets()
+        ]
         return " or ".join(sorted(text for text in texts if text))
 
 

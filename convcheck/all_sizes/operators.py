@@ -6,7 +6,7 @@ What torch has as one operator and others write in several is the same polynomia
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import islpy as isl
@@ -16,8 +16,9 @@ from torch import Tensor
 
 from convcheck.all_sizes.compare import is_zero, normal
 from convcheck.all_sizes.layout import aligned
+from convcheck.all_sizes.rows import ONE_OVER_ROOT
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.sources import ONE_OVER_ROOT, Sources
+from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.value import Value, box_at, constant, places
 
 ROOT = "sqrt"
@@ -171,7 +172,7 @@ FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
 """Every operator without options, as torch computes it."""
 
 
-def compute(operator: str, options: Hashable, *tensors: Tensor) -> Tensor:
+def compute(operator: str, options: Any, *tensors: Tensor) -> Tensor:
     """Return what an operator makes of tensors, as torch computes it."""
     match operator, options:
         case "clamp", (low, high):
@@ -182,10 +183,11 @@ def compute(operator: str, options: Hashable, *tensors: Tensor) -> Tensor:
             return torch.log1p(torch.exp(float(beta) * tensors[0])) / float(beta)
         case "power", (exponent,):
             return torch.pow(tensors[0], float(exponent))
-        case "one-hot", (count,):
+        case "one-hot", int(count):
             return torch.nn.functional.one_hot(tensors[0].long(), count).to(torch.float64)
-        case "largest", count:
+        case "largest", int(count):
             value, inside = tensors
-            axes = tuple(range(value.dim() - int(count), value.dim()))
-            return value.masked_fill(inside == 0, -math.inf).amax(axes)
+            axes = tuple(range(value.dim() - count, value.dim()))
+            largest: Tensor = value.masked_fill(inside == 0, -math.inf).amax(axes)
+            return largest
     return FUNCTIONS[operator](*tensors)

@@ -18,7 +18,9 @@ def smallest(sizes: Any, order: Sequence[str]) -> Mapping[str, int] | None:
     ordered = [name for name in order if name in names] + [name for name in names if name not in order]
     if not names:
         return None if sizes.is_empty() else {}
-    moved = sizes.move_dims(isl.dim_type.set, 0, params, 0, len(names)) if sizes.dim(isl.dim_type.set) else _as_set(sizes)
+    moved = (
+        sizes.move_dims(isl.dim_type.set, 0, params, 0, len(names)) if sizes.dim(isl.dim_type.set) else _as_set(sizes)
+    )
     total = " + ".join(name for name in ordered if name in order) or "0"
     by_sum = isl.Map(f"{{ [{', '.join(names)}] -> [{total}, {', '.join(ordered)}] }}")
     first = moved.apply(by_sum).lexmin()

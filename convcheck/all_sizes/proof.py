@@ -19,7 +19,7 @@ from convcheck.all_sizes.raising import raised_alone
 from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.second_look import Look, look_again
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.trace import Given, symbol, symbol_name
+from convcheck.all_sizes.trace import INPUT, Given, symbol, symbol_name
 from convcheck.results import Sides, SizesCounterexample, SizesProof, SizesStatus
 
 Names = Sequence[Sequence[str]]
@@ -86,10 +86,13 @@ class _Attempt:
         """What is known of all sizes."""
         self.given = self.both.given(self.channels)
         try:
-            return explore(self.both, list(self.given), self.check_time)
+            exploration = explore(self.both, list(self.given), self.check_time)
+            if exploration.equal or exploration.different or exploration.shown:
+                return exploration
         except CannotProve:
-            self.given = self.both.at_home()
-            return explore(self.both, list(self.given), self.check_time)
+            pass
+        self.given = self.both.at_home()
+        return explore(self.both, list(self.given), self.check_time)
 
     @cached_property
     def axes(self) -> Sequence[FreeAxis]:
@@ -127,13 +130,21 @@ class _Attempt:
             SizesStatus.PROVED,
             free={name: 1 if name in ones else low for name, low in found.free.items()},
             divisible=found.divisible,
-            fixed={**found.fixed, **further},
+            fixed={**self._fixed_inputs(), **found.fixed, **further},
             obstacle=self.obstacle,
             raises=self._raises(found),
             probed=tuple(probed),
             relations=self._relations(),
         )
-        return replace(proof, certificate=Certificate(self.about, self.both, self.axes, self.exploration, proof, looks).text())
+        return replace(
+            proof, certificate=Certificate(self.about, self.both, self.axes, self.exploration, proof, looks).text()
+        )
+
+    def _fixed_inputs(self) -> dict[str, int]:
+        """Return the lengths of inputs that are numbers in all traces, by the names of axes."""
+        lengths = self.exploration.path.lengths
+        inputs = [zip(names, lengths[f"{INPUT}{n}"], strict=True) for n, names in enumerate(self.names)]
+        return {name: int(length) for pairs in inputs for name, length in pairs if length.is_Integer}
 
     def _raises(self, found: Extent | None) -> Sides[str | None]:
         return raised_alone(self.both, self.given, self.axes, self.exploration, found)

@@ -71,7 +71,10 @@ class NoReading(CannotProve):  # it is an answer, not a fault
 
 
 def read(
-    graph: fx.GraphModule, inputs: Mapping[fx.Node, Value], sources: Sources, check_time: Callable[[], None] = lambda: None
+    graph: fx.GraphModule,
+    inputs: Mapping[fx.Node, Value],
+    sources: Sources,
+    check_time: Callable[[], None] = lambda: None,
 ) -> dict[fx.Node, Any]:
     """Return what every node of a graph is, from what its placeholders are.
 

@@ -49,7 +49,7 @@ def replay(both: Both, given: Sequence[Given], seed: int = 0) -> Replayed:
 def draw(one: Given, generator: torch.Generator) -> Tensor:
     """Return a tensor of small whole numbers; variances are positive."""
     if one.dtype == torch.bool:
-        return torch.rand(one.shape, generator=generator) < 0.5  # noqa: PLR2004
+        return torch.rand(one.shape, generator=generator) < 0.5
     if not one.dtype.is_floating_point:
         return torch.zeros(one.shape, dtype=one.dtype)
     if one.name.endswith("running_var"):

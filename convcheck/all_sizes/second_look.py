@@ -105,9 +105,7 @@ def _look(
     return Look(sizes, min(held.values()), ran.outputs.reference.numel())
 
 
-def _held(
-    side: str, entries: Entries, value: Value, output: Tensor, seed: int, sizes: Mapping[str, int]
-) -> int:
+def _held(side: str, entries: Entries, value: Value, output: Tensor, seed: int, sizes: Mapping[str, int]) -> int:
     """Hold one side against torch, and return at how many entries. Raises ProofContradicted where it is another."""
     if entries.shape(value) != tuple(output.shape):
         shapes = f"{list(output.shape)}, and was read as {list(entries.shape(value))}"

@@ -6,9 +6,9 @@ index relation takes sizes that are linear in them; products such as `b * h * w`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import islpy as isl
@@ -46,6 +46,8 @@ class Sizes:
     unread: list[Any] = field(default_factory=list)
     """Conditions that are no linear ones, and do not follow from the others."""
     _quotients: dict[tuple[Size, int], sympy.Symbol] = field(default_factory=dict)
+    _memory: dict[Hashable, Any] = field(default_factory=dict)
+    _stamp: tuple[int, ...] = ()
 
     def size(self, value: Any) -> Size:
         """Return a size in lowest terms: of a number, an expression, or a size that torch traced."""
@@ -74,6 +76,11 @@ class Sizes:
         if isinstance(expression, IntTrueDiv):
             return arguments[0] / arguments[1]
         if isinstance(expression, (FloorToInt, CeilToInt)):
+            # Of a quotient of whole numbers, as `ceil(h / 2)` is.
+            numerator, denominator = sympy.fraction(sympy.together(arguments[0]))
+            if denominator.is_Integer and denominator > 0:
+                up = denominator - 1 if isinstance(expression, CeilToInt) else 0
+                return self._quotient(sympy.expand(numerator + up), denominator)
             raise CannotProve(f"a size is {expression}")
         if type(expression).__name__ in ("FloatPow", "PowByNatural"):
             return sympy.Pow(*arguments)
@@ -132,8 +139,25 @@ class Sizes:
         if is_linear(by):
             self.learn(f"{symbol} = {self.text(by)}")
 
+    def remembered(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return what was made before, as long as nothing more is known of sizes."""
+        stamp = (len(self.lowest), len(self.replaced), len(self.known), len(self._quotients))
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._memory.clear()
+        if key not in self._memory:
+            made = make()
+            if stamp != (len(self.lowest), len(self.replaced), len(self.known), len(self._quotients)):
+                return made
+            self._memory[key] = made
+        return self._memory[key]
+
     def text(self, size: Size) -> str:
         """Return a linear size as isl writes it. Raises CannotProve for any other."""
+        result: str = self.remembered(("text", size), lambda: self._text(size))
+        return result
+
+    def _text(self, size: Size) -> str:
         size = self._plain(sympy.sympify(size))
         if not is_linear(size):
             raise CannotProve(f"the size {size} is no linear one")
@@ -142,6 +166,10 @@ class Sizes:
     @property
     def names(self) -> str:
         """All symbols, as isl lists parameters."""
+        result: str = self.remembered("names", self._names)
+        return result
+
+    def _names(self) -> str:
         return ", ".join(sorted(map(str, {*self.lowest, *self._quotients.values()})))
 
     def set(self, text: str) -> Any:
@@ -208,6 +236,11 @@ class Sizes:
 
     def same(self, one: Size, other: Size) -> bool:
         """Tell whether two sizes are equal for all sizes that are spoken of."""
+        if one is other or one == other:
+            return True
+        return bool(self.remembered(("same", one, other), lambda: self._same(one, other)))
+
+    def _same(self, one: Size, other: Size) -> bool:
         difference = sympy.expand(self._plain(sympy.sympify(one)) - self._plain(sympy.sympify(other)))
         return difference == 0 or self.implies("=", difference)
 
@@ -318,8 +351,14 @@ class Sizes:
         """
         if not _is_whole(size):
             return None
-        rests = {sympy.Symbol(f"rest{n}"): (whole, quotient, step) for n, ((whole, step), quotient) in enumerate(self._quotients.items()) if whole.is_Symbol}
-        expanded = sympy.expand(size.subs({whole: step * quotient + rest for rest, (whole, quotient, step) in rests.items()}))
+        rests = {
+            sympy.Symbol(f"rest{n}"): (whole, quotient, step)
+            for n, ((whole, step), quotient) in enumerate(self._quotients.items())
+            if whole.is_Symbol
+        }
+        expanded = sympy.expand(
+            size.subs({whole: step * quotient + rest for rest, (whole, quotient, step) in rests.items()})
+        )
         terms = []
         signs = set()
         for term in sympy.Add.make_args(expanded):
@@ -328,7 +367,10 @@ class Sizes:
             factors = sympy.Mul.make_args(product)
             if len(signs) > 1 or not any(one in rests for one in factors) or not all(one.is_Symbol for one in factors):
                 return None
-            if any(one not in rests and (self._lowest_of(one) is None or (self._lowest_of(one) or 0) < 0) for one in factors):
+            if any(
+                one not in rests and (self._lowest_of(one) is None or (self._lowest_of(one) or 0) < 0)
+                for one in factors
+            ):
                 return None
             terms.append(
                 [
@@ -356,11 +398,13 @@ class Sizes:
         return [factor for factor, _ in factors if (self._lowest_of(factor) or 0) <= 0]
 
 
+@lru_cache(maxsize=1 << 16)
 def is_linear(size: Size) -> bool:
     """Tell whether a size is a sum of numbers times single symbols."""
     return _is_whole(size) and (size.is_Number or sympy.Poly(size, *size.free_symbols).total_degree() <= 1)
 
 
+@lru_cache(maxsize=1 << 16)
 def _is_whole(size: Size) -> bool:
     """Tell whether an expression is a polynomial with whole coefficients."""
     if size.is_Number:

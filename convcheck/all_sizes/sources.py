@@ -1,4 +1,4 @@
-"""What tensors are made of: inputs, weights, constants, and what operators without a reading make of equal arguments."""
+"""What tensors are made of: inputs, weights, constants, and what operators make that are no polynomials."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from convcheck.all_sizes.compare import normal
 from convcheck.all_sizes.layout import aligned
 from convcheck.all_sizes.matching import Normal, Segments, equal_entries, equal_sets, function
 from convcheck.all_sizes.numbers import fraction
+from convcheck.all_sizes.rows import alike, inside_of, is_root, rows, through
 from convcheck.all_sizes.sizes import CannotProve, Size, Sizes
 from convcheck.all_sizes.value import (
     Axis,
@@ -30,7 +31,6 @@ from convcheck.all_sizes.value import (
     source,
 )
 
-ONE_OVER_ROOT = "rsqrt"
 MOST_ENTRIES = 4096
 """A constant tensor with more entries than this that are not zero is not read."""
 
@@ -103,7 +103,7 @@ class Sources:
         """
         one, other = aligned(one, other)
         result = one.product(other)
-        return self.named(result) if _is_root(one) or _is_root(other) else result
+        return self.named(result) if is_root(one) or is_root(other) else result
 
     def named(self, value: Value) -> Value:
         """Return a tensor in few words: what is no input, weight or sum of these is a source of its own.
@@ -143,7 +143,7 @@ class Sources:
             commutes: whether two arguments may be swapped.
             truth: whether the results are 0 or 1.
         """
-        arguments = _alike(arguments)
+        arguments = alike(arguments)
         if any(one.infinite for one in arguments):
             raise CannotProve("of an infinity")
         axes, forms = arguments[0].axes, [normal(one) for one in arguments]
@@ -152,13 +152,13 @@ class Sources:
         if zero is not None:
             for segments, outside in self._zeros(forms[0], rest):
                 if zero != 0:
-                    pieces += _rows(self.sizes, constant(self.sizes, beside, zero), segments, outside)
+                    pieces += rows(constant(self.sizes, beside, zero), segments, outside)
         earlier = self._applied[operator, options]
         for before in earlier:
             for order in itertools.permutations(forms) if commutes else (forms,):
                 for segments, at, relation in self._equal(order, before, rest):
                     rest[segments] = rest[segments].subtract(relation.domain()).coalesce()
-                    pieces += _through(before.result, segments, at, relation, len(beside))
+                    pieces += through(before.result, segments, at, relation, len(beside))
             if all(one.is_empty() for one in rest.values()):
                 break
         if any(not one.is_empty() for one in rest.values()):
@@ -168,7 +168,7 @@ class Sources:
             orders = list(itertools.permutations(forms)) if commutes else [tuple(forms)]
             fresh = of_source(self.sizes, origin)
             for segments, at, relation in self._first_of_equal(orders, rest):
-                pieces += _through(fresh, segments, at, relation, len(beside))
+                pieces += through(fresh, segments, at, relation, len(beside))
         result = Value(self.sizes, (*axes, *beside), tuple(pieces))
         earlier.append(Application(axes, tuple(forms), result))
         return result
@@ -249,7 +249,7 @@ class Sources:
             for segments in rest:
                 for at in places(before.result.axes):
                     here, there = segments + (0,) * count, at + (0,) * (len(before.axes) - len(at))
-                    ours, theirs = _inside(forms[1], here), _inside(before.forms[1], there)
+                    ours, theirs = inside_of(forms[1], here), inside_of(before.forms[1], there)
                     if rest[segments].is_empty() or ours is None or theirs is None:
                         continue
                     within = isl.Map.from_domain_and_range(ours, theirs)
@@ -263,7 +263,7 @@ class Sources:
                         equal_sets(relation, ours, theirs, tail, before_tail).intersect_domain(rest[segments])
                     )
                     rest[segments] = rest[segments].subtract(sets.domain()).coalesce()
-                    pieces += _through(before.result, segments, at, sets, 0)
+                    pieces += through(before.result, segments, at, sets, 0)
         if any(not one.is_empty() for one in rest.values()):
             origin = self._new("largest", left, value.roots)
             self.made[origin.name] = Made("largest", count, (value, inside), ())
@@ -274,68 +274,3 @@ class Sources:
         result = Value(self.sizes, left, tuple(pieces))
         earlier.append(Application(axes, tuple(forms), result))
         return result
-
-
-def _is_root(value: Value) -> bool:
-    """Tell whether a tensor is one over the root of something that inputs are in."""
-    return bool(value.pieces) and all(
-        len(piece.factors) == 1
-        and piece.factors[0].source.operator == ONE_OVER_ROOT
-        and any(name.startswith(INPUT) for name in piece.factors[0].source.roots)
-        for piece in value.pieces
-    )
-
-
-def _alike(values: Sequence[Value]) -> tuple[Value, ...]:
-    """Return tensors with the same axes."""
-    alike = list(values)
-    for _ in range(2):
-        for place in range(1, len(alike)):
-            alike[0], alike[place] = aligned(alike[0], alike[place])
-    return tuple(alike)
-
-
-def _inside(form: Normal, segments: Segments) -> Any:
-    """Return where a tensor is 1. Raises CannotProve where it is neither 0 nor 1."""
-    terms = form.get(segments, {})
-    if not terms:
-        return None
-    if set(terms) != {()} or any(number != 1 for number, _ in terms[()]):
-        raise CannotProve("which entries there are depends on others")
-    first, *others = (relation.domain() for _, relation in terms[()])
-    for other in others:
-        first = first.union(other)
-    return first
-
-
-def _wide(inside: Any, numbers: int) -> Any:
-    """Return the set of all tuples of so many numbers that begin with one of a set."""
-    more = numbers - inside.dim(isl.dim_type.set)
-    return inside.insert_dims(isl.dim_type.set, inside.dim(isl.dim_type.set), more) if more else inside
-
-
-def _rows(sizes: Sizes, row: Value, segments: Segments, at: Any) -> Iterator[Piece]:
-    """Yield the pieces that have the same row at many indices."""
-    for piece in row.pieces:
-        relation = isl.Map.from_domain(at).flat_domain_product(piece.relation)
-        yield replace(piece, segments=segments + piece.segments, relation=relation)
-
-
-def _through(result: Value, segments: Segments, at: Segments, relation: Any, beside: int) -> Iterator[Piece]:
-    """Yield the pieces of an earlier result, read through a function from new indices to earlier ones."""
-    for piece in result.pieces:
-        if piece.segments[: len(at)] != at:
-            continue
-        last = piece.relation.dim(isl.dim_type.in_) - relation.dim(isl.dim_type.out)
-        read = relation
-        if beside and last:
-            # The further axes are read as they are.
-            same = isl.Map(f"{{ [{_names(last)}] -> [{_names(last)}] }}")
-            read = relation.flat_product(same)
-        composed = read.apply_range(piece.relation)
-        if not composed.is_empty():
-            yield replace(piece, segments=segments + piece.segments[len(at) :], relation=composed)
-
-
-def _names(count: int) -> str:
-    return ", ".join(f"n{number}" for number in range(count))

@@ -153,10 +153,29 @@ class _Copies(TorchFunctionMode):
             arguments = tree_map_only(Tensor, lambda one: one.clone(memory_format=torch.contiguous_format), arguments)
         if function is functional.linear:
             return _linear(*arguments, **(options or {}))
+        if function is functional.pad and (padded := _circular(*arguments, **(options or {}))) is not None:
+            return padded
         return function(*arguments, **(options or {}))
 
 
-def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # noqa: A002  # as torch calls it
+def _circular(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor | None:
+    """Return circular padding as a concatenation, which torch writes to views instead; None for all others."""
+    pairs = list(zip(pad[::2], pad[1::2], strict=True))
+    if mode != "circular" or value is not None or input.dim() not in (len(pairs) + 1, len(pairs) + 2):
+        return None
+    if any(before < 0 or after < 0 for before, after in pairs):
+        return None
+    for number, (before, after) in enumerate(pairs):
+        axis = input.dim() - 1 - number
+        size = input.shape[axis]
+        if before > size or after > size:
+            raise RuntimeError("Padding value causes wrapping around more than once.")
+        first, last = input.narrow(axis, size - before, before), input.narrow(axis, 0, after)
+        input = torch.cat([first, input, last], axis)
+    return input
+
+
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # as torch calls it
     """Return what `linear` does. With a bias torch asks for the lengths of three axes as numbers."""
     product = functional.linear(input, weight)
     return product if bias is None else product + bias
@@ -180,8 +199,14 @@ def symbol(name: str) -> sympy.Symbol:
     return sympy.Symbol(name, integer=True, positive=True)
 
 
+def lengths_of(one: Given) -> dict[str, int]:
+    """Return the lengths that vary of a tensor that goes in, by the names of their symbols."""
+    lengths = zip(one.shape, one.varies, strict=True)
+    return {symbol_name(one.name, axis): size for axis, (size, varies) in enumerate(lengths) if varies}
+
+
 def free_symbols(path: Path) -> tuple[str, ...]:
-    """Return the lengths that vary by themselves, by their names: those of inputs, and those of weights that none sets."""
+    """Return the names of lengths that vary by themselves: those of inputs, and those of weights that none sets."""
     sizes, taken, free = path.world(), set(), []
     for tensor in sorted(path.lengths, key=lambda name: not name.startswith(INPUT)):
         for length in path.lengths[tensor]:

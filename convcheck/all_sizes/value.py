@@ -123,6 +123,8 @@ class Value:
 
     def permuted(self, order: Sequence[int]) -> Value:
         """Return the axes in another order, as `permute` does."""
+        if list(order) == list(range(self.rank)):
+            return self
         axes = tuple(self.axes[number] for number in order)
         pieces = []
         for piece in self.pieces:
@@ -283,7 +285,8 @@ class Value:
         text = (
             f"[{self.sizes.names}] -> {{ [{', '.join(new)}] -> [{', '.join(names)}] : {helper}({where}) and {equal} }}"
         )
-        return isl.Map(text).apply_range(relation)
+        read: Any = self.sizes.remembered(("map", text), lambda: isl.Map(text))
+        return read.apply_range(relation)
 
     def _box(self, axes: Sequence[Axis], segments: Sequence[int]) -> Any:
         return box_at(self.sizes, axes, segments)
@@ -420,6 +423,10 @@ def axis_of(size: Size) -> Axis:
 
 def box(sizes: Sizes, lengths: Sequence[Size]) -> Any:
     """Return the set of all indices below some lengths."""
+    return sizes.remembered(("box", tuple(lengths)), lambda: _box(sizes, lengths))
+
+
+def _box(sizes: Sizes, lengths: Sequence[Size]) -> Any:
     names = [f"n{number}" for number in range(len(lengths))]
     bounds = [f"0 <= {name} < {sizes.text(size)}" for name, size in zip(names, lengths, strict=True)]
     return isl.Set(f"[{sizes.names}] -> {{ [{', '.join(names)}] : {' and '.join(bounds) or 'true'} }}")

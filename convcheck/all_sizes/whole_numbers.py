@@ -1,4 +1,4 @@
-"""Tensors of whole numbers that are known at every place, such as `arange`, and what is known of them: a linear function.
+"""Tensors of whole numbers that are known at every place, such as `arange`: linear functions of the place.
 
 They are read as entries of one source, all whole numbers in order: its entry n is n. So they are moved as all tensors
 are, and sums of them are read back as one function of the place.
@@ -6,6 +6,7 @@ are, and sums of them are read back as one function of the place.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import islpy as isl
@@ -41,6 +42,29 @@ def function_of(value: Value) -> Any:
             raise CannotProve("numbers that depend on those of a tensor")
         total = total.union_add(term.scale_val(isl.Val(int(number))))
     return total.coalesce()
+
+
+LARGEST_DENOMINATOR = 1024
+"""Floats with as few digits behind the point are multiplied without rounding."""
+
+
+def cut_off(value: Value) -> Any:
+    """Return a tensor of known fractions without what is behind the point, as a function of its atoms.
+
+    Raises:
+        CannotProve: some may be below zero, or a denominator is no small power of 2: floats round.
+    """
+    denominators = [sympy.sympify(piece.coefficient).q for piece in value.pieces if piece.coefficient.is_Rational]
+    by = math.lcm(*map(int, denominators)) if denominators else 1
+    if by & (by - 1) or by > LARGEST_DENOMINATOR:
+        raise CannotProve("fractions that floats round")
+    function = function_of(value.times(by))
+    if by == 1:
+        return function
+    negative = function.lt_set(function.scale_val(isl.Val(0)))
+    if not negative.intersect_params(value.sizes.context).is_empty():
+        raise CannotProve("fractions that may be below 0")
+    return function.scale_down_val(isl.Val(by)).floor()
 
 
 def is_known(value: Any) -> bool:

@@ -75,7 +75,11 @@ class Words:
     def _size(self, size: Any) -> Terms:
         """Return the terms of a size, or of the one that a symbol has."""
         if isinstance(size, str):
-            size = sympy.Symbol(size, integer=True, positive=True) if size in self._positive else sympy.Symbol(size, integer=True)
+            size = (
+                sympy.Symbol(size, integer=True, positive=True)
+                if size in self._positive
+                else sympy.Symbol(size, integer=True)
+            )
         return self._plain(self.sizes.size(size))
 
     def _plain(self, size: Size) -> Terms:

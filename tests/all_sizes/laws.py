@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from tests.all_sizes.laws_functions import FUNCTIONS
 from tests.all_sizes.reading import Law
 
 aten = torch.ops.aten
-IMAGE = ((2, 4, 6, 8),)
+IMAGE = ((2, 4, 4, 6),)
 """With an even height and width."""
-IMAGES = (((3, 4, 8, 10),), ((2, 4, 4, 6),))
-ODD = (((3, 4, 7, 5),), ((5, 4, 11, 6),))
+IMAGES = (((3, 4, 2, 4),), ((2, 4, 6, 2),))
+ODD = (((3, 4, 5, 4),), ((2, 4, 4, 7),))
 PAIR = ((3, 5), (3, 5))
 PAIRS = (((2, 4), (2, 4)), ((4, 7), (4, 7)))
 CHANNELS = ((0, 1),)
@@ -31,10 +32,11 @@ MOVEMENT = [
     Law(lambda x: x[..., 2], IMAGE, ODD),
     Law(lambda x: x[:, :, 1::2, :-1], IMAGE, ODD),
     Law(lambda x: x[:, :, -2:, ::3], IMAGE, ODD),
+    Law(lambda x: F.pad(x, (0, 0, 3, 0))[:, :, 1:4], IMAGE, ODD),
     Law(lambda x: x[:, :, x.shape[2] // 2 :], IMAGE, ODD),
     Law(lambda x: torch.cat([x, x[:, :, :1], 2 * x], 2), IMAGE, ODD),
-    Law(lambda x: torch.cat([x, x], 1).flatten(1, 2)[:, 1:], IMAGE, ODD, CHANNELS),
-    Law(lambda x: torch.cat([x, x[:, :, 1:]], 2).flip(2)[:, :, 1:4], IMAGE, ODD),
+    Law(lambda x: torch.cat([x, x], 1).flatten(2)[:, 1:], IMAGE, ODD, CHANNELS),
+    Law(lambda x: torch.cat([x, x[:, :, 1:]], 2).flip(2)[:, :, 1:3], IMAGE, ODD),
     Law(lambda x: x.to(torch.float32), IMAGE, ODD),
     Law(lambda x: aten._unsafe_view(x, [x.shape[0], -1]), IMAGE, ODD),
     Law(lambda x: aten.lift_fresh_copy(x), IMAGE, ODD),
@@ -43,10 +45,10 @@ MOVEMENT = [
 ARITHMETIC = [
     Law(lambda x, y: x + 3 * y - 2 + torch.add(x, y, alpha=2), PAIR, PAIRS),
     Law(lambda x, y: x - 3 * y - torch.sub(x, y, alpha=2), PAIR, PAIRS),
-    Law(lambda x, y: x * y * 2 + x[:1] * y[:, :1], PAIR, PAIRS),
-    Law(lambda x: -x / 4, IMAGE, ODD),
+    Law(lambda x, y: x * y * 2 + x[:1] * x, PAIR, PAIRS),
+    Law(lambda x: -x / 4 + (3 - x), IMAGE, ODD),
     Law(lambda x: aten.mul.Scalar(aten.add.Scalar(aten.sub.Scalar(aten.div.Scalar(x, 2), 1), 3), 5), IMAGE, ODD),
-    Law(lambda x: x.sum(1) + x.sum() + x.sum((0, 3), keepdim=True)[0], IMAGE, ODD),
+    Law(lambda x: x.sum(1) + x.sum() + x.sum((0, 2), keepdim=True)[0, :1], ((2, 3, 4),), (((3, 2, 5),),)),
     Law(lambda x: x.mean((-1, -2), keepdim=True), IMAGE, ODD, is_exact=False),
     Law(lambda x: x.mean(), IMAGE, ODD, is_exact=False),
     Law(lambda x: (x[:, :1] + x[:, 1:]).sum(1), IMAGE, ODD),
@@ -65,7 +67,10 @@ CONTRACTION = [
         Law(
             lambda x, w, o=options: F.conv2d(x, w, **o),
             ((2, 4, 7, 8), (6, 4 // options.get("groups", 1), 3, 2)),
-            (((3, 4, 9, 7), (4, 4 // options.get("groups", 1), 3, 2)), ((2, 4, 8, 10), (2, 4 // options.get("groups", 1), 3, 2))),
+            (
+                ((3, 4, 9, 7), (4, 4 // options.get("groups", 1), 3, 2)),
+                ((2, 4, 8, 10), (2, 4 // options.get("groups", 1), 3, 2)),
+            ),
             ((0, 1), (1, 1)),
         )
         for options in (
@@ -107,15 +112,17 @@ PARTS = [
     Law(lambda x: torch.stack([x[:, 0]], 1), IMAGE, ODD),
     Law(lambda x: aten.unsafe_split(x, 3, 1)[1], IMAGE, ODD, CHANNELS),
     Law(lambda x: aten.unsafe_split_with_sizes(x, [3, 1], 1)[1], IMAGE, ODD, CHANNELS),
-    Law(lambda x: x.split(4, 2)[1], ((2, 4, 6, 8),), (((3, 2, 7, 3),),), ((0, 2),)) if False else Law(
-        lambda x: x.split(2, 3)[2], ((2, 4, 6, 5),), (((3, 2, 7, 5),),), ((0, 3),)
-    ),
+    Law(lambda x: x.split(2, 3)[2], ((2, 4, 6, 5),), (((3, 2, 7, 5),),), ((0, 3),)),
 ]
 
 MADE = [
     Law(lambda x: x.new_zeros(x.shape[0], 3) + torch.zeros(3) + torch.zeros_like(x[:, :1]), PAIR[:1], (((4, 2),),)),
     Law(lambda x: x.new_ones(x.shape[0], 3) + torch.ones(3) + torch.ones_like(x[:, :1]), PAIR[:1], (((4, 2),),)),
-    Law(lambda x: x.new_full((x.shape[0], 3), 7) + torch.full((3,), 2.5) + torch.full_like(x[:, :1], 4), PAIR[:1], (((4, 2),),)),
+    Law(
+        lambda x: x.new_full((x.shape[0], 3), 7) + torch.full((3,), 2.5) + torch.full_like(x[:, :1], 4),
+        PAIR[:1],
+        (((4, 2),),),
+    ),
     Law(lambda x: x + torch.scalar_tensor(3.5), PAIR[:1], (((4, 2),),)),
     Law(lambda x: x.clone().fill_(2) + x.clone().zero_(), PAIR[:1], (((4, 2),),)),
     Law(lambda x: _overwritten(x.new_empty(x.shape), x), PAIR[:1], (((4, 2),),)),
@@ -130,7 +137,7 @@ def _overwritten(target: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 
 
 def _written(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    out = x.clone()
+    out = F.pad(x, (0, 0, 2, 3))
     out[:, 1:4, ::2] = y
     out[:, -1] = 3
     return out
@@ -144,14 +151,15 @@ def _stuffed(x: torch.Tensor) -> torch.Tensor:
 
 
 OVERWRITTEN = [
-    Law(_written, ((2, 5, 6), (2, 3, 3)), (((3, 7, 8), (3, 3, 4)), ((3, 4, 5), (3, 3, 3)))),
+    Law(_written, ((2, 5, 6), (2, 3, 3)), (((3, 7, 8), (3, 3, 4)), ((3, 4, 5), (3, 3, 3))), ((1, 1),)),
     Law(_stuffed, ((2, 3, 4),), (((3, 5, 2),), ((2, 2, 2),))),
-    Law(lambda x, y: torch.slice_scatter(x, y, 1, 2, -1), ((2, 7), (2, 4)), (((3, 5), (3, 2)),)),
-    Law(lambda x, y: torch.select_scatter(x, y, 1, -2), ((2, 7), (2,)), (((3, 5), (3,)),)),
+    Law(lambda x: torch.slice_scatter(x, 2 * x[:, :-2], 1, 1, -1), ((2, 7),), (((3, 5),),)),
+    Law(lambda x: torch.select_scatter(x, 2 * x[:, 1], 1, -2), ((2, 7),), (((3, 5),),)),
     Law(lambda x, y: aten.copy(x, y), ((2, 7), (7,)), (((3, 5), (5,)),)),
 ]
 
 PADDING = [
+    Law(lambda x: F.pad(x, (1, 2, 2, 1), mode="circular"), ((2, 3, 5, 4),), (((3, 2, 4, 3),),)),
     Law(lambda x: F.pad(x, (1, 2, 3, 0)), IMAGE, ODD),
     Law(lambda x: F.pad(x, (-1, 2, 1, -2), value=1.5), IMAGE, ODD),
     Law(lambda x: F.pad(x[:, :, :1], (0, 0, 1, 2), value=2), IMAGE, ODD),
@@ -161,7 +169,6 @@ PADDING = [
     Law(lambda x: F.pad(x, (1, 2, 3, 0), mode="replicate"), IMAGE, ODD),
     Law(lambda x: F.pad(x, (2, 1), mode="replicate"), ((2, 3, 5),), (((3, 2, 2),),)),
     Law(lambda x: F.pad(x, (1, 0, 1, 1, 0, 2), mode="replicate"), ((2, 2, 3, 3, 4),), (((2, 2, 4, 5, 3),),)),
-    Law(lambda x: F.pad(x, (1, 2, 2, 1), mode="circular"), IMAGE, ODD),
 ]
 
 REPETITION = [
@@ -180,8 +187,15 @@ WINDOWS = [
     Law(lambda x: F.unfold(x, 3, padding=1, stride=2), IMAGE, ODD, CHANNELS),
     Law(lambda x: F.unfold(x, (2, 3), dilation=(2, 1)), IMAGE, ODD, CHANNELS),
     Law(lambda x: F.unfold(x, 2), ((4, 6, 8),), (((4, 5, 7),),), ((0, 0),)),
-    Law(lambda x: F.fold(F.unfold(x, 3, padding=1, stride=2), x.shape[2:], 3, padding=1, stride=2), IMAGE, ODD, CHANNELS),
-    Law(lambda x: F.fold(F.unfold(x, (2, 3), dilation=(2, 1)), x.shape[2:], (2, 3), dilation=(2, 1)), IMAGE, ODD, CHANNELS),
+    Law(
+        lambda x: F.fold(F.unfold(x, 3, padding=1, stride=2), x.shape[2:], 3, padding=1, stride=2), IMAGE, ODD, CHANNELS
+    ),
+    Law(
+        lambda x: F.fold(F.unfold(x, (2, 3), dilation=(2, 1)), x.shape[2:], (2, 3), dilation=(2, 1)),
+        IMAGE,
+        ODD,
+        CHANNELS,
+    ),
     Law(lambda x: F.fold(x, (4, 5), 2, stride=(2, 3)), ((2, 12, 4),), (((3, 12, 4),),), ((0, 1), (0, 2))),
     Law(lambda x: F.pixel_shuffle(x, 2), IMAGE, ODD, CHANNELS),
     Law(lambda x: F.pixel_unshuffle(F.pixel_shuffle(x, 2), 2), IMAGE, ODD, CHANNELS),
@@ -191,8 +205,12 @@ WINDOWS = [
 DIAGONALS = [
     Law(lambda x, y: torch.block_diag(x, y), ((2, 3), (4, 2)), (((3, 2), (2, 2)),)),
     Law(lambda x: x.tril() + x.triu(1) + x.tril(-1) + x.triu(-2), ((3, 4, 5),), (((2, 5, 3),),)),
-    Law(lambda x: torch.diagonal(x, 1, 1, 2), ((3, 5, 5),), (((2, 4, 4),),)),
-    Law(lambda x: torch.diagonal(x, -2, 0, 1), ((5, 5, 2),), (((4, 4, 3),),)),
+    Law(lambda x: torch.diagonal(x + x.transpose(1, 2), 1, 1, 2), ((3, 5, 5),), (((2, 4, 4),),)),
+    Law(lambda x: torch.diagonal(x, 0, 1, 2), ((3, 5, 4),), (), ((0, 1), (0, 2))),
+    Law(lambda x: torch.diagonal(x, -2, 0, 1), ((5, 5, 2),), (((5, 5, 3),),), ((0, 0), (0, 1))),
+    Law(lambda x: torch.diag_embed(x), ((3, 4),), (((2, 5),),)),
+    Law(lambda x: torch.diag_embed(x, -2, 2, 0), ((2, 3, 4),), (((3, 2, 5),),)),
+    Law(lambda x: torch.diag_embed(x, 1, 0, 2), ((2, 3, 4),), (((3, 2, 5),),)),
     Law(lambda x: x + torch.eye(x.shape[0]), ((3, 3),), (((4, 4),),)),
 ]
 
@@ -207,7 +225,11 @@ WHOLE_NUMBERS = [
     Law(lambda x: x * ((_rows(x) <= _columns(x)) & ~(_columns(x) == 2)), PAIR[:1], (((4, 7),),)),
     Law(lambda x: x * torch.logical_not(torch.logical_or(_rows(x) <= 1, _columns(x) <= 1)), PAIR[:1], (((4, 7),),)),
     Law(lambda x: x * torch.logical_and(_rows(x) <= 1, _columns(x) <= 1), PAIR[:1], (((4, 7),),)),
-    Law(lambda x: x * torch.minimum(_rows(x), _columns(x)) + torch.maximum(_rows(x), _columns(x)), PAIR[:1], (((4, 7),),)),
+    Law(
+        lambda x: x * torch.minimum(_rows(x), _columns(x)) + torch.maximum(_rows(x), _columns(x)),
+        PAIR[:1],
+        (((4, 7),),),
+    ),
     Law(lambda x: x * (_rows(x) - _columns(x)).to(torch.float64), PAIR[:1], (((4, 7),),)),
 ]
 
@@ -221,21 +243,42 @@ def _columns(x: torch.Tensor) -> torch.Tensor:
 
 
 INDEXING = [
+    Law(lambda x: F.interpolate(x, scale_factor=2), IMAGE, ODD),
+    Law(lambda x: F.interpolate(x, scale_factor=4), ((2, 3, 5),), (((3, 4, 6),),)),
     Law(lambda x: x[:, torch.arange(x.shape[1]) // 2], PAIR[:1], (((4, 7),),)),
     Law(lambda x: x[:, torch.arange(x.shape[1] - 1, -1, -1)], PAIR[:1], (((4, 7),),)),
     Law(lambda x: x[:, -1 - torch.arange(x.shape[1])], PAIR[:1], (((4, 7),),)),
-    Law(lambda x: x[torch.arange(2)[:, None], :, torch.arange(3)], ((3, 5, 4),), (((2, 3, 5),),)),
-    Law(lambda x: x[torch.arange(2)[:, None], torch.arange(3)], ((3, 5, 4),), (((2, 3, 5),),)),
+    Law(lambda x: x[torch.arange(2)[:, None], :, torch.arange(x.shape[2] // 2)], ((3, 5, 4),), (((2, 3, 5),),)),
+    Law(lambda x: x[torch.arange(2)[:, None], torch.arange(x.shape[1] - 1)], ((3, 5, 4),), (((2, 3, 5),),)),
     Law(lambda x: x.index_select(1, torch.arange(x.shape[1]) // 2), PAIR[:1], (((4, 7),),)),
     Law(lambda x: F.embedding(torch.arange(x.shape[0]), x), PAIR[:1], (((4, 7),),)),
     Law(lambda x: x.gather(1, (_rows(x) * 0 + _columns(x)) // 2), PAIR[:1], (((4, 7),),)),
     Law(lambda x: torch.zeros_like(x).scatter_add(1, _rows(x) * 0 + _columns(x) // 2, x), PAIR[:1], (((4, 7),),)),
     Law(lambda x: x.index_add(1, _columns(x) // 2, 2 * x), PAIR[:1], (((4, 7),),)),
-    Law(lambda x, y: aten.index_put(x, [None, torch.arange(2) * 2], y), ((3, 5), (3, 2)), (((4, 6), (4, 2)),)),
-    Law(lambda x, y: aten.index_put(x, [None, torch.arange(2) // 2], y, True), ((3, 5), (3, 2)), (((4, 6), (4, 2)),)),
+    Law(lambda x: aten.index_put(F.pad(x, (2, 1)), [None, torch.arange(2) * 2], 2 * x[:, :2]), PAIR[:1], (((4, 6),),)),
+    Law(lambda x: aten.index_put(x, [None, torch.arange(2) // 2], 2 * x[:, :2], True), PAIR[:1], (((4, 6),),)),
+]
+
+AVERAGES = [
+    Law(lambda x: F.avg_pool2d(x, 2), IMAGE, ODD),
+    Law(lambda x: F.avg_pool2d(x, 3, 2, 1), IMAGE, ODD, is_exact=False),
+    Law(lambda x: F.avg_pool2d(x, (3, 2), 2, 1, count_include_pad=False), IMAGE, ODD, is_exact=False),
+    Law(lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True), IMAGE, ODD, is_exact=False),
+    Law(lambda x: F.avg_pool2d(x, 3, 2, 1, True, False), IMAGE, ODD, is_exact=False),
+    Law(lambda x: F.avg_pool2d(x, 2, 1, divisor_override=8), IMAGE, ODD),
+    Law(lambda x: F.avg_pool1d(x, 2, 2), ((2, 3, 5),), (((3, 4, 6),),)),
+    Law(lambda x: F.avg_pool3d(x, 2, 1), ((2, 2, 3, 4, 2),), (((2, 3, 2, 2, 3),),)),
+    Law(lambda x: F.adaptive_avg_pool2d(x, 1), IMAGE, ODD, is_exact=False),
+    Law(lambda x: F.adaptive_avg_pool2d(x, (3, 2)), ((2, 3, 6, 8),), (), ((0, 2), (0, 3)), is_exact=False),
+    Law(lambda x: F.adaptive_avg_pool1d(x, 2), ((2, 3, 6),), (), ((0, 2),), is_exact=False),
+    Law(
+        lambda x: F.adaptive_avg_pool3d(x, (2, 1, 2)), ((2, 2, 4, 3, 2),), (), ((0, 2), (0, 3), (0, 4)), is_exact=False
+    ),
 ]
 
 FAMILIES = {
+    **FUNCTIONS,
+    "averages": AVERAGES,
     "movement": MOVEMENT,
     "arithmetic": ARITHMETIC,
     "contraction": CONTRACTION,

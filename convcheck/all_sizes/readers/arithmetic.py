@@ -44,6 +44,13 @@ def sub(call: Call) -> Value:
     return one.plus(other)
 
 
+def rsub(call: Call) -> Value:
+    """`other - alpha * self`."""
+    one: Value = call["self"]
+    one, other = aligned(one.times(-number(call, call["alpha"])), operand(call, call["other"], one))
+    return one.plus(other)
+
+
 def mul(call: Call) -> Value:
     """`self * other`."""
     one, other = call["self"], call["other"]
@@ -115,6 +122,7 @@ READERS: Mapping[str, Reader] = {
     "add.Scalar": add,
     "sub.Tensor": sub,
     "sub.Scalar": sub,
+    "rsub": rsub,
     "mul.Tensor": mul,
     "mul.Scalar": mul,
     "neg": neg,

@@ -16,7 +16,7 @@ from convcheck.all_sizes.value import ONE, Value, axis_of, constant
 
 def block_diag(call: Call) -> Value:
     """Matrices along a diagonal, and zeros around them."""
-    parts: list[Value] = [one for one in call["tensors"]]
+    parts: list[Value] = list(call["tensors"])
     for number, part in enumerate(parts):
         while part.rank < 2:
             part = part.with_one(0)
@@ -62,6 +62,25 @@ def diagonal(call: Call) -> Value:
     return merged(value, place, 2).indexed(place, [new], [row, column])
 
 
+def diag_embed(call: Call) -> Value:
+    """The last axis as a diagonal of two axes, and zeros around it."""
+    value: Value = call["self"]
+    offset, rank, last = int(call["offset"]), value.rank + 1, value.rank - 1
+    first, second = call.axis("dim1", rank), call.axis("dim2", rank)
+    value = value.flat(last)
+    new = axis_of(call.shape[first])
+    if new == ONE:
+        value = value.with_one(value.rank)
+    else:
+        index = [f"n0 - {max(-offset, 0)}"] if value.axes[last] != ONE else []
+        where = f"n1 - n0 = {offset} and 0 <= n0 - {max(-offset, 0)} < {call.sizes.text(value.size(last))}"
+        value = value.indexed(last, [new, new], index, where)
+    order = list(range(last))
+    for axis, place in sorted([(first, last), (second, last + 1)]):
+        order.insert(axis, place)
+    return value.permuted(order)
+
+
 def eye(call: Call) -> Value:
     """Ones on the diagonal."""
     value = constant(call.sizes, [axis_of(size) for size in call.shape], sympy.Integer(1))
@@ -76,5 +95,6 @@ READERS: Mapping[str, Reader] = {
     "tril": triangle,
     "triu": triangle,
     "diagonal": diagonal,
+    "diag_embed": diag_embed,
     "eye": eye,
 }

@@ -220,6 +220,7 @@ def _without(value: Value, axis: int, places: Any) -> Value:
 
 READERS: Mapping[str, Reader] = {
     "index.Tensor": index,
+    "_unsafe_index": index,
     "index_select": index_select,
     "gather": gather,
     "scatter_add": scatter_add,

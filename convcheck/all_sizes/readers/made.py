@@ -49,10 +49,8 @@ def empty(call: Call) -> Value:
 
 
 READERS: Mapping[str, Reader] = {
-    **dict.fromkeys(("zeros", "zeros_like", "new_zeros", "zero", "_efficientzerotensor"), zeros),
+    **dict.fromkeys(("zeros", "zeros_like", "new_zeros", "zero"), zeros),
     **dict.fromkeys(("ones", "ones_like", "new_ones"), ones),
     **dict.fromkeys(("full", "full_like", "new_full", "scalar_tensor", "fill"), full),
-    **dict.fromkeys(
-        ("empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "empty_permuted"), empty
-    ),
+    **dict.fromkeys(("empty", "empty_like", "new_empty"), empty),
 }

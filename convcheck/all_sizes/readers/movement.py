@@ -12,7 +12,7 @@ from convcheck.all_sizes.layout import alike_beside, viewed
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve, Size
 from convcheck.all_sizes.value import ONE, Value, axis_of, joined, length, stacked
-from convcheck.all_sizes.whole_numbers import function_of, is_known
+from convcheck.all_sizes.whole_numbers import cut_off, from_function, is_known
 
 
 def same(call: Call) -> Value:
@@ -30,8 +30,8 @@ def to_copy(call: Call) -> Value:
     if (old.is_floating_point and not new.is_floating_point) or old.is_complex or new.is_complex:
         if new == torch.bool or not is_known(value):
             raise CannotProve(f"from {old} to {new}")
-        function_of(value)
-    elif new == torch.bool and old != torch.bool:
+        return from_function(value, cut_off(value))
+    if new == torch.bool and old != torch.bool:
         raise CannotProve(f"from {old} to {new}")
     return value
 
@@ -184,8 +184,8 @@ def concatenated(parts: list[Value], axis: int) -> Value:
 
 
 READERS: Mapping[str, Reader] = {
-    **dict.fromkeys(("clone", "alias", "detach", "lift_fresh_copy", "contiguous"), same),
-    **dict.fromkeys(("view", "_unsafe_view", "reshape"), view),
+    **dict.fromkeys(("clone", "alias", "detach", "lift_fresh_copy"), same),
+    **dict.fromkeys(("view", "_unsafe_view"), view),
     "_to_copy": to_copy,
     "permute": permute,
     "transpose.int": transpose,

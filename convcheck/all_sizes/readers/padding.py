@@ -16,13 +16,13 @@ from convcheck.all_sizes.value import ONE, Value, axis_of, constant, overlaid
 def constant_pad_nd(call: Call) -> Value:
     """A number around, or less than there was where a pad is negative."""
     value: Value = call["self"]
-    inside = ones = constant(call.sizes, value.axes, 1)
-    for axis, before, after in _pads(call, value):
-        value = shifted(value, axis, before, call.shape[axis])
-        inside = shifted(inside, axis, before, call.shape[axis])
-        del after
     fill = number(call, call["value"] or 0)
-    if fill == 0 or inside is ones:
+    inside = constant(call.sizes, value.axes, 1)
+    for axis, before, _ in _pads(call, value):
+        value = shifted(value, axis, before, call.shape[axis])
+        if fill != 0:
+            inside = shifted(inside, axis, before, call.shape[axis])
+    if fill == 0:
         return value
     around = constant(call.sizes, value.axes, fill)
     outside = tuple(

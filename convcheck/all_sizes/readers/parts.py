@@ -40,7 +40,6 @@ def stack(call: Call) -> Value:
 
 READERS: Mapping[str, Reader] = {
     **dict.fromkeys(("split.Tensor", "split_with_sizes", "unsafe_split.Tensor", "unsafe_split_with_sizes"), split),
-    **dict.fromkeys(("unsafe_chunk", "chunk", "split.sizes"), split),
     "unbind.int": unbind,
     "stack": stack,
 }

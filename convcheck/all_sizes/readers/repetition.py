@@ -63,14 +63,6 @@ def repeat(call: Call) -> Value:
     return value
 
 
-def repeat_interleave(call: Call) -> Value:
-    """Every entry along an axis several times."""
-    value: Value = call["self"]
-    if call["dim"] is None or isinstance(call["repeats"], Value):
-        raise CannotProve("by a tensor, or along all axes as one")
-    return repeated(value, call.axis("dim", value.rank), call.size("repeats"), first=False)
-
-
 def repeated(value: Value, axis: int, often: Size, first: bool) -> Value:
     """Return the tensor with an axis repeated: all of it over and over, or (not `first`) every entry by itself."""
     if often == 0:
@@ -86,5 +78,4 @@ READERS: Mapping[str, Reader] = {
     "flip": flip,
     "roll": roll,
     "repeat": repeat,
-    "repeat_interleave.self_int": repeat_interleave,
 }

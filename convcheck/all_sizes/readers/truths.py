@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import sympy
 import torch
@@ -166,17 +167,16 @@ COMPARISONS: Mapping[str, Reader] = {
 def compared(name: str, otherwise: Reader) -> Reader:
     """Return the reader of a comparison, which is known where both sides are known whole numbers."""
 
-    def read(call: Call) -> Value:
+    def read(call: Call) -> Any:
         other = call["other"]
         if other == -math.inf and name in ("eq", "ne"):
             return is_infinite(call) if name == "eq" else one_minus(is_infinite(call))
         if is_known(call["self"]) and (is_known(other) or not isinstance(other, Value)):
             try:
-                result: Value = whole_numbers.compared(whole_numbers.COMPARISONS[name])(call)
+                return whole_numbers.compared(whole_numbers.COMPARISONS[name])(call)
             except CannotProve:
                 # Fractions are no whole numbers.
                 return otherwise(call)
-            return result
         return otherwise(call)
 
     return read

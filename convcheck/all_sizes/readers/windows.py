@@ -131,5 +131,4 @@ READERS: Mapping[str, Reader] = {
     "pixel_shuffle": pixel_shuffle,
     "pixel_unshuffle": pixel_unshuffle,
     "channel_shuffle": channel_shuffle,
-    "native_channel_shuffle": channel_shuffle,
 }
