@@ -49,6 +49,7 @@ class Entries:
     terms_left: int = 0
     _relations: dict[int, tuple[Piece, Any]] = field(default_factory=dict)
     _made: dict[tuple[str, Place], Fraction] = field(default_factory=dict)
+    _axes: dict[Axis, list[tuple[int, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._symbols = symbols_at(self.sources.sizes, self.at)
@@ -87,20 +88,24 @@ class Entries:
         here = isl.Set("{ [" + ", ".join(map(str, atoms)) + "] }")
         terms: list[list[Place]] = []
 
-        def add(point: Any) -> None:
+        def add(point: Any) -> Any:
             self.terms_left -= 1
             if self.terms_left < 0:
-                # Nothing can be raised through isl.
-                return
+                # No exception goes through isl.
+                return isl.stat.error
             count = point.get_space().dim(isl.dim_type.set)
             numbers = [int(point.get_coordinate_val(isl.dim_type.set, n).to_python()) for n in range(count)]
             terms.append(
                 [tuple(itertools.islice(rest, one.atoms)) for rest in [iter(numbers)] for one in piece.factors]
             )
+            return None
 
-        relation.intersect_domain(here).range().foreach_point(add)
-        if self.terms_left < 0:
-            raise TooMany("a sum of too many terms")
+        try:
+            relation.intersect_domain(here).range().foreach_point(add)
+        except isl.Error:
+            if self.terms_left < 0:
+                raise TooMany("a sum of too many terms") from None
+            raise
         return terms
 
     def _at_size(self, piece: Piece) -> Any:
@@ -148,7 +153,9 @@ class Entries:
         return Fraction(result)
 
     def _lengths(self, axis: Axis) -> list[tuple[int, ...]]:
-        return [tuple(int(size.subs(self._symbols)) for size in segment) for segment in axis]
+        if axis not in self._axes:
+            self._axes[axis] = [tuple(int(size.subs(self._symbols)) for size in segment) for segment in axis]
+        return self._axes[axis]
 
     def _atoms(self, axes: Sequence[Axis], segments: Sequence[int], place: Place) -> list[int] | None:
         """Return the atoms of an index in one segment of every axis; None if it is in others."""
