@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
+
+import islpy as isl
 
 from convcheck.all_sizes.axes import Extent, FreeAxis, extent, fixed_channels, free_axes
 from convcheck.all_sizes.both import Both
@@ -14,7 +18,7 @@ from convcheck.all_sizes.certificate import Certificate, graph_text
 from convcheck.all_sizes.counterexamples import Search
 from convcheck.all_sizes.exploring import Exploration, Region, TimeIsUp, explore
 from convcheck.all_sizes.notation import Notation
-from convcheck.all_sizes.points import at, at_least, smallest
+from convcheck.all_sizes.points import as_tuples, at, at_least, smallest
 from convcheck.all_sizes.raising import raised_alone
 from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.second_look import Look, look_again
@@ -24,6 +28,8 @@ from convcheck.results import Sides, SizesCounterexample, SizesProof, SizesStatu
 
 Names = Sequence[Sequence[str]]
 """A name for every axis of every input."""
+MOST_TERMS, FEWEST_TERMS = 6_000, 200
+"""How many terms of sums are added for a second look, over all paths together, and on each of them."""
 
 
 def prove(both: Both, names: Names, seconds: float, about: Mapping[str, str] | None = None) -> SizesProof:
@@ -40,7 +46,8 @@ def prove(both: Both, names: Names, seconds: float, about: Mapping[str, str] | N
 
     first = _attempt(_Attempt(both, names, True, check_time, about or {}))
     if first.status is SizesStatus.UNKNOWN and time.monotonic() < end:
-        second = _attempt(_Attempt(both, names, False, check_time, about or {}, first.obstacle))
+        why = f"with channels that vary, {first.obstacle}"
+        second = _attempt(_Attempt(both, names, False, check_time, about or {}, why))
         if second.status is not SizesStatus.UNKNOWN:
             return second
     return first
@@ -52,7 +59,19 @@ def _attempt(attempt: _Attempt) -> SizesProof:
     except TimeIsUp:
         return SizesProof(SizesStatus.UNKNOWN, obstacle="the time limit")
     except CannotProve as error:
-        return SizesProof(SizesStatus.UNKNOWN, obstacle=error.why)
+        return SizesProof(SizesStatus.UNKNOWN, obstacle=_readable(error.why, attempt.both, attempt.names))
+
+
+def _readable(why: str, both: Both, names: Names) -> str:
+    """Return a text with lengths by the names of axes instead of their symbols."""
+    lengths = {
+        symbol_name(name, axis): f"{name}.{axis}"
+        for name, shape in both.shapes().items()
+        for axis, _ in enumerate(shape)
+    }
+    for number, axes in enumerate(names):
+        lengths |= {symbol_name(f"{INPUT}{number}", axis): name for axis, name in enumerate(axes)}
+    return re.sub(r"\w+", lambda word: lengths.get(word[0], word[0]), why)
 
 
 @dataclass
@@ -76,6 +95,8 @@ class _Attempt:
             return self._refuted(counterexample)
         self._check_proved()
         looks = [look for region in self.exploration.equal for look in self._looks(region)]
+        if not any(look.entries for look in looks):
+            raise CannotProve("no entry small enough for a second look")
         ones, probed = self._ones()
         if isinstance(ones, SizesCounterexample):
             return self._refuted(ones)
@@ -115,7 +136,8 @@ class _Attempt:
     def _looks(self, region: Region) -> Sequence[Look]:
         self.check_time()
         seed = zlib.crc32(graph_text(region.trace.graph).encode())
-        return list(look_again(self.both, self.given, self.axes, region, seed))
+        terms = max(MOST_TERMS // len(self.exploration.equal), FEWEST_TERMS)
+        return list(look_again(self.both, self.given, self.axes, region, seed, terms))
 
     def _refuted(self, counterexample: SizesCounterexample) -> SizesProof:
         return SizesProof(
@@ -175,7 +197,7 @@ class _Attempt:
         return proved, probed
 
     def _point_at_one(self, axis: FreeAxis) -> Mapping[str, int] | None:
-        """Return the smallest sizes at which an axis of an input is 1 long, and no other one is; None if there are none."""
+        """Return the smallest sizes at which an axis of an input, and no other one, is 1 long; None for others."""
         if not axis.symbol.startswith(symbol_name("input")):
             return None
         order = [other.symbol for other in self.axes]
@@ -194,10 +216,28 @@ class _Attempt:
             exploration = explore(self.both, given, self.check_time)
         except (CannotProve, TimeIsUp):
             return False
-        return bool(exploration.equal) and not exploration.different and exploration.obstacle is None
+        if exploration.different or exploration.obstacle is not None:
+            return False
+        axes = [other for other in self.axes if other != axis]
+        for region in exploration.equal:
+            list(look_again(self.both, given, axes, region, 0, FEWEST_TERMS))
+        # What is claimed of the others there is what is claimed of them anywhere.
+        names = [other.symbol for other in axes]
+        fixed = at({symbol_name(t.name, n): t.shape[n] for t in given for n, free in enumerate(t.varies) if not free})
+        ours = _as_tuples([region.region for region in self.exploration.equal], names)
+        theirs = _as_tuples([region.region.intersect(fixed) for region in exploration.equal], names)
+        return bool(ours.is_subset(theirs))
 
     def _as_fixed(self, one: Given) -> Given:
         """Return a tensor whose axes do not vary where the code fixes them."""
         sizes = self.exploration.path.sizes()
         fixed = [sizes.size(symbol(symbol_name(one.name, axis))).is_Integer for axis, _ in enumerate(one.varies)]
         return replace(one, varies=tuple(free and not no for free, no in zip(one.varies, fixed, strict=True)))
+
+
+def _as_tuples(regions: Sequence[Any], order: Sequence[str]) -> Any:
+    """Return all sizes in some sets as tuples."""
+    whole = as_tuples(isl.Set("{ : false }"), order)
+    for region in regions:
+        whole = whole.union(as_tuples(region, order))
+    return whole

@@ -51,12 +51,10 @@ def differing(gradients: Gradients) -> list[str]:
     return [name for name in NAMES if getattr(gradients, name) is Agreement.DIFFERENT]
 
 
-def differing_only(gradients: Gradients) -> Gradients:
-    """Return what differs; of the others nothing is known."""
+def only(agreement: Agreement, gradients: Gradients) -> Gradients:
+    """Return what agrees so; of the others nothing is known."""
     unknown = Agreement.NOT_APPLICABLE
-    return Gradients(
-        *(one if one is Agreement.DIFFERENT else unknown for one in (getattr(gradients, name) for name in NAMES))
-    )
+    return Gradients(*(one if one is agreement else unknown for one in (getattr(gradients, name) for name in NAMES)))
 
 
 def _group(name: str) -> str:

@@ -36,7 +36,7 @@ def examine(context: Context) -> Evidence:
     """Compare both sides in float64 by the derived bound: on drawn numbers, and on the weights that a case brings."""
     pair, case = context.pair, context.case
     probed = context.result.exact.status is not Agreement.NOT_APPLICABLE
-    if probed and pair.candidate.transform_error is None:
+    if probed and pair.reference.degree is not None and pair.candidate.transform_error is None:
         return Evidence(Agreement.NOT_APPLICABLE)
     evidence = _examine(context)
     by_float64 = case.candidate is not None and not probed and pair.black_box is None
