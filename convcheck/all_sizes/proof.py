@@ -62,10 +62,10 @@ def _with_fixed(attempt: _Attempt) -> SizesProof:
     """Return what comes of an attempt, or of further ones with lengths as they are that code turns out to fix."""
     while True:
         proof = _attempt(attempt)
-        fixes = attempt.exploration.fixes if proof.status is SizesStatus.UNKNOWN and attempt.explored else None
-        if fixes is None or fixes in attempt.still:
+        fixes = attempt.fixes if proof.status is SizesStatus.UNKNOWN and attempt.explored else frozenset()
+        if fixes <= attempt.still:
             return proof
-        attempt = replace(attempt, still=attempt.still | {fixes}, obstacle=proof.obstacle)
+        attempt = replace(attempt, still=attempt.still | fixes, obstacle=proof.obstacle)
 
 
 def _attempt(attempt: _Attempt) -> SizesProof:
@@ -139,6 +139,12 @@ class _Attempt:
         """Whether there is anything to tell of all sizes."""
         return "exploration" in self.__dict__
 
+    @property
+    def fixes(self) -> frozenset[str]:
+        """The lengths for which code is another one at every size: on its paths, or as it is made."""
+        path = {self.exploration.fixes} if self.exploration.fixes is not None else set()
+        return frozenset(path | self.search.made_for)
+
     def _held(self, one: Given) -> Given:
         """Return a tensor with the lengths that stay as they are."""
         still = [symbol_name(one.name, axis) in self.still for axis, _ in enumerate(one.shape)]
@@ -153,12 +159,14 @@ class _Attempt:
     @cached_property
     def search(self) -> Search:
         world = self.exploration.path.world(1).region
-        return Search(self.both, self.given, self.axes, world, self.check_time)
+        return Search(self.both, self.given, self.axes, world, self.exploration.path, self.check_time)
 
     def _check_proved(self) -> None:
         """Check that both sides are equal wherever both run. Raises CannotProve."""
         if self.exploration.obstacle is not None:
             raise CannotProve(self.exploration.obstacle)
+        if self.exploration.different and self.search.made_for:
+            raise CannotProve("the candidate is made for one size")
         if self.exploration.different:
             raise CannotProve("the relations differ where torch sees no difference")
         if not self.exploration.equal:
