@@ -4,10 +4,10 @@
     python benchmarks/all_sizes_table.py --rewrite taps-sum --repeats 3
     python benchmarks/all_sizes_table.py --format markdown --page docs/all-sizes.md
 
-Seconds are of the processor: of all traces of both sides, of reading what was traced, of comparing what was read, and of
-all but the traces, which is what the proof itself takes: runs in torch and the second look as well. With `--repeats` they
-are medians. The first proof of a process is not timed. With `--page` the table stands between the markers of a page.
-Returns 1 if a rewrite is refuted.
+Seconds are of the processor: of all traces of both sides, of reading what was traced, of comparing what was read, and
+of all but the traces, which is what the proof itself takes: runs in torch and the second look as well. With `--repeats`
+they are medians. The first proof of a process is not timed. With `--page` the table stands between the markers of a
+page. Returns 1 if a rewrite is refuted.
 """
 
 from __future__ import annotations
