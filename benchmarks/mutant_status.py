@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from benchmarks import equivalence
@@ -52,7 +52,7 @@ class MutantResult:
     status: Status
     by: str
     passed: tuple[str, ...] = ()
-    sizes: SizesProof = SizesProof()
+    sizes: SizesProof = field(default_factory=SizesProof)
 
 
 def mutant(claim: Claim, fault: Fault) -> str:
