@@ -23,7 +23,7 @@ from convcheck.all_sizes.sources import Made
 from convcheck.all_sizes.trace import INPUT, symbol
 from convcheck.all_sizes.value import Axis, Entry, Value, box_at, length
 from convcheck.all_sizes.whole_numbers import NUMBERS
-from convcheck.all_sizes.wording import Words, written
+from convcheck.all_sizes.wording import Words
 from convcheck.results import Sides
 
 OUTPUT = "y"
@@ -86,7 +86,9 @@ class Notation:
         """Yield a line for every convex part of a relation."""
         inside = self._inside(value, segments, factors).intersect_params(_convex(value.sizes.context))
         for part in self._parts(relation, inside.intersect_params(value.sizes.context)):
-            yield _Line(self, name, value, tuple(segments), tuple(factors), coefficient, part.intersect(inside), inside).text()
+            yield _Line(
+                self, name, value, tuple(segments), tuple(factors), coefficient, part.intersect(inside), inside
+            ).text()
 
     @staticmethod
     def _parts(relation: Any, inside: Any) -> Iterator[Any]:
@@ -161,8 +163,9 @@ class _Line:
 
     def text(self) -> str:
         """Return the line."""
-        names, summed, expressions = self._outputs(), [], {}
-        known = self._domain(self.inside, ())
+        names, summed, expressions = self._outputs(), list[int](), dict[int, str]()
+        bounds = self._bounds()
+        known = self._domain(bounds, ())
         for atom, name in enumerate(names):
             if name.isdigit():
                 known = known.fix_val(isl.dim_type.set, atom, isl.Val(int(name)))
@@ -172,7 +175,7 @@ class _Line:
                 names.append(self._fresh(place, names))
                 summed.append(place)
                 expressions[place] = names[-1]
-                known = self._domain(self.inside, summed).intersect(_wide(known, 1))
+                known = self._domain(bounds, summed).intersect(_wide(known, 1))
             else:
                 expressions[place] = replace(self._words, indices=names).expression(
                     aff, self._domain(self.relation, summed)
@@ -186,6 +189,19 @@ class _Line:
             right.insert(0, number)
         where = self._conditions(self._domain(self.relation, summed).gist(known), names)
         return f"{left} {sign}= {' * '.join(right)}" + (f" where {where}" if where else "")
+
+    def _bounds(self) -> Any:
+        """Return the relation of all indices that are inside, where a reader sees so: not of parts of an axis."""
+        inside, outside = isl.dim_type.in_, isl.dim_type.out
+        parts = [(inside, place) for place in _parts(self.value.axes, self.segments)]
+        start = 0
+        for entry in self.factors:
+            parts += [(outside, start + place) for place in _parts(entry.source.axes, entry.segments)]
+            start += entry.atoms
+        bounds = self.inside
+        for kind, place in parts:
+            bounds = bounds.drop_constraints_involving_dims(kind, place, 1).lower_bound_val(kind, place, isl.Val(0))
+        return bounds
 
     def _moved(self, relation: Any, summed: Sequence[int]) -> Any:
         """Return a relation with some indices of factors behind those of the output."""
@@ -314,6 +330,16 @@ class _Line:
             " and ".join(sorted(words.conditions(basic))) for basic in left.compute_divs().coalesce().get_basic_sets()
         ]
         return " or ".join(sorted(text for text in texts if text))
+
+
+def _parts(axes: Sequence[Axis], segments: Sequence[int]) -> Iterator[int]:
+    """Yield the places of all atoms whose lengths are not that of their axis, but for the outermost of one segment."""
+    place = 0
+    for axis, segment in zip(axes, segments, strict=True):
+        for number in range(len(axis[segment])):
+            if number or len(axis) > 1:
+                yield place
+            place += 1
 
 
 def _by_coefficient(parts: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from convcheck.all_sizes.axes import FreeAxis
+from convcheck.all_sizes.axes import FreeAxis, lengths_by_name
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.entries import Entries, Place, TooMany, unravelled
 from convcheck.all_sizes.exploring import Region, holds
@@ -41,8 +41,8 @@ class ProofContradicted(Exception):  # noqa: N818  # it is a fault of convcheck
     def __init__(self, sizes: Mapping[str, int], what: str) -> None:
         where = written_sizes(sizes)
         super().__init__(
-            f"convcheck contradicts itself, which says nothing about the layer: proved equal for all sizes, but at {where} "
-            f"{what}; please report it, with the command that repeats it"
+            "convcheck contradicts itself, which says nothing about the layer: both sides were proved equal, "
+            f"but at {where} {what}; please report it, with the command that repeats it"
         )
 
 
@@ -83,7 +83,7 @@ def _smallest(region: Region, order: Sequence[str]) -> Mapping[str, int] | None:
         point = smallest(sizes, order)
         if point is None or _is_on_path(region, point):
             return point
-        sizes = sizes.subtract(at({name: point[name] for name in order}))
+        sizes = sizes.subtract(at({name: point[name] for name in order if name in point}))
     return None
 
 
@@ -96,7 +96,7 @@ def _beyond(
 ) -> Mapping[str, int]:
     """Return sizes a little beyond the first ones."""
     sizes = region.region
-    for name in order:
+    for name in (name for name in order if name in first):
         low = first[name] + generator.randint(0, BEYOND)
         point = smallest(sizes.intersect(at_least(name, low)), [name])
         if point is not None:
@@ -113,7 +113,7 @@ def _look(
     seed: int,
     terms: int,
 ) -> Look:
-    sizes = {axis.name: point[axis.symbol] for axis in axes}
+    sizes = lengths_by_name(axes, point)
     generator = torch.Generator().manual_seed(seed)
     tensors = {one.name: draw(one, generator) for one in resized(given, point)}
     ran = run(both, tensors)

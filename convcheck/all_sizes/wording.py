@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -188,7 +188,7 @@ def _fraction(value: Any) -> Fraction:
 
 
 def _quotient(aff: Any) -> tuple[int, int, int] | None:
-    """Return which quotient an expression is rounded to a multiple of, by which number, and its sign; None for others."""
+    """Return the quotient that an expression is rounded to a multiple of: its place, number and sign; None if none."""
     numbers = [_fraction(aff.get_coefficient_val(isl.dim_type.div, n)) for n in range(aff.dim(isl.dim_type.div))]
     used = [place for place, number in enumerate(numbers) if number]
     if len(used) != 1:

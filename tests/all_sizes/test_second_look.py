@@ -1,4 +1,4 @@
-"""A proof is held against torch: a reader that is wrong of both sides alike makes a fault of convcheck, not a verdict."""
+"""A proof is held against torch: a reader that is wrong of both sides alike is a fault of convcheck."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from tests.all_sizes.claims import proof_of
 
 Run = Callable[..., Result]
 
+LAYER = "Conv2d(2, 3, 3, padding=1, padding_mode='reflect')"
+
 
 def doubled(value: Value) -> Value:
     return value.times(2)
@@ -28,7 +30,7 @@ def moved(value: Value) -> Value:
 
 
 @pytest.fixture(params=[doubled, moved])
-def _wrong_reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def wrong_reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     readers = reading.all_readers()
 
     def read(call: Call) -> Value:
@@ -37,17 +39,16 @@ def _wrong_reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(reading, "all_readers", lambda: {**readers, "convolution": read})
 
 
-def test_a_reader_that_is_wrong_of_both_sides_contradicts_torch(_wrong_reader: None) -> None:
+@pytest.mark.usefixtures("wrong_reader")
+def test_a_reader_that_is_wrong_of_both_sides_contradicts_torch() -> None:
     with pytest.raises(ProofContradicted, match=r"at b=2 i=2 o=2 h=3 w=3 output \[0, 0, 0, 0\] of the reference is"):
         proof_of("explicit-pad")
 
 
-def test_it_is_a_fault_of_convcheck(convcheck: Run, _wrong_reader: None) -> None:
+@pytest.mark.usefixtures("wrong_reader")
+def test_it_is_a_fault_of_convcheck(convcheck: Run) -> None:
     result = convcheck("verify", "-r", "explicit-pad", LAYER, "-i", "2,2,5,5", "--all-sizes", "-f", "json")
     assert result.exit_code == 3
     (only,) = json.loads(result.stdout)["results"]
     assert only["verdict"] == "error"
     assert "contradicts itself" in str(only["reasons"])
-
-
-LAYER = "Conv2d(2, 3, 3, padding=1, padding_mode='reflect')"
