@@ -12,13 +12,14 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 import convcheck
-from convcheck.all_sizes import axes, compare, exploring, proof, sources, trace
+from convcheck.all_sizes import axes, compare, exploring, proof, sources
 from convcheck.all_sizes.exploring import Exploration, explore
 from convcheck.all_sizes.readers import contraction, padding
 from convcheck.all_sizes.sizes import Sizes
 from convcheck.all_sizes.trace import Given
-from convcheck.all_sizes.value import Piece, Value
+from convcheck.all_sizes.value import Piece, Value, axis_of
 from convcheck.results import SizesStatus
+from convcheck.tracing import capture
 from tests.all_sizes.claims import proof_of
 from tests.all_sizes.reading import Law, check
 
@@ -94,7 +95,7 @@ def _one_more(position: int) -> Callable[[Any], Any]:
 
 def _unflipped(_right: Any) -> Any:
     def wrong(x: Value, axis: int, kernel: Any, outputs: Any, stride: int, padding: int, dilation: int) -> Value:
-        out, taps = contraction.axis_of(outputs), contraction.axis_of(kernel)
+        out, taps = axis_of(outputs), axis_of(kernel)
         place = f"(n0 + {padding} - {dilation}*({kernel} - 1 - n1))"
         return x.flat(axis).indexed(axis, [out, taps], [f"floor({place} / {stride})"], f"{place} mod {stride} = 0")
 
@@ -236,7 +237,7 @@ SABOTAGES = {
         differ(lambda x: x.new_zeros(x.shape[0] + 1), lambda x: x.new_zeros(x.shape[0]), VECTOR),
     ),
     "an operator that the export drops": Sabotage(
-        trace.capture, "by_fake_tensors", _without_products, read(lambda x: 3 * x, IMAGE, others=((3, 4, 7, 5),))
+        capture, "by_fake_tensors", _without_products, read(lambda x: 3 * x, IMAGE, others=((3, 4, 7, 5),))
     ),
     "a guard ignored": Sabotage(
         Sizes, "require", lambda _: lambda *_arguments: None, differ(lambda x: 2 * x, _up_to_30, VECTOR)
