@@ -49,6 +49,8 @@ class Entries:
     terms_left: int = 0
     _relations: dict[int, tuple[Piece, Any]] = field(default_factory=dict)
     _made: dict[tuple[str, Place], Fraction] = field(default_factory=dict)
+    _numbers: dict[Axis, list[Place]] = field(default_factory=dict)
+    """The lengths of the atoms of axes, by segment."""
 
     def __post_init__(self) -> None:
         self._symbols = symbols_at(self.sources.sizes, self.at)
@@ -84,20 +86,21 @@ class Entries:
     def _terms(self, piece: Piece, atoms: Sequence[int]) -> list[list[Place]]:
         """Return the entries of the factors of every term at one index."""
         relation = self._at_size(piece)
-        here = isl.Set("{ [" + ", ".join(map(str, atoms)) + "] }")
+        read = relation.intersect_domain(isl.Set("{ [" + ", ".join(map(str, atoms)) + "] }")).range()
+        # isl takes no exception out of what it calls.
+        self.terms_left -= int(read.count_val().to_python())
+        if self.terms_left < 0:
+            raise TooMany("a sum of too many terms")
         terms: list[list[Place]] = []
 
         def add(point: Any) -> None:
-            self.terms_left -= 1
-            if self.terms_left < 0:
-                raise TooMany("a sum of too many terms")
             count = point.get_space().dim(isl.dim_type.set)
             numbers = [int(point.get_coordinate_val(isl.dim_type.set, n).to_python()) for n in range(count)]
             terms.append(
                 [tuple(itertools.islice(rest, one.atoms)) for rest in [iter(numbers)] for one in piece.factors]
             )
 
-        relation.intersect_domain(here).range().foreach_point(add)
+        read.foreach_point(add)
         return terms
 
     def _at_size(self, piece: Piece) -> Any:
@@ -144,8 +147,10 @@ class Entries:
             raise CannotProve(f"{made.operator} makes {result}")
         return Fraction(result)
 
-    def _lengths(self, axis: Axis) -> list[tuple[int, ...]]:
-        return [tuple(int(size.subs(self._symbols)) for size in segment) for segment in axis]
+    def _lengths(self, axis: Axis) -> list[Place]:
+        if axis not in self._numbers:
+            self._numbers[axis] = [tuple(int(size.subs(self._symbols)) for size in segment) for segment in axis]
+        return self._numbers[axis]
 
     def _atoms(self, axes: Sequence[Axis], segments: Sequence[int], place: Place) -> list[int] | None:
         """Return the atoms of an index in one segment of every axis; None if it is in others."""
