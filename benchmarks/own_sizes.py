@@ -2,8 +2,8 @@
 
     python benchmarks/own_pairs.py --all-sizes --file stems
 
-Of the seconds, which are those of the processor, a proof may take as many as `--proof-seconds` has by default. Behind the
-table stand the obstacles of what is unknown, with how many pairs meet them.
+Of the seconds, which are those of the processor, a proof may take as many as `--proof-seconds` has by default. Behind
+the table stand the obstacles of what is unknown, with how many pairs meet them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class SizesOutcome(NamedTuple):
 
 
 def said(sizes: SizesProof) -> str:
-    """Return which axes are free, from which size on and by what divisible; else what is in the way, or where it fails."""
+    """Return which axes are free, and from which size on; else what is in the way, or where it fails."""
     if sizes.counterexample is not None:
         where = " ".join(f"{name}={size}" for name, size in sizes.counterexample.sizes.items())
         return f"at {where}: {sizes.counterexample.reason}"
