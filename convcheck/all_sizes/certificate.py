@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -22,8 +22,9 @@ from convcheck.all_sizes.exploring import Exploration, Region
 from convcheck.all_sizes.notation import Notation
 from convcheck.all_sizes.points import as_tuples, at
 from convcheck.all_sizes.second_look import Look
+from convcheck.all_sizes.trace import symbol
 from convcheck.all_sizes.wording import Words
-from convcheck.results import SizesProof
+from convcheck.results import Sides, SizesProof
 
 MOST_PARTS = 6
 """How many convex parts of the sizes on one path are written out."""
@@ -79,23 +80,26 @@ class Certificate:
 
     def _why_fixed(self, name: str, size: int) -> str:
         """Say whose code fixes an axis."""
-        symbol = next((axis.symbol for axis in self.axes if axis.name == name), None)
-        if symbol is None:
+        name_of_length = next((axis.symbol for axis in self.axes if axis.name == name), None)
+        if name_of_length is None:
             return "a length of the reference's weights as they are"
-        if self._fixes(self.exploration.world, symbol, size):
+        if self._fixes(self.exploration.world, name_of_length, size):
             return "as the reference's weights need it"
-        path = self.exploration.path
-        guards = [("reference", path.guards.reference), ("candidate", path.guards.candidate)]
-        for side, conditions in guards:
-            for guard in conditions:
-                if symbol in map(str, guard.xreplace(path.names).free_symbols):
-                    return f"by the code of the {side}"
-        return "by the code of both"
+        guards = self.exploration.path.guards
+        if self._fixed_by(guards.reference, name_of_length):
+            return "by the code of the reference"
+        return (
+            f"by the code of {'the candidate' if self._fixed_by(guards.candidate, name_of_length) else 'both together'}"
+        )
+
+    def _fixed_by(self, guards: Sequence[Any], name: str) -> bool:
+        """Tell whether conditions that code met leave one length only."""
+        path = replace(self.exploration.path, guards=Sides(tuple(guards), ()))
+        return bool(path.sizes().size(symbol(name)).is_Integer)
 
     @staticmethod
-    def _fixes(sizes: Any, symbol: str, size: int) -> bool:
-        others = as_tuples(sizes, [symbol])
-        return bool(others.is_subset(as_tuples(at({symbol: size}), [symbol])))
+    def _fixes(sizes: Any, name: str, size: int) -> bool:
+        return bool(as_tuples(sizes, [name]).is_subset(as_tuples(at({name: size}), [name])))
 
     def _paths(self) -> Iterator[str]:
         for number, region in enumerate(self.exploration.equal, 1):

@@ -209,7 +209,9 @@ class _Attempt:
             list(look_again(self.both, given, axes, region, 0, FEWEST_TERMS))
         # What is claimed of the others there is what is claimed of them anywhere.
         names = [other.symbol for other in axes]
-        ours, theirs = (_as_tuples(one.equal, names) for one in (self.exploration, exploration))
+        fixed = at({symbol_name(t.name, n): t.shape[n] for t in given for n, free in enumerate(t.varies) if not free})
+        ours = _as_tuples([region.region for region in self.exploration.equal], names)
+        theirs = _as_tuples([region.region.intersect(fixed) for region in exploration.equal], names)
         return bool(ours.is_subset(theirs))
 
     def _as_fixed(self, one: Given) -> Given:
@@ -219,9 +221,9 @@ class _Attempt:
         return replace(one, varies=tuple(free and not no for free, no in zip(one.varies, fixed, strict=True)))
 
 
-def _as_tuples(regions: Sequence[Region], order: Sequence[str]) -> Any:
-    """Return all sizes of some regions as tuples."""
+def _as_tuples(regions: Sequence[Any], order: Sequence[str]) -> Any:
+    """Return all sizes in some sets as tuples."""
     whole = as_tuples(isl.Set("{ : false }"), order)
     for region in regions:
-        whole = whole.union(as_tuples(region.region, order))
+        whole = whole.union(as_tuples(region, order))
     return whole

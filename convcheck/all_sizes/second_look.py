@@ -41,7 +41,7 @@ class ProofContradicted(Exception):  # noqa: N818  # it is a fault of convcheck
     def __init__(self, sizes: Mapping[str, int], what: str) -> None:
         where = written_sizes(sizes)
         super().__init__(
-            "convcheck contradicts itself, which says nothing about the layer: it proved both sides equal for all sizes, "
+            "convcheck contradicts itself, which says nothing about the layer: both sides were proved equal, "
             f"but at {where} {what}; please report it, with the command that repeats it"
         )
 
@@ -96,10 +96,10 @@ def _beyond(
 ) -> Mapping[str, int]:
     """Return sizes a little beyond the first ones."""
     sizes = region.region
-    for name in order:
-        low = first.get(name, 0) + generator.randint(0, BEYOND)
+    for name in (name for name in order if name in first):
+        low = first[name] + generator.randint(0, BEYOND)
         point = smallest(sizes.intersect(at_least(name, low)), [name])
-        if point is not None and name in point:
+        if point is not None:
             sizes = sizes.intersect(at({name: point[name]}))
     return smallest(sizes, order) or first
 

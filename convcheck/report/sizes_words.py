@@ -24,10 +24,9 @@ def in_few_words(sizes: SizesProof) -> str:
 
 
 def _range(axis: str, sizes: SizesProof) -> str:
-    """Return the sizes of an axis, as `h`, `h>=2`, `h=4n` or `h=4n>=8`; n counts from 1."""
-    factor, least = sizes.divisible.get(axis, 1), sizes.free[axis]
-    multiple = f"{axis}={factor}n" if factor > 1 else axis
-    return multiple if least <= factor else f"{multiple}>={least}"
+    """Return an axis as `h`, or `h=4n`; from which size on is said in full."""
+    factor = sizes.divisible.get(axis, 1)
+    return f"{axis}={factor}n" if factor > 1 else axis
 
 
 def _written(sizes: Mapping[str, int]) -> list[str]:

@@ -10,15 +10,18 @@ from convcheck.config.case import Case
 from convcheck.layers.text.parse import parse_layer
 from convcheck.proof.build_pair import build_pair
 from convcheck.results import Sides, SizesProof
+from convcheck.sizes.patterns import Shape
 
 SECONDS = 60
 
 
-def proof_of(rewrite: str, layer: str | None = None) -> SizesProof:
+def proof_of(rewrite: str, layer: str | None = None, shape: Shape | None = None) -> SizesProof:
     """Return what is proved of a rewrite, of its example or another layer."""
     found = find(rewrite)
     parsed = parse_layer(layer or found.example)
-    shapes = (found.example_inputs if layer is None else None) or parsed.example_inputs()
+    shapes = (
+        (shape,) if shape is not None else (found.example_inputs if layer is None else None) or parsed.example_inputs()
+    )
     pair = build_pair(Claim(Case(name=rewrite, layer=parsed, inputs=shapes), rewrite, found, ()))
     both = Both(Sides(pair.reference, pair.candidate), pair.mapping)
     names = [parsed.axes(len(shape), "i") for shape in shapes]

@@ -36,3 +36,18 @@ def test_a_certificate_defines_what_operators_make() -> None:
     assert any(line.startswith("rsqrt#") and " = rsqrt(" in line for line in proof.relations.reference)
     assert proof.certificate is not None
     assert "makes the same of equal arguments" in proof.certificate
+
+
+def test_a_certificate_says_whose_code_fixes_an_axis() -> None:
+    proof = proof_of("flatten-linear", "Conv2d(2, 3, 2)", (2, 2, 2, 2))
+    assert dict(proof.fixed) == {"h": 2, "w": 2}
+    assert proof.certificate is not None
+    assert "h: 2 only, by the code of the candidate" in proof.certificate
+
+
+def test_where_one_side_alone_raises_is_a_condition() -> None:
+    raises = proof_of("patchify-linear", "Conv2d(3, 4, 4, stride=4)").raises
+    assert (raises.reference, raises.candidate) == ("where h < 4 or w < 4", None)
+    # Both raise where an input is too small to be reflected, or has other channels.
+    raises = proof_of("explicit-pad", "Conv2d(2, 3, 3, padding=1, padding_mode='reflect')").raises
+    assert (raises.reference, raises.candidate) == (None, None)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from convcheck.config.case import Case
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import stand_in
 from convcheck.results import Agreement, Finding, Kind, Sides, SizesProof, SizesStatus
@@ -29,7 +30,7 @@ def examine(context: Context) -> Evidence:
     pair = context.pair
     start = time.perf_counter()
     both = Both(Sides(pair.reference, pair.candidate), pair.mapping)
-    sizes = proof.prove(both, axis_names(context), case.proof_seconds, _about(context))
+    sizes = proof.prove(both, axis_names(case), case.proof_seconds, _about(context))
     sizes = replace(sizes, seconds=time.perf_counter() - start)
     contradiction = _contradiction(context, sizes)
     findings = () if contradiction is None else (Finding(Kind.FAULT, contradiction),)
@@ -44,9 +45,8 @@ def _about(context: Context) -> dict[str, str]:
     return {"layer": str(case.layer), "rewrite": context.claim.name}
 
 
-def axis_names(context: Context) -> tuple[tuple[str, ...], ...]:
+def axis_names(case: Case) -> tuple[tuple[str, ...], ...]:
     """Return a name for every axis of every input: that of its layout, such as `h`, or its number, such as `input.2`."""
-    case = context.case
     if len(case.inputs) > 1:
         return tuple(tuple(f"input{n}.{axis}" for axis, _ in enumerate(shape)) for n, shape in enumerate(case.inputs))
     (shape,) = case.inputs
