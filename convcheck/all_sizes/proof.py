@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +46,8 @@ def prove(both: Both, names: Names, seconds: float, about: Mapping[str, str] | N
 
     first = _attempt(_Attempt(both, names, True, check_time, about or {}))
     if first.status is SizesStatus.UNKNOWN and time.monotonic() < end:
-        second = _attempt(_Attempt(both, names, False, check_time, about or {}, first.obstacle))
+        why = f"with channels that vary, {first.obstacle}"
+        second = _attempt(_Attempt(both, names, False, check_time, about or {}, why))
         if second.status is not SizesStatus.UNKNOWN:
             return second
     return first
@@ -57,7 +59,19 @@ def _attempt(attempt: _Attempt) -> SizesProof:
     except TimeIsUp:
         return SizesProof(SizesStatus.UNKNOWN, obstacle="the time limit")
     except CannotProve as error:
-        return SizesProof(SizesStatus.UNKNOWN, obstacle=error.why)
+        return SizesProof(SizesStatus.UNKNOWN, obstacle=_readable(error.why, attempt.both, attempt.names))
+
+
+def _readable(why: str, both: Both, names: Names) -> str:
+    """Return a text with lengths by the names of axes instead of their symbols."""
+    lengths = {
+        symbol_name(name, axis): f"{name}.{axis}"
+        for name, shape in both.shapes().items()
+        for axis, _ in enumerate(shape)
+    }
+    for number, axes in enumerate(names):
+        lengths |= {symbol_name(f"{INPUT}{number}", axis): name for axis, name in enumerate(axes)}
+    return re.sub(r"\w+", lambda word: lengths.get(word[0], word[0]), why)
 
 
 @dataclass

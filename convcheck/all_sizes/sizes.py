@@ -6,6 +6,7 @@ index relation takes sizes that are linear in them; products such as `b * h * w`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -99,7 +100,7 @@ class Sizes:
                 return one
         first, second, *_ = arguments
         why = f"the {'larger' if largest else 'smaller'} of {' and '.join(map(str, arguments))}"
-        raise CannotProve(why, f"{self.text(first)} <= {self.text(second)}")
+        raise CannotProve(why, f"{self.spelled(first)} <= {self.spelled(second)}")
 
     def _quotient(self, value: Size, by: Size) -> Size:
         """Return `value // by`: a polynomial where it divides evenly, else a symbol."""
@@ -162,6 +163,13 @@ class Sizes:
         if not is_linear(size):
             raise CannotProve(f"the size {size} is no linear one")
         return f"({size})"
+
+    def spelled(self, size: Size) -> str:
+        """Return a linear size as isl writes it where quotients are not known as symbols."""
+        text = self.text(size)
+        for (whole, step), symbol in reversed(self._quotients.items()):
+            text = re.sub(rf"\b{symbol}\b", f"floor({self.text(whole)}/{step})", text)
+        return text
 
     @property
     def names(self) -> str:

@@ -466,13 +466,13 @@ def joined(parts: Sequence[Value], axis: int) -> Value:
     new, start = axis_of(whole), sympy.Integer(0)
     axes = (*parts[0].axes[:axis], new, *parts[0].axes[axis + 1 :])
     for part in parts:
-        size = part.size(axis)
-        if new != ONE:
-            index = [f"n0 - {sizes.text(start)}"] if size != 1 else []
-            pieces += part.indexed(axis, [new], index, f"n0 = {sizes.text(start)}" if size == 1 else "true").pieces
-        else:
+        if new == ONE:
             pieces += part.pieces
-        start = start + size
+        elif part.axes[axis] == ONE:
+            pieces += part.indexed(axis, [new], [], f"n0 = {sizes.text(start)}").pieces
+        else:
+            pieces += part.indexed(axis, [new], [f"n0 - {sizes.text(start)}"]).pieces
+        start = start + part.size(axis)
     return Value(sizes, axes, tuple(pieces))
 
 

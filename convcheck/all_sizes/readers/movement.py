@@ -153,7 +153,7 @@ def slice_start(call: Call, size: Any) -> Any:
         return size + start
     if sizes.implies(">=", -size - start):
         return sympy.Integer(0)
-    raise CannotProve(f"a slice from {start}", f"{sizes.text(size + start)} >= 0")
+    raise CannotProve(f"a slice from {start}", f"{sizes.spelled(size + start)} >= 0")
 
 
 def _between_segments(value: Value, axis: int, start: Any, new: Any) -> Value | None:
