@@ -48,8 +48,8 @@ def prove(both: Both, names: Names, seconds: float, about: Mapping[str, str] | N
         return _with_fixed(_Attempt(both, names, channels, check_time, about or {}, why))
 
     first = attempt(True)
-    # Weights of code may have axes that never vary, such as those of a kernel.
-    of_code = not both.sides.reference.parameter_axes and first.status is SizesStatus.REFUTED
+    # Weights of the user's own code may have axes that never vary, such as those of a kernel.
+    of_code = both.remake is None and first.status is SizesStatus.REFUTED
     if (of_code or first.status is SizesStatus.UNKNOWN) and time.monotonic() < end:
         why = first.obstacle if first.counterexample is None else first.counterexample.reason
         second = attempt(False, f"with channels that vary, {why}")
