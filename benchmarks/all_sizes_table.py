@@ -19,7 +19,7 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from statistics import median, quantiles
@@ -85,9 +85,8 @@ def outcome(name: str, seconds: float, repeats: int = 1) -> Outcome:
         watches = [Stopwatch(time.process_time) for _ in range(3)]
         start = time.process_time()
         with ExitStack() as patches:
-            parts: tuple[tuple[str, Callable[..., Any]], ...]
-            parts = (("trace_both", trace_both), ("read", read), ("differences", _all_differences))
-            function: Callable[..., Any]
+            parts: list[tuple[str, Any]]
+            parts = [("trace_both", trace_both), ("read", read), ("differences", _all_differences)]
             for watch, (part, function) in zip(watches, parts, strict=True):
                 patches.enter_context(patch.object(exploring, part, watch.around(function)))
             proof = proof_of(claim, both, seconds)
