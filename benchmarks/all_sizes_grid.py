@@ -7,13 +7,13 @@
 
 Kernels are up to 7 long, strides to 4, dilations to 3, paddings as long as kernels, with 1 to 4 groups, in 1 to 3
 dimensions, of both kinds of convolutions, with and without a bias, padded in all modes or `same`, sometimes without a
-batch. Each layer is asked with one of the rewrites that hold, the one that was asked least, those that take long seldom;
-with `--all` with each. Where both sides are proved equal, they run on whole numbers in float64 at five random sizes
-among those that are claimed, the smallest ones first, and have to be equal to the bit; with numbers that are not whole,
-as of `fft`, to 1e-9. A rewrite that holds and is refuted is wrong as well.
+batch. Each layer is asked with one of the rewrites that hold, the one that was asked least, those that take long
+seldom; with `--all` with each. Where both sides are proved equal, they run on whole numbers in float64 at five random
+sizes among those that are claimed, the smallest ones first, and have to be equal to the bit; with numbers that are not
+whole, as of `fft`, to 1e-9. A rewrite that holds and is refuted is wrong as well.
 
-Seconds are of the processor. What is done stands in `--folder`, a line of JSON each, and is not done again. Returns 1 if
-a proof or a refutation is wrong.
+Seconds are of the processor. What is done stands in `--folder`, a line of JSON each, and is not done again. Returns 1
+if a proof or a refutation is wrong.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
     python benchmarks/all_sizes_table.py
     python benchmarks/all_sizes_table.py --rewrite taps-sum --repeats 3
-    python benchmarks/all_sizes_table.py --format markdown --page docs/all-sizes.md
+    python benchmarks/all_sizes_table.py --page docs/all-sizes.md
 
-Seconds are of the processor: of all traces of both sides, of reading what was traced, of comparing what was read, and of
-all but the traces, which is what the proof itself takes: runs in torch and the second look as well. With `--repeats` they
-are medians. The first proof of a process is not timed. With `--page` the table stands between the markers of a page.
-Returns 1 if a rewrite is refuted.
+Seconds are of the processor: of all traces of both sides, of reading what was traced, of comparing what was read, and
+of all but the traces, which is what the proof itself takes: runs in torch and the second look as well. With `--repeats`
+they are medians. The first proof of a process is not timed. With `--page` the table stands between the markers of a
+page. Returns 1 if a rewrite is refuted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from statistics import median, quantiles
@@ -85,6 +85,7 @@ def outcome(name: str, seconds: float, repeats: int = 1) -> Outcome:
         watches = [Stopwatch(time.process_time) for _ in range(3)]
         start = time.process_time()
         with ExitStack() as patches:
+            parts: tuple[tuple[str, Callable[..., Any]], ...]
             parts = (("trace_both", trace_both), ("read", read), ("differences", _all_differences))
             for watch, (part, function) in zip(watches, parts, strict=True):
                 patches.enter_context(patch.object(exploring, part, watch.around(function)))
@@ -130,6 +131,13 @@ def put_in(page: Path, text: str) -> None:
     page.write_text(f"{before}{MARKERS[0]}{text}{MARKERS[1]}{after}")
 
 
+def _print(tables: Sequence[Written], written: str) -> None:
+    for number, table in enumerate(tables):
+        if number:
+            print()
+        print_table(table, written)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ask for all proofs, print the tables, and return 1 if a rewrite is refuted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -145,12 +153,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.simplefilter("ignore")
     outcome(WARM, options.seconds)
     outcomes = [outcome(name, options.seconds, options.repeats) for name in options.rewrite or catalogue()]
-    with redirect_stdout(io.StringIO()) if options.page else ExitStack() as shown:
-        print_table(Written(HEAD, [one.row() for one in outcomes], total(outcomes)), options.format)
-        print()
-        print_table(quantile_table(outcomes), options.format)
+    tables = [Written(HEAD, [one.row() for one in outcomes], total(outcomes)), quantile_table(outcomes)]
     if options.page:
-        put_in(options.page, shown.getvalue())
+        text = io.StringIO()
+        with redirect_stdout(text):
+            _print(tables, "markdown")
+        put_in(options.page, text.getvalue())
+    else:
+        _print(tables, options.format)
     return int(any(one.proof.status is SizesStatus.REFUTED for one in outcomes))
 
 

@@ -4,13 +4,14 @@
     python benchmarks/own_pairs.py --file attention --file norms --format markdown
     python benchmarks/own_pairs.py --transformers
     python benchmarks/own_pairs.py --file patches --commands
+    python benchmarks/own_pairs.py --all-sizes
 
 Modules are in benchmarks/own_code; both sides hold random weights, the candidate those of the reference, mapped. The
 last column is `torch.testing.assert_close` with its defaults, in float32, on one random input. Of the seconds,
 `exporting` are those of the traces of both sides, `running` those of all runs of them in float32, and `proving` the
 rest. `--transformers` runs embeddings of that package, where it is installed, against Linears. `--commands` prints what
-asks the same in a terminal from the project's folder. Returns 1 if a rewrite is not called equal, or a twin not
-different.
+asks the same in a terminal from the project's folder. `--all-sizes` prints what is proved for all sizes instead, see
+own_sizes.py. Returns 1 if a rewrite is not called equal, or a twin not different.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 from unittest.mock import patch
 
 if __name__ == "__main__":
@@ -34,7 +35,9 @@ if __name__ == "__main__":
 import torch
 
 import convcheck
+from benchmarks.own_code.asked import asked_of
 from benchmarks.own_code.plain import Entry, entries
+from benchmarks.own_sizes import print_all_sizes
 from benchmarks.tables import FORMATS, Written, print_table
 from convcheck.proof import traced_pair
 from convcheck.proof.user_side import UserSide
@@ -117,16 +120,8 @@ class Outcome(NamedTuple):
 
 
 def outcome(entry: Entry) -> Outcome:
-    """Verify a pair or a twin, as its user would in Python: layers as text, and code as modules."""
-    modules = [side.to(torch.float32) for side in entry.sides()]
-    sides = zip(entry.texts, modules, strict=True)
-    reference, candidate = (module if ":" in text else text for text, module in sides)
-    pair = entry.pair
-    options: dict[str, Any] = {"map": dict(entry.map) or None, "layout": pair.layout}
-    # What is not said is not handed over, as in a user's call.
-    options |= {name: one for name, one in (("map_by", entry.map_by), ("select", pair.select)) if one is not None}
-    plain = all(text.replace(",", "").isdigit() for text in pair.inputs)
-    inputs: Any = [[int(size) for size in text.split(",")] for text in pair.inputs] if plain else list(pair.inputs)
+    """Verify a pair or a twin, and time it."""
+    reference, inputs, options = asked_of(entry)
     result: Result | None = None
     exporting, running, start = Stopwatch(), Stopwatch(), time.perf_counter()
     with ExitStack() as patches:
@@ -134,7 +129,7 @@ def outcome(entry: Entry) -> Outcome:
         for kind in (Side, UserSide):
             patches.enter_context(patch.object(kind, "run", running.around(kind.run, only=is_in_float32)))
         try:
-            result = convcheck.verify(reference, inputs, candidate=candidate, **options)
+            result = convcheck.verify(reference, inputs, **options)
             reason = result.reason
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
@@ -194,6 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--transformers", action="store_true", help="embeddings of the package transformers instead")
     parser.add_argument("--commands", action="store_true", help="print command lines, and verify nothing")
+    parser.add_argument("--all-sizes", action="store_true", help="what is proved for all sizes of the pairs' inputs")
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0])
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # small tensors are not worth more
@@ -204,6 +200,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.commands:
         print(*map(command, asked), sep="\n")
         return 0
+    if options.all_sizes:
+        return print_all_sizes(asked, options.format)
     outcomes = [outcome(entry) for entry in asked]
     print_table(Written(HEAD, [one.row() for one in outcomes], total(outcomes)), options.format)
     failures = [one for one in outcomes if not one.correct]

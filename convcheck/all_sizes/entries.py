@@ -48,8 +48,8 @@ class Entries:
     tensors: Mapping[str, Tensor]
     terms_left: int = 0
     _relations: dict[int, tuple[Piece, Any]] = field(default_factory=dict)
-    _axes: dict[Axis, list[tuple[int, ...]]] = field(default_factory=dict)
     _made: dict[tuple[str, Place], Fraction] = field(default_factory=dict)
+    _axes: dict[Axis, list[tuple[int, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._symbols = symbols_at(self.sources.sizes, self.at)
@@ -87,19 +87,25 @@ class Entries:
         relation = self._at_size(piece)
         here = isl.Set("{ [" + ", ".join(map(str, atoms)) + "] }")
         terms: list[list[Place]] = []
-        inside = relation.intersect_domain(here).range()
-        self.terms_left -= int(inside.count_val().to_python())
-        if self.terms_left < 0:
-            raise TooMany("a sum of too many terms")
 
-        def add(point: Any) -> None:
+        def add(point: Any) -> Any:
+            self.terms_left -= 1
+            if self.terms_left < 0:
+                # No exception goes through isl.
+                return isl.stat.error
             count = point.get_space().dim(isl.dim_type.set)
             numbers = [int(point.get_coordinate_val(isl.dim_type.set, n).to_python()) for n in range(count)]
             terms.append(
                 [tuple(itertools.islice(rest, one.atoms)) for rest in [iter(numbers)] for one in piece.factors]
             )
+            return None
 
-        inside.foreach_point(add)
+        try:
+            relation.intersect_domain(here).range().foreach_point(add)
+        except isl.Error:
+            if self.terms_left < 0:
+                raise TooMany("a sum of too many terms") from None
+            raise
         return terms
 
     def _at_size(self, piece: Piece) -> Any:

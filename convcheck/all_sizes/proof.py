@@ -44,13 +44,28 @@ def prove(both: Both, names: Names, seconds: float, about: Mapping[str, str] | N
         if time.monotonic() > end:
             raise TimeIsUp
 
-    first = _attempt(_Attempt(both, names, True, check_time, about or {}))
-    if first.status is SizesStatus.UNKNOWN and time.monotonic() < end:
-        why = f"with channels that vary, {first.obstacle}"
-        second = _attempt(_Attempt(both, names, False, check_time, about or {}, why))
+    def attempt(channels: bool, why: str | None = None) -> SizesProof:
+        return _with_fixed(_Attempt(both, names, channels, check_time, about or {}, why))
+
+    first = attempt(True)
+    # Weights of code may have axes that never vary, such as those of a kernel.
+    of_code = not both.sides.reference.parameter_axes and first.status is SizesStatus.REFUTED
+    if (of_code or first.status is SizesStatus.UNKNOWN) and time.monotonic() < end:
+        why = first.obstacle if first.counterexample is None else first.counterexample.reason
+        second = attempt(False, f"with channels that vary, {why}")
         if second.status is not SizesStatus.UNKNOWN:
             return second
     return first
+
+
+def _with_fixed(attempt: _Attempt) -> SizesProof:
+    """Return what comes of an attempt, or of further ones with lengths as they are that code turns out to fix."""
+    while True:
+        proof = _attempt(attempt)
+        fixes = attempt.fixes if proof.status is SizesStatus.UNKNOWN and attempt.explored else frozenset()
+        if fixes <= attempt.still:
+            return proof
+        attempt = replace(attempt, still=attempt.still | fixes, obstacle=proof.obstacle)
 
 
 def _attempt(attempt: _Attempt) -> SizesProof:
@@ -76,7 +91,10 @@ def _readable(why: str, both: Both, names: Names) -> str:
 
 @dataclass
 class _Attempt:
-    """One attempt, with the channels of weights free or as they are; `obstacle` says why they are not free."""
+    """One attempt, with the channels of weights free or as they are; `obstacle` says why they are not free.
+
+    `still` are lengths, by their symbols, that stay as they are.
+    """
 
     both: Both
     names: Names
@@ -84,6 +102,7 @@ class _Attempt:
     check_time: Callable[[], None]
     about: Mapping[str, str]
     obstacle: str | None = None
+    still: frozenset[str] = frozenset()
     given: Sequence[Given] = field(init=False)
 
     def proof(self) -> SizesProof:
@@ -105,15 +124,33 @@ class _Attempt:
     @cached_property
     def exploration(self) -> Exploration:
         """What is known of all sizes."""
-        self.given = self.both.given(self.channels)
+        self.given = [self._held(one) for one in self.both.given(self.channels)]
         try:
             exploration = explore(self.both, list(self.given), self.check_time)
             if exploration.equal or exploration.different or exploration.shown:
                 return exploration
         except CannotProve:
             pass
-        self.given = self.both.at_home()
+        self.given = [self._held(one) for one in self.both.at_home()]
         return explore(self.both, list(self.given), self.check_time)
+
+    @property
+    def explored(self) -> bool:
+        """Whether there is anything to tell of all sizes."""
+        return "exploration" in self.__dict__
+
+    @property
+    def fixes(self) -> frozenset[str]:
+        """The lengths for which code is another one at every size: on its paths, or as it is made."""
+        path = {self.exploration.fixes} if self.exploration.fixes is not None else set()
+        return frozenset(path | self.search.made_for)
+
+    def _held(self, one: Given) -> Given:
+        """Return a tensor with the lengths that stay as they are."""
+        still = [symbol_name(one.name, axis) in self.still for axis, _ in enumerate(one.shape)]
+        sizes = zip(one.shape, self.both.shapes()[one.name], still, strict=True)
+        shape = tuple(own if held else size for size, own, held in sizes)
+        return replace(one, shape=shape, varies=tuple(v and not held for v, held in zip(one.varies, still, strict=True)))
 
     @cached_property
     def axes(self) -> Sequence[FreeAxis]:
@@ -122,12 +159,14 @@ class _Attempt:
     @cached_property
     def search(self) -> Search:
         world = self.exploration.path.world(1).region
-        return Search(self.both, self.given, self.axes, world, self.check_time)
+        return Search(self.both, self.given, self.axes, world, self.exploration.path, self.check_time)
 
     def _check_proved(self) -> None:
         """Check that both sides are equal wherever both run. Raises CannotProve."""
         if self.exploration.obstacle is not None:
             raise CannotProve(self.exploration.obstacle)
+        if self.exploration.different and self.search.made_for:
+            raise CannotProve("the candidate is made for one size")
         if self.exploration.different:
             raise CannotProve("the relations differ where torch sees no difference")
         if not self.exploration.equal:
@@ -212,7 +251,7 @@ class _Attempt:
         """Tell whether both sides are equal at length 1 of an axis, for all sizes of the others."""
         tensor, _, number = axis.symbol.rpartition("_")
         one = {tensor.replace("_", "."): int(number)}
-        given = [self._as_fixed(tensor) for tensor in self.both.given(self.channels, one)]
+        given = [self._held(self._as_fixed(tensor)) for tensor in self.both.given(self.channels, one)]
         try:
             exploration = explore(self.both, given, self.check_time)
         except (CannotProve, TimeIsUp):

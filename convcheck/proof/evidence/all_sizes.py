@@ -7,13 +7,16 @@ them is wrong, and which one is not for the program to guess.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from convcheck.config.case import Case
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import stand_in
 from convcheck.results import Agreement, Finding, Kind, Sides, SizesProof, SizesStatus
+from convcheck.rewriting.candidate_side import candidate_side
+from convcheck.sides.side import Side
+from convcheck.sizes.patterns import Shapes
 
 _AGREEMENT = {SizesStatus.PROVED: Agreement.IDENTICAL, SizesStatus.REFUTED: Agreement.DIFFERENT}
 
@@ -29,12 +32,21 @@ def examine(context: Context) -> Evidence:
 
     pair = context.pair
     start = time.perf_counter()
-    both = Both(Sides(pair.reference, pair.candidate), pair.mapping)
+    both = Both(Sides(pair.reference, pair.candidate), pair.mapping, _remake(context))
     sizes = proof.prove(both, axis_names(case), case.proof_seconds, _about(context))
     sizes = replace(sizes, seconds=time.perf_counter() - start)
     contradiction = _contradiction(context, sizes)
     findings = () if contradiction is None else (Finding(Kind.FAULT, contradiction),)
     return Evidence(_AGREEMENT.get(sizes.status, Agreement.NOT_APPLICABLE), findings, details={"sizes": sizes})
+
+
+def _remake(context: Context) -> Callable[[Shapes], Side] | None:
+    """Return what makes a rewrite's candidate for other inputs; None for a candidate of the user's own."""
+    claim, case = context.claim, context.case
+    rewrite, mapping = claim.rewrite, context.pair.mapping
+    if case.candidate is not None or rewrite is None:
+        return None
+    return lambda shapes: candidate_side(rewrite, case.layer, shapes, case.order, mapping)
 
 
 def _about(context: Context) -> dict[str, str]:
