@@ -211,7 +211,7 @@ class _Attempt:
         return raised_alone(self.both, self.given, self.axes, self.exploration, found)
 
     def _relations(self) -> Sides[tuple[str, ...]]:
-        """Return what both sides are on the first path on which they differ, else on the first one, in index notation."""
+        """Return what both sides are, in index notation: on the first path on which they differ, or the first one."""
         region = next(iter((*self.exploration.different, *self.exploration.equal)), None)
         return Sides((), ()) if region is None else Notation(self.both, self.axes, region).sides()
 
@@ -236,7 +236,7 @@ class _Attempt:
         return proved, probed
 
     def _point_at_one(self, axis: FreeAxis) -> Mapping[str, int] | None:
-        """Return the smallest sizes at which an axis of an input is 1 long, and the others are as proved; None for others."""
+        """Return the smallest sizes at which an axis of an input is 1 long, with others as proved; None for weights."""
         if not axis.symbol.startswith(symbol_name("input")):
             return None
         order = [other.symbol for other in self.axes]
