@@ -87,6 +87,7 @@ def outcome(name: str, seconds: float, repeats: int = 1) -> Outcome:
         with ExitStack() as patches:
             parts: tuple[tuple[str, Callable[..., Any]], ...]
             parts = (("trace_both", trace_both), ("read", read), ("differences", _all_differences))
+            function: Callable[..., Any]
             for watch, (part, function) in zip(watches, parts, strict=True):
                 patches.enter_context(patch.object(exploring, part, watch.around(function)))
             proof = proof_of(claim, both, seconds)

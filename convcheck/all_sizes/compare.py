@@ -64,7 +64,7 @@ def normal(value: Value) -> dict[tuple[int, ...], Terms]:
 
 def is_zero(coefficient: Any) -> bool:
     """Tell whether a coefficient is zero for all sizes."""
-    return coefficient == 0 or sympy.simplify(coefficient) == 0
+    return bool(coefficient == 0 or sympy.simplify(coefficient) == 0)
 
 
 def monomials(value: Value) -> dict[Monomial, list[Piece]]:

@@ -17,7 +17,7 @@ import sympy
 from sympy.logic.boolalg import BooleanAtom
 from torch.utils._sympy.functions import CeilToInt, CleanDiv, FloorDiv, FloorToInt, IntTrueDiv, Mod, PythonMod, ToFloat
 
-Size = sympy.Expr
+Size = Any
 """A polynomial in symbols with whole coefficients."""
 
 

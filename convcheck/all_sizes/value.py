@@ -450,7 +450,7 @@ def box_of_one(sizes: Sizes, rank: int, place: int, size: Size) -> Any:
 
 def stacked(parts: Sequence[Value], axis: int) -> Value:
     """Return tensors one behind the other along an axis, each a segment or several of its own."""
-    first, segments, pieces = parts[0], [], []
+    first, segments, pieces = parts[0], list[Segment](), list[Piece]()
     for part in parts:
         for piece in part.pieces:
             shifted = len(segments) + piece.segments[axis]
@@ -462,7 +462,7 @@ def stacked(parts: Sequence[Value], axis: int) -> Value:
 def joined(parts: Sequence[Value], axis: int) -> Value:
     """Return tensors one behind the other along an axis, on one atom."""
     parts = [part.flat(axis) for part in parts]
-    sizes, whole, pieces = parts[0].sizes, length(tuple(s for part in parts for s in part.axes[axis])), []
+    sizes, whole, pieces = parts[0].sizes, length(tuple(s for part in parts for s in part.axes[axis])), list[Piece]()
     new, start = axis_of(whole), sympy.Integer(0)
     axes = (*parts[0].axes[:axis], new, *parts[0].axes[axis + 1 :])
     for part in parts:
