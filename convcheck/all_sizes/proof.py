@@ -211,8 +211,8 @@ class _Attempt:
         return raised_alone(self.both, self.given, self.axes, self.exploration, found)
 
     def _relations(self) -> Sides[tuple[str, ...]]:
-        """Return what both sides are on the first path, in index notation."""
-        region = next(iter((*self.exploration.equal, *self.exploration.different)), None)
+        """Return what both sides are, in index notation: on the first path on which they differ, or the first one."""
+        region = next(iter((*self.exploration.different, *self.exploration.equal)), None)
         return Sides((), ()) if region is None else Notation(self.both, self.axes, region).sides()
 
     def _ones(self) -> tuple[Sequence[str] | SizesCounterexample, Sequence[str]]:
@@ -236,14 +236,15 @@ class _Attempt:
         return proved, probed
 
     def _point_at_one(self, axis: FreeAxis) -> Mapping[str, int] | None:
-        """Return the smallest sizes at which an axis of an input, and no other one, is 1 long; None for others."""
+        """Return the smallest sizes at which an axis of an input is 1 long, with others as proved; None for weights."""
         if not axis.symbol.startswith(symbol_name("input")):
             return None
         order = [other.symbol for other in self.axes]
         here = self.search.world.intersect(at({axis.symbol: 1}))
-        for other in order:
-            if other != axis.symbol:
-                here = here.intersect(at_least(other, 2))
+        lows = extent(self.axes, self.exploration.equal).free
+        for other in self.axes:
+            if other != axis:
+                here = here.intersect(at_least(other.symbol, lows.get(other.name, 2)))
         return smallest(here, order)
 
     def _is_proved_at_one(self, axis: FreeAxis) -> bool:
