@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import operator
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -65,9 +66,9 @@ def all_readers() -> Mapping[str, Reader]:
 class NoReading(CannotProve):  # it is an answer, not a fault
     """An operator has no reading, or not with these arguments; `node` is where it stands."""
 
-    def __init__(self, operator: str, why: str, node: fx.Node, undecided: str | None = None) -> None:
-        self.operator, self.node = operator, node
-        super().__init__(f"{operator}: {why}" if why else operator, undecided)
+    def __init__(self, name: str, why: str, node: fx.Node, undecided: str | None = None) -> None:
+        self.operator, self.node = name, node
+        super().__init__(f"{name}: {why}" if why else name, undecided)
 
 
 def read(
@@ -127,12 +128,25 @@ def _result(node: fx.Node, name: str, values: Mapping[fx.Node, Any], sizes: Size
 
 def _changes_its_own(node: fx.Node) -> bool:
     """Tell whether an operator overwrites a tensor that nothing else reads, and that shares no memory."""
-    if not str(node.target).removeprefix("aten.").partition(".")[0].endswith("_"):
+    return _is_in_place(node) and _read_once(node.args[0], node)
+
+
+def _is_in_place(node: fx.Node) -> bool:
+    return str(node.target).removeprefix("aten.").partition(".")[0].endswith("_")
+
+
+def _read_once(tensor: Any, by: fx.Node) -> bool:
+    """Tell whether a tensor was made for one operator, so that no other sees what it overwrites."""
+    if not isinstance(tensor, fx.Node) or tensor.op != "call_function" or list(tensor.users) != [by]:
         return False
-    changed = node.args[0]
-    if not isinstance(changed, fx.Node) or changed.op != "call_function" or list(changed.users) != [node]:
-        return False
-    schema = getattr(changed.target, "_schema", None)
+    if tensor.target is operator.getitem:
+        # Parts do not overlap, whoever overwrites them.
+        whole = tensor.args[0]
+        split = isinstance(whole, fx.Node) and str(whole.target).startswith("aten.unsafe_split")
+        return split and _read_once(whole.args[0], whole)  # type: ignore[union-attr]
+    if _is_in_place(tensor):
+        return _read_once(tensor.args[0], tensor)
+    schema = getattr(tensor.target, "_schema", None)
     return schema is not None and all(one.alias_info is None for one in schema.returns)
 
 

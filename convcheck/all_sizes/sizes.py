@@ -291,7 +291,7 @@ class Sizes:
             text = self.condition(guard)
         except CannotProve:
             return False
-        if isinstance(guard, sympy.Eq):
+        if isinstance(guard, sympy.Eq) and not _is_quotient_by_symbols(guard.lhs):
             zero = self._plain(guard.lhs - guard.rhs)
             factors = self._factors(zero)
             if len(factors) == 1:
@@ -318,9 +318,19 @@ class Sizes:
             return f"(not {self.condition(guard.args[0])})"
         if not isinstance(guard, sympy.core.relational.Relational):
             raise CannotProve(f"the condition {guard}")
+        if isinstance(guard, (sympy.Eq, sympy.Ne)) and _is_quotient_by_symbols(guard.lhs) and guard.rhs.is_Integer:
+            text = self._quotient_is(*map(self._plain, guard.lhs.args), guard.rhs)
+            return text if isinstance(guard, sympy.Eq) else f"(not {text})"
         difference = self._plain(guard.lhs - guard.rhs)
         signs = {sympy.Eq: "=", sympy.Ne: "!=", sympy.Lt: "<", sympy.Le: "<=", sympy.Gt: ">", sympy.Ge: ">="}
         return self._comparison(difference, signs[guard.func])
+
+    def _quotient_is(self, value: Size, by: Size, number: Size) -> str:
+        """Return where `value // by` is a number, as isl writes it; so it is asked whether there are as many parts."""
+        if not self.implies(">", by):
+            raise CannotProve(f"a size is {value} // {by}")
+        ends = (value - number * by, (number + 1) * by - value - 1)
+        return "(" + " and ".join(self._comparison(sympy.expand(one), ">=") for one in ends) + ")"
 
     def _comparison(self, size: Size, sign: str) -> str:
         """Return how a polynomial compares with zero, as isl writes it."""
@@ -404,6 +414,10 @@ class Sizes:
             raise CannotProve(f"the condition on {size}")
         _, factors = sympy.factor_list(size)
         return [factor for factor, _ in factors if (self._lowest_of(factor) or 0) <= 0]
+
+
+def _is_quotient_by_symbols(size: Any) -> bool:
+    return isinstance(size, (FloorDiv, CleanDiv)) and not size.args[1].is_Integer
 
 
 @lru_cache(maxsize=1 << 16)

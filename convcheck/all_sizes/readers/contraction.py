@@ -35,6 +35,22 @@ def mv(call: Call) -> Value:
     return matrix_product(call["self"], call["vec"].with_one(1)).without_one(1)
 
 
+def trilinear(call: Call) -> Value:
+    """The product of three tensors, with axes of length 1 between theirs, summed along some axes."""
+    factors = []
+    for number in ("1", "2", "3"):
+        factor: Value = call[f"i{number}"]
+        for axis in sorted(call[f"expand{number}"]):
+            factor = factor.with_one(axis)
+        factors.append(factor)
+    one, other = aligned(factors[0], factors[1])
+    one, other = aligned(one.product(other), factors[2])
+    result = one.product(other)
+    for axis in sorted(call["sumdim"], reverse=True):
+        result = result.summed(axis)
+    return result
+
+
 def dot(call: Call) -> Value:
     """`[k] @ [k]`."""
     one, other = aligned(call["self"], call["tensor"])
@@ -158,6 +174,7 @@ READERS: Mapping[str, Reader] = {
     "addmm": addmm,
     "mv": mv,
     "dot": dot,
+    "_trilinear": trilinear,
     "convolution": convolution,
     "convolution_backward": convolution_backward,
 }
