@@ -142,8 +142,9 @@ def _read_once(tensor: Any, by: fx.Node) -> bool:
     if tensor.target is operator.getitem:
         # Parts do not overlap, whoever overwrites them.
         whole = tensor.args[0]
-        split = isinstance(whole, fx.Node) and str(whole.target).startswith("aten.unsafe_split")
-        return split and _read_once(whole.args[0], whole)  # type: ignore[union-attr]
+        if not isinstance(whole, fx.Node) or not str(whole.target).startswith("aten.unsafe_split"):
+            return False
+        return _read_once(whole.args[0], whole)
     if _is_in_place(tensor):
         return _read_once(tensor.args[0], tensor)
     schema = getattr(tensor.target, "_schema", None)

@@ -319,7 +319,8 @@ class Sizes:
         if not isinstance(guard, sympy.core.relational.Relational):
             raise CannotProve(f"the condition {guard}")
         if isinstance(guard, (sympy.Eq, sympy.Ne)) and _is_quotient_by_symbols(guard.lhs) and guard.rhs.is_Integer:
-            text = self._quotient_is(*map(self._plain, guard.lhs.args), guard.rhs)
+            value, by = map(self._plain, guard.lhs.args)
+            text = self._quotient_is(value, by, guard.rhs)
             return text if isinstance(guard, sympy.Eq) else f"(not {text})"
         difference = self._plain(guard.lhs - guard.rhs)
         signs = {sympy.Eq: "=", sympy.Ne: "!=", sympy.Lt: "<", sympy.Le: "<=", sympy.Gt: ">", sympy.Ge: ">="}
