@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, fx
 
 from convcheck.all_sizes import readers
+from convcheck.all_sizes.new_values import as_truth
 from convcheck.all_sizes.sizes import CannotProve, Size, Sizes
 from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.value import Value
@@ -89,7 +90,7 @@ def read(
         value = node.meta.get("val")
         if node.op in ("placeholder", "output"):
             if node in values and value.dtype == torch.bool:
-                values[node] = values[node].as_truth()
+                values[node] = as_truth(values[node])
             continue
         if node.op == "get_attr":
             values[node] = sources.constant(getattr(graph, str(node.target)))
