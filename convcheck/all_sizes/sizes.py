@@ -321,6 +321,8 @@ class Sizes:
             value, by = map(self._plain, guard.lhs.args)
             text = self._quotient_is(value, by, guard.rhs)
             return text if isinstance(guard, sympy.Eq) else f"(not {text})"
+        if (text := self._compared_with_one(guard)) is not None:
+            return text
         difference = self._plain(guard.lhs - guard.rhs)
         signs = {sympy.Eq: "=", sympy.Ne: "!=", sympy.Lt: "<", sympy.Le: "<=", sympy.Gt: ">", sympy.Ge: ">="}
         return self._comparison(difference, signs[guard.func])
@@ -331,6 +333,16 @@ class Sizes:
             raise CannotProve(f"a size is {value} // {by}")
         ends = (value - number * by, (number + 1) * by - value - 1)
         return "(" + " and ".join(self._comparison(sympy.expand(one), ">=") for one in ends) + ")"
+    def _compared_with_one(self, guard: Any) -> str | None:
+        """Return how a product of lengths, 1 at least each, compares with 1: `Max(1, h - 4) * Max(1, w - 4) > 1`."""
+        if guard.lhs == 1:
+            guard = guard.reversed
+        factors = [one.args for one in sympy.Mul.make_args(guard.lhs) if type(one).__name__ == "Max" and 1 in one.args]
+        if guard.rhs != 1 or not factors or len(factors) != len(sympy.Mul.make_args(guard.lhs)):
+            return None
+        longer = " or ".join(f"{self.text(one)} > 1" for factor in factors for one in factor if one != 1)
+        texts = {sympy.Gt: f"({longer})", sympy.Ne: f"({longer})", sympy.Ge: "true", sympy.Lt: "false"}
+        return texts.get(guard.func, f"(not ({longer}))")
 
     def _comparison(self, size: Size, sign: str) -> str:
         """Return how a polynomial compares with zero, as isl writes it."""

@@ -127,7 +127,7 @@ def slice_(call: Call) -> Value:
 
 def sliced(value: Value, axis: int, start: Size, new: Size, step: int = 1) -> Value:
     """Return `new` entries along an axis, every step-th from `start` on, all of which are there."""
-    if value.sizes.same(new, value.size(axis)) and step == 1:
+    if value.sizes.same(new, value.size(axis)) and (step == 1 or new == 1):
         return value
     parts = len(value.axes[axis])
     if parts > 1 and step == 1 and (cut := _between_segments(value, axis, start, new)) is not None:
