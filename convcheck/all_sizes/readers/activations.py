@@ -59,11 +59,6 @@ def shifted(value: Value, by: Any) -> Value:
     return value.plus(constant(value.sizes, value.axes, by))
 
 
-def relu6(call: Call) -> Value:
-    """`min(max(x, 0), 6)`."""
-    return clamped(call, call["self"], ZERO, sympy.Integer(6))
-
-
 def silu(call: Call) -> Value:
     """`x * sigmoid(x)`."""
     value: Value = call["self"]
@@ -187,11 +182,9 @@ def dropout(call: Call) -> tuple[Value, Value]:
 
 READERS: Mapping[str, Reader] = {
     **{name: _reader(name) for name in AT_ZERO},
-    "relu6": relu6,
     "silu": silu,
     "gelu": gelu,
     "leaky_relu": leaky_relu,
-    "prelu": prelu,
     "_prelu_kernel": prelu,
     "elu": elu,
     "softplus": softplus,

@@ -61,7 +61,9 @@ def affine(value: Value, weight: Value | None, bias: Value | None) -> Value:
 
 def per_channel(value: Value | None, rank: int) -> Value | None:
     """Return `[c]` as `[c, 1, ...]`, of one axis less than `rank`."""
-    while value is not None and value.rank < rank - 1:
+    if value is None:
+        return None
+    while value.rank < rank - 1:
         value = value.with_one(value.rank)
     return value
 
@@ -143,11 +145,9 @@ READERS: Mapping[str, Reader] = {
     "native_group_norm": group_norm,
     **dict.fromkeys(
         (
-            "native_batch_norm",
             "_native_batch_norm_legit",
             "_native_batch_norm_legit_no_training",
             "_native_batch_norm_legit_functional",
-            "cudnn_batch_norm",
         ),
         batch_norm,
     ),
