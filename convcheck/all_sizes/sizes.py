@@ -319,8 +319,8 @@ class Sizes:
             raise CannotProve(f"the condition {guard}")
         if isinstance(guard, (sympy.Eq, sympy.Ne)) and _is_quotient_by_symbols(guard.lhs) and guard.rhs.is_Integer:
             value, by = map(self._plain, guard.lhs.args)
-            text = self._quotient_is(value, by, guard.rhs)
-            return text if isinstance(guard, sympy.Eq) else f"(not {text})"
+            there = self._quotient_is(value, by, guard.rhs)
+            return there if isinstance(guard, sympy.Eq) else f"(not {there})"
         if (text := self._compared_with_one(guard)) is not None:
             return text
         difference = self._plain(guard.lhs - guard.rhs)
