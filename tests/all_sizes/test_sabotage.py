@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 import convcheck
-from convcheck.all_sizes import axes, compare, exploring, proof, sources
+from convcheck.all_sizes import axes, compare, exploring, layout, proof, sources, sums
 from convcheck.all_sizes.exploring import Exploration, explore
 from convcheck.all_sizes.pieces import Piece, axis_of
 from convcheck.all_sizes.readers import contraction, padding
@@ -217,7 +217,7 @@ SABOTAGES = {
         Value, "plus", _first_piece_only, read(lambda x, y: x + y, (3, 5), (3, 5), others=((2, 5), (2, 5)))
     ),
     "a lost multiplicity": Sabotage(
-        Value,
+        sums,
         "_counts_once",
         lambda _: lambda *_arguments: True,
         read(lambda x: x[:, :1].expand(-1, 3, -1).sum(1), (2, 4, 5), others=((3, 4, 2),)),
@@ -229,7 +229,7 @@ SABOTAGES = {
         padding, "shifted", _one_more(2), read(lambda x: functional.pad(x, (1, 2)), IMAGE, others=((3, 4, 7, 5),))
     ),
     "a view that is no bijection": Sabotage(
-        Value, "cut", _overlapping, read(lambda x: x.view(x.shape[0], 2, 2, -1), (3, 4, 5), others=((2, 4, 3),))
+        layout, "cut", _overlapping, read(lambda x: x.view(x.shape[0], 2, 2, -1), (3, 4, 5), others=((2, 4, 3),))
     ),
     "sizes that are always the same": Sabotage(
         Sizes,
