@@ -85,7 +85,7 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
     try:
         first = trace_both(both.reference, both.candidate, given)
     except SideRaises as error:
-        if error.side == "reference":
+        if error.side == "reference" or getattr(replay(both, given).raised, error.side) is None:
             raise CannotProve(_said(error)) from None
         # It may run at other sizes, as where two lengths meet that are the same there.
         exploration = Exploration(error.path.world().region, error.path)
@@ -124,7 +124,14 @@ def _cover(
             trace = trace_both(both.reference, both.candidate, resized(given, point))
         except SideRaises as error:
             region = _where(error.path, point)
-            exploration.raising.append((error.side, region.intersect(exploration.world)))
+            ran = replay(both, resized(given, point))
+            if getattr(ran.raised, error.side) is not None:
+                exploration.raising.append((error.side, region.intersect(exploration.world)))
+            else:
+                # A trace cannot follow what torch can run, as where code asks for values.
+                exploration.obstacle = exploration.obstacle or _said(error)
+                if ran.reason is not None:
+                    exploration.shown.append(point)
         else:
             region = _on_path(both, given, trace, point, exploration, check_time)
             numbers |= set(_numbers(trace.path))
