@@ -23,7 +23,7 @@ class Scaled(nn.Module):
         return x * self.scale if x.shape[0] < 9 else self.beyond(x, self.scale)
 
 
-def _or_raise(x: Tensor, scale: Tensor) -> Tensor:
+def _or_raise(x: Tensor, _scale: Tensor) -> Tensor:
     if float(x.sum()) > -2:
         raise ValueError("a sum that large")
     return x
