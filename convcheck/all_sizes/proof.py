@@ -150,7 +150,9 @@ class _Attempt:
         still = [symbol_name(one.name, axis) in self.still for axis, _ in enumerate(one.shape)]
         sizes = zip(one.shape, self.both.shapes()[one.name], still, strict=True)
         shape = tuple(own if held else size for size, own, held in sizes)
-        return replace(one, shape=shape, varies=tuple(v and not held for v, held in zip(one.varies, still, strict=True)))
+        return replace(
+            one, shape=shape, varies=tuple(v and not held for v, held in zip(one.varies, still, strict=True))
+        )
 
     @cached_property
     def axes(self) -> Sequence[FreeAxis]:

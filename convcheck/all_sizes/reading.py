@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, fx
 
 from convcheck.all_sizes import readers
+from convcheck.all_sizes.new_values import as_truth
 from convcheck.all_sizes.sizes import CannotProve, Size, Sizes
 from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.value import Value
@@ -89,7 +90,7 @@ def read(
         value = node.meta.get("val")
         if node.op in ("placeholder", "output"):
             if node in values and value.dtype == torch.bool:
-                values[node] = values[node].as_truth()
+                values[node] = as_truth(values[node])
             continue
         if node.op == "get_attr":
             values[node] = sources.constant(getattr(graph, str(node.target)))
@@ -114,7 +115,7 @@ def _result(node: fx.Node, name: str, values: Mapping[fx.Node, Any], sizes: Size
         return values[whole][number]  # type: ignore[index]
     known = all_readers()
     reader = known.get(name) or known.get(name.partition(".")[0])
-    if reader is None and _changes_its_own(node):
+    if reader is None and changes_its_own(node):
         # `add_` of what nothing else reads is `add`.
         name = name.replace("_.", ".", 1)
         reader = known.get(name) or known.get(name.partition(".")[0])
@@ -126,7 +127,7 @@ def _result(node: fx.Node, name: str, values: Mapping[fx.Node, Any], sizes: Size
     return result
 
 
-def _changes_its_own(node: fx.Node) -> bool:
+def changes_its_own(node: fx.Node) -> bool:
     """Tell whether an operator overwrites a tensor that nothing else reads, and that shares no memory."""
     return _is_in_place(node) and _read_once(node.args[0], node)
 

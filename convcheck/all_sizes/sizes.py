@@ -105,8 +105,7 @@ class Sizes:
     def _quotient(self, value: Size, by: Size) -> Size:
         """Return `value // by`: a polynomial where it divides evenly, else a symbol."""
         ratio = sympy.cancel(value / by)
-        numerator, denominator = sympy.fraction(ratio)
-        if denominator == 1 and _is_whole(ratio):
+        if sympy.fraction(ratio)[1] == 1 and _is_whole(ratio):
             return sympy.expand(ratio)
         if not by.is_Integer or by <= 0:
             raise CannotProve(f"a size is {value} // {by}")
@@ -275,9 +274,9 @@ class Sizes:
     def _settle(self) -> None:
         """Have numbers stand for symbols that can have one value only, and multiples for what has to be one."""
         for (whole, step), quotient in list(self._quotients.items()):
-            if whole.is_Symbol and whole in self.lowest and whole not in self.replaced:
-                if self.implies("=", whole - step * quotient):
-                    self.replace(whole, step * quotient)
+            known = whole.is_Symbol and whole in self.lowest and whole not in self.replaced
+            if known and self.implies("=", whole - step * quotient):
+                self.replace(whole, step * quotient)
         for symbol in [*self.lowest, *self._quotients.values()]:
             if symbol not in self.replaced:
                 low, high = self._bounds(symbol)
@@ -320,8 +319,10 @@ class Sizes:
             raise CannotProve(f"the condition {guard}")
         if isinstance(guard, (sympy.Eq, sympy.Ne)) and _is_quotient_by_symbols(guard.lhs) and guard.rhs.is_Integer:
             value, by = map(self._plain, guard.lhs.args)
-            text = self._quotient_is(value, by, guard.rhs)
-            return text if isinstance(guard, sympy.Eq) else f"(not {text})"
+            there = self._quotient_is(value, by, guard.rhs)
+            return there if isinstance(guard, sympy.Eq) else f"(not {there})"
+        if (text := self._compared_with_one(guard)) is not None:
+            return text
         difference = self._plain(guard.lhs - guard.rhs)
         signs = {sympy.Eq: "=", sympy.Ne: "!=", sympy.Lt: "<", sympy.Le: "<=", sympy.Gt: ">", sympy.Ge: ">="}
         return self._comparison(difference, signs[guard.func])
@@ -332,6 +333,16 @@ class Sizes:
             raise CannotProve(f"a size is {value} // {by}")
         ends = (value - number * by, (number + 1) * by - value - 1)
         return "(" + " and ".join(self._comparison(sympy.expand(one), ">=") for one in ends) + ")"
+    def _compared_with_one(self, guard: Any) -> str | None:
+        """Return how a product of lengths, 1 at least each, compares with 1: `Max(1, h - 4) * Max(1, w - 4) > 1`."""
+        if guard.lhs == 1:
+            guard = guard.reversed
+        factors = [one.args for one in sympy.Mul.make_args(guard.lhs) if type(one).__name__ == "Max" and 1 in one.args]
+        if guard.rhs != 1 or not factors or len(factors) != len(sympy.Mul.make_args(guard.lhs)):
+            return None
+        longer = " or ".join(f"{self.text(one)} > 1" for factor in factors for one in factor if one != 1)
+        texts = {sympy.Gt: f"({longer})", sympy.Ne: f"({longer})", sympy.Ge: "true", sympy.Lt: "false"}
+        return texts.get(guard.func, f"(not ({longer}))")
 
     def _comparison(self, size: Size, sign: str) -> str:
         """Return how a polynomial compares with zero, as isl writes it."""
