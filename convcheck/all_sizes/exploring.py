@@ -13,13 +13,15 @@ from typing import Any
 
 import islpy as isl
 import sympy
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.compare import Difference, differences
 from convcheck.all_sizes.layout import aligned
 from convcheck.all_sizes.points import at, smallest, sum_below
 from convcheck.all_sizes.reading import NoReading, read
-from convcheck.all_sizes.replay import replay, resized
+from convcheck.all_sizes.replay import Replayed, replay, resized
 from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.trace import Given, Path, SideRaises, SymbolicTrace, free_symbols, lengths_of, trace_both
@@ -27,6 +29,8 @@ from convcheck.all_sizes.value import Value
 from convcheck.results import Sides
 from convcheck.tracing.places import place_of_error, place_of_node
 
+NO_VALUES = (GuardOnDataDependentSymNode, DataDependentOutputException, DynamicOutputShapeException)
+"""What a trace raises where code asks for values, whatever torch does with them."""
 MOST_PATHS = 48
 MOST_FIXED = 6
 """How many numbers a length may be on as many paths: code that fixes it has a path for every number."""
@@ -85,7 +89,7 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
     try:
         first = trace_both(both.reference, both.candidate, given)
     except SideRaises as error:
-        if error.side == "reference":
+        if error.side == "reference" or not _raises(error, replay(both, given)):
             raise CannotProve(_said(error)) from None
         # It may run at other sizes, as where two lengths meet that are the same there.
         exploration = Exploration(error.path.world().region, error.path)
@@ -122,7 +126,14 @@ def _cover(both: Both, given: list[Given], left: Any, exploration: Exploration, 
             trace = trace_both(both.reference, both.candidate, resized(given, point))
         except SideRaises as error:
             region = _where(error.path, point)
-            exploration.raising.append((error.side, region.intersect(exploration.world)))
+            ran = replay(both, resized(given, point))
+            if _raises(error, ran):
+                exploration.raising.append((error.side, region.intersect(exploration.world)))
+            else:
+                # A trace cannot follow what torch can run, as where code asks for values.
+                exploration.obstacle = exploration.obstacle or _said(error)
+                if ran.reason is not None:
+                    exploration.shown.append(point)
         else:
             region = _on_path(both, given, trace, point, exploration, check_time)
             numbers |= set(_numbers(trace.path))
@@ -292,6 +303,11 @@ def _obstacle(error: CannotProve) -> str:
     if isinstance(error, NoReading) and (place := place_of_node(error.node)):
         return f"{error.why} at {place}"
     return error.why
+
+
+def _raises(error: SideRaises, ran: Replayed) -> bool:
+    """Tell whether a side raises because of the sizes: in torch as well, and not because a trace has no values."""
+    return getattr(ran.raised, error.side) is not None and not isinstance(error.error, NO_VALUES)
 
 
 def _said(error: SideRaises) -> str:
