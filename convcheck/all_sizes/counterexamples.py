@@ -63,7 +63,7 @@ class Search:
         return SizesCounterexample(lengths_by_name(self.axes, point), seen.at, seen.reason)
 
     def smallest(self, known: SizesCounterexample) -> SizesCounterexample:
-        """Return a counterexample at smaller sizes, if torch shows one: lengths of 1 are on no path that was compared."""
+        """Return a counterexample at smaller sizes, if torch shows one: lengths of 1 are on no path."""
         end = time.monotonic() + SWEEP_SECONDS
         for sizes in (*_with_ones(known.sizes), *smaller(dict.fromkeys(known.sizes, 1), _sum(known), MOST_SMALLER)):
             if time.monotonic() > end:

@@ -15,8 +15,8 @@ import sympy
 import torch
 from torch import Tensor
 
-from convcheck.all_sizes.points import at as where
 from convcheck.all_sizes.operators import compute
+from convcheck.all_sizes.points import at as where
 from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.value import Axis, Entry, Piece, Value

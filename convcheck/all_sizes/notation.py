@@ -23,7 +23,7 @@ from convcheck.all_sizes.sources import Made
 from convcheck.all_sizes.trace import INPUT
 from convcheck.all_sizes.value import Axis, Entry, Value, box_at, length
 from convcheck.all_sizes.whole_numbers import NUMBERS
-from convcheck.all_sizes.wording import Words, written
+from convcheck.all_sizes.wording import Words
 from convcheck.results import Sides
 
 OUTPUT = "y"

@@ -175,7 +175,7 @@ class _Attempt:
         return proved, probed
 
     def _point_at_one(self, axis: FreeAxis) -> Mapping[str, int] | None:
-        """Return the smallest sizes at which an axis of an input is 1 long, and no other one is; None if there are none."""
+        """Return the smallest sizes at which an axis of an input alone is 1 long; None if there are none."""
         if not axis.symbol.startswith(symbol_name("input")):
             return None
         order = [other.symbol for other in self.axes]

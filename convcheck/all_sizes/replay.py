@@ -1,4 +1,4 @@
-"""Runs both sides in torch at other sizes, on whole numbers: what is refuted is seen to differ, never only concluded."""
+"""Runs both sides in torch at other sizes, on whole numbers: what is refuted is seen to differ."""
 
 from __future__ import annotations
 

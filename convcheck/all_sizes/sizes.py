@@ -104,8 +104,7 @@ class Sizes:
     def _quotient(self, value: Size, by: Size) -> Size:
         """Return `value // by`: a polynomial where it divides evenly, else a symbol."""
         ratio = sympy.cancel(value / by)
-        numerator, denominator = sympy.fraction(ratio)
-        if denominator == 1 and _is_whole(ratio):
+        if sympy.fraction(ratio)[1] == 1 and _is_whole(ratio):
             return sympy.expand(ratio)
         if not by.is_Integer or by <= 0:
             raise CannotProve(f"a size is {value} // {by}")
@@ -267,9 +266,9 @@ class Sizes:
     def _settle(self) -> None:
         """Have numbers stand for symbols that can have one value only, and multiples for what has to be one."""
         for (whole, step), quotient in list(self._quotients.items()):
-            if whole.is_Symbol and whole in self.lowest and whole not in self.replaced:
-                if self.implies("=", whole - step * quotient):
-                    self.replace(whole, step * quotient)
+            free = whole.is_Symbol and whole in self.lowest and whole not in self.replaced
+            if free and self.implies("=", whole - step * quotient):
+                self.replace(whole, step * quotient)
         for symbol in [*self.lowest, *self._quotients.values()]:
             if symbol not in self.replaced:
                 low, high = self._bounds(symbol)

@@ -75,7 +75,7 @@ class Sources:
         number, symbols = size.as_coeff_Mul()
         if len(symbols.free_symbols) <= 1 and symbols.is_Symbol:
             return (size,)
-        atoms = [one for one in sympy.Mul.make_args(symbols)]
+        atoms = list(sympy.Mul.make_args(symbols))
         return (*([number] if number != 1 else []), *atoms)
 
     def constant(self, tensor: Tensor) -> Value:

@@ -15,6 +15,7 @@ from convcheck.all_sizes.value import Value, constant
 
 
 def axes_of(call: Call, rank: int) -> list[int]:
+    """Return the axes that were asked for, counted from the front; all where none was."""
     asked = call["dim"]
     if asked is None or asked == []:
         return list(range(rank))
