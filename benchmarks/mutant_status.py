@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from benchmarks import equivalence
@@ -16,7 +16,7 @@ from convcheck.catalogue.claims import Claim
 from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence.weight_shapes import misfits
 from convcheck.proof.verification import verify
-from convcheck.results import Agreement, Kind, Result, Verdict
+from convcheck.results import Agreement, Kind, Result, SizesProof, Verdict
 from convcheck.sides import samples
 
 
@@ -43,7 +43,8 @@ ORDERS = (FaultKind.PATCH_AXES, FaultKind.CHANNELS, FaultKind.FLIP, FaultKind.IN
 class MutantResult:
     """A mutant's status, with the evidence that found it, or the reason why it was not found.
 
-    `passed` names the comparisons of torch that would have let it through, on the numbers of the same run.
+    `passed` names the comparisons of torch that would have let it through, on the numbers of the same run; `sizes` is
+    what is proved of it for all sizes, if that was asked.
     """
 
     claim: Claim
@@ -51,6 +52,7 @@ class MutantResult:
     status: Status
     by: str
     passed: tuple[str, ...] = ()
+    sizes: SizesProof = field(default_factory=SizesProof)
 
 
 def mutant(claim: Claim, fault: Fault) -> str:

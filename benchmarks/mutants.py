@@ -3,6 +3,7 @@
     python benchmarks/mutants.py
     python benchmarks/mutants.py --rewrite fft --per-rewrite 500 --seed 7
     python benchmarks/mutants.py --given
+    python benchmarks/mutants.py --all-sizes --per-rewrite 20
 
 Layers and shapes are drawn as the tests draw them; each gets a fault of every kind that makes sense for it, in one of
 the four dtypes. A mutant is `killed` where the verdict is `different`; `equivalent` where it is proved to be the same
@@ -10,7 +11,8 @@ function, on every basis vector of inputs and weights; `weak` where the result s
 `survived` where it was missed. What cannot be built, or has another shape, is not counted. Returns 1 if any survived.
 
 With `--given`, the numeric part runs on weights that a user brings: zeros, tiny, huge, equal, sparse, or as after
-training.
+training. With `--all-sizes`, a proof is asked for every mutant as well, and one that differs must not be proved; one
+that is the same function at its shape may be refuted at another, where torch runs both.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from rich.progress import track
 from benchmarks.faults import faults
 from benchmarks.given_weights import given, matter
 from benchmarks.mutant_layers import layers_for
+from benchmarks.mutant_sizes import is_wrong, print_sizes, with_proof
 from benchmarks.mutant_status import FAILURES, MutantResult, Status, judge, mutant
 from benchmarks.mutant_table import print_report
 from benchmarks.planting import Fault
@@ -45,16 +48,24 @@ from convcheck.results import Verdict
 from convcheck.sizes.patterns import Shapes
 
 PER_REWRITE = 200
+PROOF_SECONDS = 30.0
 LAYERS = 30
 """Layers that are drawn for a rewrite; each gets a fault of every kind, again and again until there are enough."""
 
 
 def mutants(
-    name: str, count: int, seed: int, layers: int = LAYERS, *, on_given: bool = False, device: str = "cpu"
+    name: str,
+    count: int,
+    seed: int,
+    layers: int = LAYERS,
+    *,
+    on_given: bool = False,
+    device: str = "cpu",
+    seconds: float = 0.0,
 ) -> Iterator[MutantResult]:
     """Yield the results of up to `count` distinct mutants of a rewrite, and of those that could not be built.
 
-    The numeric part runs on drawn weights, or `on_given` ones.
+    The numeric part runs on drawn weights, or `on_given` ones; a proof for all sizes may take so many seconds.
     """
     random = Random(f"{seed} {name}")
     drawn = layers_for(name, layers, seed)
@@ -76,6 +87,8 @@ def mutants(
                 fresh = True
                 result = judge(right, fault)
                 built += result.status is not Status.UNBUILT
+                if seconds and result.status is not Status.UNBUILT:
+                    result = with_proof(result, seconds)
                 yield result
                 if built == count:
                     return
@@ -124,6 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of layers, faults and numbers (%(default)s)")
     parser.add_argument("--rewrite", action="append", help="only this one; may be repeated (default: all)")
     parser.add_argument("--given", action="store_true", help="on weights that a user brings, where these may matter")
+    parser.add_argument("--all-sizes", action="store_true", help="ask for proofs for all sizes as well")
     parser.add_argument("--device", default="cpu", help="what the asked dtype runs on (%(default)s)")
     parser.add_argument("--format", choices=("table", "markdown"), default="table")
     options = parser.parse_args(arguments)
@@ -136,10 +150,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: list[MutantResult] = []
     console = Console(stderr=True)
     for name in track(names, "planting", console=console, transient=True, disable=not console.is_terminal):
-        results += mutants(name, options.per_rewrite, options.seed, on_given=options.given, device=options.device)
+        results += mutants(
+            name,
+            options.per_rewrite,
+            options.seed,
+            on_given=options.given,
+            device=options.device,
+            seconds=PROOF_SECONDS if options.all_sizes else 0.0,
+        )
     print_report(results, options.format)
+    if options.all_sizes:
+        print()
+        print_sizes(results, options.format)
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
-    return int(any(result.status in FAILURES for result in results))
+    return int(any(result.status in FAILURES or is_wrong(result) for result in results))
 
 
 if __name__ == "__main__":

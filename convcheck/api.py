@@ -102,6 +102,7 @@ def verify(
     from convcheck.config.replacement import replacement_problems
     from convcheck.proof.verification import verify as prove
     from convcheck.sides.user_sides import code_loader
+    from convcheck.solving.search import with_map
 
     if not isinstance(rewrite, str):
         raise ConvcheckError(f"rewrite: {shown(rewrite)} is no name; write one, such as 'patchify-linear', or 'all'")
@@ -179,7 +180,7 @@ def verify(
     claims = list(claims_of([case]))
     if len(claims) > 1:
         raise ConvcheckError(f"several rewrites hold for {parsed}; name one: {', '.join(c.name for c in claims)}")
-    return prove(claims[0])
+    return prove(with_map(claims[0]))
 
 
 def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:

@@ -159,8 +159,9 @@ class ClaimItem(pytest.Item):
             warnings.simplefilter("default")
             from convcheck.proof.verification import verify
             from convcheck.report.sizes_words import in_few_words
+            from convcheck.solving.search import with_map
 
-            result = verify(self.claim)
+            result = verify(with_map(self.claim))
         properties = {
             "verdict": result.verdict.value,
             "sizes": in_few_words(result.sizes),

@@ -54,7 +54,7 @@ class Entry:
     """A mutant in the file that holds it."""
 
     def __init__(self, file: ModuleType, mutant: Mutant, *, mended: bool = False) -> None:
-        self.file, self.mutant = file, mutant
+        self.file, self.mutant, self.is_mended = file, mutant, mended
         candidate = mutant.mended if mended else mutant.candidate
         assert candidate is not None, mutant.name
         self.texts = (mutant.reference, candidate)

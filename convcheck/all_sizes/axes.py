@@ -44,16 +44,17 @@ def free_axes(
         for axis, length in enumerate(lengths):
             if length.is_Symbol and sizes.size(length).free_symbols - taken:
                 taken |= sizes.size(length).free_symbols
-                name = _name(parameters.get(tensor, ()), axis)
-                further.append(FreeAxis(f"{tensor}.{axis}" if name is None or name in known else name, str(length)))
+                named = _name(parameters.get(tensor, ()), axis)
+                further.append(FreeAxis(f"{tensor}.{axis}" if named is None or named in known else named, str(length)))
                 known.add(further[-1].name)
     behind = next((place + 1 for place, axis in enumerate(axes) if axis.name == CHANNELS), len(axes))
     return (*axes[:behind], *further, *axes[behind:])
 
 
 def _name(groups: Sequence[Group], axis: int) -> str | None:
-    """Return what an axis of a weight is called, such as `o`; None where that is not known."""
-    return groups[axis][-1] if axis < len(groups) and groups[axis] else None
+    """Return what an axis of a weight is called, such as `o`; None where that is not known, or it is only counted."""
+    name = groups[axis][-1] if axis < len(groups) and groups[axis] else None
+    return None if name == f"a{axis}" else name
 
 
 def fixed_channels(
@@ -63,7 +64,7 @@ def fixed_channels(
 
     An axis that has a name of an input's is that one; one without a name is known by its tensor's shape.
     """
-    known, fixed = {axis.name for axis in axes}, {}
+    known, fixed = {axis.name for axis in axes}, dict[str, int]()
     for one in free:
         for axis, varies in enumerate(one.varies):
             length, name = path.lengths[one.name][axis], _name(parameters.get(one.name, ()), axis)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,13 @@ class Both:
 
     sides: Sides[Side]
     mapping: Transplant
+    remake: Callable[[tuple[Shape, ...]], Side] | None = None
+    """Makes the candidate for inputs of other shapes, where it is made for some."""
+
+    def remade(self, inputs: tuple[Shape, ...]) -> Both:
+        """Return the same with the candidate that is made for inputs of these shapes."""
+        assert self.remake is not None
+        return replace(self, sides=Sides(self.sides.reference, self.remake(inputs)))
 
     def reference(self, tensors: Mapping[str, Tensor]) -> Tensor:
         """Run the reference on inputs and its own weights."""

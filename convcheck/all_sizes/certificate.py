@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -20,10 +20,11 @@ from convcheck.all_sizes.axes import FreeAxis
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.exploring import Exploration, Region
 from convcheck.all_sizes.notation import Notation
-from convcheck.all_sizes.points import as_tuples
+from convcheck.all_sizes.points import as_tuples, at
 from convcheck.all_sizes.second_look import Look
+from convcheck.all_sizes.trace import symbol
 from convcheck.all_sizes.wording import Words
-from convcheck.results import SizesProof
+from convcheck.results import Sides, SizesProof
 
 MOST_PARTS = 6
 """How many convex parts of the sizes on one path are written out."""
@@ -79,23 +80,26 @@ class Certificate:
 
     def _why_fixed(self, name: str, size: int) -> str:
         """Say whose code fixes an axis."""
-        symbol = next((axis.symbol for axis in self.axes if axis.name == name), None)
-        if symbol is None:
+        name_of_length = next((axis.symbol for axis in self.axes if axis.name == name), None)
+        if name_of_length is None:
             return "a length of the reference's weights as they are"
-        if self._fixes(self.exploration.world, symbol, size):
+        if self._fixes(self.exploration.world, name_of_length, size):
             return "as the reference's weights need it"
-        path = self.exploration.path
-        guards = [("reference", path.guards.reference), ("candidate", path.guards.candidate)]
-        for side, conditions in guards:
-            for guard in conditions:
-                if symbol in map(str, guard.xreplace(path.names).free_symbols):
-                    return f"by the code of the {side}"
-        return "by the code of both"
+        guards = self.exploration.path.guards
+        if self._fixed_by(guards.reference, name_of_length):
+            return "by the code of the reference"
+        return (
+            f"by the code of {'the candidate' if self._fixed_by(guards.candidate, name_of_length) else 'both together'}"
+        )
+
+    def _fixed_by(self, guards: Sequence[Any], name: str) -> bool:
+        """Tell whether conditions that code met leave one length only."""
+        path = replace(self.exploration.path, guards=Sides(tuple(guards), ()))
+        return bool(path.sizes().size(symbol(name)).is_Integer)
 
     @staticmethod
-    def _fixes(sizes: Any, symbol: str, size: int) -> bool:
-        others = as_tuples(sizes, [symbol])
-        return bool(others.is_subset(as_tuples(_only(symbol, size), [symbol])))
+    def _fixes(sizes: Any, name: str, size: int) -> bool:
+        return bool(as_tuples(sizes, [name]).is_subset(as_tuples(at({name: size}), [name])))
 
     def _paths(self) -> Iterator[str]:
         for number, region in enumerate(self.exploration.equal, 1):
@@ -128,14 +132,22 @@ class Certificate:
 
     def _shown(self) -> Iterator[str]:
         yield "the shapes of both outputs are the same polynomials in the sizes"
-        yield "every product of entries occurs in every sum as often on both sides: relations are single-valued where they"
-        yield "  are added up, and equal ones are counted"
+        yield "every product of entries is counted as often on both sides: an index that is summed is a function of the"
+        yield "  output's and the factors' ones, or how often it occurs is in the coefficient"
         for number, region in enumerate(self.exploration.equal, 1):
-            for monomial in monomials(region):
+            for monomial in self._monomials(region):
                 yield f"{number}. both sides' relations and coefficients of {monomial} differ nowhere (isl: empty sets)"
             for name, made in region.sources.made.items():
-                yield f"{number}. {name} is {made.operator}, which makes the same of equal arguments, whichever side they are from"
-        yield f"operators read: {', '.join(sorted(set().union(*(operators(r.trace.graph) for r in self.exploration.equal))))}"
+                yield f"{number}. {name} is {made.operator}, which makes the same of equal arguments on both sides"
+        names = set().union(*(operators(region.trace.graph) for region in self.exploration.equal))
+        yield f"operators read: {', '.join(sorted(names))}"
+
+    def _monomials(self, region: Region) -> list[str]:
+        """Return the products of entries that both sides are sums of."""
+        notation = Notation(self.both, self.axes, region)
+        products = [piece.factors for one in (region.values.reference, region.values.candidate) for piece in one.pieces]
+        names = [sorted(notation.tensor_name(entry.source.name) for entry in factors) for factors in products]
+        return sorted({" * ".join(one) or "1" for one in names})
 
     def _run(self) -> Iterator[str]:
         yield "What was read of both sides is what torch computes, and both are equal, on whole numbers by chance:"
@@ -145,21 +157,14 @@ class Certificate:
 
     @staticmethod
     def _versions() -> Iterator[str]:
-        yield f"convcheck {version('convcheck')}, torch {torch.__version__}, islpy {version('islpy')}, Python {platform.python_version()}"
-
-
-def monomials(region: Region) -> list[str]:
-    """Return the products of entries that both sides are sums of."""
-    sides = (region.values.reference, region.values.candidate)
-    found = {
-        " * ".join(sorted(entry.source.name for entry in piece.factors)) or "1" for one in sides for piece in one.pieces
-    }
-    return sorted(found)
+        yield f"convcheck {version('convcheck')}, torch {torch.__version__}"
+        yield f"islpy {version('islpy')}, Python {platform.python_version()}"
 
 
 def operators(graph: fx.GraphModule) -> set[str]:
     """Return the names of all operators in a graph."""
-    return {str(node.target).removeprefix("aten.") for node in graph.graph.nodes if node.op == "call_function"}
+    targets = {node.target for node in graph.graph.nodes if node.op == "call_function"}
+    return {str(one).removeprefix("aten.") for one in targets if isinstance(one, torch._ops.OpOverload)}
 
 
 def graph_hash(graph: fx.GraphModule) -> str:
@@ -175,9 +180,13 @@ def graph_text(graph: fx.GraphModule) -> str:
         arguments = fx.node.map_arg((node.args, node.kwargs), lambda one: _Name(numbers[one]))
         value = node.meta.get("val")
         what = f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else str(value)
-        target = _constant(getattr(graph, str(node.target))) if node.op == "get_attr" else str(node.target)
+        target = _constant(getattr(graph, str(node.target))) if node.op == "get_attr" else _target(node.target)
         lines.append(f"{numbers[node]} = {node.op} {'' if node.op == 'placeholder' else target} {arguments} -> {what}")
     return "\n".join(lines)
+
+
+def _target(target: Any) -> str:
+    return str(target) if isinstance(target, torch._ops.OpOverload) else getattr(target, "__name__", str(target))
 
 
 class _Name(str):
@@ -190,9 +199,3 @@ class _Name(str):
 def _constant(tensor: Tensor) -> str:
     """Return a tensor of numbers as a text."""
     return f"{tuple(tensor.shape)} {tensor.dtype} {tensor.tolist()}"
-
-
-def _only(symbol: str, size: int) -> Any:
-    from convcheck.all_sizes.points import at
-
-    return at({symbol: size})

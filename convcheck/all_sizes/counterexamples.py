@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from convcheck.all_sizes.axes import FreeAxis, lengths_by_name
@@ -13,7 +13,8 @@ from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.exploring import Exploration, Region, holds
 from convcheck.all_sizes.points import at, smallest
 from convcheck.all_sizes.replay import replay, resized, smaller
-from convcheck.all_sizes.trace import SMALLEST, Given
+from convcheck.all_sizes.trace import INPUT, SMALLEST, Given, Path
+from convcheck.errors import ConvcheckError
 from convcheck.results import SizesCounterexample
 
 LARGEST_SWEPT, SWEEP_SECONDS = 48, 3.0
@@ -34,7 +35,10 @@ class Search:
     given: Sequence[Given]
     axes: Sequence[FreeAxis]
     world: Any
+    path: Path
     check_time: Callable[[], None]
+    made_for: set[str] = field(default_factory=set)
+    """The lengths for which a candidate is made: it is another one at others, and right there."""
 
     def among(self, exploration: Exploration) -> SizesCounterexample | None:
         """Return the smallest sizes at which torch shows that the sides differ; None if it nowhere does."""
@@ -58,14 +62,49 @@ class Search:
     def at(self, point: Mapping[str, int]) -> SizesCounterexample | None:
         """Return how the sides differ at some sizes in torch; None if they do not."""
         seen = replay(self.both, resized(self.given, point))
-        if seen.reason is None or seen.at is None:
+        if seen.reason is None or seen.at is None or self._holds_remade(point):
             return None
         return SizesCounterexample(lengths_by_name(self.axes, point), seen.at, seen.reason)
+
+    def _holds_remade(self, point: Mapping[str, int]) -> bool:
+        """Tell whether the sides are equal with the candidate that is made for inputs as long as these.
+
+        Their channels are those that the layer has, and the candidate is made for.
+        """
+        if self.both.remake is None:
+            return False
+        home, changed = self.both.given(channels=False), {}
+        for axis in self._beside_weights():
+            if point.get(axis, 0) > 0:
+                changed[axis] = point[axis]
+        given = resized(home, changed)
+        shapes = tuple(one.shape for one in given if one.name.startswith(INPUT))
+        try:
+            seen = replay(self.both.remade(shapes), given)
+        except ConvcheckError:
+            return True
+        if seen.reason is None:
+            self.made_for.update(changed)
+        return seen.reason is None
+
+    def _beside_weights(self) -> list[str]:
+        """Return the lengths of inputs that no weight has."""
+        sizes, weights = self.path.world(), set()
+        for tensor, lengths in self.path.lengths.items():
+            if not tensor.startswith(INPUT):
+                weights |= {symbol for length in lengths for symbol in sizes.size(length).free_symbols}
+        inputs = (length for name, shape in self.path.lengths.items() if name.startswith(INPUT) for length in shape)
+        return [str(one) for one in inputs if one.is_Symbol and not sizes.size(one).free_symbols & weights]
 
     def smallest(self, known: SizesCounterexample) -> SizesCounterexample:
         """Return a counterexample at smaller sizes, if torch shows one: lengths of 1 are on no path."""
         end = time.monotonic() + SWEEP_SECONDS
-        for sizes in (*_with_ones(known.sizes), *smaller(dict.fromkeys(known.sizes, 1), _sum(known), MOST_SMALLER)):
+        for name in known.sizes:
+            # One axis after the other is quick, and mostly all: only what is left is searched.
+            if known.sizes[name] > 1 and (found := self._named({**known.sizes, name: 1})) is not None:
+                known = found
+        ones = sorted(_with_ones(known.sizes), key=_order)
+        for sizes in (*ones, *smaller(dict.fromkeys(known.sizes, 1), _sum(known), MOST_SMALLER)):
             if time.monotonic() > end:
                 break
             if _order(sizes) < _rank(known) and (found := self._named(sizes)) is not None:

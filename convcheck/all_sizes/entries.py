@@ -20,10 +20,11 @@ from torch import Tensor
 
 from convcheck.all_sizes.evaluate import symbols_at
 from convcheck.all_sizes.operators import compute
+from convcheck.all_sizes.pieces import Axis, Entry, Piece
 from convcheck.all_sizes.points import at as where
 from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.sources import Made, Sources
-from convcheck.all_sizes.value import Axis, Entry, Piece, Value
+from convcheck.all_sizes.value import Value
 from convcheck.all_sizes.whole_numbers import NUMBERS
 
 Place = tuple[int, ...]
@@ -49,8 +50,7 @@ class Entries:
     terms_left: int = 0
     _relations: dict[int, tuple[Piece, Any]] = field(default_factory=dict)
     _made: dict[tuple[str, Place], Fraction] = field(default_factory=dict)
-    _numbers: dict[Axis, list[Place]] = field(default_factory=dict)
-    """The lengths of the atoms of axes, by segment."""
+    _axes: dict[Axis, list[tuple[int, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._symbols = symbols_at(self.sources.sizes, self.at)
@@ -86,21 +86,27 @@ class Entries:
     def _terms(self, piece: Piece, atoms: Sequence[int]) -> list[list[Place]]:
         """Return the entries of the factors of every term at one index."""
         relation = self._at_size(piece)
-        read = relation.intersect_domain(isl.Set("{ [" + ", ".join(map(str, atoms)) + "] }")).range()
-        # isl takes no exception out of what it calls.
-        self.terms_left -= int(read.count_val().to_python())
-        if self.terms_left < 0:
-            raise TooMany("a sum of too many terms")
+        here = isl.Set("{ [" + ", ".join(map(str, atoms)) + "] }")
         terms: list[list[Place]] = []
 
-        def add(point: Any) -> None:
+        def add(point: Any) -> Any:
+            self.terms_left -= 1
+            if self.terms_left < 0:
+                # No exception goes through isl.
+                return isl.stat.error
             count = point.get_space().dim(isl.dim_type.set)
             numbers = [int(point.get_coordinate_val(isl.dim_type.set, n).to_python()) for n in range(count)]
             terms.append(
                 [tuple(itertools.islice(rest, one.atoms)) for rest in [iter(numbers)] for one in piece.factors]
             )
+            return None
 
-        read.foreach_point(add)
+        try:
+            relation.intersect_domain(here).range().foreach_point(add)
+        except isl.Error:
+            if self.terms_left < 0:
+                raise TooMany("a sum of too many terms") from None
+            raise
         return terms
 
     def _at_size(self, piece: Piece) -> Any:
@@ -147,10 +153,10 @@ class Entries:
             raise CannotProve(f"{made.operator} makes {result}")
         return Fraction(result)
 
-    def _lengths(self, axis: Axis) -> list[Place]:
-        if axis not in self._numbers:
-            self._numbers[axis] = [tuple(int(size.subs(self._symbols)) for size in segment) for segment in axis]
-        return self._numbers[axis]
+    def _lengths(self, axis: Axis) -> list[tuple[int, ...]]:
+        if axis not in self._axes:
+            self._axes[axis] = [tuple(int(size.subs(self._symbols)) for size in segment) for segment in axis]
+        return self._axes[axis]
 
     def _atoms(self, axes: Sequence[Axis], segments: Sequence[int], place: Place) -> list[int] | None:
         """Return the atoms of an index in one segment of every axis; None if it is in others."""

@@ -62,6 +62,8 @@ class Exploration:
     shown: list[Mapping[str, int]] = field(default_factory=list)
     """Sizes at which torch showed that the sides differ."""
     obstacle: str | None = None
+    fixes: str | None = None
+    """A length for which the code is another one at every size."""
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -127,6 +129,7 @@ def _cover(both: Both, given: list[Given], left: Any, exploration: Exploration, 
             for name, times in Counter(name for name, _ in numbers).items():
                 if times > MOST_FIXED:
                     exploration.obstacle = exploration.obstacle or f"the code fixes the length {name}"
+                    exploration.fixes = name
                     return
         left = left.subtract(region).coalesce()
     exploration.obstacle = exploration.obstacle or f"more than {MOST_PATHS} branches on sizes"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
+
+import islpy as isl
 
 from convcheck.all_sizes.axes import Extent, FreeAxis, extent, fixed_channels, free_axes
 from convcheck.all_sizes.both import Both
@@ -14,7 +18,7 @@ from convcheck.all_sizes.certificate import Certificate, graph_text
 from convcheck.all_sizes.counterexamples import Search
 from convcheck.all_sizes.exploring import Exploration, Region, TimeIsUp, explore
 from convcheck.all_sizes.notation import Notation
-from convcheck.all_sizes.points import at, at_least, smallest
+from convcheck.all_sizes.points import as_tuples, at, at_least, smallest
 from convcheck.all_sizes.raising import raised_alone
 from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.second_look import Look, look_again
@@ -24,6 +28,8 @@ from convcheck.results import Sides, SizesCounterexample, SizesProof, SizesStatu
 
 Names = Sequence[Sequence[str]]
 """A name for every axis of every input."""
+MOST_TERMS, FEWEST_TERMS = 6_000, 200
+"""How many terms of sums are added for a second look, over all paths together, and on each of them."""
 
 
 def prove(both: Both, names: Names, seconds: float, about: Mapping[str, str] | None = None) -> SizesProof:
@@ -38,12 +44,28 @@ def prove(both: Both, names: Names, seconds: float, about: Mapping[str, str] | N
         if time.monotonic() > end:
             raise TimeIsUp
 
-    first = _attempt(_Attempt(both, names, True, check_time, about or {}))
-    if first.status is SizesStatus.UNKNOWN and time.monotonic() < end:
-        second = _attempt(_Attempt(both, names, False, check_time, about or {}, first.obstacle))
+    def attempt(channels: bool, why: str | None = None) -> SizesProof:
+        return _with_fixed(_Attempt(both, names, channels, check_time, about or {}, why))
+
+    first = attempt(True)
+    # Weights of the user's own code may have axes that never vary, such as those of a kernel.
+    of_code = both.remake is None and first.status is SizesStatus.REFUTED
+    if (of_code or first.status is SizesStatus.UNKNOWN) and time.monotonic() < end:
+        why = first.obstacle if first.counterexample is None else first.counterexample.reason
+        second = attempt(False, f"with channels that vary, {why}")
         if second.status is not SizesStatus.UNKNOWN:
             return second
     return first
+
+
+def _with_fixed(attempt: _Attempt) -> SizesProof:
+    """Return what comes of an attempt, or of further ones with lengths as they are that code turns out to fix."""
+    while True:
+        proof = _attempt(attempt)
+        fixes = attempt.fixes if proof.status is SizesStatus.UNKNOWN and attempt.explored else frozenset()
+        if fixes <= attempt.still:
+            return proof
+        attempt = replace(attempt, still=attempt.still | fixes, obstacle=proof.obstacle)
 
 
 def _attempt(attempt: _Attempt) -> SizesProof:
@@ -52,12 +74,27 @@ def _attempt(attempt: _Attempt) -> SizesProof:
     except TimeIsUp:
         return SizesProof(SizesStatus.UNKNOWN, obstacle="the time limit")
     except CannotProve as error:
-        return SizesProof(SizesStatus.UNKNOWN, obstacle=error.why)
+        return SizesProof(SizesStatus.UNKNOWN, obstacle=_readable(error.why, attempt.both, attempt.names))
+
+
+def _readable(why: str, both: Both, names: Names) -> str:
+    """Return a text with lengths by the names of axes instead of their symbols."""
+    lengths = {
+        symbol_name(name, axis): f"{name}.{axis}"
+        for name, shape in both.shapes().items()
+        for axis, _ in enumerate(shape)
+    }
+    for number, axes in enumerate(names):
+        lengths |= {symbol_name(f"{INPUT}{number}", axis): name for axis, name in enumerate(axes)}
+    return re.sub(r"\w+", lambda word: lengths.get(word[0], word[0]), why)
 
 
 @dataclass
 class _Attempt:
-    """One attempt, with the channels of weights free or as they are; `obstacle` says why they are not free."""
+    """One attempt, with the channels of weights free or as they are; `obstacle` says why they are not free.
+
+    `still` are lengths, by their symbols, that stay as they are.
+    """
 
     both: Both
     names: Names
@@ -65,6 +102,7 @@ class _Attempt:
     check_time: Callable[[], None]
     about: Mapping[str, str]
     obstacle: str | None = None
+    still: frozenset[str] = frozenset()
     given: Sequence[Given] = field(init=False)
 
     def proof(self) -> SizesProof:
@@ -76,6 +114,8 @@ class _Attempt:
             return self._refuted(counterexample)
         self._check_proved()
         looks = [look for region in self.exploration.equal for look in self._looks(region)]
+        if not any(look.entries for look in looks):
+            raise CannotProve("no entry small enough for a second look")
         ones, probed = self._ones()
         if isinstance(ones, SizesCounterexample):
             return self._refuted(ones)
@@ -84,15 +124,35 @@ class _Attempt:
     @cached_property
     def exploration(self) -> Exploration:
         """What is known of all sizes."""
-        self.given = self.both.given(self.channels)
+        self.given = [self._held(one) for one in self.both.given(self.channels)]
         try:
             exploration = explore(self.both, list(self.given), self.check_time)
             if exploration.equal or exploration.different or exploration.shown:
                 return exploration
         except CannotProve:
             pass
-        self.given = self.both.at_home()
+        self.given = [self._held(one) for one in self.both.at_home()]
         return explore(self.both, list(self.given), self.check_time)
+
+    @property
+    def explored(self) -> bool:
+        """Whether there is anything to tell of all sizes."""
+        return "exploration" in self.__dict__
+
+    @property
+    def fixes(self) -> frozenset[str]:
+        """The lengths for which code is another one at every size: on its paths, or as it is made."""
+        path = {self.exploration.fixes} if self.exploration.fixes is not None else set()
+        return frozenset(path | self.search.made_for)
+
+    def _held(self, one: Given) -> Given:
+        """Return a tensor with the lengths that stay as they are."""
+        still = [symbol_name(one.name, axis) in self.still for axis, _ in enumerate(one.shape)]
+        sizes = zip(one.shape, self.both.shapes()[one.name], still, strict=True)
+        shape = tuple(own if held else size for size, own, held in sizes)
+        return replace(
+            one, shape=shape, varies=tuple(v and not held for v, held in zip(one.varies, still, strict=True))
+        )
 
     @cached_property
     def axes(self) -> Sequence[FreeAxis]:
@@ -101,12 +161,14 @@ class _Attempt:
     @cached_property
     def search(self) -> Search:
         world = self.exploration.path.world(1).region
-        return Search(self.both, self.given, self.axes, world, self.check_time)
+        return Search(self.both, self.given, self.axes, world, self.exploration.path, self.check_time)
 
     def _check_proved(self) -> None:
         """Check that both sides are equal wherever both run. Raises CannotProve."""
         if self.exploration.obstacle is not None:
             raise CannotProve(self.exploration.obstacle)
+        if self.exploration.different and self.search.made_for:
+            raise CannotProve("the candidate is made for one size")
         if self.exploration.different:
             raise CannotProve("the relations differ where torch sees no difference")
         if not self.exploration.equal:
@@ -115,7 +177,8 @@ class _Attempt:
     def _looks(self, region: Region) -> Sequence[Look]:
         self.check_time()
         seed = zlib.crc32(graph_text(region.trace.graph).encode())
-        return list(look_again(self.both, self.given, self.axes, region, seed))
+        terms = max(MOST_TERMS // len(self.exploration.equal), FEWEST_TERMS)
+        return list(look_again(self.both, self.given, self.axes, region, seed, terms))
 
     def _refuted(self, counterexample: SizesCounterexample) -> SizesProof:
         return SizesProof(
@@ -150,8 +213,8 @@ class _Attempt:
         return raised_alone(self.both, self.given, self.axes, self.exploration, found)
 
     def _relations(self) -> Sides[tuple[str, ...]]:
-        """Return what both sides are on the first path, in index notation."""
-        region = next(iter((*self.exploration.equal, *self.exploration.different)), None)
+        """Return what both sides are, in index notation: on the first path on which they differ, or the first one."""
+        region = next(iter((*self.exploration.different, *self.exploration.equal)), None)
         return Sides((), ()) if region is None else Notation(self.both, self.axes, region).sides()
 
     def _ones(self) -> tuple[Sequence[str] | SizesCounterexample, Sequence[str]]:
@@ -175,29 +238,48 @@ class _Attempt:
         return proved, probed
 
     def _point_at_one(self, axis: FreeAxis) -> Mapping[str, int] | None:
-        """Return the smallest sizes at which an axis of an input alone is 1 long; None if there are none."""
+        """Return the smallest sizes at which an axis of an input is 1 long, with others as proved; None for weights."""
         if not axis.symbol.startswith(symbol_name("input")):
             return None
         order = [other.symbol for other in self.axes]
         here = self.search.world.intersect(at({axis.symbol: 1}))
-        for other in order:
-            if other != axis.symbol:
-                here = here.intersect(at_least(other, 2))
+        lows = extent(self.axes, self.exploration.equal).free
+        for other in self.axes:
+            if other != axis:
+                here = here.intersect(at_least(other.symbol, lows.get(other.name, 2)))
         return smallest(here, order)
 
     def _is_proved_at_one(self, axis: FreeAxis) -> bool:
         """Tell whether both sides are equal at length 1 of an axis, for all sizes of the others."""
         tensor, _, number = axis.symbol.rpartition("_")
         one = {tensor.replace("_", "."): int(number)}
-        given = [self._as_fixed(tensor) for tensor in self.both.given(self.channels, one)]
+        given = [self._held(self._as_fixed(tensor)) for tensor in self.both.given(self.channels, one)]
         try:
             exploration = explore(self.both, given, self.check_time)
         except (CannotProve, TimeIsUp):
             return False
-        return bool(exploration.equal) and not exploration.different and exploration.obstacle is None
+        if exploration.different or exploration.obstacle is not None:
+            return False
+        axes = [other for other in self.axes if other != axis]
+        for region in exploration.equal:
+            list(look_again(self.both, given, axes, region, 0, FEWEST_TERMS))
+        # What is claimed of the others there is what is claimed of them anywhere.
+        names = [other.symbol for other in axes]
+        fixed = at({symbol_name(t.name, n): t.shape[n] for t in given for n, free in enumerate(t.varies) if not free})
+        ours = _as_tuples([region.region for region in self.exploration.equal], names)
+        theirs = _as_tuples([region.region.intersect(fixed) for region in exploration.equal], names)
+        return bool(ours.is_subset(theirs))
 
     def _as_fixed(self, one: Given) -> Given:
         """Return a tensor whose axes do not vary where the code fixes them."""
         sizes = self.exploration.path.sizes()
         fixed = [sizes.size(symbol(symbol_name(one.name, axis))).is_Integer for axis, _ in enumerate(one.varies)]
         return replace(one, varies=tuple(free and not no for free, no in zip(one.varies, fixed, strict=True)))
+
+
+def _as_tuples(regions: Sequence[Any], order: Sequence[str]) -> Any:
+    """Return all sizes in some sets as tuples."""
+    whole = as_tuples(isl.Set("{ : false }"), order)
+    for region in regions:
+        whole = whole.union(as_tuples(region, order))
+    return whole

@@ -84,7 +84,7 @@ class Raising:
         return as_tuples(sizes, [axis.symbol for axis in self.axes])
 
     def _conjunction(self, sizes: Any, outside: Any, negated: bool = False) -> list[str] | None:
-        """Return the conditions that all have to hold, or what they deny; None if they are many, or not all."""
+        """Return the conditions that all have to hold, or what denies each; None where more than a few would."""
         plain = sizes.coalesce().gist(outside).compute_divs().coalesce()
         parts = plain.get_basic_sets()
         if len(parts) != 1:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, fx
 
 from convcheck.all_sizes import readers
+from convcheck.all_sizes.new_values import as_truth
 from convcheck.all_sizes.sizes import CannotProve, Size, Sizes
 from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.value import Value
@@ -89,7 +90,7 @@ def read(
         value = node.meta.get("val")
         if node.op in ("placeholder", "output"):
             if node in values and value.dtype == torch.bool:
-                values[node] = values[node].as_truth()
+                values[node] = as_truth(values[node])
             continue
         if node.op == "get_attr":
             values[node] = sources.constant(getattr(graph, str(node.target)))
@@ -142,8 +143,9 @@ def _read_once(tensor: Any, by: fx.Node) -> bool:
     if tensor.target is operator.getitem:
         # Parts do not overlap, whoever overwrites them.
         whole = tensor.args[0]
-        split = isinstance(whole, fx.Node) and str(whole.target).startswith("aten.unsafe_split")
-        return split and _read_once(whole.args[0], whole)  # type: ignore[union-attr]
+        if not isinstance(whole, fx.Node) or not str(whole.target).startswith("aten.unsafe_split"):
+            return False
+        return _read_once(whole.args[0], whole)
     if _is_in_place(tensor):
         return _read_once(tensor.args[0], tensor)
     schema = getattr(tensor.target, "_schema", None)

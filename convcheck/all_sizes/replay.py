@@ -1,4 +1,4 @@
-"""Runs both sides in torch at other sizes, on whole numbers: what is refuted is seen to differ."""
+"""Runs both sides in torch at other sizes, on whole numbers: what is refuted is seen to differ there."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from convcheck.all_sizes.axes import FreeAxis
+from convcheck.all_sizes.axes import FreeAxis, lengths_by_name
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.entries import Entries, Place, TooMany, unravelled
-from convcheck.all_sizes.exploring import Region
+from convcheck.all_sizes.exploring import Region, holds
 from convcheck.all_sizes.points import at, at_least, smallest
 from convcheck.all_sizes.replay import TOLERANCE, draw, resized, run
 from convcheck.all_sizes.sizes import CannotProve
@@ -27,8 +27,8 @@ from convcheck.all_sizes.value import Value
 
 MOST_PLACES = 24
 """At how many entries of an output both sides are held against torch."""
-MOST_TERMS = 6_000
-"""How many terms of sums are added for them, all together, after the first entry."""
+MOST_UNREAD = 64
+"""How many sizes are tried for some that are on a path, where that is no relation."""
 MOST_TERMS_OF_ONE = 200_000
 """How many terms of sums are added for the first entry."""
 BEYOND = 3
@@ -39,10 +39,10 @@ class ProofContradicted(Exception):  # noqa: N818  # it is a fault of convcheck
     """What was proved of some sizes is not what torch computes there."""
 
     def __init__(self, sizes: Mapping[str, int], what: str) -> None:
-        where = " ".join(f"{name}={size}" for name, size in sizes.items())
+        where = written_sizes(sizes)
         super().__init__(
-            f"convcheck contradicts itself, which says nothing about the layer: proved equal for all sizes, but at {where} "
-            f"{what}; please report it, with the command that repeats it"
+            "convcheck contradicts itself, which says nothing about the layer: both sides were proved equal, "
+            f"but at {where} {what}; please report it, with the command that repeats it"
         )
 
 
@@ -56,20 +56,39 @@ class Look:
 
 
 def look_again(
-    both: Both, given: Sequence[Given], axes: Sequence[FreeAxis], region: Region, seed: int
+    both: Both, given: Sequence[Given], axes: Sequence[FreeAxis], region: Region, seed: int, terms: int
 ) -> Iterator[Look]:
     """Hold both sides against torch at the smallest sizes of a region, and at others that `seed` chooses.
 
+    `terms` is how many terms of sums are added at each, besides those of the first entry.
+
     Raises:
         ProofContradicted: a side is not what was read of it, or the sides differ.
+        CannotProve: a side raises at sizes at which its trace runs.
     """
     order = [axis.symbol for axis in axes]
-    first = smallest(region.region, order)
-    assert first is not None
-    yield _look(both, given, axes, region, first, seed)
+    first = _smallest(region, order)
+    if first is None:
+        return
+    yield _look(both, given, axes, region, first, seed, terms)
     other = _beyond(region, order, first, random.Random(seed))
-    if other != first:
-        yield _look(both, given, axes, region, other, seed)
+    if other != first and _is_on_path(region, other):
+        yield _look(both, given, axes, region, other, seed, terms)
+
+
+def _smallest(region: Region, order: Sequence[str]) -> Mapping[str, int] | None:
+    """Return the smallest sizes on a path; None if conditions that are no relations leave none among the first."""
+    sizes = region.region
+    for _ in range(MOST_UNREAD):
+        point = smallest(sizes, order)
+        if point is None or _is_on_path(region, point):
+            return point
+        sizes = sizes.subtract(at({name: point[name] for name in order if name in point}))
+    return None
+
+
+def _is_on_path(region: Region, point: Mapping[str, int]) -> bool:
+    return all(holds(condition, point) for condition in region.sizes.unread)
 
 
 def _beyond(
@@ -77,7 +96,7 @@ def _beyond(
 ) -> Mapping[str, int]:
     """Return sizes a little beyond the first ones."""
     sizes = region.region
-    for name in order:
+    for name in (name for name in order if name in first):
         low = first[name] + generator.randint(0, BEYOND)
         point = smallest(sizes.intersect(at_least(name, low)), [name])
         if point is not None:
@@ -86,18 +105,27 @@ def _beyond(
 
 
 def _look(
-    both: Both, given: Sequence[Given], axes: Sequence[FreeAxis], region: Region, point: Mapping[str, int], seed: int
+    both: Both,
+    given: Sequence[Given],
+    axes: Sequence[FreeAxis],
+    region: Region,
+    point: Mapping[str, int],
+    seed: int,
+    terms: int,
 ) -> Look:
-    sizes = {axis.name: point[axis.symbol] for axis in axes}
+    sizes = lengths_by_name(axes, point)
     generator = torch.Generator().manual_seed(seed)
     tensors = {one.name: draw(one, generator) for one in resized(given, point)}
     ran = run(both, tensors)
     for side in ("reference", "candidate"):
         if (error := getattr(ran.raised, side)) is not None:
-            raise ProofContradicted(sizes, f"the {side} raises {error}")
+            # The trace ran, and so nothing is known of which sizes do.
+            raise CannotProve(f"the {side} raises at {written_sizes(sizes)}, where its trace runs: {error}")
+    assert ran.outputs.reference is not None
     entries = Entries(region.sources, point, tensors)
+    places = list(_places(tuple(ran.outputs.reference.shape), random.Random(seed)))
     held = {
-        side: _held(side, entries, getattr(region.values, side), getattr(ran.outputs, side), seed, sizes)
+        side: _held(side, entries, getattr(region.values, side), getattr(ran.outputs, side), places, terms, sizes)
         for side in ("reference", "candidate")
     }
     if (reason := ran.difference()) is not None:
@@ -105,14 +133,22 @@ def _look(
     return Look(sizes, min(held.values()), ran.outputs.reference.numel())
 
 
-def _held(side: str, entries: Entries, value: Value, output: Tensor, seed: int, sizes: Mapping[str, int]) -> int:
+def _held(
+    side: str,
+    entries: Entries,
+    value: Value,
+    output: Tensor,
+    places: Sequence[Place],
+    terms: int,
+    sizes: Mapping[str, int],
+) -> int:
     """Hold one side against torch, and return at how many entries. Raises ProofContradicted where it is another."""
     if entries.shape(value) != tuple(output.shape):
         shapes = f"{list(output.shape)}, and was read as {list(entries.shape(value))}"
         raise ProofContradicted(sizes, f"the {side} has the shape {shapes}")
     scale, held = max(1.0, float(output.abs().max())) if output.numel() else 1.0, 0
     entries.terms_left = MOST_TERMS_OF_ONE
-    for place in _places(tuple(output.shape), random.Random(seed)):
+    for place in places:
         try:
             ours = entries.entry(value, place)
         except TooMany:
@@ -124,7 +160,7 @@ def _held(side: str, entries: Entries, value: Value, output: Tensor, seed: int, 
         if not abs(float(ours) - theirs) <= TOLERANCE * scale:
             text = f"output {list(place)} of the {side} is {theirs:g} in torch, and was read as {float(ours):g}"
             raise ProofContradicted(sizes, text)
-        entries.terms_left = min(entries.terms_left, MOST_TERMS)
+        entries.terms_left = min(entries.terms_left, terms)
         held += 1
     return held
 
@@ -135,3 +171,8 @@ def _places(shape: Place, generator: random.Random) -> Iterator[Place]:
     numbers = [0, count - 1, *generator.sample(range(count), min(count, MOST_PLACES))]
     for number in list(dict.fromkeys(numbers))[: min(count, MOST_PLACES)]:
         yield tuple(unravelled(number, shape))
+
+
+def written_sizes(sizes: Mapping[str, int]) -> str:
+    """Return sizes by their axes as a text."""
+    return " ".join(f"{name}={size}" for name, size in sizes.items())

@@ -6,6 +6,7 @@ index relation takes sizes that are linear in them; products such as `b * h * w`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -16,7 +17,7 @@ import sympy
 from sympy.logic.boolalg import BooleanAtom
 from torch.utils._sympy.functions import CeilToInt, CleanDiv, FloorDiv, FloorToInt, IntTrueDiv, Mod, PythonMod, ToFloat
 
-Size = sympy.Expr
+Size = Any
 """A polynomial in symbols with whole coefficients."""
 
 
@@ -99,7 +100,7 @@ class Sizes:
                 return one
         first, second, *_ = arguments
         why = f"the {'larger' if largest else 'smaller'} of {' and '.join(map(str, arguments))}"
-        raise CannotProve(why, f"{self.text(first)} <= {self.text(second)}")
+        raise CannotProve(why, f"{self.spelled(first)} <= {self.spelled(second)}")
 
     def _quotient(self, value: Size, by: Size) -> Size:
         """Return `value // by`: a polynomial where it divides evenly, else a symbol."""
@@ -161,6 +162,13 @@ class Sizes:
         if not is_linear(size):
             raise CannotProve(f"the size {size} is no linear one")
         return f"({size})"
+
+    def spelled(self, size: Size) -> str:
+        """Return a linear size as isl writes it where quotients are not known as symbols."""
+        text = self.text(size)
+        for (whole, step), symbol in reversed(self._quotients.items()):
+            text = re.sub(rf"\b{symbol}\b", f"floor({self.text(whole)}/{step})", text)
+        return text
 
     @property
     def names(self) -> str:
@@ -266,8 +274,8 @@ class Sizes:
     def _settle(self) -> None:
         """Have numbers stand for symbols that can have one value only, and multiples for what has to be one."""
         for (whole, step), quotient in list(self._quotients.items()):
-            free = whole.is_Symbol and whole in self.lowest and whole not in self.replaced
-            if free and self.implies("=", whole - step * quotient):
+            known = whole.is_Symbol and whole in self.lowest and whole not in self.replaced
+            if known and self.implies("=", whole - step * quotient):
                 self.replace(whole, step * quotient)
         for symbol in [*self.lowest, *self._quotients.values()]:
             if symbol not in self.replaced:
@@ -310,8 +318,11 @@ class Sizes:
         if not isinstance(guard, sympy.core.relational.Relational):
             raise CannotProve(f"the condition {guard}")
         if isinstance(guard, (sympy.Eq, sympy.Ne)) and _is_quotient_by_symbols(guard.lhs) and guard.rhs.is_Integer:
-            text = self._quotient_is(*map(self._plain, guard.lhs.args), guard.rhs)
-            return text if isinstance(guard, sympy.Eq) else f"(not {text})"
+            value, by = map(self._plain, guard.lhs.args)
+            there = self._quotient_is(value, by, guard.rhs)
+            return there if isinstance(guard, sympy.Eq) else f"(not {there})"
+        if (text := self._compared_with_one(guard)) is not None:
+            return text
         difference = self._plain(guard.lhs - guard.rhs)
         signs = {sympy.Eq: "=", sympy.Ne: "!=", sympy.Lt: "<", sympy.Le: "<=", sympy.Gt: ">", sympy.Ge: ">="}
         return self._comparison(difference, signs[guard.func])
@@ -322,6 +333,16 @@ class Sizes:
             raise CannotProve(f"a size is {value} // {by}")
         ends = (value - number * by, (number + 1) * by - value - 1)
         return "(" + " and ".join(self._comparison(sympy.expand(one), ">=") for one in ends) + ")"
+    def _compared_with_one(self, guard: Any) -> str | None:
+        """Return how a product of lengths, 1 at least each, compares with 1: `Max(1, h - 4) * Max(1, w - 4) > 1`."""
+        if guard.lhs == 1:
+            guard = guard.reversed
+        factors = [one.args for one in sympy.Mul.make_args(guard.lhs) if type(one).__name__ == "Max" and 1 in one.args]
+        if guard.rhs != 1 or not factors or len(factors) != len(sympy.Mul.make_args(guard.lhs)):
+            return None
+        longer = " or ".join(f"{self.text(one)} > 1" for factor in factors for one in factor if one != 1)
+        texts = {sympy.Gt: f"({longer})", sympy.Ne: f"({longer})", sympy.Ge: "true", sympy.Lt: "false"}
+        return texts.get(guard.func, f"(not ({longer}))")
 
     def _comparison(self, size: Size, sign: str) -> str:
         """Return how a polynomial compares with zero, as isl writes it."""

@@ -69,8 +69,20 @@ class Words:
         for place in range(aff.dim(isl.dim_type.div)):
             number = _fraction(aff.get_coefficient_val(isl.dim_type.div, place))
             if number:
-                _add(terms, f"floor({written(self._terms(aff.get_div(place)))})", number)
+                self._add_rounded(terms, aff.get_div(place), number)
         return {name: number for name, number in terms.items() if number}
+
+    def _add_rounded(self, terms: Terms, quotient: Any, number: Fraction) -> None:
+        """Add a rounded quotient, with what it is taken from as a remainder."""
+        step = int(quotient.get_denominator_val().to_python())
+        inner, often = self._terms(quotient.scale_val(isl.Val(step))), -number / step
+        variable = [name for name in inner if name != CONSTANT]
+        if variable and all(terms.get(name) == often * inner[name] for name in variable):
+            for name, one in inner.items():
+                _add(terms, name, -often * one)
+            _add(terms, f"({_bracketed(written(inner))} mod {step})", often)
+        else:
+            _add(terms, f"floor({written(self._terms(quotient))})", number)
 
     def _size(self, size: Any) -> Terms:
         """Return the terms of a size, or of the one that a symbol has."""
@@ -96,19 +108,19 @@ class Words:
         return frozenset(str(symbol) for symbol in self.sizes.lowest)
 
     def _length(self, symbol: Any) -> str:
+        if str(symbol) in self.lengths:
+            return self.lengths[str(symbol)]
         for (value, step), quotient in self.sizes.quotients.items():
             if quotient == symbol:
                 # In the lengths that users know, whatever stands for these.
                 return f"floor({_over(written(self._plain(value)), step)})"
-        return self.lengths.get(str(symbol), str(symbol))
+        return str(symbol)
 
     def _modulo(self, aff: Any, quotient: tuple[int, int, int], negated: bool) -> str:
         """Return an equation of an expression and a multiple of its rounded quotient."""
         place, step, sign = quotient
         terms = self._terms(aff.get_div(place).scale_val(isl.Val(step)))
-        rest = self._terms(aff)
-        rest = {name: sign * one for name, one in rest.items() if not name.startswith("floor(")}
-        over = rest.get(CONSTANT, Fraction(0))
+        over = sign * _fraction(aff.get_constant_val())
         terms.pop(CONSTANT, None)
         if next(iter(terms.values()), 1) < 0:
             terms, over = {name: -one for name, one in terms.items()}, -over
@@ -120,12 +132,15 @@ class Words:
     def _comparison(self, aff: Any, equal: bool, negated: bool) -> str:
         terms = self._terms(aff)
         common = math.lcm(*(one.denominator for one in terms.values()))
-        terms = {name: one * common for name, one in terms.items()}
+        divisor = math.gcd(*(int(one * common) for one in terms.values())) or 1
+        terms = {name: one * common / divisor for name, one in terms.items()}
         constant = terms.pop(CONSTANT, Fraction(0))
         more = {name: one for name, one in terms.items() if one > 0}
         less = {name: -one for name, one in terms.items() if one < 0}
         if not more or (less and not equal):
             sign = ("!=" if negated else "=") if equal else (">" if negated else "<=")
+            if constant == -1 and more and sign == "<=":
+                sign, constant = "<", Fraction(0)
             return f"{written(less)} {sign} {written({**more, CONSTANT: constant})}"
         sign = ("!=" if negated else "=") if equal else ("<" if negated else ">=")
         return f"{written(more)} {sign} {written({**less, CONSTANT: -constant})}"
@@ -173,7 +188,7 @@ def _fraction(value: Any) -> Fraction:
 
 
 def _quotient(aff: Any) -> tuple[int, int, int] | None:
-    """Return which quotient an expression is rounded to a multiple of, by which number, and its sign; None for others."""
+    """Return the quotient that an expression is rounded to a multiple of: its place, number and sign; None if none."""
     numbers = [_fraction(aff.get_coefficient_val(isl.dim_type.div, n)) for n in range(aff.dim(isl.dim_type.div))]
     used = [place for place, number in enumerate(numbers) if number]
     if len(used) != 1:

@@ -53,6 +53,7 @@ def run_claims(
         try:
             # This imports torch, which takes its time.
             from convcheck.proof.run import run
+            from convcheck.solving.search import with_map
         except KeyboardInterrupt:
             return replace(_interrupted_report(claims), seconds=time.perf_counter() - start)
 
@@ -66,7 +67,9 @@ def run_claims(
             with progress.hidden():
                 finish(result)
 
-        report = run(claims, max_failures=max_failures, begin=announce, finish=print_result, fail=faults.append)
+        report = run(
+            claims, max_failures=max_failures, begin=announce, finish=print_result, fail=faults.append, prepare=with_map
+        )
     console.report_faults(faults)
     return replace(report, seconds=time.perf_counter() - start)
 
@@ -75,7 +78,8 @@ def long_duration(claim: Claim) -> str | None:
     """Return about how long a claim takes, if that is long. One that needs too much memory ends at once."""
     from convcheck.proof import duration, memory
 
-    if claim.case.has_code:
+    own = claim.case.candidate
+    if claim.case.has_code or (own is not None and own.lacks_map(claim.case.layer)):
         # How long such code takes is known when it has run.
         return None
     if duration.work(claim) < LONG * duration.SLOWEST or memory.needed(claim) > memory.available():

@@ -33,13 +33,21 @@ class Replacement:
 
     `map` names sources by candidate parameter; what it leaves out comes from the parameter of the same name. `layout`
     is how the candidate's output is laid out as the reference's; as it is if there is none. `map_by` makes all of the
-    candidate's tensors, and stands in place of `map`.
+    candidate's tensors, and stands in place of `map`. Where nothing is said of a mapping, and the reference has no such
+    tensors, one is looked for; `solved` says that it has been found.
     """
 
     layer: Layer
     map: Mapping[str, Source] = field(default_factory=dict)
     layout: Rearrangement | None = None
     map_by: MapFunction | None = None
+    solved: bool = False
+
+    def lacks_map(self, reference: Layer) -> bool:
+        """Tell whether a mapping has to be found: none is given, and names or shapes of the candidate's differ."""
+        has = tensors_of(reference)
+        differ = any(has.get(name) != shape for name, shape in tensors_of(self.layer).items())
+        return differ and not self.map and self.map_by is None
 
     def sources(self) -> dict[str, Source]:
         """Return the source of every parameter and statistic of the candidate, by its name."""
@@ -99,6 +107,9 @@ def _map_problems(layer: Layer, replacement: Replacement) -> Iterator[Problem]:
     if replacement.map_by is not None:
         if replacement.map:
             yield ("map",), f"{replacement.map_by} makes all parameters, so that nothing is left to map"
+        return
+    if replacement.lacks_map(layer):
+        # It is looked for when it is proved.
         return
     has, wants = tensors_of(layer), tensors_of(replacement.layer)
     for name in replacement.map:

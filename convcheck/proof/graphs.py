@@ -159,9 +159,9 @@ def _mapping_errors(mapping: Transplant, sample: Sample, unit: Arithmetic) -> di
     rounding = {move.target: move.roundings for move in mapping.moves if move.rounds}
     if not rounding:
         return {}
-    magnitudes = mapping.positive().forward({name: tensor.abs() for name, tensor in sample.parameters.items()})
-    terms = mapping.positive().forward({name: torch.ones_like(tensor) for name, tensor in sample.parameters.items()})
+    magnitudes = mapping.magnitudes(sample.parameters)
+    terms = mapping.magnitudes({name: torch.ones_like(tensor) for name, tensor in sample.parameters.items()})
     return {
-        name: (count * unit.output + LAMBDA * terms[name].sqrt() * unit.accumulator) * magnitudes[name]
+        name: (count * unit.output + LAMBDA * terms[name].clamp(min=1).sqrt() * unit.accumulator) * magnitudes[name]
         for name, count in rounding.items()
     }

@@ -39,7 +39,7 @@ def needed(claim: Claim) -> int:
         own = claim.case.candidate
         transplanted = parameter_count(claim.usual_transplant().shapes() if own is None else own.layer.parameters())
         # A function of the user's is not run for an estimate.
-        by_function = own is not None and own.map_by is not None
+        by_function = own is not None and (own.map_by is not None or own.lacks_map(layer))
         merged = _dense(layer) if by_function or claim.transplant().merges() else 0
         if claim.rewrite.intermediates is not None:
             intermediates = max(columns, claim.rewrite.intermediates(layer, *shapes))

@@ -58,6 +58,8 @@ def _candidate_options(case: Case) -> list[str]:
     if own is None:
         return []
     layout = [] if own.layout is None else ["--layout", str(own.layout)]
+    if own.map_by is not None and own.solved:
+        return ["--candidate", str(own.layer), *layout]
     if own.map_by is not None:
         return ["--candidate", str(own.layer), "--map-by", own.map_by.name, *layout]
     maps = [word for name, source in own.map.items() for word in ("--map", f"{name}={source}")]

@@ -21,8 +21,10 @@ def run(
     begin: Callable[[Claim], None] = lambda _claim: None,
     finish: Callable[[Result], None] = lambda _result: None,
     fail: Callable[[Exception], None] = lambda _error: None,
+    prepare: Callable[[Claim], Claim] = lambda claim: claim,
 ) -> Report:
-    """Verify the claims in order; `begin` gets each before it begins, and `finish` its result.
+    """Verify the claims in order; `begin` gets each before it begins, `prepare` may
+    change it then, and `finish` gets its result.
 
     The run ends after `max_failures` results that are not as expected. If the user interrupts, the report holds the
     finished results. A claim on which convcheck itself fails is an `error`; `fail` gets the exception.
@@ -39,6 +41,7 @@ def run(
         for claim in claims:
             try:
                 begin(claim)
+                claim = prepare(claim)
                 result = verify(claim)
             except Exception as error:
                 fail(error)

@@ -5,7 +5,7 @@ A layer beside such code is treated alike, so that one analysis bounds both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 
 import torch
@@ -53,28 +53,15 @@ def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
     case, mapping = claim.case, claim.transplant()
     if missing := [name for name in own.layer.parameters() if name not in mapping.shapes()]:
         raise CannotRunError(f"the map makes no {missing[0]} for the candidate")
-    with torch_may_refuse(), torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(case.seed)
-        modules = Sides(_module(case.layer, case), _module(own.layer, case))
-    if own.layout is not None:
-        modules.candidate.register_forward_hook(lay_out(own.layout))
+    modules = build_modules(case, own)
     specs = _specs(case, own)
     inputs = draw_inputs(specs, torch.Generator().manual_seed(case.seed))
     graphs, why = _graphs(modules, inputs)
     if graphs is not None:
         graphs = replace(graphs, hooked=tuple(name for layer in (case.layer, own.layer) for name in _hooked(layer)))
     limits = graphs.index_limits() if graphs is not None else {}
-    whole = {
-        number: whole_limit(modules, inputs, number, limits.get(number, LARGEST))
-        for number, spec in enumerate(specs)
-        if spec.kind == "int"
-    }
-    masks = frozenset(number for number, spec in enumerate(specs) if spec.kind == "bool")
-    reference, candidate = (
-        replace(_side(layer, case, module), whole_inputs=whole, boolean_inputs=masks)
-        for layer, module in ((case.layer, modules.reference), (own.layer, modules.candidate))
-    )
-    candidate = replace(candidate, output_shape=_output_shape(own, case))
+    sides = sides_of(case, own, modules, limits)
+    reference, candidate = sides.reference, sides.candidate
     pair = Pair(reference, candidate, mapping, input_scales=(1.0,) * len(case.inputs))
     pair = replace(pair, analysis=lambda sample, unit: scatter(pair, sample, unit), black_box=why)
     if graphs is None:
@@ -88,6 +75,33 @@ def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
         # Integers tell without a bound; where they cannot, nothing is left that does.
         return pair if pair.reference.degree is not None else replace(pair, black_box=unknown)
     return replace(pair, analysis=graphs.distance(mapping))
+
+
+def build_modules(case: Case, own: Replacement) -> Sides[nn.Module]:
+    """Build both sides as modules, the candidate's output laid out. Raises CannotRunError if one cannot be built."""
+    with torch_may_refuse(), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(case.seed)
+        modules = Sides(_module(case.layer, case), _module(own.layer, case))
+    if own.layout is not None:
+        modules.candidate.register_forward_hook(lay_out(own.layout))
+    return modules
+
+
+def sides_of(case: Case, own: Replacement, modules: Sides[nn.Module], limits: Mapping[int, int]) -> Sides[Side]:
+    """Return modules as sides. `limits` has how many rows an input of whole numbers may choose from, where known."""
+    specs = _specs(case, own)
+    inputs = draw_inputs(specs, torch.Generator().manual_seed(case.seed))
+    whole = {
+        number: whole_limit(modules, inputs, number, limits.get(number, LARGEST))
+        for number, spec in enumerate(specs)
+        if spec.kind == "int"
+    }
+    masks = frozenset(number for number, spec in enumerate(specs) if spec.kind == "bool")
+    reference, candidate = (
+        replace(_side(layer, case, module), whole_inputs=whole, boolean_inputs=masks)
+        for layer, module in ((case.layer, modules.reference), (own.layer, modules.candidate))
+    )
+    return Sides(reference, replace(candidate, output_shape=_output_shape(own, case)))
 
 
 def _hooked(layer: Layer) -> Iterator[str]:

@@ -127,6 +127,8 @@ def known(claim: Claim) -> Result:
     one_to_one, own = mapping.one_to_one(), case.candidate
     candidate_parameters = mapping.shapes() if own is None else own.layer.parameters()
     notes = [] if one_to_one else [f"not one-to-one: {rewrite.training or _DRIFT}"]
+    if own is not None and own.solved:
+        notes.append("map: solved")
     if own is not None:
         used = {source for move in mapping.moves for source in move.sources}
         if unused := [name for name in tensors_of(layer) if name not in used]:

@@ -24,10 +24,9 @@ def in_few_words(sizes: SizesProof) -> str:
 
 
 def _range(axis: str, sizes: SizesProof) -> str:
-    """Return the sizes of an axis, as `h`, `h>=2`, `h=4n` or `h=4n>=8`; n counts from 1."""
-    factor, least = sizes.divisible.get(axis, 1), sizes.free[axis]
-    multiple = f"{axis}={factor}n" if factor > 1 else axis
-    return multiple if least <= factor else f"{multiple}>={least}"
+    """Return an axis as `h`, or `h=4n`; from which size on is said in full."""
+    factor = sizes.divisible.get(axis, 1)
+    return f"{axis}={factor}n" if factor > 1 else axis
 
 
 def _written(sizes: Mapping[str, int]) -> list[str]:
@@ -54,7 +53,8 @@ def in_full(sizes: SizesProof) -> Iterator[tuple[str, str]]:
 def _outcome(sizes: SizesProof) -> str:
     if sizes.counterexample is not None:
         at = sizes.counterexample
-        where = f"{' '.join(_written(at.sizes))}, output {format_shape(at.at)}"
+        place = f", output {format_shape(at.at)}" if at.at else ""
+        where = f"{' '.join(_written(at.sizes))}{place}"
         return f"{sizes.status} at {where}: {at.reason}"
     if sizes.status is not SizesStatus.PROVED:
         return in_few_words(sizes)

@@ -36,6 +36,9 @@ SCALES = (1.0, 2.0**-10, 4.0, 16.0, 2.0**10, 2.0**20)
 ROUNDINGS = 16
 """How often a function is taken to round a number in float64 that it does not only move."""
 
+SIGNS = 4
+"""With how many other signs a function that computes is tried for how large its numbers get."""
+
 Axes = Mapping[str, tuple[Group, ...]]
 
 
@@ -187,6 +190,26 @@ class FunctionTransplant(Transplant):
 
     def positive(self) -> Transplant:
         return self
+
+    def magnitudes(self, parameters: Parameters) -> dict[str, Tensor]:
+        """Add up what the function makes of the numbers, of zeros, and of the numbers with other signs.
+
+        Which constants and signs are in it nobody knows; what cancels with some signs adds up with others.
+        """
+        generator, total = torch.Generator().manual_seed(0), dict[str, Tensor]()
+        zeros = {name: torch.zeros_like(tensor) for name, tensor in parameters.items()}
+        absolute = {name: tensor.abs() for name, tensor in parameters.items()}
+        tried = [parameters, zeros, absolute, {name: -tensor for name, tensor in absolute.items()}]
+        tried += [{name: _signed(tensor, generator) for name, tensor in absolute.items()} for _ in range(SIGNS)]
+        for numbers in tried:
+            for name, tensor in self.forward(numbers).items():
+                total[name] = total.get(name, torch.zeros_like(tensor)) + tensor.abs()
+        return total
+
+
+def _signed(tensor: Tensor, generator: torch.Generator) -> Tensor:
+    signs = torch.randint(0, 2, tensor.shape, generator=generator).to(tensor) * 2 - 1
+    return tensor * signs
 
 
 def computed(function: MapFunction, parameters: Parameters) -> dict[str, Tensor]:

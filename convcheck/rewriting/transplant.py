@@ -191,6 +191,10 @@ class Transplant:
         """Return the transplant with the absolute values of its constants, by which nothing cancels."""
         return Transplant(tuple(move.positive() for move in self.moves))
 
+    def magnitudes(self, parameters: Parameters) -> dict[str, Tensor]:
+        """Return how large the candidate's parameters are if nothing cancels on the way to them."""
+        return self.positive().forward({name: tensor.abs() for name, tensor in parameters.items()})
+
     def one_to_one(self) -> bool:
         """Tell whether every value moves to one place and none is added, scaled or merged.
 

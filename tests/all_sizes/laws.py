@@ -32,6 +32,7 @@ MOVEMENT = [
     Law(lambda x: x[..., 2], IMAGE, ODD),
     Law(lambda x: x[:, :, 1::2, :-1], IMAGE, ODD),
     Law(lambda x: x[:, :, -2:, ::3], IMAGE, ODD),
+    Law(lambda x: x[:, :1, :, :][:, ::2], IMAGE, ODD),
     Law(lambda x: F.pad(x, (0, 0, 3, 0))[:, :, 1:4], IMAGE, ODD),
     Law(lambda x: x[:, :, x.shape[2] // 2 :], IMAGE, ODD),
     Law(lambda x: torch.cat([x, x[:, :, :1], 2 * x], 2), IMAGE, ODD),

@@ -179,6 +179,23 @@ TRUTHS = [
         lambda x: x * (x > 0).any() + 2 * x * (x > 0).any(1, True) + x * (x > 5).any((0, 1)), *(((2, 3),), (((3, 2),),))
     ),
     Law(lambda x, m: x.masked_fill(m, 4) + m, PAIR, PAIRS, kinds=(REAL, TRUTH)),
+    Law(lambda x, m: x * m.all(1, keepdim=True) + (m | (x > 0)).any(1, keepdim=True), PAIR, PAIRS, kinds=(REAL, TRUTH)),
+    Law(
+        lambda x, m: (x.masked_fill(m, -math.inf) == -math.inf) + 2 * (x == -math.inf).all(1, keepdim=True),
+        PAIR,
+        PAIRS,
+        kinds=(REAL, TRUTH),
+    ),
+    Law(
+        lambda x: (
+            x
+            * (x.masked_fill(x.new_ones(x.shape, dtype=torch.bool).triu(1), -math.inf) == -math.inf).all(
+                1, keepdim=True
+            )
+        ),
+        PAIR[:1],
+        (((4, 7),),),
+    ),
     Law(
         lambda x: (
             x.masked_fill(torch.arange(x.shape[1]) > 2, 0) + torch.maximum(torch.arange(x.shape[1]), torch.tensor(2))

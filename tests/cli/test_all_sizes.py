@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from typer.testing import Result
 
 from convcheck.all_sizes import proof
-from convcheck.catalogue.claims import Claim
 from convcheck.results import SizesProof
 from tests.strategies.sizes import LONG, PROVED, REFUTED, UNKNOWN
 
@@ -31,8 +30,8 @@ ANSWERS = {"patchify-linear": PROVED, "unfold-matmul": REFUTED}
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    def prove(claim: Claim, _seconds: float) -> SizesProof:
-        return ANSWERS.get(claim.name, UNKNOWN)
+    def prove(_both: object, _names: object, _seconds: float, about: Mapping[str, str]) -> SizesProof:
+        return ANSWERS.get(about["rewrite"], UNKNOWN)
 
     monkeypatch.setattr(proof, "prove", prove)
     monkeypatch.chdir(tmp_path)

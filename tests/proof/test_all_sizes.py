@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -12,7 +12,7 @@ from typer.testing import Result as Printed
 
 import convcheck
 from convcheck.all_sizes import proof
-from convcheck.catalogue.claims import Claim, claims_of
+from convcheck.catalogue.claims import claims_of
 from convcheck.config.case import Case, Expect
 from convcheck.layers import parse_layer
 from convcheck.proof.build_pair import build_pair
@@ -38,8 +38,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
     def set_answer(sizes: SizesProof) -> list[float]:
         given: list[float] = []
 
-        def prove(claim: Claim, seconds: float) -> SizesProof:
-            assert isinstance(claim, Claim)
+        def prove(_both: object, _names: object, seconds: float, _about: object) -> SizesProof:
             given.append(seconds)
             return sizes
 
@@ -89,7 +88,7 @@ def test_what_is_not_proved_is_not_as_expected_and_the_verdict_is_that_of_the_sh
     assert ok or result.reasons
     assert bool(of_kind(result, Kind.EXPECTATION)) is (expected is not None and not ok)
     if sizes is REFUTED:
-        text = "at b=1 h=31 w=2, output [0, 0, 15, 0] differs: the candidate reads x[0,0,32,0]"
+        text = "at b=1 h=31 w=2, output [0, 0, 15, 0]: the candidate reads x[0,0,32,0]"
         assert of_kind(result, Kind.SIZES) == [f"not for all sizes: {text}"]
     elif sizes is UNKNOWN and not ok:
         assert of_kind(result, Kind.SIZES) == ["not proved for all sizes: tile"]
@@ -219,8 +218,8 @@ def test_the_command_that_repeats_a_result_asks_for_the_same(
 def test_a_proof_that_is_interrupted_ends_the_run_and_what_was_finished_is_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def prove(claim: Claim, _seconds: float) -> SizesProof:
-        if claim.name == "unfold-matmul":
+    def prove(_both: object, _names: object, _seconds: float, about: Mapping[str, str]) -> SizesProof:
+        if about["rewrite"] == "unfold-matmul":
             raise KeyboardInterrupt
         return PROVED
 
@@ -231,7 +230,7 @@ def test_a_proof_that_is_interrupted_ends_the_run_and_what_was_finished_is_there
 
 
 def test_a_proof_that_fails_is_a_fault_of_its_own_claim(monkeypatch: pytest.MonkeyPatch) -> None:
-    def prove(_claim: Claim, _seconds: float) -> SizesProof:
+    def prove(*_: object) -> SizesProof:
         raise ZeroDivisionError("planted")
 
     monkeypatch.setattr(proof, "prove", prove)

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from typer.testing import Result
 
 import convcheck
+from convcheck.results import Verdict
 from tests.proof.test_own_candidate import CONFIG, EQUAL, Pair
 
 Run = Callable[..., Result]
@@ -101,6 +102,27 @@ def test_what_computes_is_compared_in_float64(function: Callable[[State], State]
     assert (result.verdict, result.evidence, result.exact.status) == ("equal", "float64", "not-applicable")
     assert result.gradients.status == "not-applicable"
     assert any("the map does more than move entries" in str(note) for note in result.notes)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("constant", [1.0, 3.0])
+def test_a_constant_that_is_taken_away_makes_no_bound_negative(constant: float, dtype: str) -> None:
+    class Scaled(nn.Module):
+        def __init__(self, offset: float) -> None:
+            super().__init__()
+            self.weight, self.offset = nn.Parameter(torch.randn(4)), offset
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x * (self.weight + self.offset)
+
+    result = convcheck.verify(
+        Scaled(0.0),
+        (3, 4),
+        candidate=Scaled(constant),
+        map_by=lambda state: {"weight": state["weight"] - constant},
+        dtype=dtype,
+    )
+    assert result.verdict is Verdict.EQUAL, result.reason
 
 
 def test_a_wrong_computation_is_different() -> None:

@@ -128,11 +128,11 @@ DIFFERENT = {
 
 REFUSED = {
     "a parameter that gets nothing": (
-        Pair("Conv2d(3, 8, 2, bias=False)", "Conv2d(3, 8, 2)", [1, 3, 5, 5]),
+        Pair("Conv2d(3, 8, 2, bias=False)", "Conv2d(3, 8, 2)", [1, 3, 5, 5], {"weight": "weight"}),
         "bias gets nothing: the reference has no parameter 'bias'",
     ),
     "a parameter of another shape": (
-        Pair("Conv2d(3, 8, 2)", "Conv2d(3, 8, 3)", [1, 3, 5, 5]),
+        Pair("Conv2d(3, 8, 2)", "Conv2d(3, 8, 3)", [1, 3, 5, 5], {"bias": "bias"}),
         "weight is [8, 3, 3, 3] here and [8, 3, 2, 2] in the reference",
     ),
     "a map to what is not there": (

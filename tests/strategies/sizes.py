@@ -32,7 +32,7 @@ LONG = SizesProof(SizesStatus.UNKNOWN, obstacle="aten.arange at mine.py:12 has n
 
 WORDS = {
     "all b i o h=2n w=2n": PROVED,
-    "all b>=2 h>=7 w=4n>=8 i=3 o=4": NARROW,
+    "all b h w=4n i=3 o=4": NARROW,
     "not at h=31": REFUTED,
     "unknown: tile": UNKNOWN,
     f"unknown: {LONG.obstacle}": LONG,

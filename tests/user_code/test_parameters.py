@@ -65,7 +65,7 @@ def test_a_parameter_that_outputs_depend_on_is_missed() -> None:
 
 
 UNMAPPED = {
-    "nothing": (pairs.WithHead, None, "head.weight gets nothing: the reference has no parameter 'head.weight'"),
+    "nothing": (pairs.WithHead, {"weight": "weight"}, "head.weight gets nothing: the reference has no parameter 'head.weight'"),
     "a source that is not there": (pairs.Product, {"weight": "wieght"}, "did you mean 'weight'?"),
     "a name that is not there": (pairs.Product, {"wieght": "weight"}, "wieght: the candidate has no such parameter"),
 }
@@ -73,7 +73,7 @@ UNMAPPED = {
 
 @pytest.mark.parametrize(("candidate", "given", "message"), UNMAPPED.values(), ids=UNMAPPED)
 def test_a_parameter_that_gets_nothing_is_named(
-    candidate: type[nn.Module], given: dict[str, str] | None, message: str
+    candidate: type[nn.Module], given: dict[str, str], message: str
 ) -> None:
     with pytest.raises(ConvcheckError, match=re.escape(message)):
         convcheck.verify(pairs.Product(), TOKENS, candidate=candidate(), map=given)

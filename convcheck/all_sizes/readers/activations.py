@@ -11,12 +11,14 @@ from typing import Any
 
 import sympy
 
+from convcheck.all_sizes.cuts import split
 from convcheck.all_sizes.layout import aligned
+from convcheck.all_sizes.new_values import constant
 from convcheck.all_sizes.readers import whole_numbers
 from convcheck.all_sizes.readers.arithmetic import number
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.value import Value, constant
+from convcheck.all_sizes.value import Value
 from convcheck.all_sizes.whole_numbers import is_known
 
 ZERO = sympy.Integer(0)
@@ -153,7 +155,7 @@ def glu(call: Call) -> Value:
     value: Value = call["self"]
     axis = call.axis("dim", value.rank)
     half = call.shape[axis]
-    value = value.split(axis, [half, half])
+    value = split(value, axis, [half, half])
     one, other = value.segment(axis, 0), value.segment(axis, 1)
     return one.product(function(call, "sigmoid", other))
 

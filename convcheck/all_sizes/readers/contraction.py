@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import sympy
 
 from convcheck.all_sizes.layout import aligned, viewed
+from convcheck.all_sizes.pieces import axis_of
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve, Size
-from convcheck.all_sizes.value import Value, axis_of
+from convcheck.all_sizes.value import Value
 
 
 def mm(call: Call) -> Value:

@@ -9,9 +9,10 @@ import sympy
 import torch
 
 from convcheck.all_sizes.layout import alike_beside, viewed
+from convcheck.all_sizes.pieces import ONE, axis_of, length
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve, Size
-from convcheck.all_sizes.value import ONE, Value, axis_of, joined, length, stacked
+from convcheck.all_sizes.value import Value, joined, stacked
 from convcheck.all_sizes.whole_numbers import cut_off, from_function, is_known
 
 
@@ -126,7 +127,7 @@ def slice_(call: Call) -> Value:
 
 def sliced(value: Value, axis: int, start: Size, new: Size, step: int = 1) -> Value:
     """Return `new` entries along an axis, every step-th from `start` on, all of which are there."""
-    if value.sizes.same(new, value.size(axis)) and step == 1:
+    if value.sizes.same(new, value.size(axis)) and (step == 1 or new == 1):
         return value
     parts = len(value.axes[axis])
     if parts > 1 and step == 1 and (cut := _between_segments(value, axis, start, new)) is not None:
@@ -153,7 +154,7 @@ def slice_start(call: Call, size: Any) -> Any:
         return size + start
     if sizes.implies(">=", -size - start):
         return sympy.Integer(0)
-    raise CannotProve(f"a slice from {start}", f"{sizes.text(size + start)} >= 0")
+    raise CannotProve(f"a slice from {start}", f"{sizes.spelled(size + start)} >= 0")
 
 
 def _between_segments(value: Value, axis: int, start: Any, new: Any) -> Value | None:

@@ -7,12 +7,16 @@ them is wrong, and which one is not for the program to guess.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from convcheck.config.case import Case
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import stand_in
 from convcheck.results import Agreement, Finding, Kind, Sides, SizesProof, SizesStatus
+from convcheck.rewriting.candidate_side import candidate_side
+from convcheck.sides.side import Side
+from convcheck.sizes.patterns import Shapes
 
 _AGREEMENT = {SizesStatus.PROVED: Agreement.IDENTICAL, SizesStatus.REFUTED: Agreement.DIFFERENT}
 
@@ -28,17 +32,33 @@ def examine(context: Context) -> Evidence:
 
     pair = context.pair
     start = time.perf_counter()
-    both = Both(Sides(pair.reference, pair.candidate), pair.mapping)
-    sizes = proof.prove(both, axis_names(context), case.proof_seconds)
+    both = Both(Sides(pair.reference, pair.candidate), pair.mapping, _remake(context))
+    sizes = proof.prove(both, axis_names(case), case.proof_seconds, _about(context))
     sizes = replace(sizes, seconds=time.perf_counter() - start)
     contradiction = _contradiction(context, sizes)
     findings = () if contradiction is None else (Finding(Kind.FAULT, contradiction),)
     return Evidence(_AGREEMENT.get(sizes.status, Agreement.NOT_APPLICABLE), findings, details={"sizes": sizes})
 
 
-def axis_names(context: Context) -> tuple[tuple[str, ...], ...]:
-    """Return a name for every axis of every input: that of its layout, such as `h`, or its number, such as `input.2`."""
+def _remake(context: Context) -> Callable[[Shapes], Side] | None:
+    """Return what makes a rewrite's candidate for other inputs; None for a candidate of the user's own."""
+    claim, case = context.claim, context.case
+    rewrite, mapping = claim.rewrite, context.pair.mapping
+    if case.candidate is not None or rewrite is None:
+        return None
+    return lambda shapes: candidate_side(rewrite, case.layer, shapes, case.order, mapping)
+
+
+def _about(context: Context) -> dict[str, str]:
+    """Return what a certificate says of the claim, by headings."""
     case = context.case
+    if case.candidate is not None:
+        return {"reference": str(case.layer), "candidate": str(case.candidate.layer)}
+    return {"layer": str(case.layer), "rewrite": context.claim.name}
+
+
+def axis_names(case: Case) -> tuple[tuple[str, ...], ...]:
+    """Return a name for every axis of every input: that of its layout, such as `h`, or its number, such as `input.2`."""
     if len(case.inputs) > 1:
         return tuple(tuple(f"input{n}.{axis}" for axis, _ in enumerate(shape)) for n, shape in enumerate(case.inputs))
     (shape,) = case.inputs
@@ -50,7 +70,8 @@ def findings(sizes: SizesProof) -> Iterator[Finding]:
     """Yield why it does not hold for all sizes, or is not known to."""
     if (counterexample := sizes.counterexample) is not None:
         where = " ".join(f"{axis}={size}" for axis, size in counterexample.sizes.items())
-        text = f"at {where}, output {list(counterexample.at)} differs: {counterexample.reason}"
+        place = f", output {list(counterexample.at)}" if counterexample.at else ""
+        text = f"at {where}{place}: {counterexample.reason}"
         yield Finding(Kind.SIZES, f"not for all sizes: {text}")
     elif sizes.status is SizesStatus.UNKNOWN:
         yield Finding(Kind.SIZES, f"not proved for all sizes: {sizes.obstacle}")

@@ -109,6 +109,9 @@ def _spread(operations: Sequence[OperationStep], groups: Sequence[Group]) -> Lin
 
 def _part(operations: Sequence[OperationStep], groups: Sequence[Group]) -> Line:
     (step,), (axis,) = operations, _axes(operations, groups)
+    if step.operation.name == "slice":
+        start, stop = step.operation.numbers
+        return Line(lambda tensor: f"{tensor}.narrow({axis}, {start}, {stop - start})")
     number, count = step.operation.numbers
     arguments = f"{count}, {axis}" if axis else str(count)
     return Line(lambda tensor: f"{tensor}.chunk({arguments})[{number - 1}]", part_along=axis)

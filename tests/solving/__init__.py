@@ -1,0 +1,1 @@
+"""Mappings that are found."""
