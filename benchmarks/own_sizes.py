@@ -27,9 +27,11 @@ HEAD = ("pair", "side", "all sizes", "seconds", "free axes, or the obstacle")
 
 HERE_ONLY = {
     "RMSNorm by the length of a vector": "its scale is the root of the width that it was built with",
+    "SegFormer's overlapping patches by im2col": "its layout has the number of rows of patches",
+    "shifted windows by einops": "weights of other widths than the window's are taken for more images by one side",
     "vit-pytorch's Rearrange and a Linear": "its layout has the number of rows of patches",
 }
-"""Rewrites that are right at the sizes of their inputs and widths, and wrong at others in torch as well."""
+"""Rewrites that are right at the sizes of their inputs and weights, and wrong at others in torch as well."""
 
 
 class SizesOutcome(NamedTuple):
