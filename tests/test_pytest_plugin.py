@@ -329,7 +329,7 @@ def test_a_config_that_asks_for_all_sizes_gets_them(
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
         [
-            "equal: not for all sizes: at b=1 h=31 w=2, output [[]0, 0, 15, 0[]] differs: *",
+            "equal: not for all sizes: at b=1 h=31 w=2, output [[]0, 0, 15, 0[]]: *",
             "*sizes *refuted at b=1 h=31 w=2, *",
             "*again *convcheck verify *--all-sizes*",
             "convcheck-all.yaml:2: equal",

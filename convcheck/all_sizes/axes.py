@@ -52,8 +52,9 @@ def free_axes(
 
 
 def _name(groups: Sequence[Group], axis: int) -> str | None:
-    """Return what an axis of a weight is called, such as `o`; None where that is not known."""
-    return groups[axis][-1] if axis < len(groups) and groups[axis] else None
+    """Return what an axis of a weight is called, such as `o`; None where that is not known, or it is only counted."""
+    name = groups[axis][-1] if axis < len(groups) and groups[axis] else None
+    return None if name == f"a{axis}" else name
 
 
 def fixed_channels(

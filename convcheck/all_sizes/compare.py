@@ -11,8 +11,9 @@ from typing import Any
 import islpy as isl
 import sympy
 
+from convcheck.all_sizes.pieces import Piece
 from convcheck.all_sizes.sizes import Sizes
-from convcheck.all_sizes.value import Piece, Value
+from convcheck.all_sizes.value import Value
 
 Monomial = tuple[tuple[int, ...], tuple[tuple[str, tuple[int, ...]], ...]]
 """Which segment of every axis, and the factors, in order."""
@@ -64,7 +65,7 @@ def normal(value: Value) -> dict[tuple[int, ...], Terms]:
 
 def is_zero(coefficient: Any) -> bool:
     """Tell whether a coefficient is zero for all sizes."""
-    return coefficient == 0 or sympy.simplify(coefficient) == 0
+    return bool(coefficient == 0 or sympy.simplify(coefficient) == 0)
 
 
 def monomials(value: Value) -> dict[Monomial, list[Piece]]:

@@ -97,13 +97,14 @@ class Search:
         return [str(one) for one in inputs if one.is_Symbol and not sizes.size(one).free_symbols & weights]
 
     def smallest(self, known: SizesCounterexample) -> SizesCounterexample:
-        """Return a counterexample at smaller sizes, if torch shows one: lengths of 1 are on no path that was compared."""
+        """Return a counterexample at smaller sizes, if torch shows one: lengths of 1 are on no path."""
         end = time.monotonic() + SWEEP_SECONDS
         for name in known.sizes:
             # One axis after the other is quick, and mostly all: only what is left is searched.
             if known.sizes[name] > 1 and (found := self._named({**known.sizes, name: 1})) is not None:
                 known = found
-        for sizes in (*sorted(_with_ones(known.sizes), key=_order), *smaller(dict.fromkeys(known.sizes, 1), _sum(known), MOST_SMALLER)):
+        ones = sorted(_with_ones(known.sizes), key=_order)
+        for sizes in (*ones, *smaller(dict.fromkeys(known.sizes, 1), _sum(known), MOST_SMALLER)):
             if time.monotonic() > end:
                 break
             if _order(sizes) < _rank(known) and (found := self._named(sizes)) is not None:

@@ -20,10 +20,11 @@ from torch import Tensor
 
 from convcheck.all_sizes.evaluate import symbols_at
 from convcheck.all_sizes.operators import compute
+from convcheck.all_sizes.pieces import Axis, Entry, Piece
 from convcheck.all_sizes.points import at as where
 from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.sources import Made, Sources
-from convcheck.all_sizes.value import Axis, Entry, Piece, Value
+from convcheck.all_sizes.value import Value
 from convcheck.all_sizes.whole_numbers import NUMBERS
 
 Place = tuple[int, ...]

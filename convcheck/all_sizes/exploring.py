@@ -104,9 +104,7 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
     return exploration
 
 
-def _cover(
-    both: Both, given: list[Given], left: Any, exploration: Exploration, check_time: Callable[[], None]
-) -> None:
+def _cover(both: Both, given: list[Given], left: Any, exploration: Exploration, check_time: Callable[[], None]) -> None:
     """Compare both sides on the paths of the smallest sizes that are left, until none are."""
     numbers = set(_numbers(exploration.path))
     for _ in range(MOST_PATHS):

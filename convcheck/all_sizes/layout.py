@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 import sympy
 
+from convcheck.all_sizes.cuts import cut, split
+from convcheck.all_sizes.pieces import ONE, Axis, Segment, axis_of, length
 from convcheck.all_sizes.sizes import CannotProve, Size, Sizes
-from convcheck.all_sizes.value import ONE, Axis, Segment, Value, axis_of, length, stacked
+from convcheck.all_sizes.value import Value, stacked
 
 
 def viewed(value: Value, shape: Sequence[Size]) -> Value:
@@ -145,7 +147,7 @@ def _cut_at(value: Value, axis: int, lengths: Sequence[Size]) -> tuple[Value, li
             if (rest := sizes.ratio(left, atom)) is not None:
                 left, position = rest, position - 1
             elif (outer := sizes.ratio(atom, left)) is not None:
-                value = value.cut(axis, position - 1, outer, left)
+                value = cut(value, axis, position - 1, outer, left)
                 backwards = [number + 1 for number in backwards]
                 left = sympy.Integer(1)
             else:
@@ -208,9 +210,9 @@ def _same_axis(one: Value, other: Value, axis: int) -> tuple[Value, Value]:
     if len(one.axes[axis]) != len(other.axes[axis]):
         lengths = [[length((part,)) for part in value.axes[axis]] for value in (one, other)]
         if len(one.axes[axis]) < len(other.axes[axis]):
-            one = one.split(axis, lengths[1])
+            one = split(one, axis, lengths[1])
         else:
-            other = other.split(axis, lengths[0])
+            other = split(other, axis, lengths[0])
     if len(one.axes[axis]) > 1:
         pairs = [_same_axis_of_one(one, other, axis, number) for number in range(len(one.axes[axis]))]
         return stacked([pair[0] for pair in pairs], axis), stacked([pair[1] for pair in pairs], axis)
@@ -232,10 +234,10 @@ def _same_atoms(one: Value, other: Value, axis: int) -> tuple[Value, Value]:
             other = _renamed(other, axis, theirs - 1, mine)
             ours, theirs = ours - 1, theirs - 1
         elif (outer := sizes.ratio(mine, yours)) is not None:
-            one = one.cut(axis, ours - 1, outer, yours)
+            one = cut(one, axis, ours - 1, outer, yours)
             theirs -= 1
         elif (outer := sizes.ratio(yours, mine)) is not None:
-            other = other.cut(axis, theirs - 1, outer, mine)
+            other = cut(other, axis, theirs - 1, outer, mine)
             ours -= 1
         else:
             return _same_flat(one, other, axis)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import islpy as isl
 import sympy
 
+from convcheck.all_sizes.pieces import Axis, Entry, length
 from convcheck.all_sizes.trace import INPUT
-from convcheck.all_sizes.value import Axis, Entry, Value, length
+from convcheck.all_sizes.value import Value
 from convcheck.all_sizes.whole_numbers import NUMBERS
 from convcheck.all_sizes.wording import Words
 

@@ -16,10 +16,12 @@ from torch import Tensor
 
 from convcheck.all_sizes.compare import is_zero, normal
 from convcheck.all_sizes.layout import aligned
+from convcheck.all_sizes.new_values import constant, without_infinities
+from convcheck.all_sizes.pieces import box_at, places
 from convcheck.all_sizes.rows import ONE_OVER_ROOT
 from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.sources import Sources
-from convcheck.all_sizes.value import Value, box_at, constant, places
+from convcheck.all_sizes.value import Value
 
 ROOT = "sqrt"
 
@@ -60,7 +62,7 @@ def exponential(sources: Sources, value: Value) -> tuple[Value, Value | None]:
 
 def finite_part(value: Value) -> tuple[Value, Value]:
     """Return a tensor without its infinities, and where it has none: 1 there, and 0 elsewhere."""
-    value, infinite = value.without_infinities()
+    value, infinite = without_infinities(value)
     form = normal(infinite)
     if all(set(terms) <= {()} for terms in form.values()):
         # Minus infinity twice is minus infinity.

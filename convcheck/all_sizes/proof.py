@@ -48,8 +48,8 @@ def prove(both: Both, names: Names, seconds: float, about: Mapping[str, str] | N
         return _with_fixed(_Attempt(both, names, channels, check_time, about or {}, why))
 
     first = attempt(True)
-    # Weights of code may have axes that never vary, such as those of a kernel.
-    of_code = not both.sides.reference.parameter_axes and first.status is SizesStatus.REFUTED
+    # Weights of the user's own code may have axes that never vary, such as those of a kernel.
+    of_code = both.remake is None and first.status is SizesStatus.REFUTED
     if (of_code or first.status is SizesStatus.UNKNOWN) and time.monotonic() < end:
         why = first.obstacle if first.counterexample is None else first.counterexample.reason
         second = attempt(False, f"with channels that vary, {why}")
@@ -150,7 +150,9 @@ class _Attempt:
         still = [symbol_name(one.name, axis) in self.still for axis, _ in enumerate(one.shape)]
         sizes = zip(one.shape, self.both.shapes()[one.name], still, strict=True)
         shape = tuple(own if held else size for size, own, held in sizes)
-        return replace(one, shape=shape, varies=tuple(v and not held for v, held in zip(one.varies, still, strict=True)))
+        return replace(
+            one, shape=shape, varies=tuple(v and not held for v, held in zip(one.varies, still, strict=True))
+        )
 
     @cached_property
     def axes(self) -> Sequence[FreeAxis]:
@@ -211,8 +213,8 @@ class _Attempt:
         return raised_alone(self.both, self.given, self.axes, self.exploration, found)
 
     def _relations(self) -> Sides[tuple[str, ...]]:
-        """Return what both sides are on the first path, in index notation."""
-        region = next(iter((*self.exploration.equal, *self.exploration.different)), None)
+        """Return what both sides are, in index notation: on the first path on which they differ, or the first one."""
+        region = next(iter((*self.exploration.different, *self.exploration.equal)), None)
         return Sides((), ()) if region is None else Notation(self.both, self.axes, region).sides()
 
     def _ones(self) -> tuple[Sequence[str] | SizesCounterexample, Sequence[str]]:
@@ -236,14 +238,15 @@ class _Attempt:
         return proved, probed
 
     def _point_at_one(self, axis: FreeAxis) -> Mapping[str, int] | None:
-        """Return the smallest sizes at which an axis of an input, and no other one, is 1 long; None for others."""
+        """Return the smallest sizes at which an axis of an input is 1 long, with others as proved; None for weights."""
         if not axis.symbol.startswith(symbol_name("input")):
             return None
         order = [other.symbol for other in self.axes]
         here = self.search.world.intersect(at({axis.symbol: 1}))
-        for other in order:
-            if other != axis.symbol:
-                here = here.intersect(at_least(other, 2))
+        lows = extent(self.axes, self.exploration.equal).free
+        for other in self.axes:
+            if other != axis:
+                here = here.intersect(at_least(other.symbol, lows.get(other.name, 2)))
         return smallest(here, order)
 
     def _is_proved_at_one(self, axis: FreeAxis) -> bool:

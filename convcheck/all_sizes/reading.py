@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import operator
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, fx
 
 from convcheck.all_sizes import readers
+from convcheck.all_sizes.new_values import as_truth
 from convcheck.all_sizes.sizes import CannotProve, Size, Sizes
 from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.value import Value
@@ -65,9 +67,9 @@ def all_readers() -> Mapping[str, Reader]:
 class NoReading(CannotProve):  # it is an answer, not a fault
     """An operator has no reading, or not with these arguments; `node` is where it stands."""
 
-    def __init__(self, operator: str, why: str, node: fx.Node, undecided: str | None = None) -> None:
-        self.operator, self.node = operator, node
-        super().__init__(f"{operator}: {why}" if why else operator, undecided)
+    def __init__(self, name: str, why: str, node: fx.Node, undecided: str | None = None) -> None:
+        self.operator, self.node = name, node
+        super().__init__(f"{name}: {why}" if why else name, undecided)
 
 
 def read(
@@ -88,7 +90,7 @@ def read(
         value = node.meta.get("val")
         if node.op in ("placeholder", "output"):
             if node in values and value.dtype == torch.bool:
-                values[node] = values[node].as_truth()
+                values[node] = as_truth(values[node])
             continue
         if node.op == "get_attr":
             values[node] = sources.constant(getattr(graph, str(node.target)))
@@ -113,7 +115,7 @@ def _result(node: fx.Node, name: str, values: Mapping[fx.Node, Any], sizes: Size
         return values[whole][number]  # type: ignore[index]
     known = all_readers()
     reader = known.get(name) or known.get(name.partition(".")[0])
-    if reader is None and _changes_its_own(node):
+    if reader is None and changes_its_own(node):
         # `add_` of what nothing else reads is `add`.
         name = name.replace("_.", ".", 1)
         reader = known.get(name) or known.get(name.partition(".")[0])
@@ -125,14 +127,28 @@ def _result(node: fx.Node, name: str, values: Mapping[fx.Node, Any], sizes: Size
     return result
 
 
-def _changes_its_own(node: fx.Node) -> bool:
+def changes_its_own(node: fx.Node) -> bool:
     """Tell whether an operator overwrites a tensor that nothing else reads, and that shares no memory."""
-    if not str(node.target).removeprefix("aten.").partition(".")[0].endswith("_"):
+    return _is_in_place(node) and _read_once(node.args[0], node)
+
+
+def _is_in_place(node: fx.Node) -> bool:
+    return str(node.target).removeprefix("aten.").partition(".")[0].endswith("_")
+
+
+def _read_once(tensor: Any, by: fx.Node) -> bool:
+    """Tell whether a tensor was made for one operator, so that no other sees what it overwrites."""
+    if not isinstance(tensor, fx.Node) or tensor.op != "call_function" or list(tensor.users) != [by]:
         return False
-    changed = node.args[0]
-    if not isinstance(changed, fx.Node) or changed.op != "call_function" or list(changed.users) != [node]:
-        return False
-    schema = getattr(changed.target, "_schema", None)
+    if tensor.target is operator.getitem:
+        # Parts do not overlap, whoever overwrites them.
+        whole = tensor.args[0]
+        if not isinstance(whole, fx.Node) or not str(whole.target).startswith("aten.unsafe_split"):
+            return False
+        return _read_once(whole.args[0], whole)
+    if _is_in_place(tensor):
+        return _read_once(tensor.args[0], tensor)
+    schema = getattr(tensor.target, "_schema", None)
     return schema is not None and all(one.alias_info is None for one in schema.returns)
 
 

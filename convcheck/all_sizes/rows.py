@@ -10,9 +10,10 @@ import islpy as isl
 
 from convcheck.all_sizes.layout import aligned
 from convcheck.all_sizes.matching import Normal, Segments
+from convcheck.all_sizes.pieces import Piece
 from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.trace import INPUT
-from convcheck.all_sizes.value import Piece, Value
+from convcheck.all_sizes.value import Value
 
 ONE_OVER_ROOT = "rsqrt"
 

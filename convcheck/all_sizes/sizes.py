@@ -17,7 +17,7 @@ import sympy
 from sympy.logic.boolalg import BooleanAtom
 from torch.utils._sympy.functions import CeilToInt, CleanDiv, FloorDiv, FloorToInt, IntTrueDiv, Mod, PythonMod, ToFloat
 
-Size = sympy.Expr
+Size = Any
 """A polynomial in symbols with whole coefficients."""
 
 
@@ -105,8 +105,7 @@ class Sizes:
     def _quotient(self, value: Size, by: Size) -> Size:
         """Return `value // by`: a polynomial where it divides evenly, else a symbol."""
         ratio = sympy.cancel(value / by)
-        numerator, denominator = sympy.fraction(ratio)
-        if denominator == 1 and _is_whole(ratio):
+        if sympy.fraction(ratio)[1] == 1 and _is_whole(ratio):
             return sympy.expand(ratio)
         if not by.is_Integer or by <= 0:
             raise CannotProve(f"a size is {value} // {by}")
@@ -275,9 +274,9 @@ class Sizes:
     def _settle(self) -> None:
         """Have numbers stand for symbols that can have one value only, and multiples for what has to be one."""
         for (whole, step), quotient in list(self._quotients.items()):
-            if whole.is_Symbol and whole in self.lowest and whole not in self.replaced:
-                if self.implies("=", whole - step * quotient):
-                    self.replace(whole, step * quotient)
+            known = whole.is_Symbol and whole in self.lowest and whole not in self.replaced
+            if known and self.implies("=", whole - step * quotient):
+                self.replace(whole, step * quotient)
         for symbol in [*self.lowest, *self._quotients.values()]:
             if symbol not in self.replaced:
                 low, high = self._bounds(symbol)
@@ -291,7 +290,7 @@ class Sizes:
             text = self.condition(guard)
         except CannotProve:
             return False
-        if isinstance(guard, sympy.Eq):
+        if isinstance(guard, sympy.Eq) and not _is_quotient_by_symbols(guard.lhs):
             zero = self._plain(guard.lhs - guard.rhs)
             factors = self._factors(zero)
             if len(factors) == 1:
@@ -318,12 +317,22 @@ class Sizes:
             return f"(not {self.condition(guard.args[0])})"
         if not isinstance(guard, sympy.core.relational.Relational):
             raise CannotProve(f"the condition {guard}")
+        if isinstance(guard, (sympy.Eq, sympy.Ne)) and _is_quotient_by_symbols(guard.lhs) and guard.rhs.is_Integer:
+            value, by = map(self._plain, guard.lhs.args)
+            there = self._quotient_is(value, by, guard.rhs)
+            return there if isinstance(guard, sympy.Eq) else f"(not {there})"
         if (text := self._compared_with_one(guard)) is not None:
             return text
         difference = self._plain(guard.lhs - guard.rhs)
         signs = {sympy.Eq: "=", sympy.Ne: "!=", sympy.Lt: "<", sympy.Le: "<=", sympy.Gt: ">", sympy.Ge: ">="}
         return self._comparison(difference, signs[guard.func])
 
+    def _quotient_is(self, value: Size, by: Size, number: Size) -> str:
+        """Return where `value // by` is a number, as isl writes it; so it is asked whether there are as many parts."""
+        if not self.implies(">", by):
+            raise CannotProve(f"a size is {value} // {by}")
+        ends = (value - number * by, (number + 1) * by - value - 1)
+        return "(" + " and ".join(self._comparison(sympy.expand(one), ">=") for one in ends) + ")"
     def _compared_with_one(self, guard: Any) -> str | None:
         """Return how a product of lengths, 1 at least each, compares with 1: `Max(1, h - 4) * Max(1, w - 4) > 1`."""
         if guard.lhs == 1:
@@ -425,6 +434,10 @@ class Sizes:
             raise CannotProve(f"the condition on {size}")
         _, factors = sympy.factor_list(size)
         return [factor for factor, _ in factors if (self._lowest_of(factor) or 0) <= 0]
+
+
+def _is_quotient_by_symbols(size: Any) -> bool:
+    return isinstance(size, (FloorDiv, CleanDiv)) and not size.args[1].is_Integer
 
 
 @lru_cache(maxsize=1 << 16)

@@ -15,21 +15,12 @@ from torch import Tensor
 from convcheck.all_sizes.compare import normal
 from convcheck.all_sizes.layout import aligned
 from convcheck.all_sizes.matching import Normal, Segments, equal_entries, equal_sets, function
+from convcheck.all_sizes.new_values import constant, of_source, source
 from convcheck.all_sizes.numbers import fraction
+from convcheck.all_sizes.pieces import Axis, Piece, Source, axis_of, box_at, places
 from convcheck.all_sizes.rows import alike, inside_of, is_root, rows, through
 from convcheck.all_sizes.sizes import CannotProve, Size, Sizes
-from convcheck.all_sizes.value import (
-    Axis,
-    Piece,
-    Source,
-    Value,
-    axis_of,
-    box_at,
-    constant,
-    of_source,
-    places,
-    source,
-)
+from convcheck.all_sizes.value import Value
 
 MOST_ENTRIES = 4096
 """A constant tensor with more entries than this that are not zero is not read."""
@@ -75,7 +66,7 @@ class Sources:
         number, symbols = size.as_coeff_Mul()
         if len(symbols.free_symbols) <= 1 and symbols.is_Symbol:
             return (size,)
-        atoms = [one for one in sympy.Mul.make_args(symbols)]
+        atoms = sympy.Mul.make_args(symbols)
         return (*([number] if number != 1 else []), *atoms)
 
     def constant(self, tensor: Tensor) -> Value:

@@ -101,7 +101,8 @@ def trace_both(
         SideRaises: a side cannot be run, or not be traced, at these sizes.
     """
     # Whether a length is 1 matters where code asks, and not for how torch lays its results out.
-    with _config.patch(backed_size_oblivious=True), capture.quiet(), torch.no_grad():
+    config: Any = _config
+    with config.patch(backed_size_oblivious=True), capture.quiet(), torch.no_grad():
         env = ShapeEnv(duck_shape=False)
         mode = FakeTensorMode(shape_env=env, allow_non_fake_inputs=True)
         # With symbols for sizes its cache costs more than it saves.
@@ -207,7 +208,7 @@ def lengths_of(one: Given) -> dict[str, int]:
 
 def free_symbols(path: Path) -> tuple[str, ...]:
     """Return the names of lengths that vary by themselves: those of inputs, and those of weights that none sets."""
-    sizes, taken, free = path.world(), set(), []
+    sizes, taken, free = path.world(), set[sympy.Symbol](), list[str]()
     for tensor in sorted(path.lengths, key=lambda name: not name.startswith(INPUT)):
         for length in path.lengths[tensor]:
             if length.is_Symbol and (tensor.startswith(INPUT) or sizes.size(length).free_symbols - taken):

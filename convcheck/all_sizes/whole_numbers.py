@@ -12,8 +12,9 @@ from typing import Any
 import islpy as isl
 import sympy
 
+from convcheck.all_sizes.pieces import Entry, Piece, Source, box
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.value import Entry, Piece, Source, Value, box
+from convcheck.all_sizes.value import Value
 
 NUMBERS = Source("whole numbers", (((sympy.Symbol("infinity"),),),))
 """Its entry n is n, below zero as well."""

@@ -53,7 +53,8 @@ def in_full(sizes: SizesProof) -> Iterator[tuple[str, str]]:
 def _outcome(sizes: SizesProof) -> str:
     if sizes.counterexample is not None:
         at = sizes.counterexample
-        where = f"{' '.join(_written(at.sizes))}, output {format_shape(at.at)}"
+        place = f", output {format_shape(at.at)}" if at.at else ""
+        where = f"{' '.join(_written(at.sizes))}{place}"
         return f"{sizes.status} at {where}: {at.reason}"
     if sizes.status is not SizesStatus.PROVED:
         return in_few_words(sizes)

@@ -11,18 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import sympy  # type: ignore[import-untyped]
+import sympy
 import torch
 from torch import Tensor, fx, nn
 from torch.func import functional_call
 
 from convcheck.all_sizes.compare import difference
 from convcheck.all_sizes.layout import aligned
+from convcheck.all_sizes.new_values import source
+from convcheck.all_sizes.pieces import axis_of
 from convcheck.all_sizes.reading import _result
 from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.trace import Given, trace_both
-from convcheck.all_sizes.value import Value, axis_of, source
+from convcheck.all_sizes.value import Value
 from convcheck.proof.user_side import UserSide
 from convcheck.results import Sides
 from convcheck.solving.halves import Apart, Half

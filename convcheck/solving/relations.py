@@ -16,8 +16,9 @@ import islpy as isl
 
 from convcheck.all_sizes.compare import added, monomials
 from convcheck.all_sizes.layout import aligned
+from convcheck.all_sizes.pieces import Piece
 from convcheck.all_sizes.sizes import CannotProve, Sizes
-from convcheck.all_sizes.value import Piece, Value
+from convcheck.all_sizes.value import Value
 from convcheck.solving.graphs import INPUT, OURS, THEIRS, Opaque, Read
 
 MOST_TRIES = 500

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812  # as everywhere
 
 from tests.all_sizes.laws_functions import FUNCTIONS
 from tests.all_sizes.reading import Law
@@ -40,7 +40,7 @@ MOVEMENT = [
     Law(lambda x: torch.cat([x, x[:, :, 1:]], 2).flip(2)[:, :, 1:3], IMAGE, ODD),
     Law(lambda x: x.to(torch.float32), IMAGE, ODD),
     Law(lambda x: aten._unsafe_view(x, [x.shape[0], -1]), IMAGE, ODD),
-    Law(lambda x: aten.lift_fresh_copy(x), IMAGE, ODD),
+    Law(lambda x: x + torch.tensor(2.0), IMAGE, ODD),
 ]
 
 ARITHMETIC = [
@@ -52,6 +52,7 @@ ARITHMETIC = [
     Law(lambda x: x.sum(1) + x.sum() + x.sum((0, 2), keepdim=True)[0, :1], ((2, 3, 4),), (((3, 2, 5),),)),
     Law(lambda x: x.mean((-1, -2), keepdim=True), IMAGE, ODD, is_exact=False),
     Law(lambda x: x.mean(), IMAGE, ODD, is_exact=False),
+    Law(lambda x: x.cumsum(1), PAIR[:1], (((2, 7),),)),
     Law(lambda x: (x[:, :1] + x[:, 1:]).sum(1), IMAGE, ODD),
     Law(lambda x: x[:, :1].expand(-1, 3, -1, -1).sum(1), IMAGE, ODD),
 ]
@@ -61,6 +62,8 @@ CONTRACTION = [
     Law(lambda x, y: torch.bmm(x, y), ((2, 3, 4), (2, 4, 5)), (((3, 2, 5), (3, 5, 2)),)),
     Law(lambda x, w, b: F.linear(x, w, b), ((2, 3, 4), (5, 4), (5,)), (((3, 2, 6), (3, 6), (3,)),)),
     Law(lambda x, w, b: F.linear(x, w, b), ((3, 4), (5, 4), (5,)), (((2, 6), (3, 6), (3,)),)),
+    Law(lambda x, w, b: torch.addmm(b, x, w), ((3, 4), (4, 2), (2,)), (((2, 3), (3, 5), (5,)),)),
+    Law(lambda x, y, w: F.bilinear(x, y, w), ((2, 3), (2, 4), (2, 3, 4)), (((3, 2), (3, 2), (2, 2, 2)),), ((2, 0),)),
     Law(lambda x, y: x @ y, ((3, 4), (4,)), (((2, 5), (5,)),)),
     Law(lambda x, y: x @ y, ((4,), (4,)), (((5,), (5,)),)),
     Law(lambda x, y: torch.einsum("bihw,oi->bohw", x, y), ((2, 4, 3, 5), (3, 4)), (((3, 2, 4, 4), (2, 2)),)),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812  # as everywhere
 from torch import Tensor
 
 from tests.all_sizes.reading import Law
@@ -56,12 +56,18 @@ ACTIVATIONS = [
             lambda x: x.sin() + x.cos() + x.atan() + x.floor() + x.round() + x.expm1(),
             lambda x: (x * x + 1).log() + (x * x).log1p(),
             lambda x: aten.native_dropout(x, 0.5, False)[0],
-            lambda x: F.glu(torch.cat([x, x[:, :-1]], 1), 1),
         )
     ),
-    near(lambda x: aten.relu6(x / 2) + aten.clamp_min(x, -1) + aten.clamp_max(x, 1)),
+    near(lambda x: F.relu6(x / 2) + aten.clamp_min(x, -1) + aten.clamp_max(x, 1)),
+    near(lambda x: F.glu(x / 8, 1), CHANNELS),
+    Law(  # it overwrites what it makes
+        lambda x, h, w, u: torch._VF.gru_cell(x / 8, h / 8, w / 8, u / 8),  # type: ignore[attr-defined]
+        ((2, 3), (2, 2), (6, 3), (6, 2)),
+        (((3, 2), (3, 2), (6, 2), (6, 2)),),
+        ((1, 1), (2, 0), (3, 0), (3, 1)),
+        is_exact=False,
+    ),
     Law(lambda x, w: F.prelu(x, w), ((2, 4, 3, 5), (4,)), (((3, 2, 2, 4), (2,)),), is_exact=False),
-    Law(lambda x, w: aten.prelu(x, w), ((2, 4, 3, 5), (4,)), (((3, 2, 2, 4), (2,)),), is_exact=False),
     Law(lambda x, y: torch.maximum(x, y) + 3 * torch.minimum(y, x) + torch.maximum(y, x), PAIR, PAIRS),
     Law(lambda x: torch.maximum(x, x.flip(1)), ((3, 5),), (((2, 4),),)),
 ]
@@ -81,7 +87,6 @@ SOFTMAX = [
     near(lambda x: F.softmax(x / 8, 1) + F.softmax(x.flip(2) / 8, 2)),
     near(lambda x: F.log_softmax(x / 8, 3) + torch.logsumexp(x / 8, (1, 2), keepdim=True)),
     near(lambda x: aten._safe_softmax(x / 8, -1)),
-    near(lambda x: aten.softmax.int(x / 8, 1) + aten.log_softmax.int(x / 8, 1)),
     near(lambda x: F.softmax((x / 8).masked_fill(x > 8, -math.inf) + torch.zeros_like(x[0]), 1), CHANNELS),
     Law(lambda x: F.scaled_dot_product_attention(x / 8, x / 4, x), ((2, 3, 2),), (((2, 2, 3),),), is_exact=False),
     Law(
@@ -126,6 +131,12 @@ NORMS = [
         (((3, 2, 5), (2,), (2,), (2,), (2,)),),
         is_exact=False,
     ),
+    Law(
+        lambda x, m, v: aten._native_batch_norm_legit_functional(x, None, None, m, v * v, True, 0.1, 1e-5)[0],
+        ((2, 2, 3), (2,), (2,)),
+        (((3, 3, 2), (3,), (3,)),),
+        is_exact=False,
+    ),
     Law(lambda x: F.batch_norm(x, None, None, training=True), ((2, 2, 3),), (((3, 2, 2),),), is_exact=False),
     Law(F.instance_norm, ((2, 2, 3),), (((3, 2, 2),),), is_exact=False),
     small(lambda x: F.rms_norm(x, x.shape[-1:], eps=1e-6)),
@@ -161,6 +172,12 @@ TRUTHS = [
     ),
     Law(lambda x, y: x.masked_fill(y > 0, 3) + torch.where(x > 0, x, 2.0) + torch.where(x > 0, 1.5, x), PAIR, PAIRS),
     Law(lambda x: torch.where(x > 0, 1.0, 2.0), ((3, 5),), (((2, 4),),)),
+    Law(
+        lambda x: x * (x > 0).all() + 2 * x * (x > 0).all(1, True) + x * (x > 5).all((0, 1)), *(((2, 3),), (((3, 2),),))
+    ),
+    Law(
+        lambda x: x * (x > 0).any() + 2 * x * (x > 0).any(1, True) + x * (x > 5).any((0, 1)), *(((2, 3),), (((3, 2),),))
+    ),
     Law(lambda x, m: x.masked_fill(m, 4) + m, PAIR, PAIRS, kinds=(REAL, TRUTH)),
     Law(lambda x, m: x * m.all(1, keepdim=True) + (m | (x > 0)).any(1, keepdim=True), PAIR, PAIRS, kinds=(REAL, TRUTH)),
     Law(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812  # as everywhere
 from torch import Tensor
 
 from convcheck.all_sizes.compare import difference

@@ -14,10 +14,11 @@ from torch.nn import functional
 import convcheck
 from convcheck.all_sizes import axes, compare, exploring, proof, sources
 from convcheck.all_sizes.exploring import Exploration, explore
+from convcheck.all_sizes.pieces import Piece, axis_of
 from convcheck.all_sizes.readers import contraction, padding
 from convcheck.all_sizes.sizes import Sizes
 from convcheck.all_sizes.trace import Given
-from convcheck.all_sizes.value import Piece, Value, axis_of
+from convcheck.all_sizes.value import Value
 from convcheck.results import SizesStatus
 from convcheck.tracing import capture
 from tests.all_sizes.claims import proof_of

@@ -88,7 +88,7 @@ def test_what_is_not_proved_is_not_as_expected_and_the_verdict_is_that_of_the_sh
     assert ok or result.reasons
     assert bool(of_kind(result, Kind.EXPECTATION)) is (expected is not None and not ok)
     if sizes is REFUTED:
-        text = "at b=1 h=31 w=2, output [0, 0, 15, 0] differs: the candidate reads x[0,0,32,0]"
+        text = "at b=1 h=31 w=2, output [0, 0, 15, 0]: the candidate reads x[0,0,32,0]"
         assert of_kind(result, Kind.SIZES) == [f"not for all sizes: {text}"]
     elif sizes is UNKNOWN and not ok:
         assert of_kind(result, Kind.SIZES) == ["not proved for all sizes: tile"]

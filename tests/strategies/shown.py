@@ -22,6 +22,7 @@ VERDICT = "[✓✗\N{EN DASH}!] \\w+"
 
 PHRASES = (
     "# s;",
+    ", in # s",
     'time="#"',
     'name="ratio" value="#"',
     'name="bound" value="#"',

@@ -11,12 +11,14 @@ from typing import Any
 
 import sympy
 
+from convcheck.all_sizes.cuts import split
 from convcheck.all_sizes.layout import aligned
+from convcheck.all_sizes.new_values import constant
 from convcheck.all_sizes.readers import whole_numbers
 from convcheck.all_sizes.readers.arithmetic import number
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.value import Value, constant
+from convcheck.all_sizes.value import Value
 from convcheck.all_sizes.whole_numbers import is_known
 
 ZERO = sympy.Integer(0)
@@ -55,11 +57,6 @@ def _reader(name: str) -> Reader:
 def shifted(value: Value, by: Any) -> Value:
     """Return a tensor plus a number."""
     return value.plus(constant(value.sizes, value.axes, by))
-
-
-def relu6(call: Call) -> Value:
-    """`min(max(x, 0), 6)`."""
-    return clamped(call, call["self"], ZERO, sympy.Integer(6))
 
 
 def silu(call: Call) -> Value:
@@ -158,7 +155,7 @@ def glu(call: Call) -> Value:
     value: Value = call["self"]
     axis = call.axis("dim", value.rank)
     half = call.shape[axis]
-    value = value.split(axis, [half, half])
+    value = split(value, axis, [half, half])
     one, other = value.segment(axis, 0), value.segment(axis, 1)
     return one.product(function(call, "sigmoid", other))
 
@@ -185,11 +182,9 @@ def dropout(call: Call) -> tuple[Value, Value]:
 
 READERS: Mapping[str, Reader] = {
     **{name: _reader(name) for name in AT_ZERO},
-    "relu6": relu6,
     "silu": silu,
     "gelu": gelu,
     "leaky_relu": leaky_relu,
-    "prelu": prelu,
     "_prelu_kernel": prelu,
     "elu": elu,
     "softplus": softplus,

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import sympy
 
 from convcheck.all_sizes.layout import aligned, viewed
+from convcheck.all_sizes.pieces import axis_of
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve, Size
-from convcheck.all_sizes.value import Value, axis_of
+from convcheck.all_sizes.value import Value
 
 
 def mm(call: Call) -> Value:
@@ -33,6 +34,22 @@ def addmm(call: Call) -> Value:
 def mv(call: Call) -> Value:
     """`[n, k] @ [k]`."""
     return matrix_product(call["self"], call["vec"].with_one(1)).without_one(1)
+
+
+def trilinear(call: Call) -> Value:
+    """The product of three tensors, with axes of length 1 between theirs, summed along some axes."""
+    factors = []
+    for number in ("1", "2", "3"):
+        factor: Value = call[f"i{number}"]
+        for axis in sorted(call[f"expand{number}"]):
+            factor = factor.with_one(axis)
+        factors.append(factor)
+    one, other = aligned(factors[0], factors[1])
+    one, other = aligned(one.product(other), factors[2])
+    result = one.product(other)
+    for axis in sorted(call["sumdim"], reverse=True):
+        result = result.summed(axis)
+    return result
 
 
 def dot(call: Call) -> Value:
@@ -158,6 +175,7 @@ READERS: Mapping[str, Reader] = {
     "addmm": addmm,
     "mv": mv,
     "dot": dot,
+    "_trilinear": trilinear,
     "convolution": convolution,
     "convolution_backward": convolution_backward,
 }

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 import sympy
 
 from convcheck.all_sizes.layout import merged
+from convcheck.all_sizes.new_values import constant
+from convcheck.all_sizes.pieces import ONE, axis_of
 from convcheck.all_sizes.readers.movement import concatenated
 from convcheck.all_sizes.readers.padding import shifted
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.value import ONE, Value, axis_of, constant
+from convcheck.all_sizes.value import Value
 
 
 def block_diag(call: Call) -> Value:

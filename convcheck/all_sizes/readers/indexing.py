@@ -11,9 +11,11 @@ from typing import Any
 import islpy as isl
 
 from convcheck.all_sizes.layout import aligned, alike_beside
+from convcheck.all_sizes.new_values import overlaid
+from convcheck.all_sizes.pieces import Axis, box
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.value import Axis, Value, box, overlaid
+from convcheck.all_sizes.value import Value
 from convcheck.all_sizes.whole_numbers import bounded, function_of
 
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from convcheck.all_sizes.new_values import constant
 from convcheck.all_sizes.operators import finite_part
 from convcheck.all_sizes.readers.contraction import per_axis, windows
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.value import Value, constant
+from convcheck.all_sizes.value import Value
 
 
 def axes_of(call: Call, rank: int) -> list[int]:
+    """Return the axes that were asked for, counted from the front: all if none were."""
     asked = call["dim"]
     if asked is None or asked == []:
         return list(range(rank))

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 
 import sympy
 
+from convcheck.all_sizes.new_values import constant, source
+from convcheck.all_sizes.pieces import axis_of
 from convcheck.all_sizes.readers.arithmetic import number
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.value import Value, axis_of, constant, source
+from convcheck.all_sizes.value import Value
 
 
 def zeros(call: Call) -> Value:

@@ -11,13 +11,14 @@ from typing import Any
 import sympy
 
 from convcheck.all_sizes.layout import aligned, viewed
+from convcheck.all_sizes.new_values import constant
 from convcheck.all_sizes.operators import reciprocal_of, root
 from convcheck.all_sizes.readers.arithmetic import number
 from convcheck.all_sizes.readers.roots import square
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.sources import Sources
-from convcheck.all_sizes.value import Value, constant
+from convcheck.all_sizes.value import Value
 
 
 def mean_of(value: Value, axes: Sequence[int]) -> Value:
@@ -60,7 +61,9 @@ def affine(value: Value, weight: Value | None, bias: Value | None) -> Value:
 
 def per_channel(value: Value | None, rank: int) -> Value | None:
     """Return `[c]` as `[c, 1, ...]`, of one axis less than `rank`."""
-    while value is not None and value.rank < rank - 1:
+    if value is None:
+        return None
+    while value.rank < rank - 1:
         value = value.with_one(value.rank)
     return value
 
@@ -142,11 +145,9 @@ READERS: Mapping[str, Reader] = {
     "native_group_norm": group_norm,
     **dict.fromkeys(
         (
-            "native_batch_norm",
             "_native_batch_norm_legit",
             "_native_batch_norm_legit_no_training",
             "_native_batch_norm_legit_functional",
-            "cudnn_batch_norm",
         ),
         batch_norm,
     ),

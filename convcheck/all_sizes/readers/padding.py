@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from convcheck.all_sizes.new_values import constant, overlaid
+from convcheck.all_sizes.pieces import ONE, axis_of
 from convcheck.all_sizes.readers.arithmetic import number
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve, Size
-from convcheck.all_sizes.value import ONE, Value, axis_of, constant, overlaid
+from convcheck.all_sizes.value import Value
 
 
 def constant_pad_nd(call: Call) -> Value:

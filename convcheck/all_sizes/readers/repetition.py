@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from convcheck.all_sizes.pieces import ONE, axis_of
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve, Size
-from convcheck.all_sizes.value import ONE, Value, axis_of
+from convcheck.all_sizes.value import Value
 
 
 def flip(call: Call) -> Value:

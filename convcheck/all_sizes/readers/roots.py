@@ -7,12 +7,13 @@ from typing import Any
 
 import sympy
 
+from convcheck.all_sizes.new_values import constant
 from convcheck.all_sizes.operators import reciprocal_of, root
 from convcheck.all_sizes.readers.arithmetic import number
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.sources import Sources
-from convcheck.all_sizes.value import Value, constant
+from convcheck.all_sizes.value import Value
 
 MOST_POWER = 4
 """Whole powers up to this one are polynomials."""

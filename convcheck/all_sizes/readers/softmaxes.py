@@ -51,9 +51,7 @@ def logsumexp(call: Call) -> Value:
 READERS: Mapping[str, Reader] = {
     "exp": exp,
     "_softmax": softmax_,
-    "softmax": softmax_,
     "_safe_softmax": safe_softmax,
     "_log_softmax": log_softmax,
-    "log_softmax": log_softmax,
     "logsumexp": logsumexp,
 }

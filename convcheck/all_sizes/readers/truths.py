@@ -14,13 +14,14 @@ import torch
 from torch import fx
 
 from convcheck.all_sizes.layout import aligned
+from convcheck.all_sizes.new_values import as_truth, constant, without_infinities
 from convcheck.all_sizes.operators import always_some, finite_part
 from convcheck.all_sizes.readers import whole_numbers
 from convcheck.all_sizes.readers.arithmetic import operand
 from convcheck.all_sizes.readers.largest import along, axes_of
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.value import Value, constant
+from convcheck.all_sizes.value import Value
 from convcheck.all_sizes.whole_numbers import is_known
 
 ONE = sympy.Integer(1)
@@ -79,13 +80,13 @@ def all_along(call: Call) -> Value:
     if len(axes) == 1 and always_some(failing, axes[0]):
         result = failing.times(0).summed(axes[0])
         return result.with_one(axes[0]) if call["keepdim"] else result
-    return one_minus(along(call, failing, bool(call["keepdim"])).as_truth())
+    return one_minus(as_truth(along(call, failing, bool(call["keepdim"]))))
 
 
 def any_along(call: Call) -> Value:
     """Whether a truth along axes is 1."""
     (value,) = _boolean(call, "self")
-    return along(call, value, bool(call["keepdim"])).as_truth()
+    return as_truth(along(call, value, bool(call["keepdim"])))
 
 
 def unequal(call: Call) -> Value:
@@ -144,7 +145,7 @@ def chosen(condition: Value, one: Value, other: Value) -> Value:
 
 def _is_infinite(value: Value) -> bool:
     """Tell whether every entry is minus infinity."""
-    finite, infinite = value.without_infinities()
+    finite, infinite = without_infinities(value)
     return not finite.pieces and infinite.pieces == constant(value.sizes, value.axes, ONE).pieces
 
 
@@ -188,9 +189,6 @@ READERS: Mapping[str, Reader] = {
     **dict.fromkeys(("logical_and", "bitwise_and"), logical_and),
     **dict.fromkeys(("logical_or", "bitwise_or"), logical_or),
     "where.self": where,
-    "where.ScalarOther": where,
-    "where.ScalarSelf": where,
-    "where.Scalar": where,
     "masked_fill": masked_fill,
     **dict.fromkeys(("all", "all.dim", "all.dims"), all_along),
     **dict.fromkeys(("any", "any.dim", "any.dims"), any_along),

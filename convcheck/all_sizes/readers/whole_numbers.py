@@ -12,10 +12,11 @@ import islpy as isl
 import sympy
 
 from convcheck.all_sizes.layout import aligned
+from convcheck.all_sizes.pieces import ONE, Entry, Piece, axis_of
 from convcheck.all_sizes.readers.arithmetic import number, operand
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.value import ONE, Entry, Piece, Value, axis_of
+from convcheck.all_sizes.value import Value
 from convcheck.all_sizes.whole_numbers import NUMBERS, from_function, function_of, indicator
 
 

@@ -70,7 +70,8 @@ def findings(sizes: SizesProof) -> Iterator[Finding]:
     """Yield why it does not hold for all sizes, or is not known to."""
     if (counterexample := sizes.counterexample) is not None:
         where = " ".join(f"{axis}={size}" for axis, size in counterexample.sizes.items())
-        text = f"at {where}, output {list(counterexample.at)} differs: {counterexample.reason}"
+        place = f", output {list(counterexample.at)}" if counterexample.at else ""
+        text = f"at {where}{place}: {counterexample.reason}"
         yield Finding(Kind.SIZES, f"not for all sizes: {text}")
     elif sizes.status is SizesStatus.UNKNOWN:
         yield Finding(Kind.SIZES, f"not proved for all sizes: {sizes.obstacle}")

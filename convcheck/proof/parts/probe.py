@@ -34,7 +34,7 @@ from convcheck.proof.parts.modular import Modular, canonical, reduced
 from convcheck.results import Agreement, Exact, Gradients, Sides
 from convcheck.rewriting.transplant import Transplant
 from convcheck.sides import samples
-from convcheck.sides.samples import Sample
+from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side
 from convcheck.sizes.patterns import Shape
 from convcheck.tracing.trace import Placeholder, Trace
