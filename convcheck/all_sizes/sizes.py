@@ -337,10 +337,18 @@ class Sizes:
         """Return how a product of lengths, 1 at least each, compares with 1: `Max(1, h - 4) * Max(1, w - 4) > 1`."""
         if guard.lhs == 1:
             guard = guard.reversed
-        factors = [one.args for one in sympy.Mul.make_args(guard.lhs) if type(one).__name__ == "Max" and 1 in one.args]
-        if guard.rhs != 1 or not factors or len(factors) != len(sympy.Mul.make_args(guard.lhs)):
+        factors = sympy.Mul.make_args(guard.lhs)
+        if guard.rhs != 1 or not any(type(one).__name__ == "Max" and 1 in one.args for one in factors):
             return None
-        longer = " or ".join(f"{self.text(one)} > 1" for factor in factors for one in factor if one != 1)
+        lengths: list[Size] = []
+        for factor in factors:
+            if type(factor).__name__ == "Max" and 1 in factor.args:
+                lengths += [one for one in factor.args if one != 1]
+            elif self.implies(">=", self._plain(factor) - 1):
+                lengths.append(factor)
+            else:
+                return None
+        longer = " or ".join(f"{self.text(one)} > 1" for one in lengths)
         texts = {sympy.Gt: f"({longer})", sympy.Ne: f"({longer})", sympy.Ge: "true", sympy.Lt: "false"}
         return texts.get(guard.func, f"(not ({longer}))")
 
