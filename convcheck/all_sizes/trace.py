@@ -25,6 +25,7 @@ from torch.utils._pytree import tree_map_only
 from torch.utils._sympy.numbers import int_oo
 from torch.utils._sympy.value_ranges import ValueRanges
 
+from convcheck.all_sizes.conditions import require
 from convcheck.all_sizes.sizes import Sizes
 from convcheck.results import Sides
 from convcheck.tracing import capture
@@ -59,7 +60,7 @@ class Path:
         """Return what is known of all sizes on this path."""
         lowest = {s: smallest for shape in self.lengths.values() for s in shape if s.is_Symbol}
         sizes = Sizes(lowest, self.names)
-        sizes.require([*self.guards.reference, *self.guards.candidate])
+        require(sizes, [*self.guards.reference, *self.guards.candidate])
         return sizes
 
     def world(self, smallest: int = SMALLEST) -> Sizes:
@@ -69,7 +70,7 @@ class Path:
         weights = {s for name, group in symbols.items() for s in group if not name.startswith(INPUT)}
         for guard in self.guards.reference:
             if isinstance(guard, sympy.Eq) and guard.xreplace(self.names).free_symbols & weights:
-                sizes.require([guard])
+                require(sizes, [guard])
         return sizes
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 import convcheck
-from convcheck.all_sizes import axes, compare, exploring, layout, proof, sources, sums
+from convcheck.all_sizes import axes, compare, exploring, layout, proof, sources, sums, trace
 from convcheck.all_sizes.exploring import Exploration, explore
 from convcheck.all_sizes.pieces import Piece, axis_of
 from convcheck.all_sizes.readers import contraction, padding
@@ -241,7 +241,7 @@ SABOTAGES = {
         capture, "by_fake_tensors", _without_products, read(lambda x: 3 * x, IMAGE, others=((3, 4, 7, 5),))
     ),
     "a guard ignored": Sabotage(
-        Sizes, "require", lambda _: lambda *_arguments: None, differ(lambda x: 2 * x, _up_to_30, VECTOR)
+        trace, "require", lambda _: lambda *_arguments: None, differ(lambda x: 2 * x, _up_to_30, VECTOR)
     ),
     "a region that is too large": Sabotage(
         exploring, "_compared", _everywhere, differ(lambda x: 2 * x, _up_to_30, VECTOR)
