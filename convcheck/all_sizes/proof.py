@@ -182,7 +182,11 @@ class _Attempt:
 
     def _refuted(self, counterexample: SizesCounterexample) -> SizesProof:
         return SizesProof(
-            SizesStatus.REFUTED, counterexample=counterexample, raises=self._raises(None), relations=self._relations()
+            SizesStatus.REFUTED,
+            fixed=self._fixed_inputs(),
+            counterexample=counterexample,
+            raises=self._raises(None),
+            relations=self._relations(),
         )
 
     def _proved(self, ones: Sequence[str], probed: Sequence[str], looks: Sequence[Look]) -> SizesProof:
@@ -205,9 +209,10 @@ class _Attempt:
 
     def _fixed_inputs(self) -> dict[str, int]:
         """Return the lengths of inputs that are numbers in all traces, by the names of axes."""
-        lengths = self.exploration.path.lengths
+        lengths, sizes = self.exploration.path.lengths, self.exploration.path.world()
         inputs = [zip(names, lengths[f"{INPUT}{n}"], strict=True) for n, names in enumerate(self.names)]
-        return {name: int(length) for pairs in inputs for name, length in pairs if length.is_Integer}
+        known = {name: sizes.size(length) for pairs in inputs for name, length in pairs}
+        return {name: int(size) for name, size in known.items() if size.is_Integer}
 
     def _raises(self, found: Extent | None) -> Sides[str | None]:
         return raised_alone(self.both, self.given, self.axes, self.exploration, found)

@@ -18,7 +18,7 @@ def in_few_words(sizes: SizesProof) -> str:
         return " ".join(["all" if ranges else "only", *ranges, *_written(sizes.fixed)])
     if sizes.counterexample is not None:
         at = sizes.counterexample.sizes
-        large = {axis: size for axis, size in at.items() if size > sizes.free.get(axis, 1)}
+        large = {axis: size for axis, size in at.items() if size > sizes.free.get(axis, 1) and axis not in sizes.fixed}
         return " ".join(["not at", *_written(large or at)])
     return "" if sizes.status is SizesStatus.NOT_ASKED else ": ".join(filter(None, (sizes.status, sizes.obstacle)))
 
