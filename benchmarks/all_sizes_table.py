@@ -36,7 +36,7 @@ import torch
 from benchmarks.all_sizes_claims import both_of, claim_of, proof_of
 from benchmarks.own_pairs import Stopwatch
 from benchmarks.tables import FORMATS, Written, print_table
-from convcheck.all_sizes import exploring
+from convcheck.all_sizes import exploring, regions
 from convcheck.all_sizes.compare import differences
 from convcheck.all_sizes.reading import read
 from convcheck.all_sizes.trace import trace_both
@@ -85,10 +85,13 @@ def outcome(name: str, seconds: float, repeats: int = 1) -> Outcome:
         watches = [Stopwatch(time.process_time) for _ in range(3)]
         start = time.process_time()
         with ExitStack() as patches:
-            parts: list[tuple[str, Any]]
-            parts = [("trace_both", trace_both), ("read", read), ("differences", _all_differences)]
-            for watch, (part, function) in zip(watches, parts, strict=True):
-                patches.enter_context(patch.object(exploring, part, watch.around(function)))
+            parts: list[tuple[Any, str, Any]] = [
+                (exploring, "trace_both", trace_both),
+                (regions, "read", read),
+                (regions, "differences", _all_differences),
+            ]
+            for watch, (room, part, function) in zip(watches, parts, strict=True):
+                patches.enter_context(patch.object(room, part, watch.around(function)))
             proof = proof_of(claim, both, seconds)
         total = time.process_time() - start
         tracing, reading, comparing = (watch.seconds for watch in watches)

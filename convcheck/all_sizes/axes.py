@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import sympy
 
-from convcheck.all_sizes.exploring import Region
 from convcheck.all_sizes.points import lowest
+from convcheck.all_sizes.regions import Region
 from convcheck.all_sizes.trace import INPUT, Given, Path, symbol, symbol_name
 from convcheck.sizes.patterns import Group
 

@@ -18,9 +18,9 @@ from torch import Tensor, fx
 
 from convcheck.all_sizes.axes import FreeAxis
 from convcheck.all_sizes.both import Both
-from convcheck.all_sizes.exploring import Exploration, Region
 from convcheck.all_sizes.notation import Notation
 from convcheck.all_sizes.points import as_tuples, at
+from convcheck.all_sizes.regions import Exploration, Region
 from convcheck.all_sizes.second_look import Look
 from convcheck.all_sizes.trace import symbol
 from convcheck.all_sizes.wording import Words

@@ -10,8 +10,9 @@ from typing import Any
 
 from convcheck.all_sizes.axes import FreeAxis, lengths_by_name
 from convcheck.all_sizes.both import Both
-from convcheck.all_sizes.exploring import Exploration, Region, holds
+from convcheck.all_sizes.exploring import holds
 from convcheck.all_sizes.points import at, smallest
+from convcheck.all_sizes.regions import Exploration, Region
 from convcheck.all_sizes.replay import replay, resized, smaller
 from convcheck.all_sizes.trace import INPUT, SMALLEST, Given, Path
 from convcheck.errors import ConvcheckError

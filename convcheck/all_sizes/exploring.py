@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import islpy as isl
@@ -17,62 +16,20 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicO
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from convcheck.all_sizes.both import Both
-from convcheck.all_sizes.compare import Difference, differences
-from convcheck.all_sizes.layout import aligned
 from convcheck.all_sizes.points import at, smallest, sum_below
-from convcheck.all_sizes.reading import NoReading, read
+from convcheck.all_sizes.regions import Exploration, compared
 from convcheck.all_sizes.replay import Replayed, replay, resized
 from convcheck.all_sizes.sizes import CannotProve, Sizes
-from convcheck.all_sizes.sources import Sources
-from convcheck.all_sizes.trace import Given, Path, SideRaises, SymbolicTrace, free_symbols, lengths_of, trace_both
-from convcheck.all_sizes.value import Value
-from convcheck.results import Sides
-from convcheck.tracing.places import place_of_error, place_of_node
+from convcheck.all_sizes.trace import Given, Path, SideRaises, SymbolicTrace, lengths_of, trace_both
+from convcheck.tracing.places import place_of_error
 
 NO_VALUES = (GuardOnDataDependentSymNode, DataDependentOutputException, DynamicOutputShapeException)
 """What a trace raises where code asks for values, whatever torch does with them."""
 MOST_PATHS = 48
 MOST_FIXED = 6
 """How many numbers a length may be on as many paths: code that fixes it has a path for every number."""
-MOST_CASES = 6
-"""How many conditions that a relation depends on are told apart on one path."""
 MOST_DOUBLINGS = 24
 """Sizes up to 2 to this power are tried for a condition that no relation can state."""
-
-
-@dataclass(frozen=True)
-class Region:
-    """Sizes on one path, and what both sides are there."""
-
-    region: Any
-    sizes: Sizes
-    values: Sides[Value]
-    sources: Sources
-    trace: SymbolicTrace
-    differences: tuple[Difference, ...] = ()
-
-
-@dataclass
-class Exploration:
-    """What is known of all sizes: where both sides are equal, where they differ, where one raises, what is open."""
-
-    world: Any
-    """The sizes that are asked about: lengths of 2 and more, those of weights as the reference needs them."""
-    path: Path
-    """The path that the claim's own sizes are on."""
-    equal: list[Region] = field(default_factory=list)
-    different: list[Region] = field(default_factory=list)
-    raising: list[tuple[str, Any]] = field(default_factory=list)
-    shown: list[Mapping[str, int]] = field(default_factory=list)
-    """Sizes at which torch showed that the sides differ."""
-    obstacle: str | None = None
-    fixes: str | None = None
-    """A length for which the code is another one at every size."""
-
-    @property
-    def order(self) -> tuple[str, ...]:
-        """The lengths that vary by themselves."""
-        return free_symbols(self.path)
 
 
 class TimeIsUp(Exception):  # noqa: N818  # it is an answer, not a fault
@@ -164,7 +121,7 @@ def _on_path(
 ) -> Any:
     """Compare both sides on one path, in torch as well where they are not equal, and return the sizes on it."""
     count = len(exploration.equal)
-    region = _compared(trace, exploration, check_time)
+    region = compared(trace, exploration, check_time)
     unread = trace.path.sizes().unread
     if unread and not _holds_either_way(both, given, trace, exploration, check_time):
         exploration.obstacle = exploration.obstacle or f"the condition {unread[0]}"
@@ -212,7 +169,7 @@ def _holds_either_way(
     opposite = [sympy.Not(one) for one in there.unread]
     if opposite != [condition] or not sizes.region.is_subset(there.region):
         return False
-    _compared(other, exploration, check_time)
+    compared(other, exploration, check_time)
     return True
 
 
@@ -241,68 +198,6 @@ def _where(path: Path, point: Mapping[str, int]) -> Any:
     except (CannotProve, isl.Error):
         return at(point)
     return at(point) if sizes.unread or not at(point).is_subset(region) else region
-
-
-def _compared(
-    trace: SymbolicTrace, exploration: Exploration, check_time: Callable[[], None], cases: tuple[str, ...] = ()
-) -> Any:
-    """Compare both sides on one path, and return the sizes that are on it.
-
-    `cases` are conditions that hold besides: where a relation depends on one, either case is compared by itself.
-    """
-    sizes = trace.path.sizes()
-    for case in cases:
-        sizes.learn(case)
-    region = sizes.region
-    if region.is_empty():
-        return region
-    try:
-        sources = Sources(sizes)
-        nodes = trace.graph.graph.find_nodes(op="placeholder")
-        inputs = {
-            node: sources.tensor(name, shape)
-            for node, (name, shape) in zip(nodes, trace.path.lengths.items(), strict=True)
-        }
-        values = read(trace.graph, inputs, sources, check_time)
-        outputs: Any = trace.graph.graph.output_node().args[0]
-        one, other = (values[node] for node in outputs)
-        found = tuple(_of_shape(one, other))
-        if not found:
-            one, other = aligned(one, other)
-            found = tuple(differences(one, other))
-    except CannotProve as error:
-        if error.undecided is not None and len(cases) < MOST_CASES:
-            for case in (error.undecided, f"not ({error.undecided})"):
-                _compared(trace, exploration, check_time, (*cases, case))
-        else:
-            exploration.obstacle = exploration.obstacle or _obstacle(error)
-        return region
-    except isl.Error as error:
-        exploration.obstacle = exploration.obstacle or f"isl gave up: {error}"
-        return region
-    entry = Region(region, sizes, Sides(one, other), sources, trace, found)
-    (exploration.different if found else exploration.equal).append(entry)
-    return region
-
-
-def _of_shape(one: Value, other: Value) -> Iterator[Difference]:
-    """Yield where two tensors differ in their shapes. Raises CannotProve where no relation tells."""
-    sizes = one.sizes
-    if one.rank != other.rank:
-        yield Difference(None, sizes.context)
-        return
-    for mine, theirs in zip(one.shape, other.shape, strict=True):
-        if not sizes.same(mine, theirs):
-            apart = sizes.context.intersect(sizes.set(f"{sizes.text(mine - theirs)} != 0"))
-            if not apart.is_empty():
-                yield Difference(None, apart)
-
-
-def _obstacle(error: CannotProve) -> str:
-    """Return the operator, why it is not read, and its place."""
-    if isinstance(error, NoReading) and (place := place_of_node(error.node)):
-        return f"{error.why} at {place}"
-    return error.why
 
 
 def _raises(error: SideRaises, ran: Replayed) -> bool:

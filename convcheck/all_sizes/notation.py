@@ -16,9 +16,9 @@ import islpy as isl
 from convcheck.all_sizes.axes import FreeAxis
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.compare import normal
-from convcheck.all_sizes.exploring import Region
 from convcheck.all_sizes.notation_line import Line
 from convcheck.all_sizes.pieces import Entry, box_at
+from convcheck.all_sizes.regions import Region
 from convcheck.all_sizes.sources import Made
 from convcheck.all_sizes.trace import INPUT, symbol
 from convcheck.all_sizes.value import Value

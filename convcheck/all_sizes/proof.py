@@ -16,10 +16,11 @@ from convcheck.all_sizes.axes import Extent, FreeAxis, extent, fixed_channels, f
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.certificate import Certificate, graph_text
 from convcheck.all_sizes.counterexamples import Search
-from convcheck.all_sizes.exploring import Exploration, Region, TimeIsUp, explore
+from convcheck.all_sizes.exploring import TimeIsUp, explore
 from convcheck.all_sizes.notation import Notation
 from convcheck.all_sizes.points import as_tuples, at, at_least, smallest
 from convcheck.all_sizes.raising import raised_alone
+from convcheck.all_sizes.regions import Exploration, Region
 from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.second_look import Look, look_again
 from convcheck.all_sizes.sizes import CannotProve

@@ -10,8 +10,8 @@ import islpy as isl
 
 from convcheck.all_sizes.axes import Extent, FreeAxis, lengths_by_name
 from convcheck.all_sizes.both import Both
-from convcheck.all_sizes.exploring import Exploration
 from convcheck.all_sizes.points import as_tuples, at, smallest
+from convcheck.all_sizes.regions import Exploration
 from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.trace import Given
 from convcheck.all_sizes.wording import Words

@@ -18,8 +18,9 @@ from torch import Tensor
 from convcheck.all_sizes.axes import FreeAxis, lengths_by_name
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.entries import Entries, Place, TooMany, unravelled
-from convcheck.all_sizes.exploring import Region, holds
+from convcheck.all_sizes.exploring import holds
 from convcheck.all_sizes.points import at, at_least, smallest
+from convcheck.all_sizes.regions import Region
 from convcheck.all_sizes.replay import TOLERANCE, draw, resized, run
 from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.trace import Given

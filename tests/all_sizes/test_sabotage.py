@@ -13,9 +13,10 @@ from torch.nn import functional
 
 import convcheck
 from convcheck.all_sizes import axes, compare, exploring, layout, proof, sources, sums, trace
-from convcheck.all_sizes.exploring import Exploration, explore
+from convcheck.all_sizes.exploring import explore
 from convcheck.all_sizes.pieces import Piece, axis_of
 from convcheck.all_sizes.readers import contraction, padding
+from convcheck.all_sizes.regions import Exploration
 from convcheck.all_sizes.sizes import Sizes
 from convcheck.all_sizes.trace import Given
 from convcheck.all_sizes.value import Value
@@ -244,7 +245,7 @@ SABOTAGES = {
         trace, "require", lambda _: lambda *_arguments: None, differ(lambda x: 2 * x, _up_to_30, VECTOR)
     ),
     "a region that is too large": Sabotage(
-        exploring, "_compared", _everywhere, differ(lambda x: 2 * x, _up_to_30, VECTOR)
+        exploring, "compared", _everywhere, differ(lambda x: 2 * x, _up_to_30, VECTOR)
     ),
     "lengths of 1 taken for others": Sabotage(
         proof._Attempt,
