@@ -156,6 +156,7 @@ def judged_by_name(which: tuple[str, bool]) -> list[str]:
     return judged(next(one for one in entries(mended=is_mended) if one.mutant.name == name))
 
 
+@torch.no_grad()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table, then what is not as it is by construction; return 1 if there is any."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -168,7 +169,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0])
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # small tensors are not worth more
-    torch.set_grad_enabled(False)
     warnings.simplefilter("ignore")
     twins = {id(twin.mutant): twin for twin in entries(mended=True)}
     chosen = [entry for entry in entries() if not options.kind or entry.kind in options.kind]

@@ -15,6 +15,7 @@ from convcheck.results import Sides
 from convcheck.rewriting.transplant import Transplant
 from convcheck.sides.side import Side
 from convcheck.sizes.patterns import Shape
+from convcheck.tracing.float64_copy import float64_by_default
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,12 @@ class Both:
 
     def reference(self, tensors: Mapping[str, Tensor]) -> Tensor:
         """Run the reference on inputs and its own weights."""
-        return _called(self.sides.reference.module, self._weights(tensors), self._inputs(tensors))
+        return _called(self.sides.reference, self._weights(tensors), self._inputs(tensors))
 
     def candidate(self, tensors: Mapping[str, Tensor]) -> Tensor:
         """Run the candidate on inputs and the mapped weights of the reference."""
         mapped = self.mapping.forward(self._weights(tensors))
-        return _called(self.sides.candidate.module, mapped, self._inputs(tensors))
+        return _called(self.sides.candidate, mapped, self._inputs(tensors))
 
     def _inputs(self, tensors: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         return tuple(tensors[f"{INPUT}{number}"] for number in range(len(self.sides.reference.inputs)))
@@ -91,8 +92,28 @@ class Both:
         return given
 
 
-def _called(module: nn.Module, tensors: Mapping[str, Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
-    result: Tensor = functional_call(module, dict(tensors), inputs)
+class KeepsState(Exception):  # noqa: N818  # it is an answer, not a fault
+    """A module is another one after a call."""
+
+
+def _called(side: Side, tensors: Mapping[str, Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
+    """Call a side, in float64, and leave it as it was. Raises KeepsState if it changes an attribute of its own."""
+    # Code has a copy whose own tensors are in float64, too.
+    module: nn.Module = getattr(side, "wide", side.module)
+    # Of what it holds, and of the buffers and modules among that.
+    held = [one for inner in module.modules() for one in (vars(inner), inner._buffers, inner._modules)]
+    before = [dict(one) for one in held]
+    changed: set[str] = set()
+    try:
+        with float64_by_default():
+            result: Tensor = functional_call(module, dict(tensors), inputs)
+    finally:
+        for now, values in zip(held, before, strict=True):
+            changed |= {name for name in {*now, *values} if now.get(name) is not values.get(name)}
+            now.clear()
+            now.update(values)
+    if changed:
+        raise KeepsState(f"a module keeps {min(changed)} from one call to the next")
     return result
 
 

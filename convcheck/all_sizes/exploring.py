@@ -15,16 +15,18 @@ import sympy
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
-from convcheck.all_sizes.both import Both
+from convcheck.all_sizes.both import Both, KeepsState
 from convcheck.all_sizes.points import at, smallest, sum_below
 from convcheck.all_sizes.regions import Exploration, compared
 from convcheck.all_sizes.replay import Replayed, replay, resized
 from convcheck.all_sizes.sizes import CannotProve, Sizes
-from convcheck.all_sizes.trace import Given, Path, SideRaises, SymbolicTrace, lengths_of, trace_both
+from convcheck.all_sizes.trace import Given, MayShare, Path, SideRaises, SymbolicTrace, lengths_of, trace_both
 from convcheck.tracing.places import place_of_error
 
 NO_VALUES = (GuardOnDataDependentSymNode, DataDependentOutputException, DynamicOutputShapeException)
 """What a trace raises where code asks for values, whatever torch does with them."""
+NOT_FOLLOWED = (KeepsState, MayShare)
+"""What a trace raises where code does what a graph does not hold."""
 MOST_PATHS = 48
 MOST_FIXED = 6
 """How many numbers a length may be on as many paths: code that fixes it has a path for every number."""
@@ -202,7 +204,7 @@ def _where(path: Path, point: Mapping[str, int]) -> Any:
 
 def _raises(error: SideRaises, ran: Replayed) -> bool:
     """Tell whether a side raises because of the sizes: in torch as well, and not because a trace has no values."""
-    return getattr(ran.raised, error.side) is not None and not isinstance(error.error, NO_VALUES)
+    return getattr(ran.raised, error.side) is not None and not isinstance(error.error, (*NO_VALUES, *NOT_FOLLOWED))
 
 
 def _said(error: SideRaises) -> str:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import islpy as isl
-from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
-from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from convcheck.all_sizes.compare import Difference, differences
 from convcheck.all_sizes.layout import aligned
@@ -20,8 +18,6 @@ from convcheck.all_sizes.value import Value
 from convcheck.results import Sides
 from convcheck.tracing.places import place_of_node
 
-NO_VALUES = (GuardOnDataDependentSymNode, DataDependentOutputException, DynamicOutputShapeException)
-"""What a trace raises where code asks for values, whatever torch does with them."""
 MOST_CASES = 6
 """How many conditions that a relation depends on are told apart on one path."""
 

@@ -72,8 +72,9 @@ class Ran:
         if one.shape != other.shape:
             return (), f"the shapes are {list(one.shape)} and {list(other.shape)}"
         one, other = one.double(), other.double()
-        scale = max(1.0, float(one.abs().max()) if one.numel() else 0.0)
+        scale = max(1.0, float(one[one.isfinite()].abs().max()) if bool(one.isfinite().any()) else 0.0)
         apart = ((one - other).abs() > TOLERANCE * scale) | (one.isnan() != other.isnan())
+        apart |= (one.isinf() | other.isinf()) & (one != other)
         if not bool(apart.any()):
             return None
         place = tuple(apart.nonzero()[0].tolist())

@@ -272,6 +272,14 @@ class Sizes:
                     self.replaced[symbol] = sympy.Integer(low)
 
 
+def check_not_zero(sizes: Sizes, size: Size) -> None:
+    """Check that a number that is divided by is never zero. Raises CannotProve."""
+    for factor in sympy.Mul.make_args(size):
+        if not sizes.implies("!=", factor):
+            open_case = is_linear(factor) and not sizes.implies("=", factor)
+            raise CannotProve(f"a division by {size}", f"{sizes.spelled(factor)} = 0" if open_case else None)
+
+
 @lru_cache(maxsize=1 << 16)
 def is_linear(size: Size) -> bool:
     """Tell whether a size is a sum of numbers times single symbols."""

@@ -144,13 +144,44 @@ _COPYING = frozenset(
 """Functions that give the same whether their arguments are laid out one way or another, and copy where they have to."""
 
 
+_MOVING = frozenset(
+    ("view", "view_as", "transpose", "permute", "select", "narrow", "unsqueeze", "squeeze", "expand", "expand_as", "t")
+    + ("chunk", "split", "unbind", "movedim", "swapaxes", "swapdims", "unfold", "diagonal", "__getitem__")
+    + ("reshape", "flatten", "unflatten", "detach", "view_as_real")
+)
+"""Functions whose results share memory with their argument."""
+_CASTING = frozenset(("to", "float", "double", "half", "bfloat16", "type", "type_as", "contiguous"))
+"""Functions whose results may share memory with their argument."""
+
+
+class MayShare(Exception):  # noqa: N818  # it is an answer, not a fault
+    """Code writes to a tensor that shares memory with another at some sizes, or in some dtypes, and not at others."""
+
+
 class _Copies(TorchFunctionMode):
     """Copies what goes into functions that would ask how it is laid out, and branch on it.
 
-    What torch computes is the same; paths through its code would be many more.
+    What torch computes is the same; paths through its code would be many more. What may share memory with its argument,
+    as after `reshape`, must not be written to.
     """
 
-    def __torch_function__(self, function: Any, _types: Any, arguments: Any = (), options: Any = None) -> Any:
+    def __init__(self) -> None:
+        super().__init__()
+        self._may_share: list[Tensor] = []
+
+    def __torch_function__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+        name = getattr(function, "__name__", "")
+        shares = any(one is tensor for one in arguments if isinstance(one, Tensor) for tensor in self._may_share)
+        if shares and _writes(function, name, arguments, options or {}):
+            raise MayShare(f"{name} writes to what may share memory with another tensor, or be a copy")
+        if name == "squeeze":
+            _ask_for_ones(*arguments, **(options or {}))
+        result = self._run(function, arguments, options)
+        if name in ("reshape", "flatten") or name in _CASTING or (shares and name in _MOVING):
+            self._may_share += result if isinstance(result, (tuple, list)) else [result]
+        return result
+
+    def _run(self, function: Any, arguments: Any, options: Any) -> Any:
         if function in _COPYING:
             arguments = tree_map_only(Tensor, lambda one: one.clone(memory_format=torch.contiguous_format), arguments)
         if function is functional.linear:
@@ -158,6 +189,24 @@ class _Copies(TorchFunctionMode):
         if function is functional.pad and (padded := _circular(*arguments, **(options or {}))) is not None:
             return padded
         return function(*arguments, **(options or {}))
+
+
+def _writes(function: Any, name: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> bool:
+    """Tell whether a function writes to its first argument."""
+    in_place = name.endswith("_") and not name.endswith("__")
+    by_operator = name == "__setitem__" or (
+        name.startswith("__i") and name not in ("__index__", "__int__", "__invert__")
+    )
+    asked = options.get("inplace") is True or "out" in options
+    functions = getattr(function, "__module__", "") == functional.__name__ and any(one is True for one in arguments)
+    return in_place or by_operator or asked or functions
+
+
+def _ask_for_ones(tensor: Tensor, dim: int | Sequence[int] | None = None) -> None:
+    """Have the trace note whether lengths are 1 that `squeeze` asks for, which its own kernel does not."""
+    axes = range(tensor.dim()) if dim is None else [dim] if isinstance(dim, int) else dim
+    for axis in axes:
+        bool(tensor.shape[axis] == 1)
 
 
 def _circular(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor | None:

@@ -67,7 +67,9 @@ def seconds(claim: Claim) -> float:
 
 
 def probes(claim: Claim) -> int:
-    """Return how many integer probes there are, unless sums are of very different lengths; 0 for what is no polynomial.
+    """Return how many integer probes there are, unless sums are of very different lengths.
+
+    What is no polynomial has none: it is probed in parts, which is not foretold.
 
     The longest sum is taken to be that of the smallest of inputs, outputs and weights, whose gradients are sums, too.
     """

@@ -23,6 +23,9 @@ _RUN = {"inputs": 4, "parameters": 4, "transplanted": 1, "outputs": 7}
 _COMPARISON = {"inputs": 2, "parameters": 2, "transplanted": 0, "outputs": 13}
 """In the comparison of the outputs with the bound."""
 
+_IN_PARTS = 10
+"""How many times more a layer takes that is no polynomial, and is probed in parts, as measured."""
+
 _MERGED = 2
 """Weights are merged without groups: once, and once more for the gradient."""
 
@@ -54,7 +57,9 @@ def needed(claim: Claim) -> int:
         return sum(count * sizes[name] for name, count in counts.items())
 
     probe = held(_PROBE) + _MERGED * merged + intermediates
-    return _BYTES * max(probe, held(_RUN) + columns, held(_COMPARISON))
+    whole = _BYTES * max(probe, held(_RUN) + columns, held(_COMPARISON))
+    # In parts as many samples are held as there are primes, where there is room for them.
+    return whole if layer.degree() is not None else max(whole, min(_IN_PARTS * whole, available() // 2))
 
 
 def _dense(layer: Layer) -> int:

@@ -91,7 +91,6 @@ def test_eight_times_as_many_images_take_more_work_about_in_proportion(name: str
         ("loops", "Conv2d(3, 8, 3)", (1, 3, 8, 8)),
         ("rearranged", "PixelShuffle(2)", (1, 8, 4, 4)),
         ("merge-convs", "Sequential(Conv2d(3, 4, 1), Conv2d(4, 8, 3))", (1, 3, 16, 16)),
-        ("multihead-sum", "MultiheadAttention(8, 2)", (5, 2, 8)),
     ],
 )
 def test_as_many_probes_are_foretold_as_are_drawn(name: str, text: str, shape: tuple[int, ...]) -> None:

@@ -38,17 +38,19 @@ def test_code_to_take_away_is_equal_to_its_layer_and_the_layer_to_it(name: str) 
     transplant = rewrite.transplant(layer, shapes)
     kind, names = run(rewrite.code(layer, shapes))
     inputs, text, convert = [list(shape) for shape in shapes], str(layer), names.get("convert")
-    # Of a transform, and of a weight that a function computes, integers do not tell.
+    # Of others, it is exact in parts, or float64 tells.
     exact = layer.degree() is not None and rewrite.transform is None and not transplant.merges()
     there = convcheck.verify(text, inputs, candidate=kind(), map_by=convert)
-    assert (there.verdict, there.evidence == "exact") == ("equal", exact), there.reasons
+    assert there.verdict == "equal", there.reasons
+    assert there.evidence == "exact" or not exact
     if "convert_back" in names:
         new = kind()
         # A class that is printed does not fill its weights.
         for parameter in new.parameters():
             torch.nn.init.normal_(parameter)
         back = convcheck.verify(new, inputs, candidate=text, map_by=names["convert_back"])
-        assert (back.verdict, back.evidence == "exact") == ("equal", exact), back.reasons
+        assert back.verdict == "equal", back.reasons
+        assert back.evidence == "exact" or not exact
 
 
 def test_so_it_is_in_a_terminal(convcheck: Run, tmp_path: Path) -> None:

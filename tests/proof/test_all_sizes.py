@@ -182,7 +182,9 @@ def test_where_no_probe_is_exact_float64_is_what_a_proof_is_held_against(answer:
 
     assert against().ok
     other = against(map={"0.weight": "0.weight: o i -> i o"})
-    assert (other.verdict, other.is_fault, other.exact.status) == (Verdict.ERROR, True, "not-applicable")
+    # A constant that was rounded before it was used does so as well, and is no fault of the proof.
+    assert (other.verdict, other.exact.status) == (Verdict.DIFFERENT, "not-applicable")
+    assert other.sizes.status is SizesStatus.UNKNOWN
 
 
 def test_what_the_asked_dtype_alone_shows_is_no_matter_of_real_numbers(answer: Answer) -> None:

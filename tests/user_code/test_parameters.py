@@ -65,7 +65,11 @@ def test_a_parameter_that_outputs_depend_on_is_missed() -> None:
 
 
 UNMAPPED = {
-    "nothing": (pairs.WithHead, {"weight": "weight"}, "head.weight gets nothing: the reference has no parameter 'head.weight'"),
+    "nothing": (
+        pairs.WithHead,
+        {"weight": "weight"},
+        "head.weight gets nothing: the reference has no parameter 'head.weight'",
+    ),
     "a source that is not there": (pairs.Product, {"weight": "wieght"}, "did you mean 'weight'?"),
     "a name that is not there": (pairs.Product, {"wieght": "weight"}, "wieght: the candidate has no such parameter"),
 }

@@ -14,7 +14,7 @@ from convcheck.all_sizes.numbers import fraction
 from convcheck.all_sizes.operators import reciprocal_of
 from convcheck.all_sizes.pieces import ONE
 from convcheck.all_sizes.reading import Call, Reader
-from convcheck.all_sizes.sizes import CannotProve
+from convcheck.all_sizes.sizes import CannotProve, check_not_zero
 from convcheck.all_sizes.value import Value
 
 
@@ -77,7 +77,9 @@ def div(call: Call) -> Value:
         raise CannotProve("with rounding")
     if isinstance(by, Value):
         return call.sources.product(value, reciprocal_of(call.sources, by))
-    result: Value = value.times(1 / number(call, by))
+    by = number(call, by)
+    check_not_zero(call.sizes, by)
+    result: Value = value.times(1 / by)
     return result
 
 
@@ -90,6 +92,7 @@ def mean(call: Call) -> Value:
     """The mean along some axes."""
     value: Value = call["self"]
     count = sympy.prod([value.size(axis) for axis in _axes(call, value)])
+    check_not_zero(call.sizes, count)
     return _summed(call, value).times(sympy.Integer(1) / count)
 
 

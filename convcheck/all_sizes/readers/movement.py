@@ -26,7 +26,7 @@ def to_copy(call: Call) -> Value:
     """A copy in another dtype, of floats or of whole numbers. Refuses floats made whole, and booleans of numbers."""
     value: Value = call["self"]
     old, new = call.node.args[0].meta["val"].dtype, call.node.meta["val"].dtype  # type: ignore[union-attr]
-    if new in (torch.uint8, torch.int8, torch.int16):
+    if new in (torch.uint8, torch.int8, torch.int16, torch.float16, torch.bfloat16):
         raise CannotProve(f"from {old} to {new}")
     if (old.is_floating_point and not new.is_floating_point) or old.is_complex or new.is_complex:
         if new == torch.bool or not is_known(value):

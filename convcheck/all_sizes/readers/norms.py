@@ -16,7 +16,7 @@ from convcheck.all_sizes.operators import reciprocal_of, root
 from convcheck.all_sizes.readers.arithmetic import number
 from convcheck.all_sizes.readers.roots import square
 from convcheck.all_sizes.reading import Call, Reader
-from convcheck.all_sizes.sizes import CannotProve
+from convcheck.all_sizes.sizes import CannotProve, check_not_zero
 from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.value import Value
 
@@ -24,6 +24,7 @@ from convcheck.all_sizes.value import Value
 def mean_of(value: Value, axes: Sequence[int]) -> Value:
     """Return the mean along axes, which have the length 1 then."""
     count = sympy.prod([value.size(axis) for axis in axes])
+    check_not_zero(value.sizes, count)
     for axis in axes:
         value = value.summed(axis).with_one(axis)
     return value.times(sympy.Integer(1) / count)

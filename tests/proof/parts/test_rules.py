@@ -65,6 +65,10 @@ def test_a_rule_computes_what_torch_does(name: str) -> None:
     module, inputs = ALL[name]
     wide = copy.deepcopy(module).eval().double()
     given = tuple(one.double() if one.is_floating_point() else one for one in inputs())
+    if name == "powers":
+        with pytest.raises(Unproven, match="a power has a variable in its exponent"):
+            evaluate(trace(wide, given), Real(), given, wide.state_dict())
+        return
     output = evaluate(trace(wide, given), Real(), given, wide.state_dict())
     torch.testing.assert_close(output.samples[0], wide(*given), rtol=1e-9, atol=1e-9)
 
