@@ -203,7 +203,9 @@ class FunctionTransplant(Transplant):
         tried += [{name: _signed(tensor, generator) for name, tensor in absolute.items()} for _ in range(SIGNS)]
         for numbers in tried:
             for name, tensor in self.forward(numbers).items():
-                total[name] = total.get(name, torch.zeros_like(tensor)) + tensor.abs()
+                # With other signs there may be none, as under a root.
+                magnitude = tensor.abs().nan_to_num(nan=0.0, posinf=0.0)
+                total[name] = total.get(name, torch.zeros_like(tensor)) + magnitude
         return total
 
 

@@ -61,7 +61,7 @@ def _about(context: Context) -> dict[str, str]:
 
 
 def axis_names(case: Case) -> tuple[tuple[str, ...], ...]:
-    """Return a name for every axis of every input: that of its layout, such as `h`, or its number, such as `input.2`."""
+    """Return a name for every axis of every input: by its layout, such as `h`, or by its number, such as `input.2`."""
     if len(case.inputs) > 1:
         return tuple(tuple(f"input{n}.{axis}" for axis, _ in enumerate(shape)) for n, shape in enumerate(case.inputs))
     (shape,) = case.inputs
