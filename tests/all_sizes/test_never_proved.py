@@ -1,0 +1,78 @@
+"""Pairs that are right at most sizes, and for reasons that a graph does not show: none of them is proved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import convcheck
+
+
+class Of(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def _writes_to_a_reshape(x: Tensor) -> Tensor:
+    y = x.clone()
+    # A view where one row is left, and else a copy.
+    y[:, :, 9:].reshape(-1, x.shape[3]).add_(1)
+    return y
+
+
+def _writes_to_a_flattened_part(x: Tensor) -> Tensor:
+    y = x.clone()
+    torch.relu_(y[:, 5:].flatten(0, 1))
+    return y
+
+
+def _writes_to_a_cast(x: Tensor) -> Tensor:
+    y = x.clone()
+    y.to(torch.float32).mul_(2.0)
+    return y
+
+
+class Counting(nn.Module):
+    """Another function after a hundred calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return x * (1.0 if self.calls < 100 else 3.0)
+
+
+SAME = Of(lambda x: x * 1.0)
+NEVER = {
+    "a write to a reshape": (SAME, Of(_writes_to_a_reshape)),
+    "a write to a flattened part": (SAME, Of(_writes_to_a_flattened_part)),
+    "a write to a cast": (SAME, Of(_writes_to_a_cast)),
+    "axes that squeeze leaves": (SAME, Of(lambda x: x * (2.0 if x[:, :, 9:].squeeze(2).dim() == 3 else 1.0))),
+    "a division by a length that may be zero": (SAME, Of(lambda x: x * (x.shape[2] - 7) / (x.shape[2] - 7))),
+    "the mean of none": (Of(lambda x: x[:, :, 0] * 0), Of(lambda x: x[:, :, x.shape[2] // 7 * 7 :].mean(2) * 0)),
+    "half precision": (SAME, Of(lambda x: x.bfloat16().float())),
+    "a count of calls": (SAME, Counting()),
+}
+
+
+@pytest.mark.parametrize(("reference", "candidate"), NEVER.values(), ids=NEVER)
+def test_it_is_not_proved(reference: nn.Module, candidate: nn.Module) -> None:
+    sizes = convcheck.verify(reference, (2, 8, 6, 6), candidate=candidate, all_sizes=True).sizes
+    assert sizes.status in ("refuted", "unknown")
+
+
+def test_a_module_is_left_as_it_was() -> None:
+    counting = Counting()
+    convcheck.verify(SAME, (2, 8, 6, 6), candidate=counting, all_sizes=True)
+    assert counting.calls == 0
