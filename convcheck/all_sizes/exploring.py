@@ -20,12 +20,21 @@ from convcheck.all_sizes.points import at, smallest, sum_below
 from convcheck.all_sizes.regions import Exploration, compared
 from convcheck.all_sizes.replay import Replayed, replay, resized
 from convcheck.all_sizes.sizes import CannotProve, Sizes
-from convcheck.all_sizes.trace import Given, MayShare, Path, SideRaises, SymbolicTrace, lengths_of, trace_both
+from convcheck.all_sizes.trace import (
+    Given,
+    LeavesTorch,
+    MayShare,
+    Path,
+    SideRaises,
+    SymbolicTrace,
+    lengths_of,
+    trace_both,
+)
 from convcheck.tracing.places import place_of_error
 
 NO_VALUES = (GuardOnDataDependentSymNode, DataDependentOutputException, DynamicOutputShapeException)
 """What a trace raises where code asks for values, whatever torch does with them."""
-NOT_FOLLOWED = (KeepsState, MayShare)
+NOT_FOLLOWED = (KeepsState, LeavesTorch, MayShare)
 """What a trace raises where code does what a graph does not hold."""
 MOST_PATHS = 48
 MOST_FIXED = 6

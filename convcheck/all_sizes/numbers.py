@@ -9,6 +9,8 @@ import sympy
 
 from convcheck.all_sizes.sizes import CannotProve
 
+SMALLEST_ROOTED = 1e-9
+"""No smaller number is taken for a root, or one over a root."""
 LARGEST_ROOTED = 1 << 20
 
 
@@ -25,7 +27,7 @@ def fraction(value: float) -> Any:
     if value == -math.inf:
         return -sympy.oo
     exact = sympy.Rational(value)
-    if exact.q <= LARGEST_ROOTED or value < 0:
+    if exact.q <= LARGEST_ROOTED or not SMALLEST_ROOTED <= value <= 1 / SMALLEST_ROOTED:
         return exact
     for power in (2, 4):
         for sign in (1, -1):

@@ -150,12 +150,18 @@ _MOVING = frozenset(
     + ("reshape", "flatten", "unflatten", "detach", "view_as_real")
 )
 """Functions whose results share memory with their argument."""
+_LEAVING = frozenset(("numpy", "__array__", "__dlpack__", "data_ptr"))
+"""Functions that hand out memory, which means nothing in a trace."""
 _CASTING = frozenset(("to", "float", "double", "half", "bfloat16", "type", "type_as", "contiguous"))
 """Functions whose results may share memory with their argument."""
 
 
 class MayShare(Exception):  # noqa: N818  # it is an answer, not a fault
     """Code writes to a tensor that shares memory with another at some sizes, or in some dtypes, and not at others."""
+
+
+class LeavesTorch(Exception):  # noqa: N818  # it is an answer, not a fault
+    """Code takes numbers out of a tensor, which has none in a trace."""
 
 
 class _Copies(TorchFunctionMode):
@@ -171,6 +177,8 @@ class _Copies(TorchFunctionMode):
 
     def __torch_function__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
         name = getattr(function, "__name__", "")
+        if name in _LEAVING:
+            raise LeavesTorch("takes numbers out of a tensor")
         shares = any(one is tensor for one in arguments if isinstance(one, Tensor) for tensor in self._may_share)
         if shares and _writes(function, name, arguments, options or {}):
             raise MayShare(f"{name} writes to what may share memory with another tensor, or be a copy")

@@ -59,7 +59,11 @@ def needed(claim: Claim) -> int:
     probe = held(_PROBE) + _MERGED * merged + intermediates
     whole = _BYTES * max(probe, held(_RUN) + columns, held(_COMPARISON))
     # In parts as many samples are held as there are primes, where there is room for them.
-    return whole if layer.degree() is not None else max(whole, min(_IN_PARTS * whole, available() // 2))
+    return (
+        whole
+        if layer.degree() is not None or layer.IS_USER_CODE
+        else max(whole, min(_IN_PARTS * whole, available() // 2))
+    )
 
 
 def _dense(layer: Layer) -> int:
