@@ -1,6 +1,6 @@
 """Proofs for all sizes of rewrites of convolutions on a grid of settings, held against torch at sizes they claim.
 
-    python benchmarks/all_sizes_grid.py --folder /tmp/grid
+    python benchmarks/all_sizes_grid.py --folder grid
     python benchmarks/all_sizes_grid.py --layers 200 --seed 7 --jobs 2 --format markdown
     python benchmarks/all_sizes_grid.py --rewrite taps-sum --all
     python benchmarks/all_sizes_grid.py --only 1234
