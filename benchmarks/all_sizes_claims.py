@@ -9,7 +9,7 @@ from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.layers import Layer
 from convcheck.proof.build_pair import build_pair
-from convcheck.proof.evidence.all_sizes import axis_names
+from convcheck.proof.evidence.all_sizes import axis_names, remake
 from convcheck.results import Sides, SizesProof
 from convcheck.sizes.patterns import Shapes
 
@@ -22,7 +22,7 @@ def claim_of(name: str, layer: Layer, inputs: Shapes) -> Claim:
 def both_of(claim: Claim) -> Both:
     """Build both sides."""
     pair = build_pair(claim)
-    return Both(Sides(pair.reference, pair.candidate), pair.mapping)
+    return Both(Sides(pair.reference, pair.candidate), pair.mapping, remake(claim, pair.mapping))
 
 
 def proof_of(claim: Claim, both: Both, seconds: float) -> SizesProof:

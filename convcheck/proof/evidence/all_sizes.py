@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import stand_in
 from convcheck.results import Agreement, Finding, Kind, Sides, SizesProof, SizesStatus
 from convcheck.rewriting.candidate_side import candidate_side
+from convcheck.rewriting.transplant import Transplant
 from convcheck.sides.side import Side
 from convcheck.sizes.patterns import Shapes
 
@@ -32,7 +34,7 @@ def examine(context: Context) -> Evidence:
 
     pair = context.pair
     start = time.perf_counter()
-    both = Both(Sides(pair.reference, pair.candidate), pair.mapping, _remake(context))
+    both = Both(Sides(pair.reference, pair.candidate), pair.mapping, remake(context.claim, pair.mapping))
     sizes = proof.prove(both, axis_names(case), case.proof_seconds, _about(context))
     sizes = replace(sizes, seconds=time.perf_counter() - start)
     if sizes.status is SizesStatus.PROVED and _covers(sizes, sizes_at_hand(context)) and _doubted(context):
@@ -43,10 +45,9 @@ def examine(context: Context) -> Evidence:
     return Evidence(_AGREEMENT.get(sizes.status, Agreement.NOT_APPLICABLE), findings, details={"sizes": sizes})
 
 
-def _remake(context: Context) -> Callable[[Shapes], Side] | None:
+def remake(claim: Claim, mapping: Transplant) -> Callable[[Shapes], Side] | None:
     """Return what makes a rewrite's candidate for other inputs; None for a candidate of the user's own."""
-    claim, case = context.claim, context.case
-    rewrite, mapping = claim.rewrite, context.pair.mapping
+    case, rewrite = claim.case, claim.rewrite
     if case.candidate is not None or rewrite is None:
         return None
     return lambda shapes: candidate_side(rewrite, case.layer, shapes, case.order, mapping)
