@@ -91,7 +91,7 @@ def judge(claim: Claim, fault: Fault) -> MutantResult:
 
 def excuses(note: str, fault: Fault) -> bool:
     """Tell whether what a weak case could not tell is what was planted; another weakness is no excuse."""
-    unseen = re.search(r"entries of (\S+)( \d+)? ever meet|weak: (input)( \d+)? makes no difference", note)
+    unseen = re.search(r"entries of (\S+)( \d+)? ever meet|weak: no output has a gradient in (input)( \d+)?", note)
     if unseen is None:
         return "outputs are" in note or fault.kind in ORDERS
     name, number = unseen.groups()[:2] if unseen[1] else unseen.groups()[2:]

@@ -87,7 +87,7 @@ def _import_file(code: UserCode) -> ModuleType:
         raise ConvcheckError(f"{code}: {code.module} is a folder; name a file in it")
     if not path.is_file():
         # Two endings that are alike say nothing about what is near.
-        names = {entry.stem for entry in _entries(path.parent) if entry.suffix == ENDING}
+        names = sorted(entry.stem for entry in _entries(path.parent) if entry.suffix == ENDING)
         near = f"; {did_you_mean(path.stem, names)}" if names else ""
         raise ConvcheckError(f"{code}: there is no file {code.module}{near}")
     name = _module_name(path)

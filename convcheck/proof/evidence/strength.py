@@ -118,7 +118,7 @@ def _of_unmet(side: Side, name: str, unmet: Tensor) -> Iterator[str]:
             yield f"{what} of {unmet.numel()} entries of {name} ever meet an input; a larger one would test the others"
     elif count == unmet.numel():
         # As the query and the key of one position, since a softmax over one score is 1.
-        yield f"{name} makes no difference to any output"
+        yield f"no output has a gradient in {name}"
 
 
 def _coincidences(side: Side, output: Tensor, gradients: Mapping[str, Tensor]) -> Iterator[tuple[str, str]]:
