@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,15 @@ class Both:
     mapping: Transplant
     remake: Callable[[tuple[Shape, ...]], Side] | None = None
     """Makes the candidate for inputs of other shapes, where it is made for some."""
+    asked: torch.dtype = torch.float64
+    """The dtype of the claim; both sides are traced and run in float64."""
+    copies: Sides[nn.Module] | None = None
+    """Their modules in the dtype of the claim, where they are to be traced in that one."""
+
+    def as_asked(self) -> Both:
+        """Return the same, to be traced in the dtype of the claim."""
+        sides = self.sides.reference, self.sides.candidate
+        return replace(self, copies=Sides(*(nn.Module.to(copy.deepcopy(_module(s)), self.asked) for s in sides)))
 
     def remade(self, inputs: tuple[Shape, ...]) -> Both:
         """Return the same with the candidate that is made for inputs of these shapes."""
@@ -34,12 +44,18 @@ class Both:
 
     def reference(self, tensors: Mapping[str, Tensor]) -> Tensor:
         """Run the reference on inputs and its own weights."""
-        return _called(self.sides.reference, self._weights(tensors), self._inputs(tensors))
+        return self._called("reference", self._weights(tensors), self._inputs(tensors))
 
     def candidate(self, tensors: Mapping[str, Tensor]) -> Tensor:
         """Run the candidate on inputs and the mapped weights of the reference."""
         mapped = self.mapping.forward(self._weights(tensors))
-        return _called(self.sides.candidate, mapped, self._inputs(tensors))
+        return self._called("candidate", mapped, self._inputs(tensors))
+
+    def _called(self, name: str, weights: Mapping[str, Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
+        if self.copies is not None:
+            return _called(getattr(self.copies, name), weights, inputs)
+        with float64_by_default():
+            return _called(_module(getattr(self.sides, name)), weights, inputs)
 
     def _inputs(self, tensors: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         return tuple(tensors[f"{INPUT}{number}"] for number in range(len(self.sides.reference.inputs)))
@@ -96,17 +112,20 @@ class KeepsState(Exception):  # noqa: N818  # it is an answer, not a fault
     """A module is another one after a call."""
 
 
-def _called(side: Side, tensors: Mapping[str, Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
-    """Call a side, in float64, and leave it as it was. Raises KeepsState if it changes an attribute of its own."""
-    # Code has a copy whose own tensors are in float64, too.
+def _module(side: Side) -> nn.Module:
+    """Return what computes a side: of code a copy, whose own tensors are in float64, too."""
     module: nn.Module = getattr(side, "wide", side.module)
+    return module
+
+
+def _called(module: nn.Module, tensors: Mapping[str, Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
+    """Call a module, and leave it as it was. Raises KeepsState if it changes an attribute of its own."""
     # Of what it holds, and of the buffers and modules among that.
     held = [one for inner in module.modules() for one in (vars(inner), inner._buffers, inner._modules)]
     before = [dict(one) for one in held]
     changed: set[str] = set()
     try:
-        with float64_by_default():
-            result: Tensor = functional_call(module, dict(tensors), inputs)
+        result: Tensor = functional_call(module, dict(tensors), inputs)
     finally:
         for now, values in zip(held, before, strict=True):
             changed |= {name for name in {*now, *values} if now.get(name) is not values.get(name)}

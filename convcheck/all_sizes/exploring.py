@@ -16,19 +16,18 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicO
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from convcheck.all_sizes.both import Both, KeepsState
+from convcheck.all_sizes.dtypes import traced
+from convcheck.all_sizes.functions import LeavesTorch, MayShare
 from convcheck.all_sizes.points import at, smallest, sum_below
 from convcheck.all_sizes.regions import Exploration, compared
 from convcheck.all_sizes.replay import Replayed, replay, resized
 from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.trace import (
     Given,
-    LeavesTorch,
-    MayShare,
     Path,
     SideRaises,
     SymbolicTrace,
     lengths_of,
-    trace_both,
 )
 from convcheck.tracing.places import place_of_error
 
@@ -55,7 +54,7 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
         TimeIsUp: as `check_time` does, before there is anything to tell.
     """
     try:
-        first = trace_both(both.reference, both.candidate, given)
+        first = traced(both, given)
     except SideRaises as error:
         if error.side == "reference" or not _raises(error, replay(both, given)):
             raise CannotProve(_said(error)) from None
@@ -91,7 +90,7 @@ def _cover(both: Both, given: list[Given], left: Any, exploration: Exploration, 
             left = left.subtract(beside)
             continue
         try:
-            trace = trace_both(both.reference, both.candidate, resized(given, point))
+            trace = traced(both, resized(given, point))
         except SideRaises as error:
             region = _where(error.path, point)
             ran = replay(both, resized(given, point))
@@ -173,7 +172,7 @@ def _holds_either_way(
     if (point := _point_without(condition, sizes, exploration)) is None:
         return False
     try:
-        other = trace_both(both.reference, both.candidate, resized(given, point))
+        other = traced(both, resized(given, point))
     except SideRaises:
         return False
     there = other.path.sizes()

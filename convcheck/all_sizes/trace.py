@@ -18,14 +18,12 @@ from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental import _config
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
-from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_map_only
 from torch.utils._sympy.numbers import int_oo
 from torch.utils._sympy.value_ranges import ValueRanges
 
 from convcheck.all_sizes.conditions import require
+from convcheck.all_sizes.functions import Functions
 from convcheck.all_sizes.sizes import Sizes
 from convcheck.results import Sides
 from convcheck.tracing import capture
@@ -80,6 +78,8 @@ class SymbolicTrace:
 
     graph: fx.GraphModule
     path: Path
+    asks_dtype: bool = False
+    """Whether code other than torch's asks a tensor for its dtype, on which it may branch."""
 
 
 class SideRaises(Exception):  # noqa: N818  # it is an answer, not a fault
@@ -113,10 +113,11 @@ def trace_both(
         for symbol in names:
             env.var_to_range[symbol] = ValueRanges(SMALLEST, int_oo)
         ends: list[int] = []
+        functions = Functions()
 
         def both(*arguments: Tensor) -> tuple[Any, Any]:
             by_name = dict(zip((one.name for one in given), arguments, strict=True))
-            with _Copies():
+            with functions:
                 first = reference(by_name)
                 ends.append(len(env.guards))
                 return first, candidate(by_name)
@@ -134,110 +135,7 @@ def trace_both(
         except Exception as error:  # whatever a side raises
             raise SideRaises("candidate" if ends else "reference", error, path()) from None
     graph.graph.eliminate_dead_code()
-    return SymbolicTrace(graph, path())
-
-
-_COPYING = frozenset(
-    (Tensor.reshape, torch.reshape, Tensor.flatten, torch.flatten, functional.linear, Tensor.matmul, torch.matmul)
-    + (Tensor.__matmul__, torch.einsum, torch.bmm, Tensor.bmm, torch.tensordot)
-)
-"""Functions that give the same whether their arguments are laid out one way or another, and copy where they have to."""
-
-
-_MOVING = frozenset(
-    ("view", "view_as", "transpose", "permute", "select", "narrow", "unsqueeze", "squeeze", "expand", "expand_as", "t")
-    + ("chunk", "split", "unbind", "movedim", "swapaxes", "swapdims", "unfold", "diagonal", "__getitem__")
-    + ("reshape", "flatten", "unflatten", "detach", "view_as_real")
-)
-"""Functions whose results share memory with their argument."""
-_LEAVING = frozenset(("numpy", "__array__", "__dlpack__", "data_ptr"))
-"""Functions that hand out memory, which means nothing in a trace."""
-_CASTING = frozenset(("to", "float", "double", "half", "bfloat16", "type", "type_as", "contiguous"))
-"""Functions whose results may share memory with their argument."""
-
-
-class MayShare(Exception):  # noqa: N818  # it is an answer, not a fault
-    """Code writes to a tensor that shares memory with another at some sizes, or in some dtypes, and not at others."""
-
-
-class LeavesTorch(Exception):  # noqa: N818  # it is an answer, not a fault
-    """Code takes numbers out of a tensor, which has none in a trace."""
-
-
-class _Copies(TorchFunctionMode):
-    """Copies what goes into functions that would ask how it is laid out, and branch on it.
-
-    What torch computes is the same; paths through its code would be many more. What may share memory with its argument,
-    as after `reshape`, must not be written to.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._may_share: list[Tensor] = []
-
-    def __torch_function__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
-        name = getattr(function, "__name__", "")
-        if name in _LEAVING:
-            raise LeavesTorch("takes numbers out of a tensor")
-        shares = any(one is tensor for one in arguments if isinstance(one, Tensor) for tensor in self._may_share)
-        if shares and _writes(function, name, arguments, options or {}):
-            raise MayShare(f"{name} writes to what may share memory with another tensor, or be a copy")
-        if name == "squeeze":
-            _ask_for_ones(*arguments, **(options or {}))
-        result = self._run(function, arguments, options)
-        if name in ("reshape", "flatten") or name in _CASTING or (shares and name in _MOVING):
-            self._may_share += result if isinstance(result, (tuple, list)) else [result]
-        return result
-
-    def _run(self, function: Any, arguments: Any, options: Any) -> Any:
-        if function in _COPYING:
-            arguments = tree_map_only(Tensor, lambda one: one.clone(memory_format=torch.contiguous_format), arguments)
-        if function is functional.linear:
-            return _linear(*arguments, **(options or {}))
-        if function is functional.pad and (padded := _circular(*arguments, **(options or {}))) is not None:
-            return padded
-        return function(*arguments, **(options or {}))
-
-
-def _writes(function: Any, name: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> bool:
-    """Tell whether a function writes to its first argument."""
-    in_place = name.endswith("_") and not name.endswith("__")
-    by_operator = name == "__setitem__" or (
-        name.startswith("__i") and name not in ("__index__", "__int__", "__invert__")
-    )
-    asked = options.get("inplace") is True or "out" in options
-    functions = getattr(function, "__module__", "") == functional.__name__ and any(one is True for one in arguments)
-    return in_place or by_operator or asked or functions
-
-
-def _ask_for_ones(tensor: Tensor, dim: int | Sequence[int] | None = None) -> None:
-    """Have the trace note whether lengths are 1 that `squeeze` asks for, which its own kernel does not."""
-    axes = range(tensor.dim()) if dim is None else [dim] if isinstance(dim, int) else dim
-    for axis in axes:
-        bool(tensor.shape[axis] == 1)
-
-
-def _circular(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor | None:
-    """Return circular padding as a concatenation, which torch writes to views instead; None for all others."""
-    pairs = list(zip(pad[::2], pad[1::2], strict=True))
-    if mode != "circular" or value is not None or input.dim() not in (len(pairs) + 1, len(pairs) + 2):
-        return None
-    if any(before < 0 or after < 0 for before, after in pairs):
-        return None
-    for number, (before, after) in enumerate(pairs):
-        axis = input.dim() - 1 - number
-        size = input.shape[axis]
-        if before > size or after > size:
-            raise RuntimeError("Padding value causes wrapping around more than once.")
-        first, last = input.narrow(axis, size - before, before), input.narrow(axis, 0, after)
-        input = torch.cat([first, input, last], axis)
-    return input
-
-
-def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # as torch calls it
-    """Return what `linear` does. With a bias torch asks for the lengths of three axes as numbers."""
-    product = functional.linear(input, weight)
-    return product if bias is None else product + bias
+    return SymbolicTrace(graph, path(), functions.asks_dtype)
 
 
 def _fake(mode: FakeTensorMode, one: Given) -> Tensor:

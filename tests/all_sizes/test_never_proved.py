@@ -53,6 +53,7 @@ class Counting(nn.Module):
         return x * (1.0 if self.calls < 100 else 3.0)
 
 
+HALF = (torch.float16, torch.bfloat16)
 SAME = Of(lambda x: x * 1.0)
 NEVER = {
     "a write to a reshape": (SAME, Of(_writes_to_a_reshape)),
@@ -63,13 +64,24 @@ NEVER = {
     "the mean of none": (Of(lambda x: x[:, :, 0] * 0), Of(lambda x: x[:, :, x.shape[2] // 7 * 7 :].mean(2) * 0)),
     "half precision": (SAME, Of(lambda x: x.bfloat16().float())),
     "a count of calls": (SAME, Counting()),
+    "another result in the asked dtype": (SAME, Of(lambda x: x if x.dtype == torch.float64 else x + 1)),
+    "another result in half precision": (SAME, Of(lambda x: x + 1 if x.dtype in HALF else x)),
+    "a number of the dtype": (SAME, Of(lambda x: x * (x.element_size() // 4))),
 }
 
 
 @pytest.mark.parametrize(("reference", "candidate"), NEVER.values(), ids=NEVER)
 def test_it_is_not_proved(reference: nn.Module, candidate: nn.Module) -> None:
-    sizes = convcheck.verify(reference, (2, 8, 6, 6), candidate=candidate, all_sizes=True).sizes
+    sizes = convcheck.verify(reference, (2, 8, 6, 6), candidate=candidate, all_sizes=True, dtype=torch.bfloat16).sizes
     assert sizes.status in ("refuted", "unknown")
+
+
+def test_code_that_asks_for_a_dtype_is_proved_where_it_is_one_program() -> None:
+    cast = Of(lambda x: x * torch.ones(x.shape[3], dtype=x.dtype).to(x.dtype))
+    for dtype in (torch.float32, torch.bfloat16):
+        assert (
+            convcheck.verify(SAME, (2, 8, 6, 6), candidate=cast, all_sizes=True, dtype=dtype).sizes.status == "proved"
+        )
 
 
 def test_a_module_is_left_as_it_was() -> None:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+import torch
+
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.proof.context import Context, Evidence
@@ -34,7 +36,8 @@ def examine(context: Context) -> Evidence:
 
     pair = context.pair
     start = time.perf_counter()
-    both = Both(Sides(pair.reference, pair.candidate), pair.mapping, remake(context.claim, pair.mapping))
+    sides = Sides(pair.reference, pair.candidate)
+    both = Both(sides, pair.mapping, remake(context.claim, pair.mapping), getattr(torch, case.dtype))
     sizes = proof.prove(both, axis_names(case), case.proof_seconds, _about(context))
     sizes = replace(sizes, seconds=time.perf_counter() - start)
     if sizes.status is SizesStatus.PROVED and _covers(sizes, sizes_at_hand(context)) and _doubted(context):

@@ -1,0 +1,67 @@
+"""Tells whether code is another program in the asked dtype than in float64, in which it is traced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from convcheck.all_sizes.both import Both
+from convcheck.all_sizes.sizes import CannotProve
+from convcheck.all_sizes.trace import Given, SideRaises, SymbolicTrace, trace_both
+
+CASTS = frozenset((torch.ops.aten._to_copy.default, torch.ops.prims.convert_element_type.default))
+
+
+def traced(both: Both, given: Sequence[Given]) -> SymbolicTrace:
+    """Trace both sides; where code asks for a dtype, in that of the claim as well.
+
+    Raises:
+        SideRaises: a side cannot be run, or not be traced, at these sizes.
+        CannotProve: the traces are not of one program.
+    """
+    trace = trace_both(both.reference, both.candidate, given)
+    if trace.asks_dtype and both.asked != torch.float64:
+        asked = both.as_asked()
+        floats = [replace(one, dtype=both.asked) if one.dtype.is_floating_point else one for one in given]
+        try:
+            other = trace_both(asked.reference, asked.candidate, floats)
+        except SideRaises:
+            other = None
+        if other is None or _program(other) != _program(trace):
+            raise CannotProve(f"code that asks for a dtype is another program in {both.asked}".replace("torch.", ""))
+    return trace
+
+
+def _program(trace: SymbolicTrace) -> list[Any]:
+    """Return what a graph computes, whatever the dtype of floats, and where its path leads."""
+    numbers: dict[fx.Node, object] = {}
+    lines = list(_lines(trace.graph.graph, numbers))
+    return [*lines, str(trace.path.guards)]
+
+
+def _lines(graph: fx.Graph, numbers: dict[fx.Node, object]) -> Iterator[Any]:
+    """Yield operators with their arguments; `numbers` tells nodes apart, and is filled."""
+
+    def said(value: Any) -> Any:
+        if isinstance(value, fx.Node):
+            return numbers[value]
+        if isinstance(value, torch.dtype) and value.is_floating_point:
+            return "float"
+        return str(value)
+
+    for node in graph.nodes:
+        value = node.meta.get("val")
+        if node.target in CASTS and _is_float(value) and _is_float(node.args[0].meta.get("val")):
+            numbers[node] = numbers[node.args[0]]
+            continue
+        arguments = fx.node.map_aggregate((node.args, node.kwargs), said)
+        numbers[node] = len(numbers)
+        yield node.op, str(node.target), str(arguments)
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point()

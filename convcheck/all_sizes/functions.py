@@ -1,0 +1,127 @@
+"""Sees the functions of torch that code calls in a trace: that would branch, leave it, or ask for a dtype."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
+
+from convcheck.tracing.places import is_of_a_user
+
+_COPYING = frozenset(
+    (Tensor.reshape, torch.reshape, Tensor.flatten, torch.flatten, functional.linear, Tensor.matmul, torch.matmul)
+    + (Tensor.__matmul__, torch.einsum, torch.bmm, Tensor.bmm, torch.tensordot)
+)
+"""Functions that give the same whether their arguments are laid out one way or another, and copy where they have to."""
+
+
+_MOVING = frozenset(
+    ("view", "view_as", "transpose", "permute", "select", "narrow", "unsqueeze", "squeeze", "expand", "expand_as", "t")
+    + ("chunk", "split", "unbind", "movedim", "swapaxes", "swapdims", "unfold", "diagonal", "__getitem__")
+    + ("reshape", "flatten", "unflatten", "detach", "view_as_real")
+)
+"""Functions whose results share memory with their argument."""
+_LEAVING = frozenset(("numpy", "__array__", "__dlpack__", "data_ptr"))
+"""Functions that hand out memory, which means nothing in a trace."""
+_PROPERTIES: Any = Tensor
+_ASKING = frozenset(
+    (_PROPERTIES.dtype.__get__, _PROPERTIES.itemsize.__get__, _PROPERTIES.nbytes.__get__)
+    + (Tensor.element_size, Tensor.type)
+    + (Tensor.is_floating_point, Tensor.is_complex, torch.is_floating_point, torch.is_complex)
+)
+"""Functions that tell the dtype of a tensor, or something of it."""
+_CASTING = frozenset(("to", "float", "double", "half", "bfloat16", "type", "type_as", "contiguous"))
+"""Functions whose results may share memory with their argument."""
+
+
+class MayShare(Exception):  # noqa: N818  # it is an answer, not a fault
+    """Code writes to a tensor that shares memory with another at some sizes, or in some dtypes, and not at others."""
+
+
+class LeavesTorch(Exception):  # noqa: N818  # it is an answer, not a fault
+    """Code takes numbers out of a tensor, which has none in a trace."""
+
+
+class Functions(TorchFunctionMode):
+    """Copies what goes into functions that would ask how it is laid out, and branch on it.
+
+    What torch computes is the same; paths through its code would be many more. What may share memory with its argument,
+    as after `reshape`, must not be written to.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._may_share: list[Tensor] = []
+        self.asks_dtype = False
+
+    def __torch_function__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+        name = getattr(function, "__name__", "")
+        if function in _ASKING:
+            self.asks_dtype |= is_of_a_user(sys._getframe(1).f_code.co_filename)
+        if name in _LEAVING:
+            raise LeavesTorch("takes numbers out of a tensor")
+        shares = any(one is tensor for one in arguments if isinstance(one, Tensor) for tensor in self._may_share)
+        if shares and _writes(function, name, arguments, options or {}):
+            raise MayShare(f"{name} writes to what may share memory with another tensor, or be a copy")
+        if name == "squeeze":
+            _ask_for_ones(*arguments, **(options or {}))
+        result = self._run(function, arguments, options)
+        if name in ("reshape", "flatten") or name in _CASTING or (shares and name in _MOVING):
+            self._may_share += result if isinstance(result, (tuple, list)) else [result]
+        return result
+
+    def _run(self, function: Any, arguments: Any, options: Any) -> Any:
+        if function in _COPYING:
+            arguments = tree_map_only(Tensor, lambda one: one.clone(memory_format=torch.contiguous_format), arguments)
+        if function is functional.linear:
+            return _linear(*arguments, **(options or {}))
+        if function is functional.pad and (padded := _circular(*arguments, **(options or {}))) is not None:
+            return padded
+        return function(*arguments, **(options or {}))
+
+
+def _writes(function: Any, name: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> bool:
+    """Tell whether a function writes to its first argument."""
+    in_place = name.endswith("_") and not name.endswith("__")
+    by_operator = name == "__setitem__" or (
+        name.startswith("__i") and name not in ("__index__", "__int__", "__invert__")
+    )
+    asked = options.get("inplace") is True or "out" in options
+    functions = getattr(function, "__module__", "") == functional.__name__ and any(one is True for one in arguments)
+    return in_place or by_operator or asked or functions
+
+
+def _ask_for_ones(tensor: Tensor, dim: int | Sequence[int] | None = None) -> None:
+    """Have the trace note whether lengths are 1 that `squeeze` asks for, which its own kernel does not."""
+    axes = range(tensor.dim()) if dim is None else [dim] if isinstance(dim, int) else dim
+    for axis in axes:
+        bool(tensor.shape[axis] == 1)
+
+
+def _circular(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor | None:
+    """Return circular padding as a concatenation, which torch writes to views instead; None for all others."""
+    pairs = list(zip(pad[::2], pad[1::2], strict=True))
+    if mode != "circular" or value is not None or input.dim() not in (len(pairs) + 1, len(pairs) + 2):
+        return None
+    if any(before < 0 or after < 0 for before, after in pairs):
+        return None
+    for number, (before, after) in enumerate(pairs):
+        axis = input.dim() - 1 - number
+        size = input.shape[axis]
+        if before > size or after > size:
+            raise RuntimeError("Padding value causes wrapping around more than once.")
+        first, last = input.narrow(axis, size - before, before), input.narrow(axis, 0, after)
+        input = torch.cat([first, input, last], axis)
+    return input
+
+
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # as torch calls it
+    """Return what `linear` does. With a bias torch asks for the lengths of three axes as numbers."""
+    product = functional.linear(input, weight)
+    return product if bias is None else product + bias
