@@ -36,6 +36,7 @@ import convcheck
 from benchmarks.size_faults.plain import Entry, Sizes, entries
 from benchmarks.tables import FORMATS, Written, print_table
 from benchmarks.torch_sides import named_side
+from convcheck.all_sizes.axes import CHANNELS
 from convcheck.results import SizesProof, SizesStatus
 
 HEAD = ("mutant", "kind", "fault", "agrees at", "differs at", "how", "equal", "differs", "raises", "twin")
@@ -108,14 +109,14 @@ def proof_of(entry: Entry) -> SizesProof:
 
 def by_place(entry: Entry, sizes: Mapping[str, int]) -> dict[str, int]:
     """Return the sizes of axes of inputs by the mutant's own names; those that convcheck does not vary are as given."""
-    inputs = [name for name in sizes if name != "o" and not name.rpartition(".")[0].count("weight")]
     found = {}
-    for place, name in enumerate(inputs):
+    for name, size in sizes.items():
         head, _, number = name.partition(".")
         if head.startswith("input") and number.isdigit():
-            found[entry.inputs[int(head.removeprefix("input") or 0)][int(number)]] = sizes[name]
-        elif place < len(entry.inputs[0]):
-            found[entry.inputs[0][place]] = sizes[name]
+            found[entry.inputs[int(head.removeprefix("input") or 0)][int(number)]] = size
+        elif name in (CHANNELS, *entry.given):
+            # An input with a layout has its channels second, however the mutant calls them.
+            found[entry.inputs[0][1] if name == CHANNELS else name] = size
     return {name: found.get(name, size) for name, size in entry.given.items()}
 
 

@@ -174,8 +174,8 @@ class SizesProof:
     """What came of a proof for all sizes at which both sides run; by axis, such as `h`, or `input.2`.
 
     `free` has the smallest sizes of axes that may vary, `divisible` what some are a multiple of, `fixed` the others;
-    `obstacle` was in the way of a proof, or of one that fixes less. `raises` says where one side alone does, `probed`
-    what was compared but not proved, such as `b=1`.
+    `obstacle` was in the way of a proof, or of one that fixes less. `raises` says where one side alone does, `excepted`
+    where both do not run though `free`, `divisible` and `fixed` allow it, `probed` what was compared and not proved.
     """
 
     status: SizesStatus = SizesStatus.NOT_ASKED
@@ -185,6 +185,7 @@ class SizesProof:
     obstacle: str | None = None
     counterexample: SizesCounterexample | None = None
     raises: Sides[str | None] = Sides(None, None)
+    excepted: str | None = None
     probed: tuple[str, ...] = ()
     relations: Sides[tuple[str, ...]] = field(default=Sides((), ()), repr=False)  # texts for people, in no JSON
     certificate: str | None = field(default=None, repr=False)

@@ -31,7 +31,7 @@ def _taken(sizes: Sizes, guard: Any) -> bool:
         text = condition(sizes, guard)
     except CannotProve:
         return False
-    if isinstance(guard, sympy.Eq) and not _is_quotient_by_symbols(guard.lhs):
+    if isinstance(guard, sympy.Eq) and not _is_quotient_by_symbols(guard.lhs) and not _extremes(guard):
         zero = sizes.plain(guard.lhs - guard.rhs)
         factors = _factors(sizes, zero)
         if len(factors) == 1:
@@ -66,6 +66,8 @@ def condition(sizes: Sizes, guard: Any) -> str:
         return there if isinstance(guard, sympy.Eq) else f"(not {there})"
     if (text := _compared_with_one(sizes, guard)) is not None:
         return text
+    if (text := _by_extremes(sizes, guard)) is not None:
+        return text
     difference = sizes.plain(guard.lhs - guard.rhs)
     signs = {sympy.Eq: "=", sympy.Ne: "!=", sympy.Lt: "<", sympy.Le: "<=", sympy.Gt: ">", sympy.Ge: ">="}
     return _comparison(sizes, difference, signs[guard.func])
@@ -97,6 +99,26 @@ def _compared_with_one(sizes: Sizes, guard: Any) -> str | None:
     longer = " or ".join(f"{sizes.text(one)} > 1" for one in lengths)
     texts = {sympy.Gt: f"({longer})", sympy.Ne: f"({longer})", sympy.Ge: "true", sympy.Lt: "false"}
     return texts.get(guard.func, f"(not ({longer}))")
+
+
+def _extremes(guard: Any) -> list[Any]:
+    """Return what is the smallest or the largest of some sizes, outermost first."""
+    return [one for one in sympy.preorder_traversal(guard) if type(one).__name__ in ("Min", "Max")]
+
+
+def _by_extremes(sizes: Sizes, guard: Any) -> str | None:
+    """Return a condition on the smallest or largest of some sizes, by which of them it is; None where it is on none."""
+    if not (extremes := _extremes(guard)):
+        return None
+    outermost = extremes[0]
+    follows = sympy.Le if type(outermost).__name__ == "Min" else sympy.Ge
+    cases = []
+    for one in outermost.args:
+        # Without evaluation, which would decide what holds for numbers that are no lengths.
+        comes_first = [follows(one, other, evaluate=False) for other in outermost.args if other != one]
+        parts = [condition(sizes, part) for part in (*comes_first, guard.xreplace({outermost: one}))]
+        cases.append(f"({' and '.join(parts)})")
+    return f"({' or '.join(cases)})"
 
 
 def _comparison(sizes: Sizes, size: Size, sign: str) -> str:

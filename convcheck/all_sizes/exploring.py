@@ -217,4 +217,4 @@ def _raises(error: SideRaises, ran: Replayed) -> bool:
 
 def _said(error: SideRaises) -> str:
     place = place_of_error(error.error)
-    return f"the {error.side} cannot be traced at symbolic sizes: {error}" + (f" at {place}" if place else "")
+    return f"tracing: the {error.side} cannot be traced at symbolic sizes: {error}" + (f" at {place}" if place else "")

@@ -92,7 +92,7 @@ def _writes(function: Any, name: str, arguments: Sequence[Any], options: Mapping
     by_operator = name == "__setitem__" or (
         name.startswith("__i") and name not in ("__index__", "__int__", "__invert__")
     )
-    asked = options.get("inplace") is True or "out" in options
+    asked = options.get("inplace") is True or options.get("out") is not None
     functions = getattr(function, "__module__", "") == functional.__name__ and any(one is True for one in arguments)
     return in_place or by_operator or asked or functions
 

@@ -54,6 +54,11 @@ def at_least(name: str, low: int) -> Any:
     return isl.Set(f"[{name}] -> {{ : {name} >= {low} }}")
 
 
+def multiples(name: str, factor: int, low: int) -> Any:
+    """Return the set in which a size is a multiple of a number, and so large at least."""
+    return isl.Set(f"[{name}] -> {{ : {name} mod {factor} = 0 and {name} >= {low} }}")
+
+
 def as_tuples(sizes: Any, order: Sequence[str]) -> Any:
     """Return a set of sizes as tuples of some of them."""
     numbers = [f"n{number}" for number, _ in enumerate(order)]

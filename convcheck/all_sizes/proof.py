@@ -186,7 +186,7 @@ class _Attempt:
             SizesStatus.REFUTED,
             fixed=self._fixed_inputs(),
             counterexample=counterexample,
-            raises=self._raises(None),
+            raises=self._raises(None)[0],
             relations=self._relations(),
         )
 
@@ -194,13 +194,15 @@ class _Attempt:
         found = extent(self.axes, self.exploration.equal)
         parameters = self.both.sides.reference.parameter_axes
         further = fixed_channels(self.exploration.path, self.axes, self.both.given(), parameters)
+        raises, excepted = self._raises(found)
         proof = SizesProof(
             SizesStatus.PROVED,
             free={name: 1 if name in ones else low for name, low in found.free.items()},
             divisible=found.divisible,
             fixed={**self._fixed_inputs(), **found.fixed, **further},
             obstacle=self.obstacle,
-            raises=self._raises(found),
+            raises=raises,
+            excepted=excepted,
             probed=tuple(probed),
             relations=self._relations(),
         )
@@ -215,7 +217,7 @@ class _Attempt:
         known = {name: sizes.size(length) for pairs in inputs for name, length in pairs}
         return {name: int(size) for name, size in known.items() if size.is_Integer}
 
-    def _raises(self, found: Extent | None) -> Sides[str | None]:
+    def _raises(self, found: Extent | None) -> tuple[Sides[str | None], str | None]:
         return raised_alone(self.both, self.given, self.axes, self.exploration, found)
 
     def _relations(self) -> Sides[tuple[str, ...]]:

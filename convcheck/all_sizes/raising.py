@@ -10,7 +10,7 @@ import islpy as isl
 
 from convcheck.all_sizes.axes import Extent, FreeAxis, lengths_by_name
 from convcheck.all_sizes.both import Both
-from convcheck.all_sizes.points import as_tuples, at, smallest
+from convcheck.all_sizes.points import as_tuples, at, multiples, smallest
 from convcheck.all_sizes.regions import Exploration
 from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.trace import Given
@@ -24,13 +24,13 @@ MOST_CONDITIONS = 3
 
 @dataclass(frozen=True)
 class Raising:
-    """Where sides raise, as far as it was explored, and what is fixed, of which the claim says so itself."""
+    """Where sides raise alone among sizes that are asked about, as far as it was explored."""
 
     both: Both
     given: Sequence[Given]
     axes: Sequence[FreeAxis]
     exploration: Exploration
-    fixed: Mapping[str, int]
+    asked: Any
 
     def sides(self) -> Sides[str | None]:
         """Return for each side where it raises alone."""
@@ -41,23 +41,25 @@ class Raising:
         for which, region in self.exploration.raising:
             if which == side:
                 where = where.union(region)
-        where = where.intersect(self._asked)
+        where = where.intersect(self.asked)
         tried = list(self._tried(where))
         alone = [point for point, raised in tried if raised[side] and not raised[other]]
         if not alone:
             return None
         # At others it may raise together with the other one.
-        if len(alone) == len(tried) and (text := self._condition(where)) is not None:
-            return f"where {text}"
-        sizes = " ".join(f"{name}={size}" for name, size in lengths_by_name(self.axes, alone[0]).items())
-        return f"such as at {sizes}"
+        return self.said(where) if len(alone) == len(tried) else self._such_as(alone[0])
 
-    @property
-    def _asked(self) -> Any:
-        """The sizes that are asked about, with those that are fixed."""
-        symbols = {axis.name: axis.symbol for axis in self.axes}
-        fixed = {symbols[name]: size for name, size in self.fixed.items() if name in symbols}
-        return self.exploration.world.intersect(at(fixed))
+    def said(self, where: Any) -> str | None:
+        """Return which sizes those of a set are, or the smallest of them; None where it is empty."""
+        point = smallest(where, [axis.symbol for axis in self.axes])
+        if point is None:
+            return None
+        text = self._condition(where)
+        return self._such_as(point) if text is None else f"where {text}"
+
+    def _such_as(self, point: Mapping[str, int]) -> str:
+        sizes = " ".join(f"{name}={size}" for name, size in lengths_by_name(self.axes, point).items())
+        return f"such as at {sizes}"
 
     def _tried(self, where: Any) -> Iterator[tuple[Mapping[str, int], dict[str, bool]]]:
         """Yield the smallest sizes of a set, and which side raises there in torch."""
@@ -72,7 +74,7 @@ class Raising:
 
     def _condition(self, where: Any) -> str | None:
         """Return what tells sizes from the others that are asked about; None where it takes many words."""
-        inside, outside = self._of_axes(where), self._of_axes(self._asked)
+        inside, outside = self._of_axes(where), self._of_axes(self.asked)
         direct = self._conjunction(inside, outside)
         if direct is not None:
             return " and ".join(direct)
@@ -96,6 +98,17 @@ class Raising:
 
 def raised_alone(
     both: Both, given: Sequence[Given], axes: Sequence[FreeAxis], exploration: Exploration, found: Extent | None
-) -> Sides[str | None]:
-    """Return for each side where it raises and the other one does not."""
-    return Raising(both, given, axes, exploration, found.fixed if found else {}).sides()
+) -> tuple[Sides[str | None], str | None]:
+    """Return for each side where it raises and the other does not, and where both do not run within an extent."""
+    symbols = {axis.name: axis.symbol for axis in axes}
+    fixed = {symbols[name]: size for name, size in found.fixed.items() if name in symbols} if found else {}
+    asked = exploration.world.intersect(at(fixed))
+    raised = Raising(both, given, axes, exploration, asked).sides()
+    if found is None:
+        return raised, None
+    for name, low in found.free.items():
+        asked = asked.intersect(multiples(symbols[name], found.divisible.get(name, 1), low))
+    left = asked
+    for region in exploration.equal:
+        left = left.subtract(region.region)
+    return raised, Raising(both, given, axes, exploration, asked).said(left)

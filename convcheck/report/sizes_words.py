@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from convcheck.report.format_values import format_shape
@@ -11,16 +12,23 @@ from convcheck.results import SizesProof, SizesStatus
 def in_few_words(sizes: SizesProof) -> str:
     """Return `all b h=4n w=4n`, `not at h=31` or `unknown: tile`; nothing where it was not asked.
 
+    Where both sides do not run at sizes that this leaves in is said: `all b h except where h >= 31`.
+
     Of a counterexample, sizes that are as small as they can be are left out.
     """
     if sizes.status is SizesStatus.PROVED:
         ranges = [_range(axis, sizes) for axis in sizes.free]
-        return " ".join(["all" if ranges else "only", *ranges, *_written(sizes.fixed)])
+        excepted = [f"except {sizes.excepted}"] if sizes.excepted else []
+        return " ".join(["all" if ranges else "only", *ranges, *_written(sizes.fixed), *excepted])
     if sizes.counterexample is not None:
         at = sizes.counterexample.sizes
         large = {axis: size for axis, size in at.items() if size > sizes.free.get(axis, 1) and axis not in sizes.fixed}
         return " ".join(["not at", *_written(large or at)])
-    return "" if sizes.status is SizesStatus.NOT_ASKED else ": ".join(filter(None, (sizes.status, sizes.obstacle)))
+    if sizes.status is SizesStatus.NOT_ASKED:
+        return ""
+    # An obstacle begins with an operator, or with what was being done.
+    what, *_ = re.split(r": | at ", sizes.obstacle or "")
+    return f"{sizes.status}: {what}".removesuffix(": ")
 
 
 def _range(axis: str, sizes: SizesProof) -> str:
@@ -57,10 +65,11 @@ def _outcome(sizes: SizesProof) -> str:
         where = f"{' '.join(_written(at.sizes))}{place}"
         return f"{sizes.status} at {where}: {at.reason}"
     if sizes.status is not SizesStatus.PROVED:
-        return in_few_words(sizes)
+        return ": ".join(filter(None, (sizes.status, sizes.obstacle)))
     # An axis has to be a multiple of a number and no smaller than its first multiple that was proved.
     ranges = [_in_full(axis, least, sizes.divisible.get(axis, 1)) for axis, least in sizes.free.items()]
-    return f"{sizes.status} for {', '.join(ranges) or 'no other size than those at hand'}"
+    excepted = f" except {sizes.excepted}" if sizes.excepted else ""
+    return f"{sizes.status} for {', '.join(ranges) or 'no other size than those at hand'}{excepted}"
 
 
 def _in_full(axis: str, least: int, factor: int) -> str:

@@ -19,7 +19,8 @@ from convcheck.results import Report, SizesProof, SizesStatus, Verdict
 from tests.report.sample_reports import HOSTILE, MIXED, TOOL, Page, markdown_tables, result, written
 from tests.strategies.sizes import LINE, NARROW, PROVED, REFUTED, WORDS
 
-CONTRACT = {"status", "free", "divisible", "fixed", "obstacle", "counterexample", "seconds", "raises", "probed"}
+CONTRACT = {"status", "free", "divisible", "fixed", "obstacle", "counterexample", "seconds"}
+CONTRACT |= {"raises", "excepted", "probed"}
 
 
 def report_of(*sizes: SizesProof) -> Report:
@@ -43,6 +44,9 @@ def test_a_proof_in_full_says_every_number_and_every_line() -> None:
         ("sizes", "proved for b >= 2, h >= 7, w = 4n >= 8, in 0.00 s"),
         ("fixed", "i=3 o=4: Linear(3, 4) at mine.py:7"),
         ("probed", "b=1; not proved"),
+    ]
+    assert list(in_full(replace(NARROW, fixed={}, probed=(), excepted="where h mod 3 = 1"))) == [
+        ("sizes", "proved for b >= 2, h >= 7, w = 4n >= 8 except where h mod 3 = 1, in 0.00 s"),
     ]
     text = "refuted at b=1 h=31 w=2, output [0, 0, 15, 0]: the candidate reads x[0,0,32,0], in 0.00 s"
     assert list(in_full(REFUTED)) == [("sizes", text)]
@@ -85,7 +89,7 @@ def test_formats_for_people_say_it_where_it_was_asked_for(format: str) -> None:
 
 
 def test_github_has_the_sum_and_what_is_not_as_expected() -> None:
-    assert ", 3 for all sizes, " in written("github", report_of(*WORDS.values()))
+    assert ", 4 for all sizes, " in written("github", report_of(*WORDS.values()))
 
 
 def test_a_table_of_markdown_has_a_column_of_sizes_before_the_verdict() -> None:

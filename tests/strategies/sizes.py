@@ -35,7 +35,8 @@ WORDS = {
     "all b h w=4n i=3 o=4": NARROW,
     "not at h=31": REFUTED,
     "unknown: tile": UNKNOWN,
-    f"unknown: {LONG.obstacle}": LONG,
+    "unknown: aten.arange": LONG,
+    "all h except where h >= 31": SizesProof(SizesStatus.PROVED, {"h": 2}, excepted="where h >= 31"),
     "only i=3": SizesProof(SizesStatus.PROVED, fixed={"i": 3}),
     "not at b=1 h=1": SizesProof(
         SizesStatus.REFUTED, counterexample=SizesCounterexample({"b": 1, "h": 1}, (0,), "the bias is missing")
