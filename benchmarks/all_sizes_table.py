@@ -36,7 +36,7 @@ import torch
 from benchmarks.all_sizes_claims import both_of, claim_of, proof_of
 from benchmarks.own_pairs import Stopwatch
 from benchmarks.tables import FORMATS, Written, print_table
-from convcheck.all_sizes import exploring, regions
+from convcheck.all_sizes import dtypes, regions
 from convcheck.all_sizes.compare import differences
 from convcheck.all_sizes.reading import read
 from convcheck.all_sizes.trace import trace_both
@@ -86,7 +86,7 @@ def outcome(name: str, seconds: float, repeats: int = 1) -> Outcome:
         start = time.process_time()
         with ExitStack() as patches:
             parts: list[tuple[Any, str, Any]] = [
-                (exploring, "trace_both", trace_both),
+                (dtypes, "trace_both", trace_both),
                 (regions, "read", read),
                 (regions, "differences", _all_differences),
             ]

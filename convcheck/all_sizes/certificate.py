@@ -40,6 +40,8 @@ class Certificate:
     exploration: Exploration
     proof: SizesProof
     looks: Sequence[Look]
+    relations: Sequence[Sides[tuple[str, ...]]]
+    """What both sides are on each path."""
 
     def text(self) -> str:
         """Return the text."""
@@ -124,8 +126,7 @@ class Certificate:
 
     def _relations(self) -> Iterator[str]:
         yield "Every index runs where all are inside their tensors; a length is called as its axis, in capitals."
-        for number, region in enumerate(self.exploration.equal, 1):
-            sides = Notation(self.both, self.axes, region).sides()
+        for number, sides in enumerate(self.relations, 1):
             for side in ("reference", "candidate"):
                 yield f"{number}. {side}"
                 yield from (f"   {line}" for line in getattr(sides, side))

@@ -28,6 +28,8 @@ from convcheck.all_sizes.value import Value
 from convcheck.all_sizes.whole_numbers import NUMBERS
 
 Place = tuple[int, ...]
+Counting = tuple[int, Sequence[tuple[int, int]], Sequence[Fraction | int] | None]
+"""The number of a first entry, the length and the stride of every atom, and the values where they are given."""
 
 
 class TooMany(CannotProve):
@@ -48,8 +50,10 @@ class Entries:
     at: Mapping[str, int]
     tensors: Mapping[str, Tensor]
     terms_left: int = 0
+    _coefficients: dict[int, tuple[Piece, Fraction]] = field(default_factory=dict)
     _relations: dict[int, tuple[Piece, Any]] = field(default_factory=dict)
-    _made: dict[tuple[str, Place], Fraction] = field(default_factory=dict)
+    _made: dict[tuple[str, int], Fraction] = field(default_factory=dict)
+    _counted: dict[int, tuple[Entry, Counting]] = field(default_factory=dict)
     _axes: dict[Axis, list[tuple[int, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -57,7 +61,10 @@ class Entries:
 
     def shape(self, value: Value) -> Place:
         """Return the shape of a tensor."""
-        return tuple(sum(map(math.prod, self._lengths(axis))) for axis in value.axes)
+        return self._shape(value.axes)
+
+    def _shape(self, axes: Sequence[Axis]) -> Place:
+        return tuple(sum(map(math.prod, self._lengths(axis))) for axis in axes)
 
     def entry(self, value: Value, place: Place) -> Fraction:
         """Return one entry.
@@ -71,7 +78,9 @@ class Entries:
             atoms = self._atoms(value.axes, piece.segments, place)
             if atoms is None:
                 continue
-            coefficient = self._coefficient(piece)
+            if id(piece) not in self._coefficients:
+                self._coefficients[id(piece)] = piece, self._coefficient(piece)
+            coefficient = self._coefficients[id(piece)][1]
             for factors in self._terms(piece, atoms):
                 term = coefficient
                 for entry, one in zip(piece.factors, factors, strict=True):
@@ -118,24 +127,37 @@ class Entries:
             self._relations[id(piece)] = piece, relation
         return self._relations[id(piece)][1]
 
-    def _factor(self, entry: Entry, atoms: Place) -> Fraction:
+    def _factor(self, entry: Entry, atoms: Place) -> Fraction | int:
         if entry.source == NUMBERS:
-            return Fraction(atoms[0])
-        place, rest = [], list(atoms)
-        for axis, segment in zip(entry.source.axes, entry.segments, strict=True):
-            lengths = self._lengths(axis)
-            count = len(lengths[segment])
-            place.append(sum(map(math.prod, lengths[:segment])) + _number(rest[:count], lengths[segment]))
-            rest = rest[count:]
+            return atoms[0]
+        if id(entry) not in self._counted:
+            self._counted[id(entry)] = entry, self._counting(entry)
+        start, steps, values = self._counted[id(entry)][1]
+        number = start
+        for atom, (length, stride) in zip(atoms, steps, strict=True):
+            assert 0 <= atom < length, "an entry lies outside its tensor"
+            number += atom * stride
+        if values is not None:
+            return values[number]
         name = entry.source.name
-        if name in self.tensors:
-            return Fraction(self.tensors[name][tuple(place)].item())
         if name not in self.sources.made:
             raise CannotProve(f"computes with {name}")
-        key = name, tuple(place)
-        if key not in self._made:
-            self._made[key] = self._computed(self.sources.made[name], tuple(place))
-        return self._made[key]
+        if (name, number) not in self._made:
+            place = tuple(unravelled(number, self._shape(entry.source.axes)))
+            self._made[name, number] = self._computed(self.sources.made[name], place)
+        return self._made[name, number]
+
+    def _counting(self, entry: Entry) -> Counting:
+        """Return how the entries of a source are counted by the atoms of the segments that are read."""
+        shape, start, steps = self._shape(entry.source.axes), 0, list[tuple[int, int]]()
+        for place, (axis, segment) in enumerate(zip(entry.source.axes, entry.segments, strict=True)):
+            lengths, stride = self._lengths(axis), math.prod(shape[place + 1 :])
+            start += sum(map(math.prod, lengths[:segment])) * stride
+            for number, length in enumerate(lengths[segment]):
+                steps.append((length, math.prod(lengths[segment][number + 1 :]) * stride))
+        tensor = self.tensors.get(entry.source.name)
+        values = None if tensor is None else [_exact(one) for one in tensor.flatten().tolist()]
+        return start, steps, values
 
     def _computed(self, made: Made, place: Place) -> Fraction:
         """Return what an operator makes at one place. Raises CannotProve if it is no finite number."""
@@ -170,13 +192,8 @@ class Entries:
         return atoms
 
 
-def _number(atoms: Sequence[int], lengths: Sequence[int]) -> int:
-    """Return the number of an entry, from the numbers of its atoms."""
-    number = 0
-    for atom, length in zip(atoms, lengths, strict=True):
-        assert 0 <= atom < length, "an entry lies outside its tensor"
-        number = number * length + atom
-    return number
+def _exact(number: float) -> Fraction | int:
+    return int(number) if number == int(number) else Fraction(number)
 
 
 def unravelled(number: int, lengths: Sequence[int]) -> Iterator[int]:

@@ -195,6 +195,7 @@ class _Attempt:
         parameters = self.both.sides.reference.parameter_axes
         further = fixed_channels(self.exploration.path, self.axes, self.both.given(), parameters)
         raises, excepted = self._raises(found)
+        relations = [Notation(self.both, self.axes, region).sides() for region in self.exploration.equal]
         proof = SizesProof(
             SizesStatus.PROVED,
             free={name: 1 if name in ones else low for name, low in found.free.items()},
@@ -204,11 +205,10 @@ class _Attempt:
             raises=raises,
             excepted=excepted,
             probed=tuple(probed),
-            relations=self._relations(),
+            relations=relations[0],
         )
-        return replace(
-            proof, certificate=Certificate(self.about, self.both, self.axes, self.exploration, proof, looks).text()
-        )
+        certificate = Certificate(self.about, self.both, self.axes, self.exploration, proof, looks, relations)
+        return replace(proof, certificate=certificate.text())
 
     def _fixed_inputs(self) -> dict[str, int]:
         """Return the lengths of inputs that are numbers in all traces, by the names of axes."""

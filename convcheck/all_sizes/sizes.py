@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -48,6 +48,18 @@ class Sizes:
     _quotients: dict[tuple[Size, int], sympy.Symbol] = field(default_factory=dict)
     _memory: dict[Hashable, Any] = field(default_factory=dict)
     _stamp: tuple[int, ...] = ()
+
+    def copy(self) -> Sizes:
+        """Return the same, to be added to."""
+        return replace(
+            self,
+            lowest=dict(self.lowest),
+            replaced=dict(self.replaced),
+            known=list(self.known),
+            unread=list(self.unread),
+            _quotients=dict(self._quotients),
+            _memory=dict(self._memory),
+        )
 
     def size(self, value: Any) -> Size:
         """Return a size in lowest terms: of a number, an expression, or a size that torch traced."""

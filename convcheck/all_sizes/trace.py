@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import sympy
@@ -54,15 +55,26 @@ class Path:
     guards: Sides[tuple[Any, ...]]
     names: Mapping[sympy.Symbol, sympy.Symbol]
 
-    def sizes(self, smallest: int = SMALLEST) -> Sizes:
-        """Return what is known of all sizes on this path."""
-        lowest = {s: smallest for shape in self.lengths.values() for s in shape if s.is_Symbol}
+    def sizes(self) -> Sizes:
+        """Return what is known of all sizes on this path; what is learned of them later is the caller's own."""
+        return self._sizes.copy()
+
+    @cached_property
+    def _sizes(self) -> Sizes:
+        lowest = {s: SMALLEST for shape in self.lengths.values() for s in shape if s.is_Symbol}
         sizes = Sizes(lowest, self.names)
         require(sizes, [*self.guards.reference, *self.guards.candidate])
         return sizes
 
     def world(self, smallest: int = SMALLEST) -> Sizes:
         """Return what is known of all sizes at which the reference's weights fit its input."""
+        return (self._world if smallest == SMALLEST else self._from(smallest)).copy()
+
+    @cached_property
+    def _world(self) -> Sizes:
+        return self._from(SMALLEST)
+
+    def _from(self, smallest: int) -> Sizes:
         symbols = {name: {s for s in shape if s.is_Symbol} for name, shape in self.lengths.items()}
         sizes = Sizes({s: smallest for group in symbols.values() for s in group}, self.names)
         weights = {s for name, group in symbols.items() for s in group if not name.startswith(INPUT)}
