@@ -19,7 +19,7 @@ from convcheck.all_sizes.both import Both, KeepsState
 from convcheck.all_sizes.dtypes import traced
 from convcheck.all_sizes.functions import LeavesTorch, MayShare
 from convcheck.all_sizes.points import at, smallest, sum_below
-from convcheck.all_sizes.regions import Exploration, compared
+from convcheck.all_sizes.regions import TOO_LARGE, Exploration, compared
 from convcheck.all_sizes.replay import Replayed, replay, resized
 from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.trace import (
@@ -72,6 +72,9 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
         _cover(both, given, left, exploration, check_time)
     except TimeIsUp:
         exploration.obstacle = exploration.obstacle or "the time limit"
+    except isl.Error:
+        isl.DEFAULT_CONTEXT.reset_operations()
+        exploration.obstacle = exploration.obstacle or TOO_LARGE
     return exploration
 
 

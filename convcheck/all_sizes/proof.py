@@ -20,7 +20,7 @@ from convcheck.all_sizes.exploring import TimeIsUp, explore
 from convcheck.all_sizes.notation import Notation
 from convcheck.all_sizes.points import as_tuples, at, at_least, smallest
 from convcheck.all_sizes.raising import raised_alone
-from convcheck.all_sizes.regions import Exploration, Region
+from convcheck.all_sizes.regions import TOO_LARGE, Exploration, Region
 from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.second_look import Look, look_again
 from convcheck.all_sizes.sizes import CannotProve
@@ -29,6 +29,8 @@ from convcheck.results import Sides, SizesCounterexample, SizesProof, SizesStatu
 
 Names = Sequence[Sequence[str]]
 """A name for every axis of every input."""
+MOST_OPERATIONS = 10_000_000
+"""How many operations isl may take for one step: a few seconds, and half a gigabyte. Whole proofs take fewer."""
 MOST_TERMS, FEWEST_TERMS = 6_000, 200
 """How many terms of sums are added for a second look, over all paths together, and on each of them."""
 
@@ -40,14 +42,27 @@ def prove(both: Both, names: Names, seconds: float, about: Mapping[str, str] | N
         ProofContradicted: torch gives the lie to a proof.
     """
     end = time.monotonic() + seconds
+    context = isl.DEFAULT_CONTEXT
 
     def check_time() -> None:
+        context.reset_operations()
         if time.monotonic() > end:
             raise TimeIsUp
 
     def attempt(channels: bool, why: str | None = None) -> SizesProof:
         return _with_fixed(_Attempt(both, names, channels, check_time, about or {}, why))
 
+    limit = context.get_max_operations()
+    context.set_max_operations(MOST_OPERATIONS)
+    try:
+        return _first_of(attempt, both, end)
+    finally:
+        context.reset_operations()
+        context.set_max_operations(limit)
+
+
+def _first_of(attempt: Callable[..., SizesProof], both: Both, end: float) -> SizesProof:
+    """Return what comes of an attempt with channels that vary, or else with those of weights as they are."""
     first = attempt(True)
     # Weights of the user's own code may have axes that never vary, such as those of a kernel.
     of_code = both.remake is None and first.status is SizesStatus.REFUTED
@@ -70,10 +85,14 @@ def _with_fixed(attempt: _Attempt) -> SizesProof:
 
 
 def _attempt(attempt: _Attempt) -> SizesProof:
+    isl.DEFAULT_CONTEXT.reset_operations()
     try:
         return attempt.proof()
     except TimeIsUp:
         return SizesProof(SizesStatus.UNKNOWN, obstacle="the time limit")
+    except isl.Error:
+        isl.DEFAULT_CONTEXT.reset_operations()
+        return SizesProof(SizesStatus.UNKNOWN, obstacle=TOO_LARGE)
     except CannotProve as error:
         return SizesProof(SizesStatus.UNKNOWN, obstacle=_readable(error.why, attempt.both, attempt.names))
 

@@ -20,6 +20,8 @@ from convcheck.tracing.places import place_of_node
 
 MOST_CASES = 6
 """How many conditions that a relation depends on are told apart on one path."""
+TOO_LARGE = "the relations are too large"
+"""What is in the way where isl takes more operations than it may."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,8 @@ def compared(
         else:
             exploration.obstacle = exploration.obstacle or _obstacle(error)
         return region
-    except isl.Error as error:
-        exploration.obstacle = exploration.obstacle or f"isl gave up: {error}"
+    except isl.Error:
+        exploration.obstacle = exploration.obstacle or TOO_LARGE
         return region
     entry = Region(region, sizes, Sides(one, other), sources, trace, found)
     (exploration.different if found else exploration.equal).append(entry)

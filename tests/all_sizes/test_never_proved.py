@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import islpy
 import pytest
 import torch
 from torch import Tensor, nn
 
 import convcheck
+from convcheck.all_sizes import proof
 
 
 class Of(nn.Module):
@@ -88,3 +90,15 @@ def test_a_module_is_left_as_it_was() -> None:
     counting = Counting()
     convcheck.verify(SAME, (2, 8, 6, 6), candidate=counting, all_sizes=True)
     assert counting.calls == 0
+
+
+def test_a_step_that_takes_isl_too_long_is_no_proof_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "MOST_OPERATIONS", 1000)
+    before = islpy.DEFAULT_CONTEXT.get_max_operations()
+    sizes = convcheck.verify(SAME, (2, 8, 6, 6), candidate=Of(lambda x: x + 0.0), all_sizes=True).sizes
+    assert (sizes.status, sizes.obstacle) == ("unknown", "the relations are too large")
+    assert islpy.DEFAULT_CONTEXT.get_max_operations() == before
+    monkeypatch.undo()
+    assert (
+        convcheck.verify(SAME, (2, 8, 6, 6), candidate=Of(lambda x: x + 0.0), all_sizes=True).sizes.status == "proved"
+    )
