@@ -66,11 +66,11 @@ class Functions(TorchFunctionMode):
             self.asks_dtype |= is_of_a_user(sys._getframe(1).f_code.co_filename)
         if name in _LEAVING:
             raise LeavesTorch("takes numbers out of a tensor")
+        if name == "squeeze_":
+            raise MayShare("squeeze_ takes an axis from a tensor in place, at some sizes")
         shares = any(one is tensor for one in arguments if isinstance(one, Tensor) for tensor in self._may_share)
         if shares and _writes(function, name, arguments, options or {}):
             raise MayShare(f"{name} writes to what may share memory with another tensor, or be a copy")
-        if name == "squeeze":
-            _ask_for_ones(*arguments, **(options or {}))
         result = self._run(function, arguments, options)
         if name in ("reshape", "flatten") or name in _CASTING or (shares and name in _MOVING):
             self._may_share += result if isinstance(result, (tuple, list)) else [result]
@@ -79,6 +79,8 @@ class Functions(TorchFunctionMode):
     def _run(self, function: Any, arguments: Any, options: Any) -> Any:
         if function in _COPYING:
             arguments = tree_map_only(Tensor, lambda one: one.clone(memory_format=torch.contiguous_format), arguments)
+        if getattr(function, "__name__", "") == "squeeze":
+            return _squeezed(*arguments, **(options or {}))
         if function is functional.linear:
             return _linear(*arguments, **(options or {}))
         if function is functional.pad and (padded := _circular(*arguments, **(options or {}))) is not None:
@@ -97,11 +99,13 @@ def _writes(function: Any, name: str, arguments: Sequence[Any], options: Mapping
     return in_place or by_operator or asked or functions
 
 
-def _ask_for_ones(tensor: Tensor, dim: int | Sequence[int] | None = None) -> None:
-    """Have the trace note whether lengths are 1 that `squeeze` asks for, which its own kernel does not."""
-    axes = range(tensor.dim()) if dim is None else [dim] if isinstance(dim, int) else dim
-    for axis in axes:
-        bool(tensor.shape[axis] == 1)
+def _squeezed(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:  # as torch calls it
+    """Return what `squeeze` does. Its own kernel does not ask whether a length is 1, and leaves the axis there."""
+    axes = range(input.dim()) if dim is None else [dim] if isinstance(dim, int) else dim
+    ones = {axis % input.dim() for axis in axes if bool(input.shape[axis] == 1)}
+    for axis in sorted(ones, reverse=True):
+        input = input.select(axis, 0)
+    return input
 
 
 def _circular(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor | None:
