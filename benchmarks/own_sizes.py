@@ -26,8 +26,10 @@ from convcheck.results import SizesProof, SizesStatus
 HEAD = ("pair", "side", "all sizes", "seconds", "free axes, or the obstacle")
 
 HERE_ONLY = {
+    "Haar wavelets by slices": "of an odd number of columns one side makes one more",
     "RMSNorm by the length of a vector": "its scale is the root of the width that it was built with",
     "SegFormer's overlapping patches by im2col": "its layout has the number of rows of patches",
+    "a long convolution by transforms": "a kernel that is longer than the input wraps around on one side",
     "shifted windows by einops": "weights of other widths than the window's are taken for more images by one side",
     "vit-pytorch's Rearrange and a Linear": "its layout has the number of rows of patches",
 }

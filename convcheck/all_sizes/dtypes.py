@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -38,30 +39,33 @@ def traced(both: Both, given: Sequence[Given]) -> SymbolicTrace:
 
 def _program(trace: SymbolicTrace) -> list[Any]:
     """Return what a graph computes, whatever the dtype of floats, and where its path leads."""
-    numbers: dict[fx.Node, object] = {}
-    lines = list(_lines(trace.graph.graph, numbers))
-    return [*lines, str(trace.path.guards)]
+    return [*_lines(trace.graph.graph), str(trace.path.guards)]
 
 
-def _lines(graph: fx.Graph, numbers: dict[fx.Node, object]) -> Iterator[Any]:
-    """Yield operators with their arguments; `numbers` tells nodes apart, and is filled."""
+def _lines(graph: fx.Graph) -> Iterator[Any]:
+    """Yield operators with their arguments, without casts from one kind of floats to another."""
+    numbers: dict[fx.Node, int] = {}
+    counted = itertools.count()
 
     def said(value: Any) -> Any:
         if isinstance(value, fx.Node):
             return numbers[value]
-        if isinstance(value, torch.dtype) and value.is_floating_point:
-            return "float"
+        if isinstance(value, torch.dtype) and (value.is_floating_point or value.is_complex):
+            return "complex" if value.is_complex else "float"
         return str(value)
 
     for node in graph.nodes:
         value = node.meta.get("val")
-        if node.target in CASTS and _is_float(value) and _is_float(node.args[0].meta.get("val")):
+        if node.target in CASTS and _is_cast(node.args[0].meta.get("val"), value):
             numbers[node] = numbers[node.args[0]]
             continue
         arguments = fx.node.map_aggregate((node.args, node.kwargs), said)
-        numbers[node] = len(numbers)
+        numbers[node] = next(counted)
         yield node.op, str(node.target), str(arguments)
 
 
-def _is_float(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.is_floating_point()
+def _is_cast(old: Any, new: Any) -> bool:
+    """Tell whether both are tensors of floats, or of complex numbers."""
+    if not isinstance(old, Tensor) or not isinstance(new, Tensor):
+        return False
+    return (old.is_floating_point() and new.is_floating_point()) or (old.is_complex() and new.is_complex())
