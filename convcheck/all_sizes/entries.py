@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -26,6 +26,7 @@ from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.sources import Made, Sources
 from convcheck.all_sizes.value import Value
 from convcheck.all_sizes.whole_numbers import NUMBERS
+from convcheck.sizes.places import unravelled
 
 Place = tuple[int, ...]
 Counting = tuple[int, Sequence[tuple[int, int]], Sequence[Fraction | int] | None]
@@ -143,7 +144,7 @@ class Entries:
         if name not in self.sources.made:
             raise CannotProve(f"computes with {name}")
         if (name, number) not in self._made:
-            place = tuple(unravelled(number, self._shape(entry.source.axes)))
+            place = unravelled(number, self._shape(entry.source.axes))
             self._made[name, number] = self._computed(self.sources.made[name], place)
         return self._made[name, number]
 
@@ -194,9 +195,3 @@ class Entries:
 
 def _exact(number: float) -> Fraction | int:
     return int(number) if number == int(number) else Fraction(number)
-
-
-def unravelled(number: int, lengths: Sequence[int]) -> Iterator[int]:
-    """Yield the numbers of the atoms of an entry."""
-    for place, length in enumerate(lengths):
-        yield number // math.prod(lengths[place + 1 :]) % length

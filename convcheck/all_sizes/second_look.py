@@ -17,7 +17,7 @@ from torch import Tensor
 
 from convcheck.all_sizes.axes import FreeAxis, lengths_by_name
 from convcheck.all_sizes.both import Both
-from convcheck.all_sizes.entries import Entries, Place, TooMany, unravelled
+from convcheck.all_sizes.entries import Entries, Place, TooMany
 from convcheck.all_sizes.exploring import holds
 from convcheck.all_sizes.points import at, at_least, smallest
 from convcheck.all_sizes.regions import Region
@@ -25,6 +25,7 @@ from convcheck.all_sizes.replay import TOLERANCE, draw, resized, run
 from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.trace import Given
 from convcheck.all_sizes.value import Value
+from convcheck.sizes.places import unravelled
 
 MOST_PLACES = 24
 """At how many entries of an output both sides are held against torch."""
@@ -174,7 +175,7 @@ def _places(shape: Place, generator: random.Random) -> Iterator[Place]:
     count = math.prod(shape)
     numbers = [0, count - 1, *generator.sample(range(count), min(count, MOST_PLACES))]
     for number in list(dict.fromkeys(numbers))[: min(count, MOST_PLACES)]:
-        yield tuple(unravelled(number, shape))
+        yield unravelled(number, shape)
 
 
 def written_sizes(sizes: Mapping[str, int]) -> str:

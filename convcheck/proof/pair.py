@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -130,7 +130,25 @@ def pull_back(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor) -> tu
     if not output.requires_grad:
         return tuple(torch.zeros_like(tensor) for tensor in inputs)
     with torch_may_refuse():
-        return torch.autograd.grad(output, inputs, cotangent, materialize_grads=True)
+        seeded: Tensor = _Seeded.apply(output, cotangent)  # type: ignore[no-untyped-call]
+        return torch.autograd.grad(seeded, inputs, materialize_grads=True)
+
+
+class _Seeded(torch.autograd.Function):
+    """A scalar whose gradient in `output` is the cotangent.
+
+    torch compares the shape of a cotangent that it is given by means of sympy, which takes a third of a second to load.
+    """
+
+    @staticmethod
+    def forward(context: Any, output: Tensor, cotangent: Tensor) -> Tensor:
+        context.save_for_backward(cotangent)
+        return output.new_zeros(())
+
+    @staticmethod
+    def backward(context: Any, *_: Tensor) -> tuple[Tensor, None]:
+        (cotangent,) = context.saved_tensors
+        return cotangent, None
 
 
 def drawn_in(dtype: str) -> torch.dtype:

@@ -67,13 +67,12 @@ def _set_defaults(stack: ExitStack) -> None:
     """Set what torch has once for the process, and have it set back."""
     stack.callback(torch.set_default_dtype, torch.get_default_dtype())
     torch.set_default_dtype(torch.float32)
-    stack.callback(
-        torch.use_deterministic_algorithms,
-        torch.are_deterministic_algorithms_enabled(),
-        warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    # It makes torch refuse what it can only do in an order that varies, within the bound.
-    torch.use_deterministic_algorithms(False)
+    # It makes torch refuse what it can only do in an order that varies, within the bound. Setting it, even to what it
+    # is, loads torch's compiler, which takes a second.
+    if torch.are_deterministic_algorithms_enabled():
+        warns = torch.is_deterministic_algorithms_warn_only_enabled()
+        stack.callback(torch.use_deterministic_algorithms, True, warn_only=warns)
+        torch.use_deterministic_algorithms(False)
     for name, value in (("benchmark", False), ("deterministic", True)):
         stack.callback(setattr, cudnn, name, getattr(cudnn, name))
         setattr(cudnn, name, value)

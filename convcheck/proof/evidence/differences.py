@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from convcheck.sides.side import Side
+from convcheck.sizes.places import unravelled
 
 NEAR = 1e-9
 """Quotients of whole numbers whose relative difference is smaller are taken for equal."""
@@ -50,7 +51,7 @@ def describe_differences(
 
 
 def _factor(reference: Tensor, candidate: Tensor) -> Iterator[str]:
-    largest = torch.unravel_index(reference.abs().argmax(), reference.shape)
+    largest = unravelled(int(reference.abs().argmax()), reference.shape)
     factor = float(candidate[largest] / reference[largest])
     # What is nearer to 1 than that is no factor, but a little beside large numbers.
     near = torch.allclose(candidate, factor * reference, rtol=NEAR, atol=0) and abs(factor - 1) > NEAR

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from convcheck.proof.evidence.probes import Probe
+from convcheck.sizes.places import unravelled
 
 
 def compare(probe: Probe) -> tuple[str, ...]:
@@ -19,11 +20,11 @@ def compare(probe: Probe) -> tuple[str, ...]:
         return ()
     gap = (reference - candidate).abs()
     # NaN is the largest to argmax: nothing is farther from a number.
-    worst = torch.unravel_index(gap.argmax(), gap.shape)
+    worst = unravelled(int(gap.argmax()), gap.shape)
     count, values = int((gap != 0).sum()), (_written(reference[worst]), _written(candidate[worst]))
     return (
         f"on integers, where nothing is rounded, {count} of {gap.numel()} output values differ",
-        f"the most at {[int(place) for place in worst]}: {values[0]} against {values[1]}",
+        f"the most at {list(worst)}: {values[0]} against {values[1]}",
     )
 
 

@@ -41,7 +41,7 @@ from torch import Tensor
 from convcheck.layers import Roundings
 from convcheck.results import Deviation, Sides, Worst
 from convcheck.rounding.precision import LAMBDA, Arithmetic
-from convcheck.sizes.patterns import Shape
+from convcheck.sizes.places import unravelled
 
 
 @dataclass(frozen=True)
@@ -99,24 +99,20 @@ def deviation(outputs: Sides[Tensor], limit: Tensor, unit: Arithmetic) -> Deviat
     reference, candidate = outputs.reference, outputs.candidate
     error = (reference - candidate).abs()
     # NaN first: argmax takes it for the largest, which is where a reader should look.
-    largest = torch.unravel_index(error.argmax(), error.shape)
+    largest = unravelled(int(error.argmax()), error.shape)
     value = float(reference[largest])
     ratio = torch.where(error == 0, 0.0, error / limit)
-    worst = torch.unravel_index(ratio.argmax(), ratio.shape)
+    worst = unravelled(int(ratio.argmax()), ratio.shape)
     relative = torch.where(error == 0, 0.0, error / reference.abs())
     return Deviation(
         max_abs=finite(error[largest]),
-        at=_index(largest),
+        at=largest,
         max_rel=finite(relative.max()),
         bound=finite(limit[largest]),
         ratio=finite(ratio.max()),
         ulp=finite(error[largest] / spacing(value, unit)) if math.isfinite(value) else None,
-        worst=Worst(_index(worst), Sides(finite(reference[worst]), finite(candidate[worst])), finite(limit[worst])),
+        worst=Worst(worst, Sides(finite(reference[worst]), finite(candidate[worst])), finite(limit[worst])),
     )
-
-
-def _index(place: tuple[Tensor, ...]) -> Shape:
-    return tuple(int(position) for position in place)
 
 
 def within(outputs: Sides[Tensor], limit: Tensor) -> bool:
