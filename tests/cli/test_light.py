@@ -1,4 +1,4 @@
-"""What answers from numbers alone never imports torch: seen in a fresh process."""
+"""What answers from numbers alone never imports torch, what runs layers no compiler: seen in fresh processes."""
 
 import gc
 import subprocess
@@ -23,6 +23,8 @@ print("HEAVY", code or 0, *heavy)
 """
 
 NEVER = {"torch", "numpy", "matplotlib"}
+
+COMPILER = {"sympy", "islpy", "torch._dynamo", "torch._inductor"}
 
 COMMANDS = {
     "--help": (["--help"], 0, NEVER | {"pydantic", "yaml", "einops"}),
@@ -73,6 +75,8 @@ COMMANDS = {
     "code without trust": (["verify", "m.py:F()", "--candidate", "ReLU()", "-i", "2"], 2, NEVER),
     "an unknown rewrite": (["verify", "-r", "none"], 2, NEVER),
     "an unknown option": (["verify", "--none"], 2, NEVER),
+    "the pairs that ship": (["verify"], 0, COMPILER),
+    "all rewrites of a layer": (["verify", "Conv2d(3, 4, 2, stride=2)", "-i", "1,3,4,4"], 0, COMPILER),
 }
 
 
