@@ -9,7 +9,8 @@ import sympy
 from sympy.logic.boolalg import BooleanAtom
 from torch.utils._sympy.functions import CleanDiv, FloorDiv
 
-from convcheck.all_sizes.sizes import CannotProve, Size, Sizes, is_linear, is_whole
+from convcheck.all_sizes.polynomials import Size, is_linear, is_whole
+from convcheck.all_sizes.sizes import CannotProve, Sizes
 
 
 def require(sizes: Sizes, guards: Iterable[Any]) -> None:
@@ -209,3 +210,11 @@ def _factors(sizes: Sizes, size: Size) -> list[Size]:
 
 def _is_quotient_by_symbols(size: Any) -> bool:
     return isinstance(size, (FloorDiv, CleanDiv)) and not size.args[1].is_Integer
+
+
+def check_not_zero(sizes: Sizes, size: Size) -> None:
+    """Check that a number that is divided by is never zero. Raises CannotProve."""
+    for factor in sympy.Mul.make_args(size):
+        if not sizes.implies("!=", factor):
+            open_case = is_linear(factor) and not sizes.implies("=", factor)
+            raise CannotProve(f"a division by {size}", f"{sizes.spelled(factor)} = 0" if open_case else None)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import sympy
 
 from convcheck.all_sizes.pieces import ONE, Axis
-from convcheck.all_sizes.sizes import CannotProve, Size
+from convcheck.all_sizes.polynomials import Size
+from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.value import Value, stacked
 
 

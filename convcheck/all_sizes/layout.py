@@ -11,7 +11,8 @@ import sympy
 
 from convcheck.all_sizes.cuts import cut, split
 from convcheck.all_sizes.pieces import ONE, Axis, Segment, axis_of, length
-from convcheck.all_sizes.sizes import CannotProve, Size, Sizes
+from convcheck.all_sizes.polynomials import Size
+from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.value import Value, stacked
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import islpy as isl
 import sympy
 
-from convcheck.all_sizes.sizes import CannotProve, Size, Sizes
+from convcheck.all_sizes.polynomials import Size
+from convcheck.all_sizes.sizes import CannotProve, Sizes
 
 Segment = tuple[Size, ...]
 """The sizes of its atoms; none for a length of 1."""

@@ -15,7 +15,8 @@ from torch import Tensor, fx
 
 from convcheck.all_sizes import readers
 from convcheck.all_sizes.new_values import as_truth
-from convcheck.all_sizes.sizes import CannotProve, Size, Sizes
+from convcheck.all_sizes.polynomials import Size
+from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.value import Value
 from convcheck.tracing.reading import bind

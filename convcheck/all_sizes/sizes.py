@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import islpy as isl
 import sympy
 from torch.utils._sympy.functions import CeilToInt, CleanDiv, FloorDiv, FloorToInt, IntTrueDiv, Mod, PythonMod, ToFloat
 
-Size = Any
-"""A polynomial in symbols with whole coefficients."""
+from convcheck.all_sizes.polynomials import Size, is_linear, is_whole
 
 
 class CannotProve(Exception):  # noqa: N818  # it is an answer, not a fault
@@ -282,30 +281,6 @@ class Sizes:
                 low, high = self.bounds(symbol)
                 if low is not None and low == high:
                     self.replaced[symbol] = sympy.Integer(low)
-
-
-def check_not_zero(sizes: Sizes, size: Size) -> None:
-    """Check that a number that is divided by is never zero. Raises CannotProve."""
-    for factor in sympy.Mul.make_args(size):
-        if not sizes.implies("!=", factor):
-            open_case = is_linear(factor) and not sizes.implies("=", factor)
-            raise CannotProve(f"a division by {size}", f"{sizes.spelled(factor)} = 0" if open_case else None)
-
-
-@lru_cache(maxsize=1 << 16)
-def is_linear(size: Size) -> bool:
-    """Tell whether a size is a sum of numbers times single symbols."""
-    return is_whole(size) and (size.is_Number or sympy.Poly(size, *size.free_symbols).total_degree() <= 1)
-
-
-@lru_cache(maxsize=1 << 16)
-def is_whole(size: Size) -> bool:
-    """Tell whether an expression is a polynomial with whole coefficients."""
-    if size.is_Number:
-        return bool(size.is_Integer)
-    if not size.is_polynomial(*size.free_symbols):
-        return False
-    return all(one.is_Integer for one in sympy.Poly(size, *size.free_symbols).coeffs())
 
 
 def _split(size: Size, step: int) -> tuple[Size, Size]:

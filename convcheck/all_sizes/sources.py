@@ -18,8 +18,9 @@ from convcheck.all_sizes.matching import Normal, Segments, equal_entries, equal_
 from convcheck.all_sizes.new_values import constant, of_source, source
 from convcheck.all_sizes.numbers import fraction
 from convcheck.all_sizes.pieces import Axis, Piece, Source, axis_of, box_at, places
+from convcheck.all_sizes.polynomials import Size
 from convcheck.all_sizes.rows import alike, inside_of, is_root, rows, through
-from convcheck.all_sizes.sizes import CannotProve, Size, Sizes
+from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.value import Value
 
 MOST_ENTRIES = 4096

@@ -30,7 +30,8 @@ from convcheck.all_sizes.pieces import (
     names_of_atoms,
     strides,
 )
-from convcheck.all_sizes.sizes import CannotProve, Size, Sizes
+from convcheck.all_sizes.polynomials import Size
+from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.sums import summed_out
 
 MOST_PIECES = 4096

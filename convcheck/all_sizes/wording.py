@@ -11,7 +11,8 @@ from typing import Any
 import islpy as isl
 import sympy
 
-from convcheck.all_sizes.sizes import Size, Sizes
+from convcheck.all_sizes.polynomials import Size
+from convcheck.all_sizes.sizes import Sizes
 
 Terms = dict[str, Fraction]
 """A coefficient for every name; the constant has none."""

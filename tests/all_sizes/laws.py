@@ -27,6 +27,9 @@ MOVEMENT = [
     Law(lambda x: x[:, :1].squeeze(1).unsqueeze(0), IMAGE, ODD),
     Law(lambda x: x[:, :1].squeeze(), IMAGE, ODD),
     Law(lambda x: x[:1].squeeze((0,)), IMAGE, ODD),
+    # As torch's own code asks for it.
+    Law(lambda x: aten.squeeze.dim(aten.squeeze.dims(x[:1, :1], [0, 3]), 0), IMAGE, ODD),
+    Law(lambda x: aten.squeeze.default(x[:, :1]), IMAGE, ODD),
     Law(lambda x: x[:, :1].expand(-1, 5, -1, -1), IMAGE, ODD),
     Law(lambda x: x[:, -1], IMAGE, ODD),
     Law(lambda x: x[..., 2], IMAGE, ODD),

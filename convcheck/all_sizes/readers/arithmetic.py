@@ -8,13 +8,14 @@ from typing import Any
 import sympy
 import torch
 
+from convcheck.all_sizes.conditions import check_not_zero
 from convcheck.all_sizes.layout import aligned
 from convcheck.all_sizes.new_values import constant
 from convcheck.all_sizes.numbers import fraction
 from convcheck.all_sizes.operators import reciprocal_of
 from convcheck.all_sizes.pieces import ONE
 from convcheck.all_sizes.reading import Call, Reader
-from convcheck.all_sizes.sizes import CannotProve, check_not_zero
+from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.value import Value
 
 

@@ -13,9 +13,10 @@ import sympy
 from convcheck.all_sizes.layout import aligned, viewed
 from convcheck.all_sizes.new_values import constant, overlaid
 from convcheck.all_sizes.pieces import ONE, axis_of
+from convcheck.all_sizes.polynomials import Size
 from convcheck.all_sizes.readers.contraction import per_axis, windows
 from convcheck.all_sizes.reading import Call, Reader
-from convcheck.all_sizes.sizes import CannotProve, Size
+from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.value import Value
 
 

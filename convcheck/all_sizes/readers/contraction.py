@@ -8,8 +8,9 @@ import sympy
 
 from convcheck.all_sizes.layout import aligned, viewed
 from convcheck.all_sizes.pieces import axis_of
+from convcheck.all_sizes.polynomials import Size
 from convcheck.all_sizes.reading import Call, Reader
-from convcheck.all_sizes.sizes import CannotProve, Size
+from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.value import Value
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import sympy
 
+from convcheck.all_sizes.conditions import check_not_zero
 from convcheck.all_sizes.layout import aligned, viewed
 from convcheck.all_sizes.new_values import constant
 from convcheck.all_sizes.operators import reciprocal_of, root
 from convcheck.all_sizes.readers.arithmetic import number
 from convcheck.all_sizes.readers.roots import square
 from convcheck.all_sizes.reading import Call, Reader
-from convcheck.all_sizes.sizes import CannotProve, check_not_zero
+from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.value import Value
 

@@ -12,9 +12,9 @@ import sympy
 from convcheck.all_sizes.layout import aligned, alike_beside
 from convcheck.all_sizes.new_values import overlaid
 from convcheck.all_sizes.pieces import ONE, axis_of
+from convcheck.all_sizes.polynomials import Size
 from convcheck.all_sizes.readers.movement import entry_number, slice_start
 from convcheck.all_sizes.reading import Call, Reader
-from convcheck.all_sizes.sizes import Size
 from convcheck.all_sizes.value import Value
 
 

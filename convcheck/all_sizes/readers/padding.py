@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from convcheck.all_sizes.new_values import constant, overlaid
 from convcheck.all_sizes.pieces import ONE, axis_of
+from convcheck.all_sizes.polynomials import Size
 from convcheck.all_sizes.readers.arithmetic import number
 from convcheck.all_sizes.reading import Call, Reader
-from convcheck.all_sizes.sizes import CannotProve, Size
+from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.value import Value
 
 

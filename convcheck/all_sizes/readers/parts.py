@@ -7,9 +7,9 @@ from itertools import accumulate
 
 import sympy
 
+from convcheck.all_sizes.polynomials import Size
 from convcheck.all_sizes.readers.movement import concatenated, sliced
 from convcheck.all_sizes.reading import Call, Reader
-from convcheck.all_sizes.sizes import Size
 from convcheck.all_sizes.value import Value
 
 

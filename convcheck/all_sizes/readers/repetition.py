@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from convcheck.all_sizes.pieces import ONE, axis_of
+from convcheck.all_sizes.polynomials import Size
 from convcheck.all_sizes.reading import Call, Reader
-from convcheck.all_sizes.sizes import CannotProve, Size
+from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.value import Value
 
 

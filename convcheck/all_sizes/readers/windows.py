@@ -9,9 +9,10 @@ from torch.utils._sympy.functions import FloorDiv
 
 from convcheck.all_sizes.layout import merged, viewed
 from convcheck.all_sizes.pieces import ONE, axis_of
+from convcheck.all_sizes.polynomials import Size
 from convcheck.all_sizes.readers.contraction import per_axis, windows
 from convcheck.all_sizes.reading import Call, Reader
-from convcheck.all_sizes.sizes import CannotProve, Size
+from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.value import Value
 
 
