@@ -91,7 +91,7 @@ def judged(entry: Entry) -> list[str]:
     if sizes.counterexample is not None:
         found = by_place(entry, sizes.counterexample.sizes)
         words = text(found)
-        status = compared(entry, found)
+        status = _of_twin(entry, found) if entry.is_mended else compared(entry, found)
     elif sizes.status is SizesStatus.PROVED:
         words = text(sizes.fixed) and f"fixes {text(sizes.fixed)}"
         status = "limited" if not entry.is_mended and counterexample_inside(entry, sizes) is None else status
@@ -128,6 +128,11 @@ def compared(entry: Entry, found: Mapping[str, int]) -> str:
     return "smallest" if smallest and sum(smallest.sizes.values()) == sum(found.values()) else "refuted"
 
 
+def _of_twin(entry: Entry, found: Mapping[str, int]) -> str:
+    """Tell whether torch shows that a twin is wrong at larger sizes than the oracle runs."""
+    return "wrong there in torch" if entry.difference(found) else "refuted"
+
+
 def counterexample_inside(entry: Entry, sizes: SizesProof) -> Mapping[str, int] | None:
     """Return sizes inside a proof at which torch shows a difference; None if the smallest such sizes are outside."""
     smallest = entry.smallest()
@@ -145,7 +150,7 @@ def print_judgements(chosen: Sequence[Entry], jobs: int, form: str) -> int:
     counts = Counter((row[2], row[3]) for row in rows)
     print_table(Written(JUDGED, rows, ["", "", "", "", "", ""]), form)
     print(*(f"{kind} {status}: {count}" for (kind, status), count in sorted(counts.items())), sep="\n")
-    wrong = counts["mutant", "proved"] + counts["twin", "refuted"] + counts["twin", "smallest"]
+    wrong = counts["mutant", "proved"] + counts["mutant", "no difference there"] + counts["twin", "refuted"]
     return int(bool(wrong))
 
 

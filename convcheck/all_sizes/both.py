@@ -96,10 +96,10 @@ class Both:
             tensors.append(Given(name, shape, kind, varies))
         return tensors
 
-    def at_home(self, one: Mapping[str, int] | None = None) -> list[Given]:
+    def at_home(self, channels: bool) -> list[Given]:
         """Return the same, with axes of inputs that are 1 long at the claim's own sizes fixed."""
         given = []
-        for tensor, shape in zip(self.given(one=one), self.shapes().values(), strict=True):
+        for tensor, shape in zip(self.given(channels), self.shapes().values(), strict=True):
             if tensor.name.startswith(INPUT):
                 varies = tuple(free and size > 1 for free, size in zip(tensor.varies, shape, strict=True))
                 sizes = tuple(s if free else size for s, free, size in zip(tensor.shape, varies, shape, strict=True))

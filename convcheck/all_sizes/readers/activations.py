@@ -143,11 +143,23 @@ def clamped(call: Call, value: Value, low: Any, high: Any) -> Value:
     if high is None and low == 0:
         return function(call, "relu", value)
     zero = ZERO
-    if low is not None and low > 0:
+    if low is not None and _is_below(call, zero, low):
         zero = low
-    if high is not None and high < zero:
+    if high is not None and _is_below(call, high, zero):
         zero = high
     return call.sources.applied("clamp", (low, high), value, zero=zero)
+
+
+def _is_below(call: Call, one: Any, other: Any) -> bool:
+    """Tell whether a number is below another, which may both depend on sizes. Raises CannotProve."""
+    difference = sympy.expand(other - one)
+    if difference.is_number:
+        return bool(difference > 0)
+    if call.sizes.implies(">=", -difference):
+        return False
+    if call.sizes.implies(">", difference):
+        return True
+    raise CannotProve("a limit that depends on sizes")
 
 
 def glu(call: Call) -> Value:
