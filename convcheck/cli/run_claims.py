@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from convcheck.cli import console
+from convcheck.cli.garbage import no_search
 from convcheck.cli.progress import show_progress
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ def run_claims(
     with show_progress(len(claims), shown=not quiet) as progress:
         try:
             # This imports torch, which takes its time.
-            from convcheck.proof.run import run
-            from convcheck.solving.search import with_map
+            with no_search():
+                from convcheck.proof.run import run
+                from convcheck.solving.search import with_map
         except KeyboardInterrupt:
             return replace(_interrupted_report(claims), seconds=time.perf_counter() - start)
 
