@@ -29,6 +29,7 @@ from convcheck.proof.evidence import (
 from convcheck.proof.pair import Pair
 from convcheck.proof.real_weights import departures, weight_source
 from convcheck.proof.reproduce import command
+from convcheck.proof.threads import threads_for
 from convcheck.results import Finding, Kind, Result, Sides, SizesProof, SizesStatus, Verdict
 from convcheck.rewriting.rewrite import parameter_count
 from convcheck.rewriting.transplant import Move, Transplant
@@ -81,7 +82,8 @@ def verify(claim: Claim) -> Result:
             if unlike := (*departures(claim.case), *_no_functions(claim.case)):
                 result = replace(result, verdict=Verdict.REFUSED, reasons=_findings(Kind.REFUSAL, unlike))
             else:
-                result = gather(claim, result)
+                with threads_for(result):
+                    result = gather(claim, result)
         except CannotRunError as error:
             result = _cannot_run(result, str(error))
     return replace(judge(claim, result), seconds=time.perf_counter() - start)

@@ -12,6 +12,8 @@ from torch.nn.modules import module as module_hooks
 from torch.overrides import _pop_mode_temporarily
 from torch.utils._python_dispatch import _disable_current_modes
 
+from convcheck.rounding.determinism import determinism, set_determinism
+
 
 @contextmanager
 def known_modes() -> Iterator[None]:
@@ -67,12 +69,9 @@ def _set_defaults(stack: ExitStack) -> None:
     """Set what torch has once for the process, and have it set back."""
     stack.callback(torch.set_default_dtype, torch.get_default_dtype())
     torch.set_default_dtype(torch.float32)
-    # It makes torch refuse what it can only do in an order that varies, within the bound. Setting it, even to what it
-    # is, loads torch's compiler, which takes a second.
-    if torch.are_deterministic_algorithms_enabled():
-        warns = torch.is_deterministic_algorithms_warn_only_enabled()
-        stack.callback(torch.use_deterministic_algorithms, True, warn_only=warns)
-        torch.use_deterministic_algorithms(False)
+    stack.callback(set_determinism, *determinism())
+    # It makes torch refuse what it can only do in an order that varies, within the bound.
+    set_determinism(False, False)
     for name, value in (("benchmark", False), ("deterministic", True)):
         stack.callback(setattr, cudnn, name, getattr(cudnn, name))
         setattr(cudnn, name, value)

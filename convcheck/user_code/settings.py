@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch.utils import _device
 
+from convcheck.rounding.determinism import determinism, set_determinism
+
 
 @contextmanager
 def settings_restored() -> Iterator[None]:
@@ -25,11 +27,7 @@ def settings_restored() -> Iterator[None]:
         stack.callback(torch.set_default_dtype, torch.get_default_dtype())
         stack.callback(torch.set_grad_enabled, torch.is_grad_enabled())
         stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
-        stack.callback(
-            torch.use_deterministic_algorithms,
-            torch.are_deterministic_algorithms_enabled(),
-            warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
-        )
+        stack.callback(set_determinism, *determinism())
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         stack.callback(random.setstate, random.getstate())
         stack.callback(np.random.set_state, np.random.get_state())

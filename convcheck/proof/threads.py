@@ -1,0 +1,37 @@
+"""How many threads a proof computes with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from convcheck.results import Result
+
+MOST_WORK_OF_ONE = 1 << 24
+"""From so many multiplications on a second thread saves more than it costs: they take one about a millisecond."""
+WORK_OF_ENTRY = 16
+"""In the time of how many multiplications an entry is read and written, where nothing is multiplied."""
+
+
+@contextmanager
+def threads_for(result: Result) -> Iterator[None]:
+    """Compute with one thread where a claim is small, and with as many as before in the end.
+
+    Threads that wait for one another, where other programs want their cores, make a small proof several times as long.
+    """
+    before = torch.get_num_threads()
+    if _work(result) < MOST_WORK_OF_ONE:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _work(result: Result) -> int:
+    """Return about how many multiplications one run of the longer side takes."""
+    entries = sum(map(math.prod, result.input))
+    return max(result.macs.reference or 0, result.macs.candidate or 0, WORK_OF_ENTRY * entries)
