@@ -36,7 +36,7 @@ import convcheck
 from benchmarks.size_faults.plain import Entry, Sizes, entries
 from benchmarks.tables import FORMATS, Written, print_table
 from benchmarks.torch_sides import named_side
-from convcheck.all_sizes.axes import CHANNELS
+from convcheck.layers import parse_layer
 from convcheck.results import SizesProof, SizesStatus
 
 HEAD = ("mutant", "kind", "fault", "agrees at", "differs at", "how", "equal", "differs", "raises", "twin")
@@ -109,14 +109,11 @@ def proof_of(entry: Entry) -> SizesProof:
 
 def by_place(entry: Entry, sizes: Mapping[str, int]) -> dict[str, int]:
     """Return the sizes of axes of inputs by the mutant's own names; those that convcheck does not vary are as given."""
-    found = {}
-    for name, size in sizes.items():
-        head, _, number = name.partition(".")
-        if head.startswith("input") and number.isdigit():
-            found[entry.inputs[int(head.removeprefix("input") or 0)][int(number)]] = size
-        elif name in (CHANNELS, *entry.given):
-            # An input with a layout has its channels second, however the mutant calls them.
-            found[entry.inputs[0][1] if name == CHANNELS else name] = size
+    reference, first = entry.mutant.reference.format(**entry.given), entry.inputs[0]
+    layout = () if ":" in reference else parse_layer(reference).axes(len(first), "i")
+    places = {f"input{n or ''}.{axis}": name for n, names in enumerate(entry.inputs) for axis, name in enumerate(names)}
+    places |= {f"input0.{axis}": name for axis, name in enumerate(first)} | dict(zip(layout, first, strict=False))
+    found = {places[name]: size for name, size in sizes.items() if name in places}
     return {name: found.get(name, size) for name, size in entry.given.items()}
 
 
