@@ -10,8 +10,9 @@ sizes, in order of their sum and then axis by axis, until they differ. `equal`, 
 whose sum is at most two more than that of these or of the given ones. Twins without the fault are held to the same
 sizes. `--convcheck` asks for a proof for all sizes of every mutant and twin: a mutant is `smallest` where it is refuted
 with the smallest sizes that the oracle finds, `refuted` with other ones at which torch shows the difference, `other
-weights` where it does with weights that are as long as they were, and `limited` where it is proved for sizes at which it is right. `--commands` prints what asks convcheck for all sizes, of
-mutants and then of twins. Returns 1 if a mutant differs at the given sizes, agrees at few others or at all, or if a
+weights` where it does with weights that are as long as they were, and `limited` where it is proved for sizes at which
+it is right. `--commands` prints what asks convcheck for all sizes, of mutants and then of twins. Returns 1 if a mutant
+differs at the given sizes, agrees at few others or at all, or if a
 twin differs anywhere; and if convcheck proves what differs, or refutes what does not.
 """
 
