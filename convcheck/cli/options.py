@@ -10,7 +10,15 @@ import typer
 
 from convcheck.cli import completion, console
 from convcheck.cli.sharding import Shard, parse_shard
-from convcheck.config.checks import DTYPES, DType, check_device, check_dtype, check_proof_seconds, check_seed
+from convcheck.config.checks import (
+    DTYPES,
+    DType,
+    check_bytes,
+    check_device,
+    check_dtype,
+    check_proof_seconds,
+    check_seed,
+)
 from convcheck.errors import UsageError
 from convcheck.report.formats import check_format, format_names
 
@@ -120,6 +128,15 @@ ProofSeconds = Annotated[
         metavar="N",
         callback=_checked(check_proof_seconds),
         help="How long one proof for all sizes may take, until it is unknown. Default: 30.",
+    ),
+]
+MaxMemory = Annotated[
+    str | None,
+    _numeric(
+        "--max-memory",
+        metavar="SIZE",
+        callback=_checked(check_bytes),
+        help="Refuse to run what would take more, such as 4GiB. Default: what is free.",
     ),
 ]
 FormatOption = Annotated[Format, _printing("-f", "--format", help="What to print on standard output.")]

@@ -39,6 +39,7 @@ def verify(
     strict: options.Strict = False,
     all_sizes: options.AllSizes = False,
     proof_seconds: options.ProofSeconds = None,
+    max_memory: options.MaxMemory = None,
     list_only: options.List = False,
     format: options.AnyFormatOption = "table",
     report: options.Reports = None,
@@ -67,6 +68,7 @@ def verify(
         "strict": strict or None,
         "all_sizes": all_sizes or None,
         "proof_seconds": proof_seconds,
+        "max_memory": max_memory,
     }
     overrides = {field: value for field, value in options_given.items() if value is not None}
     if not quiet:

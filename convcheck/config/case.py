@@ -96,6 +96,8 @@ class Case:
     """Whether a proof for all sizes is asked for."""
     proof_seconds: float = PROOF_SECONDS
     """How long that may take."""
+    max_memory: int | None = None
+    """How many bytes a proof may take; as many as are free where it is None."""
     config: str | None = None
     """The file that `source` names, as a target of another command line; empty for the one that ships."""
     candidate: Replacement | None = None

@@ -69,6 +69,16 @@ def check_proof_seconds(value: object) -> float:
     return float(number)
 
 
+def check_bytes(value: object) -> int:
+    """Return a number of bytes that is written such as `500MB` or `4GiB`. Raises UsageError for anything else."""
+    found = re.fullmatch(r"\s*([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*(?:([KMGT])(i?))?B?\s*", str(value), re.IGNORECASE)
+    if found is None or float(found[1]) == 0:
+        raise UsageError(f"{shown(value)} is no size of memory; write it with a unit, such as 500MB or 4GiB")
+    number, prefix, binary = found.groups()
+    base = 1024 if binary else 1000
+    return int(float(number) * base ** (" KMGT".index(prefix.upper()) if prefix else 0))
+
+
 def check_select(value: object) -> str | int:
     """Return which output is meant: a number, or a name. Raises UsageError if it is neither."""
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,4}\s*", value):

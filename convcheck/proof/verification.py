@@ -255,12 +255,17 @@ def _cannot_run(result: Result, why: str) -> Result:
 
 
 def _too_large(claim: Claim) -> str | None:
-    """Say by how much this machine's memory is too small for the proof."""
-    needed, free = memory.needed(claim), memory.available()
-    if needed <= free:
+    """Say by how much this machine's memory is too small for the proof, or what it may take of it."""
+    needed, free, most = memory.needed(claim), memory.available(), claim.case.max_memory
+    if needed <= min(free, free if most is None else most):
         return None
+    limit = (
+        f"{memory.write_bytes(free)} are free"
+        if most is None or most > free
+        else f"may take {memory.write_bytes(most)}"
+    )
     return (
-        f"the proof needs about {memory.write_bytes(needed)} of memory, and {memory.write_bytes(free)} are free; "
+        f"the proof needs about {memory.write_bytes(needed)} of memory, and {limit}; "
         "fewer channels or a smaller input would do"
     )
 

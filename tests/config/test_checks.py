@@ -11,7 +11,7 @@ from typer.testing import Result
 
 import convcheck as package
 from convcheck.catalogue.catalogue import vocabulary
-from convcheck.config.checks import DTYPES, OTHER_DTYPES, check_dtype
+from convcheck.config.checks import DTYPES, OTHER_DTYPES, check_bytes, check_dtype
 from convcheck.config.load import load
 from convcheck.errors import ConfigError, UsageError
 
@@ -85,3 +85,35 @@ def test_a_dtype_that_is_none_is_told_at_its_key(tmp_path: Path) -> None:
     assert str(error.value) == (
         "c.yaml:1:33: cases[0].dtype: 'int8' is no dtype; there are: float64, float32, bfloat16, float16"
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "count"),
+    [
+        ("7", 7),
+        ("500MB", 500_000_000),
+        ("4GiB", 4 << 30),
+        ("1.5 kib", 1536),
+        ("2 G", 2_000_000_000),
+        (12, 12),
+        ("3b", 3),
+    ],
+)
+def test_a_size_of_memory_has_a_unit_of_1000_or_of_1024(written: object, count: int) -> None:
+    assert check_bytes(written) == count
+
+
+@pytest.mark.parametrize("written", ["", "lots", "-1", "0", "0 GiB", "1e9", "4 GiBs", "nan", "9" * 30, None])
+def test_what_is_no_size_of_memory_is_said(written: object) -> None:
+    with pytest.raises(package.ConvcheckError, match="is no size of memory; write it with a unit"):
+        check_bytes(written)
+
+
+@pytest.mark.parametrize(("most", "code", "verdict"), [("1kB", 1, "error"), ("8GiB", 0, "equal")])
+def test_what_would_take_more_memory_than_it_may_is_not_run(
+    convcheck: Callable[..., Result], most: str, code: int, verdict: str
+) -> None:
+    result = convcheck("verify", "Conv2d(3, 4, 1)", "-i", "1,3,2,2", "-r", "pointwise-linear", "--max-memory", most)
+    assert result.exit_code == code
+    assert f"1 {verdict}" in result.stdout
+    assert ("may take 1000 bytes" in result.stdout) == (verdict == "error")
