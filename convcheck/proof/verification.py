@@ -79,10 +79,10 @@ def verify(claim: Claim) -> Result:
         source = weight_source(claim.case)
         result = replace(result, notes=(*result.notes, *_findings(Kind.WEIGHTS, source.notes if source else ())))
         try:
-            if unlike := (*departures(claim.case), *_no_functions(claim.case)):
-                result = replace(result, verdict=Verdict.REFUSED, reasons=_findings(Kind.REFUSAL, unlike))
-            else:
-                with threads_for(result):
+            with threads_for(result):
+                if unlike := (*departures(claim.case), *_no_functions(claim.case)):
+                    result = replace(result, verdict=Verdict.REFUSED, reasons=_findings(Kind.REFUSAL, unlike))
+                else:
                     result = gather(claim, result)
         except CannotRunError as error:
             result = _cannot_run(result, str(error))
