@@ -15,11 +15,12 @@ import sympy
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
+from convcheck.all_sizes import operations
 from convcheck.all_sizes.both import Both, KeepsState
 from convcheck.all_sizes.dtypes import traced
 from convcheck.all_sizes.functions import LeavesTorch, MayShare
 from convcheck.all_sizes.points import at, smallest, sum_below
-from convcheck.all_sizes.regions import TOO_LARGE, Exploration, compared
+from convcheck.all_sizes.regions import Exploration, compared
 from convcheck.all_sizes.replay import Replayed, replay, resized
 from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.trace import (
@@ -69,12 +70,12 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
         left = exploration.world
         left = left.subtract(_on_path(both, given, first, None, exploration, check_time))
     try:
-        _cover(both, given, left, exploration, check_time)
+        with operations.bounded():
+            _cover(both, given, left, exploration, check_time)
     except TimeIsUp:
         exploration.obstacle = exploration.obstacle or "the time limit"
-    except isl.Error:
-        isl.DEFAULT_CONTEXT.reset_operations()
-        exploration.obstacle = exploration.obstacle or TOO_LARGE
+    except operations.TooLarge as error:
+        exploration.obstacle = exploration.obstacle or error.why
     return exploration
 
 
@@ -206,9 +207,10 @@ def holds(condition: Any, point: Mapping[str, int]) -> bool:
 def _where(path: Path, point: Mapping[str, int]) -> Any:
     """Return where a side raises: all sizes on its path, or the ones that were tried where no relation says which."""
     try:
-        sizes = path.sizes()
-        region = sizes.region
-    except (CannotProve, isl.Error):
+        with operations.bounded():
+            sizes = path.sizes()
+            region = sizes.region
+    except CannotProve:
         return at(point)
     return at(point) if sizes.unread or not at(point).is_subset(region) else region
 

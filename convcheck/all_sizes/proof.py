@@ -12,6 +12,7 @@ from typing import Any
 
 import islpy as isl
 
+from convcheck.all_sizes import operations
 from convcheck.all_sizes.axes import Extent, FreeAxis, extent, fixed_channels, free_axes
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.certificate import Certificate, graph_text
@@ -20,7 +21,7 @@ from convcheck.all_sizes.exploring import TimeIsUp, explore
 from convcheck.all_sizes.notation import Notation
 from convcheck.all_sizes.points import as_tuples, at, at_least, smallest
 from convcheck.all_sizes.raising import raised_alone
-from convcheck.all_sizes.regions import TOO_LARGE, Exploration, Region
+from convcheck.all_sizes.regions import Exploration, Region
 from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.second_look import Look, look_again
 from convcheck.all_sizes.sizes import CannotProve
@@ -29,8 +30,6 @@ from convcheck.results import Sides, SizesCounterexample, SizesProof, SizesStatu
 
 Names = Sequence[Sequence[str]]
 """A name for every axis of every input."""
-MOST_OPERATIONS = 10_000_000
-"""How many operations isl may take for one step: a few seconds, and half a gigabyte. Whole proofs take fewer."""
 MOST_TERMS, FEWEST_TERMS = 6_000, 200
 """How many terms of sums are added for a second look, over all paths together, and on each of them."""
 
@@ -42,23 +41,17 @@ def prove(both: Both, names: Names, seconds: float, about: Mapping[str, str] | N
         ProofContradicted: torch gives the lie to a proof.
     """
     end = time.monotonic() + seconds
-    context = isl.DEFAULT_CONTEXT
 
     def check_time() -> None:
-        context.reset_operations()
+        operations.begin_step()
         if time.monotonic() > end:
             raise TimeIsUp
 
     def attempt(channels: bool, why: str | None = None) -> SizesProof:
         return _with_fixed(_Attempt(both, names, channels, check_time, about or {}, why))
 
-    limit = context.get_max_operations()
-    context.set_max_operations(MOST_OPERATIONS)
-    try:
+    with operations.limited():
         return _first_of(attempt, both, end)
-    finally:
-        context.reset_operations()
-        context.set_max_operations(limit)
 
 
 def _first_of(attempt: Callable[..., SizesProof], both: Both, end: float) -> SizesProof:
@@ -86,14 +79,12 @@ def _with_fixed(attempt: _Attempt) -> SizesProof:
 
 
 def _attempt(attempt: _Attempt) -> SizesProof:
-    isl.DEFAULT_CONTEXT.reset_operations()
+    operations.begin_step()
     try:
-        return attempt.proof()
+        with operations.bounded():
+            return attempt.proof()
     except TimeIsUp:
         return SizesProof(SizesStatus.UNKNOWN, obstacle="the time limit")
-    except isl.Error:
-        isl.DEFAULT_CONTEXT.reset_operations()
-        return SizesProof(SizesStatus.UNKNOWN, obstacle=TOO_LARGE)
     except CannotProve as error:
         return SizesProof(SizesStatus.UNKNOWN, obstacle=_readable(error.why, attempt.both, attempt.names))
 
@@ -215,7 +206,7 @@ class _Attempt:
         parameters = self.both.sides.reference.parameter_axes
         further = fixed_channels(self.exploration.path, self.axes, self.both.given(), parameters)
         raises, excepted = self._raises(found)
-        relations = [Notation(self.both, self.axes, region).sides() for region in self.exploration.equal]
+        relations = [self._written(region) for region in self.exploration.equal]
         proof = SizesProof(
             SizesStatus.PROVED,
             free={name: 1 if name in ones else low for name, low in found.free.items()},
@@ -243,7 +234,16 @@ class _Attempt:
     def _relations(self) -> Sides[tuple[str, ...]]:
         """Return what both sides are, in index notation: on the first path on which they differ, or the first one."""
         region = next(iter((*self.exploration.different, *self.exploration.equal)), None)
-        return Sides((), ()) if region is None else Notation(self.both, self.axes, region).sides()
+        return Sides((), ()) if region is None else self._written(region)
+
+    def _written(self, region: Region) -> Sides[tuple[str, ...]]:
+        """Return both sides in index notation, which nothing but the reader depends on."""
+        operations.begin_step()
+        try:
+            with operations.bounded():
+                return Notation(self.both, self.axes, region).sides()
+        except operations.TooLarge as error:
+            return Sides((error.why,), (error.why,))
 
     def _ones(self) -> tuple[Sequence[str] | SizesCounterexample, Sequence[str]]:
         """Prove the batch at length 1, by a trace of its own, and probe the other axes of inputs there."""

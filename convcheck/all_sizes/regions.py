@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import islpy as isl
-
+from convcheck.all_sizes import operations
 from convcheck.all_sizes.compare import Difference, differences
 from convcheck.all_sizes.layout import aligned
 from convcheck.all_sizes.reading import NoReading, read
@@ -20,8 +19,6 @@ from convcheck.tracing.places import place_of_node
 
 MOST_CASES = 6
 """How many conditions that a relation depends on are told apart on one path."""
-TOO_LARGE = "the relations are too large"
-"""What is in the way where isl takes more operations than it may."""
 
 
 @dataclass(frozen=True)
@@ -73,28 +70,26 @@ def compared(
     if region.is_empty():
         return region
     try:
-        sources = Sources(sizes)
-        nodes = trace.graph.graph.find_nodes(op="placeholder")
-        inputs = {
-            node: sources.tensor(name, shape)
-            for node, (name, shape) in zip(nodes, trace.path.lengths.items(), strict=True)
-        }
-        values = read(trace.graph, inputs, sources, check_time)
-        outputs: Any = trace.graph.graph.output_node().args[0]
-        one, other = (values[node] for node in outputs)
-        found = tuple(_of_shape(one, other))
-        if not found:
-            one, other = aligned(one, other)
-            found = tuple(differences(one, other))
+        with operations.bounded():
+            sources = Sources(sizes)
+            nodes = trace.graph.graph.find_nodes(op="placeholder")
+            inputs = {
+                node: sources.tensor(name, shape)
+                for node, (name, shape) in zip(nodes, trace.path.lengths.items(), strict=True)
+            }
+            values = read(trace.graph, inputs, sources, check_time)
+            outputs: Any = trace.graph.graph.output_node().args[0]
+            one, other = (values[node] for node in outputs)
+            found = tuple(_of_shape(one, other))
+            if not found:
+                one, other = aligned(one, other)
+                found = tuple(differences(one, other))
     except CannotProve as error:
         if error.undecided is not None and len(cases) < MOST_CASES:
             for case in (error.undecided, f"not ({error.undecided})"):
                 compared(trace, exploration, check_time, (*cases, case))
         else:
             exploration.obstacle = exploration.obstacle or _obstacle(error)
-        return region
-    except isl.Error:
-        exploration.obstacle = exploration.obstacle or TOO_LARGE
         return region
     entry = Region(region, sizes, Sides(one, other), sources, trace, found)
     (exploration.different if found else exploration.equal).append(entry)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import convcheck
-from convcheck.all_sizes import proof
+from convcheck.all_sizes import operations
 
 
 class Of(nn.Module):
@@ -93,7 +93,7 @@ def test_a_module_is_left_as_it_was() -> None:
 
 
 def test_a_step_that_takes_isl_too_long_is_no_proof_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof, "MOST_OPERATIONS", 1000)
+    monkeypatch.setattr(operations, "MOST_OPERATIONS", 1000)
     before = islpy.DEFAULT_CONTEXT.get_max_operations()
     sizes = convcheck.verify(SAME, (2, 8, 6, 6), candidate=Of(lambda x: x + 0.0), all_sizes=True).sizes
     assert (sizes.status, sizes.obstacle) == ("unknown", "the relations are too large")
