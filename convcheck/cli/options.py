@@ -18,6 +18,7 @@ from convcheck.config.checks import (
     check_dtype,
     check_proof_seconds,
     check_seed,
+    check_threads,
 )
 from convcheck.errors import UsageError
 from convcheck.report.formats import check_format, format_names
@@ -27,6 +28,7 @@ SELECTION = "Selection"
 
 _selecting = partial(typer.Option, rich_help_panel=SELECTION, show_default=False)
 _numeric = partial(typer.Option, rich_help_panel="Numbers", show_default=False)
+_timing = partial(typer.Option, rich_help_panel="Timing", show_default=False)
 _printing = partial(typer.Option, rich_help_panel="Output")
 
 Format = Literal["table", "json"]
@@ -85,11 +87,21 @@ def _dtype(what: str) -> Any:
     )
 
 
+DTypes = Annotated[list[str] | None, _dtype("the runs; may be repeated")]
 DTypeOption = Annotated[DType | None, _dtype("the numeric part")]
 StoredAs = Annotated[DType | None, _dtype("what is counted in bytes")]
 Device = Annotated[
     str | None,
     _numeric("--device", metavar="DEVICE", callback=_checked(check_device), help="cpu, cuda or cuda:N. Default: cpu."),
+]
+Threads = Annotated[
+    list[int] | None,
+    _numeric(
+        "--threads",
+        metavar="N",
+        callback=_checked(check_threads),
+        help="On so many threads of the CPU; may be repeated. Default: as many as torch takes.",
+    ),
 ]
 Seed = Annotated[
     int | None,
@@ -103,6 +115,20 @@ FailFast = Annotated[bool, _selecting("-x", "--fail-fast", help="Stop at the fir
 MaxFailures = Annotated[
     int | None,
     _selecting("--max-failures", metavar="N", min=1, help="Stop after N verdicts that are not as expected; -x is 1."),
+]
+ChannelsLast = Annotated[
+    bool, _timing("--channels-last", help="Lay images and their weights out with the channels of a position together.")
+]
+Compile = Annotated[bool, _timing("--compile", help="Run both sides compiled by torch.compile.")]
+Backward = Annotated[bool, _timing("--backward", help="Time the backward pass as well.")]
+Figure = Annotated[
+    str | None,
+    _printing(
+        "--figure",
+        metavar="DIR",
+        help="Draw all ratios into DIR/bench.png, which takes matplotlib.",
+        show_default=False,
+    ),
 ]
 ShardOption = Annotated[
     Shard | None,

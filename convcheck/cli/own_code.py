@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from convcheck.cli import targets
 from convcheck.errors import UsageError, shown
 
 if TYPE_CHECKING:
@@ -94,6 +95,44 @@ OwnWeights = Annotated[
         rich_help_panel=_OWN,
     ),
 ]
+
+
+class Given(NamedTuple):
+    """What a command line says of code."""
+
+    candidate: str | None
+    map: list[str] | None
+    map_by: str | None
+    layout: str | None
+    select: str | None
+    train: bool
+    trust: bool
+
+
+def read_cases(
+    words: list[str] | None, inputs: list[str] | None, rewrites: list[str] | None, given: Given
+) -> list[Case]:
+    """Return the cases of targets, with the candidate of the user's own where one is given.
+
+    Raises:
+        ConvcheckError: a target or an option cannot be read, or they do not go together.
+    """
+    from convcheck.layers.user_code import WAY_OF_TRUST, is_code
+    from convcheck.sides.user_sides import code_loader, map_loader
+
+    load_code = code_loader(trust=given.trust, way=WAY_OF_TRUST)
+    load_map = map_loader(trust=given.trust, way=WAY_OF_TRUST)
+    parsed = targets.parse_targets(words, load_code)
+    has_code = any(is_code(word) for word in (*(words or ()), given.candidate))
+    if has_code and given.candidate is None:
+        raise UsageError("code is compared with a candidate of your own; name it with --candidate")
+    cases = targets.cases_of(parsed, inputs, load_code, load_map, has_code=has_code)
+    if given.candidate or given.map or given.map_by or given.layout:
+        if parsed.count != 1 or parsed.files or rewrites:
+            raise UsageError("--candidate goes with one layer, the reference, and without -r")
+        by = map_function(given.map_by, load_map)
+        cases = [with_candidate(cases[0], given.candidate, given.map, by, given.layout, load_code)]
+    return with_choices(cases, given.select, given.train)
 
 
 def map_function(written: str | None, load_map: MapLoader) -> MapFunction | None:

@@ -10,7 +10,6 @@ import typer
 
 from convcheck.cli import console, exit_codes, options, own_code, targets
 from convcheck.errors import UsageError
-from convcheck.layers.user_code import WAY_OF_TRUST, is_code
 
 if TYPE_CHECKING:
     from convcheck.cli.report_files import ReportFile
@@ -59,7 +58,6 @@ def verify(
     from convcheck.cli.printer import make_printer
     from convcheck.proof.devices import check_devices
     from convcheck.proof.memory import check_possible
-    from convcheck.sides.user_sides import code_loader, map_loader
 
     options_given: dict[str, Any] = {
         "dtype": dtype,
@@ -73,19 +71,12 @@ def verify(
     overrides = {field: value for field, value in options_given.items() if value is not None}
     if not quiet:
         targets.hint_shipped(target, "proved")
-    load_code, load_map = code_loader(trust=trust, way=WAY_OF_TRUST), map_loader(trust=trust, way=WAY_OF_TRUST)
-    parsed = targets.parse_targets(target, load_code)
-    has_code = any(is_code(word) for word in (*(target or ()), candidate))
-    if has_code and candidate is None:
-        raise UsageError("code is compared with a candidate of your own; name it with --candidate")
-    read = targets.cases_of(parsed, input, load_code, load_map, has_code=has_code)
-    if candidate or map or map_by or layout:
-        if parsed.count != 1 or parsed.files or rewrite:
-            raise UsageError("--candidate goes with one layer, the reference, and without -r")
-        read = [
-            own_code.with_candidate(read[0], candidate, map, own_code.map_function(map_by, load_map), layout, load_code)
-        ]
-    read = own_code.with_choices(read, select, train)
+    read = own_code.read_cases(
+        target,
+        input,
+        rewrite,
+        own_code.Given(candidate, map, map_by, layout, select, train, trust),
+    )
     if own_weights:
         read = own_code.with_own_weights(read)
     cases = [replace(case, **overrides) for case in read]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping
 from typing import Literal, cast, get_args
@@ -55,6 +56,15 @@ def check_seed(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INT64:
         raise UsageError(f"{shown(value)} is no seed; it must be a whole number from 0 to 2^63 - 1")
     return value
+
+
+def check_threads(values: list[int]) -> list[int]:
+    """Return numbers of threads, each once. Raises UsageError if the machine does not have so many."""
+    most = os.cpu_count() or 1
+    for value in values:
+        if not 1 <= value <= most:
+            raise UsageError(f"{value} is no number of threads; this machine runs 1 to {most} at a time")
+    return list(dict.fromkeys(values))
 
 
 PROOF_SECONDS = 30.0

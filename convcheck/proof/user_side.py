@@ -32,11 +32,11 @@ class UserSide(Side):
             # What code writes to its inputs and weights is nobody else's.
             inputs = tuple(tensor.clone() for tensor in sample.inputs)
             tensors = {name: tensor.clone() for name, tensor in _constants(module, sample, first).items()}
-            output: Tensor = _holding(module, tensors)(*inputs)
+            output: Tensor = holding(module, tensors)(*inputs)
         return output
 
 
-def _holding(module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
+def holding(module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
     """Return a copy of a module that holds tensors in the places of its own, tied ones in all of their places.
 
     It holds them for good: what is computed again for a gradient, as by a checkpoint, meets them as well.

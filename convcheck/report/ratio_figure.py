@@ -1,0 +1,56 @@
+"""The ratios of a benchmark as bars with their intervals. Imports matplotlib, which is an extra, where it draws."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from convcheck.errors import UsageError, escape_line
+from convcheck.timing.comparison import Benchmark, Comparison
+
+NAME = "bench.png"
+
+_INCHES_A_BAR, _INCHES_AROUND, _WIDTH = 0.32, 1.4, 9.0
+
+_COLOURS = {"faster": "tab:green", "slower": "tab:red", "no difference": "tab:gray"}
+
+
+def check_library() -> None:
+    """Raise UsageError where matplotlib is not installed."""
+    if find_spec("matplotlib") is None:
+        raise UsageError("--figure needs matplotlib, which is not installed; pip install 'convcheck[figure]'")
+
+
+def draw(benchmark: Benchmark, folder: Path) -> None:
+    """Draw all ratios into a file of the folder; where there is none, nothing.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    rows = benchmark.comparisons
+    if not rows:
+        return
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_WIDTH, _INCHES_AROUND + _INCHES_A_BAR * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    for place, row in enumerate(rows):
+        ratio = row.ratio
+        # A bar begins at 1, where both sides take as long.
+        axes.barh(place, ratio.median - 1, left=1, color=_COLOURS[row.said])
+        axes.plot([ratio.low, ratio.high], [place, place], color="black", marker="|")
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_xscale("log")
+    # Names are no formulas.
+    axes.set_yticks(range(len(rows)), [_label(row) for row in rows], parse_math=False)
+    axes.invert_yaxis()
+    axes.set_xlabel("reference / candidate, with its 95 % interval; right of 1 the candidate is faster")
+    try:
+        figure.savefig(folder / NAME, dpi=150)
+    except OSError as error:
+        raise UsageError(f"the figure {str(folder / NAME)!r} cannot be written: {error.strerror}") from None
+
+
+def _label(row: Comparison) -> str:
+    name = f"{row.case} {row.rewrite or ''}".strip()
+    return escape_line(f"{name}, {row.dtype}, {row.threads} threads, {row.direction}")
