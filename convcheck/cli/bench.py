@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from convcheck.timing.comparison import Benchmark, Settings
 
 
+LOOK = 0.2
+"""Seconds for which this program rests to see what others do."""
+
+BUSY = 20.0
+"""Percent of all CPUs above which that is said."""
+
+
 def bench(
     target: options.Targets = None,
     input: options.Input = None,
@@ -40,22 +47,20 @@ def bench(
     list_only: options.List = False,
     figure: options.Figure = None,
     format: options.FormatOption = "table",
-    quiet: options.Quiet = False,
     color: options.Colour = "auto",
 ) -> None:
     """Time both sides of what verifies, in turn: how much faster a rewrite is here, and how much memory it takes.
 
     Examples:
       convcheck bench "Conv2d(3, 768, kernel_size=16, stride=16)" -i 8,3,224,224
-      convcheck bench "Conv2d(64, 64, 1)" -i 1,64,56,56 --dtype float32 --dtype bfloat16 --threads 1 --backward
+      convcheck bench "Conv2d(64, 64, 1)" -i 1,64,56,56 --dtype bfloat16 --threads 1 --backward
       convcheck bench "Conv2d(3, 8, 1)" --candidate "torch.nn:Conv2d(3, 8, 1)" -i 1,3,9,9 --trust -f json
     """
     from convcheck.cli import run_claims
     from convcheck.proof.devices import check_devices
     from convcheck.proof.memory import check_possible
 
-    if not quiet:
-        targets.hint_shipped(target, "timed")
+    targets.hint_shipped(target, "timed")
     given = own_code.Given(candidate, map, map_by, layout, select, train, trust)
     options_given: dict[str, Any] = {"device": device, "seed": seed}
     overrides = {field: value for field, value in options_given.items() if value is not None}
@@ -71,10 +76,9 @@ def bench(
         raise UsageError("--channels-last is for inputs of 4 or 5 axes, such as [b, c, h, w], and there are none")
     check_devices((claim.case for claim in claims), by_option=device is not None)
     check_possible(claims)
-    if not quiet:
-        run_claims.hint_choices({claim.case.name: claim.case for claim in claims}.values(), default_input=not input)
+    run_claims.hint_choices({claim.case.name: claim.case for claim in claims}.values(), default_input=not input)
     ways = _settings(threads, channels_last, compile, backward)
-    benchmark, any_fault = _time(claims, ways, quiet=quiet)
+    benchmark, any_fault = _time(claims, ways)
     _print(benchmark, format)
     if folder is not None:
         from convcheck.report.ratio_figure import draw
@@ -111,19 +115,29 @@ def _settings(threads: list[int] | None, channels_last: bool, compile: bool, bac
     return Settings(tuple(threads or [torch.get_num_threads()]), directions, channels_last, compile)
 
 
-def _time(claims: Sequence[Claim], ways: Settings, *, quiet: bool) -> tuple[Benchmark, bool]:
+def _time(claims: Sequence[Claim], ways: Settings) -> tuple[Benchmark, bool]:
     """Verify the claims, time those that hold, and return whether convcheck itself failed on any."""
     from convcheck.cli import run_claims
     from convcheck.cli.progress import show_progress
     from convcheck.solving.search import with_map
     from convcheck.timing.run import run
 
-    report = run_claims.run_claims(claims, max_failures=None, quiet=quiet, finish=lambda _result: None)
+    report = run_claims.run_claims(claims, max_failures=None, quiet=False, finish=lambda _result: None)
+    _hint_busy()
     faults: list[Exception] = []
-    with show_progress(len(claims) * len(ways.ways), shown=not quiet) as progress:
+    with show_progress(len(claims) * len(ways.ways)) as progress:
         benchmark = run(claims, report, ways, begin=progress.begin, fail=faults.append, prepare=with_map)
     console.report_faults(faults)
     return benchmark, bool(faults) or any(result.is_fault for result in report.results)
+
+
+def _hint_busy() -> None:
+    """Print a remark where other programs compute at the same time: threads then wait for one another."""
+    import psutil
+
+    busy = psutil.cpu_percent(interval=LOOK)
+    if busy > BUSY:
+        console.hint(f"other programs keep the CPUs {busy:.0f} % busy, so these times are not those of an idle machine")
 
 
 def _print(benchmark: Benchmark, format: options.Format) -> None:

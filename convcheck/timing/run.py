@@ -51,7 +51,7 @@ def _comparisons(
     claim: Claim, result: Result, settings: Settings, begin: Callable[[str], None]
 ) -> Iterator[Comparison]:
     for threads, direction in settings.ways:
-        begin(f"{claim.id} {result.dtype} {direction}, {threads} threads")
+        begin(f"{claim.id} {result.dtype} {direction}, threads: {threads}")
         # Anew, so that the first call is one.
         modules = standing_modules(claim, channels_last=settings.channels_last)
         yield compare(claim, result, modules, settings, threads, direction)

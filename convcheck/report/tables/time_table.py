@@ -22,12 +22,11 @@ _COLUMNS = (
     *(Column(header, number=True) for header in ("ratio", "95 % interval")),
     *(Column(header, number=True) for header in ("reference", "candidate", "cold", "GFLOP/s", "GB/s", "memory")),
 )
-_STACKS = (
-    ("case", "rewrite", *_WAYS),
-    ("candidate is", "ratio", "95 % interval"),
-    ("reference", "candidate", "cold"),
-    ("GFLOP/s", "GB/s", "memory"),
-)
+_NAMES, _JUDGED = ("case", "rewrite", *_WAYS), ("candidate is", "ratio", "95 % interval")
+_SECONDS, _RATES = ("reference", "candidate", "cold"), ("GFLOP/s", "GB/s", "memory")
+
+# Which columns share a cell where the width is short, and where it is shorter.
+_STACKS = ((_NAMES, _JUDGED, _SECONDS, _RATES), (_NAMES, _JUDGED, (*_SECONDS, *_RATES)))
 
 _LEGEND = (
     "ratio: reference / candidate, above 1 where the candidate is faster; behind it what both sides take, warm and at "
@@ -43,8 +42,8 @@ def time_tables(benchmark: Benchmark, console: Console) -> Iterator[RenderableTy
         common = {name: rows[0][name] for name in _WAYS if len({row[name] for row in rows}) == 1}
         columns = [column for column in _COLUMNS if column.header not in common]
         places = {column.header: index for index, column in enumerate(columns)}
-        stacked = [[places[name] for name in stack if name in places] for stack in _STACKS]
-        yield grid(columns, [[row[name] for name in places] for row in rows], console, stacked)
+        stacks = [[[places[name] for name in stack if name in places] for stack in layout] for layout in _STACKS]
+        yield grid(columns, [[row[name] for name in places] for row in rows], console, *stacks)
         yield Text("")
         yield Text(", ".join([*(_way(name, text) for name, text in common.items()), *_machine(benchmark)]))
         yield Text(_LEGEND)
