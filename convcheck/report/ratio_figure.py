@@ -10,7 +10,7 @@ from convcheck.timing.comparison import Benchmark, Comparison
 
 NAME = "bench.png"
 
-_INCHES_A_BAR, _INCHES_AROUND, _WIDTH = 0.32, 1.4, 9.0
+_INCHES_A_BAR, _INCHES_AROUND, _WIDTH = 0.5, 1.2, 9.0
 
 _COLOURS = {"faster": "tab:green", "slower": "tab:red", "no difference": "tab:gray"}
 
@@ -31,6 +31,7 @@ def draw(benchmark: Benchmark, folder: Path) -> None:
     if not rows:
         return
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     figure = Figure(figsize=(_WIDTH, _INCHES_AROUND + _INCHES_A_BAR * len(rows)), layout="constrained")
     axes = figure.subplots()
@@ -41,10 +42,14 @@ def draw(benchmark: Benchmark, folder: Path) -> None:
         axes.plot([ratio.low, ratio.high], [place, place], color="black", marker="|")
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     # Names are no formulas.
     axes.set_yticks(range(len(rows)), [_label(row) for row in rows], parse_math=False)
     axes.invert_yaxis()
-    axes.set_xlabel("reference / candidate, with its 95 % interval; right of 1 the candidate is faster")
+    axes.set_xlabel("time of the reference / time of the candidate")
+    axes.set_title("95 % intervals; beyond 1 the candidate is faster", fontsize="medium")
     try:
         figure.savefig(folder / NAME, dpi=150)
     except OSError as error:
@@ -53,4 +58,5 @@ def draw(benchmark: Benchmark, folder: Path) -> None:
 
 def _label(row: Comparison) -> str:
     name = f"{row.case} {row.rewrite or ''}".strip()
-    return escape_line(f"{name}, {row.dtype}, {row.threads} threads, {row.direction}")
+    threads = f"{row.threads} thread{'' if row.threads == 1 else 's'}"
+    return f"{escape_line(name)}\n{row.dtype}, {threads}, {row.direction}"

@@ -29,8 +29,8 @@ _SECONDS, _RATES = ("reference", "candidate", "cold"), ("GFLOP/s", "GB/s", "memo
 _STACKS = ((_NAMES, _JUDGED, _SECONDS, _RATES), (_NAMES, _JUDGED, (*_SECONDS, *_RATES)))
 
 _LEGEND = (
-    "ratio: reference / candidate, above 1 where the candidate is faster; behind it what both sides take, warm and at "
-    "their first call, and the most memory beside inputs and weights"
+    "ratio: reference / candidate, above 1 where the candidate is faster; behind it the time of a call, half of the "
+    "rounds within ±; of both sides the first call, and the most memory beside inputs and weights"
 )
 
 
