@@ -63,6 +63,8 @@ COMMANDS = {
     "rewrites of a layer": (["rewrites", "Conv2d(3, 8, 2)"], 0, NEVER | {"pydantic", "yaml"}),
     "the schema of configs": (["schema"], 0, NEVER),
     "a list of names": (["verify", "--list"], 0, NEVER),
+    "a list of what would be timed": (["bench", "--list"], 0, NEVER),
+    "a benchmark of an unknown layer": (["bench", "Conv2d(3)"], 2, NEVER),
     "a shard of them": (["verify", "--list", "--shard", "1/2"], 0, NEVER),
     "a shard that does not exist": (["verify", "--shard", "3/2"], 2, NEVER | {"pydantic", "yaml", "einops"}),
     "a broken config": (["verify", "broken.yaml"], 2, NEVER),
@@ -76,6 +78,7 @@ COMMANDS = {
     "an unknown rewrite": (["verify", "-r", "none"], 2, NEVER),
     "an unknown option": (["verify", "--none"], 2, NEVER),
     "the pairs that ship": (["verify"], 0, COMPILER),
+    "a benchmark": (["bench", "ReLU()", "-i", "2"], 1, COMPILER | {"matplotlib"}),
     "all rewrites of a layer": (["verify", "Conv2d(3, 4, 2, stride=2)", "-i", "1,3,4,4"], 0, COMPILER),
 }
 
