@@ -123,7 +123,8 @@ def _time(claims: Sequence[Claim], ways: Settings) -> tuple[Benchmark, bool]:
     from convcheck.timing.run import run
 
     report = run_claims.run_claims(claims, max_failures=None, quiet=False, finish=lambda _result: None)
-    _hint_busy()
+    if not report.interrupted:
+        _hint_busy()
     faults: list[Exception] = []
     with show_progress(len(claims) * len(ways.ways)) as progress:
         benchmark = run(claims, report, ways, begin=progress.begin, fail=faults.append, prepare=with_map)

@@ -71,12 +71,8 @@ def verify(
     overrides = {field: value for field, value in options_given.items() if value is not None}
     if not quiet:
         targets.hint_shipped(target, "proved")
-    read = own_code.read_cases(
-        target,
-        input,
-        rewrite,
-        own_code.Given(candidate, map, map_by, layout, select, train, trust),
-    )
+    given = own_code.Given(candidate, map, map_by, layout, select, train, trust)
+    read = own_code.read_cases(target, input, rewrite, given)
     if own_weights:
         read = own_code.with_own_weights(read)
     cases = [replace(case, **overrides) for case in read]

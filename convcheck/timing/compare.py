@@ -17,7 +17,7 @@ from convcheck.results import Result, Sides
 from convcheck.timing.comparison import Comparison, Cost, Pass, Settings
 from convcheck.timing.compiler import compiled, compiling
 from convcheck.timing.intervals import middle_half, ratio_interval, say
-from convcheck.timing.modules import Standing, may_fail
+from convcheck.timing.modules import CHANNELS_LAST, Standing, may_fail
 from convcheck.timing.peak import peak_bytes
 from convcheck.timing.rounds import first_call, interleaved
 
@@ -42,6 +42,8 @@ def compare(
         may_fail(claim),
         torch.random.fork_rng(devices=[]),
         torch.set_grad_enabled(backward),
+        # The clock waits for the current device.
+        torch.cuda.device(device) if device.type == "cuda" else nullcontext(),
         compiling() if settings.compile else nullcontext(),
     ):
         make = partial(_runs, compile=settings.compile, backward=backward)
@@ -71,7 +73,7 @@ def compare(
         threads=threads,
         device=result.device,
         direction=direction,
-        channels_last=settings.channels_last,
+        channels_last=settings.channels_last and any(len(shape) in CHANNELS_LAST for shape in claim.case.inputs),
         compile=settings.compile,
         rounds=len(seconds.reference),
         reference=cost("reference"),

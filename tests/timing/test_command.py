@@ -188,6 +188,17 @@ def test_what_is_proved_and_does_not_run_as_asked_is_listed(convcheck: Run, code
     assert refused["reason"] == f"could not be timed: {code}:18: ValueError: rows only"
 
 
+def test_only_cases_with_images_are_laid_out_channels_last(convcheck: Run, tmp_path: Path) -> None:
+    config = tmp_path / "two.yaml"
+    config.write_text(
+        "cases:\n"
+        "  - {layer: 'Conv2d(3, 4, 2, stride=2)', input: [1, 3, 4, 6], rewrite: patchify-linear}\n"
+        "  - {layer: 'Conv1d(3, 4, 2, stride=2)', input: [1, 3, 6], rewrite: patchify-linear}\n"
+    )
+    _, printed = timed(convcheck, str(config), "--channels-last")
+    assert [result["channels_last"] for result in printed["results"]] == [True, False]
+
+
 def test_an_interrupted_run_reports_what_is_finished(convcheck: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[object] = []
 

@@ -100,10 +100,9 @@ def _way(name: str, text: str) -> str:
 
 
 def _machine(benchmark: Benchmark) -> Iterator[str]:
-    first = benchmark.comparisons[0]
-    if first.channels_last:
+    if any(comparison.channels_last for comparison in benchmark.comparisons):
         yield "channels last"
-    if first.compile:
+    if any(comparison.compile for comparison in benchmark.comparisons):
         yield "compiled"
     tool = benchmark.tool
     yield f"on {tool.device}"
