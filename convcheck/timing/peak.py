@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -23,28 +23,20 @@ def peak_bytes(run: Callable[[], object], device: torch.device) -> int:
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
     # The CPU's allocator keeps no record of its own.
-    profiler: Any = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
-    with ExitStack() as stack:
-        with _quiet():
-            profiler.__enter__()
-        stack.callback(_leave, profiler)
+    with _quiet(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         result = run()
     # What is freed behind the call is no part of it.
     del result
-    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+    recorded: Any = profiler.profiler
+    events = [event for event in recorded.kineto_results.events() if event.name() == "[memory]"]
     # An older torch counts in microseconds.
     events.sort(key=lambda event: event.start_ns() if hasattr(event, "start_ns") else event.start_us())
     return max(accumulate((int(event.nbytes()) for event in events), initial=0))
 
 
-def _leave(profiler: Any) -> None:
-    with _quiet():
-        profiler.__exit__(None, None, None)
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Drop what is written to standard error behind Python's back: the profiler says there that it starts and stops."""
+    """Drop what goes to standard error: the profiler says there, behind Python's back, that it starts and stops."""
     try:
         saved = os.dup(2)
     except OSError:

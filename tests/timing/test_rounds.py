@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -39,7 +41,7 @@ def timer(monkeypatch: pytest.MonkeyPatch) -> type[FakeTimer]:
 SIDES = Sides("reference", "candidate")
 
 
-@pytest.mark.parametrize("seconds", [(1e-6, 1e-6), (1e-3, 2e-3), (0.05, 1e-5), (100.0, 30.0)])
+@pytest.mark.parametrize("seconds", [(1e-6, 1e-6), (1e-3, 1.5e-3), (0.05, 1e-5), (100.0, 30.0)])
 def test_sides_take_turns_and_each_begins_every_other_round(
     timer: type[FakeTimer], seconds: tuple[float, float]
 ) -> None:
@@ -48,15 +50,42 @@ def test_sides_take_turns_and_each_begins_every_other_round(
     count = len(timed.reference)
     assert rounds.FEWEST <= count <= rounds.MOST
     assert timed == Sides([seconds[0]] * count, [seconds[1]] * count)
-    looks, blocks = timer.asked[:2], timer.asked[2:]
-    assert looks == [("reference", 1, 3), ("candidate", 1, 3)]
+    looks, blocks = timer.asked[: -2 * count], timer.asked[-2 * count :]
+    assert {side for side, _, _ in looks} == {"reference", "candidate"}
     order = [side for side, _, _ in blocks]
     assert order == [("candidate", "reference", "reference", "candidate")[n % 4] for n in range(2 * count)]
-    # A block is long enough to be timed, and no longer than it has to be.
-    for side, number, threads in blocks:
-        one = seconds[side == "candidate"]
-        assert threads == 3
-        assert number == 1 or (number - 1) * one < rounds.BLOCK <= number * one
+    assert {threads for _, _, threads in timer.asked} == {3}
+    # A block is long enough to be timed.
+    assert all(number == 1 or number * seconds[side == "candidate"] >= rounds.BLOCK for side, number, _ in blocks)
+
+
+def test_sides_that_take_about_as_long_get_as_many_calls_a_block(timer: type[FakeTimer]) -> None:
+    for ratio in (1.0, 1.1, 1.9, 0.6):
+        timer.seconds, timer.asked = (1e-4, 1e-4 * ratio), []
+        rounds.interleaved(SIDES, 1)  # type: ignore[arg-type]
+        assert len({number for _, number, _ in timer.asked[-2 * rounds.FEWEST :]}) == 1
+    timer.seconds, timer.asked = (1e-5, 1e-3), []
+    rounds.interleaved(SIDES, 1)  # type: ignore[arg-type]
+    assert {(side, number) for side, number, _ in timer.asked[-2 * rounds.FEWEST :]} == {
+        ("reference", math.ceil(rounds.BLOCK / 1e-5)),
+        ("candidate", math.ceil(rounds.BLOCK / 1e-3)),
+    }
+
+
+def test_a_first_call_that_takes_long_makes_no_block_short(
+    timer: type[FakeTimer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few calls a block meet caches that the other side left, so both get as many as they take when they are warm."""
+    timer.seconds = (1e-5, 1e-5)
+    warm = FakeTimer.timeit
+
+    def cold_at_first(self: FakeTimer, number: int) -> FakeTimer:
+        timer.seconds = (1.0, 1.0) if not timer.asked else (1e-5, 1e-5)
+        return warm(self, number)
+
+    monkeypatch.setattr(FakeTimer, "timeit", cold_at_first)
+    rounds.interleaved(SIDES, 1)  # type: ignore[arg-type]
+    assert len({number for _, number, _ in timer.asked[-2 * rounds.FEWEST :]}) == 1
 
 
 def test_the_first_call_is_one_call() -> None:
