@@ -18,7 +18,7 @@ _COLOURS = {"faster": "tab:green", "slower": "tab:red", "no difference": "tab:gr
 def check_library() -> None:
     """Raise UsageError where matplotlib is not installed."""
     if find_spec("matplotlib") is None:
-        raise UsageError("--figure needs matplotlib, which is not installed; pip install 'convcheck[figure]'")
+        raise UsageError("--figure needs matplotlib, which is not installed; pip install 'convcheck[plot]'")
 
 
 def draw(benchmark: Benchmark, folder: Path) -> None:
