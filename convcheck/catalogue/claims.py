@@ -145,6 +145,8 @@ def _reasons(case: Case, rewrite: Rewrite) -> tuple[str, ...]:
 def _refusals(case: Case, rewrite: Rewrite) -> tuple[str, ...]:
     reasons = _reasons(case, rewrite)
     if not reasons:
+        if not case.transplant:
+            return ()
         usual = rewrite.transplant(case.layer, case.inputs, case.order)
         obstacles = usual.obstacles(case.transplant, case.layer.axis_sizes())
         return tuple(dict.fromkeys(f"transplant of {source}: {why}" for source, why in obstacles))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path as FilePath
 
@@ -20,6 +22,19 @@ from convcheck.sizes.limits import MAX_ENTRIES, MAX_FAULTS
 _TOP = ("defaults", "cases")
 
 
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Pause Python's search for cycles: it would go through all cases read so far again and again, and find none."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_without_collection()
 def load(path: FilePath, written: str, vocabulary: Vocabulary) -> list[Case]:
     """Read the cases of one file; `written` is its name in messages.
 
