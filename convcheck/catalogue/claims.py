@@ -95,8 +95,9 @@ def _claims_of(case: Case) -> Iterator[Claim]:
             rewrite = catalogue()[name]
             yield Claim(case, name, rewrite, _refusals(case, rewrite))
         return
-    left_out = too_costly(case)
-    held = [name for name in _held(case) if name not in left_out]
+    holding = _held(case)
+    left_out = _too_costly(case, holding)
+    held = [name for name in holding if name not in left_out]
     for name in held:
         yield Claim(case, name, catalogue()[name], ())
     if not held:
@@ -121,9 +122,13 @@ def _of_code(case: Case, candidate: Replacement) -> Case:
 
 def too_costly(case: Case) -> dict[str, int]:
     """Return the rewrites that hold for a case but are left out unless named, and how many times as long they take."""
+    return _too_costly(case, _held(case))
+
+
+def _too_costly(case: Case, holding: Iterable[str]) -> dict[str, int]:
     layer_macs = case.layer.macs(*case.inputs)
     work = {
-        name: catalogue()[name].macs(case.layer, *case.inputs) * catalogue()[name].relative_cost for name in _held(case)
+        name: catalogue()[name].macs(case.layer, *case.inputs) * catalogue()[name].relative_cost for name in holding
     }
     limit = max(ALWAYS_CHEAP_MACS, MAX_COST_RATIO * layer_macs)
     costly = [name for name in sorted(work, key=work.__getitem__) if work[name] > limit]

@@ -86,7 +86,7 @@ def verify(
     read = own_code.with_choices(read, select, train)
     if own_weights:
         read = own_code.with_own_weights(read)
-    cases = [replace(case, **overrides) for case in read]
+    cases = [replace(case, **overrides) for case in read] if overrides else read
     files = report_files.parse_files(report or (), [case.config for case in cases])
     asked = any(case.all_sizes for case in cases)
     if not asked and (needless := _needless(files, proof_seconds)):

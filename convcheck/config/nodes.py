@@ -36,6 +36,7 @@ _OTHER_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 # What YAML 1.2 takes in a text (YAML 1.2.2, section 5.1), turned round.
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_FIRST_OF_NUMBERS = frozenset("+-.0123456789")
 _WORDS: dict[str, object] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -115,13 +116,20 @@ class _Composer(Composer):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event, before = self.peek_event(), self.entries
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
+        if self.depth >= MAX_DEPTH:
             raise _refusal(self.file, event.start_mark, _TOO_DEEP)
-        node = super().compose_node(parent, index)
-        self.depth -= 1
         # Keys are no entries, and have no index. An alias stands for all that is in its node.
-        self.entries += self.anchored.get(id(node), 1) if isinstance(event, yaml.AliasEvent) else index is not None
+        count = int(index is not None)
+        if event.anchor is None and isinstance(event, yaml.ScalarEvent):
+            # Most nodes are; there is nothing that PyYAML would have to do.
+            node: Any = self.compose_scalar_node(None)
+        else:
+            self.depth += 1
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            if isinstance(event, yaml.AliasEvent):
+                count = self.anchored.get(id(node), 1)
+        self.entries += count
         if self.entries > MAX_ENTRIES:
             raise _refusal(self.file, event.start_mark, _TOO_MUCH)
         if event.anchor is not None and not isinstance(event, yaml.AliasEvent):
@@ -182,6 +190,8 @@ def scalar(text: str) -> object:
     """Return what a plain YAML scalar means in YAML 1.2's core schema (YAML 1.2.2, section 10.3.2)."""
     if text in _WORDS:
         return _WORDS[text]
+    if text[0] not in _FIRST_OF_NUMBERS:
+        return text
     if _INT.fullmatch(text):
         # Python converts up to 4300 digits; longer ones stay text, and are then no number where one is due.
         return int(text) if len(text) <= 4000 else text

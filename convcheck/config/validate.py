@@ -78,17 +78,23 @@ def _validate(
                 problems += weight_problems(weights, folder, None)
             return None, problems
         model = CaseModel.model_validate(value, context=vocabulary)
-    if is_code(value["layer"]) and model.input is None:
+    layer_is_code = is_code(value["layer"])
+    has_code = layer_is_code or is_code(value.get("candidate"))
+    if layer_is_code and model.input is None:
         # Without its shape there is no case; a fault of `input` has been told.
         needed = "needs the shape of every input, since the code does not say what it takes"
         return None, problems + ([] if "input" in unjudged else [(("input",) if "input" in value else (), needed)])
-    case = _case(model, of_code=is_code(value["layer"]) or is_code(value.get("candidate")))
+    case = _case(model, of_code=has_code)
     if model.weights is not None:
         problems += weight_problems(model.weights, folder, case.layer)
     problems += own.problems(case)
     case = own.applied(case)
     problems += _misplaced(model, keys)
-    problems += _about_code(model, value, unjudged)
+    if layer_is_code and model.candidate is None and "candidate" not in unjudged:
+        problems.append((("layer",), "code is compared with a candidate of your own; name it under `candidate`"))
+    if not (has_code or "candidate" in unjudged):
+        unfit = needless(model.input or (), model.select, train=model.train)
+        problems += [((key,), message) for key, message in unfit]
     if "rewrite" in unjudged:
         unjudged |= {"order", "transplant"}
     problems += [problem for problem in _cross_checks(case, vocabulary) if problem[0][0] not in unjudged]
@@ -107,15 +113,6 @@ def _misplaced(model: CaseModel, value: Collection[str]) -> Iterator[Problem]:
         for key in ("map", "layout"):
             if key in value:
                 yield (key,), "it belongs to a candidate, and there is none; a rewrite has `order` and `transplant`"
-
-
-def _about_code(model: CaseModel, value: Mapping[str, object], unjudged: Collection[str]) -> Iterator[Problem]:
-    """Yield what code of the user's own lacks, or what is asked that only such code could do."""
-    if is_code(value["layer"]) and model.candidate is None and "candidate" not in unjudged:
-        yield ("layer",), "code is compared with a candidate of your own; name it under `candidate`"
-    if not (is_code(value["layer"]) or is_code(value.get("candidate")) or "candidate" in unjudged):
-        for key, message in needless(model.input or (), model.select, train=model.train):
-            yield (key,), message
 
 
 def _cross_checks(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:

@@ -110,10 +110,10 @@ class Conv(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         check_channels(shape, self.dims, self.in_channels, self.kind)
-        space = shape[-self.dims :]
-        for axis, length, window in zip(SPACE_AXES[self.dims], space, self.windows, strict=True):
+        space, windows = shape[-self.dims :], self.windows
+        for axis, length, window in zip(SPACE_AXES[self.dims], space, windows, strict=True):
             self._check_axis(axis, length, window)
-        outputs = (window.outputs(length) for length, window in zip(space, self.windows, strict=True))
+        outputs = (window.outputs(length) for length, window in zip(space, windows, strict=True))
         return (*shape[: -self.dims - 1], self.out_channels, *outputs)
 
     def axis_map(self, rank: int) -> AxisMap | None:

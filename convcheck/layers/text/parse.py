@@ -107,13 +107,14 @@ def _arguments(
         signature = (*signature, family.KEYWORDS)
         given[family.KEYWORDS.name] = keywords
     arguments: dict[str, object] = {}
+    dims = family.dims_of(kind)
     for argument in signature:
         value = given.get(argument.name, argument.default)
         if value is REQUIRED:
             faults.append((argument.name, f"{argument.name} is missing"))
             continue
         try:
-            arguments[argument.name] = argument.read(value, family.dims_of(kind))
+            arguments[argument.name] = argument.read(value, dims)
         except BadValueError as legal:
             faults.append((argument.name, f"{argument.name} is {shown(value)}; it must be {legal}"))
     if faults:
