@@ -79,7 +79,8 @@ def merge(under: Mapping[str, object], over: Mapping[str, object]) -> dict[str, 
 def variables(value: object) -> Iterator[str]:
     """Yield the names of the variables in a value, at whatever depth."""
     if isinstance(value, str):
-        yield from _VARIABLE.findall(value)
+        if "{" in value:
+            yield from _VARIABLE.findall(value)
     elif isinstance(value, dict):
         for entry in value.values():
             yield from variables(entry)

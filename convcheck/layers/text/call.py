@@ -166,8 +166,12 @@ def _value(node: ast.expr, kind: str) -> object:
         return _value(node.value, kind)
     if isinstance(node, ast.Name):
         return node.id
-    if isinstance(node, (ast.List, ast.Tuple)) and any(isinstance(inner, ast.Call) for inner in ast.walk(node)):
-        return [_value(entry, kind) for entry in node.elts]
+    if isinstance(node, (ast.List, ast.Tuple)):
+        plain = [entry.value for entry in node.elts if isinstance(entry, ast.Constant)]
+        if len(plain) == len(node.elts):
+            return plain if isinstance(node, ast.List) else tuple(plain)
+        if any(isinstance(inner, ast.Call) for inner in ast.walk(node)):
+            return [_value(entry, kind) for entry in node.elts]
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
