@@ -113,7 +113,7 @@ class _Composer:
         self.file = file
         self.depth = self.entries = 0
         self.anchors: dict[str | None, Node] = {}
-        self.sizes: dict[str, int] = {}
+        self.sizes: dict[str | None, int] = {}
         """How many entries there are in a node that is whole, by its anchor."""
 
     def document(self) -> Node | None:
