@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import re
 import statistics
 import subprocess
 import sys
@@ -149,7 +148,7 @@ def run(words: Sequence[str]) -> Run:
     return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * unit)
 
 
-PYYAML, PAUSED, LISTED = "PyYAML", "PyYAML, no cycles", "convcheck"
+PYYAML, PAUSED, LISTED = "PyYAML", "PyYAML, collector off", "convcheck"
 
 
 def commands(file: str) -> dict[str, list[str]]:
@@ -203,11 +202,10 @@ def main() -> int:
     versions = f"Python {platform.python_version()}, PyYAML {yaml.__version__}, {os.cpu_count()} CPUs, one thread each"
     print(f"\n{versions}; medians of {options.runs} runs in turn; allowed: {MOST:g}; too slow: {'yes' if slow else 'no'}")
     if options.page:
-        begin, end = map(re.escape, MARKERS)
         lines = "\n".join([*markdown(table.head, table.rows), "", f"{versions}; medians of {options.runs} runs in turn."])
-        text = f"{MARKERS[0]}\n\n{lines}\n\n{MARKERS[1]}"
-        page = re.sub(f"{begin}.*{end}", lambda _: text, options.page.read_text(), flags=re.DOTALL)
-        options.page.write_text(page)
+        before, _, rest = options.page.read_text().partition(MARKERS[0])
+        _, _, after = rest.partition(MARKERS[1])
+        options.page.write_text(f"{before}{MARKERS[0]}\n\n{lines}\n\n{MARKERS[1]}{after}")
     return int(slow)
 
 

@@ -53,11 +53,7 @@ def verify(
       convcheck verify "Conv2d(3, 768, kernel_size=16, stride=16)" -i 1,3,224,224
       convcheck verify "Conv2d(3, 8, 1)" --candidate "torch.nn:Conv2d(3, 8, 1)" -i 1,3,9,9 --trust
     """
-    from convcheck.all_sizes.installed import check_installed
-    from convcheck.cli import report_files, reports, run_claims
-    from convcheck.cli.printer import make_printer
-    from convcheck.proof.devices import check_devices
-    from convcheck.proof.memory import check_possible
+    from convcheck.cli import report_files
     from convcheck.sides.user_sides import code_loader, map_loader
 
     options_given: dict[str, Any] = {
@@ -101,6 +97,13 @@ def verify(
     if list_only:
         console.print_names(claim.id for claim in claims)
         return
+    # A list of names needs none of these.
+    from convcheck.all_sizes.installed import check_installed
+    from convcheck.cli import reports, run_claims
+    from convcheck.cli.printer import make_printer
+    from convcheck.proof.devices import check_devices
+    from convcheck.proof.memory import check_possible
+
     printer = make_printer(format, (claim.name for claim in claims), verbose=verbose, quiet=quiet, all_sizes=asked)
     if asked:
         check_installed()

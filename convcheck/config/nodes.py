@@ -132,7 +132,10 @@ class _Composer:
         """Return the node that begins with an event; it counts as so many entries, a key as none."""
         if self.depth >= MAX_DEPTH:
             raise _refusal(self.file, event.start_mark, _TOO_DEEP)
-        if isinstance(event, yaml.AliasEvent):
+        if isinstance(event, yaml.ScalarEvent) and event.anchor is None and event.tag is None:
+            # Most nodes are no more than this.
+            node = Node(event.value, _PLAIN if event.implicit[0] else _TEXT, event.start_mark)
+        elif isinstance(event, yaml.AliasEvent):
             # It stands for all that is in its node.
             node = self._named(event)
             count = self.sizes.get(event.anchor, 1)

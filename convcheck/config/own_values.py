@@ -50,7 +50,10 @@ def take_own_values(
     value: Mapping[str, object], vocabulary: Vocabulary, folder: FilePath
 ) -> tuple[Mapping[str, object], OwnValues, list[Problem]]:
     """Return a case's values without those that are such words, what these stand for, and what is wrong with them."""
-    own, problems, rest = OwnValues(), list[Problem](), dict(value)
+    own, problems = OwnValues(), list[Problem]()
+    if value.get("weights") != OWN and not isinstance(value.get("map"), str):
+        return value, own, problems
+    rest = dict(value)
     if rest.get("weights") == OWN:
         own = replace(own, weights=True)
         del rest["weights"]
