@@ -199,10 +199,11 @@ def main() -> int:
     head = ["cases", PYYAML, PAUSED, LISTED, "ratio", "ratio of processor time", f"peak, {PYYAML}", f"peak, {LISTED}"]
     table = Written(head, rows)
     print_table(table, options.format)
-    versions = f"Python {platform.python_version()}, PyYAML {yaml.__version__}, {os.cpu_count()} CPUs, one thread each"
-    print(f"\n{versions}; medians of {options.runs} runs in turn; allowed: {MOST:g}; too slow: {'yes' if slow else 'no'}")
+    versions = f"Python {platform.python_version()}, PyYAML {yaml.__version__}"
+    under = f"{versions}, {os.cpu_count()} CPUs, one thread each; medians of {options.runs} runs in turn."
+    print(f"\n{under}\nallowed: {MOST:g}; too slow: {'yes' if slow else 'no'}")
     if options.page:
-        lines = "\n".join([*markdown(table.head, table.rows), "", f"{versions}; medians of {options.runs} runs in turn."])
+        lines = "\n".join([*markdown(table.head, table.rows), "", under])
         before, _, rest = options.page.read_text().partition(MARKERS[0])
         _, _, after = rest.partition(MARKERS[1])
         options.page.write_text(f"{before}{MARKERS[0]}\n\n{lines}\n\n{MARKERS[1]}{after}")
