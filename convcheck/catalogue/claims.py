@@ -96,7 +96,7 @@ def _claims_of(case: Case) -> Iterator[Claim]:
             yield Claim(case, name, rewrite, _refusals(case, rewrite))
         return
     holding = _held(case)
-    left_out = _too_costly(case, holding)
+    left_out = too_costly(case, holding)
     held = [name for name in holding if name not in left_out]
     for name in held:
         yield Claim(case, name, catalogue()[name], ())
@@ -120,16 +120,14 @@ def _of_code(case: Case, candidate: Replacement) -> Case:
     return replace(case, layer=bound(case.layer), candidate=replace(candidate, layer=bound(candidate.layer)))
 
 
-def too_costly(case: Case) -> dict[str, int]:
-    """Return the rewrites that hold for a case but are left out unless named, and how many times as long they take."""
-    return _too_costly(case, _held(case))
+def too_costly(case: Case, holding: Iterable[str] | None = None) -> dict[str, int]:
+    """Return the rewrites that hold for a case but are left out unless named, and how many times as long they take.
 
-
-def _too_costly(case: Case, holding: Iterable[str]) -> dict[str, int]:
+    `holding` are those that hold, where they are known.
+    """
     layer_macs = case.layer.macs(*case.inputs)
-    work = {
-        name: catalogue()[name].macs(case.layer, *case.inputs) * catalogue()[name].relative_cost for name in holding
-    }
+    names = _held(case) if holding is None else holding
+    work = {name: catalogue()[name].macs(case.layer, *case.inputs) * catalogue()[name].relative_cost for name in names}
     limit = max(ALWAYS_CHEAP_MACS, MAX_COST_RATIO * layer_macs)
     costly = [name for name in sorted(work, key=work.__getitem__) if work[name] > limit]
     # One at least is tried, whatever it takes: the one that takes least.
