@@ -43,4 +43,5 @@ def find(name: str) -> Rewrite:
 
 def applicable(layer: Layer, shapes: Shapes) -> tuple[str, ...]:
     """Return the names of all rewrites that hold for `layer` on inputs of `shapes`."""
-    return tuple(name for name, rewrite in catalogue().items() if not rewrite.refuse(layer, shapes))
+    made_for = [(name, rewrite) for name, rewrite in catalogue().items() if isinstance(layer, rewrite.families)]
+    return tuple(name for name, rewrite in made_for if not rewrite.refuse(layer, shapes))

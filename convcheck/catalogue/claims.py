@@ -95,8 +95,9 @@ def _claims_of(case: Case) -> Iterator[Claim]:
             rewrite = catalogue()[name]
             yield Claim(case, name, rewrite, _refusals(case, rewrite))
         return
-    left_out = too_costly(case)
-    held = [name for name in _held(case) if name not in left_out]
+    holding = _held(case)
+    left_out = too_costly(case, holding)
+    held = [name for name in holding if name not in left_out]
     for name in held:
         yield Claim(case, name, catalogue()[name], ())
     if not held:
@@ -119,12 +120,14 @@ def _of_code(case: Case, candidate: Replacement) -> Case:
     return replace(case, layer=bound(case.layer), candidate=replace(candidate, layer=bound(candidate.layer)))
 
 
-def too_costly(case: Case) -> dict[str, int]:
-    """Return the rewrites that hold for a case but are left out unless named, and how many times as long they take."""
+def too_costly(case: Case, holding: Iterable[str] | None = None) -> dict[str, int]:
+    """Return the rewrites that hold for a case but are left out unless named, and how many times as long they take.
+
+    `holding` are those that hold, where they are known.
+    """
     layer_macs = case.layer.macs(*case.inputs)
-    work = {
-        name: catalogue()[name].macs(case.layer, *case.inputs) * catalogue()[name].relative_cost for name in _held(case)
-    }
+    names = _held(case) if holding is None else holding
+    work = {name: catalogue()[name].macs(case.layer, *case.inputs) * catalogue()[name].relative_cost for name in names}
     limit = max(ALWAYS_CHEAP_MACS, MAX_COST_RATIO * layer_macs)
     costly = [name for name in sorted(work, key=work.__getitem__) if work[name] > limit]
     # One at least is tried, whatever it takes: the one that takes least.
@@ -145,6 +148,8 @@ def _reasons(case: Case, rewrite: Rewrite) -> tuple[str, ...]:
 def _refusals(case: Case, rewrite: Rewrite) -> tuple[str, ...]:
     reasons = _reasons(case, rewrite)
     if not reasons:
+        if not case.transplant:
+            return ()
         usual = rewrite.transplant(case.layer, case.inputs, case.order)
         obstacles = usual.obstacles(case.transplant, case.layer.axis_sizes())
         return tuple(dict.fromkeys(f"transplant of {source}: {why}" for source, why in obstacles))

@@ -117,8 +117,8 @@ def _quiet_on_broken_pipe() -> Iterator[None]:
 
 def print_names(names: Iterable[str]) -> None:
     """Print names, one a line."""
-    for name in names:
-        write(escape_line(name))
+    if lines := "\n".join(map(escape_line, names)):
+        write(lines)
 
 
 def complain(error: ConvcheckError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -9,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from convcheck.cli import console
-from convcheck.cli.garbage import no_search
 from convcheck.cli.progress import show_progress
+from convcheck.config.collection import without_collection
 
 if TYPE_CHECKING:
     from convcheck.catalogue.claims import Claim
@@ -53,9 +54,10 @@ def run_claims(
     with show_progress(len(claims), shown=not quiet) as progress:
         try:
             # This imports torch, which takes its time.
-            with no_search():
+            with without_collection():
                 from convcheck.proof.run import run
                 from convcheck.solving.search import with_map
+            gc.freeze()
         except KeyboardInterrupt:
             return replace(_interrupted_report(claims), seconds=time.perf_counter() - start)
 

@@ -252,12 +252,15 @@ def choose_claims(cases: Sequence[Case], rewrites: Sequence[str] | None, express
     """
     from convcheck.catalogue.catalogue import find
     from convcheck.catalogue.claims import claims_of
+    from convcheck.config.collection import without_collection
 
     if rewrites:
         for name in rewrites:
             find(name)
         cases = [replace(case, rewrites=tuple(dict.fromkeys(rewrites))) for case in cases]
-    return choose(list(claims_of(cases)), expression, lambda claim: claim.id)
+    with without_collection():
+        claims = list(claims_of(cases))
+    return choose(claims, expression, lambda claim: claim.id)
 
 
 def choose(items: Sequence[T], expression: str | None, name: Callable[[T], str]) -> list[T]:

@@ -53,11 +53,7 @@ def verify(
       convcheck verify "Conv2d(3, 768, kernel_size=16, stride=16)" -i 1,3,224,224
       convcheck verify "Conv2d(3, 8, 1)" --candidate "torch.nn:Conv2d(3, 8, 1)" -i 1,3,9,9 --trust
     """
-    from convcheck.all_sizes.installed import check_installed
-    from convcheck.cli import report_files, reports, run_claims
-    from convcheck.cli.printer import make_printer
-    from convcheck.proof.devices import check_devices
-    from convcheck.proof.memory import check_possible
+    from convcheck.cli import report_files
 
     options_given: dict[str, Any] = {
         "dtype": dtype,
@@ -75,7 +71,7 @@ def verify(
     read = own_code.read_cases(target, input, rewrite, given)
     if own_weights:
         read = own_code.with_own_weights(read)
-    cases = [replace(case, **overrides) for case in read]
+    cases = [replace(case, **overrides) for case in read] if overrides else read
     files = report_files.parse_files(report or (), [case.config for case in cases])
     asked = any(case.all_sizes for case in cases)
     if not asked and (needless := _needless(files, proof_seconds)):
@@ -90,6 +86,13 @@ def verify(
     if list_only:
         console.print_names(claim.id for claim in claims)
         return
+    # A list of names needs none of these.
+    from convcheck.all_sizes.installed import check_installed
+    from convcheck.cli import reports, run_claims
+    from convcheck.cli.printer import make_printer
+    from convcheck.proof.devices import check_devices
+    from convcheck.proof.memory import check_possible
+
     printer = make_printer(format, (claim.name for claim in claims), verbose=verbose, quiet=quiet, all_sizes=asked)
     if asked:
         check_installed()

@@ -79,7 +79,8 @@ def merge(under: Mapping[str, object], over: Mapping[str, object]) -> dict[str, 
 def variables(value: object) -> Iterator[str]:
     """Yield the names of the variables in a value, at whatever depth."""
     if isinstance(value, str):
-        yield from _VARIABLE.findall(value)
+        if "{" in value:
+            yield from _VARIABLE.findall(value)
     elif isinstance(value, dict):
         for entry in value.values():
             yield from variables(entry)
@@ -110,14 +111,19 @@ def _matrix_problems(
 def _combinations(
     index: int, merged: Mapping[str, object], matrix: Mapping[str, list[object]], inherited: frozenset[str]
 ) -> Iterator[Combination | Problem]:
+    if not matrix:
+        yield Combination(index, merged, inherited)
+        return
     # A value is written out once, not once in every combination.
     written = {name: [(value, _spell(value)) for value in values] for name, values in matrix.items()}
     swept = frozenset(matrix) & CASE_KEYS
+    # Values without variables are the same in all of them.
+    varying = swept | {key for key, value in merged.items() if any(variables(value))}
     for chosen_values in itertools.product(*written.values()):
         chosen = dict(zip(matrix, chosen_values, strict=True))
         value = {**merged, **{key: chosen[key][0] for key in swept}}
         try:
-            value = {key: _substitute(entry, chosen) for key, entry in value.items()}
+            value = {key: _substitute(entry, chosen) if key in varying else entry for key, entry in value.items()}
         except _TooLongError as error:
             yield ("cases", index), f"a text of {error} characters once its variables are put in; {MAX_TEXT} at most"
             return

@@ -38,7 +38,7 @@ class InputSpec:
     @property
     def is_plain(self) -> bool:
         """Whether it is nothing but a shape, as a layer takes it."""
-        return self == InputSpec(self.shape)
+        return self.kind == "float" and self.keyword is None and self.file is None
 
     def __str__(self) -> str:
         name = f"{self.keyword}=" if self.keyword else ""

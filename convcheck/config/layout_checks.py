@@ -17,7 +17,7 @@ def layout_problems(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
         yield from _order_problems(case, case.order, vocabulary)
     if case.transplant and case.rewrites is None:
         yield ("transplant",), "a transplant lays out the weights of one candidate; name the rewrite it is for"
-    shapes = case.layer.parameters()
+    shapes = case.layer.parameters() if case.transplant else {}
     for name, relayout in case.transplant.items():
         if name not in shapes:
             yield ("transplant", name), f"{case.layer} has no such parameter; {did_you_mean(name, shapes)}"

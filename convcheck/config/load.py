@@ -8,25 +8,31 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 
 from convcheck.config.case import Case, CodeLoader, KeyPlace, Vocabulary
+from convcheck.config.collection import without_collection
 from convcheck.config.expand import Combination, expand
 from convcheck.config.file_text import read_text
 from convcheck.config.nodes import Document, Problem, read, write_path
-from convcheck.config.validate import default_problems, validate
+from convcheck.config.validate import Origin, default_problems, validate
 from convcheck.errors import ConfigError, Fault, did_you_mean, shown
 from convcheck.layers import Layer
 from convcheck.layers.user_code import UserCode
 from convcheck.sizes.limits import MAX_ENTRIES, MAX_FAULTS
 
 _TOP = ("defaults", "cases")
+_PLACED_INSIDE = ("transplant", "map")
+_PLACED = (*_PLACED_INSIDE, "layout", "candidate", "order", "sizes", "expect", "device")
+"""The keys of a case that a result may point at, and those of which it may point at the keys within."""
 
 
+@without_collection()
 def load(path: FilePath, written: str, vocabulary: Vocabulary) -> list[Case]:
     """Read the cases of one file; `written` is its name in messages.
 
     Raises:
         ConfigError: with every fault of the file.
     """
-    vocabulary = replace(vocabulary, folder=path.parent, load_code=_once(vocabulary.load_code))
+    folder = path.parent
+    vocabulary = replace(vocabulary, folder=folder, load_code=_once(vocabulary.load_code))
     document = read(read_text(path, written), written)
     defaults, problems = _defaults(document.value)
     problems += [(("defaults", *where), message) for where, message in default_problems(defaults, vocabulary)]
@@ -36,12 +42,12 @@ def load(path: FilePath, written: str, vocabulary: Vocabulary) -> list[Case]:
         if not isinstance(item, Combination):
             problems.append(item)
             continue
-        case, wrong = validate(item.value, item.unknown, vocabulary, path.parent)
+        line, _ = document.place(("cases", item.index))
+        origin = Origin(f"{written}:{line}", written, dict(_places(item, document, written)))
+        case, wrong = validate(item.value, item.unknown, vocabulary, folder, origin)
         problems += [(item.written(where), message) for where, message in wrong]
         if case is not None:
-            line, _ = document.place(("cases", item.index))
-            places = dict(_places(item, document, written))
-            cases.append(replace(case, source=f"{written}:{line}", config=written, places=places))
+            cases.append(case)
         name = item.value.get("name") if case is None else case.name
         if isinstance(name, str):
             named.append((name, item))
@@ -67,20 +73,11 @@ def _once(load: CodeLoader) -> CodeLoader:
 
 
 def _places(item: Combination, document: Document, written: str) -> Iterator[tuple[tuple[str, ...], KeyPlace]]:
-    mappings = {key: item.value.get(key) for key in ("transplant", "map")}
-    parameters = [(key, name) for key, mapping in mappings.items() if isinstance(mapping, dict) for name in mapping]
-    for key in (
-        *parameters,
-        ("transplant",),
-        ("map",),
-        ("layout",),
-        ("candidate",),
-        ("order",),
-        ("sizes",),
-        ("expect",),
-        ("device",),
-    ):
-        if key[0] in item.value:
+    for name in _PLACED:
+        if name not in item.value:
+            continue
+        inner = item.value[name] if name in _PLACED_INSIDE else None
+        for key in ((name,), *((name, parameter) for parameter in (inner if isinstance(inner, dict) else ()))):
             where = item.written(key)
             yield key, KeyPlace(written, *document.place(where), write_path(where))
 
@@ -147,8 +144,9 @@ def _size_problem(cases: Sequence[object], defaults: Mapping[str, object]) -> Pr
 
 def _entries(value: object) -> int:
     """Return how many values there are in a value, with itself."""
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + sum(map(_entries, inner))
+    if isinstance(value, dict):
+        return 1 + sum(map(_entries, value.values()))
+    return 1 + sum(map(_entries, value)) if isinstance(value, list) else 1
 
 
 def _name_problems(named: Iterable[tuple[str, Combination]], document: Document) -> Iterator[Problem]:

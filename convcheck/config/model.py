@@ -141,6 +141,9 @@ class ExpectModel(_Strict):
     )
 
 
+_EXPECT = ExpectModel()
+
+
 class ToleranceModel(_Strict):
     """A tolerance of the user's own, `|error| <= atol + rtol * |reference|`."""
 
@@ -228,7 +231,8 @@ class CaseModel(_Strict):
         default="auto",
     )
     expect: ExpectModel = Field(
-        default_factory=ExpectModel,
+        # Not made anew for every case, and no default of the JSON schema.
+        default_factory=lambda: _EXPECT,
         description="What must come out for the case to count as fulfilled. Default: the verdict equal.",
         examples=[{"output": [4, 128, 3, 5, 6], "params": 24576}, {"verdict": "different"}],
     )

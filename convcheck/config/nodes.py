@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 import yaml
-from yaml.composer import Composer
+from yaml.composer import ComposerError
 
 from convcheck.errors import ConfigError, Fault, cut
 from convcheck.sizes.limits import MAX_DEPTH, MAX_ENTRIES
@@ -29,13 +29,17 @@ _TOO_MUCH = f"more than {MAX_ENTRIES} entries, aliases written out; split the fi
 
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = "plain"
-_READ_TAGS = (_PLAIN, _TAG + "str", _TAG + "seq", _TAG + "map")
+_TEXT = _TAG + "str"
+_LIST = _TAG + "seq"
+_MAP = _TAG + "map"
+_READ_TAGS = (_PLAIN, _TEXT, _LIST, _MAP)
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _OTHER_INT = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 # What YAML 1.2 takes in a text (YAML 1.2.2, section 5.1), turned round.
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_FIRST_OF_NUMBERS = frozenset("+-.0123456789")
 _WORDS: dict[str, object] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -55,7 +59,7 @@ class Node:
 
     value: str | list[Node] | dict[str, tuple[Node, Node]]
     tag: str
-    start_mark: yaml.Mark
+    start_mark: Any
     misplaced: tuple[Node, ...] = ()
     """Keys of a mapping that are no words, or that are there already."""
 
@@ -98,76 +102,89 @@ class Document:
 _Parser: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Composer(Composer):
-    """PyYAML's composer with small nodes and without YAML 1.1's guesses. Raises ConfigError for too much of anything.
+class _Composer:
+    """PyYAML's composer with small nodes and without YAML 1.1's guesses.
 
-    Aliases and anchors are left to PyYAML.
+    Raises ConfigError for too much of anything, and what PyYAML raises, in its words.
     """
 
     def __init__(self, text: str, file: str) -> None:
-        super().__init__()
-        parser = _Parser(text)
-        self.check_event, self.peek_event, self.get_event = parser.check_event, parser.peek_event, parser.get_event
+        self.get_event: Callable[[], Any] = _Parser(text).get_event
         self.file = file
         self.depth = self.entries = 0
-        self.anchored: dict[int, int] = {}
-        """How many entries there are in a node that aliases may name, by its id."""
+        self.anchors: dict[str | None, Node] = {}
+        self.sizes: dict[str | None, int] = {}
+        """How many entries there are in a node that is whole, by its anchor."""
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        event, before = self.peek_event(), self.entries
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
+    def document(self) -> Node | None:
+        """Return the root of the only document, None where there is none."""
+        self.get_event()
+        if isinstance(self.get_event(), yaml.StreamEndEvent):
+            return None
+        root = self.node(self.get_event(), 0)
+        self.get_event()
+        if not isinstance(event := self.get_event(), yaml.StreamEndEvent):
+            one = "expected a single document in the stream"
+            raise ComposerError(one, root.start_mark, "but found another document", event.start_mark)
+        return root
+
+    def node(self, event: Any, count: int) -> Node:
+        """Return the node that begins with an event; it counts as so many entries, a key as none."""
+        if self.depth >= MAX_DEPTH:
             raise _refusal(self.file, event.start_mark, _TOO_DEEP)
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        # Keys are no entries, and have no index. An alias stands for all that is in its node.
-        self.entries += self.anchored.get(id(node), 1) if isinstance(event, yaml.AliasEvent) else index is not None
+        if isinstance(event, yaml.ScalarEvent) and event.anchor is None and event.tag is None:
+            # Most nodes are no more than this.
+            node = Node(event.value, _PLAIN if event.implicit[0] else _TEXT, event.start_mark)
+        elif isinstance(event, yaml.AliasEvent):
+            # It stands for all that is in its node.
+            node = self._named(event)
+            count = self.sizes.get(event.anchor, 1)
+        else:
+            before, node = self.entries, self._new(event)
+            if event.anchor is not None:
+                self.sizes[event.anchor] = self.entries - before + count
+        self.entries += count
         if self.entries > MAX_ENTRIES:
             raise _refusal(self.file, event.start_mark, _TOO_MUCH)
-        if event.anchor is not None and not isinstance(event, yaml.AliasEvent):
-            self.anchored[id(node)] = self.entries - before
         return node
 
-    def compose_scalar_node(self, anchor: Any) -> Any:
-        event = self.get_event()
-        plain = event.tag is None and event.implicit[0]
-        return self._node(event.value, anchor, event, _PLAIN if plain else _TAG + "str")
+    def _named(self, alias: Any) -> Node:
+        if alias.anchor not in self.anchors:
+            raise ComposerError(None, None, f"found undefined alias {alias.anchor!r}", alias.start_mark)
+        return self.anchors[alias.anchor]
 
-    def compose_sequence_node(self, anchor: Any) -> Any:
-        entries: list[Node] = []
-        node = self._node(entries, anchor, self.get_event(), _TAG + "seq")
-        while not self.check_event(yaml.SequenceEndEvent):
-            entries.append(self.compose_node(node, len(entries)))
-        self.get_event()
+    def _new(self, event: Any) -> Node:
+        value: Any
+        if isinstance(event, yaml.ScalarEvent):
+            value, usual = event.value, _PLAIN if event.tag is None and event.implicit[0] else _TEXT
+        else:
+            value, usual = ({}, _MAP) if isinstance(event, yaml.MappingStartEvent) else ([], _LIST)
+        node = Node(value, usual if event.tag in (None, "!") else event.tag, event.start_mark)
+        if event.anchor is not None:
+            if first := self.anchors.get(event.anchor):
+                twice = f"found duplicate anchor {event.anchor!r}; first occurrence"
+                raise ComposerError(twice, first.start_mark, "second occurrence", event.start_mark)
+            self.anchors[event.anchor] = node
+        if not isinstance(value, str):
+            self.depth += 1
+            self._fill(node, value)
+            self.depth -= 1
         return node
 
-    def compose_mapping_node(self, anchor: Any) -> Any:
-        entries: dict[str, tuple[Node, Node]] = {}
+    def _fill(self, node: Node, value: list[Node] | dict[str, tuple[Node, Node]]) -> None:
+        """Put into a node what there is up to its end."""
         misplaced: list[Node] = []
-        node = self._node(entries, anchor, self.get_event(), _TAG + "map")
-        while not self.check_event(yaml.MappingEndEvent):
-            key = self.compose_node(node, None)
-            entry = self.compose_node(node, key)
-            if isinstance(key.value, str) and key.value not in entries:
-                entries[key.value] = (key, entry)
+        while not isinstance(event := self.get_event(), yaml.CollectionEndEvent):
+            if isinstance(value, list):
+                value.append(self.node(event, 1))
+                continue
+            # Keys are no entries.
+            key, entry = self.node(event, 0), self.node(self.get_event(), 1)
+            if isinstance(key.value, str) and key.value not in value:
+                value[key.value] = (key, entry)
             else:
                 misplaced.append(key)
-        self.get_event()
         node.misplaced = tuple(misplaced)
-        return node
-
-    def _node(self, value: Any, anchor: str | None, event: Any, usual: str) -> Node:
-        tag = usual if event.tag in (None, "!") else event.tag
-        node = Node(value, tag, event.start_mark)
-        if anchor is not None:
-            self.anchors[anchor] = node  # type: ignore[assignment]  # smaller ones than PyYAML's
-        return node
-
-    def descend_resolver(self, *_: object) -> None:
-        """Do nothing: no tag depends on where a node stands."""
-
-    def ascend_resolver(self) -> None:
-        """Do nothing, either."""
 
 
 def _place(mark: yaml.Mark) -> Place:
@@ -182,6 +199,8 @@ def scalar(text: str) -> object:
     """Return what a plain YAML scalar means in YAML 1.2's core schema (YAML 1.2.2, section 10.3.2)."""
     if text in _WORDS:
         return _WORDS[text]
+    if text[0] not in _FIRST_OF_NUMBERS:
+        return text
     if _INT.fullmatch(text):
         # Python converts up to 4300 digits; longer ones stay text, and are then no number where one is due.
         return int(text) if len(text) <= 4000 else text
@@ -204,7 +223,7 @@ def read(text: str, file: str) -> Document:
         message = f"not YAML: the control character U+{ord(odd[0]):04X}; take it out, or save the file as UTF-8 text"
         raise ConfigError([Fault(file, line, column, "", message)])
     try:
-        root: Any = _Composer(text, file).get_single_node()
+        root = _Composer(text, file).document()
     except yaml.MarkedYAMLError as error:
         # Newer versions of libyaml count levels themselves, while they read ahead of the composer.
         deep = (error.context or "").startswith("while increasing ")

@@ -26,12 +26,11 @@ class OwnValues:
 
     def problems(self, case: Case) -> list[Problem]:
         """Return what makes it impossible to do this with a case."""
-        sides = [case.layer, *([] if case.candidate is None else [case.candidate.layer])]
         if not self.weights:
             return []
         if case.candidate is None:
             return [(("weights",), "own weights are compared with those of a candidate, and there is none")]
-        texts = [str(side) for side in sides if side.held_tensors() is None]
+        texts = [str(side) for side in (case.layer, case.candidate.layer) if side.held_tensors() is None]
         return [
             (("weights",), f"{text} is text, which holds no weights of its own; write both sides as code")
             for text in texts[:1]
@@ -51,7 +50,10 @@ def take_own_values(
     value: Mapping[str, object], vocabulary: Vocabulary, folder: FilePath
 ) -> tuple[Mapping[str, object], OwnValues, list[Problem]]:
     """Return a case's values without those that are such words, what these stand for, and what is wrong with them."""
-    own, problems, rest = OwnValues(), list[Problem](), dict(value)
+    own, problems = OwnValues(), list[Problem]()
+    if value.get("weights") != OWN and not isinstance(value.get("map"), str):
+        return value, own, problems
+    rest = dict(value)
     if rest.get("weights") == OWN:
         own = replace(own, weights=True)
         del rest["weights"]

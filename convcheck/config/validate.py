@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path as FilePath
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from convcheck.config.case import Case, Expect, Tolerance, Vocabulary
+from convcheck.config.case import Case, Expect, KeyPlace, Tolerance, Vocabulary
 from convcheck.config.expand import variables
 from convcheck.config.input_specs import needless
 from convcheck.config.layout_checks import layout_problems
-from convcheck.config.model import REFERENCE, CaseModel, ToleranceModel
+from convcheck.config.model import REFERENCE, CaseModel, SidesModel, ToleranceModel
 from convcheck.config.nodes import Problem
 from convcheck.config.own_values import take_own_values, without_own_values
 from convcheck.config.replacement import Replacement, replacement_problems
@@ -22,6 +23,14 @@ from convcheck.errors import ShapeError
 from convcheck.layers import accept
 from convcheck.layers.user_code import is_code
 from convcheck.results import Sides, SizesStatus, Verdict
+
+
+class Origin(NamedTuple):
+    """Where a case comes from; see `Case`."""
+
+    source: str
+    config: str
+    places: Mapping[tuple[str, ...], KeyPlace]
 
 
 def default_problems(defaults: Mapping[str, object], vocabulary: Vocabulary) -> Iterator[Problem]:
@@ -38,17 +47,17 @@ def default_problems(defaults: Mapping[str, object], vocabulary: Vocabulary) -> 
 
 
 def validate(
-    value: Mapping[str, object], unknown: Collection[str], vocabulary: Vocabulary, folder: FilePath
+    value: Mapping[str, object], unknown: Collection[str], vocabulary: Vocabulary, folder: FilePath, origin: Origin
 ) -> tuple[Case | None, list[Problem]]:
     """Return the case, None if it is faulty, and all that is wrong with it.
 
     `unknown` are keys without a value, with which there is no case, and `folder` is where paths start.
     """
     if REFERENCE not in value and REFERENCE not in unknown:
-        return _validate(value, unknown, vocabulary, folder)
+        return _validate(value, unknown, vocabulary, folder, origin)
     if "layer" in value or "layer" in unknown:
         return None, [((REFERENCE,), "it is another name of `layer`, beside a candidate; remove one of them")]
-    case, problems = _validate(_renamed(value), list(_renamed(dict.fromkeys(unknown))), vocabulary, folder)
+    case, problems = _validate(_renamed(value), list(_renamed(dict.fromkeys(unknown))), vocabulary, folder, origin)
     return case, _as_reference(problems)
 
 
@@ -61,7 +70,7 @@ def _as_reference(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _validate(
-    value: Mapping[str, object], unknown: Collection[str], vocabulary: Vocabulary, folder: FilePath
+    value: Mapping[str, object], unknown: Collection[str], vocabulary: Vocabulary, folder: FilePath, origin: Origin
 ) -> tuple[Case | None, list[Problem]]:
     keys = value.keys()
     value, own, problems = take_own_values(value, vocabulary, folder)
@@ -78,17 +87,23 @@ def _validate(
                 problems += weight_problems(weights, folder, None)
             return None, problems
         model = CaseModel.model_validate(value, context=vocabulary)
-    if is_code(value["layer"]) and model.input is None:
+    layer_is_code = is_code(value["layer"])
+    has_code = layer_is_code or is_code(value.get("candidate"))
+    if layer_is_code and model.input is None:
         # Without its shape there is no case; a fault of `input` has been told.
         needed = "needs the shape of every input, since the code does not say what it takes"
         return None, problems + ([] if "input" in unjudged else [(("input",) if "input" in value else (), needed)])
-    case = _case(model, of_code=is_code(value["layer"]) or is_code(value.get("candidate")))
+    case = _case(model, origin, of_code=has_code)
     if model.weights is not None:
         problems += weight_problems(model.weights, folder, case.layer)
     problems += own.problems(case)
     case = own.applied(case)
     problems += _misplaced(model, keys)
-    problems += _about_code(model, value, unjudged)
+    if layer_is_code and model.candidate is None and "candidate" not in unjudged:
+        problems.append((("layer",), "code is compared with a candidate of your own; name it under `candidate`"))
+    if not (has_code or "candidate" in unjudged):
+        unfit = needless(model.input or (), model.select, train=model.train)
+        problems += [((key,), message) for key, message in unfit]
     if "rewrite" in unjudged:
         unjudged |= {"order", "transplant"}
     problems += [problem for problem in _cross_checks(case, vocabulary) if problem[0][0] not in unjudged]
@@ -109,15 +124,6 @@ def _misplaced(model: CaseModel, value: Collection[str]) -> Iterator[Problem]:
                 yield (key,), "it belongs to a candidate, and there is none; a rewrite has `order` and `transplant`"
 
 
-def _about_code(model: CaseModel, value: Mapping[str, object], unjudged: Collection[str]) -> Iterator[Problem]:
-    """Yield what code of the user's own lacks, or what is asked that only such code could do."""
-    if is_code(value["layer"]) and model.candidate is None and "candidate" not in unjudged:
-        yield ("layer",), "code is compared with a candidate of your own; name it under `candidate`"
-    if not (is_code(value["layer"]) or is_code(value.get("candidate")) or "candidate" in unjudged):
-        for key, message in needless(model.input or (), model.select, train=model.train):
-            yield (key,), message
-
-
 def _cross_checks(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
     try:
         if not case.layer.IS_USER_CODE:
@@ -129,12 +135,12 @@ def _cross_checks(case: Case, vocabulary: Vocabulary) -> Iterator[Problem]:
         yield from replacement_problems(case.layer, case.inputs, case.candidate)
 
 
-def _case(model: CaseModel, *, of_code: bool) -> Case:
+def _case(model: CaseModel, origin: Origin, *, of_code: bool) -> Case:
     rewrites, tolerance, params = model.rewrite, model.tolerance, model.expect.params
     sizes = None if model.expect.sizes is None else SizesStatus(model.expect.sizes)
     own = () if model.candidate is None else ("as", model.candidate.label())
     specs = model.input or ()
-    counts = Sides(params, params) if isinstance(params, int | None) else Sides(params.reference, params.candidate)
+    counts = Sides(params.reference, params.candidate) if isinstance(params, SidesModel) else Sides(params, params)
     return Case(
         name=model.name or "-".join([model.layer.label(), *own, *(rewrites or ())]),
         layer=model.layer,
@@ -152,4 +158,7 @@ def _case(model: CaseModel, *, of_code: bool) -> Case:
         tolerance=Tolerance(tolerance.atol, tolerance.rtol) if isinstance(tolerance, ToleranceModel) else None,
         all_sizes=model.sizes is not None,
         expect=Expect(Verdict(model.expect.verdict), model.expect.output, counts, sizes),
+        source=origin.source,
+        config=origin.config,
+        places=origin.places,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,7 @@ def families() -> tuple[type[Layer], ...]:
     return tuple(map(load, dict.fromkeys(_FAMILY.values())))
 
 
+@cache
 def load(family: str) -> type[Layer]:
     """Return a class by its name."""
     loaded: type[Layer] = getattr(import_module(f"convcheck.layers.kinds.{HOMES[family]}"), family)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from convcheck.errors import ShapeError
@@ -41,12 +42,23 @@ def what_fits(layer: Conv | ConvTranspose, shape: Shape) -> str:
     return f"an input of {' x '.join(map(str, (layer.in_channels, *[longest] * layer.dims)))} would fit"
 
 
+@dataclass(frozen=True)
+class SmallerInput:
+    """What a layer's input needs to be, in words that are looked for when they are written."""
+
+    layer: Conv | ConvTranspose
+    shape: Shape
+
+    def __str__(self) -> str:
+        entries = math.prod(matrix_shape(self.layer, self.shape))
+        need = f"the matrix needs to have {MOST_ENTRIES:,} entries at most, and would have {entries:,}"
+        return f"{need}; {what_fits(self.layer, self.shape)}"
+
+
 def small_matrix(layer: Conv | ConvTranspose, shape: Shape) -> Iterator[Refusal]:
     rows, columns = matrix_shape(layer, shape)
     if rows * columns > MOST_ENTRIES:
-        need = f"the matrix needs to have {MOST_ENTRIES:,} entries at most, and would have {rows * columns:,}; "
-        need += what_fits(layer, shape)
-        yield Refusal("size", f"{rows:,} outputs by {columns:,} inputs", need, vacuous=True)
+        yield Refusal("size", f"{rows:,} outputs by {columns:,} inputs", SmallerInput(layer, shape), vacuous=True)
 
 
 def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:

@@ -51,7 +51,8 @@ class Refusal:
 
     field: str
     value: object
-    need: str
+    need: object
+    """A text, or what is written as one."""
     why: str = ""
     vacuous: bool = False
 

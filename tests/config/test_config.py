@@ -153,6 +153,15 @@ FAULTS = {
     "an empty file": ("", "c.yaml:1:1: the file is empty; it needs a list of cases"),
     "not UTF-8": (b"a: 1\nb: \xe9\n", "c.yaml:2:4: not UTF-8 text: byte 0xe9 cannot be read; save it as UTF-8"),
     "not UTF-8, behind an empty line": (b"\n\xe9", "c.yaml:2:1: not UTF-8 text: byte 0xe9"),
+    "an alias of nothing": ("cases:\n  - *a\n", "c.yaml:2:5: not YAML: found undefined alias 'a'"),
+    "an anchor twice": (
+        "cases: [&a 1, &a 2]\n",
+        "c.yaml:1:15: not YAML: found duplicate anchor 'a'; first occurrence, second occurrence",
+    ),
+    "an alias that contains itself, and one of what is around it": (
+        "cases: [&a [*a], *a]\n",
+        "c.yaml:1:9: cases[1][0]: an alias that contains itself",
+    ),
     "two documents": ("a: 1\n---\nb: 2\n", "not YAML: expected a single document"),
     "a list at the top": ("- a\n", "a config is a mapping with the key 'cases'"),
     "no cases": ("cases: []\n", "c.yaml:1:1: cases: needs a list of cases, with at least one"),

@@ -109,12 +109,13 @@ class Conv(Layer):
         yield from untested_patch(self.in_channels // self.groups, math.prod(self.kernel_size))
 
     def output_shape(self, shape: Shape) -> Shape:
-        check_channels(shape, self.dims, self.in_channels, self.kind)
-        space = shape[-self.dims :]
-        for axis, length, window in zip(SPACE_AXES[self.dims], space, self.windows, strict=True):
+        dims, windows = self.dims, self.windows
+        check_channels(shape, dims, self.in_channels, self.kind)
+        space = shape[-dims:]
+        for axis, length, window in zip(SPACE_AXES[dims], space, windows, strict=True):
             self._check_axis(axis, length, window)
-        outputs = (window.outputs(length) for length, window in zip(space, self.windows, strict=True))
-        return (*shape[: -self.dims - 1], self.out_channels, *outputs)
+        outputs = (window.outputs(length) for length, window in zip(space, windows, strict=True))
+        return (*shape[: -dims - 1], self.out_channels, *outputs)
 
     def axis_map(self, rank: int) -> AxisMap | None:
         # Padding that copies the input needs as much of it.

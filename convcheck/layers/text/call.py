@@ -52,7 +52,9 @@ def read_call(text: str, kinds: Collection[str]) -> Call:
     try:
         source = printed(_ASSIGNMENT.sub("", _MODULE_NAME.sub("", text))).strip().removesuffix(",")
         # Brackets let a pasted layer run over several lines.
-        node = _shallow(syntax_tree(f"(\n{source}\n)", "eval").body)
+        node = syntax_tree(f"(\n{source}\n)", "eval").body
+        # Every level of a tree is a character at least, but for the last one, of the context of a name.
+        node = node if len(source) < MAX_DEPTH else _shallow(node)
     except (RecursionError, MemoryError):
         raise _too_deep() from None
     except (SyntaxError, ValueError) as error:
@@ -150,6 +152,8 @@ def _words(nodes: list[ast.expr]) -> tuple[str, list[ast.expr]]:
 
 def _value(node: ast.expr, kind: str) -> object:
     """Return a literal, a bare word as torch prints it (`padding=same`), a layer, or a list of them."""
+    if isinstance(node, ast.Constant):
+        return node.value
     if isinstance(node, ast.Call):
         inner = _call(node)
         if inner.kind == "Size":
@@ -162,8 +166,12 @@ def _value(node: ast.expr, kind: str) -> object:
         return _value(node.value, kind)
     if isinstance(node, ast.Name):
         return node.id
-    if isinstance(node, (ast.List, ast.Tuple)) and any(isinstance(inner, ast.Call) for inner in ast.walk(node)):
-        return [_value(entry, kind) for entry in node.elts]
+    if isinstance(node, (ast.List, ast.Tuple)):
+        plain = [entry.value for entry in node.elts if isinstance(entry, ast.Constant)]
+        if len(plain) == len(node.elts):
+            return plain if isinstance(node, ast.List) else tuple(plain)
+        if any(isinstance(inner, ast.Call) for inner in ast.walk(node)):
+            return [_value(entry, kind) for entry in node.elts]
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
@@ -172,7 +180,7 @@ def _value(node: ast.expr, kind: str) -> object:
 
 
 def _kind(node: ast.expr) -> str:
-    dotted = ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute)) else ""
+    dotted = node.id if isinstance(node, ast.Name) else ast.unparse(node) if isinstance(node, ast.Attribute) else ""
     prefix, _, kind = dotted.rpartition(".")
     if not kind:
         raise LayerError(f"{shown(ast.unparse(node))} is not the name of a layer")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from convcheck.errors import LayerError, did_you_mean, nearest, note_once, shown
@@ -30,7 +31,7 @@ def parse_layer(value: object) -> Layer:
             return bind("Sequential", [layer for _, layer in in_a_row(value) or ()], {})
         return bind(value.kind, value.positional, value.named)
     if isinstance(value, str):
-        return parse_layer(read_call(value, kind_names()))
+        return _parse_text(value)
     if isinstance(value, Mapping):
         arguments = {str(key): entry for key, entry in value.items()}
         op = arguments.pop("op", None)
@@ -38,6 +39,12 @@ def parse_layer(value: object) -> Layer:
             raise LayerError([("op", "a layer as a mapping needs its kind, such as op: Conv2d")])
         return bind(op, [], arguments)
     raise LayerError(f"{shown(value)} is not a layer; write it as torch prints it, such as Conv2d(3, 8, 2)")
+
+
+@lru_cache(maxsize=4096)
+def _parse_text(text: str) -> Layer:
+    """Read a layer from text, once for all cases of a sweep that have it."""
+    return parse_layer(read_call(text, kind_names()))
 
 
 def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -> Layer:
@@ -100,13 +107,14 @@ def _arguments(
         signature = (*signature, family.KEYWORDS)
         given[family.KEYWORDS.name] = keywords
     arguments: dict[str, object] = {}
+    dims = family.dims_of(kind)
     for argument in signature:
         value = given.get(argument.name, argument.default)
         if value is REQUIRED:
             faults.append((argument.name, f"{argument.name} is missing"))
             continue
         try:
-            arguments[argument.name] = argument.read(value, family.dims_of(kind))
+            arguments[argument.name] = argument.read(value, dims)
         except BadValueError as legal:
             faults.append((argument.name, f"{argument.name} is {shown(value)}; it must be {legal}"))
     if faults:
