@@ -13,6 +13,7 @@ page. Returns 1 if a rewrite is refuted.
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import os
 import sys
@@ -155,6 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)  # small tensors are not worth more
     warnings.simplefilter("ignore")
     outcome(WARM, options.seconds)
+    # As the program does: what is loaded is no garbage, and is not searched for any.
+    gc.freeze()
     outcomes = [outcome(name, options.seconds, options.repeats) for name in options.rewrite or catalogue()]
     tables = [Written(HEAD, [one.row() for one in outcomes], total(outcomes)), quantile_table(outcomes)]
     if options.page:

@@ -8,17 +8,21 @@ from collections.abc import Iterator, Mapping
 from convcheck.report.format_values import format_shape
 from convcheck.results import SizesProof, SizesStatus
 
+MOST_OF_AN_EXCEPTION = 40
+"""Characters of sizes at which both sides do not run; what is longer is said in full alone."""
+
 
 def in_few_words(sizes: SizesProof) -> str:
     """Return `all b h=4n w=4n`, `not at h=31` or `unknown: tile`; nothing where it was not asked.
 
-    Where both sides do not run at sizes that this leaves in is said: `all b h except where h >= 31`.
+    Where both sides do not run at sizes that this leaves in is said: `all b h except where h >= 31`, or `except some`.
 
     Of a counterexample, sizes that are as small as they can be are left out.
     """
     if sizes.status is SizesStatus.PROVED:
         ranges = [_range(axis, sizes) for axis in sizes.free]
-        excepted = [f"except {sizes.excepted}"] if sizes.excepted else []
+        short = sizes.excepted if len(sizes.excepted or "") <= MOST_OF_AN_EXCEPTION else "some"
+        excepted = [f"except {short}"] if sizes.excepted else []
         return " ".join(["all" if ranges else "only", *ranges, *_written(sizes.fixed), *excepted])
     if sizes.counterexample is not None:
         at = sizes.counterexample.sizes

@@ -89,7 +89,7 @@ def test_formats_for_people_say_it_where_it_was_asked_for(format: str) -> None:
 
 
 def test_github_has_the_sum_and_what_is_not_as_expected() -> None:
-    assert ", 4 for all sizes, " in written("github", report_of(*WORDS.values()))
+    assert ", 5 for all sizes, " in written("github", report_of(*WORDS.values()))
 
 
 def test_a_table_of_markdown_has_a_column_of_sizes_before_the_verdict() -> None:

@@ -37,6 +37,9 @@ WORDS = {
     "unknown: tile": UNKNOWN,
     "unknown: aten.arange": LONG,
     "all h except where h >= 31": SizesProof(SizesStatus.PROVED, {"h": 2}, excepted="where h >= 31"),
+    "all w except some": SizesProof(
+        SizesStatus.PROVED, {"w": 2}, excepted=f"such as at {' '.join('abcdefghijklmnopqr')}"
+    ),
     "only i=3": SizesProof(SizesStatus.PROVED, fixed={"i": 3}),
     "not at b=1 h=1": SizesProof(
         SizesStatus.REFUTED, counterexample=SizesCounterexample({"b": 1, "h": 1}, (0,), "the bias is missing")
