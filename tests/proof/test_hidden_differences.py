@@ -131,6 +131,40 @@ def test_a_difference_in_few_places_is_met(pair: Pair) -> None:
     assert verified(reference, candidate, pair.input).verdict is Verdict.DIFFERENT
 
 
+def differ_only_by_drawn_parameters(reference: Function, candidate: Function, where: Tensor) -> bool:
+    """Tell whether they differ where the weight begins with `where`, and not by the weight they are built with."""
+    sides = Layer(reference), Layer(candidate)
+    agree = torch.equal(sides[0](X), sides[1](X))
+    with torch.no_grad():
+        for side in sides:
+            side.weight.flatten()[: where.numel()] = where
+    return agree and not torch.equal(sides[0](X), sides[1](X))
+
+
+def test_a_zero_among_parameters_of_which_the_largest_counts_is_met() -> None:
+    def largest(self: Any, x: Tensor) -> Tensor:
+        return linear(self, x) + self.weight.amax()
+
+    def or_zero(self: Any, x: Tensor) -> Tensor:
+        return linear(self, x) + torch.cat([self.weight.flatten(), torch.zeros(1)]).amax()
+
+    assert differ_only_by_drawn_parameters(largest, or_zero, torch.full((24,), -1.0))
+    assert verified(Layer(largest), Layer(or_zero)).verdict is Verdict.DIFFERENT
+
+
+@pytest.mark.parametrize("signs", [(1, 1, -1), (1, -1, 1), (-1, 1, 1), (-1, -1, 1), (-1, 1, -1), (1, -1, -1)])
+def test_a_difference_that_needs_three_signs_is_met_where_no_exact_probe_says_as_much(
+    signs: tuple[int, int, int],
+) -> None:
+    of_a_kind = torch.tensor(signs)
+
+    def with_a_fault(self: Any, x: Tensor) -> Tensor:
+        return linear(self, x) + F.relu(self.weight[0, :3] * of_a_kind).prod()
+
+    assert differ_only_by_drawn_parameters(linear, with_a_fault, of_a_kind.float())
+    assert verified(Layer(linear), Layer(with_a_fault)).verdict is Verdict.DIFFERENT
+
+
 EQUAL = {
     "a swish of its parts": Pair(lambda _, x: F.hardswish(x), lambda _, x: x * F.relu6(x + 3) / 6, ()),
     "one-hot rows": Pair(

@@ -67,18 +67,45 @@ def _times(factor: float, *, parameters: bool) -> Change:
     return Change(f"parameters are {factor:g} times as large", changed)
 
 
+def _negative(tensor: Tensor) -> Tensor:
+    return -tensor.abs()
+
+
 SIGNS = (
     _inputs("all inputs are positive", torch.abs),
-    _inputs("all inputs are negative", lambda tensor: -tensor.abs()),
+    _inputs("all inputs are negative", _negative),
 )
 CONSTANT = (
     _inputs("all inputs are zero", torch.zeros_like, special=True),
     _inputs("all entries of an input are the same", torch.ones_like, special=True),
 )
 SCALES = tuple(_times(factor, parameters=parameters) for factor in LADDER for parameters in (False, True))
-BLACK_BOX = (*SIGNS, *(_times(factor, parameters=False) for factor in (1 / 16, 16.0)))
+BLACK_BOX = tuple(_times(factor, parameters=False) for factor in (1 / 16, 16.0))
 COMPUTED = tuple(_times(factor, parameters=True) for factor in (1 / 16, 16.0, 2.0**10, 2.0**20))
 """Of parameters that a function computes, of which nothing is known either."""
+
+
+def _signs(pair: Pair) -> tuple[Change, ...]:
+    """Return the signs of inputs, and those of parameters: a maximum of numbers that are all negative shows a zero.
+
+    Statistics keep theirs, since a variance has no other.
+    """
+
+    def of_parameters(where: str, change: Callable[[Tensor], Tensor]) -> Change:
+        def changed(sample: Sample) -> Sample:
+            parameters = {
+                name: tensor if name in pair.reference.statistics else change(tensor)
+                for name, tensor in sample.parameters.items()
+            }
+            return replace(sample, parameters=parameters)
+
+        return Change(where, changed)
+
+    return (
+        *SIGNS,
+        of_parameters("all parameters are positive", torch.abs),
+        of_parameters("all parameters are negative", _negative),
+    )
 
 
 def faults(pair: Pair, seed: int) -> tuple[str, ...]:
@@ -102,7 +129,7 @@ def unmet(pair: Pair, seed: int) -> Iterator[str]:
         if below > samples.MOST_CHOICES and number not in direct:
             yield f"whole numbers of input {number} were drawn below {below}, and not all of them"
     drawn = pair.balanced(stream(seed, DRAWN))
-    changes = (*SIGNS, *CONSTANT, *SCALES)
+    changes = (*_signs(pair), *CONSTANT, *SCALES)
     every = [drawn, *(one.change(drawn) for one in changes), *samples.with_other_choices(pair.reference, drawn)]
     met: dict[Piece, bool] = {}
     for sample in every:
@@ -118,13 +145,13 @@ def _samples(pair: Pair, drawn: Sample) -> Iterator[tuple[str, Sample, bool]]:
     for sample in samples.with_other_choices(pair.reference, drawn):
         yield "masks or whole numbers are others", sample, False
     known = pair.graphs is not None and pair.black_box is None
-    for one in (*(() if known else BLACK_BOX), *(COMPUTED if pair.mapping.bits is None else ())):
+    for one in (*(() if known else (*_signs(pair), *BLACK_BOX)), *(COMPUTED if pair.mapping.bits is None else ())):
         yield one.where, one.change(drawn), one.special
     if not known:
         return
     assert pair.graphs is not None
     met: set[Piece] = set()
-    for one in (*SIGNS, *CONSTANT, *SCALES):
+    for one in (*_signs(pair), *CONSTANT, *SCALES):
         sample = one.change(drawn)
         new = {piece for piece, is_met in pair.graphs.pieces(pair.mapping, sample) if is_met}
         if one not in SCALES or new - met:
