@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from convcheck.all_sizes import budget
 from convcheck.all_sizes.axes import FreeAxis, lengths_by_name
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.exploring import holds
@@ -37,7 +38,6 @@ class Search:
     axes: Sequence[FreeAxis]
     world: Any
     path: Path
-    check_time: Callable[[], None]
     made_for: set[str] = field(default_factory=set)
     """The lengths for which a candidate is made: it is another one at others, and right there."""
 
@@ -120,7 +120,7 @@ class Search:
 
     def _first(self, region: Region) -> SizesCounterexample | None:
         for point in self._points(region):
-            self.check_time()
+            budget.check_time()
             if (found := self.at(point)) is not None:
                 return found
         return None
@@ -132,7 +132,7 @@ class Search:
             sizes = difference.sizes.intersect(region.sizes.context)
             tries = MOST_UNREAD if region.sizes.unread else MOST_TRIES
             for _ in range(tries):
-                self.check_time()
+                budget.check_time()
                 point = smallest(sizes, order)
                 if point is None:
                     break

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,12 +11,12 @@ from typing import Any
 
 import islpy as isl
 
-from convcheck.all_sizes import operations
+from convcheck.all_sizes import budget
 from convcheck.all_sizes.axes import Extent, FreeAxis, extent, fixed_channels, free_axes
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.certificate import Certificate, graph_text
 from convcheck.all_sizes.counterexamples import Search
-from convcheck.all_sizes.exploring import TimeIsUp, explore
+from convcheck.all_sizes.exploring import explore
 from convcheck.all_sizes.notation import Notation
 from convcheck.all_sizes.points import as_tuples, at, at_least, smallest
 from convcheck.all_sizes.raising import raised_alone
@@ -40,26 +39,20 @@ def prove(both: Both, names: Names, seconds: float, about: Mapping[str, str] | N
     Raises:
         ProofContradicted: torch gives the lie to a proof.
     """
-    end = time.monotonic() + seconds
-
-    def check_time() -> None:
-        operations.begin_step()
-        if time.monotonic() > end:
-            raise TimeIsUp
 
     def attempt(channels: bool, why: str | None = None) -> SizesProof:
-        return _with_fixed(_Attempt(both, names, channels, check_time, about or {}, why))
+        return _with_fixed(_Attempt(both, names, channels, about or {}, why))
 
-    with operations.limited():
-        return _first_of(attempt, both, end)
+    with budget.limited(seconds):
+        return _first_of(attempt, both)
 
 
-def _first_of(attempt: Callable[..., SizesProof], both: Both, end: float) -> SizesProof:
+def _first_of(attempt: Callable[..., SizesProof], both: Both) -> SizesProof:
     """Return what comes of an attempt with channels that vary, or else with those of weights as they are."""
     first = attempt(True)
     # Weights of the user's own code may have axes that never vary, such as those of a kernel.
     of_code = both.remake is None and first.status is SizesStatus.REFUTED
-    if (of_code or first.status is SizesStatus.UNKNOWN) and time.monotonic() < end:
+    if (of_code or first.status is SizesStatus.UNKNOWN) and not budget.is_over():
         why = first.obstacle if first.counterexample is None else first.counterexample.reason
         second = attempt(False, f"with channels that vary, {why}")
         # That code differs with other weights than its own says little where it is not found to differ with these.
@@ -79,11 +72,11 @@ def _with_fixed(attempt: _Attempt) -> SizesProof:
 
 
 def _attempt(attempt: _Attempt) -> SizesProof:
-    operations.begin_step()
+    budget.begin_step()
     try:
-        with operations.bounded():
+        with budget.bounded():
             return attempt.proof()
-    except TimeIsUp:
+    except budget.TimeIsUp:
         return SizesProof(SizesStatus.UNKNOWN, obstacle="the time limit")
     except CannotProve as error:
         return SizesProof(SizesStatus.UNKNOWN, obstacle=_readable(error.why, attempt.both, attempt.names))
@@ -111,7 +104,6 @@ class _Attempt:
     both: Both
     names: Names
     channels: bool
-    check_time: Callable[[], None]
     about: Mapping[str, str]
     obstacle: str | None = None
     still: frozenset[str] = frozenset()
@@ -138,13 +130,13 @@ class _Attempt:
         """What is known of all sizes."""
         self.given = [self._held(one) for one in self.both.given(self.channels)]
         try:
-            exploration = explore(self.both, list(self.given), self.check_time)
+            exploration = explore(self.both, list(self.given))
             if exploration.equal or exploration.different or exploration.shown:
                 return exploration
         except CannotProve:
             pass
         self.given = [self._held(one) for one in self.both.at_home(self.channels)]
-        return explore(self.both, list(self.given), self.check_time)
+        return explore(self.both, list(self.given))
 
     @property
     def explored(self) -> bool:
@@ -173,7 +165,7 @@ class _Attempt:
     @cached_property
     def search(self) -> Search:
         world = self.exploration.path.world(1).region
-        return Search(self.both, self.given, self.axes, world, self.exploration.path, self.check_time)
+        return Search(self.both, self.given, self.axes, world, self.exploration.path)
 
     def _check_proved(self) -> None:
         """Check that both sides are equal wherever both run. Raises CannotProve."""
@@ -187,7 +179,7 @@ class _Attempt:
             raise CannotProve("no sizes at which both sides run")
 
     def _looks(self, region: Region) -> Sequence[Look]:
-        self.check_time()
+        budget.check_time()
         seed = zlib.crc32(graph_text(region.trace.graph).encode())
         terms = max(MOST_TERMS // len(self.exploration.equal), FEWEST_TERMS)
         return list(look_again(self.both, self.given, self.axes, region, seed, terms))
@@ -238,11 +230,11 @@ class _Attempt:
 
     def _written(self, region: Region) -> Sides[tuple[str, ...]]:
         """Return both sides in index notation, which nothing but the reader depends on."""
-        operations.begin_step()
+        budget.begin_step()
         try:
-            with operations.bounded():
+            with budget.bounded():
                 return Notation(self.both, self.axes, region).sides()
-        except operations.TooLarge as error:
+        except budget.TooLarge as error:
             return Sides((error.why,), (error.why,))
 
     def _ones(self) -> tuple[Sequence[str] | SizesCounterexample, Sequence[str]]:
@@ -253,8 +245,8 @@ class _Attempt:
             if point is None:
                 continue
             try:
-                self.check_time()
-            except TimeIsUp:
+                budget.check_time()
+            except budget.TimeIsUp:
                 # What is proved stays so.
                 break
             if (found := self.search.at(point)) is not None:
@@ -283,8 +275,8 @@ class _Attempt:
         one = {tensor.replace("_", "."): int(number)}
         given = [self._held(self._as_fixed(tensor)) for tensor in self.both.given(self.channels, one)]
         try:
-            exploration = explore(self.both, given, self.check_time)
-        except (CannotProve, TimeIsUp):
+            exploration = explore(self.both, given)
+        except (CannotProve, budget.TimeIsUp):
             return False
         if exploration.different or exploration.obstacle is not None:
             return False
