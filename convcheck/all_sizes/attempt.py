@@ -28,7 +28,7 @@ from convcheck.results import Sides, SizesCounterexample, SizesProof, SizesStatu
 
 Names = Sequence[Sequence[str]]
 """A name for every axis of every input."""
-MOST_TERMS, FEWEST_TERMS = 6_000, 200
+MOST_TERMS, FEWEST_TERMS = 2_000, 200
 """How many terms of sums are added for a second look, over all paths together, and on each of them."""
 
 
