@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import islpy as isl
@@ -103,7 +104,6 @@ class Entries:
         ends = list(itertools.accumulate(one.atoms for one in piece.factors))
         slices = [slice(start, end) for start, end in itertools.pairwise((0, *ends))]
         numbers = range(ends[-1] if ends else 0)
-        here = isl.Set("{ [" + ", ".join(map(str, atoms)) + "] }")
         terms: list[list[Place]] = []
 
         def add(point: Any) -> Any:
@@ -116,7 +116,7 @@ class Entries:
             return None
 
         try:
-            relation.intersect_domain(here).range().foreach_point(add)
+            relation.intersect_domain(_set_of(tuple(atoms))).range().foreach_point(add)
         except isl.Error:
             if self.terms_left < 0:
                 raise TooMany("a sum of too many terms") from None
@@ -199,6 +199,12 @@ class Entries:
                 return None
             atoms += unravelled(number, lengths[segment])
         return atoms
+
+
+@lru_cache(maxsize=64)
+def _set_of(atoms: tuple[int, ...]) -> Any:
+    """Return the set of one index. All pieces of a value are asked about it."""
+    return isl.Set("{ [" + ", ".join(map(str, atoms)) + "] }")
 
 
 def _exact(number: float) -> Fraction | int:
