@@ -50,7 +50,7 @@ class Attempt:
     def proof(self) -> SizesProof:
         """Return what comes of it. Raises CannotProve, TimeIsUp and ProofContradicted."""
         counterexample = self.search.among(self.exploration)
-        if counterexample is None and self.exploration.obstacle is not None:
+        if counterexample is None and (self.exploration.obstacle is not None or self.exploration.different):
             counterexample = self.search.sweep()
         if counterexample is not None:
             return self._refuted(counterexample)

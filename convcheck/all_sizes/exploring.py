@@ -53,8 +53,10 @@ def explore(both: Both, given: list[Given]) -> Exploration:
     try:
         first = traced(both, given)
     except SideRaises as error:
-        if error.side == "reference" or not _raises(error, replay(both, given)):
+        if error.side == "reference":
             raise CannotProve(_said(error)) from None
+        if not _raises(error, replay(both, given)):
+            return Exploration(error.path.world().region, error.path, obstacle=_said(error))
         # It may run at other sizes, as where two lengths meet that are the same there.
         exploration = Exploration(error.path.world().region, error.path)
         tried = {name: size for one in given for name, size in lengths_of(one).items()}
