@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from einops import EinopsError
 from torch import Tensor, nn
@@ -73,6 +74,11 @@ class Side:
     integers are exact."""
     transform_error: Callable[[Sample], Tensor] | None = None
     """A bound of |error| / u of every output, `[*output]` or what broadcasts to it, where a transform is on the way."""
+
+    @cached_property
+    def memory(self) -> dict[Hashable, object]:
+        """What was computed of this very side; one that is changed begins anew."""
+        return {}
 
     def run(self, sample: Sample) -> Tensor:
         """Return the output at a sample. Raises CannotRunError if torch cannot run it."""
