@@ -19,6 +19,7 @@ from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side, torch_may_refuse
 
 if TYPE_CHECKING:
+    from convcheck.proof.context import Evidence, Examine
     from convcheck.proof.graphs import Graphs
 
 
@@ -58,6 +59,11 @@ class Pair:
     """Why the user's own code cannot be traced, where it cannot."""
     too_long: bool = False
     """Whether polynomials of so many terms or factors leave no integers that are added up exactly."""
+
+    @cached_property
+    def memory(self) -> dict[Examine, Evidence]:
+        """What was gathered of this very pair, for all dtypes and devices."""
+        return {}
 
     @property
     def obstacle(self) -> str:

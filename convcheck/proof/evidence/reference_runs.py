@@ -44,13 +44,20 @@ def run_reference(pair: Pair, drawn: Sample, dtype: torch.dtype, device: torch.d
         )
 
     # The sample is kept with the run, so that no other one gets its number.
-    key = ("run", id(drawn), dtype, device, pair.analysis is None, _adds_bias_apart(pair))
+    key = ("run", id(drawn), dtype, device, pair.analysis is None, _needs_bias(pair))
     return remembered(pair.reference, key, compute)
 
 
-def _adds_bias_apart(pair: Pair) -> bool:
-    """Tell whether the bound needs to know the bias, see `rounding`."""
-    return any(side.roundings.bias_apart and side.roundings.sums <= 1 for side in (pair.reference, pair.candidate))
+def _needs_bias(pair: Pair) -> bool:
+    """Tell whether the bound needs to know the bias, see `rounding`, or it is known without a run."""
+    apart = any(side.roundings.bias_apart and side.roundings.sums <= 1 for side in (pair.reference, pair.candidate))
+    return apart or _has_bias(pair)
+
+
+def _has_bias(pair: Pair) -> bool:
+    """Tell whether the reference multiplies inputs with one weight, and adds a bias a channel."""
+    reference = pair.reference
+    return reference.degree == 2 and pair.graphs is None and reference.parameters.keys() == {"weight", "bias"}
 
 
 def float64_reference(pair: Pair, sample: Sample, output: Tensor | None = None) -> rounding.Truth:
@@ -66,7 +73,7 @@ def float64_reference(pair: Pair, sample: Sample, output: Tensor | None = None) 
     norm = pair.run_reference(samples.squares(reference, sample)).sqrt()
     return rounding.Truth(
         output=output,
-        bias=_at_zero(pair, sample) if _adds_bias_apart(pair) else torch.zeros((), dtype=torch.float64),
+        bias=_at_zero(pair, sample) if _needs_bias(pair) else torch.zeros((), dtype=torch.float64),
         magnitude=magnitude,
         norm=torch.where(norm > FAITHFUL, norm.minimum(magnitude), magnitude),
     )
@@ -78,7 +85,7 @@ def _at_zero(pair: Pair, sample: Sample) -> Tensor:
     Of a layer that multiplies inputs with a weight that is the bias.
     """
     reference = pair.reference
-    if reference.degree == 2 and pair.graphs is None and reference.parameters.keys() == {"weight", "bias"}:
+    if _has_bias(pair):
         behind = len(reference.output_axes) - 1 - reference.output_axes.index("o")
         return sample.parameters["bias"].reshape(-1, *[1] * behind)
     zeros = tuple(torch.zeros_like(tensor) for tensor in sample.inputs)
