@@ -1,4 +1,4 @@
-"""How many processes verify claims, and how many threads are theirs."""
+"""How many processes verify claims, how many threads are theirs, and how these wait for one another."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ from convcheck.cli import console
 
 if TYPE_CHECKING:
     from convcheck.catalogue.claims import Claim
+
+
+def let_waiting_threads_sleep() -> None:
+    """Have threads that wait for one another leave their core, where nothing else is set; before torch is imported.
+
+    By default they wait in a loop, which takes the core from the thread that they wait for where programs share cores.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def processes(jobs: int, claims: Sequence[Claim], *, quiet: bool) -> int:

@@ -55,8 +55,9 @@ def verify(
       convcheck verify "Conv2d(3, 8, 1)" --candidate "torch.nn:Conv2d(3, 8, 1)" -i 1,3,9,9 --trust
     """
     from convcheck.cli import report_files
-    from convcheck.cli.jobs import one_thread, processes
+    from convcheck.cli.jobs import let_waiting_threads_sleep, one_thread, processes
 
+    let_waiting_threads_sleep()
     options_given: dict[str, Any] = {
         "dtype": dtype,
         "device": device,

@@ -247,3 +247,14 @@ def test_one_process_does_it_where_several_would_not_win(
     monkeypatch.setattr(sys, "platform", platform)
     assert jobs.processes(4, claims, quiet=False) == 1
     assert why in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("setting", "there"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_leave_their_core_unless_the_user_wants_otherwise(
+    convcheck: Run, monkeypatch: pytest.MonkeyPatch, setting: str | None, there: str
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if setting:
+        monkeypatch.setenv("OMP_WAIT_POLICY", setting)
+    convcheck("verify", "--list")
+    assert os.environ["OMP_WAIT_POLICY"] == there
