@@ -3,11 +3,11 @@
     python benchmarks/plugin_cost.py
     python benchmarks/plugin_cost.py --cases 1000 --runs 5 --page docs/performance.md    # writes the table anew
 
-One config of small cases of mixed kinds is verified by the program and by pytest, which takes every claim for a test. By
-hand, the same pairs are one parametrised test: build both layers, move the weights, run both once, and hold the outputs
-against each other with `torch.testing.assert_close`, which proves nothing. All are processes of their own, run in turn,
-with one thread each; medians of wall time and of the processor's time are compared, start-up included and, less what
-each takes for a single case, without it.
+One config of small cases of mixed kinds is verified by the program and by pytest, which takes every claim for a test.
+By hand, the same pairs are one parametrised test: build both layers, move the weights, run both once, and hold the
+outputs against each other with `torch.testing.assert_close`, which proves nothing. All are processes of their own, run
+in turn, with one thread each; medians of wall time and of the processor's time are compared, start-up included, and
+without it, which is less what a single case takes.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def main() -> int:
                 f"{1e3 * a_case[1] / options.cases:.2f} ms",
             ]
         )
-    head = ["program", "wall", "processor", "ratio", "of processor time", "one case", "a case more", "its processor time"]
+    head = ["program", "wall", "processor", "ratio", "of processor time", "one case", "a case more", "processor"]
     table = Written(head, rows)
     print_table(table, options.format)
     ratio = medians[PLUGIN].wall / ours.wall

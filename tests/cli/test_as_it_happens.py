@@ -15,7 +15,9 @@ from typer.testing import Result
 import convcheck.proof.run as runs
 from convcheck.cli import main as program
 from convcheck.cli.printer import make_printer
+from convcheck.cli.reports import deliver
 from convcheck.proof.verification import verify
+from convcheck.results import Report
 from tests.report.sample_reports import MIXED
 
 Run = Callable[..., Result]
@@ -62,6 +64,39 @@ def test_a_result_is_on_the_screen_before_the_next_claim_begins(
     if streams:
         assert "different" in seen[1]
         assert "right" not in "".join(seen)
+
+
+@pytest.mark.parametrize(
+    ("words", "whole"),
+    [
+        ((), False),
+        (("-q",), False),
+        (("-f", "jsonl"), False),
+        (("-f", "jsonl", "--report", "json=a.json"), True),
+        (("-f", "github"), True),
+        (("-f", "json"), True),
+    ],
+)
+def test_of_what_was_printed_the_verdict_alone_is_held_where_no_more_is_needed(
+    convcheck: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], whole: bool
+) -> None:
+    """So that memory does not grow with a sweep."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    reports: list[Report] = []
+
+    def observed(report: Report, *others: object) -> bool:
+        reports.append(report)
+        return deliver(report, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("convcheck.cli.reports.deliver", observed)
+    assert convcheck("verify", "config.yaml", *words).exit_code == 1
+    (report,) = reports
+    assert report.count() == {
+        "total": 5, "equal": 2, "different": 2, "refused": 1, "error": 0, "unexpected": 4,
+    }  # fmt: skip
+    assert [bool(result.case) for result in report.results] == [whole] * 5
+    assert (len(set(map(id, report.results))) < 5) is not whole
 
 
 def test_a_result_that_is_not_as_expected_points_at_the_key_to_change(convcheck: Run, tmp_path: Path) -> None:
