@@ -17,7 +17,7 @@ from convcheck.config.collection import without_collection
 if TYPE_CHECKING:
     from convcheck.catalogue.claims import Claim
     from convcheck.config.case import Case
-    from convcheck.results import Report, Result, Verdict
+    from convcheck.results import Report, Result, SizesStatus, Verdict
 
 LONG = 30.0
 """Seconds from which on a user is told to wait."""
@@ -98,15 +98,15 @@ def run_claims(
 
 def only_verdict(result: Result) -> Result:
     """Return of a result what counts and exit codes are made of; of many results it is the same."""
-    return _verdict_alone(result.verdict, result.ok, result.is_fault)
+    return _verdict_alone(result.verdict, result.ok, result.is_fault, result.sizes.status)
 
 
 @cache
-def _verdict_alone(verdict: Verdict, ok: bool, fault: bool) -> Result:
-    from convcheck.results import Finding, Kind, Result
+def _verdict_alone(verdict: Verdict, ok: bool, fault: bool, sizes: SizesStatus) -> Result:
+    from convcheck.results import Finding, Kind, Result, SizesProof
 
-    reasons = (Finding(Kind.FAULT, ""),) if fault else ()
-    return Result("", None, "", None, (), "", "", 0, verdict, verdict, ok, "", reasons=reasons)
+    reasons, proof = (Finding(Kind.FAULT, ""),) if fault else (), SizesProof(sizes)
+    return Result("", None, "", None, (), "", "", 0, verdict, verdict, ok, "", reasons=reasons, sizes=proof)
 
 
 def long_duration(claim: Claim) -> str | None:
