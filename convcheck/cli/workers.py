@@ -9,9 +9,10 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -22,6 +23,7 @@ from convcheck.cli.jobs import threads_of_each
 from convcheck.proof import memory
 from convcheck.proof.fault import result_of_fault
 from convcheck.proof.run import Outcome, collect, outcome
+from convcheck.proof.shared import Shared
 from convcheck.proof.verification import begin_result
 from convcheck.results import Finding, Kind, Report, Result
 
@@ -32,21 +34,72 @@ class WorkerFault(Exception):  # noqa: N818 (what it says is a traceback, or how
     """What convcheck failed with in another process, as text."""
 
 
+SMALL = 1 << 24
+"""Bytes of a proof up to which it is so short that several are handed out at once."""
+
+MOST_AT_ONCE = 16
+"""How many those are at most: neighbours have much in common, and a word to another process takes its time."""
+
+
 @dataclass
 class _Worker:
-    """A process, this end of the pipe to it, and the place of the claim that it verifies, if any."""
+    """A process, this end of the pipe to it, and the places of the claims that it has yet to answer, in order."""
 
     process: BaseProcess
     pipe: Connection
-    place: int | None = None
+    places: deque[int] = field(default_factory=deque)
+
+
+class _Interrupts:
+    """The user's interrupts, which wait while a result is taken or a process starts, so that neither is lost."""
+
+    def __init__(self) -> None:
+        self._holding = self._waits = False
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Hear them here, where Python does."""
+        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+        signal.signal(signal.SIGINT, self._hear)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _hear(self, *_: object) -> None:
+        if not self._holding:
+            raise KeyboardInterrupt
+        self._waits = True
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have them wait; one that came meanwhile is raised then."""
+        before, self._holding = self._holding, True
+        try:
+            yield
+        finally:
+            self._holding = before
+            if self._waits and not before:
+                self._waits = False
+                raise KeyboardInterrupt
 
 
 class Workers:
     """Verifies claims in `jobs` processes; `begin` gets each before it begins, `prepare` may change it there."""
 
-    def __init__(self, claims: Sequence[Claim], jobs: int, *, begin: Callable[[Claim], None], prepare: Prepare) -> None:
-        self._claims, self._begin, self._prepare = claims, begin, prepare
-        self._next, self._done = 0, dict[int, Outcome]()
+    def __init__(
+        self,
+        claims: Sequence[Claim],
+        jobs: int,
+        interrupts: _Interrupts,
+        *,
+        begin: Callable[[Claim], None],
+        prepare: Prepare,
+    ) -> None:
+        self._claims, self._begin, self._prepare, self._interrupts = claims, begin, prepare, interrupts
+        self._waiting, self._done = deque(range(len(claims))), dict[int, Outcome]()
         self._room, self._needs = memory.available(), dict[int, int]()
         self._workers: list[_Worker] = []
         self._jobs = jobs
@@ -68,7 +121,8 @@ class Workers:
     def late(self) -> Iterator[Outcome]:
         """Yield, in order, the outcomes that are there and were not yielded yet."""
         with suppress(KeyboardInterrupt):
-            self._receive(timeout=0)
+            while self._receive(timeout=0):
+                pass
         for place in sorted(self._done):
             yield self._done[place]
 
@@ -84,7 +138,7 @@ class Workers:
         context = multiprocessing.get_context("fork")
         here, there = context.Pipe()
         # Of an interrupt, which a terminal sends to all, this process alone is to hear, even before the others say so.
-        with _interrupts_wait():
+        with self._interrupts.held():
             inherited = [here, *(worker.pipe for worker in self._workers)]
             process = context.Process(target=_work, args=(self._claims, self._prepare, there, inherited), daemon=True)
             process.start()
@@ -94,38 +148,62 @@ class Workers:
     def _hand_out(self) -> None:
         """Give the next claims to workers that are idle, as far as memory reaches for all that are verified at once."""
         for worker in self._workers:
-            while worker.place is None and self._next < len(self._claims):
-                place, claim = self._next, self._claims[self._next]
-                self._needs[place] = _need(claim)
-                others = sum(self._needs[other.place] for other in self._workers if other.place is not None)
-                if others and others + self._needs[place] > self._room:
+            while not worker.places and self._waiting:
+                others = sum(max(map(self._need, other.places)) for other in self._workers if other.places)
+                if others and others + self._need(self._waiting[0]) > self._room:
                     return
-                self._next += 1
-                try:
-                    self._begin(claim)
-                except Exception as error:
-                    self._done[place] = Outcome(result_of_fault(claim, error), error)
-                    continue
-                worker.place = place
+                worker.places.extend(place for place in self._next() if self._announced(place))
                 # One that has ended is noticed where its answer is read.
                 with suppress(OSError):
-                    worker.pipe.send(place)
+                    worker.pipe.send(list(worker.places))
 
-    def _receive(self, timeout: float | None = None) -> None:
-        """Take the outcomes that come, and replace what ended; without a timeout, wait for one."""
-        busy = {worker.pipe: worker for worker in self._workers if worker.place is not None}
-        for pipe in wait(list(busy), timeout) if busy else ():
+    def _next(self) -> list[int]:
+        """Take the next claim of those that wait; if it is a small one, some of those behind it as well."""
+        most = min(MOST_AT_ONCE, len(self._waiting) // (2 * self._jobs))
+        places = [self._waiting.popleft()]
+        while len(places) < most and all(map(self._is_small, (places[-1], self._waiting[0]))):
+            places.append(self._waiting.popleft())
+        return places
+
+    def _need(self, place: int) -> int:
+        """Return about how many bytes a proof takes; 0 where that is not known before it runs, or fails there again."""
+        if place not in self._needs:
+            claim, self._needs[place] = self._claims[place], 0
+            with suppress(Exception):
+                self._needs[place] = 0 if claim.refusals or claim.case.has_code else memory.needed(claim)
+        return self._needs[place]
+
+    def _is_small(self, place: int) -> bool:
+        case = self._claims[place].case
+        return not case.all_sizes and case.candidate is None and self._need(place) <= SMALL
+
+    def _announced(self, place: int) -> bool:
+        """Tell that a claim begins; return whether that could be done."""
+        try:
+            self._begin(self._claims[place])
+        except Exception as error:
+            self._done[place] = Outcome(result_of_fault(self._claims[place], error), error)
+            return False
+        return True
+
+    def _receive(self, timeout: float | None = None) -> bool:
+        """Take the outcomes that come, and return whether any did; replace what ended. Without a timeout, wait for one."""
+        busy = {worker.pipe: worker for worker in self._workers if worker.places}
+        ready = wait(list(busy), timeout) if busy else []
+        for pipe in ready:
             worker = busy[pipe]  # type: ignore[index]  # these are the pipes that were handed in
-            place, worker.place = worker.place, None
-            assert place is not None
-            try:
-                result, fault = worker.pipe.recv()
-            except (EOFError, OSError):
-                self._done[place] = self._replace(worker, self._claims[place])
-                continue
-            if result is None:
-                raise KeyboardInterrupt
-            self._done[place] = Outcome(result, None if fault is None else WorkerFault(fault))
+            with self._interrupts.held():
+                place = worker.places.popleft()
+                try:
+                    result, fault = worker.pipe.recv()
+                except (EOFError, OSError):
+                    self._waiting.extendleft(reversed(worker.places))
+                    self._done[place] = self._replace(worker, self._claims[place])
+                    continue
+                if result is None:
+                    raise KeyboardInterrupt
+                self._done[place] = Outcome(result, None if fault is None else WorkerFault(fault))
+        return bool(ready)
 
     def _replace(self, worker: _Worker, claim: Claim) -> Outcome:
         """Start another process in place of one that ended, and return the outcome of the claim that it was at."""
@@ -141,35 +219,20 @@ class Workers:
 def _work(claims: Sequence[Claim], prepare: Prepare, pipe: Connection, inherited: Sequence[Connection]) -> None:
     """Verify claims whose places come through the pipe, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     for other in inherited:
         # Held open here, they would never tell the others that the program has ended.
         other.close()
+    shared = Shared()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
-            try:
-                done = outcome(claims[pipe.recv()], prepare)
-            except KeyboardInterrupt:
-                pipe.send((None, None))
-                continue
-            fault = None if done.fault is None else "".join(traceback.format_exception(done.fault))
-            pipe.send((done.result, fault))
-
-
-@contextmanager
-def _interrupts_wait() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _need(claim: Claim) -> int:
-    """Return about how many bytes a proof takes; 0 where that is not known before it runs, or fails there again."""
-    with suppress(Exception):
-        return 0 if claim.refusals or claim.case.has_code else memory.needed(claim)
-    return 0
+            for place in pipe.recv():
+                try:
+                    done = outcome(claims[place], prepare, shared)
+                except KeyboardInterrupt:
+                    pipe.send((None, None))
+                    break
+                fault = None if done.fault is None else "".join(traceback.format_exception(done.fault))
+                pipe.send((done.result, fault))
 
 
 def _end(code: int | None) -> str:
@@ -194,17 +257,19 @@ def run_in_processes(
     before = torch.get_num_threads()
     # Forks have as many.
     torch.set_num_threads(threads_of_each(jobs))
-    workers = Workers(claims, jobs, begin=begin, prepare=prepare)
+    interrupts = _Interrupts()
+    workers = Workers(claims, jobs, interrupts, begin=begin, prepare=prepare)
     try:
-        return collect(
-            claims,
-            workers.in_order(),
-            max_failures=max_failures,
-            finish=finish,
-            fail=fail,
-            keep=keep,
-            late=workers.late,
-        )
+        with interrupts.heard():
+            return collect(
+                claims,
+                workers.in_order(),
+                max_failures=max_failures,
+                finish=finish,
+                fail=fail,
+                keep=keep,
+                late=workers.late,
+            )
     finally:
         workers.stop()
         torch.set_num_threads(before)

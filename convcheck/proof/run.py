@@ -10,6 +10,7 @@ import torch
 
 from convcheck.catalogue.claims import Claim
 from convcheck.proof.fault import result_of_fault
+from convcheck.proof.shared import Shared
 from convcheck.proof.verification import verify
 from convcheck.results import Report, Result, Tool
 from convcheck.version import __version__
@@ -38,15 +39,19 @@ def run(
         begin(claim)
         return prepare(claim)
 
-    outcomes = (outcome(claim, announced) for claim in claims)
+    shared = Shared()
+    outcomes = (outcome(claim, announced, shared) for claim in claims)
     return collect(claims, outcomes, max_failures=max_failures, finish=finish, fail=fail, keep=keep)
 
 
-def outcome(claim: Claim, prepare: Callable[[Claim], Claim]) -> Outcome:
-    """Verify a claim as `prepare` returns it; one on which convcheck itself fails is an `error`, with the exception."""
+def outcome(claim: Claim, prepare: Callable[[Claim], Claim], shared: Shared) -> Outcome:
+    """Verify a claim as `prepare` returns it, with what it has in common with those before it.
+
+    One on which convcheck itself fails is an `error`, with the exception.
+    """
     try:
         claim = prepare(claim)
-        return Outcome(verify(claim))
+        return Outcome(verify(claim, shared))
     except Exception as error:
         return Outcome(result_of_fault(claim, error), error)
 

@@ -18,6 +18,7 @@ import convcheck.proof.run as runs
 from convcheck.catalogue.claims import Claim
 from convcheck.cli import jobs, workers
 from convcheck.proof import memory
+from convcheck.proof.shared import Shared
 from convcheck.proof.verification import verify
 from convcheck.results import Result as Verified
 
@@ -60,7 +61,11 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Have a function verify the claims of some names, as forks do then, too."""
 
     def plant(**planted: Planted) -> None:
-        monkeypatch.setattr(runs, "verify", lambda claim: planted.get(claim.case.name, verify)(claim))
+        def chosen(claim: Claim, shared: Shared) -> Verified:
+            name = claim.case.name
+            return planted[name](claim) if name in planted else verify(claim, shared)
+
+        monkeypatch.setattr(runs, "verify", chosen)
 
     return plant
 
@@ -157,11 +162,12 @@ def test_an_interrupt_reports_what_was_finished_by_all_and_leaves_no_process(
         return result
 
     def waits(_claim: Claim) -> Verified:
+        (tmp_path / "waiting").touch()
         time.sleep(60)
         raise AssertionError
 
     def late(claim: Claim) -> Verified:
-        while not (tmp_path / "finished").exists():
+        while not ((tmp_path / "finished").exists() and (tmp_path / "waiting").exists()):
             time.sleep(0.01)
         return stop(claim)
 
@@ -179,10 +185,10 @@ def test_as_many_are_verified_at_once_as_memory_has_room_for(
 ) -> None:
     log = tmp_path / "log"
 
-    def noted(claim: Claim) -> Verified:
+    def noted(claim: Claim, shared: Shared) -> Verified:
         with log.open("a") as file:
             file.write(f"begin {claim.case.name}\n")
-        result = verify(claim)
+        result = verify(claim, shared)
         with log.open("a") as file:
             file.write(f"end {claim.case.name}\n")
         return result

@@ -14,8 +14,10 @@ from convcheck.errors import CannotRunError
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.devices import missing
 from convcheck.proof.evidence import finite, repetition, rounding, underflow
+from convcheck.proof.evidence.exact import unlike_shapes
 from convcheck.proof.evidence.flushing import flushes
-from convcheck.proof.evidence.probes import stream
+from convcheck.proof.evidence.reference_runs import run_reference
+from convcheck.proof.observations import remembered, stream
 from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Deviation, Finding, Kind, Sides
@@ -24,9 +26,6 @@ from convcheck.sides import samples
 from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side, torch_may_refuse
 from convcheck.sizes.patterns import Shape
-
-FAITHFUL = 1e-145
-"""A norm above it is made of squares that float64 holds; one below is taken to be as large as it can be."""
 
 IDLE = 4.0
 """A bound that is so many times the outputs, on average, tells nothing: where a hundred outputs are compared with
@@ -101,9 +100,14 @@ def in_float64(case: Case) -> Case:
 
 def draw(pair: Pair, case: Case) -> Sample:
     """Return normal inputs, and the reference's own parameters: torch's initialisation, from the case's seed."""
-    parameters = {name: parameter.detach() for name, parameter in pair.reference.module.named_parameters()}
-    # Not the stream of the parameters, which torch begins with the seed itself: the two would be correlated.
-    return samples.normals(pair.reference, parameters, drawn_in(case.dtype), stream(case.seed, 700_001))
+    side, dtype = pair.reference, drawn_in(case.dtype)
+
+    def compute() -> Sample:
+        parameters = {name: parameter.detach() for name, parameter in side.module.named_parameters()}
+        # Not the stream of the parameters, which torch begins with the seed itself: the two would be correlated.
+        return samples.normals(side, parameters, dtype, stream(case.seed, 700_001))
+
+    return remembered(side, ("normals", dtype, case.seed), compute)
 
 
 def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
@@ -115,15 +119,13 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
     dtype, device = getattr(torch, case.dtype), _device(case.device)
     unit = arithmetic(dtype, device)
     with torch_may_refuse(), torch.no_grad():
-        sample = drawn.to(device, dtype)
-        outputs = Sides(*(output.double().cpu() for output in pair.run(sample)))
-        widened = sample.to(torch.device("cpu"), torch.float64)
-        truth = float64_reference(pair, widened)
+        ours = run_reference(pair, drawn, dtype, device)
+        outputs = Sides(ours.output, pair.run_candidate(ours.sample).double().cpu())
+    widened, truth = ours.widened, ours.truth
     shapes: Sides[Shape | None] = Sides(tuple(outputs.reference.shape), tuple(outputs.candidate.shape))
     if shapes.reference != shapes.candidate:
         # On integers it was seen before.
-        ours, theirs = (list(output.shape) for output in (outputs.reference, outputs.candidate))
-        fault = (f"the reference's output is {ours}, and the candidate's {theirs}",)
+        fault = (unlike_shapes(shapes.reference, shapes.candidate),)
         return Measurement(Deviation(), Sides(None, None), shapes, fault if pair.reference.degree is None else ())
     broken, impossible = tuple(finite.faults(drawn)), tuple(finite.variance_faults(pair.reference, drawn))
     if not broken and not impossible:
@@ -229,23 +231,6 @@ def _as_flushed(
         f"below {flushing.flushed:.3g}, {names} kernels here flush numbers of {case.dtype} to zero, as the bound knows"
     )
     return replace(sides, **losing), note if losing else ""
-
-
-def float64_reference(pair: Pair, sample: Sample) -> rounding.Truth:
-    """Run the reference in float64 at `sample`, on zeros, on magnitudes, and on squares; see `rounding.Truth`."""
-    reference = pair.reference
-    output = pair.run_reference(sample)
-    if pair.analysis is not None:
-        return rounding.Truth(output, torch.zeros_like(output), output.abs(), output.abs())
-    zeros = tuple(torch.zeros_like(tensor) for tensor in sample.inputs)
-    magnitude = pair.run_reference(samples.magnitudes(reference, sample))
-    norm = pair.run_reference(samples.squares(reference, sample)).sqrt()
-    return rounding.Truth(
-        output=output,
-        bias=pair.run_reference(Sample(zeros, sample.parameters)),
-        magnitude=magnitude,
-        norm=torch.where(norm > FAITHFUL, norm.minimum(magnitude), magnitude),
-    )
 
 
 def _faults(case: Case, outputs: Sides[Tensor], limit: Tensor, deviation: Deviation) -> tuple[str, ...]:
