@@ -187,7 +187,7 @@ class Workers:
         return True
 
     def _receive(self, timeout: float | None = None) -> bool:
-        """Take the outcomes that come, and return whether any did; replace what ended. Without a timeout, wait for one."""
+        """Take the outcomes that come, replace what ended, and return whether any came; wait for one, or so long."""
         busy = {worker.pipe: worker for worker in self._workers if worker.places}
         ready = wait(list(busy), timeout) if busy else []
         for pipe in ready:
