@@ -165,6 +165,15 @@ MaxMemory = Annotated[
         help="Refuse to run what would take more, such as 4GiB. Default: what is free.",
     ),
 ]
+Jobs = Annotated[
+    int,
+    _numeric(
+        "--jobs",
+        metavar="N",
+        min=1,
+        help="Verify in N processes at once, which share the cores; results stay in order. Default: 1.",
+    ),
+]
 FormatOption = Annotated[Format, _printing("-f", "--format", help="What to print on standard output.")]
 AnyFormatOption = Annotated[
     str,
