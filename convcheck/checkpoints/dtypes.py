@@ -1,12 +1,12 @@
-"""Bytes of a checkpoint as tensors of torch, and back; what is lost where a tensor is stored in another dtype."""
+"""Bytes of a checkpoint as tensors of torch, and back, and into another dtype."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from convcheck.checkpoints.record import Loss
 from convcheck.checkpoints.stored import CHUNK, Buffer, CheckpointError, Stored
 from convcheck.errors import shown
 
@@ -79,31 +79,6 @@ def _chunks(tensor: Tensor) -> Iterator[Buffer]:
         part = flat[place : place + CHUNK]
         # A tensor has no buffer itself, and numpy's shares memory with it.
         yield part.numpy().data
-
-
-@dataclass(frozen=True)
-class Loss:
-    """What a tensor lost when it was stored in another dtype."""
-
-    before: str
-    after: str
-    entries: int
-    changed: int
-    """How many entries are another number now."""
-    zeroed: int
-    """How many of these are zero now."""
-    max_abs: float
-    max_rel: float
-    """Of entries that are not zero now."""
-
-    def __str__(self) -> str:
-        if not self.changed:
-            return f"{self.before} -> {self.after}: nothing lost"
-        zeroed = f", {self.zeroed:,} became 0" if self.zeroed else ""
-        return (
-            f"{self.before} -> {self.after}: {self.changed:,} of {self.entries:,} entries rounded{zeroed}, "
-            f"by {self.max_abs:.3g} at most, relatively {self.max_rel:.3g}"
-        )
 
 
 def converted(name: str, tensor: Tensor, dtype: torch.dtype) -> tuple[Tensor, Loss | None]:

@@ -102,7 +102,8 @@ def _faults(
     wanted: Mapping[str, Shape],
     request: Request,
 ) -> Iterator[str]:
-    yield from missing(sources, source.tensors, source.written)
+    gone = list(missing(sources, source.tensors, source.written))
+    yield from gone
     side = "the candidate" if request.inverse else str(claim.case.layer)
     for name, key in sources.items():
         if key in source.tensors and source.tensors[key].shape != wanted[name]:
@@ -116,7 +117,7 @@ def _faults(
             yield from (f"{rename}: {text}" for text in missing({"this name": old}, source.tensors, source.written))
     known = {*sources.values(), *names.counters}
     others = [key for key in source.tensors if names.is_within(key) and key not in known]
-    if request.whole and others:
+    if request.whole and others and not gone:
         listed = cut(", ".join(others), 200)
         yield f"{listed} in {shown(source.written)} would be left there, and {side} has no such tensor"
 

@@ -5,8 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from convcheck.checkpoints.dtypes import Loss
 from convcheck.results import Result
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a tensor lost when it was stored in another dtype."""
+
+    before: str
+    after: str
+    entries: int
+    changed: int
+    """How many entries are another number now."""
+    zeroed: int
+    """How many of these are zero now."""
+    max_abs: float
+    max_rel: float
+    """Of entries that are not zero now."""
+
+    def __str__(self) -> str:
+        if not self.changed:
+            return f"{self.before} -> {self.after}: nothing lost"
+        zeroed = f", {self.zeroed:,} became 0" if self.zeroed else ""
+        return (
+            f"{self.before} -> {self.after}: {self.changed:,} of {self.entries:,} entries rounded{zeroed}, "
+            f"by {self.max_abs:.3g} at most, relatively {self.max_rel:.3g}"
+        )
 
 
 @dataclass(frozen=True)

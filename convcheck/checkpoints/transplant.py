@@ -12,9 +12,9 @@ from torch import Tensor
 from convcheck.checkpoints import bits
 from convcheck.checkpoints.checkpoint import Checkpoint
 from convcheck.checkpoints.destination import Destination
-from convcheck.checkpoints.dtypes import Loss, converted, to_stored, to_tensor
+from convcheck.checkpoints.dtypes import converted, to_stored, to_tensor
 from convcheck.checkpoints.plan import Plan
-from convcheck.checkpoints.record import Moved, Transplanted
+from convcheck.checkpoints.record import Loss, Moved, Transplanted
 from convcheck.checkpoints.stored import CheckpointError, Stored
 from convcheck.checkpoints.writing import Tick, write_checkpoint
 from convcheck.config.checks import DType

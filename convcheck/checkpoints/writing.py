@@ -72,8 +72,10 @@ def _ordered(homes: Mapping[str, str], like: Iterable[str]) -> dict[str, str]:
 
 def _check_room(place: Destination, total: int) -> None:
     """Raise CheckpointError where the disk cannot hold what is to be written."""
-    free = shutil.disk_usage(place.path.parent).free
-    if total > free:
+    # A system that knows of no disk has none there.
+    disk = shutil.disk_usage(place.path.parent)
+    free = disk.free
+    if disk.total and total > free:
         raise CheckpointError(
             f"{shown(str(place.path))} cannot be written: it takes {total:,} bytes, and {free:,} are free; the old and "
             "the new checkpoint stand side by side until the new one is whole"
