@@ -10,10 +10,10 @@ from pathlib import Path
 from convcheck.checkpoints.index import ENDING as INDEX
 from convcheck.checkpoints.index import Index, read_index
 from convcheck.checkpoints.safetensors_file import read_safetensors
-from convcheck.checkpoints.stored import CheckpointError, Stored, StoredFile
+from convcheck.checkpoints.stored import CheckpointError, Stored, StoredFile, quoted
 from convcheck.checkpoints.torch_file import read_torch
 from convcheck.config.stored_tensors import ENDING
-from convcheck.errors import did_you_mean, shown
+from convcheck.errors import did_you_mean
 
 TORCH_ENDINGS = (".pt", ".pth", ".bin")
 
@@ -54,7 +54,7 @@ def open_checkpoint(written: str) -> Checkpoint:
     for name in sorted(set(index.files.values())):
         shard = path.parent / name
         if not shard.is_file():
-            raise CheckpointError(f"{shown(written)} names {shown(name)}, and there is no such file beside it")
+            raise CheckpointError(f"{quoted(written)} names {quoted(name)}, and there is no such file beside it")
         files.append(_read(shard, str(shard)))
     _check(index, {file.path.name: file for file in files}, written)
     return Checkpoint(path, written, tuple(files), index)
@@ -66,21 +66,21 @@ def _found(path: Path, written: str) -> Path:
         if path.is_dir():
             usual = next((path / name for name in USUAL if (path / name).is_file()), None)
             if usual is None:
-                raise CheckpointError(f"the folder {shown(written)} holds none of {', '.join(USUAL)}; name the file")
+                raise CheckpointError(f"the folder {quoted(written)} holds none of {', '.join(USUAL)}; name the file")
             return usual
         if path.is_file():
             return path
         if path.is_symlink() and not path.exists():
-            raise CheckpointError(f"{shown(written)} is a link that leads nowhere, or to itself")
+            raise CheckpointError(f"{quoted(written)} is a link that leads nowhere, or to itself")
         if path.exists():
-            raise CheckpointError(f"{shown(written)} is no plain file")
+            raise CheckpointError(f"{quoted(written)} is no plain file")
         siblings = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        raise CheckpointError(f"{shown(written)} cannot be read: {why}") from None
+        raise CheckpointError(f"{quoted(written)} cannot be read: {why}") from None
     near = [name for name in siblings if name.lower().endswith((ENDING, INDEX, *TORCH_ENDINGS))]
     hint = f"; {did_you_mean(path.name, near, most=8)}" if near else ""
-    raise CheckpointError(f"there is no file {shown(written)}{hint}")
+    raise CheckpointError(f"there is no file {quoted(written)}{hint}")
 
 
 def _read(path: Path, written: str) -> StoredFile:
@@ -90,18 +90,22 @@ def _read(path: Path, written: str) -> StoredFile:
     if lowered.endswith(TORCH_ENDINGS):
         return read_torch(path, written)
     endings = f"{ENDING}, {INDEX}, {', '.join(TORCH_ENDINGS)}"
-    raise CheckpointError(f"{shown(written)} is no checkpoint by its name; it must end in one of {endings}")
+    raise CheckpointError(f"{quoted(written)} is no checkpoint by its name; it must end in one of {endings}")
 
 
 def _check(index: Index, files: Mapping[str, StoredFile], written: str) -> None:
     """Raise CheckpointError where index and files do not say the same."""
     for name, file in index.files.items():
         if name not in files[file].tensors:
-            raise CheckpointError(f"{shown(written)} says that {shown(name)} is in {shown(file)}, and it is not there")
+            raise CheckpointError(
+                f"{quoted(written)} says that {quoted(name)} is in {quoted(file)}, and it is not there"
+            )
     for file, stored in files.items():
         for name in stored.tensors:
             if index.files.get(name) != file:
-                raise CheckpointError(f"{shown(file)} holds {shown(name)}, of which {shown(written)} does not say so")
+                raise CheckpointError(
+                    f"{quoted(file)} holds {quoted(name)}, of which {quoted(written)} does not say so"
+                )
 
 
 def total_size(tensors: Iterable[Stored]) -> int:

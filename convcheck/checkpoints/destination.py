@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,9 @@ from pathlib import Path
 from convcheck.checkpoints.checkpoint import Checkpoint
 from convcheck.checkpoints.index import ENDING as INDEX
 from convcheck.checkpoints.index import read_index
-from convcheck.checkpoints.stored import CheckpointError
+from convcheck.checkpoints.stored import CheckpointError, quoted
 from convcheck.config.stored_tensors import ENDING
-from convcheck.errors import ConvcheckError, shown
+from convcheck.errors import ConvcheckError
 
 _SAFETENSORS_INDEX = f"{ENDING}{INDEX}"
 
@@ -42,14 +43,14 @@ def destination(source: Checkpoint, written: str, *, overwrite: bool) -> Destina
         _check(source, path, overwrite=overwrite)
         new_folder = not path.parent.is_dir()
         if new_folder and (source.index is None or not path.parent.parent.is_dir()):
-            raise CheckpointError(f"{shown(written)}: there is no folder {shown(str(path.parent))}")
+            raise CheckpointError(f"{quoted(written)}: there is no folder {quoted(str(path.parent))}")
         if source.index is None:
             return Destination(path, (path,), new_folder=False)
         replaced = _files(path) if path.is_file() else ()
     except (OSError, ValueError) as error:
         # A path that no system takes.
         why = getattr(error, "strerror", None) or error
-        raise CheckpointError(f"{shown(written)} cannot be written: {why}") from None
+        raise CheckpointError(f"{quoted(written)} cannot be written: {why}") from None
     names = _free(path.parent, [_safetensors(file.path.name) for file in source.files])
     return Destination(path, tuple(path.parent / name for name in names), new_folder, replaced)
 
@@ -64,9 +65,9 @@ def _named(source: Checkpoint, path: Path, written: str) -> Path:
     if source.index is not None and (as_folder or is_index or not path.suffix):
         return path if is_index and not as_folder else path / _safetensors(source.path.name)
     if source.index is None:
-        raise CheckpointError(f"{shown(written)} cannot be written; name a file that ends in {ENDING}, or a folder")
+        raise CheckpointError(f"{quoted(written)} cannot be written; name a file that ends in {ENDING}, or a folder")
     raise CheckpointError(
-        f"{shown(source.written)} has {len(source.files)} files, so {shown(written)} must be a folder, or an index, "
+        f"{quoted(source.written)} has {len(source.files)} files, so {quoted(written)} must be a folder, or an index, "
         f"which ends in {_SAFETENSORS_INDEX}"
     )
 
@@ -89,14 +90,14 @@ def _check(source: Checkpoint, path: Path, *, overwrite: bool) -> None:
     if path.is_symlink():
         # In a cache of models the target is shared, by a name that is the hash of what is in it.
         raise CheckpointError(
-            f"{shown(str(path))} is a link to {shown(str(path.readlink()))}; name that file, or remove the link: it "
+            f"{quoted(str(path))} is a link to {quoted(str(path.readlink()))}; name that file, or remove the link: it "
             "cannot be told whether the link is to change, or what others read through it"
         )
     if path.exists() and not path.is_file():
-        raise CheckpointError(f"{shown(str(path))} is no plain file, and is not replaced")
+        raise CheckpointError(f"{quoted(str(path))} is no plain file, and is not replaced")
     if path.is_file() and not overwrite:
         what = "is the source itself" if path.samefile(source.path) else "is there already"
-        raise CheckpointError(f"{shown(str(path))} {what}; write to another place, or replace it with --overwrite")
+        raise CheckpointError(f"{quoted(str(path))} {what}; write to another place, or replace it with --overwrite")
 
 
 def _files(index: Path) -> tuple[Path, ...]:
@@ -110,8 +111,9 @@ def _files(index: Path) -> tuple[Path, ...]:
 
 def _free(folder: Path, names: Sequence[str]) -> list[str]:
     """Return the names, numbered where something in the folder has one of them."""
-    number, free = 1, list(names)
+    stems = [re.sub(r"\.\d+$", "", name.removesuffix(ENDING)) for name in names]
+    number, free = 1, [f"{stem}{ENDING}" for stem in stems]
     while any(os.path.lexists(folder / name) for name in free):
         number += 1
-        free = [f"{name.removesuffix(ENDING)}.{number}{ENDING}" for name in names]
+        free = [f"{stem}.{number}{ENDING}" for stem in stems]
     return free

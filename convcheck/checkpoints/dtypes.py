@@ -7,8 +7,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from convcheck.checkpoints.record import Loss
-from convcheck.checkpoints.stored import CHUNK, Buffer, CheckpointError, Stored
-from convcheck.errors import shown
+from convcheck.checkpoints.stored import CHUNK, Buffer, CheckpointError, Stored, quoted
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +55,7 @@ def to_tensor(name: str, stored: Stored) -> Tensor:
     import torch
 
     if stored.dtype not in _dtypes():
-        raise CheckpointError(f"{shown(name)} is {stored.dtype}, with which torch {torch.__version__} cannot compute")
+        raise CheckpointError(f"{quoted(name)} is {stored.dtype}, with which torch {torch.__version__} cannot compute")
     dtype = _dtypes()[stored.dtype]
     if not stored.size:
         return torch.empty(stored.shape, dtype=dtype)
@@ -96,7 +95,7 @@ def converted(name: str, tensor: Tensor, dtype: torch.dtype) -> tuple[Tensor, Lo
     if beyond := int((wide.isfinite() & ~narrow.isfinite()).sum()):
         largest = float(wide.abs().nan_to_num(0, 0, 0).max())
         raise CheckpointError(
-            f"{shown(name)} has {beyond:,} numbers that {str(dtype).removeprefix('torch.')} cannot hold, up to "
+            f"{quoted(name)} has {beyond:,} numbers that {str(dtype).removeprefix('torch.')} cannot hold, up to "
             f"{largest:.3g}; its largest is {torch.finfo(dtype).max:.3g}"
         )
     error = (wide - narrow).abs().nan_to_num(0)

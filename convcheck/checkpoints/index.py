@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from convcheck.checkpoints.stored import CheckpointError
-from convcheck.errors import cut, shown
+from convcheck.checkpoints.stored import CheckpointError, quoted
+from convcheck.errors import cut
 
 ENDING = ".index.json"
 
@@ -42,19 +42,19 @@ def read_index(path: Path, written: str) -> Index:
     """
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise CheckpointError(f"{shown(written)} has more than {MOST_BYTES >> 20} MiB; that is no index")
+            raise CheckpointError(f"{quoted(written)} has more than {MOST_BYTES >> 20} MiB; that is no index")
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise CheckpointError(f"{shown(written)} cannot be read: {error.strerror or error}") from None
+        raise CheckpointError(f"{quoted(written)} cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{shown(written)} is no JSON: {cut(str(error), 120)}") from None
+        raise CheckpointError(f"{quoted(written)} is no JSON: {cut(str(error), 120)}") from None
     files = document.get("weight_map") if isinstance(document, dict) else None
     if not isinstance(files, dict) or not files or not all(isinstance(file, str) for file in files.values()):
-        raise CheckpointError(f"{shown(written)} is no index: it needs a 'weight_map' from tensors to files")
+        raise CheckpointError(f"{quoted(written)} is no index: it needs a 'weight_map' from tensors to files")
     if outside := [file for file in dict.fromkeys(files.values()) if not _is_name(file)]:
         raise CheckpointError(
-            f"{shown(written)} names {shown(outside[0])}, and files of a checkpoint stand beside their index; none is "
-            "read from elsewhere"
+            f"{quoted(written)} names {quoted(outside[0])}, and files of a checkpoint stand beside their index; "
+            "none is read from elsewhere"
         )
     return Index(files, document)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from convcheck.checkpoints.stored import METADATA
-from convcheck.errors import UsageError, did_you_mean, shown
+from convcheck.checkpoints.stored import METADATA, quoted
+from convcheck.errors import UsageError, did_you_mean
 
 FEW = 6
 """How many names are listed where none is near."""
@@ -39,9 +39,9 @@ def parse_renames(texts: Iterable[str]) -> tuple[Rename, ...]:
     for text in texts:
         old, sign, new = (part.strip().removesuffix(".") for part in text.partition("="))
         if not sign or not old or not new or METADATA in (old, new):
-            raise UsageError(f"--rename {shown(text)}: write OLD=NEW, names of tensors or of modules")
+            raise UsageError(f"--rename {quoted(text)}: write OLD=NEW, names of tensors or of modules")
         if any(old == other.old or new == other.new for other in renames):
-            raise UsageError(f"--rename {shown(text)}: one of the names stands in another --rename, too")
+            raise UsageError(f"--rename {quoted(text)}: one of the names stands in another --rename, too")
         renames.append(Rename(old, new))
     return tuple(renames)
 
@@ -93,7 +93,7 @@ def names_of(
     for side in (before, after):
         keys = list(side.values())
         if twice := [key for key in keys if keys.count(key) > 1]:
-            raise UsageError(f"two parameters would be called {shown(twice[0])}")
+            raise UsageError(f"two parameters would be called {quoted(twice[0])}")
     owners = dict.fromkeys(name.rpartition(".")[0] for name in statistics)
     counters = tuple(_key(f"{owner}.{COUNTER}" if owner else COUNTER, prefixes) for owner in owners)
     return Names(before, after, counters, tuple(rename for rename in renames if rename not in used), prefixes)
@@ -104,7 +104,7 @@ def _key(name: str, prefixes: Sequence[str]) -> str:
         return prefixes[0] + name
     number, _, rest = name.partition(".")
     if not number.isdigit() or int(number) >= len(prefixes):
-        raise UsageError(f"--at is given {len(prefixes)} times, and {shown(name)} is in no layer of such a chain")
+        raise UsageError(f"--at is given {len(prefixes)} times, and {quoted(name)} is in no layer of such a chain")
     return prefixes[int(number)] + rest
 
 
@@ -114,7 +114,7 @@ def missing(names: Mapping[str, str], has: Iterable[str], where: str) -> Iterato
     known = frozenset(keys)
     for name, key in names.items():
         if key not in known:
-            yield f"there is no {shown(key, 200)} in {shown(where)}, for {name}; {_near(key, keys)}"
+            yield f"there is no {quoted(key)} in {quoted(where)}, for {name}; {_near(key, keys)}"
 
 
 def _near(key: str, keys: Sequence[str]) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from convcheck.catalogue.claims import Claim
 from convcheck.checkpoints.checkpoint import Checkpoint
 from convcheck.checkpoints.names import Names, Rename, missing, names_of
-from convcheck.checkpoints.stored import CheckpointError, Stored
+from convcheck.checkpoints.stored import CheckpointError, Stored, quoted
 from convcheck.config.replacement import tensors_of
-from convcheck.errors import UsageError, cut, shown
+from convcheck.errors import UsageError, cut
 from convcheck.rewriting.transplant import Transplant
 from convcheck.sizes.patterns import Shape
 
@@ -76,6 +76,9 @@ def plan(source: Checkpoint, claim: Claim, request: Request) -> Plan:
         CheckpointError: tensors have a dtype in which nothing is verified.
     """
     mapping = claim.transplant()
+    if request.inverse and mapping.merges():
+        merged = next(move for move in mapping.moves if move.merges)
+        raise UsageError(f"there is no way back: {merged.target} is {merged}, and cannot be taken apart again")
     shapes = tensors_of(claim.case.layer), mapping.shapes()
     names = names_of(*shapes, claim.case.layer.statistics(), request.at, request.renames)
     sides = (names.reference, names.candidate)
@@ -108,25 +111,25 @@ def _faults(
     for name, key in sources.items():
         if key in source.tensors and source.tensors[key].shape != wanted[name]:
             has = list(source.tensors[key].shape)
-            yield f"{shown(key, 200)} in {shown(source.written)} is {has}, and {name} of {side} is {list(wanted[name])}"
+            yield f"{quoted(key)} in {quoted(source.written)} is {has}, and {name} of {side} is {list(wanted[name])}"
     for rename in names.others:
         old = rename.new if request.inverse else rename.old
         if old in names.moved:
-            yield f"{rename}: {shown(old)} is a parameter before the rewrite; its names after it can be changed"
+            yield f"{rename}: {quoted(old)} is a parameter before the rewrite; its names after it can be changed"
         else:
             yield from (f"{rename}: {text}" for text in missing({"this name": old}, source.tensors, source.written))
     known = {*sources.values(), *names.counters}
     others = [key for key in source.tensors if names.is_within(key) and key not in known]
     if request.whole and others and not gone:
         listed = cut(", ".join(others), 200)
-        yield f"{listed} in {shown(source.written)} would be left there, and {side} has no such tensor"
+        yield f"{listed} in {quoted(source.written)} would be left there, and {side} has no such tensor"
 
 
 def _check_collisions(copied: Mapping[str, str], targets: Mapping[str, str], source: Checkpoint) -> None:
     made = set[str]()
     for key in (*targets.values(), *copied.values()):
         if key in made:
-            what = f"two tensors would be called {shown(key, 200)}, one of which {shown(source.written)} has"
+            what = f"two tensors would be called {quoted(key)}, one of which {quoted(source.written)} has"
             raise UsageError(f"{what}; --rename gives one of them another name")
         made.add(key)
 
@@ -135,7 +138,7 @@ def _dtype(source: Checkpoint, sources: Mapping[str, str]) -> str:
     stored: list[tuple[str, Stored]] = [(key, source.tensors[key]) for key in sources.values()]
     for key, tensor in stored:
         if tensor.dtype not in FLOATS:
-            what = f"{shown(key)} in {shown(source.written)} is {tensor.dtype}"
+            what = f"{quoted(key)} in {quoted(source.written)} is {tensor.dtype}"
             raise CheckpointError(f"{what}; what is moved must be one of {', '.join(FLOATS)}")
     if not stored:
         raise UsageError("there is nothing to move: the layer has no parameters")

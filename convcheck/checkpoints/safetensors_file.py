@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from convcheck.checkpoints.stored import CHUNK, METADATA, Buffer, CheckpointError, Stored, StoredFile
-from convcheck.errors import cut, shown
+from convcheck.checkpoints.stored import CHUNK, METADATA, Buffer, CheckpointError, Stored, StoredFile, quoted
+from convcheck.errors import cut
 
 _LENGTH = 8
 """Bytes of the header's length; the header is filled up to a multiple of as many."""
@@ -37,11 +37,11 @@ def read_safetensors(path: Path, written: str) -> StoredFile:
             header, start = _header(path)
     except SafetensorError as error:
         why = cut(" ".join(str(error).split()), 120)
-        raise CheckpointError(f"{shown(written)} is no whole safetensors file: {why}") from None
+        raise CheckpointError(f"{quoted(written)} is no whole safetensors file: {why}") from None
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{shown(written)} has a header that cannot be read: {cut(str(error), 120)}") from None
+        raise CheckpointError(f"{quoted(written)} has a header that cannot be read: {cut(str(error), 120)}") from None
     except OSError as error:
-        raise CheckpointError(f"{shown(written)} cannot be read: {error.strerror or error}") from None
+        raise CheckpointError(f"{quoted(written)} cannot be read: {error.strerror or error}") from None
     metadata = header.pop(METADATA, None)
     tensors = {}
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
@@ -66,7 +66,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(by_name) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{shown(twice)} stands there twice")
+        raise ValueError(f"{quoted(twice)} stands there twice")
     return by_name
 
 
@@ -79,11 +79,11 @@ def _chunks(path: Path, written: str, start: int, size: int) -> Iterator[Buffer]
             while size:
                 count = file.readinto(buffer[: min(size, CHUNK)])
                 if not count:
-                    raise CheckpointError(f"{shown(written)} has become shorter while it was read")
+                    raise CheckpointError(f"{quoted(written)} has become shorter while it was read")
                 size -= count
                 yield buffer[:count]
     except OSError as error:
-        raise CheckpointError(f"{shown(written)} cannot be read: {error.strerror or error}") from None
+        raise CheckpointError(f"{quoted(written)} cannot be read: {error.strerror or error}") from None
 
 
 def in_order(tensors: Mapping[str, Stored]) -> dict[str, Stored]:

@@ -11,8 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from convcheck.checkpoints.stored import CheckpointError
-from convcheck.errors import shown
+from convcheck.checkpoints.stored import CheckpointError, quoted
 
 PART = ".part"
 """The ending of what is not finished; a file that a kill left behind has it, and may be removed."""
@@ -82,7 +81,7 @@ class Staging:
                 self._parts[target].replace(target)
             sync_folder(last.parent)
             if not overwrite and (last.exists() or last.is_symlink()):
-                raise CheckpointError(f"{shown(str(last))} has been made by somebody else meanwhile; it is left alone")
+                raise CheckpointError(f"{quoted(str(last))} has been made by somebody else meanwhile; it is left alone")
             placed, self._placed = self._placed, []
             try:
                 self._parts[last].replace(last)
@@ -100,7 +99,7 @@ def writing(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         why = error.strerror or error
-        raise CheckpointError(f"{shown(str(target))} cannot be written: {why}; nothing of it is left") from None
+        raise CheckpointError(f"{quoted(str(target))} cannot be written: {why}; nothing of it is left") from None
 
 
 def sync_folder(folder: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from convcheck.errors import ConvcheckError
+from convcheck.errors import ConvcheckError, shown
 from convcheck.sizes.patterns import Shape
 
 CHUNK = 8 << 20
@@ -16,6 +16,11 @@ METADATA = "__metadata__"
 """What no tensor can be called in a safetensors file."""
 
 Buffer = bytes | memoryview
+
+
+def quoted(name: str) -> str:
+    """Return a path or a key as messages show it: whole where it is not endless, since its end tells most."""
+    return shown(name, 200)
 
 
 class CheckpointError(ConvcheckError):

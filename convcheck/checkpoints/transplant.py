@@ -15,10 +15,12 @@ from convcheck.checkpoints.destination import Destination
 from convcheck.checkpoints.dtypes import converted, to_stored, to_tensor
 from convcheck.checkpoints.plan import Plan
 from convcheck.checkpoints.record import Loss, Moved, Transplanted
-from convcheck.checkpoints.stored import CheckpointError, Stored
+from convcheck.checkpoints.stored import CheckpointError, Stored, quoted
 from convcheck.checkpoints.writing import Tick, write_checkpoint
+from convcheck.config.case import WeightFile
 from convcheck.config.checks import DType
-from convcheck.errors import UsageError, shown
+from convcheck.config.stored_tensors import ENDING
+from convcheck.errors import UsageError
 from convcheck.proof.evidence.held_weights import departures
 from convcheck.proof.real_weights import ModuleTensors
 from convcheck.proof.verification import verify
@@ -49,7 +51,7 @@ def read(source: Checkpoint, plan: Plan, dtype: str | None) -> Weights:
     except NoWayBackError as error:
         raise UsageError(f"there is no way back: {error}") from None
     if lost := [name for name in plan.targets if name not in made]:
-        raise UsageError(f"there is no way back: nothing of the candidate is made of {shown(lost[0])}")
+        raise UsageError(f"there is no way back: nothing of the candidate is made of {quoted(lost[0])}")
     reference, candidate = (made, has) if plan.inverse else (has, made)
     written, losses = {}, {}
     for name, key in plan.targets.items():
@@ -62,11 +64,21 @@ def read(source: Checkpoint, plan: Plan, dtype: str | None) -> Weights:
     return Weights(reference, candidate, written, losses)
 
 
-def prove(plan: Plan, weights: Weights) -> Result:
+def prove(source: Checkpoint, plan: Plan, weights: Weights) -> Result:
     """Return the proof of the mapping, whose numeric part runs on the real weights."""
     notes = (f"weights: {', '.join(plan.sources.values())}",)
-    case = replace(plan.claim.case, weights=ModuleTensors(weights.reference, notes), dtype=cast(DType, plan.dtype))
+    given = _file(source, plan) or ModuleTensors(weights.reference, notes)
+    case = replace(plan.claim.case, weights=given, dtype=cast(DType, plan.dtype))
     return verify(replace(plan.claim, case=case))
+
+
+def _file(source: Checkpoint, plan: Plan) -> WeightFile | None:
+    """Return the reference's weights as those of one file, as whoever repeats the proof can name them; None if not."""
+    homes = {source.home(key) for key in plan.sources.values()}
+    path = source.files[min(homes)].path
+    if plan.inverse or len(homes) > 1 or not path.name.lower().endswith(ENDING):
+        return None
+    return WeightFile(str(path), str(path), plan.sources)
 
 
 def transplanted(source: Checkpoint, place: Destination, plan: Plan, weights: Weights, result: Result) -> Transplanted:
@@ -126,7 +138,7 @@ def write(
     def check(back: Mapping[str, Stored]) -> None:
         again = {name: to_tensor(key, back[key]) for name, key in plan.targets.items()}
         if wrong := _departure(plan, weights, again):
-            raise CheckpointError(f"{wrong}; nothing is left of {shown(str(place.path))}")
+            raise CheckpointError(f"{wrong}; nothing is left of {quoted(str(place.path))}")
 
     write_checkpoint(source, place, contents(source, plan, weights), check, tick, overwrite=overwrite)
     return replace(done, verified=True)

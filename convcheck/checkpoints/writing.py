@@ -10,8 +10,7 @@ from convcheck.checkpoints.checkpoint import Checkpoint, total_size
 from convcheck.checkpoints.destination import Destination
 from convcheck.checkpoints.safetensors_file import header_bytes, in_order, read_safetensors
 from convcheck.checkpoints.staging import Staging
-from convcheck.checkpoints.stored import Buffer, CheckpointError, Stored, StoredFile
-from convcheck.errors import shown
+from convcheck.checkpoints.stored import Buffer, CheckpointError, Stored, StoredFile, quoted
 
 Tick = Callable[[str, int], None]
 """Gets the name of what is at work, and how many bytes of it are done since the last call."""
@@ -77,20 +76,20 @@ def _check_room(place: Destination, total: int) -> None:
     free = disk.free
     if disk.total and total > free:
         raise CheckpointError(
-            f"{shown(str(place.path))} cannot be written: it takes {total:,} bytes, and {free:,} are free; the old and "
-            "the new checkpoint stand side by side until the new one is whole"
+            f"{quoted(str(place.path))} cannot be written: it takes {total:,} bytes, and {free:,} are free; the old "
+            "and the new checkpoint stand side by side until the new one is whole"
         )
 
 
 def _compare(written: StoredFile, tensors: Mapping[str, Stored], like: StoredFile, tick: Tick) -> None:
     """Raise CheckpointError where what was read back is not what it came from."""
     if list(written.tensors) != list(tensors) or (written.metadata or None) != (like.metadata or None):
-        raise CheckpointError(f"{shown(str(written.path))} has other tensors or metadata than were written")
+        raise CheckpointError(f"{quoted(str(written.path))} has other tensors or metadata than were written")
     for name, stored in tensors.items():
         back = written.tensors[name]
         same = (back.dtype, back.shape) == (stored.dtype, stored.shape) and _equal(back, stored, name, tick)
         if not same:
-            raise CheckpointError(f"{shown(name)} was read back otherwise than it was written; is the disk at fault?")
+            raise CheckpointError(f"{quoted(name)} was read back otherwise than it was written; is the disk at fault?")
 
 
 def _equal(back: Stored, stored: Stored, name: str, tick: Tick) -> bool:

@@ -193,7 +193,7 @@ def _apply(
     except CannotRunError as error:
         raise UsageError(f"nothing is moved: {error}") from None
     weights = work.read(checkpoint, planned, dtype)
-    result = work.prove(planned, weights)
+    result = work.prove(checkpoint, planned, weights)
     done = work.transplanted(checkpoint, place, planned, weights, result)
     if result.verdict != "equal":
         return done

@@ -11,7 +11,7 @@ from convcheck.checkpoints.record import Transplanted
 from convcheck.report.format_values import escape_controls, format_bytes
 from convcheck.report.grid import Column, grid
 from convcheck.report.plain_console import prose
-from convcheck.report.result_rows import short
+from convcheck.report.result_rows import reasons
 
 _COLUMNS = (Column("tensor"), Column("comes from", wraps=True), Column("by", wraps=True))
 
@@ -40,7 +40,7 @@ def _lines(done: Transplanted) -> Iterator[tuple[str, int]]:
     result = done.result
     yield f"the mapping is {'proved' if done.verified else 'not proved, and nothing is written'}: {result.verdict}", 0
     if not done.verified:
-        yield from ((line, 2) for line in short(result))
+        yield from ((line, 2) for line in reasons(result))
         return
     moved = _count(len(done.moved))
     yield f"{moved} moved, {done.copied:,} copied byte for byte; all were read back and compared with the source", 0
