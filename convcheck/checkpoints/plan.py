@@ -48,6 +48,8 @@ class Plan:
     """The new key of every other tensor, by its old one."""
     dtype: str
     """In which the claim is verified."""
+    order: tuple[str, ...]
+    """All old keys, as they stand in the checkpoint."""
 
     @property
     def renamed(self) -> dict[str, str]:
@@ -66,6 +68,15 @@ class Plan:
             moves = [move for move in self.mapping.moves if name in move.sources]
             made[key] = tuple(self.sources[move.target] for move in moves), "; ".join(map(str, moves))
         return made
+
+    def successors(self) -> dict[str, list[str]]:
+        """Return by every old key the new ones that stand in its place: what is made, at the first of its sources."""
+        places: dict[str, list[str]] = {key: [] for key in (*self.sources.values(), *self.dropped)}
+        places |= {old: [new] for old, new in self.copied.items()}
+        for key, (origins, _) in self.origins().items():
+            # What is made of nothing, as zeros are, stands with the others.
+            places[min(origins or self.sources.values(), key=self.order.index)].append(key)
+        return places
 
 
 def plan(source: Checkpoint, claim: Claim, request: Request) -> Plan:
@@ -94,7 +105,7 @@ def plan(source: Checkpoint, claim: Claim, request: Request) -> Plan:
     copied = {key: renames.get(key, key) for key in source.tensors if key not in gone}
     _check_collisions(copied, targets, source)
     dtype = _dtype(source, sources)
-    return Plan(claim, mapping, names, request.inverse, sources, targets, dropped, copied, dtype)
+    return Plan(claim, mapping, names, request.inverse, sources, targets, dropped, copied, dtype, tuple(source.tensors))
 
 
 def _faults(

@@ -100,21 +100,16 @@ def transplanted(source: Checkpoint, place: Destination, plan: Plan, weights: We
 
 
 def contents(source: Checkpoint, plan: Plan, weights: Weights) -> list[dict[str, Stored]]:
-    """Return the tensors of every file; one that is made stands where the first was that it is made of."""
-    places: dict[str, list[str]] = {}
-    for key, (origins, _) in plan.origins().items():
-        # What is made of nothing, as zeros are, stands with the others.
-        first = min(origins or plan.sources.values(), key=list(source.tensors).index)
-        places.setdefault(first, []).append(key)
-    files = []
-    for file in source.files:
-        tensors: dict[str, Stored] = {}
-        for key, stored in file.tensors.items():
-            if key in plan.copied:
-                tensors[plan.copied[key]] = stored
-            tensors.update((made, to_stored(weights.written[made])) for made in places.get(key, ()))
-        files.append(tensors)
-    return files
+    """Return the tensors of every file, each where that was which it is made of."""
+    successors = plan.successors()
+    return [
+        {
+            new: to_stored(weights.written[new]) if new in weights.written else stored
+            for old, stored in file.tensors.items()
+            for new in successors[old]
+        }
+        for file in source.files
+    ]
 
 
 def write(
@@ -140,7 +135,9 @@ def write(
         if wrong := _departure(plan, weights, again):
             raise CheckpointError(f"{wrong}; nothing is left of {quoted(str(place.path))}")
 
-    write_checkpoint(source, place, contents(source, plan, weights), check, tick, overwrite=overwrite)
+    successors = plan.successors()
+    listed = [new for old in (source.index.files if source.index else ()) for new in successors[old]]
+    write_checkpoint(source, place, contents(source, plan, weights), listed, check, tick, overwrite=overwrite)
     return replace(done, verified=True)
 
 

@@ -23,6 +23,7 @@ def write_checkpoint(
     source: Checkpoint,
     place: Destination,
     contents: Sequence[Mapping[str, Stored]],
+    listed: Iterable[str],
     check: Check,
     tick: Tick,
     *,
@@ -31,6 +32,7 @@ def write_checkpoint(
     """Write a checkpoint with these tensors in its files, and compare all bytes with those that they came from.
 
     It has its name once it is whole and `check` found nothing: whatever ends this sooner leaves what was there before.
+    `listed` has all names in the order of an index.
 
     Raises:
         CheckpointError: it cannot be written, or is not on the disk what it should be.
@@ -57,16 +59,10 @@ def write_checkpoint(
         if source.index is not None:
             homes = {name: target.name for target, tensors in zip(place.files, files, strict=True) for name in tensors}
             with staging.create(place.path) as file:
-                file.write(source.index.text(_ordered(homes, source.index.files), total).encode())
+                file.write(source.index.text({name: homes[name] for name in listed}, total).encode())
         staging.commit(overwrite=overwrite)
     for old in place.replaced:
         old.unlink(missing_ok=True)
-
-
-def _ordered(homes: Mapping[str, str], like: Iterable[str]) -> dict[str, str]:
-    """Return the files of tensors in the order of an index, and then what that has not."""
-    names = dict.fromkeys(name for name in like if name in homes)
-    return {name: homes[name] for name in (*names, *(name for name in homes if name not in names))}
 
 
 def _check_room(place: Destination, total: int) -> None:
