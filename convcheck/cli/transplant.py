@@ -159,10 +159,11 @@ def _case(
 def _claim(case: Case) -> Claim:
     """Return the claim of a case, with a mapping. Raises UsageError if there is none."""
     from convcheck.catalogue.claims import claims_of
-    from convcheck.solving.search import with_map
 
     (claim,) = claims_of([case])
-    if not claim.refusals:
+    if case.candidate is not None:
+        from convcheck.solving.search import with_map
+
         claim = with_map(claim)
     if claim.fault is not None:
         raise claim.fault
@@ -183,7 +184,6 @@ def _apply(
     quiet: bool,
 ) -> Transplanted:
     """Prove the claim on the checkpoint's weights, and write where it holds."""
-    from convcheck.checkpoints import transplant as work
     from convcheck.checkpoints.plan import plan
     from convcheck.cli.progress import show_progress
     from convcheck.errors import CannotRunError
@@ -192,6 +192,9 @@ def _apply(
         planned: Plan = plan(checkpoint, claim, request)
     except CannotRunError as error:
         raise UsageError(f"nothing is moved: {error}") from None
+    # What is known from headers is said without torch.
+    from convcheck.checkpoints import transplant as work
+
     weights = work.read(checkpoint, planned, dtype)
     result = work.prove(checkpoint, planned, weights)
     done = work.transplanted(checkpoint, place, planned, weights, result)
