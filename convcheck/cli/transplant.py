@@ -106,8 +106,8 @@ def transplant(
     """Move the real weights of a checkpoint through a rewrite or a mapping, either way, and prove it.
 
     Examples:
-      convcheck transplant a.safetensors b.safetensors --layer "Conv2d(3, 8, 2, 2)" -r patchify-linear --at stem
-      convcheck transplant b.safetensors a.safetensors --inverse --layer "Conv2d(3, 8, 2, 2)" -r patchify-linear
+      convcheck transplant a.safetensors b.safetensors --layer "Conv2d(3,8,2,2)" -r patchify-linear --at stem
+      convcheck transplant b.safetensors c.safetensors --inverse --layer "Conv2d(3,8,2,2)" -r patchify-linear --at stem
     """
     from convcheck.checkpoints.checkpoint import open_checkpoint
     from convcheck.checkpoints.destination import destination
@@ -186,6 +186,7 @@ def _apply(
     """Prove the claim on the checkpoint's weights, and write where it holds."""
     from convcheck.checkpoints.plan import plan
     from convcheck.cli.progress import show_progress
+    from convcheck.cli.signals import ending_in_order
     from convcheck.errors import CannotRunError
 
     try:
@@ -201,7 +202,7 @@ def _apply(
     if result.verdict != "equal":
         return done
     # Every byte is written once, and compared once.
-    with show_progress(2 * done.size, shown=not quiet, of_bytes=True) as progress:
+    with ending_in_order(), show_progress(2 * done.size, shown=not quiet, of_bytes=True) as progress:
         return work.write(checkpoint, place, planned, weights, done, progress.advance, overwrite=overwrite)
 
 

@@ -21,7 +21,9 @@ from typer.testing import Result
 
 from convcheck.checkpoints import writing
 from convcheck.checkpoints.safetensors_file import read_safetensors
+from convcheck.checkpoints.staging import Staging
 from convcheck.checkpoints.stored import Stored
+from convcheck.cli.signals import ending_in_order
 from tests.checkpoints.model import INDEX, WORDS, sharded, single, tensors
 
 Run = Callable[..., Result]
@@ -206,3 +208,16 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(
     result = convcheck("transplant", source, tmp_path / "b.safetensors", *WORDS)
     assert result.exit_code == 130
     assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGHUP])
+def test_who_asks_it_to_end_gets_nothing_left(tmp_path: Path, kind: signal.Signals) -> None:
+    before = signal.getsignal(kind)
+    with pytest.raises(SystemExit) as ended, ending_in_order(), Staging() as staging:  # noqa: SIM117
+        with staging.create(tmp_path / "b.safetensors") as file:
+            file.write(b"half")
+            os.kill(os.getpid(), kind)
+            time.sleep(60)
+    assert ended.value.code == 128 + kind
+    assert signal.getsignal(kind) is before
+    assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from convcheck.checkpoints.record import Transplanted
+from convcheck.errors import escape_line
 from convcheck.report.format_values import escape_controls, format_bytes
 from convcheck.report.grid import Column, grid
 from convcheck.report.plain_console import prose
@@ -42,6 +43,7 @@ def _lines(done: Transplanted) -> Iterator[tuple[str, int]]:
     if not done.verified:
         yield from ((line, 2) for line in reasons(result))
         return
+    yield from ((escape_line(str(note)), 2) for note in result.notes if note.weak)
     moved = _count(len(done.moved))
     yield f"{moved} moved, {done.copied:,} copied byte for byte; all were read back and compared with the source", 0
     yield f"{done.file}: {format_bytes(done.size)}", 0
