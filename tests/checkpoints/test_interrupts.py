@@ -212,12 +212,15 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGHUP])
 def test_who_asks_it_to_end_gets_nothing_left(tmp_path: Path, kind: signal.Signals) -> None:
-    before = signal.getsignal(kind)
-    with pytest.raises(SystemExit) as ended, ending_in_order(), Staging() as staging:  # noqa: SIM117
-        with staging.create(tmp_path / "b.safetensors") as file:
+    def write() -> None:
+        with ending_in_order(), Staging() as staging, staging.create(tmp_path / "b.safetensors") as file:
             file.write(b"half")
             os.kill(os.getpid(), kind)
             time.sleep(60)
+
+    before = signal.getsignal(kind)
+    with pytest.raises(SystemExit) as ended:
+        write()
     assert ended.value.code == 128 + kind
     assert signal.getsignal(kind) is before
     assert list(tmp_path.iterdir()) == []
