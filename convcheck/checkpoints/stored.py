@@ -9,8 +9,8 @@ from pathlib import Path
 from convcheck.errors import ConvcheckError, shown
 from convcheck.sizes.patterns import Shape
 
-CHUNK = 8 << 20
-"""Bytes that are read at once."""
+CHUNK = 1 << 20
+"""Bytes that are read at once: as many as a core's cache holds, beyond which copying takes several times as long."""
 
 METADATA = "__metadata__"
 """What no tensor can be called in a safetensors file."""
