@@ -90,6 +90,16 @@ def _dtype(what: str) -> Any:
 DTypes = Annotated[list[str] | None, _dtype("the runs; may be repeated")]
 DTypeOption = Annotated[DType | None, _dtype("the numeric part")]
 StoredAs = Annotated[DType | None, _dtype("what is counted in bytes")]
+WrittenAs = Annotated[
+    DType | None,
+    _numeric(
+        "--dtype",
+        metavar="DTYPE",
+        parser=_checked(check_dtype),
+        help=f"Store what is moved as one of {', '.join(DTYPES)}, and say what is lost. Default: as it is.",
+        autocompletion=completion.dtypes,
+    ),
+]
 Device = Annotated[
     str | None,
     _numeric("--device", metavar="DEVICE", callback=_checked(check_device), help="cpu, cuda or cuda:N. Default: cpu."),
