@@ -18,9 +18,12 @@ from convcheck.sides import samples
 from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side, torch_may_refuse
 
-SMALL = 1 << 18
+SMALL = 1 << 17
 """How many numbers inputs, parameters and outputs are at most, all together, where a side remembers what it gave: they
-are kept about a dozen times, which is 25 MiB."""
+are kept in float64 about a dozen times, and a few times more for every dtype, which is some 25 MiB."""
+
+KEPT = 2
+"""How many samples of whole numbers are kept."""
 
 ENGINE: Any = torch.autograd.Variable._execution_engine
 
@@ -67,7 +70,7 @@ def at_integers(side: Side, magnitude: int, seed: int, number: int) -> Observati
         sample = samples.integers(side, magnitude, generator)
         return observe(side, sample, lambda shape: samples.whole_numbers(shape, magnitude, generator))
 
-    return remembered(side, ("integers", magnitude, seed, number), compute)
+    return remembered(side, ("integers", magnitude, seed, number), compute) if number < KEPT else compute()
 
 
 def stream(seed: int, number: int) -> torch.Generator:
@@ -83,6 +86,11 @@ def remembered(side: Side, key: Hashable, compute: Callable[[], T]) -> T:
     if is_small(side):
         side.memory[key] = value
     return value
+
+
+def is_remembered(side: Side, value: object) -> bool:
+    """Tell whether a side remembers this very value."""
+    return any(kept is value for kept in side.memory.values())
 
 
 def is_small(side: Side) -> bool:

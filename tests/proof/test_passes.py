@@ -105,6 +105,16 @@ def test_a_large_reference_is_not_kept(monkeypatch: pytest.MonkeyPatch, passes: 
     assert passes["reference"] == 2 * 7
 
 
+def test_what_nobody_else_asks_for_is_not_kept() -> None:
+    claim = Claim(case("patchify-linear"), "patchify-linear", catalogue()["patchify-linear"], ())
+    pair = build_pair(claim)
+    for number in range(5):
+        observations.at_integers(pair.reference, 9, 0, number)
+        drawn = pair.balanced(observations.stream(0, number))
+        reference_runs.run_reference(pair, drawn, torch.float32, torch.device("cpu"))
+    assert len(pair.reference.memory) == observations.KEPT
+
+
 def test_no_more_than_two_references_are_kept() -> None:
     built = Shared()
     for seed in range(5):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from convcheck.proof.evidence import rounding
-from convcheck.proof.observations import remembered
+from convcheck.proof.observations import is_remembered, remembered
 from convcheck.proof.pair import Pair
 from convcheck.sides import samples
 from convcheck.sides.sample import Sample
@@ -43,7 +43,9 @@ def run_reference(pair: Pair, drawn: Sample, dtype: torch.dtype, device: torch.d
             drawn, sample, output, widened, float64_reference(pair, widened, output if is_wide else None)
         )
 
-    # The sample is kept with the run, so that no other one gets its number.
+    if not is_remembered(pair.reference, drawn):
+        # Nobody else has this sample.
+        return compute()
     key = ("run", id(drawn), dtype, device, pair.analysis is None, _needs_bias(pair))
     return remembered(pair.reference, key, compute)
 
