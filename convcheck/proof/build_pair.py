@@ -9,6 +9,7 @@ from torch import Tensor
 
 from convcheck.catalogue.claims import Claim
 from convcheck.modules.build import build
+from convcheck.proof.batch import part_of
 from convcheck.proof.pair import Pair, drawn_in
 from convcheck.rewriting.candidate_side import candidate_side
 from convcheck.rounding.precision import Arithmetic
@@ -61,4 +62,5 @@ def _build_layer_pair(claim: Claim) -> Pair:
         mapping,
         None if analysis is None else distance,
         rewrite.input_scales(case.layer, *case.inputs),
+        part=part_of(claim),
     )

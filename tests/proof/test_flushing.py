@@ -12,7 +12,8 @@ from torch import Tensor
 
 from convcheck.config.checks import DType
 from convcheck.proof.build_pair import build_pair
-from convcheck.proof.evidence import floating_point, underflow
+from convcheck.proof.evidence import derived_bound, underflow
+from convcheck.proof.evidence.derived_bound import Derivation
 from convcheck.proof.evidence.flushing import flushes
 from convcheck.proof.pair import Pair
 from convcheck.proof.verification import verify
@@ -104,7 +105,7 @@ def test_what_a_side_flushes_is_said_and_no_difference(
 def test_without_the_note_the_verdict_would_be_another(monkeypatch: pytest.MonkeyPatch) -> None:
     change = TINY["an input below the normal range"]
     assert notes(verdict_of(monkeypatch, Flushing, "patchify-linear", change))
-    monkeypatch.setattr(floating_point, "flushes", lambda *_: False)
+    monkeypatch.setattr(derived_bound, "flushes", lambda *_: False)
     assert verdict_of(monkeypatch, Flushing, "patchify-linear", change).verdict is Verdict.DIFFERENT
 
 
@@ -196,6 +197,7 @@ def test_factors_that_are_flushed_are_lost_with_all_that_they_are_multiplied_wit
     pair = build_pair(claim("float32", "Linear(3, 1, bias=False)", "linear-as-conv1x1"))
     sample = Sample((torch.tensor([[1e-39, 2.0, -1e-40]]),), {"weight": torch.tensor([[1e30, 1e-39, 3.0]])})
     sample = sample.mapped(Tensor.double)
-    magnitude = floating_point.float64_reference(pair, sample).magnitude
-    lost = underflow.flushed(pair, sample, arithmetic(torch.float32, CPU).flushing(), magnitude)
+    asked, unit = claim("float32", "Linear(3, 1, bias=False)", "linear-as-conv1x1"), arithmetic(torch.float32, CPU)
+    magnitude = Derivation(pair, asked.case, unit, sample).truth(sample).magnitude
+    lost = underflow.flushed(pair, sample, unit.flushing(), magnitude)
     assert torch.allclose(torch.as_tensor(lost), torch.tensor([[1e-9]]).double(), rtol=1e-6)

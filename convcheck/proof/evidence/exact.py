@@ -11,8 +11,11 @@ from convcheck.proof.evidence.probes import Probe
 from convcheck.sizes.places import unravelled
 
 
-def compare(probe: Probe) -> tuple[str, ...]:
-    """Return sentences on where both outputs differ; none if they are identical but for the sign of zero."""
+def compare(probe: Probe, where: str = "") -> tuple[str, ...]:
+    """Return sentences on where both outputs differ; none if they are identical but for the sign of zero.
+
+    `where` says of which part of the batch the outputs are, if they are of one.
+    """
     reference, candidate = probe.outputs()
     if reference.shape != candidate.shape:
         return (unlike_shapes(reference.shape, candidate.shape),)
@@ -23,7 +26,7 @@ def compare(probe: Probe) -> tuple[str, ...]:
     worst = unravelled(int(gap.argmax()), gap.shape)
     count, values = int((gap != 0).sum()), (_written(reference[worst]), _written(candidate[worst]))
     return (
-        f"on integers, where nothing is rounded, {count} of {gap.numel()} output values differ",
+        f"on integers, where nothing is rounded, {count} of {gap.numel()} output values{where} differ",
         f"the most at {list(worst)}: {values[0]} against {values[1]}",
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from convcheck.proof.context import Context, Evidence
-from convcheck.proof.evidence import exact, gradients, in_parts
+from convcheck.proof.evidence import exact, gradients, in_parts, whole_batch
 from convcheck.proof.evidence.probes import EXACT, Plan, draw_probe, make_plan
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Exact, Finding, Gradients, Kind
@@ -25,7 +25,12 @@ def examine(context: Context) -> Evidence:
 
 
 def probe(pair: Pair, seed: int) -> Evidence:
-    """Return the evidence of integer probes for a pair alone; its details are `exact` and `gradients`."""
+    """Return the evidence of integer probes for a pair alone; its details are `exact` and `gradients`.
+
+    They are on a part of the batch where that says as much, see `batch`; outputs are then compared on all of it, too.
+    """
+    whole, pair = pair, pair.of_part
+    where = "" if whole.part is None else f" of the first {whole.part} of {whole.reference.inputs[0][0]} in the batch"
     reference = pair.reference
     if reference.degree is None:
         within = "" if pair.black_box is None else " within an estimate, as for any black box,"
@@ -45,14 +50,16 @@ def probe(pair: Pair, seed: int) -> Evidence:
     faults: tuple[str, ...] = ()
     while not faults and probes < plan.probes:
         drawn = draw_probe(pair, plan, seed, probes)
-        faults = exact.compare(drawn)
+        faults = exact.compare(drawn, where)
         compared = gradients.merge(compared, gradients.compare(gradients.gradients_of(drawn)))
         probes += 1
         # The next probe takes as much memory again.
         del drawn
     if not faults and not plan.error:
         # Beside numbers near 2^53 a small constant would be rounded away.
-        faults = exact.compare(draw_probe(pair, plan.small(), seed, probes))
+        faults = exact.compare(draw_probe(pair, plan.small(), seed, probes), where)
+    if not faults and whole is not pair:
+        faults = exact.compare(whole_batch.draw_whole(whole, plan, seed))
     if not faults and pair.graphs is not None:
         faults, compared = _with_other_choices(pair, plan, seed, compared)
     if pair.graphs is not None and pair.graphs.own_backward:

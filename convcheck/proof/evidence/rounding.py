@@ -33,7 +33,9 @@ of d = c + 1 factors is off by d * f of itself, and the side by as much of mag.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -115,6 +117,29 @@ def deviation(outputs: Sides[Tensor], limit: Tensor, unit: Arithmetic) -> Deviat
     )
 
 
+def joined(deviations: Sequence[Deviation], entries: int) -> Deviation:
+    """Return the deviation of a batch from those of its parts, of so many entries each; the last may have fewer."""
+    moved = [_moved(deviation, number * entries) for number, deviation in enumerate(deviations)]
+    # What is infinite or NaN is None, and the largest.
+    largest = max(moved, key=lambda one: _size(one.max_abs))
+    worst = max(moved, key=lambda one: _size(one.ratio))
+    relative = max(moved, key=lambda one: _size(one.max_rel))
+    return replace(largest, max_rel=relative.max_rel, ratio=worst.ratio, worst=worst.worst)
+
+
+def _moved(deviation: Deviation, start: int) -> Deviation:
+    """Return a deviation whose places are counted from `start` along the first axis."""
+    if not start or deviation.at is None or deviation.worst is None:
+        return deviation
+    (first, *others), (worst, *rest) = deviation.at, deviation.worst.at
+    there = replace(deviation.worst, at=(start + worst, *rest))
+    return replace(deviation, at=(start + first, *others), worst=there)
+
+
+def _size(number: float | None) -> float:
+    return math.inf if number is None else number
+
+
 def within(outputs: Sides[Tensor], limit: Tensor) -> bool:
     """Tell whether both outputs are within `limit` of one another at every entry; all tensors are of one shape.
 
@@ -124,17 +149,37 @@ def within(outputs: Sides[Tensor], limit: Tensor) -> bool:
     return bool((error <= limit).all())
 
 
-def looseness(limit: Tensor, output: Tensor) -> float | None:
-    """Return the mean of `limit` over that of `|output|`, of one shape; None if all outputs are zero.
+class Looseness(NamedTuple):
+    """The mean of a limit and of the outputs of one part of a batch, over the largest of either."""
+
+    largest: float
+    limit: float
+    output: float
+    entries: int
+
+
+def looseness(limit: Tensor, output: Tensor) -> Looseness:
+    """Return the mean of `limit` and that of `|output|`, of one shape."""
+    limit, output = limit.clamp(max=torch.finfo(limit.dtype).max), output.abs()
+    # Their sums may overflow.
+    largest = float(torch.maximum(limit.max(), output.max())) or 1.0
+    return Looseness(largest, float((limit / largest).mean()), float((output / largest).mean()), output.numel())
+
+
+def mean_looseness(parts: Sequence[Looseness]) -> float | None:
+    """Return the mean of the limit over that of the outputs, of all parts; None if all outputs are zero.
 
     It is inf where float64 does not hold it.
     """
-    if not output.any():
-        return None
-    limit, output = limit.clamp(max=torch.finfo(limit.dtype).max), output.abs()
-    # Their sums may overflow.
-    largest = torch.maximum(limit.max(), output.max())
-    return float((limit / largest).mean() / (output / largest).mean())
+    largest = max(part.largest for part in parts)
+    shares = [part.largest / largest * part.entries for part in parts]
+    limit, output = (
+        sum(share * getattr(part, name) for share, part in zip(shares, parts, strict=True))
+        for name in ("limit", "output")
+    )
+    if any(part.output for part in parts):
+        return float(limit / output) if output else math.inf
+    return None
 
 
 def spacing(value: float, unit: Arithmetic) -> float:
@@ -148,6 +193,12 @@ def spacing(value: float, unit: Arithmetic) -> float:
 def rms(output: Tensor, truth: Tensor) -> float:
     """Return the root mean square of `output - truth`, two tensors of one shape."""
     return float((output - truth).square().mean().sqrt())
+
+
+def mean_rms(parts: Sequence[tuple[float, int]]) -> float:
+    """Return the root mean square of several parts, each with its own and its number of entries."""
+    total = sum(count for _, count in parts)
+    return math.hypot(*(error * math.sqrt(count / total) for error, count in parts))
 
 
 def finite(value: Tensor | float) -> float | None:

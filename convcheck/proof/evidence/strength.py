@@ -47,7 +47,8 @@ class Observation(NamedTuple):
 def examine(context: Context) -> Evidence:
     """Return, as notes, what the case leaves untested."""
     pair, unused = context.pair, context.pair.graphs.unused() if context.pair.graphs is not None else frozenset()
-    notes = [*weaknesses(pair.reference, observations(pair, context.case.seed), unused)]
+    # Entries that are computed alike show alike what is not tested.
+    notes = [*weaknesses(pair.reference, observations(pair.of_part, context.case.seed), unused)]
     if unused:
         notes += [Finding(Kind.CODE, f"no output of the reference depends on {', '.join(sorted(unused))}")]
     if context.case.candidate is not None:

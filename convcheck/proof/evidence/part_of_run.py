@@ -1,0 +1,127 @@
+"""Compares the outputs of one run with float64 and the bound, one part of the batch after the other.
+
+Where entries of a batch do not depend on one another, what is true of each part is true of the whole, so float64 holds
+no more than a part at a time. All that is added up over parts are means and the largest of numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import EllipsisType
+
+import torch
+from torch import Tensor
+
+from convcheck.config.case import Case
+from convcheck.proof.evidence import finite, rounding
+from convcheck.proof.evidence.derived_bound import Derivation
+from convcheck.proof.pair import Pair
+from convcheck.results import Deviation, Sides
+from convcheck.rounding.precision import Arithmetic, arithmetic
+from convcheck.sides.sample import Sample
+from convcheck.sides.side import torch_may_refuse
+
+SIDES = ("reference", "candidate")
+
+
+@dataclass(frozen=True)
+class PartOfRun:
+    """How far both sides are apart on a part of the batch; indices are those of the part."""
+
+    deviation: Deviation
+    errors: Sides[tuple[float, int]]
+    """The rms error of each side against float64, and of how many entries it is."""
+    looseness: rounding.Looseness
+    finite: Sides[bool]
+    within: bool
+    """Whether they are within the bound, or the tolerance."""
+    farther: Sides[Deviation] | None
+    """How far each side is from float64, against its own bound, if both are not within the bound."""
+    losing: str
+    """A note on kernels that flush, if that widened the bound."""
+    looser: float
+    """How many times as much as the bound the tolerance is at most; 0 without one."""
+
+
+def compare_in_parts(
+    pair: Pair, case: Case, unit: Arithmetic, sample: Sample, outputs: Sides[Tensor], *, telling: bool
+) -> Iterator[PartOfRun]:
+    """Yield the parts of a run at `sample`, whose outputs are of the asked dtype and of one shape, on the CPU.
+
+    `telling` says that the weights are finite, so that an output that is not may be an overflow.
+
+    Raises:
+        CannotRunError: the dtype cannot hold the numbers.
+    """
+    # The weights are widened once.
+    parameters = _widened(Sample((), sample.parameters)).parameters
+    derivation = None
+    for places in _places(pair, outputs):
+        widened = Sample(_widened(Sample(tuple(tensor[places] for tensor in sample.inputs), {})).inputs, parameters)
+        if derivation is None:
+            # What is drawn is alike in all entries.
+            given = any(spec.file for spec in case.input_specs)
+            derivation = Derivation(pair, case, unit, _widened(sample) if given else widened)
+        shown = Sides(outputs.reference[places].double(), outputs.candidate[places].double())
+        yield _compare(derivation, widened, shown, telling=telling)
+
+
+def _widened(sample: Sample) -> Sample:
+    return sample.to(torch.device("cpu"), torch.float64)
+
+
+def _places(pair: Pair, outputs: Sides[Tensor]) -> Iterator[slice | EllipsisType]:
+    """Yield the entries of the batch in every part; all that there is where it is not taken in parts."""
+    if pair.part is None:
+        yield ...
+    else:
+        yield from (slice(start, start + pair.part) for start in range(0, len(outputs.reference), pair.part))
+
+
+def _compare(derivation: Derivation, sample: Sample, outputs: Sides[Tensor], *, telling: bool) -> PartOfRun:
+    """Compare two outputs in float64."""
+    pair, case, unit = derivation.pair, derivation.case, derivation.unit
+    with torch_may_refuse(), torch.no_grad():
+        truth = derivation.truth(sample)
+    if telling:
+        finite.check_range(case.dtype, unit, sample, pair, outputs)
+    sides, losing = derivation.sides(sample, truth, outputs), ""
+    limit = sides.reference + sides.candidate
+    within = rounding.within(outputs, limit)
+    if not within:
+        sides, losing = derivation.as_flushed(sample, truth, outputs, sides)
+        limit = sides.reference + sides.candidate
+        within = rounding.within(outputs, limit)
+    farther = None
+    if not within and telling and case.dtype != "float64":
+        farther = _from_truth(truth.output, outputs, sides)
+    looser = 0.0
+    if case.tolerance is not None:
+        derived, limit = limit, case.tolerance.atol + case.tolerance.rtol * outputs.reference.abs()
+        # A derived bound of 0 means no rounding, so any tolerance is looser.
+        looser = float(torch.where(limit > derived, limit / derived, 0.0).max())
+        within = rounding.within(outputs, limit)
+    count = truth.output.numel()
+    errors = (0.0, 0.0)
+    if case.dtype != "float64":
+        errors = rounding.rms(outputs.reference, truth.output), rounding.rms(outputs.candidate, truth.output)
+    return PartOfRun(
+        rounding.deviation(outputs, limit, unit),
+        Sides((errors[0], count), (errors[1], count)),
+        rounding.looseness(limit, truth.output),
+        Sides(bool(outputs.reference.isfinite().all()), bool(outputs.candidate.isfinite().all())),
+        within,
+        farther,
+        losing,
+        looser,
+    )
+
+
+def _from_truth(truth: Tensor, outputs: Sides[Tensor], limits: Sides[Tensor]) -> Sides[Deviation]:
+    """Return how far each side is from float64, against its own bound."""
+    float64 = arithmetic(torch.float64, torch.device("cpu"))
+    return Sides(
+        rounding.deviation(Sides(truth, outputs.reference), limits.reference, float64),
+        rounding.deviation(Sides(truth, outputs.candidate), limits.candidate, float64),
+    )
