@@ -50,22 +50,32 @@ class Claim:
 
     def transplant(self) -> Transplant:
         """Return how the weights move: the catalogue's way, or the one that the case puts to the test."""
-        if self.case.candidate is not None:
-            return self._mapping
-        return self.usual_transplant().replaced(self.case.transplant, self.case.layer.axis_sizes())
+        return self._mapping
 
     @cached_property
     def _mapping(self) -> Transplant:
-        # It may take a function of the user's, which is run for that.
-        assert self.case.candidate is not None
-        return transplant_to(self.case.layer, self.case.candidate)
+        if self.case.candidate is not None:
+            # It may take a function of the user's, which is run for that.
+            return transplant_to(self.case.layer, self.case.candidate)
+        usual = self.usual_transplant()
+        if not self.case.transplant:
+            return usual
+        return usual.replaced(self.case.transplant, self.case.layer.axis_sizes())
 
     def usual_transplant(self) -> Transplant:
         """Return how the weights move the catalogue's way; for a candidate of the user's own there is no other."""
+        return self._usual
+
+    @cached_property
+    def _usual(self) -> Transplant:
         if self.case.candidate is not None:
-            return self.transplant()
+            return self._mapping
         assert self.rewrite is not None
         return self.rewrite.transplant(self.case.layer, self.case.inputs, self.case.order)
+
+    def forgetful(self) -> Claim:
+        """Return a claim to prove: the way of its weights is known once, and as long as this one is there."""
+        return self if self.case.candidate is not None else replace(self)
 
 
 def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:

@@ -8,17 +8,23 @@ import torch
 from torch import Tensor
 
 from convcheck.catalogue.claims import Claim
+from convcheck.config.case import Case
 from convcheck.modules.build import build
 from convcheck.proof.batch import part_of
+from convcheck.proof.observations import remembered
 from convcheck.proof.pair import Pair, drawn_in
+from convcheck.proof.shared import Shared
 from convcheck.rewriting.candidate_side import candidate_side
+from convcheck.rewriting.rewrite import Rewrite
 from convcheck.rounding.precision import Arithmetic
 from convcheck.sides.sample import Sample
-from convcheck.sides.side import side_of_layer, torch_may_refuse
+from convcheck.sides.side import Side, side_of_layer, torch_may_refuse
 
 
-def build_pair(claim: Claim) -> Pair:
+def build_pair(claim: Claim, shared: Shared | None = None) -> Pair:
     """Build both sides of a claim. The reference is initialised as torch does, from the case's seed.
+
+    Of what is `shared`, the reference may be there, or both sides.
 
     Raises:
         CannotRunError: a side cannot be built, or is code that cannot be called with the inputs.
@@ -29,23 +35,34 @@ def build_pair(claim: Claim) -> Pair:
         from convcheck.proof.traced_pair import build_traced_pair
 
         return build_traced_pair(claim, own)
-    return _build_layer_pair(claim)
-
-
-def _build_layer_pair(claim: Claim) -> Pair:
-    case, rewrite, mapping = claim.case, claim.rewrite, claim.transplant()
+    case, rewrite = claim.case, claim.rewrite
     assert rewrite is not None
+    if shared is None or own is not None:
+        return _build_layer_pair(claim, rewrite, _build_reference(case))
+    key = (case.layer, case.inputs, case.seed, drawn_in(case.dtype))
+    reference = shared.reference(key, lambda: _build_reference(case))
+    # The rewrite is kept with the pair, so that no other one gets its number.
+    laid_out = tuple((name, str(relayout)) for name, relayout in case.transplant.items())
+    named = ("pair", id(rewrite), case.order, laid_out)
+    pair, _ = remembered(reference, named, lambda: (_build_layer_pair(claim, rewrite, reference), rewrite))
+    return pair
+
+
+def _build_reference(case: Case) -> Side:
     with torch_may_refuse(), torch.random.fork_rng(devices=[]):
         # torch.manual_seed would set the generators of other devices, too, for good.
         torch.default_generator.manual_seed(case.seed)
         module = build(case.layer, drawn_in(case.dtype)).eval()
-    analysis = rewrite.analysis
+    return side_of_layer(case.layer, case.inputs, module)
+
+
+def _build_layer_pair(claim: Claim, rewrite: Rewrite, reference: Side) -> Pair:
+    case, mapping, analysis = claim.case, claim.transplant(), rewrite.analysis
 
     def distance(sample: Sample, unit: Arithmetic) -> Tensor:
         assert analysis is not None
         return analysis(case.layer, sample.inputs, sample.parameters, unit)
 
-    reference = side_of_layer(case.layer, case.inputs, module)
     if case.candidate is not None:
         # A wrong candidate may be of another degree.
         ours, theirs = case.layer.degree(), case.candidate.layer.degree()

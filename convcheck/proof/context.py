@@ -37,13 +37,15 @@ class Context:
 
     def joined(self, evidence: Evidence) -> Context:
         """Return the context with one more kind of evidence in its result."""
+        if not (evidence.findings or evidence.notes or evidence.details):
+            return self
         result = replace(
             self.result,
             reasons=(*self.result.reasons, *evidence.findings),
             notes=(*self.result.notes, *evidence.notes),
             **evidence.details,
         )
-        return replace(self, result=result)
+        return Context(self.claim, self.pair, result)
 
 
 Examine = Callable[[Context], Evidence]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from convcheck.proof.batch import of_entries
+from convcheck.proof.observations import at_ones, pull_back
 from convcheck.rewriting.transplant import Transplant
 from convcheck.rounding.precision import Arithmetic
 from convcheck.sides import samples
@@ -19,6 +20,7 @@ from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side, torch_may_refuse
 
 if TYPE_CHECKING:
+    from convcheck.proof.context import Evidence, Examine
     from convcheck.proof.graphs import Graphs
 
 
@@ -28,6 +30,17 @@ class SumLengths:
 
     terms: int
     longest: int
+
+
+@dataclass(frozen=True)
+class AtOnes:
+    """What both sides give where all numbers are one."""
+
+    lengths: SumLengths
+    identical: bool | None
+    """Whether their outputs are the same; None if the mapping has negative constants, which were taken as positive."""
+    differing: tuple[str, ...] = ()
+    """The variables in which their gradients are not the same."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,7 @@ class Pair:
                 side,
                 inputs=tuple(of_entries(self.part, shape) for shape in side.inputs),
                 output_shape=of_entries(self.part, side.output_shape),
+                of_batch=True,
             )
             for side in (self.reference, self.candidate)
         )
@@ -69,6 +83,11 @@ class Pair:
     def terms(self) -> int:
         """The most products in one sum of any output, 1 at least."""
         return self.of_part.sum_lengths.terms
+
+    @cached_property
+    def memory(self) -> dict[Examine, Evidence]:
+        """What was gathered of this very pair, for all dtypes and devices."""
+        return {}
 
     @property
     def obstacle(self) -> str:
@@ -133,45 +152,23 @@ class Pair:
             sample = samples.ones(self.reference)
             choices = (sample, *samples.with_other_choices(self.reference, sample))
             return SumLengths(1, max(math.ceil(self.graphs.longest_sum(self.mapping, one)) for one in choices))
-        sample = samples.ones(self.reference)
-        terms = longest = 1.0
-        # One graph after the other: the first is not needed for the second.
-        mapping = self.mapping.positive()
-        for run in (self.run_reference, lambda sample: self._run_mapped(sample, mapping)):
-            output = run(sample)
-            counts = pull_back(output, list(sample.variables().values()), torch.ones_like(output))
-            terms = max(terms, float(output.detach().max().round()))
-            longest = max(terms, longest, *(float(count.max().round()) for count in counts))
-        return SumLengths(int(terms), int(longest))
+        return self.at_ones.lengths
 
-
-def pull_back(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
-    """Return the gradients of `output` in `inputs`, of their shapes; zeros for those it does not depend on.
-
-    `cotangent` is of the shape of `output`.
-    """
-    if not output.requires_grad:
-        return tuple(torch.zeros_like(tensor) for tensor in inputs)
-    with torch_may_refuse():
-        seeded: Tensor = _Seeded.apply(output, cotangent)  # type: ignore[no-untyped-call]
-        return torch.autograd.grad(seeded, inputs, materialize_grads=True)
-
-
-class _Seeded(torch.autograd.Function):
-    """A scalar whose gradient in `output` is the cotangent.
-
-    torch compares the shape of a cotangent that it is given by means of sympy, which takes a third of a second to load.
-    """
-
-    @staticmethod
-    def forward(context: Any, output: Tensor, cotangent: Tensor) -> Tensor:
-        context.save_for_backward(cotangent)
-        return output.new_zeros(())
-
-    @staticmethod
-    def backward(context: Any, *_: Tensor) -> tuple[Tensor, None]:
-        (cotangent,) = context.saved_tensors
-        return cotangent, None
+    @cached_property
+    def at_ones(self) -> AtOnes:
+        """What both sides give at ones, where they are polynomials; the reference's run is the one of `strength`."""
+        seen = at_ones(self.reference)
+        variables, mapping = list(seen.sample.variables().values()), self.mapping.positive()
+        output = self._run_mapped(seen.sample, mapping)
+        counts = pull_back(output, variables, torch.ones_like(output))
+        outputs = [float(side.max().round()) for side in (seen.output, output.detach())]
+        longest = max(1.0, *outputs, *(float(count.max().round()) for count in (*seen.gradients.values(), *counts)))
+        lengths = SumLengths(int(max(1.0, *outputs)), int(longest))
+        if mapping != self.mapping:
+            return AtOnes(lengths, None)
+        slopes = zip(seen.gradients.items(), counts, strict=True)
+        differing = tuple(name for (name, slope), count in slopes if not torch.equal(slope, count))
+        return AtOnes(lengths, torch.equal(seen.output, output.detach()), differing)
 
 
 def drawn_in(dtype: str) -> torch.dtype:

@@ -9,6 +9,7 @@ import torch
 
 from convcheck.catalogue.claims import Claim
 from convcheck.proof.fault import result_of_fault
+from convcheck.proof.shared import Shared
 from convcheck.proof.verification import verify
 from convcheck.results import Report, Result, Tool
 from convcheck.version import __version__
@@ -30,6 +31,7 @@ def run(
     finished results. A claim on which convcheck itself fails is an `error`; `fail` gets the exception.
     """
     results: list[Result] = []
+    shared = Shared()
     failures = 0
 
     def report(*, interrupted: bool) -> Report:
@@ -42,7 +44,7 @@ def run(
             try:
                 begin(claim)
                 claim = prepare(claim)
-                result = verify(claim)
+                result = verify(claim, shared)
             except Exception as error:
                 fail(error)
                 result = result_of_fault(claim, error)

@@ -12,7 +12,7 @@ from convcheck.config.replacement import Replacement, tensors_of
 from convcheck.errors import CannotRunError
 from convcheck.proof import memory
 from convcheck.proof.build_pair import build_pair
-from convcheck.proof.context import Context, Examine
+from convcheck.proof.context import Context, Evidence, Examine
 from convcheck.proof.evidence import (
     all_sizes,
     bookkeeping,
@@ -29,6 +29,7 @@ from convcheck.proof.evidence import (
 from convcheck.proof.pair import Pair
 from convcheck.proof.real_weights import departures, weight_source
 from convcheck.proof.reproduce import command
+from convcheck.proof.shared import Shared
 from convcheck.proof.threads import threads_for
 from convcheck.results import Finding, Kind, Result, Sides, SizesProof, SizesStatus, Verdict
 from convcheck.rewriting.rewrite import parameter_count
@@ -52,18 +53,24 @@ EVIDENCE: tuple[Examine, ...] = (
 )
 """All other kinds of evidence in order; every kind gets the result of those before it."""
 
+OF_FUNCTIONS = frozenset({weight_shapes.examine, integer_probes.examine, strength.examine})
+"""Those that look at a pair and a seed alone, and so are the same for all dtypes and devices."""
+
 _DRIFT = "the claimed transplant copies values, and training lets the copies drift apart"
 
 
 @known_modes()
-def verify(claim: Claim) -> Result:
+def verify(claim: Claim, shared: Shared | None = None) -> Result:
     """Verify one claim, in known modes of torch.
 
-    If torch cannot run it, the verdict is `error`; only a fault of convcheck's own is raised.
+    What is `shared` with the claims before it is not computed again. If torch cannot run it, the verdict is `error`;
+    only a fault of convcheck's own is raised.
     """
     if claim.fault is not None:
         raise claim.fault
     start = time.perf_counter()
+    # Thousands of claims do not keep what each of them took.
+    claim = claim.forgetful()
     try:
         result = known(claim)
         too_large = None if claim.refusals else _too_large(claim)
@@ -83,7 +90,7 @@ def verify(claim: Claim) -> Result:
                 if unlike := (*departures(claim.case), *_no_functions(claim.case)):
                     result = replace(result, verdict=Verdict.REFUSED, reasons=_findings(Kind.REFUSAL, unlike))
                 else:
-                    result = gather(claim, result)
+                    result = gather(claim, result, shared)
         except CannotRunError as error:
             result = _cannot_run(result, str(error))
     return replace(judge(claim, result), seconds=time.perf_counter() - start)
@@ -155,16 +162,26 @@ def _written_map(own: Replacement, mapping: Transplant) -> dict[str, str]:
     }
 
 
-def gather(claim: Claim, result: Result) -> Result:
+def gather(claim: Claim, result: Result, shared: Shared | None) -> Result:
     """Return the result with all evidence. Raises CannotRunError if torch cannot run a side."""
-    pair = build_pair(claim)
+    pair = build_pair(claim) if shared is None else build_pair(claim, shared)
     remarks = _findings(Kind.CODE, pair.graphs.remarks() if pair.graphs is not None else ())
     result = replace(result, evidence=_evidence_of(pair, claim.case), notes=(*result.notes, *remarks))
     context = Context(claim, pair, result)
-    context = context.joined(weight_shapes.examine(context))
+    context = context.joined(_examined(weight_shapes.examine, context))
     for examine in MISFIT if context.result.reasons else EVIDENCE:
-        context = context.joined(examine(context))
+        context = context.joined(_examined(examine, context))
     return replace(context.result, verdict=_verdict({reason.kind for reason in context.result.reasons}))
+
+
+def _examined(examine: Examine, context: Context) -> Evidence:
+    """Return one kind of evidence; where the pair is shared with other dtypes it may be there."""
+    if examine not in OF_FUNCTIONS:
+        return examine(context)
+    memory = context.pair.memory
+    if examine not in memory:
+        memory[examine] = examine(context)
+    return memory[examine]
 
 
 def _no_functions(case: Case) -> Iterator[str]:

@@ -9,6 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from convcheck.rewriting.zeros import among_zeros, block_diagonal
@@ -85,7 +86,13 @@ class EinopsStep(Step):
     def forward(self, tensor: Tensor) -> Tensor:
         import einops
 
-        return einops.repeat(tensor, str(self.pattern), **self.pattern.needed(self.known))
+        text, lengths = self._written
+        return einops.repeat(tensor, text, **lengths)
+
+    @cached_property
+    def _written(self) -> tuple[str, Mapping[str, int]]:
+        """The pattern as a text, and the lengths that einops needs."""
+        return str(self.pattern), self.pattern.needed(self.known)
 
     def extract(self, tensor: Tensor, shape: Shape) -> Tensor:
         import einops

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from convcheck.errors import PatternError
@@ -47,6 +48,10 @@ class Move(ParameterMove):
 
     def shapes(self) -> list[Shape]:
         """Return the shape before the first step and after each. Raises PatternError if a pattern does not fit."""
+        return self._shapes
+
+    @cached_property
+    def _shapes(self) -> list[Shape]:
         shapes = [self.shape]
         for step in self.steps:
             shapes.append(step.shape(shapes[-1]))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from einops import EinopsError
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from convcheck.errors import CannotRunError
 from convcheck.layers import Layer, Roundings, Sequential, Statistic
 from convcheck.modules.build import build
+from convcheck.sides.called import Places, call, places_of
 from convcheck.sides.sample import Sample
 from convcheck.sizes.patterns import Group, Shape, Shapes
 
@@ -71,14 +72,24 @@ class Side:
     gain: float = 0.0
     """A bound of |error| / (u * M^2) where outputs land next to integers, all numbers being at most M; 0 where sums of
     integers are exact."""
+    of_batch: bool = False
+    """Whether the inputs are a part of a batch, which stands for all of it."""
     transform_error: Callable[[Sample], Tensor] | None = None
     """A bound of |error| / u of every output, `[*output]` or what broadcasts to it, where a transform is on the way."""
+
+    @cached_property
+    def memory(self) -> dict[Hashable, object]:
+        """What was computed of this very side; one that is changed begins anew."""
+        return {}
 
     def run(self, sample: Sample) -> Tensor:
         """Return the output at a sample. Raises CannotRunError if torch cannot run it."""
         with torch_may_refuse():
-            output: Tensor = functional_call(self.module, dict(sample.parameters), sample.inputs)
-        return output
+            return call(self.module, sample.parameters, sample.inputs, self._places)
+
+    @cached_property
+    def _places(self) -> Places:
+        return places_of(self.module)
 
 
 def side_of_layer(layer: Layer, shapes: Shapes, module: nn.Module | None = None) -> Side:

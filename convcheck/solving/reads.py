@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from convcheck.proof.pair import pull_back
+from convcheck.proof.observations import pull_back
 from convcheck.results import Sides
 from convcheck.solving.halves import Half
 

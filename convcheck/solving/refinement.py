@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from convcheck.proof.pair import pull_back
+from convcheck.proof.observations import pull_back
 from convcheck.results import Sides
 from convcheck.solving.halves import Half
 

@@ -108,7 +108,7 @@ def too_small(monkeypatch: pytest.MonkeyPatch) -> None:
         return Sides(sides.reference / 1000, sides.candidate / 1000)
 
     monkeypatch.setattr(rounding, "bound", wrong)
-    monkeypatch.setattr(Pair, "run", one_in_the_last_place_apart)
+    monkeypatch.setattr(Pair, "run_candidate", one_in_the_last_place_apart)
 
 
 @pytest.mark.usefixtures("too_small", "one_thread")

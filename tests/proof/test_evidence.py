@@ -168,7 +168,7 @@ def test_a_looser_tolerance_is_used_and_said(claim: Claim) -> None:
 
 
 def test_a_tighter_tolerance_is_used(claim: Claim, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pair, "run", one_in_the_last_place_apart)
+    monkeypatch.setattr(Pair, "run_candidate", one_in_the_last_place_apart)
     assert verify(claim).verdict is Verdict.EQUAL
     tight = dataclasses.replace(claim, case=dataclasses.replace(claim.case, tolerance=Tolerance(0.0, 0.0)))
     result = verify(tight)

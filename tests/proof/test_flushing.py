@@ -12,8 +12,7 @@ from torch import Tensor
 
 from convcheck.config.checks import DType
 from convcheck.proof.build_pair import build_pair
-from convcheck.proof.evidence import derived_bound, underflow
-from convcheck.proof.evidence.derived_bound import Derivation
+from convcheck.proof.evidence import derived_bound, reference_runs, underflow
 from convcheck.proof.evidence.flushing import flushes
 from convcheck.proof.pair import Pair
 from convcheck.proof.verification import verify
@@ -197,7 +196,6 @@ def test_factors_that_are_flushed_are_lost_with_all_that_they_are_multiplied_wit
     pair = build_pair(claim("float32", "Linear(3, 1, bias=False)", "linear-as-conv1x1"))
     sample = Sample((torch.tensor([[1e-39, 2.0, -1e-40]]),), {"weight": torch.tensor([[1e30, 1e-39, 3.0]])})
     sample = sample.mapped(Tensor.double)
-    asked, unit = claim("float32", "Linear(3, 1, bias=False)", "linear-as-conv1x1"), arithmetic(torch.float32, CPU)
-    magnitude = Derivation(pair, asked.case, unit, sample).truth(sample).magnitude
-    lost = underflow.flushed(pair, sample, unit.flushing(), magnitude)
+    magnitude = reference_runs.float64_reference(pair, sample).magnitude
+    lost = underflow.flushed(pair, sample, arithmetic(torch.float32, CPU).flushing(), magnitude)
     assert torch.allclose(torch.as_tensor(lost), torch.tensor([[1e-9]]).double(), rtol=1e-6)

@@ -15,8 +15,10 @@ from convcheck.config.case import Case
 from convcheck.layers import parse_layer, parse_shapes
 from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence import strength
-from convcheck.proof.evidence.strength import Observation, observations, weaknesses
+from convcheck.proof.evidence.strength import observations, weaknesses
+from convcheck.proof.observations import Observation
 from convcheck.proof.pair import Pair
+from convcheck.sides.sample import Sample
 from convcheck.sides.samples import masks
 from convcheck.sides.side import side_of_layer
 
@@ -103,9 +105,13 @@ CONV = parse_layer("Conv2d(4, 4, 3)")
 ASYMMETRIC = torch.arange(1.0, 145.0).reshape(4, 4, 3, 3)
 
 
+def observation(output: Tensor, gradient: Tensor) -> Observation:
+    return Observation(Sample((), {}), output, torch.ones_like(output), {"weight": gradient})
+
+
 def said_of(*observed: tuple[Tensor, Tensor]) -> list[str]:
     """Return the weaknesses that outputs and gradients of the weight show."""
-    observations = (Observation(output, {"weight": gradient}) for output, gradient in observed)
+    observations = (observation(output, gradient) for output, gradient in observed)
     return list(map(str, weaknesses(side_of_layer(CONV, ((1, 4, 5, 5),)), observations)))
 
 
@@ -149,7 +155,7 @@ class Drawn:
     def __iter__(self) -> Iterator[Observation]:
         while True:
             self.made += 1
-            yield Observation(torch.arange(36.0), {"weight": ASYMMETRIC})
+            yield observation(torch.arange(36.0), ASYMMETRIC)
 
 
 def test_one_observation_is_enough_where_it_shows_no_weakness() -> None:

@@ -235,13 +235,13 @@ def test_given_weights_have_to_fit_and_are_no_modules() -> None:
 def test_weights_are_rounded_to_the_asked_dtype_and_no_other(
     dtype: DType, used: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, seen = Pair.run, []
+    run, seen = Pair.run_candidate, []
 
-    def spy(pair: Pair, point: Sample) -> tuple[Tensor, Tensor]:
+    def spy(pair: Pair, point: Sample) -> Tensor:
         seen.append(point)
         return run(pair, point)
 
-    monkeypatch.setattr(Pair, "run", spy)
+    monkeypatch.setattr(Pair, "run_candidate", spy)
     module = nn.Conv2d(1, 1, 1, bias=False, dtype=torch.float64)
     nn.init.constant_(module.weight, 1 + 2**-40)
     convcheck.verify(module, (1, 1, 2, 2), "pointwise-linear", dtype=dtype)

@@ -236,18 +236,18 @@ def test_faults_are_told_and_parameters_counted_without_torch(folder: Path) -> N
 
 def used(case: Case, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Sample], tuple[str, ...]]:
     """Run a case, and return the points that are not of integers, nor all drawn, and what was noted."""
-    once, seen = Pair.run, []
+    once, seen = Pair.run_candidate, []
     balanced, drawn = Pair.balanced, []
 
     def draw(pair: Pair, generator: torch.Generator) -> Sample:
         drawn.append(balanced(pair, generator))
         return drawn[-1]
 
-    def spy(pair: Pair, point: Sample) -> tuple[torch.Tensor, torch.Tensor]:
+    def spy(pair: Pair, point: Sample) -> torch.Tensor:
         seen.append(point)
         return once(pair, point)
 
-    monkeypatch.setattr(Pair, "run", spy)
+    monkeypatch.setattr(Pair, "run_candidate", spy)
     monkeypatch.setattr(Pair, "balanced", draw)
     report = run(list(claims_of([case])))
     assert report.ok

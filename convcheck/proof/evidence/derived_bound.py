@@ -9,18 +9,13 @@ import torch
 from torch import Tensor
 
 from convcheck.config.case import Case
-from convcheck.proof.batch import of_entries
 from convcheck.proof.evidence import repetition, rounding, underflow
 from convcheck.proof.evidence.flushing import flushes
 from convcheck.proof.pair import Pair
 from convcheck.results import Sides
 from convcheck.rounding.precision import Arithmetic
-from convcheck.sides import samples
 from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side, torch_may_refuse
-
-FAITHFUL = 1e-145
-"""A norm above it is made of squares that float64 holds; one below is taken to be as large as it can be."""
 
 
 @dataclass(frozen=True)
@@ -41,29 +36,6 @@ class Derivation:
         """How far products repeat one another, see `repetition`; their number where rounding does not matter."""
         terms = self.pair.terms
         return repetition.moment(self.pair, self.sample, terms, self.unit.accumulator)
-
-    @cached_property
-    def _bias(self) -> Tensor:
-        """The output for inputs of zeros: `[*output]`, or of one entry where all entries of a batch are alike."""
-        inputs = self.sample.inputs
-        if self.pair.part is not None:
-            inputs = tuple(tensor.new_zeros(of_entries(1, tuple(tensor.shape))) for tensor in inputs)
-        return self.pair.run_reference(Sample(tuple(map(torch.zeros_like, inputs)), self.sample.parameters))
-
-    def truth(self, sample: Sample) -> rounding.Truth:
-        """Run the reference in float64 at `sample`, on zeros, on magnitudes, and on squares; see `rounding.Truth`."""
-        pair, reference = self.pair, self.pair.reference
-        output = pair.run_reference(sample)
-        if pair.analysis is not None:
-            return rounding.Truth(output, torch.zeros_like(output), output.abs(), output.abs())
-        magnitude = pair.run_reference(samples.magnitudes(reference, sample))
-        norm = pair.run_reference(samples.squares(reference, sample)).sqrt()
-        return rounding.Truth(
-            output=output,
-            bias=self._bias,
-            magnitude=magnitude,
-            norm=torch.where(norm > FAITHFUL, norm.minimum(magnitude), magnitude),
-        )
 
     def sides(self, sample: Sample, truth: rounding.Truth, outputs: Sides[Tensor]) -> Sides[Tensor]:
         """Return the bound of each side's distance from the truth. For the formula, see `rounding`."""

@@ -17,11 +17,12 @@ from convcheck.errors import CannotRunError, PatternError
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import integer_probes, stand_in
 from convcheck.proof.evidence.differences import describe_differences
-from convcheck.proof.evidence.probes import draw_probe, make_plan, stream
+from convcheck.proof.evidence.probes import draw_probe, make_plan
 from convcheck.proof.evidence.reads import describe_reads
 from convcheck.proof.evidence.reorderings import remapped, reorderings, spellings
 from convcheck.proof.evidence.signatures import agrees, signatures
 from convcheck.proof.evidence.whole_batch import draw_whole
+from convcheck.proof.observations import stream
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Finding, Kind
 from convcheck.rewriting.arrangements import arrange

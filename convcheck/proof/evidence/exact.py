@@ -7,16 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from convcheck.proof.evidence.probes import Probe
 from convcheck.sizes.places import unravelled
 
 
-def compare(probe: Probe, where: str = "") -> tuple[str, ...]:
+def compare(reference: Tensor, candidate: Tensor, where: str = "") -> tuple[str, ...]:
     """Return sentences on where both outputs differ; none if they are identical but for the sign of zero.
 
     `where` says of which part of the batch the outputs are, if they are of one.
     """
-    reference, candidate = probe.outputs()
     if reference.shape != candidate.shape:
         return (unlike_shapes(reference.shape, candidate.shape),)
     if torch.equal(reference, candidate):

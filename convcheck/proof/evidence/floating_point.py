@@ -13,8 +13,10 @@ from convcheck.errors import CannotRunError
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.devices import missing
 from convcheck.proof.evidence import finite, rounding
+from convcheck.proof.evidence.exact import unlike_shapes
 from convcheck.proof.evidence.part_of_run import SIDES, PartOfRun, compare_in_parts
-from convcheck.proof.evidence.probes import stream
+from convcheck.proof.evidence.reference_runs import run_reference
+from convcheck.proof.observations import remembered, stream
 from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Deviation, Finding, Kind, Sides
@@ -97,9 +99,14 @@ def in_float64(case: Case) -> Case:
 
 def draw(pair: Pair, case: Case) -> Sample:
     """Return normal inputs, and the reference's own parameters: torch's initialisation, from the case's seed."""
-    parameters = {name: parameter.detach() for name, parameter in pair.reference.module.named_parameters()}
-    # Not the stream of the parameters, which torch begins with the seed itself: the two would be correlated.
-    return samples.normals(pair.reference, parameters, drawn_in(case.dtype), stream(case.seed, 700_001))
+    side, dtype = pair.reference, drawn_in(case.dtype)
+
+    def compute() -> Sample:
+        parameters = {name: parameter.detach() for name, parameter in side.module.named_parameters()}
+        # Not the stream of the parameters, which torch begins with the seed itself: the two would be correlated.
+        return samples.normals(side, parameters, dtype, stream(case.seed, 700_001))
+
+    return remembered(side, ("normals", dtype, case.seed), compute)
 
 
 def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
@@ -113,17 +120,16 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
     dtype, device = getattr(torch, case.dtype), _device(case.device)
     unit = arithmetic(dtype, device)
     with torch_may_refuse(), torch.no_grad():
-        sample = drawn.to(device, dtype)
-        outputs = Sides(*(output.cpu() for output in pair.run(sample)))
+        ours = run_reference(pair, drawn, dtype, device)
+        outputs = Sides(ours.output, pair.run_candidate(ours.sample).cpu())
     shapes: Sides[Shape | None] = Sides(tuple(outputs.reference.shape), tuple(outputs.candidate.shape))
     if shapes.reference != shapes.candidate:
         # On integers it was seen before.
-        ours, theirs = (list(output.shape) for output in (outputs.reference, outputs.candidate))
-        fault = (f"the reference's output is {ours}, and the candidate's {theirs}",)
+        fault = (unlike_shapes(shapes.reference, shapes.candidate),)
         return Measurement(Deviation(), Sides(None, None), shapes, fault if pair.reference.degree is None else ())
     broken, impossible = tuple(finite.faults(drawn)), tuple(finite.variance_faults(pair.reference, drawn))
     telling = not (broken or impossible)
-    parts = [*compare_in_parts(pair, case, unit, sample, outputs, telling=telling)]
+    parts = [*compare_in_parts(pair, case, unit, ours, outputs.candidate, telling=telling)]
     losing = dict.fromkeys(part.losing for part in parts if part.losing)
     notes = [Finding(Kind.ROUNDING, note) for note in (*unit.notes, *losing)]
     if case.tolerance is not None:

@@ -7,37 +7,43 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from convcheck.proof.evidence.probes import Probe
-from convcheck.proof.pair import pull_back
+from convcheck.proof.evidence.probes import whole
+from convcheck.proof.observations import Observation, pull_back
 from convcheck.results import Agreement, Gradients, Sides
-from convcheck.sides.samples import whole_numbers
 
 NAMES = ("input", "weight", "bias")
 
 
-def gradients_of(probe: Probe) -> dict[str, Sides[Tensor]]:
-    """Return both sides' gradients by variable for one cotangent; empty if the outputs' shapes differ.
+def gradients_of(seen: Observation, candidate: Tensor, *, rounded: bool) -> dict[str, Sides[Tensor]]:
+    """Return both sides' gradients by variable for the cotangent of `seen`; empty if the outputs' shapes differ.
 
-    They are float64, of the shapes of the reference's inputs and parameters. The cotangent holds whole
-    numbers in [-M, M], as the probe does.
+    They are float64, of the shapes of the reference's inputs and parameters. `candidate` is the candidate's output with
+    its graph; where it goes through a transform, its gradients are `rounded`.
     """
-    if probe.reference.shape != probe.candidate.shape:
+    if seen.output.shape != candidate.shape:
         return {}
-    cotangent = whole_numbers(tuple(probe.reference.shape), probe.magnitude, probe.generator)
-    variables = probe.sample.variables()
-    sides = [pull_back(side, list(variables.values()), cotangent) for side in (probe.reference, probe.candidate)]
+    slopes = pull_back(candidate, list(seen.sample.variables().values()), seen.cotangent)
     return {
-        name: Sides(reference, probe.whole(candidate))
-        for name, reference, candidate in zip(variables, *sides, strict=True)
+        name: Sides(reference, whole(slope, rounded=rounded))
+        for (name, reference), slope in zip(seen.gradients.items(), slopes, strict=True)
     }
 
 
 def compare(gradients: Mapping[str, Sides[Tensor]]) -> Gradients:
     """Compare the gradients of input and parameters bit for bit."""
+    return _grouped({name: torch.equal(pair.reference, pair.candidate) for name, pair in gradients.items()})
+
+
+def without(differing: Iterable[str], variables: Iterable[str]) -> Gradients:
+    """Return how gradients compare where those of some variables differ."""
+    different = set(differing)
+    return _grouped({name: name not in different for name in variables})
+
+
+def _grouped(same: Mapping[str, bool]) -> Gradients:
     agreements: dict[str, list[Agreement]] = {}
-    for name, pair in gradients.items():
-        same = torch.equal(pair.reference, pair.candidate)
-        agreements.setdefault(_group(name), []).append(Agreement.IDENTICAL if same else Agreement.DIFFERENT)
+    for name, identical in same.items():
+        agreements.setdefault(_group(name), []).append(Agreement.IDENTICAL if identical else Agreement.DIFFERENT)
     return Gradients(**{name: _worst(statuses) for name, statuses in agreements.items()})
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from convcheck.errors import CannotRunError
-from convcheck.proof.evidence.probes import stream
+from convcheck.proof.observations import stream
 from convcheck.proof.pair import Pair
 from convcheck.proof.user_side import UserSide
 from convcheck.sides.sample import Sample

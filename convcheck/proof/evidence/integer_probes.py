@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from functools import partial
 
 from convcheck.proof.context import Context, Evidence
-from convcheck.proof.evidence import exact, gradients, in_parts, whole_batch
-from convcheck.proof.evidence.probes import EXACT, Plan, draw_probe, make_plan
+from convcheck.proof.evidence import exact, gradients, in_parts
+from convcheck.proof.evidence.probes import EXACT, Plan, draw_probe, make_plan, whole
+from convcheck.proof.evidence.whole_batch import draw_whole
+from convcheck.proof.observations import at_integers, at_ones, observe, stream
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Exact, Finding, Gradients, Kind
 from convcheck.sides import samples
@@ -29,9 +31,9 @@ def probe(pair: Pair, seed: int) -> Evidence:
 
     They are on a part of the batch where that says as much, see `batch`; outputs are then compared on all of it, too.
     """
-    whole, pair = pair, pair.of_part
-    where = "" if whole.part is None else f" of the first {whole.part} of {whole.reference.inputs[0][0]} in the batch"
-    reference = pair.reference
+    batch, pair = pair, pair.of_part
+    where = "" if batch.part is None else f" of the first {batch.part} of {batch.reference.inputs[0][0]} in the batch"
+    reference, rounded = pair.reference, pair.candidate.gain > 0
     if reference.degree is None:
         within = "" if pair.black_box is None else " within an estimate, as for any black box,"
         stand_in = f"exact: not applicable, {pair.obstacle}; float64{within} stands in for it"
@@ -49,17 +51,19 @@ def probe(pair: Pair, seed: int) -> Evidence:
     compared, probes = Gradients(), 0
     faults: tuple[str, ...] = ()
     while not faults and probes < plan.probes:
-        drawn = draw_probe(pair, plan, seed, probes)
-        faults = exact.compare(drawn, where)
-        compared = gradients.merge(compared, gradients.compare(gradients.gradients_of(drawn)))
+        seen = at_integers(reference, plan.magnitude, seed, probes)
+        output = pair.run_candidate(seen.sample)
+        faults = exact.compare(seen.output, whole(output.detach(), rounded=rounded), where)
+        compared = gradients.merge(compared, gradients.compare(gradients.gradients_of(seen, output, rounded=rounded)))
         probes += 1
         # The next probe takes as much memory again.
-        del drawn
+        del seen, output
+        if plan.bilinear and gradients.differing(compared):
+            plan = plan.by_outputs()
     if not faults and not plan.error:
-        # Beside numbers near 2^53 a small constant would be rounded away.
-        faults = exact.compare(draw_probe(pair, plan.small(), seed, probes), where)
-    if not faults and whole is not pair:
-        faults = exact.compare(whole_batch.draw_whole(whole, plan, seed))
+        faults, compared = _small(pair, plan, seed, probes, compared)
+    if not faults and batch is not pair:
+        faults = exact.compare(*draw_whole(batch, plan, seed).outputs())
     if not faults and pair.graphs is not None:
         faults, compared = _with_other_choices(pair, plan, seed, compared)
     if pair.graphs is not None and pair.graphs.own_backward:
@@ -77,15 +81,32 @@ def probe(pair: Pair, seed: int) -> Evidence:
     return Evidence(status, tuple(findings), notes, details)
 
 
+def _small(pair: Pair, plan: Plan, seed: int, number: int, compared: Gradients) -> tuple[tuple[str, ...], Gradients]:
+    """Return faults, and how gradients compare, on the smallest numbers.
+
+    Beside numbers near 2^53 a small constant would be rounded away. At ones every product counts, so what is missing or
+    too much shows in an output or a gradient, unless it cancels in all of them.
+    """
+    ones = pair.at_ones if pair.graphs is None else None
+    if ones is None or ones.identical is None:
+        return exact.compare(*draw_probe(pair, plan.small(), seed, number).outputs()), compared
+    if not ones.identical:
+        seen = at_ones(pair.reference)
+        return exact.compare(seen.output, pair.run_candidate(seen.sample).detach()), compared
+    variables = at_ones(pair.reference).gradients if ones.differing else ()
+    return (), gradients.merge(compared, gradients.without(ones.differing, variables))
+
+
 def _with_other_choices(pair: Pair, plan: Plan, seed: int, compared: Gradients) -> tuple[tuple[str, ...], Gradients]:
     """Return faults, and how gradients compare, on other masks and other whole numbers than a probe draws."""
-    probe = draw_probe(pair, plan, seed, 0)
-    for sample in samples.with_other_choices(pair.reference, probe.sample):
-        reference, candidate = pair.run(sample)
-        other = replace(probe, sample=sample, reference=reference, candidate=candidate)
-        if faults := exact.compare(other):
+    side, rounded, generator = pair.reference, pair.candidate.gain > 0, stream(seed, 0)
+    drawn = samples.integers(side, plan.magnitude, generator)
+    for sample in samples.with_other_choices(side, drawn):
+        seen = observe(side, sample, partial(samples.whole_numbers, magnitude=plan.magnitude, generator=generator))
+        output = pair.run_candidate(sample)
+        if faults := exact.compare(seen.output, whole(output.detach(), rounded=rounded)):
             return (f"with other masks or whole numbers, {faults[0]}", *faults[1:]), compared
-        compared = gradients.merge(compared, gradients.compare(gradients.gradients_of(other)))
+        compared = gradients.merge(compared, gradients.compare(gradients.gradients_of(seen, output, rounded=rounded)))
     return (), compared
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx
 
 from convcheck.proof.context import Context, Evidence
-from convcheck.proof.evidence.probes import stream
+from convcheck.proof.observations import stream
 from convcheck.results import Agreement, Finding, Kind
 from convcheck.sides.sample import Sample
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from convcheck.proof.evidence import rounding
-from convcheck.proof.evidence.probes import stream
+from convcheck.proof.observations import stream
 from convcheck.proof.pair import Pair
 from convcheck.results import Sides
 from convcheck.rounding.precision import arithmetic

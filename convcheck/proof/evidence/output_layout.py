@@ -19,7 +19,7 @@ from convcheck.errors import CannotRunError, PatternError
 from convcheck.proof.build_pair import build_pair
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import integer_probes, stand_in
-from convcheck.proof.evidence.probes import stream
+from convcheck.proof.observations import stream
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Finding, Kind, Sides
 from convcheck.rewriting.arrangements import arrange

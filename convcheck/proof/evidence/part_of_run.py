@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import EllipsisType
 
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from torch import Tensor
 from convcheck.config.case import Case
 from convcheck.proof.evidence import finite, rounding
 from convcheck.proof.evidence.derived_bound import Derivation
+from convcheck.proof.evidence.reference_runs import ReferenceRun, float64_reference, in_float64
 from convcheck.proof.pair import Pair
 from convcheck.results import Deviation, Sides
 from convcheck.rounding.precision import Arithmetic, arithmetic
@@ -45,45 +45,43 @@ class PartOfRun:
 
 
 def compare_in_parts(
-    pair: Pair, case: Case, unit: Arithmetic, sample: Sample, outputs: Sides[Tensor], *, telling: bool
+    pair: Pair, case: Case, unit: Arithmetic, ours: ReferenceRun, candidate: Tensor, *, telling: bool
 ) -> Iterator[PartOfRun]:
-    """Yield the parts of a run at `sample`, whose outputs are of the asked dtype and of one shape, on the CPU.
+    """Yield the parts of a run of the reference, and of the candidate's output in the asked dtype, of the same shape.
 
     `telling` says that the weights are finite, so that an output that is not may be an overflow.
 
     Raises:
         CannotRunError: the dtype cannot hold the numbers.
     """
+    if ours.widened is not None and ours.truth is not None:
+        outputs = Sides(ours.output.double(), candidate.double())
+        whole = Derivation(pair, case, unit, ours.widened)
+        yield _compare(whole, ours.widened, ours.truth, outputs, telling=telling)
+        return
+    assert pair.part is not None
     # The weights are widened once.
-    parameters = _widened(Sample((), sample.parameters)).parameters
-    derivation = None
-    for places in _places(pair, outputs):
-        widened = Sample(_widened(Sample(tuple(tensor[places] for tensor in sample.inputs), {})).inputs, parameters)
-        if derivation is None:
-            # What is drawn is alike in all entries.
-            given = any(spec.file for spec in case.input_specs)
-            derivation = Derivation(pair, case, unit, _widened(sample) if given else widened)
-        shown = Sides(outputs.reference[places].double(), outputs.candidate[places].double())
-        yield _compare(derivation, widened, shown, telling=telling)
+    parameters = in_float64(Sample((), ours.sample.parameters)).parameters
+    given = any(spec.file for spec in case.input_specs)
+    # What is drawn is alike in all entries, and the first part tells of the others.
+    all_of_it = in_float64(ours.sample) if given else None
+    derivation: Derivation | None = None
+    for start in range(0, len(ours.output), pair.part):
+        places = slice(start, start + pair.part)
+        inputs = in_float64(Sample(tuple(tensor[places] for tensor in ours.sample.inputs), {})).inputs
+        widened = Sample(inputs, parameters)
+        derivation = derivation or Derivation(pair, case, unit, all_of_it or widened)
+        with torch_may_refuse(), torch.no_grad():
+            truth = float64_reference(pair, widened)
+        outputs = Sides(ours.output[places].double(), candidate[places].double())
+        yield _compare(derivation, widened, truth, outputs, telling=telling)
 
 
-def _widened(sample: Sample) -> Sample:
-    return sample.to(torch.device("cpu"), torch.float64)
-
-
-def _places(pair: Pair, outputs: Sides[Tensor]) -> Iterator[slice | EllipsisType]:
-    """Yield the entries of the batch in every part; all that there is where it is not taken in parts."""
-    if pair.part is None:
-        yield ...
-    else:
-        yield from (slice(start, start + pair.part) for start in range(0, len(outputs.reference), pair.part))
-
-
-def _compare(derivation: Derivation, sample: Sample, outputs: Sides[Tensor], *, telling: bool) -> PartOfRun:
+def _compare(
+    derivation: Derivation, sample: Sample, truth: rounding.Truth, outputs: Sides[Tensor], *, telling: bool
+) -> PartOfRun:
     """Compare two outputs in float64."""
     pair, case, unit = derivation.pair, derivation.case, derivation.unit
-    with torch_may_refuse(), torch.no_grad():
-        truth = derivation.truth(sample)
     if telling:
         finite.check_range(case.dtype, unit, sample, pair, outputs)
     sides, losing = derivation.sides(sample, truth, outputs), ""

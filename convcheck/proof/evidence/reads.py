@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from convcheck.proof.pair import Pair, pull_back
+from convcheck.proof.observations import pull_back
+from convcheck.proof.pair import Pair
 from convcheck.results import Sides
 from convcheck.sides import samples
 from convcheck.sides.sample import Sample

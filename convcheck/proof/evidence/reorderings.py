@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from convcheck.proof.evidence.probes import stream
+from convcheck.proof.observations import stream
 from convcheck.proof.pair import Pair
 from convcheck.rewriting.arrangements import orders
 from convcheck.rewriting.parameter_move import ParameterMove

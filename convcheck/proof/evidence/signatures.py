@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from convcheck.proof.evidence.probes import stream
-from convcheck.proof.pair import Pair, pull_back
+from convcheck.proof.observations import pull_back, stream
+from convcheck.proof.pair import Pair
 from convcheck.results import Sides
 from convcheck.rewriting.transplant import Move
 from convcheck.sides import samples

@@ -18,7 +18,7 @@ from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import finite, other_numbers
 from convcheck.proof.evidence.exact import unlike_shapes
 from convcheck.proof.evidence.floating_point import Measurement, draw, idle, in_float64, measure
-from convcheck.proof.evidence.probes import stream
+from convcheck.proof.observations import stream
 from convcheck.proof.pair import Pair
 from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Finding, Kind

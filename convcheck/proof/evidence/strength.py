@@ -17,7 +17,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import partial
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,23 +24,15 @@ from torch import Tensor
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import other_numbers
 from convcheck.proof.evidence.idle_buffers import idle_buffers
-from convcheck.proof.evidence.probes import EXACT, probe_count, root, stream
-from convcheck.proof.pair import Pair, pull_back
+from convcheck.proof.evidence.probes import EXACT, probe_count, root
+from convcheck.proof.observations import Observation, at_integers, at_ones, observe, stream
+from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Finding, Kind
 from convcheck.sides import samples
-from convcheck.sides.sample import Sample
-from convcheck.sides.samples import whole_numbers
 from convcheck.sides.side import Side
 
 NORMALS = 8
 """Samples of normal numbers, at most."""
-
-
-class Observation(NamedTuple):
-    """The reference's output at a sample, and the gradients of its inputs and parameters for one cotangent."""
-
-    output: Tensor
-    gradients: Mapping[str, Tensor]
 
 
 def examine(context: Context) -> Evidence:
@@ -59,7 +50,10 @@ def examine(context: Context) -> Evidence:
 
 
 def observations(pair: Pair, seed: int) -> Iterator[Observation]:
-    """Yield the reference at ones and at random integers; at normal numbers, if it is no polynomial."""
+    """Yield the reference at random integers and at ones; at normal numbers, if it is no polynomial.
+
+    Both are those at which outputs and gradients were compared.
+    """
     side = pair.reference
     if side.degree is None:
         parameters = {name: tensor.detach().double() for name, tensor in side.module.named_parameters()}
@@ -67,20 +61,14 @@ def observations(pair: Pair, seed: int) -> Iterator[Observation]:
             generator = stream(seed, number)
             sample = samples.normals(side, parameters, torch.float64, generator)
             normal = partial(torch.randn, generator=generator, dtype=torch.float64)
-            yield _observe(pair, samples.with_gradients(side, sample), normal)
+            yield observe(side, samples.with_gradients(side, sample), normal)
         return
-    yield _observe(pair, samples.ones(side), partial(torch.ones, dtype=torch.float64))
     magnitude = max(1, root(EXACT // pair.sum_lengths.longest, side.degree))
-    for number in range(probe_count(side.degree, magnitude)):
-        generator = stream(seed, number)
-        sample = samples.integers(side, magnitude, generator)
-        yield _observe(pair, sample, partial(whole_numbers, magnitude=magnitude, generator=generator))
-
-
-def _observe(pair: Pair, sample: Sample, draw_cotangent: samples.Draw) -> Observation:
-    output, variables = pair.run_reference(sample), sample.variables()
-    slopes = pull_back(output, list(variables.values()), draw_cotangent(tuple(output.shape)))
-    return Observation(output.detach(), dict(zip(variables, slopes, strict=True)))
+    count = probe_count(side.degree, magnitude)
+    # Most weights meet an input there, and none of their axes could be swapped.
+    yield at_integers(side, magnitude, seed, 0)
+    yield at_ones(side)
+    yield from (at_integers(side, magnitude, seed, number) for number in range(1, count))
 
 
 def weaknesses(side: Side, observed: Iterable[Observation], unused: Set[str] = frozenset()) -> Iterator[Finding]:
@@ -91,8 +79,9 @@ def weaknesses(side: Side, observed: Iterable[Observation], unused: Set[str] = f
     """
     unmet: dict[str, Tensor] = {}
     coincidences: dict[tuple[str, str], None] | None = None
-    for output, gradients in observed:
-        gradients = {name: gradient for name, gradient in gradients.items() if name not in unused}
+    for seen in observed:
+        output = seen.output
+        gradients = {name: gradient for name, gradient in seen.gradients.items() if name not in unused}
         unmet = {name: (gradient == 0) & unmet.get(name, True) for name, gradient in gradients.items()}
         texts = dict.fromkeys(_coincidences(side, output, gradients))
         coincidences = {key: None for key in texts if coincidences is None or key in coincidences}

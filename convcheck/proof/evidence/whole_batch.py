@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import torch
 
-from convcheck.proof.evidence.probes import Plan, Probe, draw_probe, root, stream
+from convcheck.proof.evidence.probes import Plan, Probe, draw_probe, root
+from convcheck.proof.observations import stream
 from convcheck.proof.pair import Pair
 from convcheck.sides import samples
 

@@ -23,8 +23,9 @@ from torch import Tensor
 
 from convcheck.proof import memory
 from convcheck.proof.evidence import gradients
-from convcheck.proof.evidence.probes import FALSE_ACCEPT, stream
-from convcheck.proof.pair import Pair, pull_back
+from convcheck.proof.evidence.probes import FALSE_ACCEPT
+from convcheck.proof.observations import pull_back, stream
+from convcheck.proof.pair import Pair
 from convcheck.proof.parts import constants
 from convcheck.proof.parts.counting import Counting
 from convcheck.proof.parts.evaluate import Evaluation

@@ -1,0 +1,99 @@
+"""Runs the reference in a dtype, and in float64 on the same numbers: what a bound is made of."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from convcheck.proof.evidence import rounding
+from convcheck.proof.observations import remembered
+from convcheck.proof.pair import Pair
+from convcheck.sides import samples
+from convcheck.sides.sample import Sample
+
+FAITHFUL = 1e-145
+"""A norm above it is made of squares that float64 holds; one below is taken to be as large as it can be."""
+
+
+class ReferenceRun(NamedTuple):
+    """The reference in a dtype, and in float64 on the same numbers."""
+
+    drawn: Sample
+    sample: Sample
+    """The drawn one, rounded to the dtype, on the device of the run."""
+    output: Tensor
+    """In the dtype, on the CPU."""
+    widened: Sample | None
+    """The rounded one in float64, on the CPU; None where float64 goes through the batch part by part."""
+    truth: rounding.Truth | None
+
+
+def run_reference(pair: Pair, drawn: Sample, dtype: torch.dtype, device: torch.device) -> ReferenceRun:
+    """Run the reference on the numbers of a sample, rounded to a dtype, in that dtype and in float64."""
+
+    def compute() -> ReferenceRun:
+        sample = drawn.to(device, dtype)
+        output = pair.run_reference(sample).cpu()
+        if pair.part is not None:
+            return ReferenceRun(drawn, sample, output, None, None)
+        widened = in_float64(sample)
+        is_wide = dtype == torch.float64 and device.type == "cpu"
+        return ReferenceRun(
+            drawn, sample, output, widened, float64_reference(pair, widened, output if is_wide else None)
+        )
+
+    # The sample is kept with the run, so that no other one gets its number.
+    key = ("run", id(drawn), dtype, device, pair.analysis is None, _needs_bias(pair))
+    return remembered(pair.reference, key, compute)
+
+
+def in_float64(sample: Sample) -> Sample:
+    """Return a sample in float64, on the CPU."""
+    return sample.to(torch.device("cpu"), torch.float64)
+
+
+def _needs_bias(pair: Pair) -> bool:
+    """Tell whether the bound needs to know the bias, see `rounding`, or it is known without a run."""
+    apart = any(side.roundings.bias_apart and side.roundings.sums <= 1 for side in (pair.reference, pair.candidate))
+    return apart or _has_bias(pair)
+
+
+def _has_bias(pair: Pair) -> bool:
+    """Tell whether the reference multiplies inputs with one weight, and adds a bias a channel."""
+    reference = pair.reference
+    return reference.degree == 2 and pair.graphs is None and reference.parameters.keys() == {"weight", "bias"}
+
+
+def float64_reference(pair: Pair, sample: Sample, output: Tensor | None = None) -> rounding.Truth:
+    """Run the reference in float64 at `sample`, on zeros, on magnitudes, and on squares; see `rounding.Truth`.
+
+    `output` is that at `sample`, where it is known.
+    """
+    reference = pair.reference
+    output = pair.run_reference(sample) if output is None else output
+    if pair.analysis is not None:
+        return rounding.Truth(output, torch.zeros_like(output), output.abs(), output.abs())
+    magnitude = pair.run_reference(samples.magnitudes(reference, sample))
+    norm = pair.run_reference(samples.squares(reference, sample)).sqrt()
+    return rounding.Truth(
+        output=output,
+        bias=_at_zero(pair, sample) if _needs_bias(pair) else torch.zeros((), dtype=torch.float64),
+        magnitude=magnitude,
+        norm=torch.where(norm > FAITHFUL, norm.minimum(magnitude), magnitude),
+    )
+
+
+def _at_zero(pair: Pair, sample: Sample) -> Tensor:
+    """Return the reference's output for inputs of zeros: float64, of the output's shape, or what broadcasts to it.
+
+    Of a layer that multiplies inputs with a weight that is the bias.
+    """
+    reference = pair.reference
+    if _has_bias(pair):
+        behind = len(reference.output_axes) - 1 - reference.output_axes.index("o")
+        return sample.parameters["bias"].reshape(-1, *[1] * behind)
+    # Of entries that are alike, one tells.
+    few = sample.inputs if pair.part is None else tuple(tensor[:1] for tensor in sample.inputs)
+    return pair.run_reference(Sample(tuple(map(torch.zeros_like, few)), sample.parameters))
