@@ -6,7 +6,7 @@
 
 Together they are the claims of one case, as `convcheck verify LAYER` makes them; alone each is a case of its own. Both
 are in one process, on one thread, and take turns, and so do four dtypes of one rewrite; of all rounds the median
-counts. The candidates are what is not shared: six that take about as long as the layer show what is, and of others, such
+counts. Candidates are what is not shared: six that take about as long as the layer show what is, and of others, such
 as winograd, little is left to share.
 """
 

@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.correct_cases import THREADS, Trial
 from benchmarks.torch_comparisons import Recorded, in_dtype, let_through
+from convcheck.proof import observations
 from convcheck.proof.verification import verify
 from convcheck.results import Agreement, Verdict
 
@@ -93,10 +94,10 @@ def run(trial: Trial, mode: str = "none") -> TrialResult:
     """Verify one trial in one of MODES."""
     numbers = Recorded(trial.changed)
     claim = numbers.of(trial.claim())
-    with MODES[mode](), patch.object(torch.autograd, "grad", wraps=torch.autograd.grad) as grad:
+    with MODES[mode](), patch.object(observations, "ENGINE", wraps=observations.ENGINE) as engine:
         result = verify(claim)
     # Gradients that nobody took are all zeros, and identical.
-    taken = grad.called and result.gradients.status is not Agreement.NOT_APPLICABLE
+    taken = engine.run_backward.called and result.gradients.status is not Agreement.NOT_APPLICABLE
     compared = taken or result.exact.status is Agreement.NOT_APPLICABLE
     outcome = TrialResult(trial, result.verdict, result.error.ratio, result.reason or "", gradients=compared)
     if not outcome.compared or not numbers.samples:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from convcheck.all_sizes import budget
 from convcheck.all_sizes.axes import FreeAxis, lengths_by_name
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.exploring import holds
 from convcheck.all_sizes.points import at, smallest
 from convcheck.all_sizes.regions import Exploration, Region
 from convcheck.all_sizes.replay import replay, resized, smaller
-from convcheck.all_sizes.trace import INPUT, SMALLEST, Given, Path
+from convcheck.all_sizes.trace import INPUT, SMALLEST, Given, Path, lengths_of
 from convcheck.errors import ConvcheckError
 from convcheck.results import SizesCounterexample
 
@@ -37,7 +38,6 @@ class Search:
     axes: Sequence[FreeAxis]
     world: Any
     path: Path
-    check_time: Callable[[], None]
     made_for: set[str] = field(default_factory=set)
     """The lengths for which a candidate is made: it is another one at others, and right there."""
 
@@ -49,14 +49,21 @@ class Search:
         return self.smallest(min(known, key=_rank)) if known else None
 
     def sweep(self) -> SizesCounterexample | None:
-        """Return a counterexample among sizes of which one is larger than the smallest, if torch shows one soon."""
+        """Return a counterexample among sizes beside the claim's own and the smallest, if torch shows one soon.
+
+        One length is another there, or two are, as where a table of weights has to be as long as an input.
+        """
+        own = {symbol: size for one in self.given for symbol, size in lengths_of(one).items()}
+        at_home = {axis.name: own[axis.symbol] for axis in self.axes}
         lows = {axis.name: SMALLEST for axis in self.axes}
         end = time.monotonic() + SWEEP_SECONDS
-        for size in range(SMALLEST, LARGEST_SWEPT):
-            for name in lows:
+        for sizes, together in ((at_home, 1), (lows, 1), (lows, 2)):
+            for size, names in itertools.product(
+                range(SMALLEST, LARGEST_SWEPT), itertools.combinations(lows, together)
+            ):
                 if time.monotonic() > end:
                     return None
-                if (found := self._named({**lows, name: size})) is not None:
+                if (found := self._named({**sizes, **dict.fromkeys(names, size)})) is not None:
                     return self.smallest(found)
         return None
 
@@ -102,8 +109,12 @@ class Search:
         end = time.monotonic() + SWEEP_SECONDS
         for name in known.sizes:
             # One axis after the other is quick, and mostly all: only what is left is searched.
-            if known.sizes[name] > 1 and (found := self._named({**known.sizes, name: 1})) is not None:
-                known = found
+            for size in range(1, known.sizes[name]):
+                if time.monotonic() > end:
+                    break
+                if (found := self._named({**known.sizes, name: size})) is not None:
+                    known = found
+                    break
         ones = sorted(_with_ones(known.sizes), key=_order)
         for sizes in (*ones, *smaller(dict.fromkeys(known.sizes, 1), _sum(known), MOST_SMALLER)):
             if time.monotonic() > end:
@@ -120,7 +131,7 @@ class Search:
 
     def _first(self, region: Region) -> SizesCounterexample | None:
         for point in self._points(region):
-            self.check_time()
+            budget.check_time()
             if (found := self.at(point)) is not None:
                 return found
         return None
@@ -132,7 +143,7 @@ class Search:
             sizes = difference.sizes.intersect(region.sizes.context)
             tries = MOST_UNREAD if region.sizes.unread else MOST_TRIES
             for _ in range(tries):
-                self.check_time()
+                budget.check_time()
                 point = smallest(sizes, order)
                 if point is None:
                     break

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import islpy as isl
@@ -51,8 +52,8 @@ class Entries:
     at: Mapping[str, int]
     tensors: Mapping[str, Tensor]
     terms_left: int = 0
-    _coefficients: dict[int, tuple[Piece, Fraction]] = field(default_factory=dict)
-    _relations: dict[int, tuple[Piece, Any]] = field(default_factory=dict)
+    _coefficients: dict[int, tuple[Piece, Fraction | int]] = field(default_factory=dict)
+    _relations: dict[int, tuple[Piece, tuple[Any, Sequence[int], Sequence[int]]]] = field(default_factory=dict)
     _made: dict[tuple[str, int], Fraction] = field(default_factory=dict)
     _counted: dict[int, tuple[Entry, Counting]] = field(default_factory=dict)
     _axes: dict[Axis, list[tuple[int, ...]]] = field(default_factory=dict)
@@ -67,14 +68,14 @@ class Entries:
     def _shape(self, axes: Sequence[Axis]) -> Place:
         return tuple(sum(map(math.prod, self._lengths(axis))) for axis in axes)
 
-    def entry(self, value: Value, place: Place) -> Fraction:
+    def entry(self, value: Value, place: Place) -> Fraction | int:
         """Return one entry.
 
         Raises:
             TooMany: the limit of terms is passed.
             CannotProve: it is no finite number.
         """
-        total = Fraction(0)
+        total: Fraction | int = 0
         for piece in value.pieces:
             atoms = self._atoms(value.axes, piece.segments, place)
             if atoms is None:
@@ -89,14 +90,20 @@ class Entries:
                 total += term
         return total
 
-    def _coefficient(self, piece: Piece) -> Fraction:
+    def _coefficient(self, piece: Piece) -> Fraction | int:
         number = sympy.sympify(piece.coefficient).subs(self._symbols)
+        if number.is_Integer:
+            return int(number)
         return Fraction(int(number.p), int(number.q)) if number.is_Rational else Fraction(float(number))
 
     def _terms(self, piece: Piece, atoms: Sequence[int]) -> list[list[Place]]:
         """Return the entries of the factors of every term at one index."""
-        relation = self._at_size(piece)
-        here = isl.Set("{ [" + ", ".join(map(str, atoms)) + "] }")
+        relation, lows, highs = self._at_size(piece)
+        if not all(low <= atom <= high for low, atom, high in zip(lows, atoms, highs, strict=True)):
+            return []
+        ends = list(itertools.accumulate(one.atoms for one in piece.factors))
+        slices = [slice(start, end) for start, end in itertools.pairwise((0, *ends))]
+        numbers = range(ends[-1] if ends else 0)
         terms: list[list[Place]] = []
 
         def add(point: Any) -> Any:
@@ -104,28 +111,29 @@ class Entries:
             if self.terms_left < 0:
                 # No exception goes through isl.
                 return isl.stat.error
-            count = point.get_space().dim(isl.dim_type.set)
-            numbers = [int(point.get_coordinate_val(isl.dim_type.set, n).to_python()) for n in range(count)]
-            terms.append(
-                [tuple(itertools.islice(rest, one.atoms)) for rest in [iter(numbers)] for one in piece.factors]
-            )
+            atoms = tuple([point.get_coordinate_val(isl.dim_type.set, n).get_num_si() for n in numbers])
+            terms.append([atoms[one] for one in slices])
             return None
 
         try:
-            relation.intersect_domain(here).range().foreach_point(add)
+            relation.intersect_domain(_set_of(tuple(atoms))).range().foreach_point(add)
         except isl.Error:
             if self.terms_left < 0:
                 raise TooMany("a sum of too many terms") from None
             raise
         return terms
 
-    def _at_size(self, piece: Piece) -> Any:
-        """Return the relation of a piece without its sizes."""
+    def _at_size(self, piece: Piece) -> tuple[Any, Sequence[int], Sequence[int]]:
+        """Return the relation of a piece without its sizes, and between which atoms of an index it has terms."""
         if id(piece) not in self._relations:
             sizes = where({str(symbol): one for symbol, one in self._symbols.items()})
             relation = piece.relation.intersect_params(sizes)
             relation = relation.project_out(isl.dim_type.param, 0, relation.dim(isl.dim_type.param))
-            self._relations[id(piece)] = piece, relation
+            domain, numbers = relation.domain(), range(relation.dim(isl.dim_type.in_))
+            empty = bool(domain.is_empty())
+            lows = [1 if empty else domain.dim_min_val(number).get_num_si() for number in numbers]
+            highs = [0 if empty else domain.dim_max_val(number).get_num_si() for number in numbers]
+            self._relations[id(piece)] = piece, (relation, lows, highs)
         return self._relations[id(piece)][1]
 
     def _factor(self, entry: Entry, atoms: Place) -> Fraction | int:
@@ -191,6 +199,12 @@ class Entries:
                 return None
             atoms += unravelled(number, lengths[segment])
         return atoms
+
+
+@lru_cache(maxsize=64)
+def _set_of(atoms: tuple[int, ...]) -> Any:
+    """Return the set of one index. All pieces of a value are asked about it."""
+    return isl.Set("{ [" + ", ".join(map(str, atoms)) + "] }")
 
 
 def _exact(number: float) -> Fraction | int:

@@ -7,7 +7,7 @@ traced next, until none are left or time is up.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import islpy as isl
@@ -15,7 +15,7 @@ import sympy
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
-from convcheck.all_sizes import operations
+from convcheck.all_sizes import budget
 from convcheck.all_sizes.both import Both, KeepsState
 from convcheck.all_sizes.dtypes import traced
 from convcheck.all_sizes.functions import LeavesTorch, MayShare
@@ -43,22 +43,20 @@ MOST_DOUBLINGS = 24
 """Sizes up to 2 to this power are tried for a condition that no relation can state."""
 
 
-class TimeIsUp(Exception):  # noqa: N818  # it is an answer, not a fault
-    """The time of a proof is over."""
-
-
-def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> Exploration:
+def explore(both: Both, given: list[Given]) -> Exploration:
     """Compare both sides on all paths; where they differ in torch, on those of smaller sizes only.
 
     Raises:
         CannotProve: a side cannot be traced at the claim's own sizes.
-        TimeIsUp: as `check_time` does, before there is anything to tell.
+        TimeIsUp: the time of the proof is over before there is anything to tell.
     """
     try:
         first = traced(both, given)
     except SideRaises as error:
-        if error.side == "reference" or not _raises(error, replay(both, given)):
+        if error.side == "reference":
             raise CannotProve(_said(error)) from None
+        if not _raises(error, replay(both, given)):
+            return Exploration(error.path.world().region, error.path, obstacle=_said(error))
         # It may run at other sizes, as where two lengths meet that are the same there.
         exploration = Exploration(error.path.world().region, error.path)
         tried = {name: size for one in given for name, size in lengths_of(one).items()}
@@ -68,22 +66,22 @@ def explore(both: Both, given: list[Given], check_time: Callable[[], None]) -> E
     else:
         exploration = Exploration(first.path.world().region, first.path)
         left = exploration.world
-        left = left.subtract(_on_path(both, given, first, None, exploration, check_time))
+        left = left.subtract(_on_path(both, given, first, None, exploration))
     try:
-        with operations.bounded():
-            _cover(both, given, left, exploration, check_time)
-    except TimeIsUp:
+        with budget.bounded():
+            _cover(both, given, left, exploration)
+    except budget.TimeIsUp:
         exploration.obstacle = exploration.obstacle or "the time limit"
-    except operations.TooLarge as error:
+    except budget.TooLarge as error:
         exploration.obstacle = exploration.obstacle or error.why
     return exploration
 
 
-def _cover(both: Both, given: list[Given], left: Any, exploration: Exploration, check_time: Callable[[], None]) -> None:
+def _cover(both: Both, given: list[Given], left: Any, exploration: Exploration) -> None:
     """Compare both sides on the paths of the smallest sizes that are left, until none are."""
     numbers = set(_numbers(exploration.path))
     for _ in range(MOST_PATHS):
-        check_time()
+        budget.check_time()
         if exploration.shown:
             total = min(sum(point[name] for name in exploration.order) for point in exploration.shown)
             left = left.intersect(sum_below(exploration.order, total))
@@ -106,7 +104,7 @@ def _cover(both: Both, given: list[Given], left: Any, exploration: Exploration, 
                 if ran.reason is not None:
                     exploration.shown.append(point)
         else:
-            region = _on_path(both, given, trace, point, exploration, check_time)
+            region = _on_path(both, given, trace, point, exploration)
             numbers |= set(_numbers(trace.path))
             for name, times in Counter(name for name, _ in numbers).items():
                 if times > MOST_FIXED:
@@ -131,13 +129,12 @@ def _on_path(
     trace: SymbolicTrace,
     point: Mapping[str, int] | None,
     exploration: Exploration,
-    check_time: Callable[[], None],
 ) -> Any:
     """Compare both sides on one path, in torch as well where they are not equal, and return the sizes on it."""
     count = len(exploration.equal)
-    region = compared(trace, exploration, check_time)
+    region = compared(trace, exploration)
     unread = trace.path.sizes().unread
-    if unread and not _holds_either_way(both, given, trace, exploration, check_time):
+    if unread and not _holds_either_way(both, given, trace, exploration):
         exploration.obstacle = exploration.obstacle or f"the condition {unread[0]}"
     if point is not None and not at(point).is_subset(region):
         # Nothing is known beside the sizes themselves.
@@ -162,9 +159,7 @@ def _beside_fixed(both: Both, given: list[Given], path: Path, point: Mapping[str
     return isl.Set(f"[{other}] -> {{ : {other} != {fixed[other]} }}")
 
 
-def _holds_either_way(
-    both: Both, given: list[Given], trace: SymbolicTrace, exploration: Exploration, check_time: Callable[[], None]
-) -> bool:
+def _holds_either_way(both: Both, given: list[Given], trace: SymbolicTrace, exploration: Exploration) -> bool:
     """Compare both sides where one condition that no relation can state does not hold, and all others do as well.
 
     Return whether there is such a path; so it is where code does the same in one piece or in several.
@@ -183,7 +178,7 @@ def _holds_either_way(
     opposite = [sympy.Not(one) for one in there.unread]
     if opposite != [condition] or not sizes.region.is_subset(there.region):
         return False
-    compared(other, exploration, check_time)
+    compared(other, exploration)
     return True
 
 
@@ -207,7 +202,7 @@ def holds(condition: Any, point: Mapping[str, int]) -> bool:
 def _where(path: Path, point: Mapping[str, int]) -> Any:
     """Return where a side raises: all sizes on its path, or the ones that were tried where no relation says which."""
     try:
-        with operations.bounded():
+        with budget.bounded():
             sizes = path.sizes()
             region = sizes.region
     except CannotProve:

@@ -12,6 +12,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
+from convcheck.all_sizes import budget
 from convcheck.tracing.places import is_of_a_user
 
 _COPYING = frozenset(
@@ -61,6 +62,7 @@ class Functions(TorchFunctionMode):
         self.asks_dtype = False
 
     def __torch_function__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+        budget.check_time()
         name = getattr(function, "__name__", "")
         if function in _ASKING:
             self.asks_dtype |= is_of_a_user(sys._getframe(1).f_code.co_filename)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from convcheck.all_sizes import readers
+from convcheck.all_sizes import budget, readers
 from convcheck.all_sizes.new_values import as_truth
 from convcheck.all_sizes.polynomials import Size
 from convcheck.all_sizes.sizes import CannotProve, Sizes
@@ -77,7 +77,6 @@ def read(
     graph: fx.GraphModule,
     inputs: Mapping[fx.Node, Value],
     sources: Sources,
-    check_time: Callable[[], None] = lambda: None,
 ) -> dict[fx.Node, Any]:
     """Return what every node of a graph is, from what its placeholders are.
 
@@ -87,7 +86,7 @@ def read(
     values: dict[fx.Node, Any] = dict(inputs)
     sizes = sources.sizes
     for node in graph.graph.nodes:
-        check_time()
+        budget.check_time()
         value = node.meta.get("val")
         if node.op in ("placeholder", "output"):
             if node in values and value.dtype == torch.bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from convcheck.all_sizes import operations
+from convcheck.all_sizes import budget
 from convcheck.all_sizes.compare import Difference, differences
 from convcheck.all_sizes.layout import aligned
 from convcheck.all_sizes.reading import NoReading, read
@@ -56,9 +56,7 @@ class Exploration:
         return free_symbols(self.path)
 
 
-def compared(
-    trace: SymbolicTrace, exploration: Exploration, check_time: Callable[[], None], cases: tuple[str, ...] = ()
-) -> Any:
+def compared(trace: SymbolicTrace, exploration: Exploration, cases: tuple[str, ...] = ()) -> Any:
     """Compare both sides on one path, and return the sizes that are on it.
 
     `cases` are conditions that hold besides: where a relation depends on one, either case is compared by itself.
@@ -70,14 +68,14 @@ def compared(
     if region.is_empty():
         return region
     try:
-        with operations.bounded():
+        with budget.bounded():
             sources = Sources(sizes)
             nodes = trace.graph.graph.find_nodes(op="placeholder")
             inputs = {
                 node: sources.tensor(name, shape)
                 for node, (name, shape) in zip(nodes, trace.path.lengths.items(), strict=True)
             }
-            values = read(trace.graph, inputs, sources, check_time)
+            values = read(trace.graph, inputs, sources)
             outputs: Any = trace.graph.graph.output_node().args[0]
             one, other = (values[node] for node in outputs)
             found = tuple(_of_shape(one, other))
@@ -87,7 +85,7 @@ def compared(
     except CannotProve as error:
         if error.undecided is not None and len(cases) < MOST_CASES:
             for case in (error.undecided, f"not ({error.undecided})"):
-                compared(trace, exploration, check_time, (*cases, case))
+                compared(trace, exploration, (*cases, case))
         else:
             exploration.obstacle = exploration.obstacle or _obstacle(error)
         return region

@@ -64,7 +64,9 @@ class Sizes:
         """Return a size in lowest terms: of a number, an expression, or a size that torch traced."""
         node = getattr(value, "node", None)
         expression = sympy.sympify(node.expr if node is not None else value)
-        return self.plain(expression.xreplace(self.names_of))
+        if expression.is_Integer:
+            return expression
+        return self.remembered(("size", expression), lambda: self.plain(expression.xreplace(self.names_of)))
 
     def plain(self, expression: Any) -> Any:
         """Return an expression without quotients and without symbols that others determine."""

@@ -57,7 +57,7 @@ def work(claim: Claim) -> float:
         measured += 2
     in_both = 3 * (probed + 1)
     return (
-        (in_both + 11 * measured) * reference + (in_both + measured) * candidate + _PER_BYTE * measured * needed(claim)
+        (in_both + 10 * measured) * reference + (in_both + measured) * candidate + _PER_BYTE * measured * needed(claim)
     )
 
 
@@ -77,6 +77,8 @@ def probes(claim: Claim) -> int:
 
     layer, shapes = claim.case.layer, claim.case.inputs
     degree, transform = layer.degree(), claim.rewrite.transform if claim.rewrite else None
+    # Gradients of one product are worth a probe.
+    bilinear = degree == 2 and transform is None and not layer.statistics()
     if degree is None:
         return 0
     weights = [shape for name, shape in layer.parameters().items() if not name.endswith("bias")]
@@ -84,7 +86,7 @@ def probes(claim: Claim) -> int:
     magnitude = max(1, root(EXACT // max(1, layer.macs(*shapes) // min(sizes)), degree))
     if transform is not None:
         magnitude = min(magnitude, largest_next_to_integers(transform.gain(layer, *shapes)))
-    return probe_count(degree, magnitude)
+    return probe_count(degree, magnitude, bilinear=bilinear)
 
 
 def write_duration(seconds: float) -> str:

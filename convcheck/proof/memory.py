@@ -21,7 +21,7 @@ _PROBE = {"inputs": 4, "parameters": 3, "transplanted": 2, "outputs": 4}
 """In a probe's second backward pass: numbers and gradients of both sides, cotangent, and a rearranged copy."""
 _RUN = {"inputs": 4, "parameters": 4, "transplanted": 1, "outputs": 7}
 """In the reference's runs in float64: the sample in both dtypes, its signs as they are made, and what came out."""
-_COMPARISON = {"inputs": 2, "parameters": 2, "transplanted": 0, "outputs": 13}
+_COMPARISON = {"inputs": 2, "parameters": 2, "transplanted": 0, "outputs": 12}
 """In the comparison of the outputs with the bound."""
 
 _WHOLE = {"inputs": 1, "parameters": 1, "transplanted": 1, "outputs": 2}

@@ -25,7 +25,7 @@ are kept about a dozen times, which is 25 MiB."""
 SMALL_PART = 1 << 20
 """The same for a part of a batch: it goes with its claim, so that it is kept twice, which is 30 MiB."""
 
-_ENGINE: Any = torch.autograd.Variable._execution_engine
+ENGINE: Any = torch.autograd.Variable._execution_engine
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ def pull_back(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor) -> tu
     with torch_may_refuse():
         # torch.autograd.grad compares the shape of a cotangent that it is given by means of sympy, which takes a third
         # of a second to load.
-        slopes = _ENGINE.run_backward(
+        slopes = ENGINE.run_backward(
             (output,), (cotangent,), False, False, tuple(inputs), allow_unreachable=True, accumulate_grad=False
         )
     return tuple(torch.zeros_like(one) if slope is None else slope for one, slope in zip(inputs, slopes, strict=True))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import convcheck
-from convcheck.all_sizes import operations
+from convcheck.all_sizes import budget
 
 
 class Of(nn.Module):
@@ -93,7 +93,7 @@ def test_a_module_is_left_as_it_was() -> None:
 
 
 def test_a_step_that_takes_isl_too_long_is_no_proof_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "MOST_OPERATIONS", 1000)
+    monkeypatch.setattr(budget, "MOST_OPERATIONS", 1000)
     before = islpy.DEFAULT_CONTEXT.get_max_operations()
     sizes = convcheck.verify(SAME, (2, 8, 6, 6), candidate=Of(lambda x: x + 0.0), all_sizes=True).sizes
     assert (sizes.status, sizes.obstacle) == ("unknown", "the relations are too large")
@@ -102,3 +102,22 @@ def test_a_step_that_takes_isl_too_long_is_no_proof_and_no_crash(monkeypatch: py
     assert (
         convcheck.verify(SAME, (2, 8, 6, 6), candidate=Of(lambda x: x + 0.0), all_sizes=True).sizes.status == "proved"
     )
+
+
+def test_a_trace_ends_with_the_time_of_a_proof_whatever_code_catches() -> None:
+    traced_to_the_end: list[bool] = []
+
+    def step_by_step(x: Tensor) -> Tensor:
+        try:
+            y = x * 1.0
+        except Exception:  # as some code does
+            y = x
+        traced_to_the_end.append(isinstance(x.shape[0], torch.SymInt))
+        return y
+
+    result = convcheck.verify(
+        Of(step_by_step), (2, 3, 8, 8), candidate=Of(step_by_step), all_sizes=True, proof_seconds=1e-9
+    )
+    assert result.sizes is not None
+    assert (result.verdict.value, result.sizes.obstacle) == ("equal", "the time limit")
+    assert True not in traced_to_the_end

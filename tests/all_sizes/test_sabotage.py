@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 import convcheck
-from convcheck.all_sizes import axes, compare, exploring, layout, proof, sources, sums, trace
+from convcheck.all_sizes import attempt, axes, compare, exploring, layout, sources, sums, trace
 from convcheck.all_sizes.exploring import explore
 from convcheck.all_sizes.pieces import Piece, axis_of
 from convcheck.all_sizes.readers import contraction, padding
@@ -52,7 +52,7 @@ def explored(one: Function, other: Function, *shapes: tuple[int, ...]) -> Explor
         Given(f"input.{number}", shape, torch.float64, (True,) * len(shape)) for number, shape in enumerate(shapes)
     ]
     pair: Any = Pair(one, other)
-    return explore(pair, given, lambda: None)
+    return explore(pair, given)
 
 
 def differ(one: Function, other: Function, *shapes: tuple[int, ...]) -> Callable[[], None]:
@@ -248,7 +248,7 @@ SABOTAGES = {
         exploring, "compared", _everywhere, differ(lambda x: 2 * x, _up_to_30, VECTOR)
     ),
     "lengths of 1 taken for others": Sabotage(
-        proof._Attempt,
+        attempt.Attempt,
         "_ones",
         lambda _: lambda attempt: ([axis.name for axis in attempt.axes], ()),
         _is_refuted_at_one,

@@ -48,9 +48,9 @@ def test_a_result_is_on_the_screen_before_the_next_claim_begins(
     (tmp_path / "config.yaml").write_text(CONFIG)
     seen: list[str] = []
 
-    def observed(claim: object) -> object:
+    def observed(claim: object, *given: object) -> object:
         seen.append(capsys.readouterr().out)
-        return verify(claim)  # type: ignore[arg-type]
+        return verify(claim, *given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(runs, "verify", observed)
     monkeypatch.setattr(sys, "argv", ["convcheck", "verify", str(tmp_path / "config.yaml"), "-f", format])

@@ -142,7 +142,7 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
         0,
         [
             "project.weight: o i kh kw -> o (i kh kw)",
-            "identical on 2 probes",
+            "identical on 1 probe;",
             "referee",
             "again convcheck verify",
         ],
@@ -345,11 +345,11 @@ def test_an_interrupt_reports_what_was_finished_and_exits_with_130(
 
     calls = []
 
-    def second_is_interrupted(claim: object) -> object:
+    def second_is_interrupted(claim: object, *given: object) -> object:
         calls.append(claim)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return verify(claim)  # type: ignore[arg-type]
+        return verify(claim, *given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(runs, "verify", second_is_interrupted)
     assert "interrupted, 2 not tried" in convcheck("verify", "many.yaml").stdout
@@ -364,7 +364,7 @@ def test_a_fault_of_ours_exits_with_3_and_never_looks_like_a_mismatch(
 ) -> None:
     import convcheck.proof.run as runs
 
-    def broken(_claim: object) -> object:
+    def broken(*_: object) -> object:
         raise ZeroDivisionError("planted")
 
     monkeypatch.setattr(runs, "verify", broken)

@@ -23,6 +23,7 @@ from convcheck.errors import UsageError
 from convcheck.proof import duration, memory, verification
 from convcheck.proof.build_pair import build_pair
 from convcheck.proof.pair import Pair
+from convcheck.proof.shared import Shared
 from convcheck.proof.verification import verify
 from convcheck.report.formats import format_names, jsonl
 from convcheck.results import Report
@@ -208,10 +209,10 @@ PLACE = re.compile(
 def test_a_fault_of_ours_in_one_claim_is_an_error_with_its_place_and_takes_nothing_from_the_others(
     ends: Callable[..., object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def planted(claim: Claim) -> Pair:
+    def planted(claim: Claim, shared: Shared) -> Pair:
         if claim.case.name == "first":
             raise ValueError("one\x1b[31m\nand another line")
-        return build_pair(claim)
+        return build_pair(claim, shared)
 
     monkeypatch.setattr(verification, "build_pair", planted)
     assert ends("bad.yaml", *(word for format in FORMATS for word in ("--report", f"{format}={format}.txt"))) == 3
@@ -240,7 +241,7 @@ def test_a_fault_of_ours_in_one_claim_is_an_error_with_its_place_and_takes_nothi
 def test_the_same_fault_of_many_claims_is_traced_once(
     ends: Callable[..., object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def planted(_claim: Claim) -> Pair:
+    def planted(*_: object) -> Pair:
         raise ZeroDivisionError("planted")
 
     monkeypatch.setattr(verification, "build_pair", planted)

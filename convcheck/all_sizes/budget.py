@@ -1,9 +1,12 @@
-"""How many operations isl may take for one step of a proof, which bounds its time and its memory on any machine."""
+"""What a proof may take: so many seconds, and in one step so many operations of isl, which bounds its memory."""
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import islpy as isl
 
@@ -11,6 +14,14 @@ from convcheck.all_sizes.sizes import CannotProve
 
 MOST_OPERATIONS = 10_000_000
 """A few seconds, and half a gigabyte. Whole proofs take fewer."""
+
+
+_END = ContextVar("end", default=math.inf)
+"""When the time of the proof that runs is over, by the monotonic clock."""
+
+
+class TimeIsUp(BaseException):
+    """The time of a proof is over. No code that is traced takes it for an exception of its own."""
 
 
 class TooLarge(CannotProve):
@@ -21,14 +32,16 @@ class TooLarge(CannotProve):
 
 
 @contextmanager
-def limited() -> Iterator[None]:
-    """Have isl take no more operations than it may between two calls of `begin_step`."""
+def limited(seconds: float) -> Iterator[None]:
+    """Have `check_time` raise after so many seconds, and isl take no more operations than it may in one step."""
+    token = _END.set(time.monotonic() + seconds)
     context = isl.DEFAULT_CONTEXT
     before = context.get_max_operations()
     context.set_max_operations(MOST_OPERATIONS)
     try:
         yield
     finally:
+        _END.reset(token)
         context.set_max_operations(before)
         context.reset_operations()
 
@@ -36,6 +49,18 @@ def limited() -> Iterator[None]:
 def begin_step() -> None:
     """Count operations from here."""
     isl.DEFAULT_CONTEXT.reset_operations()
+
+
+def is_over() -> bool:
+    """Tell whether the time of the proof is over."""
+    return time.monotonic() > _END.get()
+
+
+def check_time() -> None:
+    """Begin a step, if there is time for one. Raises TimeIsUp if there is none."""
+    begin_step()
+    if is_over():
+        raise TimeIsUp
 
 
 @contextmanager
@@ -50,13 +75,13 @@ def bounded() -> Iterator[None]:
         begin_step()
         raise TooLarge from None
     except TypeError:
-        if not _is_over():
+        if not _refuses():
             raise
         begin_step()
         raise TooLarge from None
 
 
-def _is_over() -> bool:
+def _refuses() -> bool:
     """Tell whether isl refuses everything."""
     try:
         isl.Set("{ : }")
