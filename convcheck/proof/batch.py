@@ -34,20 +34,28 @@ def separates_entries(layer: Layer, shapes: Shapes) -> bool:
         if 0 in leaf.space(*taken):
             return False
         leaf.trace_axes(origins, *taken)
+        # Features that were joined with the entries leave no trace but a longer axis.
+        if not _is_first(origins) or leaf.output_shape(*taken)[0] != shapes[0][0]:
+            return False
+    return True
+
+
+def _is_first(origins: AxisOrigins) -> bool:
+    """Tell whether the entries of the first axis are those of the input's, and along no other axis."""
     first, *others = origins.axes or [()]
     lost = 0 in origins.whole | origins.unknown
     return first == ((0, ()),) and not lost and all(origin != 0 for axis in others for origin, _ in axis)
 
 
 def part_of(claim: Claim) -> int | None:
-    """Return how many entries of the batch are taken at a time; None where all of them are."""
+    """Return how many entries of the batch are taken at a time; None where all of them are, as they are about one part."""
     case = claim.case
     layer, shapes = case.layer, case.inputs
     if case.candidate is not None or layer.degree() is None or not separates_entries(layer, shapes):
         return None
     batch = shapes[0][0]
     part = max(1, PART * batch // (math.prod(shapes[0]) + math.prod(layer.output_shape(*shapes))))
-    return part if part < batch else None
+    return part if 2 * part <= batch else None
 
 
 def of_entries(count: int, shape: Shape) -> Shape:

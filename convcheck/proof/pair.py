@@ -63,16 +63,21 @@ class Pair:
     part: int | None = None
     """How many entries of the batch are taken at a time, see `batch`; None where all of them are."""
 
-    @cached_property
+    @property
     def of_part(self) -> Pair:
         """The pair on so many entries of the batch as are taken at a time; the pair itself where all of them are."""
-        if self.part is None:
-            return self
+        # One that held itself would stay in memory after its claim.
+        return self if self.part is None else self._smaller
+
+    @cached_property
+    def _smaller(self) -> Pair:
+        entries = self.part
+        assert entries is not None
         ours, theirs = (
             replace(
                 side,
-                inputs=tuple(of_entries(self.part, shape) for shape in side.inputs),
-                output_shape=of_entries(self.part, side.output_shape),
+                inputs=tuple(of_entries(entries, shape) for shape in side.inputs),
+                output_shape=of_entries(entries, side.output_shape),
                 of_batch=True,
             )
             for side in (self.reference, self.candidate)

@@ -45,7 +45,7 @@ def run_reference(pair: Pair, drawn: Sample, dtype: torch.dtype, device: torch.d
         )
 
     # The sample is kept with the run, so that no other one gets its number.
-    key = ("run", id(drawn), dtype, device, pair.analysis is None, _needs_bias(pair))
+    key = ("run", id(drawn), dtype, device, pair.part, pair.analysis is None, _needs_bias(pair))
     return remembered(pair.reference, key, compute)
 
 
