@@ -48,7 +48,7 @@ def _is_first(origins: AxisOrigins) -> bool:
 
 
 def part_of(claim: Claim) -> int | None:
-    """Return how many entries of the batch are taken at a time; None where all of them are, as they are about one part."""
+    """Return how many entries of the batch are taken at a time; None where it is all of them, or more than half."""
     case = claim.case
     layer, shapes = case.layer, case.inputs
     if case.candidate is not None or layer.degree() is None or not separates_entries(layer, shapes):

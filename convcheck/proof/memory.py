@@ -21,7 +21,7 @@ _PROBE = {"inputs": 4, "parameters": 3, "transplanted": 2, "outputs": 4}
 """In a probe's second backward pass: numbers and gradients of both sides, cotangent, and a rearranged copy."""
 _RUN = {"inputs": 4, "parameters": 4, "transplanted": 1, "outputs": 7}
 """In the reference's runs in float64: the sample in both dtypes, its signs as they are made, and what came out."""
-_COMPARISON = {"inputs": 2, "parameters": 2, "transplanted": 0, "outputs": 12}
+_COMPARISON = {"inputs": 2, "parameters": 2, "transplanted": 0, "outputs": 13}
 """In the comparison of the outputs with the bound."""
 
 _WHOLE = {"inputs": 1, "parameters": 1, "transplanted": 1, "outputs": 2}
@@ -41,6 +41,15 @@ _MERGED = 2
 
 def needed(claim: Claim) -> int:
     """Return the approximate number of bytes that the proof of a claim takes at its peak."""
+    return _needed(claim, part_of(claim))
+
+
+def met(claim: Claim) -> int:
+    """Return about how many bytes a proof meets: what it would need at its peak if no batch were taken in parts."""
+    return _needed(claim, None)
+
+
+def _needed(claim: Claim, part: int | None) -> int:
     layer, shapes = claim.case.layer, claim.case.inputs
     parameters = layer.parameter_count()
     transplanted = parameters
@@ -62,7 +71,8 @@ def needed(claim: Claim) -> int:
         "outputs": math.prod(layer.output_shape(*shapes)),
     }
 
-    part, batch = part_of(claim), shapes[0][0] if shapes[0] else 1
+    # Of a layer without a batch, the first axis is another one, and all of it is taken.
+    batch = shapes[0][0] if shapes[0] else 1
     entries = batch if part is None else part
 
     def held(counts: Mapping[str, int]) -> int:

@@ -10,11 +10,21 @@ from torch import Tensor
 from convcheck.proof.evidence import rounding
 from convcheck.proof.observations import remembered
 from convcheck.proof.pair import Pair
+from convcheck.rounding.precision import arithmetic
 from convcheck.sides import samples
 from convcheck.sides.sample import Sample
 
-FAITHFUL = 1e-145
-"""A norm above it is made of squares that float64 holds; one below is taken to be as large as it can be."""
+FAITHFUL, FAITHFUL_SINGLE = 1e-145, 1e-15
+"""A norm above it is made of squares that float64 (float32) holds; one below is taken to be as large as it can be."""
+
+LEAST_SINGLE, MOST_SINGLE = 1e-25, 1e30
+"""Sums between these are made of products that float32 holds, but for what is far below a rounding of the sum."""
+
+SINGLE = 2.0**-24
+SAFE = 4
+"""Every product has roundings of its factors beside that of the sum."""
+
+HUNDREDTH = 0.01
 
 
 class ReferenceRun(NamedTuple):
@@ -71,18 +81,41 @@ def float64_reference(pair: Pair, sample: Sample, output: Tensor | None = None) 
 
     `output` is that at `sample`, where it is known.
     """
-    reference = pair.reference
     output = pair.run_reference(sample) if output is None else output
     if pair.analysis is not None:
         return rounding.Truth(output, torch.zeros_like(output), output.abs(), output.abs())
-    magnitude = pair.run_reference(samples.magnitudes(reference, sample))
-    norm = pair.run_reference(samples.squares(reference, sample)).sqrt()
+    magnitude, norm = _sizes(pair, sample)
     return rounding.Truth(
         output=output,
         bias=_at_zero(pair, sample) if _needs_bias(pair) else torch.zeros((), dtype=torch.float64),
         magnitude=magnitude,
-        norm=torch.where(norm > FAITHFUL, norm.minimum(magnitude), magnitude),
+        norm=norm,
     )
+
+
+def _sizes(pair: Pair, sample: Sample) -> tuple[Tensor, Tensor]:
+    """Return magnitude and norm at a sample of float64, see `rounding.Truth`.
+
+    Sums of K numbers of one sign are off by no more than K * u of themselves, so of a part of a large batch they are
+    made in float32, and larger by that share, where that is less than a hundredth and float32 holds the numbers.
+    """
+    reference = pair.reference
+    share = SAFE * reference.degree * pair.terms * SINGLE if reference.degree else 1.0
+    variances = any(statistic.eps is not None for statistic in reference.statistics.values())
+    if pair.part is not None and share < HUNDREDTH and not variances and not _narrow():
+        narrow = sample.mapped(lambda tensor: tensor.float())
+        magnitude = pair.run_reference(samples.magnitudes(reference, narrow)).double().mul_(1 + share)
+        if float(magnitude.min()) > LEAST_SINGLE and float(magnitude.max()) < MOST_SINGLE:
+            norm = pair.run_reference(samples.squares(reference, narrow)).double().sqrt_().mul_(1 + share)
+            return magnitude, torch.where(norm > FAITHFUL_SINGLE, norm.minimum(magnitude), magnitude)
+    magnitude = pair.run_reference(samples.magnitudes(reference, sample))
+    norm = pair.run_reference(samples.squares(reference, sample)).sqrt_()
+    return magnitude, torch.where(norm > FAITHFUL, norm.minimum(magnitude), magnitude)
+
+
+def _narrow() -> bool:
+    """Tell whether torch is told to round the factors of float32 products here."""
+    return arithmetic(torch.float32, torch.device("cpu")).factor > 0
 
 
 def _at_zero(pair: Pair, sample: Sample) -> Tensor:

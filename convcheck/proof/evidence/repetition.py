@@ -31,8 +31,8 @@ CHANCE = 8.0
 
 _ODD = (0x7F51AFD7ED558CD, 0x1F83D9ABFB41BD6B, 0x632BE59BD9B4E019)
 _SHIFTS = (33, 29, 32)
-_BIT = 62
-"""Of a hash, the first bit that is a sign, others are below it: after a multiplication the highest are mixed best."""
+_SIGN = -(2**31)
+"""The bit of a float32 that is its sign."""
 
 
 def moment(pair: Pair, sample: Sample, terms: int, unit: float) -> float:
@@ -74,7 +74,7 @@ def _signed_sums(pair: Pair, sample: Sample, hashes: Mapping[str, Tensor], run: 
 
 
 def _hashes(values: Tensor, bits: int, seed: int) -> Tensor:
-    """Return a hash of every value, int64: equal for values that agree to `bits` bits, whatever their signs."""
+    """Return a hash of every value, int32: equal for values that agree to `bits` bits, whatever their signs."""
     significand, exponent = torch.frexp(values.abs())
     # In place, since weights may be large.
     mixed = significand.mul_(2.0**bits).round_().long().mul_(_ODD[1])
@@ -85,7 +85,8 @@ def _hashes(values: Tensor, bits: int, seed: int) -> Tensor:
         # An arithmetic shift of int64 brings ones in; they are cut away.
         mixed ^= (mixed >> shift).bitwise_and_((1 << (64 - shift)) - 1)
         mixed *= _ODD[0]
-    return mixed
+    # After a multiplication the highest bits are mixed best.
+    return mixed.bitwise_right_shift_(32).int()
 
 
 def _signs(values: Tensor, hashes: Tensor, run: int) -> Tensor:
@@ -93,5 +94,6 @@ def _signs(values: Tensor, hashes: Tensor, run: int) -> Tensor:
 
     Values of opposite signs get opposite ones. 0 stays 0, since it adds no error.
     """
-    positive = hashes.bitwise_and(1 << (_BIT - run)) != 0
-    return values.sign().float().mul_(torch.where(positive, 1.0, -1.0))
+    flipped = hashes.bitwise_left_shift(run + 1).bitwise_and_(_SIGN)
+    signs = values.sign().float()
+    return signs.view(torch.int32).bitwise_xor_(flipped).view(torch.float32)

@@ -77,18 +77,19 @@ def bound(
     """
     additions = max(LAMBDA * math.sqrt(terms), min(terms, LAMBDA * math.sqrt(moment)))
     relative = sums * additions * unit.accumulator + (sums + 1) * unit.factor
-    accumulated = relative * truth.magnitude + sums * terms * unit.accumulator * truth.norm
+    # In place, since there are many outputs.
+    accumulated = (relative * truth.magnitude).add_(truth.norm, alpha=sums * terms * unit.accumulator)
 
     def side(output: Tensor, rounded: Roundings, lost_here: Tensor | float) -> Tensor:
         count = rounded.sums + int(rounded.bias_apart)
         if rounded.sums > 1:
-            size = count * truth.magnitude
+            limit = (unit.output * count * truth.magnitude).add_(accumulated)
         else:
-            size = rounded.sums * torch.maximum(output.abs(), truth.output.abs())
+            limit = torch.maximum(output.abs(), truth.output.abs()).mul_(unit.output * rounded.sums).add_(accumulated)
             if rounded.bias_apart:
-                size = size + (truth.output - truth.bias).abs()
+                limit.add_((truth.output - truth.bias).abs_(), alpha=unit.output)
         stored = (count + terms * rounded.products_apart + lost_here) * unit.underflow
-        return accumulated + unit.output * size + stored + sums * terms * unit.sum_underflow
+        return limit.add_(stored + sums * terms * unit.sum_underflow)
 
     return Sides(
         side(outputs.reference, roundings.reference, lost.reference),
@@ -96,16 +97,19 @@ def bound(
     )
 
 
-def deviation(outputs: Sides[Tensor], limit: Tensor, unit: Arithmetic) -> Deviation:
-    """Measure the distance of the outputs against `limit`, entry by entry. All tensors are float64, of one shape."""
+def deviation(outputs: Sides[Tensor], limit: Tensor, unit: Arithmetic, error: Tensor | None = None) -> Deviation:
+    """Measure the distance of the outputs against `limit`, entry by entry. All tensors are float64, of one shape.
+
+    `error` is that distance, where it is known.
+    """
     reference, candidate = outputs.reference, outputs.candidate
-    error = (reference - candidate).abs()
+    error = distance(outputs) if error is None else error
     # NaN first: argmax takes it for the largest, which is where a reader should look.
     largest = unravelled(int(error.argmax()), error.shape)
     value = float(reference[largest])
-    ratio = torch.where(error == 0, 0.0, error / limit)
+    ratio = _quotients(error, limit)
     worst = unravelled(int(ratio.argmax()), ratio.shape)
-    relative = torch.where(error == 0, 0.0, error / reference.abs())
+    relative = _quotients(error, reference.abs())
     return Deviation(
         max_abs=finite(error[largest]),
         at=largest,
@@ -115,6 +119,18 @@ def deviation(outputs: Sides[Tensor], limit: Tensor, unit: Arithmetic) -> Deviat
         ulp=finite(error[largest] / spacing(value, unit)) if math.isfinite(value) else None,
         worst=Worst(worst, Sides(finite(reference[worst]), finite(candidate[worst])), finite(limit[worst])),
     )
+
+
+def distance(outputs: Sides[Tensor]) -> Tensor:
+    """Return how far both outputs are apart, entry by entry; it is finite where both of them are."""
+    return (outputs.reference - outputs.candidate).abs_()
+
+
+def _quotients(error: Tensor, size: Tensor) -> Tensor:
+    """Return error / size, entry by entry, and 0 where there is no error."""
+    if bool(size.min() > 0):
+        return error / size
+    return torch.where(error == 0, 0.0, error / size)
 
 
 def joined(deviations: Sequence[Deviation], entries: int) -> Deviation:
@@ -145,8 +161,7 @@ def within(outputs: Sides[Tensor], limit: Tensor) -> bool:
 
     NaN and infinity are not within any limit, even of themselves.
     """
-    error = (outputs.reference - outputs.candidate).abs()
-    return bool((error <= limit).all())
+    return bool((distance(outputs) <= limit).all())
 
 
 class Looseness(NamedTuple):
@@ -160,6 +175,9 @@ class Looseness(NamedTuple):
 
 def looseness(limit: Tensor, output: Tensor) -> Looseness:
     """Return the mean of `limit` and that of `|output|`, of one shape."""
+    mean, size = float(limit.mean()), float(torch.linalg.vector_norm(output, ord=1)) / output.numel()
+    if math.isfinite(mean) and math.isfinite(size):
+        return Looseness(1.0, mean, size, output.numel())
     limit, output = limit.clamp(max=torch.finfo(limit.dtype).max), output.abs()
     # Their sums may overflow.
     largest = float(torch.maximum(limit.max(), output.max())) or 1.0
@@ -192,7 +210,7 @@ def spacing(value: float, unit: Arithmetic) -> float:
 
 def rms(output: Tensor, truth: Tensor) -> float:
     """Return the root mean square of `output - truth`, two tensors of one shape."""
-    return float((output - truth).square().mean().sqrt())
+    return float((output - truth).square_().mean().sqrt())
 
 
 def mean_rms(parts: Sequence[tuple[float, int]]) -> float:
