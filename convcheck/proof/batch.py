@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 
 from convcheck.catalogue.claims import Claim
+from convcheck.errors import ShapeError
 from convcheck.layers import Layer
 from convcheck.sizes.axis_origins import AxisOrigins
 from convcheck.sizes.patterns import Shape, Shapes
@@ -53,9 +54,17 @@ def part_of(claim: Claim) -> int | None:
     layer, shapes = case.layer, case.inputs
     if case.candidate is not None or layer.degree() is None or not separates_entries(layer, shapes):
         return None
-    batch = shapes[0][0]
-    part = max(1, PART * batch // (math.prod(shapes[0]) + math.prod(layer.output_shape(*shapes))))
-    return part if 2 * part <= batch else None
+    (shape,), output = shapes, layer.output_shape(*shapes)
+    part = max(1, PART * shape[0] // (math.prod(shape) + math.prod(output)))
+    return part if 2 * part <= shape[0] and _takes(layer, of_entries(part, shape), of_entries(part, output)) else None
+
+
+def _takes(layer: Layer, shape: Shape, output: Shape) -> bool:
+    """Tell whether a layer takes so many entries; one that names the length of the batch does not."""
+    try:
+        return layer.output_shape(shape) == output
+    except ShapeError:
+        return False
 
 
 def of_entries(count: int, shape: Shape) -> Shape:

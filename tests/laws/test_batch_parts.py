@@ -124,6 +124,15 @@ def test_parts_depend_on_the_case_alone(monkeypatch: pytest.MonkeyPatch) -> None
     assert batch.part_of(small(entries=5)) is None
 
 
+def test_a_layer_that_names_the_length_of_its_batch_is_taken_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "PART", 1)
+    shape, name = (6, 2, 4), "indexed"
+    for layer, part in (("rearrange('b c d -> b (d c)')", 1), ("rearrange('b c d -> b (d c)', b=6)", None)):
+        claim = Claim(Case("case", parse_layer(layer), (shape,), (name,)), name, catalogue()[name], ())
+        assert batch.part_of(claim) == part
+        assert verify(claim).verdict is Verdict.EQUAL
+
+
 @pytest.mark.usefixtures("parts_of_two")
 def test_exact_probes_take_the_entries_of_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
     met: list[int] = []

@@ -17,6 +17,7 @@ from convcheck.proof.evidence import finite, rounding
 from convcheck.proof.evidence.derived_bound import Derivation
 from convcheck.proof.evidence.reference_runs import ReferenceRun, float64_reference, in_float64
 from convcheck.proof.pair import Pair
+from convcheck.proof.threads import one_thread
 from convcheck.results import Deviation, Sides
 from convcheck.rounding.precision import Arithmetic, arithmetic
 from convcheck.sides.sample import Sample
@@ -73,8 +74,11 @@ def compare_in_parts(
         derivation = derivation or Derivation(pair, case, unit, all_of_it or widened)
         with torch_may_refuse(), torch.no_grad():
             truth = float64_reference(pair, widened)
-        outputs = Sides(ours.output[places].double(), candidate[places].double())
-        yield _compare(derivation, widened, truth, outputs, telling=telling)
+        # One step after the other takes less time than threads wait for one another, where the machine is busy.
+        with one_thread():
+            outputs = Sides(ours.output[places].double(), candidate[places].double())
+            compared = _compare(derivation, widened, truth, outputs, telling=telling)
+        yield compared
 
 
 def _compare(
