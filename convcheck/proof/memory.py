@@ -29,6 +29,9 @@ _WHOLE = {"inputs": 1, "parameters": 1, "transplanted": 1, "outputs": 2}
 
 _WIDTHS = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
+SLIGHT = 1 << 24
+"""Of so few bytes, a tenth of what torch took, the machine is not asked whether it has them."""
+
 _IN_PARTS = 10
 """How many times more a layer takes that is no polynomial, and is probed in parts, as measured."""
 

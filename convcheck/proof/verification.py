@@ -273,7 +273,10 @@ def _cannot_run(result: Result, why: str) -> Result:
 
 def _too_large(claim: Claim) -> str | None:
     """Say by how much this machine's memory is too small for the proof, or what it may take of it."""
-    needed, free, most = memory.needed(claim), memory.available(), claim.case.max_memory
+    needed, most = memory.needed(claim), claim.case.max_memory
+    if most is None and needed <= memory.SLIGHT:
+        return None
+    free = memory.available()
     if needed <= min(free, free if most is None else most):
         return None
     limit = (

@@ -25,7 +25,7 @@ from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import other_numbers
 from convcheck.proof.evidence.idle_buffers import idle_buffers
 from convcheck.proof.evidence.probes import EXACT, probe_count, root
-from convcheck.proof.observations import Observation, at_integers, at_ones, observe, stream
+from convcheck.proof.observations import Observation, at_integers, at_ones, observe, remembered, stream
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Finding, Kind
 from convcheck.sides import samples
@@ -38,8 +38,15 @@ NORMALS = 8
 def examine(context: Context) -> Evidence:
     """Return, as notes, what the case leaves untested."""
     pair, unused = context.pair, context.pair.graphs.unused() if context.pair.graphs is not None else frozenset()
-    # Entries that are computed alike show alike what is not tested.
-    notes = [*weaknesses(pair.reference, observations(pair.of_part, context.case.seed), unused)]
+    # Entries of a batch that are computed alike show alike what is not tested.
+    part = pair.of_part
+
+    def compute() -> tuple[Finding, ...]:
+        return tuple(weaknesses(part.reference, observations(part, context.case.seed), unused))
+
+    # They are the reference's, and of the candidate there is but the magnitude of the integers.
+    key = ("weaknesses", part.sum_lengths, context.case.seed, unused)
+    notes = [*remembered(part.reference, key, compute)]
     if unused:
         notes += [Finding(Kind.CODE, f"no output of the reference depends on {', '.join(sorted(unused))}")]
     if context.case.candidate is not None:
