@@ -89,7 +89,7 @@ def bound(
             if rounded.bias_apart:
                 limit.add_((truth.output - truth.bias).abs_(), alpha=unit.output)
         stored = (count + terms * rounded.products_apart + lost_here) * unit.underflow
-        return limit.add_(stored + sums * terms * unit.sum_underflow)
+        return limit + (stored + sums * terms * unit.sum_underflow)
 
     return Sides(
         side(outputs.reference, roundings.reference, lost.reference),
@@ -115,7 +115,7 @@ def deviation(outputs: Sides[Tensor], limit: Tensor, unit: Arithmetic, error: Te
         at=largest,
         max_rel=finite(relative.max()),
         bound=finite(limit[largest]),
-        ratio=finite(ratio.max()),
+        ratio=finite(ratio[worst]),
         ulp=finite(error[largest] / spacing(value, unit)) if math.isfinite(value) else None,
         worst=Worst(worst, Sides(finite(reference[worst]), finite(candidate[worst])), finite(limit[worst])),
     )
