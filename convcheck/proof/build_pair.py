@@ -10,6 +10,7 @@ from torch import Tensor
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.modules.build import build
+from convcheck.proof.batch import part_of
 from convcheck.proof.observations import remembered
 from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.shared import Shared
@@ -78,4 +79,5 @@ def _build_layer_pair(claim: Claim, rewrite: Rewrite, reference: Side) -> Pair:
         mapping,
         None if analysis is None else distance,
         rewrite.input_scales(case.layer, *case.inputs),
+        part=part_of(claim),
     )

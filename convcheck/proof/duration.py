@@ -4,8 +4,9 @@ On one thread it is right to a factor of about three (`benchmarks/proof_duration
 threads the pace is theirs, and what a candidate does in Python is not: it may take longer.
 
 A proof runs each side forwards and backwards at ones and at every probe, which is three times its multiplications, and
-both sides once in the asked dtype. The reference runs four more times in float64, and six where products may repeat. A
-transform is compared in float64 as well, and so is what integers cannot probe.
+both sides once in the asked dtype. Where entries of a batch do not meet, that is on a part of it, see `batch`, but for
+the run in the asked dtype, and another one of whole numbers. The reference runs four more times in float64, and six
+where products may repeat. A transform is compared in float64 as well, and so is what integers cannot probe.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from collections.abc import Callable
 from functools import cache
 
 from convcheck.catalogue.claims import Claim
-from convcheck.proof.memory import needed
+from convcheck.proof.batch import part_of
+from convcheck.proof.memory import met
 
 _PER_BYTE = 25
 """Multiplications that take as long as what is done with a byte of the proof's memory: it is drawn, moved, compared."""
@@ -55,10 +57,11 @@ def work(claim: Claim) -> float:
     if any(number < len(shapes) for number in layer.mask_inputs()):
         # With keys that it hides, too.
         measured += 2
-    in_both = 3 * (probed + 1)
-    return (
-        (in_both + 10 * measured) * reference + (in_both + measured) * candidate + _PER_BYTE * measured * needed(claim)
-    )
+    part = part_of(claim)
+    share = 1.0 if part is None else part / shapes[0][0]
+    in_both = 3 * (probed + 1) * share + (part is not None)
+    in_reference = in_both + (4 + 6 * share) * measured
+    return in_reference * reference + (in_both + measured) * candidate + _PER_BYTE * measured * met(claim)
 
 
 def seconds(claim: Claim) -> float:

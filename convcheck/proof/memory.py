@@ -9,6 +9,7 @@ from contextlib import suppress
 from convcheck.catalogue.claims import Claim
 from convcheck.errors import UsageError
 from convcheck.layers import Layer, Sequential
+from convcheck.proof.batch import part_of
 from convcheck.rewriting.rewrite import parameter_count
 from convcheck.sizes.limits import MAX_BYTES
 
@@ -20,8 +21,13 @@ _PROBE = {"inputs": 4, "parameters": 3, "transplanted": 2, "outputs": 4}
 """In a probe's second backward pass: numbers and gradients of both sides, cotangent, and a rearranged copy."""
 _RUN = {"inputs": 4, "parameters": 4, "transplanted": 1, "outputs": 7}
 """In the reference's runs in float64: the sample in both dtypes, its signs as they are made, and what came out."""
-_COMPARISON = {"inputs": 2, "parameters": 2, "transplanted": 0, "outputs": 12}
+_COMPARISON = {"inputs": 2, "parameters": 2, "transplanted": 0, "outputs": 13}
 """In the comparison of the outputs with the bound."""
+
+_WHOLE = {"inputs": 1, "parameters": 1, "transplanted": 1, "outputs": 2}
+"""In the run of both sides on the whole batch, where all else is done with a part of it: see `batch`."""
+
+_WIDTHS = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 SLIGHT = 1 << 24
 """Of so few bytes, a tenth of what torch took, the machine is not asked whether it has them."""
@@ -29,12 +35,24 @@ SLIGHT = 1 << 24
 _IN_PARTS = 10
 """How many times more a layer takes that is no polynomial, and is probed in parts, as measured."""
 
+_OF_ENTRIES = ("inputs", "outputs")
+"""What there is less of where there are fewer entries of a batch."""
+
 _MERGED = 2
 """Weights are merged without groups: once, and once more for the gradient."""
 
 
 def needed(claim: Claim) -> int:
     """Return the approximate number of bytes that the proof of a claim takes at its peak."""
+    return _needed(claim, part_of(claim))
+
+
+def met(claim: Claim) -> int:
+    """Return about how many bytes a proof meets: what it would need at its peak if no batch were taken in parts."""
+    return _needed(claim, None)
+
+
+def _needed(claim: Claim, part: int | None) -> int:
     layer, shapes = claim.case.layer, claim.case.inputs
     parameters = layer.parameter_count()
     transplanted = parameters
@@ -56,17 +74,41 @@ def needed(claim: Claim) -> int:
         "outputs": math.prod(layer.output_shape(*shapes)),
     }
 
-    def held(counts: Mapping[str, int]) -> int:
-        return sum(count * sizes[name] for name, count in counts.items())
+    # Of a layer without a batch, the first axis is another one, and all of it is taken.
+    batch = shapes[0][0] if shapes[0] else 1
+    entries = batch if part is None else part
 
-    probe = held(_PROBE) + _MERGED * merged + intermediates
-    whole = _BYTES * max(probe, held(_RUN) + columns, held(_COMPARISON))
+    def held(counts: Mapping[str, int]) -> int:
+        return sum(
+            count * (sizes[name] * entries // batch if name in _OF_ENTRIES else sizes[name])
+            for name, count in counts.items()
+        )
+
+    probe = held(_PROBE) + _MERGED * merged + intermediates * entries // batch
+    run = held(_RUN) + columns * entries // batch
+    if part is not None:
+        beside = sum(count * sizes[name] for name, count in _WHOLE.items())
+        # What is drawn is float32 or float64, and stays beside what it is rounded to.
+        width = _WIDTHS[claim.case.dtype]
+        drawn = 8 if width == 8 else 4
+        stays = (drawn + width % drawn) * sizes["inputs"] + 2 * width * sizes["outputs"]
+        exact = 8 if _exact_in_float64(claim) else 4
+        # What a candidate holds is for both ways, and most of it for float64, which takes its windows apart.
+        at_once = max(exact, width) * (beside + (intermediates if exact == 8 else intermediates // 2))
+        return max(_BYTES * probe, at_once, stays + _BYTES * max(run, held(_COMPARISON)))
+    whole = _BYTES * max(probe, run, held(_COMPARISON))
     # In parts as many samples are held as there are primes, where there is room for them.
     return (
         whole
         if layer.degree() is not None or layer.IS_USER_CODE
         else max(whole, min(_IN_PARTS * whole, available() // 2))
     )
+
+
+def _exact_in_float64(claim: Claim) -> bool:
+    """Tell whether whole numbers are added up in float64 on the whole batch, since float32 would round them."""
+    variances = any(statistic.eps is not None for statistic in claim.case.layer.statistics().values())
+    return variances or (claim.rewrite is not None and claim.rewrite.transform is not None)
 
 
 def _dense(layer: Layer) -> int:

@@ -25,6 +25,9 @@ are kept in float64 about a dozen times, and a few times more for every dtype, w
 KEPT = 2
 """How many samples of whole numbers are kept."""
 
+SMALL_PART = 1 << 20
+"""The same for a part of a batch: it goes with its claim, so that it is kept twice, which is 30 MiB."""
+
 ENGINE: Any = torch.autograd.Variable._execution_engine
 
 T = TypeVar("T")
@@ -83,7 +86,7 @@ def remembered(side: Side, key: Hashable, compute: Callable[[], T]) -> T:
     if key in side.memory:
         return cast(T, side.memory[key])
     value = compute()
-    if is_small(side):
+    if is_small(side) or (side.of_batch and _size(side) <= SMALL_PART):
         side.memory[key] = value
     return value
 
@@ -95,8 +98,11 @@ def is_remembered(side: Side, value: object) -> bool:
 
 def is_small(side: Side) -> bool:
     """Tell whether a side has so few inputs, parameters and outputs that what it gave may be kept."""
-    shapes = (*side.inputs, *side.parameters.values(), side.output_shape)
-    return sum(map(math.prod, shapes)) <= SMALL
+    return _size(side) <= SMALL
+
+
+def _size(side: Side) -> int:
+    return sum(map(math.prod, (*side.inputs, *side.parameters.values(), side.output_shape)))
 
 
 def pull_back(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from convcheck.proof.batch import of_entries
 from convcheck.proof.observations import at_ones, pull_back
 from convcheck.rewriting.transplant import Transplant
 from convcheck.rounding.precision import Arithmetic
@@ -59,6 +60,34 @@ class Pair:
     """Why the user's own code cannot be traced, where it cannot."""
     too_long: bool = False
     """Whether polynomials of so many terms or factors leave no integers that are added up exactly."""
+    part: int | None = None
+    """How many entries of the batch are taken at a time, see `batch`; None where all of them are."""
+
+    @property
+    def of_part(self) -> Pair:
+        """The pair on so many entries of the batch as are taken at a time; the pair itself where all of them are."""
+        # One that held itself would stay in memory after its claim.
+        return self if self.part is None else self._smaller
+
+    @cached_property
+    def _smaller(self) -> Pair:
+        entries = self.part
+        assert entries is not None
+        ours, theirs = (
+            replace(
+                side,
+                inputs=tuple(of_entries(entries, shape) for shape in side.inputs),
+                output_shape=of_entries(entries, side.output_shape),
+                of_batch=True,
+            )
+            for side in (self.reference, self.candidate)
+        )
+        return replace(self, reference=ours, candidate=theirs, part=None)
+
+    @property
+    def terms(self) -> int:
+        """The most products in one sum of any output, 1 at least."""
+        return self.of_part.sum_lengths.terms
 
     @cached_property
     def memory(self) -> dict[Examine, Evidence]:

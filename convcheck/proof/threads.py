@@ -22,9 +22,18 @@ def threads_for(result: Result) -> Iterator[None]:
 
     Threads that wait for one another, where other programs want their cores, make a small proof several times as long.
     """
-    before = torch.get_num_threads()
     if _work(result) < MOST_WORK_OF_ONE:
-        torch.set_num_threads(1)
+        with one_thread():
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread, and with as many as before in the end."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
         yield
     finally:

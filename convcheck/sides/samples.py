@@ -80,8 +80,8 @@ def ones(side: Side) -> Sample:
     )
 
 
-def integers(side: Side, magnitude: int, generator: torch.Generator) -> Sample:
-    """Draw a sample of whole numbers, uniform in [-magnitude, magnitude], in float64.
+def integers(side: Side, magnitude: int, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> Sample:
+    """Draw a sample of whole numbers, uniform in [-magnitude, magnitude]; variances are float64.
 
     Raises:
         CannotRunError: an eps is too large.
@@ -91,7 +91,7 @@ def integers(side: Side, magnitude: int, generator: torch.Generator) -> Sample:
         chosen = torch.randint(len(SCALES), shape, generator=generator)
         return torch.tensor([_variance(scale, eps) for scale in SCALES], dtype=torch.float64)[chosen]
 
-    whole = partial(whole_numbers, magnitude=magnitude, generator=generator)
+    whole = partial(whole_numbers, magnitude=magnitude, generator=generator, dtype=dtype)
     return draw_sample(
         side,
         draw=lambda shape: whole(shape).requires_grad_(),
@@ -114,9 +114,11 @@ def choices(shape: Shape, rows: int, generator: torch.Generator) -> Tensor:
     return chosen.reshape(shape)
 
 
-def whole_numbers(shape: Shape, magnitude: int, generator: torch.Generator) -> Tensor:
-    """Draw whole numbers, uniform in [-magnitude, magnitude], as float64."""
-    return torch.randint(-magnitude, magnitude + 1, shape, generator=generator, dtype=torch.float64)
+def whole_numbers(
+    shape: Shape, magnitude: int, generator: torch.Generator, dtype: torch.dtype = torch.float64
+) -> Tensor:
+    """Draw whole numbers, uniform in [-magnitude, magnitude]."""
+    return torch.randint(-magnitude, magnitude + 1, shape, generator=generator, dtype=dtype)
 
 
 def masks(shape: Shape, generator: torch.Generator) -> Tensor:

@@ -72,6 +72,8 @@ class Side:
     gain: float = 0.0
     """A bound of |error| / (u * M^2) where outputs land next to integers, all numbers being at most M; 0 where sums of
     integers are exact."""
+    of_batch: bool = False
+    """Whether the inputs are a part of a batch, which stands for all of it."""
     transform_error: Callable[[Sample], Tensor] | None = None
     """A bound of |error| / u of every output, `[*output]` or what broadcasts to it, where a transform is on the way."""
 

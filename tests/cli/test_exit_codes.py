@@ -253,19 +253,20 @@ def test_the_same_fault_of_many_claims_is_traced_once(
     assert json.loads(capsys.readouterr().out)["untried"] == 2
 
 
-@pytest.mark.parametrize("module", [memory, duration], ids=["of memory", "of time"])
+@pytest.mark.parametrize(("module", "name"), [(memory, "needed"), (duration, "met")], ids=["of memory", "of time"])
 def test_an_estimate_that_fails_is_a_fault_of_its_own_claim(
     ends: Callable[..., object],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     module: ModuleType,
+    name: str,
 ) -> None:
-    right = memory.needed
+    right = getattr(memory, name)
 
-    def planted(claim: Claim) -> int:
+    def planted(claim: Claim) -> object:
         return right(claim) if claim.case.name != "first" else 1 // 0
 
-    monkeypatch.setattr(module, "needed", planted)
+    monkeypatch.setattr(module, name, planted)
     assert ends("bad.yaml", "-f", "json") == 3
     results = json.loads(capsys.readouterr().out)["results"]
     assert [result["verdict"] for result in results] == ["error", "refused", "equal"]

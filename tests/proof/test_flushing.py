@@ -12,7 +12,7 @@ from torch import Tensor
 
 from convcheck.config.checks import DType
 from convcheck.proof.build_pair import build_pair
-from convcheck.proof.evidence import floating_point, reference_runs, underflow
+from convcheck.proof.evidence import derived_bound, reference_runs, underflow
 from convcheck.proof.evidence.flushing import flushes
 from convcheck.proof.pair import Pair
 from convcheck.proof.verification import verify
@@ -104,7 +104,7 @@ def test_what_a_side_flushes_is_said_and_no_difference(
 def test_without_the_note_the_verdict_would_be_another(monkeypatch: pytest.MonkeyPatch) -> None:
     change = TINY["an input below the normal range"]
     assert notes(verdict_of(monkeypatch, Flushing, "patchify-linear", change))
-    monkeypatch.setattr(floating_point, "flushes", lambda *_: False)
+    monkeypatch.setattr(derived_bound, "flushes", lambda *_: False)
     assert verdict_of(monkeypatch, Flushing, "patchify-linear", change).verdict is Verdict.DIFFERENT
 
 

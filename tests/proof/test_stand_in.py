@@ -208,8 +208,9 @@ def test_a_tolerance_next_to_the_largest_number_is_weak_and_no_infinity_is_said(
 @pytest.mark.parametrize("size", [1e-300, 1.0, 1e308])
 def test_how_loose_a_bound_is_does_not_overflow(size: float) -> None:
     outputs = torch.full((3, 5), size, dtype=torch.float64)
-    assert rounding.looseness(outputs / 8, -outputs) == 0.125
-    assert rounding.looseness(outputs, 0 * outputs) is None
+    loose, none = rounding.looseness(outputs / 8, -outputs), rounding.looseness(outputs, 0 * outputs)
+    assert [rounding.mean_looseness([loose] * count) for count in (1, 2)] == pytest.approx([0.125] * 2, rel=1e-12)
+    assert rounding.mean_looseness([none]) is None
 
 
 @pytest.mark.parametrize("scale", ["1e-20", "1e20", "1e-290", "1e299", "-3.0", "0.5"])

@@ -21,6 +21,7 @@ from convcheck.proof.evidence.probes import draw_probe, make_plan
 from convcheck.proof.evidence.reads import describe_reads
 from convcheck.proof.evidence.reorderings import remapped, reorderings, spellings
 from convcheck.proof.evidence.signatures import agrees, signatures
+from convcheck.proof.evidence.whole_batch import draw_whole
 from convcheck.proof.observations import stream
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Finding, Kind
@@ -99,10 +100,13 @@ def visible_differences(pair: Pair, seed: int, probes: int) -> tuple[str, ...]:
     degree = pair.reference.degree
     if degree is None:
         return ()
-    plan = make_plan(pair, degree)
-    probe = draw_probe(pair, plan, seed, probes - 1)
+    part = pair.of_part
+    plan = make_plan(part, degree)
+    probe = draw_probe(part, plan, seed, probes - 1)
     if torch.equal(*probe.outputs()):
-        probe = draw_probe(pair, plan.small(), seed, probes)
+        probe = draw_probe(part, plan.small(), seed, probes)
+    if part is not pair and torch.equal(*probe.outputs()):
+        probe = draw_whole(pair, plan, seed)
     reference, candidate = probe.outputs()
     if reference.shape != candidate.shape or torch.equal(reference, candidate):
         # Other masks or whole numbers are to blame, and not these.
@@ -135,7 +139,7 @@ def corrections(pair: Pair, usual: Transplant, case: Case) -> tuple[Correction, 
 
 def _candidates(pair: Pair, usual: Transplant, case: Case) -> Iterator[Transplant]:
     """Yield mappings that are not yet proved: those of signatures, or else of orders of axes; then the usual one."""
-    hashes = signatures(pair, case.seed)
+    hashes = signatures(pair.of_part, case.seed)
     if hashes is not None:
         usual_moves = {move.target: move for move in usual.moves}
         moves: list[ParameterMove] = []

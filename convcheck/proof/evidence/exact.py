@@ -10,8 +10,11 @@ from torch import Tensor
 from convcheck.sizes.places import unravelled
 
 
-def compare(reference: Tensor, candidate: Tensor) -> tuple[str, ...]:
-    """Return sentences on where both outputs differ; none if they are identical but for the sign of zero."""
+def compare(reference: Tensor, candidate: Tensor, where: str = "") -> tuple[str, ...]:
+    """Return sentences on where both outputs differ; none if they are identical but for the sign of zero.
+
+    `where` says of which part of the batch the outputs are, if they are of one.
+    """
     if reference.shape != candidate.shape:
         return (unlike_shapes(reference.shape, candidate.shape),)
     if torch.equal(reference, candidate):
@@ -21,7 +24,7 @@ def compare(reference: Tensor, candidate: Tensor) -> tuple[str, ...]:
     worst = unravelled(int(gap.argmax()), gap.shape)
     count, values = int((gap != 0).sum()), (_written(reference[worst]), _written(candidate[worst]))
     return (
-        f"on integers, where nothing is rounded, {count} of {gap.numel()} output values differ",
+        f"on integers, where nothing is rounded, {count} of {gap.numel()} output values{where} differ",
         f"the most at {list(worst)}: {values[0]} against {values[1]}",
     )
 

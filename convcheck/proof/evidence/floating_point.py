@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from convcheck.config.case import Case, Tolerance
 from convcheck.errors import CannotRunError
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.devices import missing
-from convcheck.proof.evidence import finite, repetition, rounding, underflow
+from convcheck.proof.evidence import finite, rounding
 from convcheck.proof.evidence.exact import unlike_shapes
-from convcheck.proof.evidence.flushing import flushes
+from convcheck.proof.evidence.part_of_run import SIDES, PartOfRun, compare_in_parts
 from convcheck.proof.evidence.reference_runs import run_reference
 from convcheck.proof.observations import remembered, stream
 from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Deviation, Finding, Kind, Sides
-from convcheck.rounding.precision import Arithmetic, arithmetic
+from convcheck.rounding.precision import arithmetic
 from convcheck.sides import samples
 from convcheck.sides.sample import Sample
-from convcheck.sides.side import Side, torch_may_refuse
+from convcheck.sides.side import torch_may_refuse
 from convcheck.sizes.patterns import Shape
 
 IDLE = 4.0
@@ -113,6 +112,8 @@ def draw(pair: Pair, case: Case) -> Sample:
 def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
     """Run both sides on the numbers of a sample, rounded to the asked dtype, and compare.
 
+    Both run once on the whole batch; what float64 says of it, and the bound, are of one part after the other.
+
     Raises:
         CannotRunError: torch cannot run this dtype on this device, or the dtype cannot hold the numbers.
     """
@@ -120,40 +121,33 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
     unit = arithmetic(dtype, device)
     with torch_may_refuse(), torch.no_grad():
         ours = run_reference(pair, drawn, dtype, device)
-        outputs = Sides(ours.output, pair.run_candidate(ours.sample).double().cpu())
-    widened, truth = ours.widened, ours.truth
+        outputs = Sides(ours.output, pair.run_candidate(ours.sample).cpu())
     shapes: Sides[Shape | None] = Sides(tuple(outputs.reference.shape), tuple(outputs.candidate.shape))
     if shapes.reference != shapes.candidate:
         # On integers it was seen before.
         fault = (unlike_shapes(shapes.reference, shapes.candidate),)
         return Measurement(Deviation(), Sides(None, None), shapes, fault if pair.reference.degree is None else ())
     broken, impossible = tuple(finite.faults(drawn)), tuple(finite.variance_faults(pair.reference, drawn))
-    if not broken and not impossible:
-        finite.check_range(case.dtype, unit, widened, pair, outputs)
-    sides, losing = _derived(pair, widened, unit, truth, outputs), ""
-    if not rounding.within(outputs, sides.reference + sides.candidate):
-        sides, losing = _as_flushed(pair, case, widened, unit, truth, outputs, sides)
-    limit = derived = sides.reference + sides.candidate
-    notes = [Finding(Kind.ROUNDING, note) for note in (*unit.notes, *filter(None, [losing]))]
+    telling = not (broken or impossible)
+    parts = [*compare_in_parts(pair, case, unit, ours, outputs.candidate, telling=telling)]
+    losing = dict.fromkeys(part.losing for part in parts if part.losing)
+    notes = [Finding(Kind.ROUNDING, note) for note in (*unit.notes, *losing)]
     if case.tolerance is not None:
-        limit = case.tolerance.atol + case.tolerance.rtol * outputs.reference.abs()
-        notes.append(Finding(Kind.ROUNDING, _tolerance_note(case.tolerance, limit, derived)))
-    deviation = rounding.deviation(outputs, limit, unit)
+        notes.append(Finding(Kind.ROUNDING, _tolerance_note(case.tolerance, max(part.looser for part in parts))))
+    deviation = rounding.joined([part.deviation for part in parts], pair.part or 0)
     unknown = [name for name in ("max_abs", "max_rel", "bound", "ratio", "ulp") if getattr(deviation, name) is None]
     if unknown:
         notes.append(Finding(Kind.ROUNDING, f"not finite: {', '.join(unknown)}"))
     referee: Sides[float | None] = Sides(None, None)
     if dtype != torch.float64:
-        referee = Sides(rounding.rms(outputs.reference, truth.output), rounding.rms(outputs.candidate, truth.output))
+        referee = Sides(*(rounding.mean_rms([getattr(part.errors, name) for part in parts]) for name in SIDES))
     # NaN in the inputs explains NaN in the outputs, as a negative variance does: report the inputs only.
-    faults = broken or _faults(case, outputs, limit, deviation)
-    if faults and (broken or impossible):
+    faults = broken or _faults(case, parts, deviation)
+    if faults and not telling:
         faults = (*broken, *impossible)
-    judge = dtype != torch.float64 and faults and not (broken or impossible) and not rounding.within(outputs, derived)
-    platform_faults = tuple(_platform_faults(case, outputs, sides, truth)) if judge else ()
-    return Measurement(
-        deviation, referee, shapes, faults, platform_faults, tuple(notes), rounding.looseness(limit, truth.output)
-    )
+    platform_faults = tuple(_platform_faults(case, parts, pair.part or 0)) if faults and telling else ()
+    looseness = rounding.mean_looseness([part.looseness for part in parts])
+    return Measurement(deviation, referee, shapes, faults, platform_faults, tuple(notes), looseness)
 
 
 def _device(name: str) -> torch.device:
@@ -162,84 +156,13 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _derived(
-    pair: Pair, sample: Sample, unit: Arithmetic, truth: rounding.Truth, outputs: Sides[Tensor]
-) -> Sides[Tensor]:
-    """Return the bound of each side's distance from the truth: float64, of the outputs' shape.
-
-    `sample` and `outputs` are float64. For the formula, see `rounding`.
-    """
-    reference, candidate = pair.reference, pair.candidate
-    if pair.analysis is not None:
-        apart = pair.analysis(sample, unit)
-        return Sides(apart / 2, apart / 2)
-    assert reference.degree is not None
-    terms = pair.sum_lengths.terms
-    lost = underflow.lost_between(pair, sample, unit)
-    moment = repetition.moment(pair, sample, terms, unit.accumulator) if unit.accumulator else float(terms)
-    roundings = Sides(reference.roundings, candidate.roundings)
-    derived = rounding.bound(unit, terms, reference.degree - 1, truth, outputs, roundings, lost, moment)
-    flushed = underflow.flushed(pair, sample, unit, truth.magnitude)
-    derived = Sides(derived.reference + flushed, derived.candidate + flushed)
-    if candidate.transform_error is not None:
-        # A transform errs relative to the norms of what it transforms, not to single entries.
-        rows = candidate.transform_error(sample)
-        rows = (unit.accumulator + 2 * unit.factor) * rows + unit.sum_underflow * _transform_losses(candidate, sample)
-        derived = Sides(derived.reference, derived.candidate + rows)
-    return derived
-
-
-def _transform_losses(candidate: Side, sample: Sample) -> Tensor:
-    """Return how often a transform loses what a product does below the normal range, at most: `[*output]`, float64.
-
-    It loses as much of every number that it makes of inputs, of weights and of their products; these losses reach the
-    output as numbers of their size do, and what bounds that in units of u is no less than in units of what is lost.
-    """
-    assert candidate.transform_error is not None
-    ones = Sample(sample.inputs, sample.parameters).mapped(torch.ones_like)
-    mixed = (Sample(ones.inputs, sample.parameters), Sample(sample.inputs, ones.parameters), ones)
-    return sum(map(candidate.transform_error, mixed), torch.zeros((), dtype=torch.float64))
-
-
-def _as_flushed(
-    pair: Pair,
-    case: Case,
-    sample: Sample,
-    unit: Arithmetic,
-    truth: rounding.Truth,
-    outputs: Sides[Tensor],
-    sides: Sides[Tensor],
-) -> tuple[Sides[Tensor], str]:
-    """Return the bounds with what each side's kernels flush, if that may explain the distance, and a note on it."""
-    flushing = unit.flushing()
-    if pair.analysis is not None:
-        wider = _derived(pair, sample, flushing, truth, outputs)
-    else:
-        # What is lost is added to what is rounded.
-        losses = _derived(pair, sample, replace(flushing, accumulator=0.0, output=0.0, factor=0.0), truth, outputs)
-        wider = Sides(sides.reference + losses.reference, sides.candidate + losses.candidate)
-    if not rounding.within(outputs, wider.reference + wider.candidate):
-        return sides, ""
-    with torch_may_refuse(), torch.no_grad():
-        losing = {
-            name: getattr(wider, name)
-            for name, run in (("reference", pair.run_reference), ("candidate", pair.run_candidate))
-            if flushes(run, pair.reference, unit, _device(case.device), case.dtype)
-        }
-    names = " and ".join(f"the {name}'s" for name in losing)
-    note = (
-        f"below {flushing.flushed:.3g}, {names} kernels here flush numbers of {case.dtype} to zero, as the bound knows"
-    )
-    return replace(sides, **losing), note if losing else ""
-
-
-def _faults(case: Case, outputs: Sides[Tensor], limit: Tensor, deviation: Deviation) -> tuple[str, ...]:
+def _faults(case: Case, parts: Sequence[PartOfRun], deviation: Deviation) -> tuple[str, ...]:
     broken = tuple(
         f"the {name}'s output in {case.dtype} holds NaN or infinity, which equal nothing"
-        for name, output in (("reference", outputs.reference), ("candidate", outputs.candidate))
-        if not bool(output.isfinite().all())
+        for name in SIDES
+        if not all(getattr(part.finite, name) for part in parts)
     )
-    if broken or rounding.within(outputs, limit):
+    if broken or all(part.within for part in parts):
         return broken
     allowed = "the tolerance allows" if case.tolerance else "rounding explains"
     times = f"{deviation.ratio:.3g} times " if deviation.ratio is not None else "beyond "
@@ -252,11 +175,13 @@ def _faults(case: Case, outputs: Sides[Tensor], limit: Tensor, deviation: Deviat
     )
 
 
-def _platform_faults(case: Case, outputs: Sides[Tensor], limits: Sides[Tensor], truth: rounding.Truth) -> Iterator[str]:
+def _platform_faults(case: Case, parts: Sequence[PartOfRun], entries: int) -> Iterator[str]:
     """Yield a sentence for each side that is farther from float64 than its own roundings explain."""
-    float64 = arithmetic(torch.float64, torch.device("cpu"))
-    for name in ("reference", "candidate"):
-        deviation = rounding.deviation(Sides(truth.output, getattr(outputs, name)), getattr(limits, name), float64)
+    for name in SIDES:
+        # Where both are within the bound of both, neither is looked at.
+        none = Deviation(0.0, max_rel=0.0, ratio=0.0)
+        apart = [getattr(part.farther, name) if part.farther is not None else none for part in parts]
+        deviation = rounding.joined(apart, entries)
         worst = deviation.worst
         if worst is None or (deviation.ratio is not None and deviation.ratio <= 1):
             continue
@@ -270,10 +195,9 @@ def _platform_faults(case: Case, outputs: Sides[Tensor], limits: Sides[Tensor], 
         )
 
 
-def _tolerance_note(tolerance: Tolerance, limit: Tensor, derived: Tensor) -> str:
+def _tolerance_note(tolerance: Tolerance, looser: float) -> str:
+    """Say what was given, and that it is up to `looser` times as much as what rounding explains, if it is more."""
     given = f"tolerance: atol={tolerance.atol:g}, rtol={tolerance.rtol:g}"
-    # A derived bound of 0 means no rounding, so any tolerance is looser.
-    looser = torch.where(limit > derived, limit / derived, 0.0).max()
     times = rounding.finite(looser)
     if looser > 1:
         return f"{given}, looser than what rounding explains" + (f" by up to {times:.3g} times" if times else "")

@@ -8,6 +8,7 @@ from functools import partial
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import exact, gradients, in_parts
 from convcheck.proof.evidence.probes import EXACT, Plan, draw_probe, make_plan, whole
+from convcheck.proof.evidence.whole_batch import draw_whole
 from convcheck.proof.observations import at_integers, at_ones, observe, stream
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Exact, Finding, Gradients, Kind
@@ -26,7 +27,12 @@ def examine(context: Context) -> Evidence:
 
 
 def probe(pair: Pair, seed: int) -> Evidence:
-    """Return the evidence of integer probes for a pair alone; its details are `exact` and `gradients`."""
+    """Return the evidence of integer probes for a pair alone; its details are `exact` and `gradients`.
+
+    They are on a part of the batch where that says as much, see `batch`; outputs are then compared on all of it, too.
+    """
+    batch, pair = pair, pair.of_part
+    where = "" if batch.part is None else f" of the first {batch.part} of {batch.reference.inputs[0][0]} in the batch"
     reference, rounded = pair.reference, pair.candidate.gain > 0
     if reference.degree is None:
         within = "" if pair.black_box is None else " within an estimate, as for any black box,"
@@ -47,7 +53,7 @@ def probe(pair: Pair, seed: int) -> Evidence:
     while not faults and probes < plan.probes:
         seen = at_integers(reference, plan.magnitude, seed, probes)
         output = pair.run_candidate(seen.sample)
-        faults = exact.compare(seen.output, whole(output.detach(), rounded=rounded))
+        faults = exact.compare(seen.output, whole(output.detach(), rounded=rounded), where)
         compared = gradients.merge(compared, gradients.compare(gradients.gradients_of(seen, output, rounded=rounded)))
         probes += 1
         # The next probe takes as much memory again.
@@ -56,6 +62,8 @@ def probe(pair: Pair, seed: int) -> Evidence:
             plan = plan.by_outputs()
     if not faults and not plan.error:
         faults, compared = _small(pair, plan, seed, probes, compared)
+    if not faults and batch is not pair:
+        faults = exact.compare(*draw_whole(batch, plan, seed).outputs())
     if not faults and pair.graphs is not None:
         faults, compared = _with_other_choices(pair, plan, seed, compared)
     if pair.graphs is not None and pair.graphs.own_backward:

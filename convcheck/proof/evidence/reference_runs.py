@@ -10,11 +10,21 @@ from torch import Tensor
 from convcheck.proof.evidence import rounding
 from convcheck.proof.observations import is_remembered, remembered
 from convcheck.proof.pair import Pair
+from convcheck.rounding.precision import arithmetic
 from convcheck.sides import samples
 from convcheck.sides.sample import Sample
 
-FAITHFUL = 1e-145
-"""A norm above it is made of squares that float64 holds; one below is taken to be as large as it can be."""
+FAITHFUL, FAITHFUL_SINGLE = 1e-145, 1e-15
+"""A norm above it is made of squares that float64 (float32) holds; one below is taken to be as large as it can be."""
+
+LEAST_SINGLE, MOST_SINGLE = 1e-25, 1e30
+"""Sums between these are made of products that float32 holds, but for what is far below a rounding of the sum."""
+
+SINGLE = 2.0**-24
+SAFE = 4
+"""Every product has roundings of its factors beside that of the sum."""
+
+HUNDREDTH = 0.01
 
 
 class ReferenceRun(NamedTuple):
@@ -24,21 +34,22 @@ class ReferenceRun(NamedTuple):
     sample: Sample
     """The drawn one, rounded to the dtype, on the device of the run."""
     output: Tensor
-    """In the dtype; as float64, on the CPU."""
-    widened: Sample
-    """The rounded one in float64, on the CPU."""
-    truth: rounding.Truth
+    """In the dtype, on the CPU."""
+    widened: Sample | None
+    """The rounded one in float64, on the CPU; None where float64 goes through the batch part by part."""
+    truth: rounding.Truth | None
 
 
 def run_reference(pair: Pair, drawn: Sample, dtype: torch.dtype, device: torch.device) -> ReferenceRun:
     """Run the reference on the numbers of a sample, rounded to a dtype, in that dtype and in float64."""
 
     def compute() -> ReferenceRun:
-        cpu = torch.device("cpu")
         sample = drawn.to(device, dtype)
-        output = pair.run_reference(sample).double().cpu()
-        widened = sample.to(cpu, torch.float64)
-        is_wide = dtype == torch.float64 and device == cpu
+        output = pair.run_reference(sample).cpu()
+        if pair.part is not None:
+            return ReferenceRun(drawn, sample, output, None, None)
+        widened = in_float64(sample)
+        is_wide = dtype == torch.float64 and device.type == "cpu"
         return ReferenceRun(
             drawn, sample, output, widened, float64_reference(pair, widened, output if is_wide else None)
         )
@@ -46,8 +57,13 @@ def run_reference(pair: Pair, drawn: Sample, dtype: torch.dtype, device: torch.d
     if not is_remembered(pair.reference, drawn):
         # Nobody else has this sample.
         return compute()
-    key = ("run", id(drawn), dtype, device, pair.analysis is None, _needs_bias(pair))
+    key = ("run", id(drawn), dtype, device, pair.part, pair.analysis is None, _needs_bias(pair))
     return remembered(pair.reference, key, compute)
+
+
+def in_float64(sample: Sample) -> Sample:
+    """Return a sample in float64, on the CPU."""
+    return sample.to(torch.device("cpu"), torch.float64)
 
 
 def _needs_bias(pair: Pair) -> bool:
@@ -67,18 +83,41 @@ def float64_reference(pair: Pair, sample: Sample, output: Tensor | None = None) 
 
     `output` is that at `sample`, where it is known.
     """
-    reference = pair.reference
     output = pair.run_reference(sample) if output is None else output
     if pair.analysis is not None:
         return rounding.Truth(output, torch.zeros_like(output), output.abs(), output.abs())
-    magnitude = pair.run_reference(samples.magnitudes(reference, sample))
-    norm = pair.run_reference(samples.squares(reference, sample)).sqrt()
+    magnitude, norm = _sizes(pair, sample)
     return rounding.Truth(
         output=output,
         bias=_at_zero(pair, sample) if _needs_bias(pair) else torch.zeros((), dtype=torch.float64),
         magnitude=magnitude,
-        norm=torch.where(norm > FAITHFUL, norm.minimum(magnitude), magnitude),
+        norm=norm,
     )
+
+
+def _sizes(pair: Pair, sample: Sample) -> tuple[Tensor, Tensor]:
+    """Return magnitude and norm at a sample of float64, see `rounding.Truth`.
+
+    Sums of K numbers of one sign are off by no more than K * u of themselves, so of a part of a large batch they are
+    made in float32, and larger by that share, where that is less than a hundredth and float32 holds the numbers.
+    """
+    reference = pair.reference
+    share = SAFE * reference.degree * pair.terms * SINGLE if reference.degree else 1.0
+    variances = any(statistic.eps is not None for statistic in reference.statistics.values())
+    if pair.part is not None and share < HUNDREDTH and not variances and not _narrow():
+        narrow = sample.mapped(lambda tensor: tensor.float())
+        magnitude = pair.run_reference(samples.magnitudes(reference, narrow)).double().mul_(1 + share)
+        if float(magnitude.min()) > LEAST_SINGLE and float(magnitude.max()) < MOST_SINGLE:
+            norm = pair.run_reference(samples.squares(reference, narrow)).double().sqrt_().mul_(1 + share)
+            return magnitude, torch.where(norm > FAITHFUL_SINGLE, norm.minimum(magnitude), magnitude)
+    magnitude = pair.run_reference(samples.magnitudes(reference, sample))
+    norm = pair.run_reference(samples.squares(reference, sample)).sqrt_()
+    return magnitude, torch.where(norm > FAITHFUL, norm.minimum(magnitude), magnitude)
+
+
+def _narrow() -> bool:
+    """Tell whether torch is told to round the factors of float32 products here."""
+    return arithmetic(torch.float32, torch.device("cpu")).factor > 0
 
 
 def _at_zero(pair: Pair, sample: Sample) -> Tensor:
@@ -90,5 +129,6 @@ def _at_zero(pair: Pair, sample: Sample) -> Tensor:
     if _has_bias(pair):
         behind = len(reference.output_axes) - 1 - reference.output_axes.index("o")
         return sample.parameters["bias"].reshape(-1, *[1] * behind)
-    zeros = tuple(torch.zeros_like(tensor) for tensor in sample.inputs)
-    return pair.run_reference(Sample(zeros, sample.parameters))
+    # Of entries that are alike, one tells.
+    few = sample.inputs if pair.part is None else tuple(tensor[:1] for tensor in sample.inputs)
+    return pair.run_reference(Sample(tuple(map(torch.zeros_like, few)), sample.parameters))

@@ -14,6 +14,7 @@ Moments, 1996, section 2.2). The signs of the factors give that of a product, so
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -30,44 +31,50 @@ CHANCE = 8.0
 
 _ODD = (0x7F51AFD7ED558CD, 0x1F83D9ABFB41BD6B, 0x632BE59BD9B4E019)
 _SHIFTS = (33, 29, 32)
+_SIGN = -(2**31)
+"""The bit of a float32 that is its sign."""
 
 
 def moment(pair: Pair, sample: Sample, terms: int, unit: float) -> float:
     """Return F2 of the output in which products repeat most; K, which is `terms`, where that may be chance.
 
-    `unit` is u_acc. Products count as equal if they agree to about K * u_acc, for then their errors do.
+    `unit` is u_acc. Products count as equal if they agree to about K * u_acc, for then their errors do. Of a batch
+    whose entries are alike, `sample` may be a part.
     """
-    if terms < SHORT:
+    if terms < SHORT or not unit:
         return float(terms)
     bits = max(1, math.floor(-math.log2(terms * unit)))
-    squares = _signed_sums(pair, sample, bits, 0).square_()
+    tensors = {
+        name: _hashes(tensor, bits, number)
+        for number, (name, tensor) in enumerate(sample.tensors().items())
+        if tensor.dtype != torch.bool
+    }
+    squares = _signed_sums(pair, sample, tensors, 0).square_()
     for run in range(1, RUNS):
-        squares += _signed_sums(pair, sample, bits, run).square_()
+        squares += _signed_sums(pair, sample, tensors, run).square_()
     largest = float(squares.max()) / RUNS
     return min(largest, float(terms) ** 2) if largest > CHANCE * terms else float(terms)
 
 
-def _signed_sums(pair: Pair, sample: Sample, bits: int, run: int) -> Tensor:
-    """Return the reference's output with the sign of every number in its place: `[*output]`."""
-    inputs = tuple(_signs(tensor, bits, 101 * run + number) for number, tensor in enumerate(sample.inputs))
-    parameters = {
-        name: _signs(tensor, bits, 101 * run + 50 + number)
-        for number, (name, tensor) in enumerate(sample.parameters.items())
+def _signed_sums(pair: Pair, sample: Sample, hashes: Mapping[str, Tensor], run: int) -> Tensor:
+    """Return the reference's output with the sign of every number in its place: `[*output]`.
+
+    It is float32, which adds up signs exactly.
+    """
+    signed = {
+        name: _signs(tensor, hashes[name], run) if name in hashes else tensor
+        for name, tensor in sample.tensors().items()
     }
     for name, statistic in pair.reference.statistics.items():
         if statistic.eps is not None:
             # A variance scales whole channels, by 1 here.
-            parameters[name] = torch.full_like(parameters[name], 1 - statistic.eps)
-    return pair.run_reference(Sample(inputs, parameters))
+            signed[name] = torch.full_like(signed[name], 1 - statistic.eps)
+    inputs = tuple(signed.values())[: len(sample.inputs)]
+    return pair.run_reference(Sample(inputs, {name: signed[name] for name in sample.parameters}))
 
 
-def _signs(values: Tensor, bits: int, seed: int) -> Tensor:
-    """Return a random sign for every value, of its shape and dtype: equal for values that agree to `bits` bits.
-
-    Values of opposite signs get opposite ones. 0 stays 0, since it adds no error.
-    """
-    if values.dtype == torch.bool:
-        return values
+def _hashes(values: Tensor, bits: int, seed: int) -> Tensor:
+    """Return a hash of every value, int32: equal for values that agree to `bits` bits, whatever their signs."""
     significand, exponent = torch.frexp(values.abs())
     # In place, since weights may be large.
     mixed = significand.mul_(2.0**bits).round_().long().mul_(_ODD[1])
@@ -78,6 +85,15 @@ def _signs(values: Tensor, bits: int, seed: int) -> Tensor:
         # An arithmetic shift of int64 brings ones in; they are cut away.
         mixed ^= (mixed >> shift).bitwise_and_((1 << (64 - shift)) - 1)
         mixed *= _ODD[0]
-    positive = mixed.bitwise_and_(1 << 40) != 0
-    del mixed
-    return values.sign().mul_(torch.where(positive, 1.0, -1.0))
+    # After a multiplication the highest bits are mixed best.
+    return mixed.bitwise_right_shift_(32).int()
+
+
+def _signs(values: Tensor, hashes: Tensor, run: int) -> Tensor:
+    """Return a random sign for every value, float32: that of one bit of its hash, another one in every run.
+
+    Values of opposite signs get opposite ones. 0 stays 0, since it adds no error.
+    """
+    flipped = hashes.bitwise_left_shift(run + 1).bitwise_and_(_SIGN)
+    signs = values.sign().float()
+    return signs.view(torch.int32).bitwise_xor_(flipped).view(torch.float32)

@@ -33,7 +33,9 @@ of d = c + 1 factors is off by d * f of itself, and the side by as much of mag.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -75,18 +77,19 @@ def bound(
     """
     additions = max(LAMBDA * math.sqrt(terms), min(terms, LAMBDA * math.sqrt(moment)))
     relative = sums * additions * unit.accumulator + (sums + 1) * unit.factor
-    accumulated = relative * truth.magnitude + sums * terms * unit.accumulator * truth.norm
+    # In place, since there are many outputs.
+    accumulated = (relative * truth.magnitude).add_(truth.norm, alpha=sums * terms * unit.accumulator)
 
     def side(output: Tensor, rounded: Roundings, lost_here: Tensor | float) -> Tensor:
         count = rounded.sums + int(rounded.bias_apart)
         if rounded.sums > 1:
-            size = count * truth.magnitude
+            limit = (unit.output * count * truth.magnitude).add_(accumulated)
         else:
-            size = rounded.sums * torch.maximum(output.abs(), truth.output.abs())
+            limit = torch.maximum(output.abs(), truth.output.abs()).mul_(unit.output * rounded.sums).add_(accumulated)
             if rounded.bias_apart:
-                size = size + (truth.output - truth.bias).abs()
+                limit.add_((truth.output - truth.bias).abs_(), alpha=unit.output)
         stored = (count + terms * rounded.products_apart + lost_here) * unit.underflow
-        return accumulated + unit.output * size + stored + sums * terms * unit.sum_underflow
+        return limit + (stored + sums * terms * unit.sum_underflow)
 
     return Sides(
         side(outputs.reference, roundings.reference, lost.reference),
@@ -94,25 +97,63 @@ def bound(
     )
 
 
-def deviation(outputs: Sides[Tensor], limit: Tensor, unit: Arithmetic) -> Deviation:
-    """Measure the distance of the outputs against `limit`, entry by entry. All tensors are float64, of one shape."""
+def deviation(outputs: Sides[Tensor], limit: Tensor, unit: Arithmetic, error: Tensor | None = None) -> Deviation:
+    """Measure the distance of the outputs against `limit`, entry by entry. All tensors are float64, of one shape.
+
+    `error` is that distance, where it is known.
+    """
     reference, candidate = outputs.reference, outputs.candidate
-    error = (reference - candidate).abs()
+    error = distance(outputs) if error is None else error
     # NaN first: argmax takes it for the largest, which is where a reader should look.
     largest = unravelled(int(error.argmax()), error.shape)
     value = float(reference[largest])
-    ratio = torch.where(error == 0, 0.0, error / limit)
+    ratio = _quotients(error, limit)
     worst = unravelled(int(ratio.argmax()), ratio.shape)
-    relative = torch.where(error == 0, 0.0, error / reference.abs())
+    relative = _quotients(error, reference.abs())
     return Deviation(
         max_abs=finite(error[largest]),
         at=largest,
         max_rel=finite(relative.max()),
         bound=finite(limit[largest]),
-        ratio=finite(ratio.max()),
+        ratio=finite(ratio[worst]),
         ulp=finite(error[largest] / spacing(value, unit)) if math.isfinite(value) else None,
         worst=Worst(worst, Sides(finite(reference[worst]), finite(candidate[worst])), finite(limit[worst])),
     )
+
+
+def distance(outputs: Sides[Tensor]) -> Tensor:
+    """Return how far both outputs are apart, entry by entry; it is finite where both of them are."""
+    return (outputs.reference - outputs.candidate).abs_()
+
+
+def _quotients(error: Tensor, size: Tensor) -> Tensor:
+    """Return error / size, entry by entry, and 0 where there is no error."""
+    if bool(size.min() > 0):
+        return error / size
+    return torch.where(error == 0, 0.0, error / size)
+
+
+def joined(deviations: Sequence[Deviation], entries: int) -> Deviation:
+    """Return the deviation of a batch from those of its parts, of so many entries each; the last may have fewer."""
+    moved = [_moved(deviation, number * entries) for number, deviation in enumerate(deviations)]
+    # What is infinite or NaN is None, and the largest.
+    largest = max(moved, key=lambda one: _size(one.max_abs))
+    worst = max(moved, key=lambda one: _size(one.ratio))
+    relative = max(moved, key=lambda one: _size(one.max_rel))
+    return replace(largest, max_rel=relative.max_rel, ratio=worst.ratio, worst=worst.worst)
+
+
+def _moved(deviation: Deviation, start: int) -> Deviation:
+    """Return a deviation whose places are counted from `start` along the first axis."""
+    if not start or deviation.at is None or deviation.worst is None:
+        return deviation
+    (first, *others), (worst, *rest) = deviation.at, deviation.worst.at
+    there = replace(deviation.worst, at=(start + worst, *rest))
+    return replace(deviation, at=(start + first, *others), worst=there)
+
+
+def _size(number: float | None) -> float:
+    return math.inf if number is None else number
 
 
 def within(outputs: Sides[Tensor], limit: Tensor) -> bool:
@@ -120,21 +161,43 @@ def within(outputs: Sides[Tensor], limit: Tensor) -> bool:
 
     NaN and infinity are not within any limit, even of themselves.
     """
-    error = (outputs.reference - outputs.candidate).abs()
-    return bool((error <= limit).all())
+    return bool((distance(outputs) <= limit).all())
 
 
-def looseness(limit: Tensor, output: Tensor) -> float | None:
-    """Return the mean of `limit` over that of `|output|`, of one shape; None if all outputs are zero.
+class Looseness(NamedTuple):
+    """The mean of a limit and of the outputs of one part of a batch, over the largest of either."""
+
+    largest: float
+    limit: float
+    output: float
+    entries: int
+
+
+def looseness(limit: Tensor, output: Tensor) -> Looseness:
+    """Return the mean of `limit` and that of `|output|`, of one shape."""
+    mean, size = float(limit.mean()), float(torch.linalg.vector_norm(output, ord=1)) / output.numel()
+    if math.isfinite(mean) and math.isfinite(size):
+        return Looseness(1.0, mean, size, output.numel())
+    limit, output = limit.clamp(max=torch.finfo(limit.dtype).max), output.abs()
+    # Their sums may overflow.
+    largest = float(torch.maximum(limit.max(), output.max())) or 1.0
+    return Looseness(largest, float((limit / largest).mean()), float((output / largest).mean()), output.numel())
+
+
+def mean_looseness(parts: Sequence[Looseness]) -> float | None:
+    """Return the mean of the limit over that of the outputs, of all parts; None if all outputs are zero.
 
     It is inf where float64 does not hold it.
     """
-    if not output.any():
-        return None
-    limit, output = limit.clamp(max=torch.finfo(limit.dtype).max), output.abs()
-    # Their sums may overflow.
-    largest = torch.maximum(limit.max(), output.max())
-    return float((limit / largest).mean() / (output / largest).mean())
+    largest = max(part.largest for part in parts)
+    shares = [part.largest / largest * part.entries for part in parts]
+    limit, output = (
+        sum(share * getattr(part, name) for share, part in zip(shares, parts, strict=True))
+        for name in ("limit", "output")
+    )
+    if any(part.output for part in parts):
+        return float(limit / output) if output else math.inf
+    return None
 
 
 def spacing(value: float, unit: Arithmetic) -> float:
@@ -147,7 +210,13 @@ def spacing(value: float, unit: Arithmetic) -> float:
 
 def rms(output: Tensor, truth: Tensor) -> float:
     """Return the root mean square of `output - truth`, two tensors of one shape."""
-    return float((output - truth).square().mean().sqrt())
+    return float((output - truth).square_().mean().sqrt())
+
+
+def mean_rms(parts: Sequence[tuple[float, int]]) -> float:
+    """Return the root mean square of several parts, each with its own and its number of entries."""
+    total = sum(count for _, count in parts)
+    return math.hypot(*(error * math.sqrt(count / total) for error, count in parts))
 
 
 def finite(value: Tensor | float) -> float | None:

@@ -38,13 +38,15 @@ NORMALS = 8
 def examine(context: Context) -> Evidence:
     """Return, as notes, what the case leaves untested."""
     pair, unused = context.pair, context.pair.graphs.unused() if context.pair.graphs is not None else frozenset()
+    # Entries of a batch that are computed alike show alike what is not tested.
+    part = pair.of_part
 
     def compute() -> tuple[Finding, ...]:
-        return tuple(weaknesses(pair.reference, observations(pair, context.case.seed), unused))
+        return tuple(weaknesses(part.reference, observations(part, context.case.seed), unused))
 
     # They are the reference's, and of the candidate there is but the magnitude of the integers.
-    key = ("weaknesses", pair.sum_lengths, context.case.seed, unused)
-    notes = [*remembered(pair.reference, key, compute)]
+    key = ("weaknesses", part.sum_lengths, context.case.seed, unused)
+    notes = [*remembered(part.reference, key, compute)]
     if unused:
         notes += [Finding(Kind.CODE, f"no output of the reference depends on {', '.join(sorted(unused))}")]
     if context.case.candidate is not None:

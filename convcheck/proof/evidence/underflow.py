@@ -31,7 +31,7 @@ from convcheck.sides.side import Side
 def lost_between(pair: Pair, sample: Sample, unit: Arithmetic) -> Sides[Tensor | float]:
     """Return how often s/2, or n, is lost by each side before the output's own rounding: `[*output]`, float64, or 0."""
     # A flushed value between layers is lost once more as a factor.
-    more = pair.sum_lengths.terms * unit.sum_underflow / unit.underflow + bool(unit.flushed)
+    more = pair.terms * unit.sum_underflow / unit.underflow + bool(unit.flushed)
     return Sides(_in_chain(pair.reference, sample, more), _in_merged(pair, sample, 1 + more))
 
 

@@ -1,0 +1,134 @@
+"""Compares the outputs of one run with float64 and the bound, one part of the batch after the other.
+
+Where entries of a batch do not depend on one another, what is true of each part is true of the whole, so float64 holds
+no more than a part at a time. All that is added up over parts are means and the largest of numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from convcheck.config.case import Case
+from convcheck.proof.evidence import finite, rounding
+from convcheck.proof.evidence.derived_bound import Derivation
+from convcheck.proof.evidence.reference_runs import ReferenceRun, float64_reference, in_float64
+from convcheck.proof.pair import Pair
+from convcheck.proof.threads import one_thread
+from convcheck.results import Deviation, Sides
+from convcheck.rounding.precision import Arithmetic, arithmetic
+from convcheck.sides.sample import Sample
+from convcheck.sides.side import torch_may_refuse
+
+SIDES = ("reference", "candidate")
+
+
+@dataclass(frozen=True)
+class PartOfRun:
+    """How far both sides are apart on a part of the batch; indices are those of the part."""
+
+    deviation: Deviation
+    errors: Sides[tuple[float, int]]
+    """The rms error of each side against float64, and of how many entries it is."""
+    looseness: rounding.Looseness
+    finite: Sides[bool]
+    within: bool
+    """Whether they are within the bound, or the tolerance."""
+    farther: Sides[Deviation] | None
+    """How far each side is from float64, against its own bound, if both are not within the bound."""
+    losing: str
+    """A note on kernels that flush, if that widened the bound."""
+    looser: float
+    """How many times as much as the bound the tolerance is at most; 0 without one."""
+
+
+def compare_in_parts(
+    pair: Pair, case: Case, unit: Arithmetic, ours: ReferenceRun, candidate: Tensor, *, telling: bool
+) -> Iterator[PartOfRun]:
+    """Yield the parts of a run of the reference, and of the candidate's output in the asked dtype, of the same shape.
+
+    `telling` says that the weights are finite, so that an output that is not may be an overflow.
+
+    Raises:
+        CannotRunError: the dtype cannot hold the numbers.
+    """
+    if ours.widened is not None and ours.truth is not None:
+        outputs = Sides(ours.output.double(), candidate.double())
+        whole = Derivation(pair, case, unit, ours.widened)
+        yield _compare(whole, ours.widened, ours.truth, outputs, telling=telling)
+        return
+    assert pair.part is not None
+    # The weights are widened once.
+    parameters = in_float64(Sample((), ours.sample.parameters)).parameters
+    given = any(spec.file for spec in case.input_specs)
+    # What is drawn is alike in all entries, and the first part tells of the others.
+    all_of_it = in_float64(ours.sample) if given else None
+    derivation: Derivation | None = None
+    for start in range(0, len(ours.output), pair.part):
+        places = slice(start, start + pair.part)
+        inputs = in_float64(Sample(tuple(tensor[places] for tensor in ours.sample.inputs), {})).inputs
+        widened = Sample(inputs, parameters)
+        derivation = derivation or Derivation(pair, case, unit, all_of_it or widened)
+        with torch_may_refuse(), torch.no_grad():
+            truth = float64_reference(pair, widened)
+        # One step after the other takes less time than threads wait for one another, where the machine is busy.
+        with one_thread():
+            outputs = Sides(ours.output[places].double(), candidate[places].double())
+            compared = _compare(derivation, widened, truth, outputs, telling=telling)
+        yield compared
+
+
+def _compare(
+    derivation: Derivation, sample: Sample, truth: rounding.Truth, outputs: Sides[Tensor], *, telling: bool
+) -> PartOfRun:
+    """Compare two outputs in float64."""
+    pair, case, unit = derivation.pair, derivation.case, derivation.unit
+    error = rounding.distance(outputs)
+    # Two numbers whose distance is finite are finite.
+    are_finite = Sides(True, True)
+    if not bool(error.max().isfinite()):
+        if telling:
+            finite.check_range(case.dtype, unit, sample, pair, outputs)
+        are_finite = Sides(bool(outputs.reference.isfinite().all()), bool(outputs.candidate.isfinite().all()))
+    sides, losing = derivation.sides(sample, truth, outputs), ""
+    limit = sides.reference + sides.candidate
+    within = bool((error <= limit).all())
+    if not within:
+        sides, losing = derivation.as_flushed(sample, truth, outputs, sides)
+        limit = sides.reference + sides.candidate
+        within = bool((error <= limit).all())
+    farther = None
+    if not within and telling and case.dtype != "float64":
+        farther = _from_truth(truth.output, outputs, sides)
+    looser = 0.0
+    if case.tolerance is not None:
+        derived, limit = limit, case.tolerance.atol + case.tolerance.rtol * outputs.reference.abs()
+        # A derived bound of 0 means no rounding, so any tolerance is looser.
+        looser = float(torch.where(limit > derived, limit / derived, 0.0).max())
+        within = bool((error <= limit).all())
+    count = truth.output.numel()
+    errors = (0.0, 0.0)
+    if case.dtype != "float64":
+        errors = rounding.rms(outputs.reference, truth.output), rounding.rms(outputs.candidate, truth.output)
+    return PartOfRun(
+        rounding.deviation(outputs, limit, unit, error),
+        Sides((errors[0], count), (errors[1], count)),
+        rounding.looseness(limit, truth.output),
+        are_finite,
+        within,
+        farther,
+        losing,
+        looser,
+    )
+
+
+def _from_truth(truth: Tensor, outputs: Sides[Tensor], limits: Sides[Tensor]) -> Sides[Deviation]:
+    """Return how far each side is from float64, against its own bound."""
+    float64 = arithmetic(torch.float64, torch.device("cpu"))
+    return Sides(
+        rounding.deviation(Sides(truth, outputs.reference), limits.reference, float64),
+        rounding.deviation(Sides(truth, outputs.candidate), limits.candidate, float64),
+    )
