@@ -202,6 +202,8 @@ def link(name: str, target: str) -> None:
 
 REFUSED: dict[str, tuple[Callable[[], object], Sequence[str], str]] = {
     "a missing file": (lambda: None, ("b.safetensors", "c.safetensors", *WORDS), "did you mean 'a.safetensors'?"),
+    "no source": (lambda: None, ("", "b.safetensors", *WORDS), "the path of the checkpoint is empty"),
+    "no target": (lambda: None, ("a.safetensors", " ", *WORDS), "the path to write to is empty"),
     "a key that is not there": (
         lambda: None,
         ("a.safetensors", "b.safetensors", *WORDS[:-1], "patch"),
