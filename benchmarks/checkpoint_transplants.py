@@ -8,7 +8,7 @@ end; the target is there before. The source has to be as it was, and the target 
 disks are small file systems in memory, mounted where that is allowed. The large checkpoint has an index and files of
 1 GB of made-up numbers beside a patch embedding; `cp -r` and `sync` copy it for comparison, after a first copy that
 warms the cache. Time and the most memory are held against those for the same embedding and little else, which are those
-of loading torch and of the proof.
+of loading torch and of the proof. Where other programs run, seconds of processors tell more than seconds.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors.torch import save_file
@@ -167,22 +168,25 @@ def large(folder: Path, gigabytes: float) -> int:
     return total
 
 
-def timed(words: list[str]) -> float:
-    """Return the seconds of a command."""
-    start = time.perf_counter()
-    subprocess.run(words, check=True)
-    return time.perf_counter() - start
+class Cost(NamedTuple):
+    """What a command took: seconds, seconds of processors, and the most bytes that it held."""
+
+    seconds: float
+    processors: float
+    memory: int
 
 
-def most_memory(words: list[str]) -> tuple[float, int]:
-    """Return the seconds of a command and the most memory that it held, in bytes."""
+def cost(words: list[str]) -> Cost:
+    """Run a command."""
     script = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN); print(used.ru_utime + used.ru_stime, used.ru_maxrss)"
     )
     start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", script, *words], check=True, capture_output=True, text=True)
-    return time.perf_counter() - start, int(done.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1024)
+    seconds = time.perf_counter() - start
+    processors, memory = done.stdout.split()[-2:]
+    return Cost(seconds, float(processors), int(memory) * (1 if sys.platform == "darwin" else 1024))
 
 
 def rates(folder: Path, gigabytes: float) -> bool:
@@ -190,17 +194,20 @@ def rates(folder: Path, gigabytes: float) -> bool:
     source, there, back, copy = (folder / name for name in ("large", "there", "back", "copy"))
     total = large(source, gigabytes)
     large(folder / "little", BLOCK / 1e9)
-    timed(["cp", "-r", str(source), str(copy)])
+    cost(["cp", "-r", str(source), str(copy)])
     shutil.rmtree(copy)
-    copied = timed(["sh", "-c", f"cp -r '{source}' '{copy}' && sync '{copy}'/*"])
+    copied = cost(["sh", "-c", f"cp -r '{source}' '{copy}' && sync '{copy}'/*"])
     shutil.rmtree(copy)
-    fixed, least = most_memory(command(folder / "little", folder / "little-there", *WORDS))
-    moved, most = most_memory(command(source, there, *WORDS))
+    little = cost(command(folder / "little", folder / "little-there", *WORDS))
+    moved = cost(command(source, there, *WORDS))
     print(f"{total / 1e9:.2f} GB in {len(list(source.glob('*.safetensors')))} files")
-    print(f"cp and sync:  {copied:6.1f} s, {total / copied / 1e6:6.0f} MB/s")
-    print(f"transplant:   {moved:6.1f} s, {total / moved / 1e6:6.0f} MB/s, {moved / copied:.2f} times as long")
-    print(f"  without torch and the proof, {fixed:.1f} s: {total / (moved - fixed) / 1e6:.0f} MB/s")
-    print(f"most memory:  {most / 1e6:6.0f} MB; {least / 1e6:.0f} MB where there is little else")
+    for name, one in (("cp and sync", copied), ("transplant", moved), ("transplant of little else", little)):
+        rate = "" if one is little else f", {total / one.seconds / 1e6:.0f} MB/s"
+        print(f"{name}: {one.seconds:.1f} s{rate}; {one.processors:.1f} s of processors; {one.memory / 1e6:.0f} MB")
+    net = moved.seconds - little.seconds
+    print(
+        f"{moved.seconds / copied.seconds:.1f} times as long as cp; {net / copied.seconds:.1f} times without the proof"
+    )
     subprocess.run([*command(there, back, *WORDS), "--inverse"], check=True)
     names = [path.name for path in source.iterdir()]
     same = filecmp.cmpfiles(source, back, [name for name in names if name.endswith(".safetensors")], shallow=False)

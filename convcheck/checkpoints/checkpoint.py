@@ -46,6 +46,8 @@ def open_checkpoint(written: str) -> Checkpoint:
     Raises:
         CheckpointError: there is none, it is not whole, or it is of another format.
     """
+    if not written.strip():
+        raise CheckpointError("the path of the checkpoint is empty; name a file or a folder")
     path = _found(Path(written), written)
     if not path.name.lower().endswith(INDEX):
         return Checkpoint(path, written, (_read(path, written),))

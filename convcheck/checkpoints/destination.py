@@ -38,6 +38,8 @@ def destination(source: Checkpoint, written: str, *, overwrite: bool) -> Destina
     Raises:
         CheckpointError: there is one already, and it is not to be overwritten; or `written` cannot be one.
     """
+    if not written.strip():
+        raise CheckpointError("the path to write to is empty; name a file or a folder")
     try:
         path = _named(source, Path(written), written)
         _check(source, path, overwrite=overwrite)

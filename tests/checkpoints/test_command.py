@@ -202,6 +202,8 @@ def link(name: str, target: str) -> None:
 
 REFUSED: dict[str, tuple[Callable[[], object], Sequence[str], str]] = {
     "a missing file": (lambda: None, ("b.safetensors", "c.safetensors", *WORDS), "did you mean 'a.safetensors'?"),
+    "no source": (lambda: None, ("", "b.safetensors", *WORDS), "the path of the checkpoint is empty"),
+    "no target": (lambda: None, ("a.safetensors", " ", *WORDS), "the path to write to is empty"),
     "a key that is not there": (
         lambda: None,
         ("a.safetensors", "b.safetensors", *WORDS[:-1], "patch"),
@@ -313,3 +315,32 @@ def test_is_refused(
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
     assert snapshot(folder) == before
+
+
+def test_links_of_a_cache_are_followed(convcheck: Run, folder: Path) -> None:
+    """As in a cache of models: names that lead to files whose names are hashes, in another folder."""
+    blobs, cache = folder / "blobs", folder / "cache"
+    Path("parts").rename(blobs)
+    cache.mkdir()
+    for path in blobs.iterdir():
+        (cache / path.name).symlink_to(f"../blobs/{path.name}")
+    before = snapshot(blobs)
+    assert convcheck("transplant", "cache", "new", *WORDS).exit_code == 0
+    refused = convcheck("transplant", "cache", "cache", *WORDS, "--overwrite")
+    assert (refused.exit_code, "is a link to" in refused.stderr) == (2, True)
+    assert snapshot(blobs) == before
+    assert all(path.is_symlink() for path in cache.iterdir())
+
+
+def test_pt_files_with_an_index_become_safetensors(convcheck: Run, folder: Path) -> None:
+    old = folder / "old"
+    old.mkdir()
+    names = [f"pytorch_model-{number:05}-of-00002.bin" for number in (1, 2)]
+    keys = list(tensors())
+    for name, part in zip(names, (keys[:2], keys[2:]), strict=True):
+        torch.save({key: tensors()[key] for key in part}, old / name)
+    homes = {key: names[number >= 2] for number, key in enumerate(keys)}
+    (old / "pytorch_model.bin.index.json").write_text(json.dumps({"metadata": {}, "weight_map": homes}))
+    assert convcheck("transplant", "old", "new", *WORDS).exit_code == 0
+    assert {path.name for path in Path("new").iterdir()} == {path.name for path in Path("parts").iterdir()}
+    assert torch.equal(load_file("new/model-00002-of-00002.safetensors")["net.ids"], tensors()["net.ids"])
