@@ -24,6 +24,8 @@ class Shown:
 
     begin: Callable[[str], None] = lambda _name: None
     """Takes the name of each claim before it begins."""
+    expect: Callable[[int], None] = lambda _total: None
+    """Takes how many there are, where that is known later."""
     hidden: Callable[[], AbstractContextManager[object]] = nullcontext
     """Hides the bar while results are printed, which may go to the same terminal."""
 
@@ -59,7 +61,7 @@ def show_progress(total: int, *, shown: bool = True) -> Iterator[Shown]:
     timer.daemon = True
     timer.start()
     try:
-        yield Shown(begin, hidden)
+        yield Shown(begin, lambda total: bar.update(task, total=total), hidden)
     finally:
         timer.cancel()
         # The bar may just be starting.

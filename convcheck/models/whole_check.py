@@ -65,6 +65,9 @@ def check(model: nn.Module, example: Example, code: ModuleType, swaps: Mapping[s
         reasons.append(f"outputs are {distance:.3g} apart, and rounding explains {bound:.3g}")
     if wide is not None and wide_bound is not None and not wide <= wide_bound:
         reasons.append(f"in float64 outputs are {wide:.3g} apart, and rounding explains {wide_bound:.3g}")
+    scale = max(float(tensor.double().square().mean().sqrt()) for tensor in before.values() if tensor.numel())
+    if not reasons and wide is None and not bound < scale:
+        reasons.append(f"the bound, {bound:.3g}, is no less than the outputs, and the model does not run in float64")
     status = "different" if reasons else "within-bound"
     return Check(status, distance, bound, wide, wide_bound, *agree, reason="; ".join(reasons) or None)
 
