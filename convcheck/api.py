@@ -251,7 +251,7 @@ def scan(
 
 
 def swap(model: nn.Module, report: ScanReport) -> nn.Module:
-    """Swap layers of a model in place as `scan` chose them, and return it: what it named, or with `bench` what is faster.
+    """Swap layers of a model in place as `scan` chose them, and return it: what was named, or with `bench` is faster.
 
     The swap is proved on the model's own weights and inputs before.
 

@@ -72,9 +72,7 @@ Apply = Annotated[
         rich_help_panel=_SWAP,
     ),
 ]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Write over files that are there.", rich_help_panel=_SWAP)
-]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write over files that are there.", rich_help_panel=_SWAP)]
 
 
 def scan(

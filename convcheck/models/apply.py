@@ -90,7 +90,7 @@ def files_for(out: str, *, overwrite: bool) -> Files:
 
 
 def write(model: nn.Module, report: ScanReport, text: str, swaps: Mapping[str, Key], files: Files) -> ScanReport:
-    """Write weights, code and config of a swap that was proved: beside their names first, and renamed when all are whole.
+    """Write weights, code and config of a proved swap: beside their names first, and renamed when all are whole.
 
     Raises:
         ConvcheckError: a file cannot be written; none of the names is touched then.
@@ -98,7 +98,10 @@ def write(model: nn.Module, report: ScanReport, text: str, swaps: Mapping[str, K
     from safetensors.torch import save_file
 
     state = load_text(text).convert_state(model.state_dict())
-    metadata = {"format": "pt", "convcheck": f"swapped layers of {report.model}; {Path(files.code).name} has the way back"}
+    metadata = {
+        "format": "pt",
+        "convcheck": f"swapped layers of {report.model}; {Path(files.code).name} has the way back",
+    }
     # A file has no two names for one tensor; tied ones are written twice, and loaded into one again.
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
     config = gate_text(report, swaps, Path(files.code).name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 Groups = list[list[str]]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _groups(side: str) -> Groups:
     """Take one side of a pattern apart: `b (h kh)` is [[b], [h, kh]]."""
     groups: Groups = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from statistics import median
 from types import ModuleType
 
@@ -38,9 +39,7 @@ def timed(verified: Verified, tool: Tool, threads: int, begin: Callable[[str], N
     return replace(verified, tried=replace(verified.tried, bench=gains)), notes
 
 
-def whole_gain(
-    model: nn.Module, example: Example, code: ModuleType, dtype: str, saved: float, threads: int
-) -> Whole:
+def whole_gain(model: nn.Module, example: Example, code: ModuleType, dtype: str, saved: float, threads: int) -> Whole:
     """Return the time of a call of the model before and after the swap, in turn, in a dtype.
 
     Raises:
@@ -50,7 +49,7 @@ def whole_gain(
     code.swap(sides[1])
     inputs = placed(sides[0], example)
     with as_it_was(sides[0]), as_it_was(sides[1]):
-        runs = [lambda side=side: side(*inputs.positional, **inputs.keywords) for side in sides]
+        runs = [partial(side, *inputs.positional, **inputs.keywords) for side in sides]
         for run_once in runs:
             run_once()
         seconds = interleaved(Sides(*runs), threads)

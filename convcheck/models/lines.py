@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from convcheck.catalogue.catalogue import applicable, catalogue
 from convcheck.catalogue.claims import Claim, claims_of
@@ -61,21 +62,20 @@ def lines_of(leaves: Iterable[Leaf], rewrites: Sequence[str] | None, only: Seque
     `only` are patterns of paths, as a shell has them; others are skipped. `rewrites` are tried where they hold; where
     none is named, all that hold and take little more work than the layer.
     """
-    alike: dict[tuple[object, ...], list[Leaf]] = {}
+    alike: dict[tuple[str, Shapes, int, str | None], list[Leaf]] = {}
     for leaf in leaves:
         if only and not any(fnmatch.fnmatchcase(leaf.path, pattern) for pattern in only):
             continue
-        for shapes, count in leaf.calls.items() or [((), 0)]:
+        for shapes, count in dict(leaf.calls).items() or [((), 0)]:
             alike.setdefault((leaf.text, shapes, count, leaf.skipped), []).append(leaf)
     lines, left_out = [], dict[str, None]()
     for (_, shapes, count, skipped), members in alike.items():
         names: tuple[str, ...] = ()
         if skipped is None:
-            assert isinstance(shapes, tuple)
             names, costly = _rewrites(members[0], shapes, rewrites)
             left_out.update(dict.fromkeys(costly))
             skipped = None if names else _none_holds(members[0], shapes, rewrites, costly)
-        lines.append(Line(tuple(members), shapes, count, names, skipped))  # type: ignore[arg-type]  # as they came
+        lines.append(Line(tuple(members), shapes, count, names, skipped))
     return Lines(tuple(lines), tuple(left_out))
 
 
@@ -105,15 +105,15 @@ def _none_holds(leaf: Leaf, shapes: Shapes, named: Sequence[str] | None, costly:
     return f"none of {', '.join(named)} is made for it" if named else "no rewrite holds"
 
 
-def claim_of(leaf: Leaf, shapes: Shapes, rewrite: str, dtype: DType) -> Claim:
+def claim_of(leaf: Leaf, shapes: Shapes, rewrite: str, dtype: str) -> Claim:
     """Return the claim that a rewrite computes what a layer does, on the layer's own weights."""
     layer, source = module_side(leaf.module, own=False, train=False)
-    case = Case(leaf.path, layer, shapes, (rewrite,), dtype=dtype, weights=source)
+    case = Case(leaf.path, layer, shapes, (rewrite,), dtype=cast("DType", dtype), weights=source)
     (claim,) = claims_of([case])
     return claim
 
 
-def dtype_of(leaves: Iterable[Leaf]) -> DType:
+def dtype_of(leaves: Iterable[Leaf]) -> str:
     """Return the dtype of the first weight; float32 where none is of a dtype that can be compared."""
     for leaf in leaves:
         for tensor in leaf.module.parameters():

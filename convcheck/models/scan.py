@@ -79,9 +79,9 @@ def scan(model: nn.Module, given: Example, name: str, asked: Asked, hear: Listen
     except KeyboardInterrupt:
         interrupted = True
     layers = tuple(sorted(lines, key=lambda line: -line.saved(dtypes[0])))
-    chosen, more = choices(layers, asked.rewrites, dtypes, bench=asked.bench, least=asked.min_speedup)
+    chosen, unswapped = choices(layers, asked.rewrites, dtypes, bench=asked.bench, least=asked.min_speedup)
     report = ScanReport(
-        name, tool, layers, tuple(dtypes), chosen, found.left_out, notes=(*notes, *more), interrupted=interrupted,
+        name, tool, layers, tuple(dtypes), chosen, found.left_out, notes=(*notes, *unswapped), interrupted=interrupted,
         example=example,
     )  # fmt: skip
     return with_whole(model, report, threads) if asked.bench and chosen and not interrupted else report
@@ -100,5 +100,3 @@ def with_whole(model: nn.Module, report: ScanReport, threads: int) -> ScanReport
         except Exception as error:
             notes.append(f"the whole model is not timed in {dtype}: {error}")
     return replace(report, whole=whole, notes=tuple(notes))
-
-

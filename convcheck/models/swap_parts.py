@@ -45,7 +45,7 @@ def swap(model: nn.Module) -> nn.Module:
         if not isinstance(layer, old) or layer.extra_repr() != due.extra_repr():
             raise ValueError(f"{path} is {layer}; the swap is proved for {due}")
     for path, (_, _, new, convert, _) in SWAPS.items():
-        _replace(model, path, lambda new=new: new(), convert)
+        _replace(model, path, new, {}, convert)
     return model
 
 
@@ -61,34 +61,40 @@ def swap_back(model: nn.Module) -> nn.Module:
             raise ValueError(f"{path} is {layer}, which was not swapped")
         back(layer.state_dict())
     for path, (old, arguments, _, _, back) in SWAPS.items():
-        _replace(model, path, lambda old=old, arguments=arguments: old(**arguments), back)
+        _replace(model, path, old, arguments, back)
     return model
 
 
 def convert_state(state_dict: StateDict) -> StateDict:
     """Return the swapped model's state dict from the model's."""
-    return _converted(state_dict, 3)
+    return _converted(state_dict, {path: convert for path, (_, _, _, convert, _) in SWAPS.items()})
 
 
 def convert_state_back(state_dict: StateDict) -> StateDict:
     """Return the model's state dict from the swapped model's."""
-    return _converted(state_dict, 4)
+    return _converted(state_dict, {path: back for path, (_, _, _, _, back) in SWAPS.items()})
 
 
-def _converted(state_dict: StateDict, place: int) -> StateDict:
+def _converted(state_dict: StateDict, functions: dict[str, Callable[..., StateDict]]) -> StateDict:
     state = dict(state_dict)
-    for path, entry in SWAPS.items():
+    for path, convert in functions.items():
         prefix = f"{path}." if path else ""
         inner = {name[len(prefix) :]: state.pop(name) for name in list(state) if name.startswith(prefix)}
-        state |= {f"{prefix}{name}": tensor for name, tensor in entry[place](inner).items()}
+        state |= {f"{prefix}{name}": tensor for name, tensor in convert(inner).items()}
     return state
 
 
-def _replace(model: nn.Module, path: str, make: Callable[[], nn.Module], convert: Callable[..., StateDict]) -> None:
+def _replace(
+    model: nn.Module,
+    path: str,
+    kind: type[nn.Module],
+    arguments: dict[str, Any],
+    convert: Callable[..., StateDict],
+) -> None:
     """Put a module in the place of another: with its weights, its mode, and what takes gradients."""
     before = model.get_submodule(path)
     with torch.random.fork_rng(devices=[]):
-        made = make()
+        made = kind(**arguments)
     weights = {name: tensor.contiguous() for name, tensor in convert(before.state_dict()).items()}
     made.load_state_dict(weights, strict=True, assign=True)
     like = next(iter(weights.values()), None)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from convcheck.catalogue.claims import Claim
-from convcheck.config.checks import DType
 from convcheck.errors import CannotRunError
 from convcheck.models.lines import Line, claim_of
 from convcheck.models.records import Tried
@@ -41,7 +40,7 @@ def verified(
         if last.verdict is not Verdict.EQUAL or not last.ok:
             break
         for leaf in line.leaves[1:]:
-            if reasons := tuple(_on_weights(claim_of(leaf, line.shapes, rewrite, dtype), fail)):
+            if reasons := _on_weights(claim_of(leaf, line.shapes, rewrite, dtype), fail):
                 bad = replace(last, verdict=Verdict.DIFFERENT, ok=False)
                 claims[-1] = (claim, bad)
                 text = f"{leaf.path}: {'; '.join(reasons)}"
@@ -60,20 +59,19 @@ def _result(claim: Claim, fail: Callable[[Exception], None]) -> Result:
 
 
 @known_modes()
-def _on_weights(claim: Claim, fail: Callable[[Exception], None]) -> Iterator[str]:
-    """Yield why an alike layer is not equal on weights of its own: it is run as itself, and in floating point.
+def _on_weights(claim: Claim, fail: Callable[[Exception], None]) -> list[str]:
+    """Return why an alike layer is not equal on weights of its own: it is run as itself, and in floating point.
 
     That both sides are one polynomial was seen on the first layer, and does not depend on weights.
     """
     try:
         if unlike := departures(claim.case):
-            yield from unlike
-            return
+            return list(unlike)
         begun = replace(begin_result(claim), exact=Exact(Agreement.IDENTICAL))
         evidence = floating_point.examine(Context(claim, build_pair(claim), begun))
-        yield from map(str, evidence.findings)
+        return list(map(str, evidence.findings))
     except CannotRunError as error:
-        yield f"could not be run: {error}"
+        return [f"could not be run: {error}"]
     except Exception as error:
         fail(error)
-        yield "convcheck itself failed"
+        return ["convcheck itself failed"]

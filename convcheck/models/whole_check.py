@@ -196,4 +196,4 @@ def _error(layer: nn.Module, key: Key, x: Tensor, y: Tensor) -> Tensor:
     if value.transform is not None:
         most = float(x.abs().max()) * max(float(tensor.max()) for tensor in weights.values())
         error = error + unit.accumulator * value.transform.gain(described, *shapes) * most
-    return error
+    return torch.as_tensor(error)

@@ -38,7 +38,9 @@ def scan_tables(report: ScanReport, console: Console) -> Iterator[RenderableType
             yield prose(Text(escape_line(f"{paths(line)}  {line.layer}")), indent=4)
     yield Text("")
     if report.left_out:
-        yield prose(Text(f"left out, since they take far more work: {', '.join(report.left_out)}; try them with -r"), indent=0)
+        yield prose(
+            Text(f"left out, since they take far more work: {', '.join(report.left_out)}; try them with -r"), indent=0
+        )
     for note in report.notes:
         yield prose(Text(escape_line(f"note: {note}")), indent=0)
     yield from (Text(text) for text in _done(report))
@@ -72,7 +74,11 @@ def _grid(report: ScanReport, lines: Sequence[LayerLine], console: Console) -> R
     rows = [list(_cells(line, one, timed, number == 0)) for line in lines for number, one in enumerate(line.rewrites)]
     first, judged = list(range(len(_LAYER))), [5, 6]
     times = [list(range(7 + 4 * number, 11 + 4 * number)) for number in range(len(timed))]
-    layouts = [[first, judged, *times], [[*first, *judged], *times], [[*first, *judged, *sum(times, [])]]]
+    layouts = [
+        [first, judged, *times],
+        [[*first, *judged], *times],
+        [[*first, *judged, *(place for stack in times for place in stack)]],
+    ]
     return grid(columns, rows, console, *layouts)
 
 
