@@ -68,7 +68,7 @@ def read_example(inputs: object) -> Example:
 
 
 def _tensor(name: object, value: object) -> object:
-    if isinstance(value, Tensor | bool | int | float | str) or value is None:
+    if isinstance(value, Tensor | bool | int | float) or value is None:
         return value
     (spec,) = parse_specs(value)
     if spec.keyword:

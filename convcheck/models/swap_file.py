@@ -34,8 +34,8 @@ _EMPTY = "SWAPS: dict[str, Swap] = {}"
 
 def no_way_back(layer: Layer, shapes: Shapes, rewrite: str) -> str | None:
     """Return why a rewrite of a layer cannot be swapped in and back again; None where it can."""
-    if not hasattr(nn, layer.kind) or layer.kind == "MultiheadAttention":
-        return "its class is none of torch's that returns one output"
+    if not hasattr(nn, layer.kind) or layer.kind in ("MultiheadAttention", "Sequential"):
+        return f"{layer.kind} is no layer of torch's that stands alone and returns one output"
     transplant = catalogue()[rewrite].transplant(layer, shapes)
     if not transplant.moves:
         return None
