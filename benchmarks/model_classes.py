@@ -228,7 +228,8 @@ class Autoencoder(nn.Module):
         return volume
 
 
-PATCHES = ("patchify-linear", "pointwise-linear", "conv1x1-unpatchify", "linear-unpatchify", "unfold-matmul")
+PATCHES = ("patchify-linear", "pointwise-linear", "conv1x1-unpatchify", "linear-unpatchify")
+WINDOWS = ("patchify-linear", "unfold-matmul")
 
 MODELS: Mapping[str, Entry] = {
     "Qwen2-VL vision": Entry(qwen2_vl_vision, ("64,1176",), PATCHES, "the Conv3d patch embedding"),
@@ -238,8 +239,8 @@ MODELS: Mapping[str, Entry] = {
     "ViT": Entry(vit, ("1,3,224,224",), PATCHES, "the patch embedding"),
     "CLIP vision": Entry(clip_vision, ("1,3,224,224",), PATCHES, "the patch embedding"),
     "SAM vision": Entry(sam_vision, ("1,3,256,256",), PATCHES, "the patch embedding, the 1x1 of the neck"),
-    "Whisper encoder": Entry(whisper_encoder, ("1,80,3000",), PATCHES, "the two Conv1d, by windows"),
-    "wav2vec 2.0": Entry(wav2vec2, ("1,16000",), PATCHES, "the stack of Conv1d, by windows; the positional one"),
+    "Whisper encoder": Entry(whisper_encoder, ("1,80,3000",), WINDOWS, "the two Conv1d, by windows"),
+    "wav2vec 2.0": Entry(wav2vec2, ("1,16000",), WINDOWS, "the stack of Conv1d, by windows; the positional one"),
     "ConvNeXt": Entry(convnext, ("1,3,224,224",), PATCHES, "the stem and three downsamplers"),
     "Swin": Entry(swin, ("1,3,224,224",), PATCHES, "the patch embedding"),
     "SegFormer": Entry(segformer, ("1,3,224,224",), PATCHES, "three reductions of keys and values, the fuse of 1x1"),

@@ -54,8 +54,9 @@ def _same(ours: torch.Tensor, theirs: torch.Tensor) -> bool:
     """Tell whether two tensors are the same bit for bit, NaN included."""
     if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
         return False
-    flat = [tensor.contiguous().reshape(-1).view(torch.uint8) for tensor in (ours, theirs)] if ours.numel() else []
-    return not flat or torch.equal(*flat)
+    # The stride of an axis of length 1 may be any, and a view of bytes takes none but 1.
+    flat = [tensor.contiguous().as_strided((tensor.numel(),), (1,)).view(torch.uint8) for tensor in (ours, theirs)]
+    return torch.equal(*flat)
 
 
 def _why_none(report: ScanReport) -> str:

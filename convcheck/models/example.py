@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -103,8 +104,20 @@ def placed(model: nn.Module, example: Example) -> Example:
 @contextmanager
 def as_it_was(model: nn.Module) -> Iterator[None]:
     """Run a model in eval mode without gradients; mode, hooks, caches, settings and random numbers are given back."""
+    # Libraries put hooks on their layers in the first call, and remember in an attribute that they did.
+    stores = [
+        (value, copy.copy(value))
+        for module in model.modules()
+        for value in vars(module).values()
+        if isinstance(value, dict | list | set)
+    ]
     with settings_restored(), left_as_it_was(model), torch.no_grad():
-        yield
+        try:
+            yield
+        finally:
+            for store, content in stores:
+                store.clear()
+                (store.extend if isinstance(store, list) else store.update)(content)
 
 
 def call(model: nn.Module, example: Example) -> Any:

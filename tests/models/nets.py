@@ -34,7 +34,7 @@ class Net(nn.Module):
         self.patches = nn.Conv2d(3, 8, 4, 4)
         self.blocks = nn.ModuleList([Block(), Block()])
         self.norm = nn.LayerNorm(8)
-        self.up = nn.ConvTranspose2d(8, 3, 2, 2)
+        self.up = nn.ConvTranspose2d(8, 1, 2, 2)
         self.head = nn.Linear(8, 5)
         self.register_buffer("calls", torch.zeros(1))
 
@@ -76,6 +76,23 @@ class Odd(nn.Module):
         tokens = x.flatten(2).transpose(1, 2)
         tokens = self.attention(tokens, tokens, tokens)[0].mean(1)
         return x, self.tied(tokens + self.embedding(ids).sum(1))
+
+
+class Recording(nn.Module):
+    """A model that puts a hook on a layer in its first call, as libraries do that record outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 2, 2)
+        self.installed, self.record = False, list[Tensor]()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        if not self.installed:
+            self.installed = True
+            self.conv.register_forward_hook(lambda _module, _inputs, output: self.record.append(output))
+        self.record.clear()
+        self.conv(x)
+        return tuple(self.record)
 
 
 class TwoShapes(nn.Module):

@@ -203,7 +203,7 @@ def test_python_swaps_in_place_what_was_scanned() -> None:
     assert package.swap(model, report) is model
     assert not isinstance(model.patches, nn.Conv2d)
     torch.testing.assert_close(model(x)["logits"], due, rtol=1e-4, atol=1e-5)
-    nothing = package.scan(model, [1, 3, 8, 8], "fft")
+    nothing = package.scan(model, [1, 3, 8, 8], "winograd")
     with pytest.raises(ConvcheckError, match="nothing to swap"):
         package.swap(model, nothing)
 

@@ -169,6 +169,15 @@ def test_the_model_is_left_as_it_was() -> None:
     assert torch.equal(random_after, torch.get_rng_state())
 
 
+def test_a_model_that_hooks_its_layers_when_it_is_called_has_them_off_again() -> None:
+    model = nets.Recording()
+    report = package.scan(model, [1, 3, 4, 4], "patchify-linear")
+    assert report.ok
+    assert not model.conv._forward_hooks
+    assert (model.installed, model.record) == (False, [])
+    assert len(model(torch.zeros(1, 3, 4, 4))) == 1
+
+
 @pytest.mark.parametrize(
     "inputs",
     [
