@@ -51,8 +51,7 @@ def _worth(line: LayerLine, dtypes: Sequence[str], least: float) -> Iterator[Tri
     """Yield the rewrites that are worth it, the one that saves most first."""
 
     def saves(tried: Tried) -> float:
-        gain = tried.bench[dtypes[0]]
-        return gain.reference - gain.candidate
+        return tried.bench[dtypes[0]].saved
 
     def is_worth(tried: Tried) -> bool:
         gains = [tried.bench.get(dtype) for dtype in dtypes]

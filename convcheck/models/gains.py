@@ -65,5 +65,5 @@ def foretold(lines: Sequence[LayerLine], chosen: Sequence[Choice], dtype: str) -
     for choice in chosen:
         line = by_path[choice.paths[0]]
         gain = next(one for one in line.rewrites if one.rewrite == choice.rewrite).bench[dtype]
-        total += line.calls * len(choice.paths) * (gain.reference - gain.candidate)
+        total += line.calls * len(choice.paths) * gain.saved
     return total

@@ -95,7 +95,7 @@ def _cells(line: LayerLine, one: Tried, timed: Sequence[str], first: bool) -> It
         yield f"{gain.ratio:.3g}"
         yield f"{gain.low:.3g} to {gain.high:.3g}"
         yield f"{write_seconds(gain.reference)} / {write_seconds(gain.candidate)}"
-        saved = line.count * (gain.reference - gain.candidate)
+        saved = line.count * gain.saved
         yield f"{'-' if saved < 0 else ''}{write_seconds(abs(saved))}"
 
 
