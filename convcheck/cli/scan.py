@@ -75,6 +75,18 @@ Apply = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write over files that are there.", rich_help_panel=_SWAP)]
 
 
+Save = Annotated[
+    str | None,
+    typer.Option(
+        "--save",
+        metavar="CASES.yaml",
+        help="Write a config with all layers that have rewrites, for verify.",
+        show_default=False,
+        rich_help_panel="Output",
+    ),
+]
+
+
 def scan(
     model: Model,
     input: Inputs,
@@ -85,6 +97,7 @@ def scan(
     bench: Bench = False,
     min_speedup: Least = 1.1,
     apply: Apply = None,
+    save: Save = None,
     overwrite: Overwrite = False,
     format: options.FormatOption = "table",
     color: options.Colour = "auto",
@@ -113,6 +126,10 @@ def scan(
         from convcheck.models.apply import files_for
 
         files = files_for(apply, overwrite=overwrite)
+    if save is not None:
+        from convcheck.models.apply import check_free
+
+        check_free("--save", save, overwrite=overwrite)
     from convcheck.models.scan import Asked
     from convcheck.sides.user_sides import layer_of
 
@@ -124,6 +141,10 @@ def scan(
     report = _scan(module, input, model, asked, faults.append)
     if files is not None and not report.interrupted:
         report = _apply(module, report, files)
+    if save is not None and not report.interrupted:
+        from convcheck.models.apply import save_cases
+
+        save_cases(report, save)
     console.report_faults(faults)
     _print(report, format)
     raise typer.Exit(_exit_code(report))

@@ -17,7 +17,7 @@ from convcheck.config.stored_tensors import ENDING
 from convcheck.errors import ConvcheckError, shown
 from convcheck.models.choice import keys_of
 from convcheck.models.example import placed
-from convcheck.models.gate import gate_text
+from convcheck.models.gate import cases_text, gate_text
 from convcheck.models.records import Files, ScanReport
 from convcheck.models.swap_file import Key, load_text, swap_text
 from convcheck.models.whole_check import check
@@ -85,9 +85,14 @@ def files_for(out: str, *, overwrite: bool) -> Files:
     stem = re.sub(r"\W", "_", path.stem)
     files = Files(out, str(path.with_name(f"{stem}_swap.py")), str(path.with_name(f"{stem}_swap.yaml")))
     for name in (files.weights, files.code, files.config):
-        if os.path.lexists(name) and not overwrite:
-            raise ConvcheckError(f"--apply: {shown(name)} is there already; add --overwrite, or choose another name")
+        check_free("--apply", name, overwrite=overwrite)
     return files
+
+
+def check_free(option: str, name: str, *, overwrite: bool) -> None:
+    """Raise ConvcheckError if a file of this name is there, unless it may be written over."""
+    if os.path.lexists(name) and not overwrite:
+        raise ConvcheckError(f"{option}: {shown(name)} is there already; add --overwrite, or choose another name")
 
 
 def write(model: nn.Module, report: ScanReport, text: str, swaps: Mapping[str, Key], files: Files) -> ScanReport:
@@ -142,6 +147,20 @@ def _see(files: Files, beside: Mapping[str, str], model: nn.Module, state: Mappi
     whole = stored.keys() == state.keys() and all(_same(state[name].cpu(), stored[name]) for name in stored)
     if not whole or back.keys() != original.keys() or any(not _same(original[n].cpu(), back[n]) for n in back):
         raise ConvcheckError(f"{shown(files.weights)}: what was written is not what was to be; nothing is left of it")
+
+
+def save_cases(report: ScanReport, name: str) -> None:
+    """Write a config with all layers that have rewrites. Raises ConvcheckError if it cannot be written."""
+    path = Path(name)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_text(cases_text(report), encoding="utf-8")
+        beside.replace(path)
+    except (OSError, ValueError) as error:
+        raise ConvcheckError(f"--save: {shown(name)} cannot be written: {getattr(error, 'strerror', error)}") from None
+    finally:
+        with suppress(OSError):
+            beside.unlink()
 
 
 def swap(model: nn.Module, report: ScanReport) -> nn.Module:

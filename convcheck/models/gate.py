@@ -1,4 +1,4 @@
-"""The config that keeps a swap true: its classes, held against the layers, in every run of a CI."""
+"""Configs of a model for `verify`: what was swapped in, held against the layers, and all layers with their rewrites."""
 
 from __future__ import annotations
 
@@ -28,6 +28,28 @@ def gate_text(report: ScanReport, swaps: Mapping[str, Key], code: str) -> str:
             f"    candidate: {json.dumps(f'{code}:{name}()')}",
             *([f"    map: {json.dumps(f'{code}:convert_{number}')}"] if layer.parameters() else []),
             f"    input: {json.dumps(inputs[0] if len(inputs) == 1 else inputs)}",
+            f"    dtype: {report.dtypes[0]}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def cases_text(report: ScanReport) -> str:
+    """Return a config with a case for every line that has rewrites, on random weights."""
+    lines = [f"# The layers of {' '.join(report.model.split())} that have rewrites, as they are called.", "cases:"]
+    names: set[str] = set()
+    for line in report.layers:
+        if not line.rewrites:
+            continue
+        name = line.paths[0] or "model"
+        while name in names:
+            name += "-again"
+        names.add(name)
+        inputs = [list(shape) for shape in line.inputs]
+        lines += [
+            f"  - name: {json.dumps(name)}",
+            f"    layer: {json.dumps(line.layer)}",
+            f"    input: {json.dumps(inputs[0] if len(inputs) == 1 else inputs)}",
+            f"    rewrite: {json.dumps([one.rewrite for one in line.rewrites])}",
             f"    dtype: {report.dtypes[0]}",
         ]
     return "\n".join(lines) + "\n"

@@ -270,6 +270,24 @@ def test_a_fault_of_our_own_is_an_error_and_ends_with_3(convcheck: Run, monkeypa
     assert by_path(printed)["patches"]["rewrites"][0]["verdict"] == "error"
 
 
+def test_layers_are_saved_as_cases_that_verify_reads(convcheck: Run, tmp_path: Path) -> None:
+    saved = tmp_path / "cases.yaml"
+    words = ["Net", *IMAGE, "-r", "patchify-linear", "--save", str(saved)]
+    scanned(convcheck, *words)
+    kept = convcheck("verify", saved, "-f", "json")
+    assert kept.exit_code == 0, kept.output
+    assert [result["case"] for result in json.loads(kept.stdout)["results"]] == ["patches"]
+    scanned(convcheck, "TwoShapes", *words[1:-1], str(saved), "--overwrite")
+    assert convcheck("verify", saved).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["cases.yaml"]
+    again = convcheck("scan", MODEL.format("Net"), *words[1:], "--trust")
+    assert again.exit_code == 2
+    assert "is there already" in again.stderr
+    nowhere = convcheck("scan", MODEL.format("Net"), *words[1:-1], tmp_path / "no" / "x.yaml", "--trust")
+    assert nowhere.exit_code == 2
+    assert "cannot be written" in nowhere.stderr
+
+
 @pytest.fixture(scope="module")
 def report() -> ScanReport:
     return package.scan(nets.Net(), [1, 3, 8, 8], ["patchify-linear", "linear-as-conv1x1"])
