@@ -22,6 +22,9 @@ def choices(
     for line in lines:
         if line.skipped:
             continue
+        if line.paths == ("",):
+            notes.append("not swapped: it is the model itself, which has no place in another module")
+            continue
         repeated = [path for path in line.paths if paths.count(path) > 1]
         if repeated:
             notes.append(f"not swapped: {', '.join(repeated)}: called on inputs of several shapes")

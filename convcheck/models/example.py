@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
@@ -109,7 +110,7 @@ def as_it_was(model: nn.Module) -> Iterator[None]:
         (value, copy.copy(value))
         for module in model.modules()
         for value in vars(module).values()
-        if isinstance(value, dict | list | set)
+        if type(value) in (dict, OrderedDict, list, set)
     ]
     with settings_restored(), left_as_it_was(model), torch.no_grad():
         try:

@@ -123,8 +123,6 @@ def _watch(leaf: Leaf) -> Any:
         if leaf.skipped is not None:
             leaf.calls[tuple(tuple(value.shape) for value in inputs if isinstance(value, Tensor))] += 1
             return
-        if list(keywords) == ["input"] and not inputs:
-            inputs, keywords = (keywords["input"],), {}
         if keywords or not all(isinstance(value, Tensor) for value in inputs):
             given = ", ".join(keywords) or "what is no tensor"
             leaf.skipped = f"is called with {given}, of which its rewrites know nothing"

@@ -84,7 +84,12 @@ def scan(model: nn.Module, given: Example, name: str, asked: Asked, hear: Listen
         name, tool, layers, tuple(dtypes), chosen, found.left_out, notes=(*notes, *unswapped), interrupted=interrupted,
         example=example,
     )  # fmt: skip
-    return with_whole(model, report, threads) if asked.bench and chosen and not interrupted else report
+    if not asked.bench or not chosen or interrupted:
+        return report
+    try:
+        return with_whole(model, report, threads)
+    except KeyboardInterrupt:
+        return replace(report, interrupted=True)
 
 
 def with_whole(model: nn.Module, report: ScanReport, threads: int) -> ScanReport:

@@ -95,6 +95,17 @@ class Recording(nn.Module):
         return tuple(self.record)
 
 
+class ByKeyword(nn.Module):
+    """A layer that is called by keyword."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(input=x)
+
+
 class TwoShapes(nn.Module):
     """A layer that is called on inputs of two shapes."""
 

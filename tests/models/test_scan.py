@@ -80,6 +80,19 @@ def test_a_layer_on_inputs_of_two_shapes_is_two_lines_and_is_not_swapped(convche
     assert "several shapes" in printed["notes"][0]
 
 
+def test_a_model_that_is_a_layer_itself_has_verdicts_and_is_not_swapped() -> None:
+    report = package.scan(nn.Conv2d(3, 4, 2, 2), [1, 3, 4, 4], "patchify-linear")
+    assert report.ok
+    assert report.layers[0].paths == ("",)
+    assert report.chosen == ()
+    assert "the model itself" in report.notes[0]
+
+
+def test_a_layer_that_is_called_by_keyword_is_skipped() -> None:
+    (line,) = package.scan(nets.ByKeyword(), [1, 3, 4, 4]).layers
+    assert line.skipped == "is called with input, of which its rewrites know nothing"
+
+
 SKIPPED = {
     "doubled": "forward of its own",
     "hooked": "forward hook",
