@@ -110,7 +110,7 @@ def scan(
       convcheck scan "models.py:Text()" -i "ids=int 1,16" -r linear-as-conv1x1 --only "layers.*.fc1" --trust
     """
     from convcheck.catalogue.catalogue import find
-    from convcheck.layers.user_code import WAY_OF_TRUST, parse_user_code, untrusted
+    from convcheck.layers.user_code import parse_user_code, untrusted
 
     code = parse_user_code(model)
     if code is None:
@@ -118,7 +118,7 @@ def scan(
     for name in rewrite or ():
         find(name)
     if not trust:
-        untrusted(WAY_OF_TRUST.replace("verify", "scan"))(code)
+        untrusted("by scan with --trust on the command line")(code)
     if apply is not None and not (rewrite or bench):
         raise UsageError("--apply swaps what -r names, or what is faster with --bench; give one of them")
     files = None
