@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from convcheck.cli import console, exit_codes, options, own_code
+from convcheck.cli import completion, console, exit_codes, options, own_code
+from convcheck.config.checks import DTYPES, check_dtype
 from convcheck.errors import UsageError, shown
 
 if TYPE_CHECKING:
@@ -37,6 +38,29 @@ Inputs = Annotated[
         help="An input of the model: 1,3,224,224, 'int 1,7', mask=bool 1,7 by keyword, or x.safetensors:key; one for "
         "each.",
         show_default=False,
+        rich_help_panel="Numbers",
+    ),
+]
+Rewrites = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-r",
+        "--rewrite",
+        metavar="NAME",
+        help="Only this rewrite; may be repeated. Default: all that hold and take little more work than the layer.",
+        show_default=False,
+        autocompletion=completion.rewrite_names,
+        rich_help_panel=options.SELECTION,
+    ),
+]
+DTypes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dtype",
+        metavar="DTYPE",
+        help=f"In which dtype layers are verified and timed: {', '.join(DTYPES)}; may be repeated. Default: the model's.",
+        show_default=False,
+        autocompletion=completion.dtypes,
         rich_help_panel="Numbers",
     ),
 ]
@@ -90,10 +114,10 @@ Save = Annotated[
 def scan(
     model: Model,
     input: Inputs,
-    rewrite: options.Rewrites = None,
+    rewrite: Rewrites = None,
     only: Only = None,
     trust: own_code.Trust = False,
-    dtype: options.DTypes = None,
+    dtype: DTypes = None,
     bench: Bench = False,
     min_speedup: Least = 1.1,
     apply: Apply = None,
@@ -117,6 +141,7 @@ def scan(
         raise UsageError(f"{shown(model)} is no code; write path/to/file.py:name(args) or package.module:name(args)")
     for name in rewrite or ():
         find(name)
+    dtypes = tuple(dict.fromkeys(map(check_dtype, dtype or ())))
     if not trust:
         untrusted("by scan with --trust on the command line")(code)
     if apply is not None and not (rewrite or bench):
@@ -134,9 +159,7 @@ def scan(
     from convcheck.sides.user_sides import layer_of
 
     module = cast("Any", layer_of(code)).module
-    asked = Asked(
-        tuple(rewrite or ()), tuple(only or ()), tuple(dict.fromkeys(dtype or ())), bench=bench, min_speedup=min_speedup
-    )
+    asked = Asked(tuple(rewrite or ()), tuple(only or ()), dtypes, bench=bench, min_speedup=min_speedup)
     faults: list[Exception] = []
     report = _scan(module, input, model, asked, faults.append)
     if files is not None and not report.interrupted:

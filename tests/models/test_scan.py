@@ -225,6 +225,7 @@ BAD = {
     "no model": (["functional", "-i", "1,2"], "no class, function or torch.nn.Module"),
     "nothing to rewrite": (["NoLayers()", "-i", "1,2"], "no layer of it has rewrites"),
     "an unknown rewrite": (["Net()", *IMAGE, "-r", "patchify-linera"], "patchify-linear"),
+    "an unknown dtype": (["Net()", *IMAGE, "--dtype", "float31"], "float32"),
     "an unreadable input": (["Net()", "-i", "1,x"], "1,x"),
     "nothing that could be swapped": (["Net()", *IMAGE, "--apply", "x.safetensors"], "give one of them"),
     "no safetensors": (["Net()", *IMAGE, "-r", "fft", "--apply", "x.pt"], "does not end in .safetensors"),
