@@ -58,7 +58,7 @@ DTypes = Annotated[
     typer.Option(
         "--dtype",
         metavar="DTYPE",
-        help=f"In which dtype layers are verified and timed: {', '.join(DTYPES)}; may be repeated. Default: the model's.",
+        help=f"In which dtypes to verify and time: {', '.join(DTYPES)}; may be repeated. Default: the model's.",
         show_default=False,
         autocompletion=completion.dtypes,
         rich_help_panel="Numbers",
