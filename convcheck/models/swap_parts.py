@@ -101,7 +101,14 @@ def _replace(
     if like is not None:
         # Constants that the module makes itself follow its weights.
         made.to(like.device, like.dtype)
-    trained = any(tensor.requires_grad for tensor in before.parameters())
-    made.requires_grad_(trained).train(before.training)
+    takes = {name: tensor.requires_grad for name, tensor in before.named_parameters()}
+    if len(set(takes.values())) > 1:
+        # Ones in place of what takes a gradient show where it goes.
+        marks = convert({name: torch.full_like(t, takes.get(name, 0)) for name, t in before.state_dict().items()})
+        for name, parameter in made.named_parameters():
+            parameter.requires_grad_(bool(marks[name].any()))
+    else:
+        made.requires_grad_(any(takes.values()))
+    made.train(before.training)
     parent, _, name = path.rpartition(".")
     setattr(model.get_submodule(parent), name, made)

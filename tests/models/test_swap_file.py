@@ -91,6 +91,17 @@ def test_a_swapped_layer_answers_for_its_arguments_and_weights() -> None:
     assert (model[0].kernel_size, model[0].stride) == (old.kernel_size, old.stride)
 
 
+@pytest.mark.parametrize("name", ["patchify-linear", "conv1x1-unpatchify"])
+def test_frozen_parameters_stay_frozen_there_and_back(name: str) -> None:
+    model = nn.Sequential(build(KEYS[name][0]))
+    model[0].weight.requires_grad_(False)
+    code = load_text(swap_text("a model", {"0": KEYS[name]}))
+    code.swap(model)
+    assert (model[0].project.weight.requires_grad, model[0].project.bias.requires_grad) == (False, True)
+    code.swap_back(model)
+    assert (model[0].weight.requires_grad, model[0].bias.requires_grad) == (False, True)
+
+
 def test_a_layer_that_is_another_one_is_not_swapped() -> None:
     code = load_text(swap_text("a model", {"0": KEYS["patchify-linear"]}))
     model = nn.Sequential(nn.Conv2d(3, 64, 8, 8))
