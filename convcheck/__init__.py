@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING
 from convcheck.version import __version__
 
 if TYPE_CHECKING:
-    from convcheck.api import assert_equal, inputs_for, params, save_weights, shape, verify
+    from convcheck.api import assert_equal, inputs_for, params, save_weights, scan, shape, swap, verify
     from convcheck.errors import ConvcheckError
     from convcheck.modules.patchify import Patchify, Unpatchify
 else:
     # Hidden from type checkers, which would otherwise take any name for one of convcheck's.
     _HOMES = {
-        **dict.fromkeys(("assert_equal", "inputs_for", "params", "save_weights", "shape", "verify"), "convcheck.api"),
+        **dict.fromkeys(
+            ("assert_equal", "inputs_for", "params", "save_weights", "scan", "shape", "swap", "verify"),
+            "convcheck.api",
+        ),
         "ConvcheckError": "convcheck.errors",
         **dict.fromkeys(("Patchify", "Unpatchify"), "convcheck.modules.patchify"),
     }
@@ -36,6 +39,8 @@ __all__ = [
     "inputs_for",
     "params",
     "save_weights",
+    "scan",
     "shape",
+    "swap",
     "verify",
 ]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from convcheck.calculator.answers import Ranges
     from convcheck.config.case import WeightFile
     from convcheck.config.checks import DType
+    from convcheck.models.records import ScanReport
     from convcheck.proof.real_weights import ModuleTensors
     from convcheck.results import Result
     from convcheck.sides.layer_like import LayerLike
@@ -198,6 +199,68 @@ def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:
     from convcheck.proof.real_weights import write_weights
 
     write_weights(module, path)
+
+
+def scan(
+    model: nn.Module,
+    inputs: object,
+    rewrite: str | Sequence[str] | None = None,
+    *,
+    only: str | Sequence[str] | None = None,
+    bench: bool = False,
+    dtype: str | torch.dtype | Sequence[str | torch.dtype] | None = None,
+    min_speedup: float = 1.1,
+) -> ScanReport:
+    """Run a model once on `inputs`, and return its layers that could be rewritten, with verdicts on their real weights.
+
+    The model is left as it was: mode, hooks, gradients, caches and random numbers.
+
+    Args:
+        model: any module of torch; it is run in eval mode without gradients.
+        inputs: a tensor, a tuple of tensors, a mapping of keyword inputs, a shape, or a list of shapes and texts as
+            `verify` reads them, such as `int 2,7`.
+        rewrite: names of the catalogue; all that hold and take little more work than the layer if it is left out.
+        only: patterns of paths, such as `visual.*.proj`; other layers are left out.
+        bench: whether to time both sides of what is equal, and the whole model after the swap of what is faster.
+        dtype: in which dtypes to verify and time; the model's own if it is left out.
+        min_speedup: with `bench`, how many times as fast a rewrite has to be to be chosen.
+
+    Raises:
+        ConvcheckError: the model raises, an input cannot be read, or nothing of the model has rewrites.
+    """
+    from convcheck.config.checks import check_dtype
+    from convcheck.models.example import read_example
+    from convcheck.models.scan import Asked
+    from convcheck.models.scan import scan as scan_model
+
+    if not is_module(model):
+        raise ConvcheckError(f"{shown(model)} is no module of torch")
+
+    def listed(value: object) -> tuple[object, ...]:
+        single = isinstance(value, str) or not isinstance(value, Sequence)
+        return () if value is None else (value,) if single else tuple(cast("Sequence[object]", value))
+
+    asked = Asked(
+        tuple(map(str, listed(rewrite))),
+        tuple(map(str, listed(only))),
+        tuple(check_dtype(one) for one in listed(dtype)),
+        bench=bench,
+        min_speedup=min_speedup,
+    )
+    return scan_model(model, read_example(inputs), type(model).__name__, asked)
+
+
+def swap(model: nn.Module, report: ScanReport) -> nn.Module:
+    """Swap layers of a model in place as `scan` chose them, and return it: what was named, or with `bench` is faster.
+
+    The swap is proved on the model's own weights and inputs before.
+
+    Raises:
+        ConvcheckError: nothing was chosen, or the swapped model computes something else; the model is left as it was.
+    """
+    from convcheck.models.apply import swap as swap_layers
+
+    return swap_layers(model, report)
 
 
 def _asserting(prove: Callable[P, Result]) -> Callable[P, Result]:

@@ -26,6 +26,8 @@ class Shown:
     """Takes the name of each claim before it begins."""
     advance: Callable[[str, int], None] = lambda _name, _count: None
     """Takes a name, and how much is done since the last call, where parts of it are counted, as bytes are."""
+    expect: Callable[[int], None] = lambda _total: None
+    """Takes how many there are, where that is known later."""
     hidden: Callable[[], AbstractContextManager[object]] = nullcontext
     """Hides the bar while results are printed, which may go to the same terminal."""
 
@@ -67,7 +69,7 @@ def show_progress(total: int, *, shown: bool = True, of_bytes: bool = False) -> 
     timer.daemon = True
     timer.start()
     try:
-        yield Shown(begin, advance, hidden)
+        yield Shown(begin, advance, lambda total: bar.update(task, total=total), hidden)
     finally:
         timer.cancel()
         # The bar may just be starting.

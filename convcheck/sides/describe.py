@@ -63,6 +63,11 @@ def describe(module: nn.Module) -> Layer:
     return layer
 
 
+def kind_of(module: nn.Module) -> str | None:
+    """Return the kind of layer that a module's class, or one that it is derived from, is; None if there is none."""
+    return next((_KINDS[parent] for parent in type(module).__mro__ if parent in _KINDS), None)
+
+
 def described_children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Yield (name, module) of the children of a Sequential that its description includes, in order."""
     for name, child in module._modules.items():

@@ -64,6 +64,8 @@ COMMANDS = {
     "rewrites of a layer": (["rewrites", "Conv2d(3, 8, 2)"], 0, NEVER | {"pydantic", "yaml"}),
     "the schema of configs": (["schema"], 0, NEVER),
     "a list of names": (["verify", "--list"], 0, NEVER),
+    "help of scan": (["scan", "--help"], 0, NEVER | {"pydantic", "yaml", "einops"}),
+    "a model that is not trusted": (["scan", "a.py:Net()", "-i", "1,2"], 2, NEVER),
     "a list of what would be timed": (["bench", "--list"], 0, NEVER),
     "a checkpoint that is not there": (
         ["transplant", "a.safetensors", "b.safetensors", "--layer", "Conv2d(3, 8, 2, 2)", "-r", "patchify-linear"],

@@ -65,7 +65,7 @@ def _cells(comparison: Comparison) -> Iterator[tuple[str, str]]:
     yield "95 % interval", f"{ratio.low:.3g} to {ratio.high:.3g}"
     yield "reference", _seconds(reference)
     yield "candidate", _seconds(candidate)
-    yield "cold", f"{_write_seconds(reference.cold)} / {_write_seconds(candidate.cold)}"
+    yield "cold", f"{write_seconds(reference.cold)} / {write_seconds(candidate.cold)}"
     yield "GFLOP/s", _both(reference.gflops, candidate.gflops)
     yield "GB/s", _both(reference.gb_per_s, candidate.gb_per_s)
     yield "memory", f"{format_bytes(reference.peak_bytes)} / {format_bytes(candidate.peak_bytes)}"
@@ -73,10 +73,11 @@ def _cells(comparison: Comparison) -> Iterator[tuple[str, str]]:
 
 def _seconds(cost: Cost) -> str:
     """Write the median, and how far the quartiles are apart, as a share of it."""
-    return f"{_write_seconds(cost.median)} ±{50 * (cost.high - cost.low) / cost.median:.0f} %"
+    return f"{write_seconds(cost.median)} ±{50 * (cost.high - cost.low) / cost.median:.0f} %"
 
 
-def _write_seconds(seconds: float) -> str:
+def write_seconds(seconds: float) -> str:
+    """Write a duration with three digits, in the largest unit of which it is one at least."""
     scale, unit = next(((10**n, unit) for n, unit in ((0, "s"), (3, "ms")) if seconds * 10**n >= 1), (10**6, "µs"))
     return f"{seconds * scale:.3g} {unit}" if seconds * scale < 100 else f"{seconds * scale:.0f} {unit}"
 

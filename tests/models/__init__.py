@@ -1,0 +1,1 @@
+"""Whole models: `convcheck scan`."""
