@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from convcheck.rewriting.parameter_move import Parameters
-from convcheck.rewriting.steps import Negate, Scale
+from convcheck.rewriting.steps import Negate, NoWayBackError, Part, Scale
 from convcheck.rewriting.transplant import Move, Transplant
 
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -33,10 +33,25 @@ def forward(mapping: Transplant, parameters: Parameters) -> dict[str, Tensor]:
 def backward(mapping: Transplant, parameters: Parameters) -> dict[str, Tensor]:
     """Return the reference's tensors from the candidate's, likewise. Raises NoWayBackError as the moves do."""
     if not only_moves(mapping):
-        return mapping.backward(parameters)
-    made = mapping.backward(_as_bits(parameters))
+        return _origins(mapping, parameters)
+    made = _origins(mapping, _as_bits(parameters))
     dtypes = {name: parameters[move.target].dtype for move in mapping.moves for name in move.sources}
     return {name: tensor.contiguous().view(dtypes[name]) for name, tensor in made.items()}
+
+
+def _origins(mapping: Transplant, parameters: Parameters) -> dict[str, Tensor]:
+    """Return what the moves give back: parts of a tensor are added up, and copies have to agree."""
+    made: dict[str, Tensor] = {}
+    for move in mapping.moves:
+        copies = isinstance(move, Move) and not any(isinstance(step, Part) for step in move.steps)
+        for source, tensor in move.origins(parameters[move.target]).items():
+            if source not in made:
+                made[source] = tensor
+            elif not copies:
+                made[source] = made[source] + tensor
+            elif not torch.equal(made[source], tensor):
+                raise NoWayBackError(f"{move.target} is not the copy of {source} that another tensor is, too")
+    return made
 
 
 def same(first: Tensor, second: Tensor) -> bool:

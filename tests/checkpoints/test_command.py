@@ -187,6 +187,32 @@ def test_a_wrong_map_is_not_applied(convcheck: Run, folder: Path) -> None:
     assert {name: text for name, text in snapshot(folder).items() if "pycache" not in name} == before
 
 
+TWICE = """
+from torch import nn
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Linear(3, 2, bias=False), nn.Linear(3, 2, bias=False)
+    def forward(self, x):
+        return (self.one(x) + self.two(x)) / 2
+"""
+
+
+def test_copies_of_a_tensor_have_to_agree_on_the_way_back(convcheck: Run) -> None:
+    Path("twice.py").write_text(TWICE)
+    sides = ("--reference", "Linear(3, 2, bias=False)", "--candidate", "twice.py:Twice", "-i", "4,3", "--trust")
+    words = (*sides, "--map", "one.weight=weight", "--map", "two.weight=weight")
+    save_file({"weight": torch.randn(2, 3)}, "l.safetensors")
+    assert convcheck("transplant", "l.safetensors", "m.safetensors", *words).exit_code == 0
+    assert convcheck("transplant", "m.safetensors", "n.safetensors", *words, "--inverse").exit_code == 0
+    assert Path("n.safetensors").read_bytes() == Path("l.safetensors").read_bytes()
+    trained = {**load_file("m.safetensors"), "two.weight": torch.ones(2, 3)}
+    save_file(trained, "m.safetensors")
+    result = convcheck("transplant", "m.safetensors", "o.safetensors", *words, "--inverse")
+    assert result.exit_code == 2
+    assert "there is no way back: two.weight is not the copy of weight that another tensor is, too" in result.stderr
+
+
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_weights_that_are_no_numbers_are_not_moved(convcheck: Run, value: float) -> None:
     save_file({**tensors(), "net.patch.bias": torch.full((16,), value)}, "n.safetensors")
