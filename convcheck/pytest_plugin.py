@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from convcheck.config.collection import without_collection
 from convcheck.config.config_files import ENDINGS, configs_in
 
 if TYPE_CHECKING:
@@ -157,9 +158,11 @@ class ClaimItem(pytest.Item):
         with warnings.catch_warnings():
             # pytest shows what torch warns of; no filter of the project's may turn it into a verdict.
             warnings.simplefilter("default")
-            from convcheck.proof.verification import verify
-            from convcheck.report.sizes_words import in_few_words
-            from convcheck.solving.search import with_map
+            # This imports torch, when the first claim is tried.
+            with without_collection():
+                from convcheck.proof.verification import verify
+                from convcheck.report.sizes_words import in_few_words
+                from convcheck.solving.search import with_map
 
             result = verify(with_map(self.claim))
         properties = {

@@ -57,7 +57,7 @@ class Search:
         at_home = {axis.name: own[axis.symbol] for axis in self.axes}
         lows = {axis.name: SMALLEST for axis in self.axes}
         end = time.monotonic() + SWEEP_SECONDS
-        for sizes, together in ((at_home, 1), (lows, 1), (lows, 2)):
+        for sizes, together in ((lows, 1), (at_home, 1), (lows, 2)):
             for size, names in itertools.product(
                 range(SMALLEST, LARGEST_SWEPT), itertools.combinations(lows, together)
             ):
@@ -109,14 +109,10 @@ class Search:
         end = time.monotonic() + SWEEP_SECONDS
         for name in known.sizes:
             # One axis after the other is quick, and mostly all: only what is left is searched.
-            for size in range(1, known.sizes[name]):
-                if time.monotonic() > end:
-                    break
-                if (found := self._named({**known.sizes, name: size})) is not None:
-                    known = found
-                    break
+            if known.sizes[name] > 1 and (found := self._named({**known.sizes, name: 1})) is not None:
+                known = found
         ones = sorted(_with_ones(known.sizes), key=_order)
-        for sizes in (*ones, *smaller(dict.fromkeys(known.sizes, 1), _sum(known), MOST_SMALLER)):
+        for sizes in (*ones, *smaller(dict.fromkeys(known.sizes, 1), _sum(known), MOST_SMALLER), *_shorter(known)):
             if time.monotonic() > end:
                 break
             if _order(sizes) < _rank(known) and (found := self._named(sizes)) is not None:
@@ -158,6 +154,12 @@ def _with_ones(sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
     for count in range(1, len(names) + 1):
         for ones in itertools.combinations(names, count):
             yield {**sizes, **dict.fromkeys(ones, 1)}
+
+
+def _shorter(one: SizesCounterexample) -> Iterator[dict[str, int]]:
+    """Yield sizes of which one is smaller than those of a counterexample."""
+    for name, size in one.sizes.items():
+        yield from ({**one.sizes, name: shorter} for shorter in range(1, size))
 
 
 def _sum(one: SizesCounterexample) -> int:

@@ -90,6 +90,16 @@ def _dtype(what: str) -> Any:
 DTypes = Annotated[list[str] | None, _dtype("the runs; may be repeated")]
 DTypeOption = Annotated[DType | None, _dtype("the numeric part")]
 StoredAs = Annotated[DType | None, _dtype("what is counted in bytes")]
+WrittenAs = Annotated[
+    DType | None,
+    _numeric(
+        "--dtype",
+        metavar="DTYPE",
+        parser=_checked(check_dtype),
+        help=f"Store what is moved as one of {', '.join(DTYPES)}, and say what is lost. Default: as it is.",
+        autocompletion=completion.dtypes,
+    ),
+]
 Device = Annotated[
     str | None,
     _numeric("--device", metavar="DEVICE", callback=_checked(check_device), help="cpu, cuda or cuda:N. Default: cpu."),
@@ -163,6 +173,15 @@ MaxMemory = Annotated[
         metavar="SIZE",
         callback=_checked(check_bytes),
         help="Refuse to run what would take more, such as 4GiB. Default: what is free.",
+    ),
+]
+Jobs = Annotated[
+    int,
+    _numeric(
+        "--jobs",
+        metavar="N",
+        min=1,
+        help="Verify in N processes at once, which share the cores; results stay in order. Default: 1.",
     ),
 ]
 FormatOption = Annotated[Format, _printing("-f", "--format", help="What to print on standard output.")]

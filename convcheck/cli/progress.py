@@ -24,22 +24,30 @@ class Shown:
 
     begin: Callable[[str], None] = lambda _name: None
     """Takes the name of each claim before it begins."""
+    advance: Callable[[str, int], None] = lambda _name, _count: None
+    """Takes a name, and how much is done since the last call, where parts of it are counted, as bytes are."""
     hidden: Callable[[], AbstractContextManager[object]] = nullcontext
     """Hides the bar while results are printed, which may go to the same terminal."""
 
 
 @contextmanager
-def show_progress(total: int, *, shown: bool = True) -> Iterator[Shown]:
-    """Show which of `total` claims is at work, how many are done a second, and how long the rest may take."""
+def show_progress(total: int, *, shown: bool = True, of_bytes: bool = False) -> Iterator[Shown]:
+    """Show which of `total` claims is at work, how many are done a second, and how long the rest may take.
+
+    Of bytes there is no count of claims: what is at work says itself how many it has done.
+    """
     if not shown or not sys.stderr.isatty():
         yield Shown()
         return
-    bar, lock = _bar(), RLock()
-    task = bar.add_task("loading torch", total=total, start=True)
+    bar, lock = _bar(of_bytes=of_bytes), RLock()
+    task = bar.add_task("" if of_bytes else "loading torch", total=total, start=True)
     numbers = count()
 
     def begin(name: str) -> None:
         bar.update(task, completed=next(numbers), description=name)
+
+    def advance(name: str, count: int) -> None:
+        bar.update(task, advance=count, description=name)
 
     def start() -> None:
         with lock:
@@ -59,7 +67,7 @@ def show_progress(total: int, *, shown: bool = True) -> Iterator[Shown]:
     timer.daemon = True
     timer.start()
     try:
-        yield Shown(begin, hidden)
+        yield Shown(begin, advance, hidden)
     finally:
         timer.cancel()
         # The bar may just be starting.
@@ -72,9 +80,18 @@ def _width() -> int:
     return max(shutil.get_terminal_size().columns - len("^C^C"), 1)
 
 
-def _bar() -> Progress:
+def _bar(*, of_bytes: bool) -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
     from rich.table import Column
     from rich.text import Text
 
@@ -99,8 +116,7 @@ def _bar() -> Progress:
     return Progress(
         Name(table_column=Column(ratio=1, no_wrap=True)),
         BarColumn(bar_width=16),
-        MofNCompleteColumn(),
-        Rate(),
+        *((DownloadColumn(), TransferSpeedColumn()) if of_bytes else (MofNCompleteColumn(), Rate())),
         TimeRemainingColumn(compact=True),
         # Where it leaves a few columns, the ^C that a terminal echoes stays on its line, and goes with it.
         console=Console(stderr=True, no_color=console.use_colours() is False, width=_width()),

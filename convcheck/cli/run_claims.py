@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from convcheck.cli import console
@@ -16,7 +17,7 @@ from convcheck.config.collection import without_collection
 if TYPE_CHECKING:
     from convcheck.catalogue.claims import Claim
     from convcheck.config.case import Case
-    from convcheck.results import Report, Result
+    from convcheck.results import Report, Result, SizesStatus, Verdict
 
 LONG = 30.0
 """Seconds from which on a user is told to wait."""
@@ -33,7 +34,7 @@ def hint_choices(cases: Iterable[Case], *, default_input: bool) -> None:
         left_out: Mapping[str, int] = {}
         # What fails here fails again where claims are made, and is reported with them.
         with suppress(Exception):
-            left_out = too_costly(case) if case.rewrites is None else {}
+            left_out = too_costly(case) if case.rewrites is None and case.candidate is None else {}
         if left_out:
             times = " to ".join(map(str, sorted({min(left_out.values()), max(left_out.values())})))
             console.hint(
@@ -43,11 +44,18 @@ def hint_choices(cases: Iterable[Case], *, default_input: bool) -> None:
 
 
 def run_claims(
-    claims: Sequence[Claim], *, max_failures: int | None, quiet: bool, finish: Callable[[Result], None]
+    claims: Sequence[Claim],
+    *,
+    max_failures: int | None,
+    quiet: bool,
+    finish: Callable[[Result], None],
+    jobs: int = 1,
+    keep: bool = True,
 ) -> Report:
-    """Return the report of the claims; `finish` gets every result when it is known.
+    """Return the report of the claims, verified in so many processes; `finish` gets every result, in order.
 
-    Print what went wrong where convcheck itself failed.
+    The report has of the results no more than their verdicts where they are not kept. Print what went wrong where
+    convcheck itself failed.
     """
     start = time.perf_counter()
     faults: list[Exception] = []
@@ -57,6 +65,9 @@ def run_claims(
             with without_collection():
                 from convcheck.proof.run import run
                 from convcheck.solving.search import with_map
+
+                if jobs > 1:
+                    from convcheck.cli.workers import run_in_processes
             gc.freeze()
         except KeyboardInterrupt:
             return replace(_interrupted_report(claims), seconds=time.perf_counter() - start)
@@ -71,11 +82,31 @@ def run_claims(
             with progress.hidden():
                 finish(result)
 
-        report = run(
-            claims, max_failures=max_failures, begin=announce, finish=print_result, fail=faults.append, prepare=with_map
+        how = partial(run_in_processes, jobs=jobs) if jobs > 1 else run
+        report = how(
+            claims,
+            max_failures=max_failures,
+            begin=announce,
+            finish=print_result,
+            fail=faults.append,
+            prepare=with_map,
+            keep=(lambda result: result) if keep else only_verdict,
         )
     console.report_faults(faults)
     return replace(report, seconds=time.perf_counter() - start)
+
+
+def only_verdict(result: Result) -> Result:
+    """Return of a result what counts and exit codes are made of; of many results it is the same."""
+    return _verdict_alone(result.verdict, result.ok, result.is_fault, result.sizes.status)
+
+
+@cache
+def _verdict_alone(verdict: Verdict, ok: bool, fault: bool, sizes: SizesStatus) -> Result:
+    from convcheck.results import Finding, Kind, Result, SizesProof
+
+    reasons, proof = (Finding(Kind.FAULT, ""),) if fault else (), SizesProof(sizes)
+    return Result("", None, "", None, (), "", "", 0, verdict, verdict, ok, "", reasons=reasons, sizes=proof)
 
 
 def long_duration(claim: Claim) -> str | None:

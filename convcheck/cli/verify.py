@@ -39,6 +39,7 @@ def verify(
     all_sizes: options.AllSizes = False,
     proof_seconds: options.ProofSeconds = None,
     max_memory: options.MaxMemory = None,
+    jobs: options.Jobs = 1,
     list_only: options.List = False,
     format: options.AnyFormatOption = "table",
     report: options.Reports = None,
@@ -54,7 +55,9 @@ def verify(
       convcheck verify "Conv2d(3, 8, 1)" --candidate "torch.nn:Conv2d(3, 8, 1)" -i 1,3,9,9 --trust
     """
     from convcheck.cli import report_files
+    from convcheck.cli.jobs import let_waiting_threads_sleep, one_thread, processes
 
+    let_waiting_threads_sleep()
     options_given: dict[str, Any] = {
         "dtype": dtype,
         "device": device,
@@ -68,21 +71,23 @@ def verify(
     if not quiet:
         targets.hint_shipped(target, "proved")
     given = own_code.Given(candidate, map, map_by, layout, select, train, trust)
-    read = own_code.read_cases(target, input, rewrite, given)
-    if own_weights:
-        read = own_code.with_own_weights(read)
-    cases = [replace(case, **overrides) for case in read] if overrides else read
-    files = report_files.parse_files(report or (), [case.config for case in cases])
-    asked = any(case.all_sizes for case in cases)
-    if not asked and (needless := _needless(files, proof_seconds)):
-        raise UsageError(f"{needless} is about proofs for all sizes, and none is asked for; add --all-sizes")
-    claims = targets.choose_claims(cases, rewrite, choose)
-    if shard:
-        from convcheck.cli.sharding import of_shard
+    # Code of the user's own may run here as well, before there are other processes.
+    with one_thread(wanted=trust and jobs > 1):
+        read = own_code.read_cases(target, input, rewrite, given)
+        if own_weights:
+            read = own_code.with_own_weights(read)
+        cases = [replace(case, **overrides) for case in read] if overrides else read
+        files = report_files.parse_files(report or (), [case.config for case in cases])
+        asked = any(case.all_sizes for case in cases)
+        if not asked and (needless := _needless(files, proof_seconds)):
+            raise UsageError(f"{needless} is about proofs for all sizes, and none is asked for; add --all-sizes")
+        claims = targets.choose_claims(cases, rewrite, choose)
+        if shard:
+            from convcheck.cli.sharding import of_shard
 
-        chosen, claims = claims, of_shard(claims, shard)
-        if not claims and not quiet:
-            console.hint(f"shard {shard} is empty; {len(chosen)} in all are shared out")
+            chosen, claims = claims, of_shard(claims, shard)
+            if not claims and not quiet:
+                console.hint(f"shard {shard} is empty; {len(chosen)} in all are shared out")
     if list_only:
         console.print_names(claim.id for claim in claims)
         return
@@ -101,7 +106,13 @@ def verify(
     if not quiet:
         run_claims.hint_choices({claim.case.name: claim.case for claim in claims}.values(), default_input=not input)
     results = run_claims.run_claims(
-        claims, max_failures=1 if fail_fast else max_failures, quiet=quiet, finish=printer.result
+        claims,
+        max_failures=1 if fail_fast else max_failures,
+        quiet=quiet,
+        finish=printer.result,
+        jobs=processes(jobs, claims, quiet=quiet),
+        # What was printed when it came is needed no more where no file is written in the end.
+        keep=not printer.streams or bool(files),
     )
     delivered = reports.deliver(results, printer, files)
     raise typer.Exit(_exit_code(results, delivered=delivered))

@@ -39,6 +39,8 @@ def parse_source(text: object) -> Source:
         raise PatternError(f"{shown(text)} is a source of {len(text)} characters; {MAX_TEXT} at most are read")
     reader = _Reader(text)
     source = reader.source()
+    if reader.rest and "->" in text and ":" not in text:
+        raise reader.error(f"a pattern stands behind its parameter, as in 'weight: {shown(text)[1:-1]}'")
     if reader.rest:
         raise reader.error("nothing more can stand there")
     return source

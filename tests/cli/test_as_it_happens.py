@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,11 @@ from typer.testing import Result
 import convcheck.proof.run as runs
 from convcheck.cli import main as program
 from convcheck.cli.printer import make_printer
+from convcheck.cli.reports import deliver
+from convcheck.cli.run_claims import only_verdict
 from convcheck.proof.verification import verify
+from convcheck.report.result_rows import total_text
+from convcheck.results import Finding, Kind, Report, SizesProof, SizesStatus
 from tests.report.sample_reports import MIXED
 
 Run = Callable[..., Result]
@@ -62,6 +67,50 @@ def test_a_result_is_on_the_screen_before_the_next_claim_begins(
     if streams:
         assert "different" in seen[1]
         assert "right" not in "".join(seen)
+
+
+@pytest.mark.parametrize(
+    ("words", "whole"),
+    [
+        ((), False),
+        (("-q",), False),
+        (("-f", "jsonl"), False),
+        (("-f", "jsonl", "--report", "json=a.json"), True),
+        (("-f", "github"), True),
+        (("-f", "json"), True),
+    ],
+)
+def test_of_what_was_printed_the_verdict_alone_is_held_where_no_more_is_needed(
+    convcheck: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], whole: bool
+) -> None:
+    """So that memory does not grow with a sweep."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    reports: list[Report] = []
+
+    def observed(report: Report, *others: object) -> bool:
+        reports.append(report)
+        return deliver(report, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("convcheck.cli.reports.deliver", observed)
+    assert convcheck("verify", "config.yaml", *words).exit_code == 1
+    (report,) = reports
+    assert report.count() == {
+        "total": 5, "equal": 2, "different": 2, "refused": 1, "error": 0, "unexpected": 4,
+    }  # fmt: skip
+    assert [bool(result.case) for result in report.results] == [whole] * 5
+    assert (len(set(map(id, report.results))) < 5) is not whole
+
+
+@pytest.mark.parametrize("status", SizesStatus)
+@pytest.mark.parametrize("reason", Kind)
+def test_counts_and_exit_codes_are_made_of_what_is_held(status: SizesStatus, reason: Kind) -> None:
+    first, *others = MIXED.results
+    first = replace(first, sizes=SizesProof(status), reasons=(Finding(reason, "text"),))
+    whole = replace(MIXED, results=(first, *others))
+    held = replace(whole, results=tuple(map(only_verdict, whole.results)))
+    assert (total_text(held), held.ok, held.count()) == (total_text(whole), whole.ok, whole.count())
+    assert [result.is_fault for result in held.results] == [result.is_fault for result in whole.results]
 
 
 def test_a_result_that_is_not_as_expected_points_at_the_key_to_change(convcheck: Run, tmp_path: Path) -> None:

@@ -457,3 +457,4 @@ def test_a_rewrite_that_takes_far_longer_is_tried_when_named(convcheck: Run, mon
     said = convcheck("verify", layer, "-i", shape, "-k", "unfold").stderr
     assert "left out for conv2d-8-16-k8-s8, since they take about" in said
     assert "loops" in said
+    assert "left out" not in convcheck("verify", layer, "-i", shape, "--candidate", layer).stderr

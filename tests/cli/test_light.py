@@ -65,6 +65,11 @@ COMMANDS = {
     "the schema of configs": (["schema"], 0, NEVER),
     "a list of names": (["verify", "--list"], 0, NEVER),
     "a list of what would be timed": (["bench", "--list"], 0, NEVER),
+    "a checkpoint that is not there": (
+        ["transplant", "a.safetensors", "b.safetensors", "--layer", "Conv2d(3, 8, 2, 2)", "-r", "patchify-linear"],
+        2,
+        NEVER,
+    ),
     "a benchmark of an unknown layer": (["bench", "Conv2d(3)"], 2, NEVER),
     "a shard of them": (["verify", "--list", "--shard", "1/2"], 0, NEVER),
     "a shard that does not exist": (["verify", "--shard", "3/2"], 2, NEVER | {"pydantic", "yaml", "einops"}),

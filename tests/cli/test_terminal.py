@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from typer.testing import Result
 
 from convcheck.cli import completion, console, progress
@@ -152,6 +154,20 @@ def test_a_longer_run_shows_the_case_how_many_are_done_and_what_is_left(monkeypa
     assert terminal.getvalue().endswith("\x1b[?25h") or "\x1b[?25h" in terminal.getvalue(), "the cursor is back"
 
 
+def test_bytes_are_shown_with_what_is_at_work_a_rate_and_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(progress, "AFTER", 0.0)
+    monkeypatch.setenv("COLUMNS", "120")
+    drawn = threading.Event()
+    monkeypatch.setattr(terminal, "flush", lambda: "writing b" in terminal.getvalue() and drawn.set())
+    with progress.show_progress(5_000_000, of_bytes=True) as bar:
+        bar.advance("writing a", 1_000_000)
+        bar.advance("writing b", 1_500_000)
+        assert drawn.wait(AT_LAST)
+    assert re.search(r"writing b .* 2\.5/5\.0 MB .*(B/s|\?)", screen(terminal.getvalue()))
+
+
 @pytest.mark.parametrize("quiet", [True, False])
 def test_no_progress_in_a_pipe_or_if_quiet(monkeypatch: pytest.MonkeyPatch, quiet: bool) -> None:
     stream = Terminal() if quiet else io.StringIO()
@@ -241,7 +257,12 @@ def examples(command: str) -> list[str]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_ends_with_examples_that_work(convcheck: Run, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+def test_help_ends_with_examples_that_work(
+    convcheck: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    if command == "transplant":
+        monkeypatch.chdir(tmp_path)
+        save_file({"stem.weight": torch.ones(8, 3, 2, 2), "stem.bias": torch.ones(8)}, "a.safetensors")
     given = [line.strip() for line in examples(command)]
     assert len(given) >= 2
     monkeypatch.setenv("COLUMNS", "60")

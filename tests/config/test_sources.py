@@ -70,6 +70,7 @@ UNREADABLE: dict[object, str] = {
     "": "at its end: there must be a parameter's name",
     "[q.weight; k.weight": "at its end: there must be ']'",
     "[q.weight;; k.weight]": "at '; k.weight]': there must be a parameter's name",
+    "o i -> i o": "a pattern stands behind its parameter, as in 'weight: o i -> i o'",
     "q.weight k.weight": "at 'k.weight': nothing more can stand there",
     "q.weight * k.weight": "there must be a number",
     "q.weight * 0": "0 is no factor",

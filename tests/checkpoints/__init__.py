@@ -1,0 +1,1 @@
+"""Tests of checkpoints and of the command that moves weights between them."""
