@@ -1,7 +1,8 @@
 """Hypothesis profiles: the same 25 examples a law by default, 200 new ones with HYPOTHESIS_PROFILE=nightly."""
 
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -34,3 +35,14 @@ def convcheck() -> Callable[..., Result]:
     """Run the program in this process; its result holds exit_code, stdout and stderr."""
     runner = CliRunner()
     return lambda *words: runner.invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let what is started be interrupted, even where the tests run in a shell's background, which ignores Control-C.
+
+    A process inherits that an interrupt is ignored, and of a handler only that it is not.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 from convcheck.checkpoints.dtypes import name_of, to_stored
@@ -30,7 +30,7 @@ def read_torch(path: Path, written: str) -> StoredFile:
     try:
         # Files of before torch 1.6 cannot be mapped, and are read.
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError:
+    except UnpicklingError:
         raise CheckpointError(
             f"{quoted(written)} is broken, or holds other objects than tensors, and those are not loaded "
             "(weights_only=True): they could run anything"

@@ -130,7 +130,7 @@ def scan(
 
     Examples:
       convcheck scan "models.py:Net()" -i 1,3,224,224 --trust
-      convcheck scan "models.py:Net()" -i 1,3,224,224 --bench --dtype bfloat16 --apply net.safetensors --trust
+      convcheck scan "models.py:Net()" -i 1,3,224,224 -r patchify-linear --apply net.safetensors --trust
       convcheck scan "models.py:Text()" -i "ids=int 1,16" -r linear-as-conv1x1 --only "layers.*.fc1" --trust
     """
     from convcheck.catalogue.catalogue import find

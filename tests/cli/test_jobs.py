@@ -152,6 +152,7 @@ def of_their_own(_claim: Claim) -> Verified:
     raise KeyboardInterrupt
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("stop", [interrupts, of_their_own])
 @pytest.mark.parametrize("format", ["json", "jsonl"])
 def test_an_interrupt_reports_what_was_finished_by_all_and_leaves_no_process(

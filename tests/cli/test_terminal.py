@@ -10,13 +10,12 @@ import os
 import pty
 import re
 import shlex
-import signal
 import struct
 import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -180,17 +179,6 @@ def test_no_progress_in_a_pipe_or_if_quiet(monkeypatch: pytest.MonkeyPatch, quie
     assert stream.getvalue() == ""
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Let what is started be interrupted, even where the tests run in a shell's background, which ignores Control-C.
-
-    A process inherits that an interrupt is ignored, and of a handler only that it is not.
-    """
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("interruptible")
 def test_control_c_leaves_a_clean_screen_with_what_was_finished_and_a_report_of_it(tmp_path: Path) -> None:
     config, report = tmp_path / "long.yaml", tmp_path / "report.json"
@@ -256,6 +244,25 @@ def examples(command: str) -> list[str]:
     return split_examples(getattr(module, command))[1].splitlines()[2:]
 
 
+MODELS = """
+from torch import nn
+
+
+def Net():
+    return nn.Conv2d(3, 8, 16, stride=16)
+
+
+class Text(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rows = nn.Embedding(9, 4)
+        self.layers = nn.ModuleList([nn.ModuleDict({"fc1": nn.Linear(4, 5)})])
+
+    def forward(self, ids):
+        return self.layers[0]["fc1"](self.rows(ids))
+"""
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_ends_with_examples_that_work(
     convcheck: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
@@ -263,6 +270,9 @@ def test_help_ends_with_examples_that_work(
     if command == "transplant":
         monkeypatch.chdir(tmp_path)
         save_file({"stem.weight": torch.ones(8, 3, 2, 2), "stem.bias": torch.ones(8)}, "a.safetensors")
+    if command == "scan":
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "models.py").write_text(MODELS)
     given = [line.strip() for line in examples(command)]
     assert len(given) >= 2
     monkeypatch.setenv("COLUMNS", "60")

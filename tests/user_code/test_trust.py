@@ -264,6 +264,9 @@ def test_no_pickle_is_read_but_as_plain_tensors() -> None:
                 called = ast.unparse(node.func)
                 safe = any(word.arg == "weights_only" and ast.unparse(word.value) == "True" for word in node.keywords)
                 assert called not in ("torch.load", "pickle.load", "pickle.loads", "joblib.load") or safe, path
+            if isinstance(node, ast.ImportFrom) and [entry.name for entry in node.names] == ["UnpicklingError"]:
+                # What torch refuses with.
+                continue
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = (
                     [node.module or ""] if isinstance(node, ast.ImportFrom) else [entry.name for entry in node.names]
