@@ -104,23 +104,24 @@ class Entries:
         ends = list(itertools.accumulate(one.atoms for one in piece.factors))
         slices = [slice(start, end) for start, end in itertools.pairwise((0, *ends))]
         numbers = range(ends[-1] if ends else 0)
-        terms: list[list[Place]] = []
+        points: list[Any] = []
 
         def add(point: Any) -> Any:
-            self.terms_left -= 1
-            if self.terms_left < 0:
-                # No exception goes through isl.
-                return isl.stat.error
-            atoms = tuple([point.get_coordinate_val(isl.dim_type.set, n).get_num_si() for n in numbers])
-            terms.append([atoms[one] for one in slices])
-            return None
+            points.append(point)
+            # No exception goes through isl, so the points are read behind it.
+            return isl.stat.error if len(points) > self.terms_left else None
 
         try:
             relation.intersect_domain(_set_of(tuple(atoms))).range().foreach_point(add)
         except isl.Error:
-            if self.terms_left < 0:
+            if len(points) > self.terms_left:
                 raise TooMany("a sum of too many terms") from None
             raise
+        self.terms_left -= len(points)
+        terms: list[list[Place]] = []
+        for point in points:
+            found = tuple([point.get_coordinate_val(isl.dim_type.set, n).get_num_si() for n in numbers])
+            terms.append([found[one] for one in slices])
         return terms
 
     def _at_size(self, piece: Piece) -> tuple[Any, Sequence[int], Sequence[int]]:

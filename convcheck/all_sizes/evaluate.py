@@ -91,7 +91,10 @@ def _entries(piece: Piece, axes: Sequence[tuple[tuple[int, ...], ...]], point: M
     inside = relation.dim(isl.dim_type.in_)
     entries: list[tuple[tuple[int, ...], list[tuple[int, ...]]]] = []
 
-    def add(one: Any) -> None:
+    points: list[Any] = []
+    # No exception goes through isl, so the points are read behind it.
+    relation.wrap().flatten().foreach_point(points.append)
+    for one in points:
         count = one.get_space().dim(isl.dim_type.set)
         numbers = [int(one.get_coordinate_val(isl.dim_type.set, n).to_python()) for n in range(count)]
         atoms, place = numbers[:inside], []
@@ -104,8 +107,6 @@ def _entries(piece: Piece, axes: Sequence[tuple[tuple[int, ...], ...]], point: M
             factors.append(tuple(rest[: entry.atoms]))
             rest = rest[entry.atoms :]
         entries.append((tuple(place), factors))
-
-    relation.wrap().flatten().foreach_point(add)
     return entries
 
 
