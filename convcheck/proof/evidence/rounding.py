@@ -63,7 +63,12 @@ class Truth:
 
     def of(self, piece: Slice) -> Truth:
         """Return it in a slice of the output."""
-        return Truth(piece.of(self.output), piece.of(self.bias), piece.of(self.magnitude), piece.of(self.norm))
+        return Truth(
+            output=piece.of(self.output),
+            bias=piece.of(self.bias),
+            magnitude=piece.of(self.magnitude),
+            norm=piece.of(self.norm),
+        )
 
 
 def bound(
