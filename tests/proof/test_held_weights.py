@@ -32,7 +32,8 @@ def prove(reference: nn.Module, candidate: nn.Module, **more: object) -> convche
 def test_the_same_weights_are_equal_and_it_is_noted() -> None:
     result = prove(*sides())
     assert (result.verdict, result.exact.status) == ("equal", "identical")
-    assert "the candidate holds what is made of the reference's weights: 2.weight, 2.bias" in map(str, result.notes)
+    told = "the candidate holds what is made of the reference's weights: 2.weight = weight: o i kh kw -> o i kh kw, "
+    assert f"{told}2.bias = bias: o -> o" in map(str, result.notes)
 
 
 def one_entry(weight: Tensor) -> Tensor:
@@ -56,7 +57,7 @@ WRONG: dict[str, tuple[Change, str, str]] = {
     "a factor": (lambda w: w * 0.3, "384 of 384", "it is 0.3"),
     "half precision": (lambda w: w.bfloat16().float(), "entries differ", "it was rounded to bfloat16"),
     "a shard of zeros": (without_rows, "96 of 384", "the places 4 to 5 of axis 0, which are zero"),
-    "a shard twice": (repeated_rows, "96 of 384", "the places 6 to 7 of axis 0, which alone differ"),
+    "a shard twice": (repeated_rows, "96 of 384", "the places 6 to 7 of axis 0, which hold what belongs to 0 to 1"),
     "zeros": (torch.zeros_like, "384 of 384", "it is zero everywhere"),
     "not a number": (lambda w: w * torch.nan, "384 of 384", "nan is held"),
 }

@@ -6,19 +6,25 @@ bring. What only moves has to be the same number, in the candidate's dtype; what
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor
 
-from convcheck.errors import PatternError
+from convcheck.errors import cut
 from convcheck.proof.context import Context, Evidence
-from convcheck.results import Agreement, Finding, Kind
-from convcheck.rewriting.arrangements import arrange
+from convcheck.proof.held_file import HeldFile
+from convcheck.proof.weight_explanations import Departure, Surroundings, arrangement, explanations
+from convcheck.results import Agreement, Finding, HeldStatus, HeldWeight, Kind
+from convcheck.rewriting.joined import write_source
+from convcheck.rewriting.map_function import FunctionTransplant
 from convcheck.rewriting.parameter_move import ParameterMove, Parameters
-from convcheck.rewriting.transplant import Move, Transplant
+from convcheck.rewriting.transplant import Transplant
+from convcheck.sizes.patterns import Shape
 
-NARROW = (torch.bfloat16, torch.float16)
+ROOM = 400
+"""Letters that a note has for names."""
 
 
 def examine(context: Context) -> Evidence:
@@ -31,108 +37,139 @@ def examine(context: Context) -> Evidence:
         return Evidence(Agreement.NOT_APPLICABLE, notes=(Finding(Kind.HELD_WEIGHTS, note),))
     axes = context.pair.reference.parameter_axes
     names = {name: [group[0] for group in groups] for name, groups in axes.items() if all(len(g) == 1 for g in groups)}
-    texts = list(departures(context.pair.mapping, held.reference, held.candidate, names))
+    mapping = context.pair.mapping
+    compared = dict(compare(mapping, held.reference, held.candidate, names))
+    details = {"held_weights": compared}
+    texts = [f"{name}: {_sentence(one)}" for name, one in compared.items() if one.status is not HeldStatus.IDENTICAL]
     if texts:
-        return Evidence(Agreement.DIFFERENT, tuple(Finding(Kind.HELD_WEIGHTS, text) for text in texts))
-    note = f"the candidate holds what is made of the reference's weights: {', '.join(context.pair.mapping.shapes())}"
-    return Evidence(Agreement.IDENTICAL, notes=(Finding(Kind.HELD_WEIGHTS, note),))
+        findings = tuple(Finding(Kind.HELD_WEIGHTS, text) for text in texts)
+        return Evidence(Agreement.DIFFERENT, findings, details=details)
+    notes = [f"the candidate holds what is made of the reference's weights: {_written(mapping)}"]
+    if rounded := {name: one.max_abs for name, one in compared.items() if one.max_abs and _moves(mapping, name)}:
+        most = max(map(float, rounded.values()))
+        notes.append(f"rounded to the candidate's dtype, by {most:.3g} at most: {cut(', '.join(rounded), ROOM)}")
+    return Evidence(Agreement.IDENTICAL, notes=tuple(Finding(Kind.HELD_WEIGHTS, n) for n in notes), details=details)
+
+
+def _written(mapping: Transplant) -> str:
+    return cut(", ".join(f"{move.target} = {write_source(move)}" for move in mapping.moves), ROOM)
+
+
+def _moves(mapping: Transplant, target: str) -> bool:
+    return any(move.target == target and not move.rounds for move in mapping.moves)
 
 
 def departures(
     mapping: Transplant, reference: Parameters, candidate: Parameters, axes: Mapping[str, list[str]]
 ) -> Iterator[str]:
     """Yield a sentence on every parameter of the candidate that is not what `mapping` makes of the reference's."""
-    wide = {name: tensor.detach().cpu().double() for name, tensor in reference.items()}
-    mapped = mapping.forward(wide)
+    for name, one in compare(mapping, reference, candidate, axes):
+        if one.status is not HeldStatus.IDENTICAL:
+            yield f"{name}: {_sentence(one)}"
+
+
+def compare(
+    mapping: Transplant, reference: Parameters, candidate: Parameters, axes: Mapping[str, list[str]]
+) -> Iterator[tuple[str, HeldWeight]]:
+    """Yield how every tensor of the candidate compares with what `mapping` makes of the reference's, one by one."""
+    make = _maker(mapping, reference)
+    file = reference if isinstance(reference, HeldFile) else None
+    around = Surroundings(mapping.moves, make, file, axes)
     for move in mapping.moves:
         if move.target not in candidate:
-            yield f"{move.target}: the candidate holds no such tensor"
+            yield move.target, HeldWeight(HeldStatus.MISSING, why=_renamed(make(move), candidate))
             continue
-        held = candidate[move.target].detach().cpu()
-        made = mapped[move.target].to(held.dtype)
-        if held.shape != made.shape:
-            yield f"{move.target}: the candidate holds {list(held.shape)}, and mapped it is {list(made.shape)}"
+        held, made = candidate[move.target].detach().cpu(), make(move)
+        if held.shape != made.shape or not held.is_floating_point():
+            dtype = "" if held.is_floating_point() else f" of {str(held.dtype).removeprefix('torch.')}"
+            why = f"the candidate holds {list(held.shape)}{dtype}, and mapped it is {list(made.shape)}"
+            order = arrangement([f"a{number}" for number in range(made.dim())], made.to(held.dtype), held)
+            why += f"; it is '{order}' of what it should be" if order else ""
+            yield move.target, HeldWeight(HeldStatus.DIFFERENT, held.numel(), held.numel(), why=why)
             continue
-        # NaN is no number that could be compared; where both have one, they agree.
-        apart = ~((held == made) | (held.isnan() & made.isnan()))
-        apart &= (held.double() - made.double()).abs().nan_to_num(torch.inf) > _tolerance(move, wide, held)
-        if not apart.any():
-            continue
-        place = tuple(apart.nonzero()[0].tolist())
-        others = {name: tensor.to(held.dtype) for name, tensor in mapped.items() if name != move.target}
-        why = next(_explanations(move, wide, held, made, apart, others, axes), "")
-        yield (
-            f"{move.target}: {int(apart.sum())} of {apart.numel()} entries differ, the first at {list(place)}: "
-            f"{held[place].item():.9g} is held, and mapped it is {made[place].item():.9g}" + (f"; {why}" if why else "")
-        )
+        sources = {name: reference[name].detach().cpu().double() for name in move.sources}
+        yield move.target, _compared(move, sources, held, made, around)
+    for key in candidate.unknown if isinstance(candidate, HeldFile) else ():
+        yield key, HeldWeight(HeldStatus.EXTRA)
 
 
-def _tolerance(move: ParameterMove, wide: Parameters, held: Tensor) -> Tensor | float:
+def _maker(mapping: Transplant, reference: Parameters) -> Callable[[ParameterMove], Tensor]:
+    """Return what makes a tensor of the candidate in float64: of what a move takes, where there is more than one."""
+
+    def wide(names: Iterable[str]) -> dict[str, Tensor]:
+        return {name: reference[name].detach().cpu().double() for name in names}
+
+    if isinstance(mapping, FunctionTransplant):
+        # It makes all of them at once.
+        everything = mapping.forward(wide(reference))
+        return lambda move: everything[move.target]
+    # What is made of nothing, as zeros are, takes its dtype from what there is.
+    like = {"": torch.zeros((), dtype=torch.float64)}
+    return lambda move: move.forward(wide(move.sources) or like)
+
+
+def _compared(move: ParameterMove, sources: Parameters, held: Tensor, made: Tensor, around: Surroundings) -> HeldWeight:
+    """Return how one tensor compares, with what would explain a difference."""
+    entries = held.numel()
+    if not entries:
+        return HeldWeight(HeldStatus.IDENTICAL)
+    rounded = made.to(held.dtype)
+    # NaN is no number that could be compared; where both have one, they agree, as do infinite ones.
+    same = (held == rounded) | (held.isnan() & rounded.isnan())
+    distance = torch.where(same & ~made.isfinite(), 0.0, (held.double() - made).abs()).nan_to_num(torch.inf)
+    apart = ~same & (distance > _tolerance(move, sources, held))
+    most = _index(int(torch.where(apart, distance, -1.0).argmax() if apart.any() else distance.argmax()), held)
+    furthest = float(distance[most])
+    far = (furthest if math.isfinite(furthest) else None, most)
+    if not apart.any():
+        return HeldWeight(HeldStatus.IDENTICAL, entries, 0, None, None, None, *far)
+    first = _index(int(apart.flatten().int().argmax()), held)
+    why = next(explanations(Departure(move, sources, held, rounded, apart), around), None)
+    values = held[first].item(), rounded[first].item()
+    return HeldWeight(HeldStatus.DIFFERENT, entries, int(apart.sum()), first, *values, *far, why)
+
+
+def _index(place: int, like: Tensor) -> Shape:
+    return tuple(map(int, torch.unravel_index(torch.tensor(place), like.shape)))
+
+
+def _sentence(one: HeldWeight) -> str:
+    """Return what is wrong with a tensor."""
+    why = f"; {one.why}" if one.why else ""
+    if one.status is HeldStatus.EXTRA:
+        return "the candidate holds it, and has no place for such a tensor"
+    if one.status is HeldStatus.MISSING:
+        return f"the candidate holds no such tensor{why}"
+    if one.at is None:
+        return str(one.why)
+    furthest = f"; the most by {one.max_abs:.4g} at {list(one.max_at or ())}" if one.max_abs and one.differ > 1 else ""
+    return (
+        f"{one.differ} of {one.entries} entries differ, the first at {list(one.at)}: {one.held:.9g} is held, and "
+        f"mapped it is {one.mapped:.9g}{furthest}{why}"
+    )
+
+
+def _renamed(made: Tensor, candidate: Parameters) -> str | None:
+    """Return where a tensor stands that the candidate's file has under another name; None if nowhere."""
+    if not isinstance(candidate, HeldFile):
+        return None
+    free = [key for key in candidate.shapes if key not in candidate.key_of.values()]
+    for key in sorted(free, key=lambda key: key not in candidate.unknown):
+        if candidate.shapes[key] == tuple(made.shape):
+            tensor = candidate.read(key)
+            if torch.equal(made.to(tensor.dtype), tensor):
+                return f"{key} of '{candidate.written}' is what it should be"
+    return None
+
+
+def _tolerance(move: ParameterMove, sources: Parameters, held: Tensor) -> Tensor | float:
     """Return how far an entry may be from the mapped one: 0 where numbers only move, else what roundings explain."""
     if not move.rounds:
         return 0.0
-    magnitudes = {name: tensor.abs() for name, tensor in wide.items()}
-    ones = {name: torch.ones_like(tensor) for name, tensor in wide.items()}
+    magnitudes = {name: tensor.abs() for name, tensor in sources.items()}
+    ones = {name: torch.ones_like(tensor) for name, tensor in sources.items()}
     positive = move.positive()
     # As many products as there are in a sum, each rounded, and added.
     products = float(positive.forward(ones).max())
     unit = torch.finfo(held.dtype).eps / 2
     return unit * (products + move.roundings + 2) * positive.forward(magnitudes)
-
-
-def _explanations(
-    move: ParameterMove,
-    wide: Parameters,
-    held: Tensor,
-    made: Tensor,
-    apart: Tensor,
-    others: Parameters,
-    axes: Mapping[str, list[str]],
-) -> Iterator[str]:
-    """Yield what would explain a tensor that is held in place of the one that is made, the likeliest first."""
-    if not held.any():
-        yield "it is zero everywhere"
-        return
-    for name, other in others.items():
-        if other.shape == held.shape and torch.equal(other, held):
-            yield f"it holds what {name} should"
-    if isinstance(move, Move) and (steps := _arrangement(move, wide[move.source].to(held.dtype), held, axes)):
-        yield f"it is '{move.source}: {steps}' of the reference"
-    if factor := _factor(held, made):
-        yield f"it is {factor:.9g} times what it should be"
-    for dtype in NARROW:
-        if torch.equal(made.to(dtype).to(held.dtype), held):
-            yield f"it was rounded to {str(dtype).removeprefix('torch.')}"
-    for axis in range(held.dim()):
-        rows = apart.movedim(axis, 0).reshape(held.shape[axis], -1).any(1).nonzero().flatten()
-        first, last = int(rows[0]), int(rows[-1])
-        if int(apart.sum()) > 1 and len(rows) == last - first + 1 < held.shape[axis]:
-            what = "which are zero" if not held.narrow(axis, first, len(rows)).any() else "which alone differ"
-            yield f"these are the places {first} to {last} of axis {axis}, {what}"
-
-
-def _arrangement(move: Move, source: Tensor, held: Tensor, axes: Mapping[str, list[str]]) -> str | None:
-    """Return the pattern that takes the reference's tensor to the one that is held; None if none does."""
-    if source.numel() != held.numel():
-        return None
-    names = axes.get(move.source, [f"a{number}" for number in range(source.dim())])
-    # Entries are known by their bits.
-    ours, theirs = (tensor.double().contiguous().view(torch.int64) for tensor in (source, held))
-    try:
-        steps = arrange([(name,) for name in names], dict(zip(names, source.shape, strict=True)), (), ours, theirs)
-    except PatternError:
-        return None
-    return None if steps is None else " | ".join(map(str, steps))
-
-
-def _factor(held: Tensor, made: Tensor) -> float | None:
-    """Return the number that one tensor is times the other, within rounding; None if there is none."""
-    wide, numbers = held.double(), made.double()
-    largest = numbers.abs().flatten().argmax()
-    divisor = float(numbers.flatten()[largest])
-    if not divisor or not bool(wide.isfinite().all() and numbers.isfinite().all()):
-        return None
-    factor = float(wide.flatten()[largest]) / divisor
-    relative = 4 * torch.finfo(held.dtype).eps
-    close = (wide - factor * numbers).abs() <= relative * abs(factor) * numbers.abs()
-    return factor if abs(factor - 1) > 2 * relative and bool(close.all()) else None
