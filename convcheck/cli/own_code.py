@@ -164,8 +164,12 @@ def map_function(written: str | None, load_map: MapLoader) -> MapFunction | None
     return load_map(code)
 
 
-def with_own_weights(cases: Sequence[Case], files: tuple[str, str] | None) -> list[Case]:
+def with_own_weights(
+    cases: Sequence[Case], files: tuple[str, str] | None, rewrites: Sequence[str] | None
+) -> list[Case]:
     """Return the cases with the tensors that both sides hold, those of checkpoints where there are some.
+
+    The other side of a checkpoint may be one of `rewrites`.
 
     Raises:
         ConvcheckError: a side holds none, or a checkpoint is not that of its side.
@@ -173,11 +177,14 @@ def with_own_weights(cases: Sequence[Case], files: tuple[str, str] | None) -> li
     from convcheck.results import Sides
 
     if files is not None:
+        from convcheck.catalogue.catalogue import find
         from convcheck.checkpoints.held import with_checkpoints
 
         if len(cases) != 1 or cases[0].config is not None:
             raise UsageError("--weights goes with one layer, the reference; a config names them in `weights`")
-        return [with_checkpoints(cases[0], Sides(*files))]
+        for name in rewrites or ():
+            find(name)
+        return [with_checkpoints(replace(cases[0], rewrites=tuple(rewrites) if rewrites else None), Sides(*files))]
     compared = []
     for case in cases:
         if case.candidate is None:

@@ -76,9 +76,7 @@ def verify(
     with one_thread(wanted=trust and jobs > 1):
         read = own_code.read_cases(target, input, rewrite, given)
         if own_weights or weights is not None:
-            rewrites = tuple(rewrite) if rewrite else None
-            read = [replace(case, rewrites=rewrites) for case in read] if rewrites else read
-            read = own_code.with_own_weights(read, weights)
+            read = own_code.with_own_weights(read, weights, rewrite)
         cases = [replace(case, **overrides) for case in read] if overrides else read
         files = report_files.parse_files(report or (), [case.config for case in cases])
         asked = any(case.all_sizes for case in cases)
