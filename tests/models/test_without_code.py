@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 import convcheck as package
 from convcheck.cli.main import app
+from convcheck.models.layer_map import read_layer_map
 from convcheck.models.records import ScanReport
 from tests.models import nets
 
@@ -30,7 +32,7 @@ def scan() -> Scan:
 
 
 def lines_of(report: ScanReport) -> dict[tuple[str, ...], tuple[object, ...]]:
-    """Return what a scan says of every line that it can know without times."""
+    """Return what a scan says of every layer, without times; what may be merged is found by a run alone."""
     return {
         line.paths: (
             line.layer,
@@ -39,6 +41,7 @@ def lines_of(report: ScanReport) -> dict[tuple[str, ...], tuple[object, ...]]:
             [(t.rewrite, t.verdict) for t in line.rewrites],
         )
         for line in report.layers
+        if not line.layer.startswith("Sequential")
     }
 
 
@@ -74,11 +77,10 @@ CHAINS: dict[str, tuple[nn.Sequential, list[int]]] = {
 def test_a_printed_chain_has_the_lines_of_the_model_that_is_run(
     scan: Scan, model: nn.Sequential, shape: list[int]
 ) -> None:
-    wanted = {path: line for path, line in lines_of(package.scan(model.eval(), shape)).items() if "+" not in str(path)}
+    wanted = lines_of(package.scan(model.eval(), shape))
     text = ",".join(map(str, shape))
     found = printed_lines(scan(str(model), "-", "-i", text, "-f", "json"))
-    chains = {path for path, line in wanted.items() if str(line[0]).startswith("Sequential")}
-    assert found == {path: line for path, line in wanted.items() if path not in chains}
+    assert found == wanted
 
 
 def given(report: ScanReport) -> list[str]:
@@ -182,6 +184,15 @@ def test_what_a_print_does_not_tell_is_said_line_by_line(scan: Scan) -> None:
         assert reason in lines[path]["skipped"], path
         assert lines[path]["rewrites"] == []
     assert "weights are drawn, since a print has none" in done.stdout
+
+
+def test_the_map_of_the_page_is_one(tmp_path: Path) -> None:
+    page = Path(__file__).parent.parent.parent / "docs" / "models.md"
+    (text,) = re.findall(r"```yaml\n# layers.yaml\n((?:.*\n)*?)```", page.read_text("utf-8"))
+    (tmp_path / "layers.yaml").write_text(text)
+    entries = read_layer_map(str(tmp_path / "layers.yaml"))
+    assert [str(entry.layer.kind) for entry in entries.values()] == ["Conv3d", "Linear"]
+    assert [entry.shape for entry in entries.values()] == [None, (256, 1280)]
 
 
 def test_no_code_is_imported_and_no_trust_is_needed(scan: Scan, tmp_path: Path) -> None:
