@@ -143,6 +143,12 @@ def _held(
         elif name in wanted and stored.dtype not in FLOATS:
             what = f"{quoted(key)} in {quoted(checkpoint.written)} is {stored.dtype}"
             faults.append(f"{what}; what is compared must be one of {', '.join(FLOATS)}")
+        twins = (start + other for other in known.get(name, ()) if start + other in checkpoint.tensors)
+        for twin in (twin for twin in twins if twin > key):
+            other = checkpoint.tensors[twin]
+            if (stored.dtype, stored.shape) != (other.dtype, other.shape) or stored.read() != other.read():
+                what = f"{quoted(key)} and {quoted(twin)} in {quoted(checkpoint.written)} differ"
+                faults.append(f"{what}, and {side} has one tensor for both")
     used = {start + other for name in (*wanted, *known) for other in (name, *known.get(name, ()))}
     unknown = [
         key

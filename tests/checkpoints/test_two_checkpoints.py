@@ -170,6 +170,16 @@ def test_a_narrower_dtype_is_equal_and_the_loss_is_noted(run: Run, tmp_path: Pat
     assert wrong["proj.weight"]["why"] == "it is finer: rounded to bfloat16 it is what it should be"
 
 
+def test_infinity_and_what_is_no_number_follow_where_both_have_them(run: Run, tmp_path: Path) -> None:
+    old, _ = states()
+    old["proj.weight"][0, 0, 0, :3] = torch.tensor([torch.inf, -torch.inf, torch.nan])
+    new = modules.converted(old)
+    assert run("verify", *SIDES, *save(tmp_path, old, new)).exit_code == 0
+    new["proj.weight"][0, :2] *= -1
+    wrong = held(run("verify", *SIDES, *save(tmp_path, old, new), "-f", "json"))["proj.weight"]
+    assert (wrong["differ"], wrong["max_abs"]) == (2, None)
+
+
 @pytest.mark.parametrize("name", [name for name, rewrite in WITH_WEIGHTS.items() if not merges(rewrite)])
 def test_what_transplant_writes_follows_and_what_is_changed_then_does_not(run: Run, tmp_path: Path, name: str) -> None:
     """Of every rewrite with weights; without trust, since all of it is text."""
@@ -237,6 +247,25 @@ def test_constants_of_the_file_are_computed_with(run: Run, tmp_path: Path) -> No
         done = run("verify", f"{side}(5.0)", "--candidate", f"{side}(7.0)", "-i", "2,3", "--trust", *words)
         assert done.exit_code == code, done.output
     assert float(reference.scale) == 2
+
+
+def test_a_tied_tensor_stands_under_either_name_and_is_one(run: Run, tmp_path: Path) -> None:
+    weight = torch.randn(7, 4)
+    contents = {
+        "one": {"table.weight": weight},
+        "other": {"head.weight": weight},
+        "both": {"table.weight": weight, "head.weight": weight.clone()},
+        "torn": {"table.weight": weight, "head.weight": weight + 1},
+        "changed": {"head.weight": weight + 1},
+    }
+    for name, tensors in contents.items():
+        save_file(tensors, tmp_path / f"{name}.safetensors")
+    side = f"{modules.__file__}:Tied"
+    words = ["verify", side, "--candidate", side, "-i", "int 2,3", "--trust", "--weights", tmp_path / "one.safetensors"]
+    for name, code in {"one": 0, "other": 0, "both": 0, "torn": 2, "changed": 1}.items():
+        done = run(*words, tmp_path / f"{name}.safetensors")
+        assert done.exit_code == code, done.output
+        assert ("has one tensor for both" in done.stderr) is (code == 2)
 
 
 REFUSED: dict[str, tuple[list[str], str]] = {

@@ -112,6 +112,20 @@ def test_another_dtype_is_compared_in_that_of_the_candidate() -> None:
     assert prove(reference.to(torch.bfloat16), sides()[1]).verdict == "different"
 
 
+def test_a_number_that_the_candidate_cannot_hold_is_a_difference() -> None:
+    reference, candidate = sides()
+    with torch.no_grad():
+        reference.weight[1, 0, 0, 0] = 1e5
+        candidate[2].load_state_dict(reference.state_dict())
+    half = candidate.half()
+    result = prove(reference, half)
+    (reason,) = map(str, result.reasons)
+    assert "1 of 384 entries differ, the first at [1, 0, 0, 0]: inf is held, and mapped it is 100000" in reason
+    assert reason.endswith("the largest number that float16 holds is 65504")
+    assert result.held_weights is not None
+    assert result.held_weights["2.weight"].max_abs is None
+
+
 def test_a_wrong_mapping_comes_first() -> None:
     reference, candidate = sides()
     result = prove(reference, candidate, map={"2.weight": "weight: o i a b -> o i b a", "2.bias": "bias"})

@@ -115,8 +115,10 @@ def _compared(move: ParameterMove, sources: Parameters, held: Tensor, made: Tens
         return HeldWeight(HeldStatus.IDENTICAL)
     rounded = made.to(held.dtype)
     # NaN is no number that could be compared; where both have one, they agree, as do infinite ones.
-    same = (held == rounded) | (held.isnan() & rounded.isnan())
-    distance = torch.where(same & ~made.isfinite(), 0.0, (held.double() - made).abs()).nan_to_num(torch.inf)
+    lost = rounded.isinf() & made.isfinite()
+    same = (held == rounded) & ~lost | (held.isnan() & rounded.isnan())
+    distance = (held.double() - made).abs().nan_to_num(torch.inf, torch.inf)
+    distance = torch.where(same & ~made.isfinite(), 0.0, distance)
     apart = ~same & (distance > _tolerance(move, sources, held))
     most = _index(int(torch.where(apart, distance, -1.0).argmax() if apart.any() else distance.argmax()), held)
     furthest = float(distance[most])
@@ -124,8 +126,10 @@ def _compared(move: ParameterMove, sources: Parameters, held: Tensor, made: Tens
     if not apart.any():
         return HeldWeight(HeldStatus.IDENTICAL, entries, 0, None, None, None, *far)
     first = _index(int(apart.flatten().int().argmax()), held)
-    why = next(explanations(Departure(move, sources, held, rounded, apart), around), None)
-    values = held[first].item(), rounded[first].item()
+    largest = f"the largest number that {str(held.dtype).removeprefix('torch.')} holds is"
+    why = f"{largest} {torch.finfo(held.dtype).max:.6g}" if lost.any() else None
+    why = why or next(explanations(Departure(move, sources, held, rounded, apart), around), None)
+    values = held[first].item(), (made if lost[first] else rounded)[first].item()
     return HeldWeight(HeldStatus.DIFFERENT, entries, int(apart.sum()), first, *values, *far, why)
 
 

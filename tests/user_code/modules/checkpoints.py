@@ -44,6 +44,20 @@ def converted(old: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+class Tied(nn.Module):
+    """One tensor under two names, of which a file may have either."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(7, 4)
+        self.head = nn.Linear(4, 7, bias=False)
+        self.head.weight = self.table.weight
+
+    def forward(self, words: Tensor) -> Tensor:
+        out: Tensor = self.head(self.table(words))
+        return out
+
+
 class Scaled(nn.Module):
     """A product times a buffer, which its state dict has."""
 
