@@ -117,7 +117,7 @@ def _held(
     *,
     whole: bool,
 ) -> HeldFile:
-    """Return the tensors of a side; `whole` says that all that are `wanted` have to be there, and no others.
+    """Return the tensors of a side; `whole` says that all that are `wanted` have to be there, and none beside them.
 
     Raises:
         UsageError: with a line for every fault.
@@ -149,23 +149,18 @@ def _held(
             if (stored.dtype, stored.shape) != (other.dtype, other.shape) or stored.read() != other.read():
                 what = f"{quoted(key)} and {quoted(twin)} in {quoted(checkpoint.written)} differ"
                 faults.append(f"{what}, and {side} has one tensor for both")
-    used = {start + other for name in (*wanted, *known) for other in (name, *known.get(name, ()))}
-    unknown = [
-        key
-        for key in checkpoint.tensors
-        if key.startswith(start) and key not in used and key.rpartition(".")[2] != COUNTER
-    ]
-    if whole and unknown:
-        listed = _listed(map(quoted, unknown))
-        faults.append(f"{quoted(checkpoint.written)} holds {listed}, and {side} has no such tensor{_way(prefix)}")
+    used = {other for name in (*wanted, *known) for other in (name, *known.get(name, ()))}
+    there = {key.removeprefix(start): key for key in checkpoint.tensors if key.startswith(start)}
+    unknown = {name: key for name, key in there.items() if name not in used and name.rpartition(".")[2] != COUNTER}
+    # Of a module that the side has not, it is no part; in one that it has, it would change what is computed.
+    modules = {name.rpartition(".")[0] for name in used}
+    if whole and (beside := [key for name, key in unknown.items() if name.rpartition(".")[0] in modules]):
+        listed = _listed(map(quoted, beside))
+        faults.append(f"{quoted(checkpoint.written)} holds {listed}, and {side} has no such tensor")
     if faults:
         raise UsageError("\n".join(faults))
     shapes = {key: stored.shape for key, stored in checkpoint.tensors.items()}
-    return HeldFile(checkpoint.written, keys, tuple(unknown), shapes, partial(_read, checkpoint))
-
-
-def _way(prefix: str) -> str:
-    return "" if prefix else "; where the side is a part of the model, write FILE:PREFIX"
+    return HeldFile(checkpoint.written, keys, unknown, shapes, partial(_read, checkpoint))
 
 
 def _lacking(checkpoint: Checkpoint, prefix: str, wanted: Mapping[str, Shape], lacking: list[str]) -> Iterator[str]:

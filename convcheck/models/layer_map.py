@@ -176,7 +176,7 @@ def _weights(checkpoint: Checkpoint, path: str, layer: Layer) -> WeightFile | We
             raise CannotRunError(str(error)) from None
 
     shapes = {key: stored.shape for key, stored in checkpoint.tensors.items()}
-    held = HeldFile(checkpoint.written, keys, (), shapes, tensor)  # type: ignore[arg-type]
+    held = HeldFile(checkpoint.written, keys, {}, shapes, tensor)  # type: ignore[arg-type]
     return ModuleTensors(held, (f"weights: {', '.join(keys.values())} of {checkpoint.written}",))
 
 

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class HeldFile(Mapping[str, "Tensor"]):
-    """The tensors that a side holds in a file; `unknown` are the keys at its place of which the side knows nothing."""
+    """The tensors that a side holds in a file."""
 
     written: str
     """What messages call it."""
     key_of: Mapping[str, str]
     """The key in the file, by the side's name for a tensor."""
-    unknown: tuple[str, ...]
+    unknown: Mapping[str, str]
+    """The same for those at its place of which the side knows nothing."""
     shapes: Mapping[str, Shape]
     """Of all tensors of the file, by key."""
     read: Callable[[str], Tensor]

@@ -147,6 +147,23 @@ def test_the_weight_of_another_name_a_missing_and_an_extra_one_are_named(run: Ru
     assert "proj.b: the candidate holds it, and has no place for such a tensor" in done.stdout
 
 
+def test_what_is_no_part_of_either_side_has_to_be_the_same(run: Run, tmp_path: Path) -> None:
+    """As a head is, where the sides are what stands before it; a tensor beside those of a module is a part of it."""
+    old, new = states()
+    old["head.weight"] = torch.randn(4, 8)
+    done = run("verify", *SIDES, *save(tmp_path, old, new))
+    assert done.exit_code == 0, done.output
+    assert "the reference's file holds more, which is no part of it and is not compared: head.weight" in done.stdout
+    assert run("verify", *SIDES, *save(tmp_path, old, new | {"head.weight": old["head.weight"]})).exit_code == 0
+    for changed in (old["head.weight"] + 1, old["head.weight"][:3]):
+        done = run("verify", *SIDES, *save(tmp_path, old, new | {"head.weight": changed}))
+        assert done.exit_code == 1
+        assert "head.weight: it is no part of either side, and not what the reference's file has there" in done.stdout
+    done = run("verify", *SIDES, *save(tmp_path, states()[0], new | {"head.weight": changed}))
+    assert done.exit_code == 1
+    assert "head.weight: the candidate holds it, and has no place for such a tensor" in done.stdout
+
+
 def test_a_transposed_weight_is_named(run: Run, tmp_path: Path) -> None:
     old, new = states()
     new["qk.weight"] = new["qk.weight"].T

@@ -16,7 +16,7 @@ from convcheck.errors import cut
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.held_file import HeldFile
 from convcheck.proof.weight_explanations import Departure, Surroundings, arrangement, explanations
-from convcheck.results import Agreement, Finding, HeldStatus, HeldWeight, Kind
+from convcheck.results import Agreement, Finding, HeldStatus, HeldWeight, Kind, Sides
 from convcheck.rewriting.joined import write_source
 from convcheck.rewriting.map_function import FunctionTransplant
 from convcheck.rewriting.parameter_move import ParameterMove, Parameters
@@ -41,14 +41,27 @@ def examine(context: Context) -> Evidence:
     compared = dict(compare(mapping, held.reference, held.candidate, names))
     details = {"held_weights": compared}
     texts = [f"{name}: {_sentence(one)}" for name, one in compared.items() if one.status is not HeldStatus.IDENTICAL]
+    rest = cut(", ".join(_rest(held)), ROOM)
+    notes = [f"the reference's file holds more, which is no part of it and is not compared: {rest}"] if rest else []
     if texts:
         findings = tuple(Finding(Kind.HELD_WEIGHTS, text) for text in texts)
-        return Evidence(Agreement.DIFFERENT, findings, details=details)
-    notes = [f"the candidate holds what is made of the reference's weights: {_written(mapping)}"]
+        return Evidence(Agreement.DIFFERENT, findings, _notes(notes), details)
+    notes.insert(0, f"the candidate holds what is made of the reference's weights: {_written(mapping)}")
     if rounded := {name: one.max_abs for name, one in compared.items() if one.max_abs and _moves(mapping, name)}:
         most = max(map(float, rounded.values()))
         notes.append(f"rounded to the candidate's dtype, by {most:.3g} at most: {cut(', '.join(rounded), ROOM)}")
-    return Evidence(Agreement.IDENTICAL, notes=tuple(Finding(Kind.HELD_WEIGHTS, n) for n in notes), details=details)
+    return Evidence(Agreement.IDENTICAL, notes=_notes(notes), details=details)
+
+
+def _notes(texts: Iterable[str]) -> tuple[Finding, ...]:
+    return tuple(Finding(Kind.HELD_WEIGHTS, text) for text in texts)
+
+
+def _rest(held: Sides[Parameters]) -> list[str]:
+    """Return what the reference's file holds beside it, and the candidate's does not."""
+    if not isinstance(held.reference, HeldFile) or not isinstance(held.candidate, HeldFile):
+        return []
+    return [name for name in held.reference.unknown if name not in held.candidate.unknown]
 
 
 def _written(mapping: Transplant) -> str:
@@ -89,8 +102,21 @@ def compare(
             continue
         sources = {name: reference[name].detach().cpu().double() for name in move.sources}
         yield move.target, _compared(move, sources, held, made, around)
-    for key in candidate.unknown if isinstance(candidate, HeldFile) else ():
-        yield key, HeldWeight(HeldStatus.EXTRA)
+    if isinstance(candidate, HeldFile):
+        yield from _extra(file, candidate)
+
+
+def _extra(reference: HeldFile | None, candidate: HeldFile) -> Iterator[tuple[str, HeldWeight]]:
+    """Yield what the candidate's file holds beside its tensors: the same as the reference's does, or too much."""
+    ours = {} if reference is None else reference.unknown
+    for name, key in candidate.unknown.items():
+        if reference is None or name not in ours:
+            yield name, HeldWeight(HeldStatus.EXTRA)
+            continue
+        theirs, tensor = candidate.read(key), reference.read(ours[name])
+        same = theirs.shape == tensor.shape and torch.equal(tensor.to(theirs.dtype), theirs)
+        why = None if same else "it is no part of either side, and not what the reference's file has there"
+        yield name, HeldWeight(HeldStatus.IDENTICAL if same else HeldStatus.EXTRA, theirs.numel(), why=why)
 
 
 def _maker(mapping: Transplant, reference: Parameters) -> Callable[[ParameterMove], Tensor]:
@@ -141,7 +167,7 @@ def _sentence(one: HeldWeight) -> str:
     """Return what is wrong with a tensor."""
     why = f"; {one.why}" if one.why else ""
     if one.status is HeldStatus.EXTRA:
-        return "the candidate holds it, and has no place for such a tensor"
+        return one.why or "the candidate holds it, and has no place for such a tensor"
     if one.status is HeldStatus.MISSING:
         return f"the candidate holds no such tensor{why}"
     if one.at is None:
@@ -158,7 +184,7 @@ def _renamed(made: Tensor, candidate: Parameters) -> str | None:
     if not isinstance(candidate, HeldFile):
         return None
     free = [key for key in candidate.shapes if key not in candidate.key_of.values()]
-    for key in sorted(free, key=lambda key: key not in candidate.unknown):
+    for key in sorted(free, key=lambda key: key not in candidate.unknown.values()):
         if candidate.shapes[key] == tuple(made.shape):
             tensor = candidate.read(key)
             if torch.equal(made.to(tensor.dtype), tensor):
