@@ -146,7 +146,7 @@ def scan(
       convcheck scan "models.py:Net()" -i 1,3,224,224 --trust
       convcheck scan "models.py:Net()" -i 1,3,224,224 -r patchify-linear --apply net.safetensors --trust
       convcheck scan "models.py:Text()" -i "ids=int 1,16" -r linear-as-conv1x1 --only "layers.*.fc1" --trust
-      convcheck scan model.safetensors --layer-map layers.yaml -i "visual.patch_embed.proj=16,3,2,14,14"
+      convcheck scan model.safetensors --layer-map layers.yaml -i "stem=1,3,224,224"
     """
     from convcheck.catalogue.catalogue import find
     from convcheck.layers.user_code import parse_user_code, untrusted
