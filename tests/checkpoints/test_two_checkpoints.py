@@ -227,7 +227,8 @@ def test_files_of_torch_and_several_files_with_an_index_are_read(run: Run, tmp_p
         save_file({key: new[key[2:]] for key, home in files.items() if home == file}, tmp_path / file)
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"metadata": {}, "weight_map": files}))
-    for place in (tmp_path / "new.pt", index, tmp_path):
+    (tmp_path / "odd:name.pt").write_bytes((tmp_path / "new.pt").read_bytes())
+    for place in (tmp_path / "new.pt", tmp_path / "odd:name.pt", index, tmp_path):
         done = run("verify", *SIDES, *words[:-1], f"{place}:m")
         assert done.exit_code == 0, done.output
 
