@@ -7,13 +7,14 @@ Every command is a process of its own. They are run in turn, in another order ea
 does falls on all of them; medians of wall time are compared. Each is held against what the Typer program takes for the
 same: to print one table, to print its help, to complete a word. `convcheck verify` is held against a script that builds
 both pairs that ship, moves the weights, runs them once, and prints shapes and largest differences, without any proof.
-The least of all runs is shown, too: what a command takes where nothing is in its way. All of them find byte code, as an
-installed program does.
+torchinfo and fvcore stand beside `shape` and `params` where they are installed. The least of all runs is shown, too:
+what a command takes where nothing is in its way. All of them find byte code, as an installed program does.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import random
 import statistics
@@ -68,6 +69,24 @@ with torch.no_grad():
 """
 
 LAYER = "Conv2d(3,768,16,stride=16)"
+
+OTHERS = {
+    "torchinfo": """
+from torch import nn
+from torchinfo import summary
+
+print(summary(nn.Conv2d(3, 768, 16, stride=16), (1, 3, 224, 224)))
+""",
+    "fvcore": """
+import torch
+from fvcore.nn import FlopCountAnalysis, flop_count_table
+from torch import nn
+
+print(flop_count_table(FlopCountAnalysis(nn.Conv2d(3, 768, 16, stride=16), torch.zeros(1, 3, 224, 224))))
+""",
+}
+"""How shapes, parameters and products of the layer are had from other packages, which build and run it."""
+
 TO_TYPER, TO_TORCH, TO_BARE = 1.25, 0.1, 1.15
 """What a command may take at most, of a Typer program's time, of that of importing torch, and of a bare script's."""
 
@@ -113,6 +132,11 @@ def programs(folder: Path) -> dict[str, Program]:
     typer = [sys.executable, str(script)]
     bare = folder / "bare.py"
     bare.write_text(BARE)
+    others = {}
+    for name, text in OTHERS.items():
+        if importlib.util.find_spec(name):
+            (folder / f"with_{name}.py").write_text(text)
+            others[f"{name}: the layer"] = Program([sys.executable, str(folder / f"with_{name}.py")], None)
     # As a user starts it; completion goes by the name of the program.
     convcheck = [str(Path(sys.executable).with_name("convcheck"))]
     return {
@@ -123,6 +147,7 @@ def programs(folder: Path) -> dict[str, Program]:
         "convcheck shape LAYER": Program([*convcheck, "shape", LAYER, "-i", "1,3,224,224"], TABLE),
         "convcheck shape LAYER, names": Program([*convcheck, "shape", LAYER, "-i", "b,3,H,W"], TABLE),
         "convcheck params LAYER": Program([*convcheck, "params", "Linear(768, 1000)"], TABLE, most=None),
+        **others,
         HELP: Program([*typer, "--help"], None),
         "convcheck --help": Program([*convcheck, "--help"], HELP),
         "convcheck shape --help": Program([*convcheck, "shape", "--help"], HELP),

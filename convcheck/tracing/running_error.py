@@ -9,14 +9,15 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx
 from torch.export import default_decompositions
 from torch.func import functionalize
 from torch.fx.experimental.proxy_tensor import make_fx
-from torch.utils._pytree import tree_any, tree_flatten, tree_map, tree_map_only, tree_unflatten
+from torch.utils._pytree import TreeSpec, tree_any, tree_flatten, tree_map, tree_map_only, tree_unflatten
 
 from convcheck.rounding.precision import Arithmetic
 from convcheck.rounding.running_error import Computed, exactly
@@ -66,8 +67,6 @@ class _Interpreter(fx.Interpreter):
             tensor = super().run_node(n)
             if isinstance(tensor, Computed):
                 return tensor
-            if isinstance(tensor, Computed):
-                return tensor
             if isinstance(tensor, Tensor) and tensor.is_floating_point():
                 return exactly(tensor) if n.op == "placeholder" else constant(tensor, self.unit)
             return tensor
@@ -110,16 +109,10 @@ class _Interpreter(fx.Interpreter):
         """Interpret an operator as the core operators that torch makes of it."""
         leaves, tree = tree_flatten((arguments, keywords))
         places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, (Tensor, Computed))]
-
-        def run(*tensors: Tensor) -> Any:
-            given = dict(zip(places, tensors, strict=True))
-            inner, named = tree_unflatten([given.get(place, leaf) for place, leaf in enumerate(leaves)], tree)
-            return target(*inner, **named)
-
         tensors = [leaves[place] for place in places]
-        parts = make_fx(functionalize(run), dict(default_decompositions()))(*values(tensors))
-        # Values and errors need not be laid out alike.
-        copy_where_needed(parts)
+        others = tuple((place, type(leaf), leaf) for place, leaf in enumerate(leaves) if place not in places)
+        layouts = tuple((place, _layout(tensor)) for place, tensor in zip(places, values(tensors), strict=True))
+        parts = _parts(target, tree, others, layouts)
         if any(part.target == n.target for part in parts.graph.nodes):
             raise NoErrorRule(_name(n), n)
         try:
@@ -154,6 +147,49 @@ class _Interpreter(fx.Interpreter):
             largest=info.max,
             normal=info.smallest_normal,
         )
+
+
+class _Layout(NamedTuple):
+    """What a tensor is beside its numbers, on which alone it depends what torch makes of an operator."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: torch.dtype
+    device: torch.device
+
+    def zeros(self) -> Tensor:
+        """Return a tensor of zeros that is laid out like that."""
+        last = sum((size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True))
+        storage = torch.zeros(max(last, 0) + 1, dtype=self.dtype, device=self.device)
+        return storage.as_strided(self.shape, self.strides)
+
+
+def _layout(tensor: Tensor) -> _Layout:
+    return _Layout(tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor.device)
+
+
+@lru_cache(maxsize=512)
+def _parts(
+    target: Callable[..., Any],
+    tree: TreeSpec,
+    others: tuple[tuple[int, type, Any], ...],
+    layouts: tuple[tuple[int, _Layout], ...],
+) -> fx.GraphModule:
+    """Return the core operators that torch makes of one: a graph of its tensors, by their places in `tree`.
+
+    `others` are the arguments that are no tensors. A graph takes torch far longer than to run it.
+    """
+
+    def run(*tensors: Tensor) -> Any:
+        leaves = {place: leaf for place, _, leaf in others}
+        leaves |= {place: tensor for (place, _), tensor in zip(layouts, tensors, strict=True)}
+        arguments, keywords = tree_unflatten([leaves[place] for place in range(len(leaves))], tree)
+        return target(*arguments, **keywords)
+
+    parts = make_fx(functionalize(run), dict(default_decompositions()))(*(layout.zeros() for _, layout in layouts))
+    # Values and errors need not be laid out alike.
+    copy_where_needed(parts)
+    return parts
 
 
 def _name(n: fx.Node) -> str:
