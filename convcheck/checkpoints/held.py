@@ -7,6 +7,7 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from convcheck.catalogue.claims import claims_of
@@ -159,6 +160,13 @@ def _held(
         faults.append(f"{quoted(checkpoint.written)} holds {listed}, and {side} has no such tensor")
     if faults:
         raise UsageError("\n".join(faults))
+    return held_in(checkpoint, keys, unknown)
+
+
+def held_in(
+    checkpoint: Checkpoint, keys: Mapping[str, str], unknown: Mapping[str, str] = MappingProxyType({})
+) -> HeldFile:
+    """Return tensors of a checkpoint by other names than their keys; they are read when they are asked for."""
     shapes = {key: stored.shape for key, stored in checkpoint.tensors.items()}
     return HeldFile(checkpoint.written, keys, unknown, shapes, partial(_read, checkpoint))
 

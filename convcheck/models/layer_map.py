@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convcheck.checkpoints.checkpoint import Checkpoint
-from convcheck.checkpoints.dtypes import to_tensor
+from convcheck.checkpoints.held import held_in
 from convcheck.checkpoints.names import COUNTER, missing
 from convcheck.checkpoints.plan import FLOATS
 from convcheck.checkpoints.stored import quoted
@@ -20,12 +20,11 @@ from convcheck.config.file_text import read_text
 from convcheck.config.nodes import Document, Problem, read, write_path
 from convcheck.config.replacement import tensors_of
 from convcheck.config.stored_tensors import ENDING
-from convcheck.errors import CannotRunError, ConfigError, ConvcheckError, Fault, UsageError, cut, shown
+from convcheck.errors import ConfigError, ConvcheckError, Fault, UsageError, cut, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape
 from convcheck.models.given_shapes import GivenShapes
 from convcheck.models.leaves import Leaf
 from convcheck.models.text_leaf import TextLeaf
-from convcheck.proof.held_file import HeldFile
 from convcheck.proof.real_weights import ModuleTensors
 from convcheck.sizes.patterns import Shape
 
@@ -169,14 +168,7 @@ def _weights(checkpoint: Checkpoint, path: str, layer: Layer) -> WeightFile | We
     if len(homes) == 1 and file.name.lower().endswith(ENDING):
         return WeightFile(str(file), str(file), keys)
 
-    def tensor(key: str) -> object:
-        try:
-            return to_tensor(key, checkpoint.tensors[key])
-        except ConvcheckError as error:
-            raise CannotRunError(str(error)) from None
-
-    shapes = {key: stored.shape for key, stored in checkpoint.tensors.items()}
-    held = HeldFile(checkpoint.written, keys, {}, shapes, tensor)  # type: ignore[arg-type]
+    held = held_in(checkpoint, keys)
     return ModuleTensors(held, (f"weights: {', '.join(keys.values())} of {checkpoint.written}",))
 
 
