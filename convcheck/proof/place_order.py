@@ -8,6 +8,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from convcheck.proof.batch import PART
+from convcheck.proof.fingerprints import mixed
+
 RUNS = 6
 """Of how many pieces an order is told as such."""
 
@@ -15,7 +18,7 @@ RUNS = 6
 def order_of_places(made: Tensor, held: Tensor, axis: int) -> Tensor | None:
     """Return the place in `made` of every place of `held` along an axis; None if there is no such order, or the usual.
 
-    Both are whole numbers that tell entries apart. Places whose sums of them are the same are taken for one another.
+    Places whose entries have one sum of fingerprints are taken for one another.
     """
     ours, theirs = (_sums(tensor, axis) for tensor in (made, held))
     sorted_ours, from_ours = ours.sort(stable=True)
@@ -31,7 +34,7 @@ def _sums(tensor: Tensor, axis: int) -> Tensor:
     """Return a sum for every place along an axis that tells its entries, and where they stand."""
     rows = tensor.movedim(axis, 0).reshape(tensor.shape[axis], -1)
     weights = torch.randint(2**62, (rows.shape[1],), generator=torch.Generator().manual_seed(0)) * 2 + 1
-    return (rows * weights).sum(1)
+    return torch.cat([(mixed(some) * weights).sum(1) for some in torch.split(rows, max(1, PART // rows.shape[1]))])
 
 
 def described_order(order: Tensor, axis: int, axes: int) -> str:

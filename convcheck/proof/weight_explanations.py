@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from convcheck.errors import PatternError
+from convcheck.proof.batch import PART
+from convcheck.proof.fingerprints import fingerprint, in_pieces
 from convcheck.proof.held_file import HeldFile
 from convcheck.proof.place_order import described_order, order_of_places
 from convcheck.rewriting.arrangements import arrange
 from convcheck.rewriting.parameter_move import ParameterMove, Parameters
 from convcheck.rewriting.transplant import Move
-
-_FIRST, _SECOND = -7046029254386353131, -4658895280553007687
-"""Odd numbers without a pattern in their bits, by which those of a number are mixed."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,16 @@ class Departure:
 
     move: ParameterMove
     sources: Parameters
-    """What the move takes, in float64."""
+    """What the move takes."""
     held: Tensor
     made: Tensor
     apart: Tensor
     """True where they differ."""
+
+    @cached_property
+    def print(self) -> int:
+        """The fingerprint of the tensor that is held."""
+        return fingerprint(self.held)
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Surroundings:
 
     moves: tuple[ParameterMove, ...]
     make: Callable[[ParameterMove], Tensor]
-    """Returns what a move makes, in float64."""
+    """Returns what a move makes."""
     file: HeldFile | None
     """The reference's file."""
     axes: Mapping[str, list[str]]
@@ -49,27 +55,25 @@ class Surroundings:
 
     def others(self, one: Departure) -> Iterator[str]:
         """Yield the candidate's other tensors that should be what is held."""
-        wanted = fingerprint(one.held)
         for move in self.moves:
             if move.target == one.move.target or move.result() != tuple(one.held.shape):
                 continue
             key = (f"made {move.target}", one.held.dtype)
             if key not in self.prints:
                 self.prints[key] = fingerprint(self.make(move).to(one.held.dtype))
-            if self.prints[key] == wanted and torch.equal(self.make(move).to(one.held.dtype), one.held):
+            if self.prints[key] == one.print and torch.equal(self.make(move).to(one.held.dtype), one.held):
                 yield move.target
 
     def elsewhere(self, one: Departure) -> Iterator[tuple[str, ...]]:
         """Yield the keys of the reference's file of which the same move makes what is held."""
         if self.file is None or not one.move.sources or one.move.rounds:
             return
-        wanted = fingerprint(one.held)
         whole = one.made.numel() == sum(tensor.numel() for tensor in one.sources.values())
         for keys in self.file.alike(one.move.sources):
             # A move of all entries takes none away; one of a part has to be made to be known.
-            if whole and sum(self._print(self.file, key, one.held.dtype) for key in keys) % 2**64 != wanted:
+            if whole and sum(self._print(self.file, key, one.held.dtype) for key in keys) % 2**64 != one.print:
                 continue
-            tensors = {name: self.file.read(key).double() for name, key in zip(one.move.sources, keys, strict=True)}
+            tensors = {name: self.file.read(key) for name, key in zip(one.move.sources, keys, strict=True)}
             if torch.equal(one.move.forward(tensors).to(one.held.dtype), one.held):
                 yield keys
 
@@ -77,19 +81,6 @@ class Surroundings:
         if (key, dtype) not in self.prints:
             self.prints[key, dtype] = fingerprint(file.read(key).to(dtype))
         return self.prints[key, dtype]
-
-
-def fingerprint(tensor: Tensor) -> int:
-    """Return a number of 64 bits that is the same for the same entries in any order, and else hardly ever."""
-    return int(mixed(tensor).sum()) % 2**64
-
-
-def mixed(tensor: Tensor) -> Tensor:
-    """Return whole numbers of 64 bits that tell entries apart; zeros of both signs are one number."""
-    bits = (tensor.double() + 0.0).contiguous().view(torch.int64)
-    for factor in (_FIRST, _SECOND):
-        bits = (bits ^ (bits >> 31)) * factor
-    return bits ^ (bits >> 29)
 
 
 def explanations(one: Departure, around: Surroundings) -> Iterator[str]:
@@ -108,7 +99,7 @@ def explanations(one: Departure, around: Surroundings) -> Iterator[str]:
         yield f"it is made of {' and '.join(keys)} of '{around.file.written}' in place of {_keys(one, around.file)}"
     yield from _factors(held, made)
     for dtype in NARROW:
-        if held.dtype != dtype and torch.equal(held.to(dtype).to(held.dtype), held):
+        if held.dtype != dtype and all(torch.equal(some.to(dtype).to(held.dtype), some) for (some,) in in_pieces(held)):
             yield from _orders(one, around.axes, held.to(dtype), f", rounded to {_name(dtype)}")
     yield from _parts(one)
 
@@ -122,23 +113,28 @@ def _keys(one: Departure, file: HeldFile) -> str:
 
 def _orders(one: Departure, axes: Mapping[str, list[str]], held: Tensor, besides: str) -> Iterator[str]:
     """Yield an order of axes, or of places along one of them, by which what should be there becomes what is held."""
+    print = one.print if held is one.held else fingerprint(held)
     if isinstance(one.move, Move):
         source = one.sources[one.move.source].to(held.dtype)
         names = axes.get(one.move.source, [f"a{number}" for number in range(source.dim())])
-        if steps := arrangement(names, source, held):
+        if steps := arrangement(names, source, held, print):
             yield f"it is '{one.move.source}: {steps}' of the reference{besides}"
     made = one.made.to(held.dtype)
-    if steps := arrangement([f"a{number}" for number in range(made.dim())], made, held):
+    if fingerprint(made) != print:
+        return
+    if steps := arrangement([f"a{number}" for number in range(made.dim())], made, held, print):
         yield f"it is '{steps}' of what it should be{besides}"
     for axis in range(made.dim()):
-        order = order_of_places(mixed(made), mixed(held), axis)
+        order = order_of_places(made, held, axis)
         if order is not None and torch.equal(made.index_select(axis, order), held):
             yield f"{described_order(order, axis, made.dim())}{besides}"
 
 
-def arrangement(names: list[str], source: Tensor, held: Tensor) -> str | None:
-    """Return the pattern that takes one tensor to another; None if none does."""
-    if source.numel() != held.numel() or not source.dim() or fingerprint(source) != fingerprint(held):
+def arrangement(names: list[str], source: Tensor, held: Tensor, print: int | None = None) -> str | None:
+    """Return the pattern that takes one tensor to another, whose fingerprint is `print`; None if none does."""
+    if source.numel() != held.numel() or not source.dim():
+        return None
+    if fingerprint(source) != (fingerprint(held) if print is None else print):
         return None
     # Entries are known by their bits.
     ours, theirs = (tensor.double().contiguous().view(torch.int64) for tensor in (source, held))
@@ -152,46 +148,51 @@ def arrangement(names: list[str], source: Tensor, held: Tensor) -> str | None:
 
 def _factor(held: Tensor, made: Tensor) -> float | None:
     """Return the number that one tensor is times the other, within rounding; None if there is none."""
-    wide, numbers = held.double(), made.double()
-    largest = numbers.abs().flatten().argmax()
-    divisor = float(numbers.flatten()[largest])
-    if not divisor or not bool(wide.isfinite().all() and numbers.isfinite().all()):
+    largest = int(made.abs().flatten().argmax())
+    divisor, multiple = float(made.flatten()[largest]), float(held.flatten()[largest])
+    if not divisor or not math.isfinite(divisor) or not math.isfinite(multiple):
         return None
-    factor = float(wide.flatten()[largest]) / divisor
-    relative = 4 * torch.finfo(held.dtype).eps
-    close = (wide - factor * numbers).abs() <= relative * abs(factor) * numbers.abs()
-    return factor if abs(factor - 1) > 2 * relative and bool(close.all()) else None
+    factor, relative = multiple / divisor, 4 * torch.finfo(held.dtype).eps
+    close = (_times(ours, theirs, factor, relative) for ours, theirs in in_pieces(held, made))
+    return factor if abs(factor - 1) > 2 * relative and all(close) else None
+
+
+def _times(held: Tensor, made: Tensor, factor: float | Tensor, relative: float) -> bool:
+    """Tell whether one tensor is a factor times the other, within a relative error."""
+    numbers = factor * made.double()
+    return bool(((held.double() - numbers).abs() <= relative * numbers.abs()).all())
 
 
 def _factors(held: Tensor, made: Tensor) -> Iterator[str]:
     """Yield the axis along which every place has a factor of its own, as where a norm is folded in."""
-    wide, numbers = held.double(), made.double()
-    if held.dim() < 2 or not bool(wide.isfinite().all() and numbers.isfinite().all()):
-        return
     relative = 4 * torch.finfo(held.dtype).eps
-    for axis in range(held.dim()):
-        ours, theirs = (tensor.movedim(axis, 0).reshape(held.shape[axis], -1) for tensor in (wide, numbers))
+    for axis in range(held.dim()) if held.dim() > 1 else ():
+        ours, theirs = (tensor.movedim(axis, 0).reshape(held.shape[axis], -1) for tensor in (held, made))
         if ours.shape[1] < 2:
             continue
         largest = theirs.abs().argmax(1, keepdim=True)
-        divisors = theirs.gather(1, largest)
-        factors = ours.gather(1, largest) / torch.where(divisors == 0, 1.0, divisors)
-        close = (ours - factors * theirs).abs() <= relative * factors.abs() * theirs.abs()
+        divisors = theirs.gather(1, largest).double()
+        factors = ours.gather(1, largest).double() / torch.where(divisors == 0, 1.0, divisors)
         # Places of zeros are told as such.
-        if bool(close.all() and factors.all()):
+        if not bool(factors.isfinite().all() and factors.all()):
+            continue
+        rows = max(1, PART // ours.shape[1])
+        parts = zip(*(torch.split(tensor, rows) for tensor in (ours, theirs, factors)), strict=True)
+        if all(_times(some, others, factor, relative) for some, others, factor in parts):
             low, high = float(factors.min()), float(factors.max())
             yield f"along axis {axis} every place has a factor of its own, from {low:.6g} to {high:.6g}"
 
 
 def _roundings(held: Tensor, made: Tensor) -> Iterator[str]:
     """Yield the dtype that numbers were rounded to on their way, or that one side was stored in."""
-    for dtype in NARROW:
-        if dtype != held.dtype and torch.equal(made.to(dtype).to(held.dtype), held):
+    narrower = [dtype for dtype in NARROW if dtype != held.dtype]
+    for dtype in narrower:
+        if all(torch.equal(theirs.to(dtype).to(held.dtype), ours) for ours, theirs in in_pieces(held, made)):
             yield f"it was rounded to {_name(dtype)}"
-    for dtype in NARROW:
-        if dtype != held.dtype and torch.equal(held.to(dtype).to(held.dtype), made):
+    for dtype in narrower:
+        if all(torch.equal(ours.to(dtype).to(held.dtype), theirs) for ours, theirs in in_pieces(held, made)):
             yield f"it is finer: rounded to {_name(dtype)} it is what it should be"
-    if torch.equal(_cut_to_bfloat16(made).to(held.dtype), held):
+    if all(torch.equal(_cut_to_bfloat16(theirs).to(held.dtype), ours) for ours, theirs in in_pieces(held, made)):
         yield "it was cut to bfloat16, and not rounded"
 
 

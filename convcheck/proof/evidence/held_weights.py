@@ -14,6 +14,7 @@ from torch import Tensor
 
 from convcheck.errors import cut
 from convcheck.proof.context import Context, Evidence
+from convcheck.proof.fingerprints import in_pieces
 from convcheck.proof.held_file import HeldFile
 from convcheck.proof.weight_explanations import Departure, Surroundings, arrangement, explanations
 from convcheck.results import Agreement, Finding, HeldStatus, HeldWeight, Kind, Sides
@@ -100,8 +101,7 @@ def compare(
             why += f"; it is '{order}' of what it should be" if order else ""
             yield move.target, HeldWeight(HeldStatus.DIFFERENT, held.numel(), held.numel(), why=why)
             continue
-        sources = {name: reference[name].detach().cpu().double() for name in move.sources}
-        yield move.target, _compared(move, sources, held, made, around)
+        yield move.target, _compared(move, _taken(move, reference), held, made, around)
     if isinstance(candidate, HeldFile):
         yield from _extra(file, candidate)
 
@@ -120,18 +120,22 @@ def _extra(reference: HeldFile | None, candidate: HeldFile) -> Iterator[tuple[st
 
 
 def _maker(mapping: Transplant, reference: Parameters) -> Callable[[ParameterMove], Tensor]:
-    """Return what makes a tensor of the candidate in float64: of what a move takes, where there is more than one."""
-
-    def wide(names: Iterable[str]) -> dict[str, Tensor]:
-        return {name: reference[name].detach().cpu().double() for name in names}
-
+    """Return what makes a tensor of the candidate: in the reference's dtype where numbers move, else in float64."""
     if isinstance(mapping, FunctionTransplant):
         # It makes all of them at once.
-        everything = mapping.forward(wide(reference))
+        everything = mapping.forward({name: tensor.detach().cpu().double() for name, tensor in reference.items()})
         return lambda move: everything[move.target]
     # What is made of nothing, as zeros are, takes its dtype from what there is.
     like = {"": torch.zeros((), dtype=torch.float64)}
-    return lambda move: move.forward(wide(move.sources) or like)
+    return lambda move: move.forward(_taken(move, reference) or like)
+
+
+def _taken(move: ParameterMove, reference: Parameters) -> dict[str, Tensor]:
+    """Return what a move takes, in float64 where it computes, or where dtypes differ."""
+    tensors = {name: reference[name].detach().cpu() for name in move.sources}
+    if not move.rounds and len({tensor.dtype for tensor in tensors.values()}) == 1:
+        return tensors
+    return {name: tensor.double() for name, tensor in tensors.items()}
 
 
 def _compared(move: ParameterMove, sources: Parameters, held: Tensor, made: Tensor, around: Surroundings) -> HeldWeight:
@@ -139,24 +143,44 @@ def _compared(move: ParameterMove, sources: Parameters, held: Tensor, made: Tens
     entries = held.numel()
     if not entries:
         return HeldWeight(HeldStatus.IDENTICAL)
-    rounded = made.to(held.dtype)
-    # NaN is no number that could be compared; where both have one, they agree, as do infinite ones.
-    lost = rounded.isinf() & made.isfinite()
-    same = (held == rounded) & ~lost | (held.isnan() & rounded.isnan())
-    distance = (held.double() - made).abs().nan_to_num(torch.inf, torch.inf)
-    distance = torch.where(same & ~made.isfinite(), 0.0, distance)
-    apart = ~same & (distance > _tolerance(move, sources, held))
-    most = _index(int(torch.where(apart, distance, -1.0).argmax() if apart.any() else distance.argmax()), held)
-    furthest = float(distance[most])
-    far = (furthest if math.isfinite(furthest) else None, most)
-    if not apart.any():
+    limits = [_tolerance(move, sources, held)] if move.rounds else []
+    apart = torch.empty(entries, dtype=torch.bool)
+    start, furthest, loses = 0, (-1.0, 0), False
+    # The largest distance of those that agree counts where all do.
+    agreeing = furthest
+    for ours, theirs, *limit in in_pieces(held, made, *limits):
+        rounded, wide = theirs.to(held.dtype), theirs.double()
+        # NaN is no number that could be compared; where both have one, they agree, as do infinite ones.
+        lost = rounded.isinf() & wide.isfinite()
+        same = (ours == rounded) & ~lost | (ours.isnan() & rounded.isnan())
+        distance = (ours.double() - wide).abs().nan_to_num(torch.inf, torch.inf)
+        distance = torch.where(same & ~wide.isfinite(), 0.0, distance)
+        differ = ~same & (distance > (limit[0] if limit else 0.0))
+        apart[start : start + len(ours)] = differ
+        loses |= bool(lost.any())
+        if bool(differ.any()):
+            furthest = max(furthest, _most(torch.where(differ, distance, -1.0), start), key=lambda pair: pair[0])
+        agreeing = max(agreeing, _most(distance, start), key=lambda pair: pair[0])
+        start += len(ours)
+    count = int(apart.sum())
+    most, place = furthest if count else agreeing
+    far = (most if math.isfinite(most) else None, _index(place, held))
+    if not count:
         return HeldWeight(HeldStatus.IDENTICAL, entries, 0, None, None, None, *far)
-    first = _index(int(apart.flatten().int().argmax()), held)
+    first = _index(int(apart.byte().argmax()), held)
+    rounded = made.to(held.dtype)
     largest = f"the largest number that {str(held.dtype).removeprefix('torch.')} holds is"
-    why = f"{largest} {torch.finfo(held.dtype).max:.6g}" if lost.any() else None
-    why = why or next(explanations(Departure(move, sources, held, rounded, apart), around), None)
-    values = held[first].item(), (made if lost[first] else rounded)[first].item()
-    return HeldWeight(HeldStatus.DIFFERENT, entries, int(apart.sum()), first, *values, *far, why)
+    why = f"{largest} {torch.finfo(held.dtype).max:.6g}" if loses else None
+    one = Departure(move, sources, held, rounded, apart.reshape(held.shape))
+    why = why or next(explanations(one, around), None)
+    mapped = rounded[first] if rounded[first].isfinite() else made[first]
+    return HeldWeight(HeldStatus.DIFFERENT, entries, count, first, held[first].item(), mapped.item(), *far, why)
+
+
+def _most(values: Tensor, start: int) -> tuple[float, int]:
+    """Return the largest of some values, and its place, which are counted from `start`."""
+    place = int(values.argmax())
+    return float(values[place]), start + place
 
 
 def _index(place: int, like: Tensor) -> Shape:
@@ -192,10 +216,8 @@ def _renamed(made: Tensor, candidate: Parameters) -> str | None:
     return None
 
 
-def _tolerance(move: ParameterMove, sources: Parameters, held: Tensor) -> Tensor | float:
-    """Return how far an entry may be from the mapped one: 0 where numbers only move, else what roundings explain."""
-    if not move.rounds:
-        return 0.0
+def _tolerance(move: ParameterMove, sources: Parameters, held: Tensor) -> Tensor:
+    """Return how far an entry may be from the mapped one, which is computed: what roundings explain."""
     magnitudes = {name: tensor.abs() for name, tensor in sources.items()}
     ones = {name: torch.ones_like(tensor) for name, tensor in sources.items()}
     positive = move.positive()
