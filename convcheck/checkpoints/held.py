@@ -39,8 +39,7 @@ def with_checkpoints(case: Case, weights: Sides[str], folder: Path = Path()) -> 
     Code gets the constants of its file as well, since it computes with them.
 
     Raises:
-        UsageError: a file lacks what its side needs; with a line for every fault.
-        CheckpointError: a file cannot be read.
+        UsageError: a file cannot be read, or lacks what its side needs; with a line for every fault.
     """
     other = None if case.candidate is None else case.candidate.layer
     wanted = _names_of_candidate(case)
