@@ -11,6 +11,7 @@ from torch import nn
 
 from convcheck.catalogue.catalogue import find
 from convcheck.errors import ConvcheckError
+from convcheck.models.chains import chains_of
 from convcheck.models.choice import choices, keys_of
 from convcheck.models.example import Example, placed
 from convcheck.models.gains import foretold, timed, whole_gain
@@ -56,7 +57,8 @@ def scan(model: nn.Module, given: Example, name: str, asked: Asked, hear: Listen
         raise ConvcheckError(f"{name} is a ScriptModule, of which layers cannot be swapped; give what it was made of")
     example = placed(model, given)
     leaves, _ = leaves_of(model, example)
-    found = lines_of(leaves, asked.rewrites, asked.only)
+    chains, why_none = chains_of(model, example, leaves)
+    found = lines_of([*leaves, *chains], asked.rewrites, asked.only)
     if not found.lines:
         what = f"no layer matches {', '.join(asked.only)}" if asked.only else "no layer of it has rewrites"
         there = ", ".join(leaf.path for leaf in leaves[:5])
@@ -65,7 +67,7 @@ def scan(model: nn.Module, given: Example, name: str, asked: Asked, hear: Listen
     threads = torch.get_num_threads()
     tool = Tool(__version__, torch.__version__, platform.python_version(), "cpu", threads)
     hear.count(sum(len(line.rewrites) for line in found.lines) * len(dtypes) * (1 + asked.bench))
-    lines, notes, interrupted = [], [], False
+    lines, notes, interrupted = [], [why_none] if why_none else [], False
     try:
         for line in found.lines:
             record = line.record()
