@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from convcheck.errors import ConvcheckError
 from convcheck.layers import accept
 from convcheck.models.example import Example, as_it_was, call
-from convcheck.models.leaves import Leaf, parts_of
+from convcheck.models.leaves import Leaf
 from convcheck.sides.describe import describe
 from convcheck.sizes.patterns import Shape
 
@@ -42,11 +43,11 @@ _SIZES = {
 
 @dataclass(eq=False)
 class _Call:
-    """One call of a layer. `given` is what it takes, where that is a single tensor that another layer made."""
+    """One call of a layer. `given` is what it takes, where that is a single tensor that a layer made."""
 
     part: Leaf
-    taken: Shape
-    given: _Made | None = None
+    given: _Made | None
+    taken: Shape = ()
     result: _Made | None = None
 
 
@@ -54,6 +55,7 @@ class _Call:
 class _Made:
     """A tensor that a layer returned, and what took it: None stands for code outside of layers."""
 
+    maker: Leaf
     tensor: weakref.ref[Tensor]
     shape: Shape
     users: set[_Call | None] = field(default_factory=set)
@@ -61,10 +63,11 @@ class _Made:
     """Whether code outside of layers asked for its size."""
 
 
-class _Flow:
+class Flow:
     """Follows tensors from layer to layer while a model runs."""
 
     def __init__(self, parts: Sequence[Leaf]) -> None:
+        self.parts = parts
         self.calls: dict[Leaf, list[_Call]] = {part: [] for part in parts}
         self.read: set[Leaf] = set()
         """Layers of which code elsewhere takes the weights, that are called in train mode, or with other inputs."""
@@ -93,21 +96,46 @@ class _Flow:
                 else:
                     value.users.add(self._current)
 
-    def before(self, part: Leaf, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        plain = len(inputs) == 1 and isinstance(inputs[0], Tensor) and not keywords
-        if not plain or part.module.training:
-            self.read.add(part)
-        self._current = _Call(part, tuple(inputs[0].shape) if plain else (), self.made(inputs[0]) if plain else None)
-        self.calls[part].append(self._current)
+    def watch(self) -> list[Any]:
+        """Put hooks on the layers, which are to be removed behind the run."""
 
-    def after(self, output: object) -> None:
-        call, self._current = self._current, None
-        if call is not None and isinstance(output, Tensor):
-            call.result = self._made[id(output)] = _Made(weakref.ref(output), tuple(output.shape))
+        def before(part: Leaf, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+            plain = len(inputs) == 1 and isinstance(inputs[0], Tensor) and not keywords
+            if not plain or part.module.training:
+                self.read.add(part)
+            call = self._current = _Call(part, self.made(inputs[0]) if plain else None)
+            self.calls[part].append(call)
+            if plain:
+                call.taken = tuple(inputs[0].shape)
+
+        def after(output: object) -> None:
+            call, self._current = self._current, None
+            if call is not None and isinstance(output, Tensor):
+                call.result = self._made[id(output)] = _Made(call.part, weakref.ref(output), tuple(output.shape))
+
+        handles: list[Any] = []
+        for part in self.parts:
+            begin = partial(lambda part, _module, inputs, keywords: before(part, inputs, keywords), part)
+            handles.append(part.module.register_forward_pre_hook(begin, with_kwargs=True))
+            handles.append(part.module.register_forward_hook(lambda _module, _inputs, output: after(output)))
+        return handles
+
+    def pairs(self) -> list[tuple[Leaf, Leaf]]:
+        """Return the layers of which the second is always called on what the first returns."""
+        pairs = []
+        for second, calls in self.calls.items():
+            firsts = {call.given.maker for call in calls if call.given is not None}
+            if len(firsts) != 1 or second in self.read:
+                continue
+            (first,) = firsts
+            made = [call.result for call in self.calls[first]]
+            if first not in self.read and first is not second and [call.given for call in calls] == made:
+                pairs.append((first, second))
+        return pairs
 
 
 class _Functions(TorchFunctionMode):
-    def __init__(self, flow: _Flow) -> None:
+    def __init__(self, flow: Flow) -> None:
         super().__init__()
         self.flow = flow
 
@@ -119,7 +147,7 @@ class _Functions(TorchFunctionMode):
 
 
 class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own modes are not typed
-    def __init__(self, flow: _Flow) -> None:
+    def __init__(self, flow: Flow) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.flow = flow
 
@@ -130,66 +158,44 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         return func(*args, **(kwargs or {}))
 
 
-def chains_of(model: nn.Module, example: Example, leaves: Sequence[Leaf]) -> tuple[list[Leaf], str | None]:
-    """Run a model, and return its chains, and why none were looked for. `leaves` are its layers as they were called.
+def chains_of(model: nn.Module, example: Example, plain: Flow) -> tuple[list[Leaf], str | None]:
+    """Return the chains of a model, and why none were looked for. `plain` watched it run.
 
-    The model is left as it is.
+    It is run once more, where layers are called in a row, and left as it is.
     """
-    parts = [part for part in parts_of(model) if part.skipped is None]
-    flow = _Flow(parts)
+    rows = {pair: len(plain.calls[pair[0]]) for pair in plain.pairs()}
+    if not rows:
+        return [], None
+    flow = Flow(plain.parts)
     with as_it_was(model):
-        handles = [handle for part in parts for handle in _watch(part, flow)]
+        handles = flow.watch()
         try:
             with _Operators(flow), _Functions(flow):
                 output = call(model, example)
-            pairs = list(_pairs(flow))
+            pairs = [pair for pair in flow.pairs() if _is_alone(flow, pair[1])]
+            if any(_is_held(flow, first) for first, _ in pairs):
+                gc.collect()
+            pairs = [pair for pair in pairs if not _is_held(flow, pair[0])]
             del output
         except ConvcheckError as error:
-            return [], f"no chains were looked for, since what the model computes cannot be followed: {error}"
+            return [], f"no chains were looked for, since the tensors of the model cannot be followed: {error}"
         finally:
             for handle in handles:
                 handle.remove()
-    counts = {leaf.path: sum(leaf.calls.values()) for leaf in leaves}
-    chains = [
-        chain
-        for first, second in pairs
-        # With tensors that are followed a model may take another way through its layers.
-        if counts.get(first.path, len(flow.calls[first])) == len(flow.calls[first])
-        if (chain := _chain(first, second, flow.calls[first])) is not None
-    ]
-    return chains, None
+    # Where its tensors are followed, a model may take another way through its layers.
+    pairs = [pair for pair in pairs if rows.get(pair) == len(flow.calls[pair[0]])]
+    return [chain for pair in pairs if (chain := _chain(*pair, flow.calls[pair[0]])) is not None], None
 
 
-def _watch(part: Leaf, flow: _Flow) -> Iterator[Any]:
-    def before(_module: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        flow.before(part, inputs, keywords)
-
-    def after(_module: nn.Module, _inputs: object, output: object) -> None:
-        flow.after(output)
-
-    yield part.module.register_forward_pre_hook(before, with_kwargs=True)
-    yield part.module.register_forward_hook(after)
+def _is_alone(flow: Flow, second: Leaf) -> bool:
+    """Tell whether nothing but a layer takes what it is given."""
+    return all(call.given is not None and call.given.users == {call} for call in flow.calls[second]) and _same_size(
+        flow.calls[second]
+    )
 
 
-def _pairs(flow: _Flow) -> Iterator[tuple[Leaf, Leaf]]:
-    """Yield layers of which the second takes all that the first returns, and nothing else takes or holds it."""
-    pairs: list[tuple[Leaf, Leaf]] = []
-    for first, calls in flow.calls.items():
-        takers = {user for call in calls for user in (call.result.users if call.result is not None else (None,))}
-        seconds = {user.part for user in takers if user is not None}
-        if None in takers or len(seconds) != 1 or first in flow.read:
-            continue
-        (second,) = seconds
-        if second in flow.read or second is first or len(takers) != len(flow.calls[second]):
-            continue
-        results = [call.result for call in calls]
-        if [call.given for call in flow.calls[second]] == results and _same_size(flow.calls[second]):
-            pairs.append((first, second))
-    if any(_held(first, flow) for first, _ in pairs):
-        gc.collect()
-    for first, second in pairs:
-        if not _held(first, flow):
-            yield first, second
+def _is_held(flow: Flow, first: Leaf) -> bool:
+    return any(call.result is not None and call.result.tensor() is not None for call in flow.calls[first])
 
 
 def _same_size(calls: Sequence[_Call]) -> bool:
@@ -200,10 +206,6 @@ def _same_size(calls: Sequence[_Call]) -> bool:
         and (not call.given.sized or call.given.shape == call.result.shape)
         for call in calls
     )
-
-
-def _held(first: Leaf, flow: _Flow) -> bool:
-    return any(call.result is not None and call.result.tensor() is not None for call in flow.calls[first])
 
 
 def _chain(first: Leaf, second: Leaf, calls: Sequence[_Call]) -> Leaf | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -39,15 +39,17 @@ class Leaf:
     """The layers behind it in a chain that may be one layer, by path; `module` and `layer` are then the whole chain."""
 
 
-def leaves_of(model: nn.Module, example: Example) -> tuple[list[Leaf], Any]:
+def leaves_of(model: nn.Module, example: Example, watch: Callable[[], list[Any]] = list) -> tuple[list[Leaf], Any]:
     """Run a model once, and return its layers for which there are rewrites, and its output. The model is left as it is.
+
+    `watch` may put more hooks on it, and returns their handles.
 
     Raises:
         ConvcheckError: the model raises.
     """
     leaves = [leaf for leaf in parts_of(model) if _has_rewrites(kind_of(leaf.module))]
     with as_it_was(model):
-        handles = [_watch(leaf) for leaf in leaves]
+        handles = [*map(_watch, leaves), *watch()]
         try:
             output = call(model, example)
         finally:

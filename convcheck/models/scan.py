@@ -11,11 +11,11 @@ from torch import nn
 
 from convcheck.catalogue.catalogue import find
 from convcheck.errors import ConvcheckError
-from convcheck.models.chains import chains_of
+from convcheck.models.chains import Flow, chains_of
 from convcheck.models.choice import choices, keys_of
 from convcheck.models.example import Example, placed
 from convcheck.models.gains import foretold, timed, whole_gain
-from convcheck.models.leaves import leaves_of
+from convcheck.models.leaves import leaves_of, parts_of
 from convcheck.models.lines import dtype_of, lines_of
 from convcheck.models.records import MIN_SPEEDUP, ScanReport, Whole
 from convcheck.models.swap_file import load_text, swap_text
@@ -56,8 +56,9 @@ def scan(model: nn.Module, given: Example, name: str, asked: Asked, hear: Listen
     if isinstance(model, torch.jit.ScriptModule):
         raise ConvcheckError(f"{name} is a ScriptModule, of which layers cannot be swapped; give what it was made of")
     example = placed(model, given)
-    leaves, _ = leaves_of(model, example)
-    chains, why_none = chains_of(model, example, leaves)
+    flow = Flow([part for part in parts_of(model) if part.skipped is None])
+    leaves, _ = leaves_of(model, example, flow.watch)
+    chains, why_none = chains_of(model, example, flow)
     found = lines_of([*leaves, *chains], asked.rewrites, asked.only)
     if not found.lines:
         what = f"no layer matches {', '.join(asked.only)}" if asked.only else "no layer of it has rewrites"
