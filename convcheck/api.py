@@ -211,7 +211,7 @@ def scan(
     dtype: str | torch.dtype | Sequence[str | torch.dtype] | None = None,
     min_speedup: float = 1.1,
 ) -> ScanReport:
-    """Run a model once on `inputs`, and return its layers that could be rewritten, with verdicts on their real weights.
+    """Run a model on `inputs`, and return its layers that could be rewritten, with verdicts on their real weights.
 
     The model is left as it was: mode, hooks, gradients, caches and random numbers.
 
