@@ -158,6 +158,14 @@ def two_convs(random: Random, terms: int) -> Drawn:
     return chain(first, mixing(random, first, first.out_channels)), (shape,)
 
 
+def two_linears(random: Random, terms: int) -> Drawn:
+    """Draw two Linears, which share the products between them."""
+    middle = log_uniform(random, min(terms, 256))
+    first = parse_layer(f"Linear({max(1, terms // middle)}, {middle}, bias={random.random() < 0.5})")
+    second, _ = linear(random, middle)
+    return chain(first, second), ((random.randint(1, 3), max(1, terms // middle)),)
+
+
 def separable(random: Random, terms: int) -> Drawn:
     """Draw a depthwise convolution and a 1x1 convolution; torch takes long over many groups, so kernels grow, too."""
     channels, dims = log_uniform(random, min(terms, 256)), random.randint(1, 2)
@@ -213,6 +221,7 @@ FAMILIES: dict[type[Layer], Callable[[Random, int], Drawn]] = {
 CHAINS: dict[str, Callable[[Random, int], Drawn]] = {
     "fold-batchnorm": normalised,
     "merge-convs": two_convs,
+    "merge-linears": two_linears,
     "merge-separable": separable,
     "shuffle-as-transposed": shuffled,
 }

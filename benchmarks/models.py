@@ -21,7 +21,7 @@ from torch import nn
 from benchmarks.model_classes import MODELS, Entry
 from convcheck.models.apply import swapped_in
 from convcheck.models.choice import choices
-from convcheck.models.example import Example, read_example
+from convcheck.models.example import Example, as_it_was, read_example
 from convcheck.models.records import MIN_SPEEDUP, ScanReport
 from convcheck.models.scan import Asked, scan, with_whole
 
@@ -102,15 +102,15 @@ def redraw(model: nn.Module) -> None:
 
 def settle(model: nn.Module, example: Example) -> None:
     """Give every BatchNorm the statistics of random inputs, and a scale and a shift, as training would."""
-    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    for norm in norms:
-        norm.train().momentum = 1.0
-        nn.init.uniform_(norm.weight, 0.5, 1.5)
-        nn.init.normal_(norm.bias, 0, 0.1)
-    if norms:
-        with torch.no_grad():
+    # What a model remembers of a call in a cache is forgotten behind it.
+    with as_it_was(model):
+        for module in model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.train().momentum = 1.0
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.normal_(module.bias, 0, 0.1)
+        if any(module.training for module in model.modules()):
             model(*(torch.randn(BATCH, *tensor.shape[1:]) for tensor in example.positional))
-    model.eval()
 
 
 def cells(name: str, report: ScanReport, worth: bool) -> Iterator[str]:

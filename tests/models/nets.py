@@ -154,6 +154,7 @@ class Chains(nn.Module):
         self.narrow, self.wide = nn.Conv2d(6, 4, 1, bias=False), nn.Conv2d(4, 4, 3, padding=1)
         self.up, self.shuffle = nn.Conv2d(4, 4, 3, padding=1), nn.PixelShuffle(2)
         self.head, self.head_norm = nn.Linear(1, 7, bias=False), nn.BatchNorm1d(7)
+        self.lora_b, self.lora_a = nn.Linear(2, 7), nn.Linear(7, 2, bias=False)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                 draw_statistics(module)
@@ -167,7 +168,8 @@ class Chains(nn.Module):
             x = functional.relu(block["n"](block["c"](x)))
         x = functional.relu(self.norm_b(self.wide(self.narrow(x))))
         x = functional.gelu(self.shuffle(self.up(x)))
-        return {"image": x, "logits": self.head_norm(self.head(x.mean((2, 3)))) * height}
+        x, image = self.head_norm(self.head(x.mean((2, 3)))) * height, x
+        return {"image": image, "logits": x + self.lora_b(self.lora_a(x))}
 
 
 def draw_statistics(module: nn.Module) -> None:

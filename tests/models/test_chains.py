@@ -26,7 +26,7 @@ from tests.models import nets
 
 Run = Callable[..., Result]
 
-MERGES = ("fold-batchnorm", "merge-convs", "shuffle-as-transposed")
+MERGES = ("fold-batchnorm", "merge-convs", "merge-linears", "shuffle-as-transposed")
 WORDS = ["scan", "tests.models.nets:Chains()", "-i", "2,3,6,6", "--trust", "-f", "json"]
 NAMED = [word for name in MERGES for word in ("-r", name)]
 
@@ -48,6 +48,7 @@ def test_chains_are_lines_beside_layers_and_those_that_are_alike_one(convcheck: 
         ("wide",): ([["norm_b"]], "fold-batchnorm"),
         ("up",): ([["shuffle"]], "shuffle-as-transposed"),
         ("head",): ([["head_norm"]], "fold-batchnorm"),
+        ("lora_a",): ([["lora_b"]], "merge-linears"),
     }
     stem = lines[("stem",)]
     assert stem["layer"].startswith("Sequential(Conv2d(3, 6,")
@@ -128,7 +129,7 @@ def test_a_merge_is_swapped_proved_and_brought_back_from_the_weights_of_before(
     assert result.exit_code == 0, result.output
     printed = json.loads(result.stdout)
     # Of narrow + wide and wide + norm_b it is the one whose rewrite was named first.
-    assert set(printed["applied"]) == {"stem", "blocks.0.c", "blocks.1.c", "wide", "up", "head"}
+    assert set(printed["applied"]) == {"stem", "blocks.0.c", "blocks.1.c", "wide", "up", "head", "lora_a"}
     assert printed["check"]["status"] == "within-bound"
     stored, before = load_file(out), load_file(printed["files"]["before"])
     code = load_text(Path(printed["files"]["code"]).read_text())

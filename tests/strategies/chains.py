@@ -113,6 +113,15 @@ def shuffled(draw: st.DrawFn) -> Drawn:
 
 
 @st.composite
+def two_linears(draw: st.DrawFn) -> Drawn:
+    """Draw two Linears."""
+    first = draw(linears())
+    second = dataclasses.replace(draw(linears()), in_features=first.out_features)
+    layer = chain(first, second)
+    return layer, draw(input_of(layer))
+
+
+@st.composite
 def normalised(draw: st.DrawFn) -> Drawn:
     """Draw a layer with weights, then BatchNorm."""
     layer = draw(st.one_of(convs(), transposed(), linears()))
@@ -234,6 +243,7 @@ def patches(draw: st.DrawFn, kind: str) -> Drawn:
 CHAINS = {
     "fold-batchnorm": normalised(),
     "merge-convs": two_convs(),
+    "merge-linears": two_linears(),
     "merge-separable": separable(),
     "shuffle-as-transposed": shuffled(),
 }
