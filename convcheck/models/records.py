@@ -49,8 +49,11 @@ Place = tuple[str, ...]
 
 
 def write_place(place: Place) -> str:
-    """Return a place as a reader sees it."""
-    return " + ".join(place)
+    """Return a place as a reader sees it: `a.b.conv + .norm` has both in `a.b`."""
+    parent = place[0].rpartition(".")[0]
+    return " + ".join(
+        (place[0], *(path[len(parent) :] if path.startswith(f"{parent}.") else path for path in place[1:]))
+    )
 
 
 @dataclass(frozen=True)
