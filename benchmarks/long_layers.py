@@ -218,11 +218,25 @@ FAMILIES: dict[type[Layer], Callable[[Random, int], Drawn]] = {
     Patchify: patches,
     Unpatchify: patches,
 }
+
+
+def cut(random: Random, terms: int) -> Drawn:
+    """Draw a rearrange that cuts out patches, and a Linear on them."""
+    into, patch, _ = sizes(random, terms)
+    space = " ".join(f"(n{axis} k{axis})" for axis in range(len(patch)))
+    grid, kernel = (" ".join(f"{letter}{axis}" for axis in range(len(patch))) for letter in "nk")
+    lengths = {f"k{axis}": k for axis, k in enumerate(patch)}
+    pattern = f"b i {space} -> b ({grid}) ({kernel} i)"
+    rearranged = parse_layer({"op": "rearrange", "pattern": pattern, **lengths})
+    return chain(rearranged, linear(random, into * math.prod(patch))[0]), ((1, into, *(k * 2 for k in patch)),)
+
+
 CHAINS: dict[str, Callable[[Random, int], Drawn]] = {
     "fold-batchnorm": normalised,
     "merge-convs": two_convs,
     "merge-linears": two_linears,
     "merge-separable": separable,
+    "patches-as-conv": cut,
     "shuffle-as-transposed": shuffled,
 }
 

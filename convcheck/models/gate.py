@@ -40,7 +40,7 @@ def cases_text(report: ScanReport) -> str:
     for line in report.layers:
         if not line.rewrites:
             continue
-        name = line.paths[0] or "model"
+        name = "-".join(line.places[0]) or "model"
         while name in names:
             name += "-again"
         names.add(name)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from einops.layers.torch import Rearrange
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -65,6 +66,7 @@ def test_a_layer_of_its_own_is_listed_beside_its_chain(convcheck: Run) -> None:
         (["head"], []),
         (["head"], [["head_norm"]]),
     ]
+    assert [one["verdict"] for line in printed["layers"] for one in line["rewrites"]] == ["equal"] * 2
     # A pattern has to match all of a chain, which is swapped as a whole.
     alone = json.loads(convcheck(*WORDS, "--only", "head").stdout)
     assert [line["merged"] for line in alone["layers"]] == [[]]
@@ -87,6 +89,15 @@ def test_what_a_merge_would_change_is_no_chain(way: str) -> None:
 
 def test_a_pair_is_a_chain() -> None:
     assert chains(nets.Pair("straight on"), 2, 3, 4, 4).keys() == {("conv", "norm")}
+
+
+def test_patches_that_einops_cuts_and_a_linear_are_a_chain_that_is_not_swapped() -> None:
+    model = nn.Sequential(Rearrange("b c (h p) (w q) -> b (h w) (p q c)", p=2, q=2), nn.Linear(12, 5))
+    report = package.scan(model, [1, 3, 4, 4], "patches-as-conv")
+    (line,) = report.layers
+    assert (line.places, line.rewrites[0].verdict) == ((("0", "1"),), "equal")
+    assert report.chosen == ()
+    assert "rearrange is no layer of torch's" in report.notes[0]
 
 
 def test_a_model_that_cannot_be_followed_has_its_layers_and_a_note() -> None:
