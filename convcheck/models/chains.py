@@ -1,161 +1,22 @@
 """Chains of two layers that may be one: what the first returns goes into the second alone, in all of a run.
 
-Tensors are followed as a model runs: every function and operator of torch that takes one is seen, whatever code calls
-it, and what is still held when the model has returned, in its output or elsewhere, is no chain's.
+What is still held when the model has returned, in its output or elsewhere, is no chain's.
 """
 
 from __future__ import annotations
 
 import gc
-import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch import nn
 
 from convcheck.errors import ConvcheckError
 from convcheck.layers import accept
 from convcheck.models.example import Example, as_it_was, call
+from convcheck.models.flow import Call, Flow
 from convcheck.models.leaves import Leaf
 from convcheck.sides.describe import describe
-from convcheck.sizes.patterns import Shape
-
-_NEUTRAL = {
-    Tensor.is_floating_point,
-    *(getattr(Tensor, name).__get__ for name in ("dtype", "device", "layout", "is_cuda", "requires_grad")),
-}
-"""What a merge does not change of a tensor."""
-
-_SIZES = {
-    Tensor.size,
-    Tensor.dim,
-    Tensor.numel,
-    Tensor.__len__,
-    *(getattr(Tensor, name).__get__ for name in ("shape", "ndim")),
-}
-
-
-@dataclass(eq=False)
-class _Call:
-    """One call of a layer. `given` is what it takes, where that is a single tensor that a layer made."""
-
-    part: Leaf
-    given: _Made | None
-    taken: Shape = ()
-    result: _Made | None = None
-
-
-@dataclass(eq=False)
-class _Made:
-    """A tensor that a layer returned, and what took it: None stands for code outside of layers."""
-
-    maker: Leaf
-    tensor: weakref.ref[Tensor]
-    shape: Shape
-    users: set[_Call | None] = field(default_factory=set)
-    sized: bool = False
-    """Whether code outside of layers asked for its size."""
-
-
-class Flow:
-    """Follows tensors from layer to layer while a model runs."""
-
-    def __init__(self, parts: Sequence[Leaf]) -> None:
-        self.parts = parts
-        self.calls: dict[Leaf, list[_Call]] = {part: [] for part in parts}
-        self.read: set[Leaf] = set()
-        """Layers of which code elsewhere takes the weights, that are called in train mode, or with other inputs."""
-        self._made: dict[int, _Made] = {}
-        self._owners = {
-            id(tensor): part for part in parts for tensor in (*part.module.parameters(), *part.module.buffers())
-        }
-        self._current: _Call | None = None
-
-    def made(self, tensor: object) -> _Made | None:
-        value = self._made.get(id(tensor))
-        return value if value is not None and value.tensor() is tensor else None
-
-    def use(self, function: Any, values: Iterable[Any]) -> None:
-        """Note that a function takes these values."""
-        if function in _NEUTRAL:
-            return
-        for tensor in _tensors(values):
-            owner = self._owners.get(id(tensor))
-            if owner is not None and (self._current is None or self._current.part is not owner):
-                if function not in _SIZES:
-                    self.read.add(owner)
-            elif (value := self.made(tensor)) is not None:
-                if function in _SIZES:
-                    value.sized |= self._current is None
-                else:
-                    value.users.add(self._current)
-
-    def watch(self) -> list[Any]:
-        """Put hooks on the layers, which are to be removed behind the run."""
-
-        def before(part: Leaf, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-            plain = len(inputs) == 1 and isinstance(inputs[0], Tensor) and not keywords
-            if not plain or part.module.training:
-                self.read.add(part)
-            call = self._current = _Call(part, self.made(inputs[0]) if plain else None)
-            self.calls[part].append(call)
-            if plain:
-                call.taken = tuple(inputs[0].shape)
-
-        def after(output: object) -> None:
-            call, self._current = self._current, None
-            if call is not None and isinstance(output, Tensor):
-                call.result = self._made[id(output)] = _Made(call.part, weakref.ref(output), tuple(output.shape))
-
-        handles: list[Any] = []
-        for part in self.parts:
-            begin = partial(lambda part, _module, inputs, keywords: before(part, inputs, keywords), part)
-            handles.append(part.module.register_forward_pre_hook(begin, with_kwargs=True))
-            handles.append(part.module.register_forward_hook(lambda _module, _inputs, output: after(output)))
-        return handles
-
-    def pairs(self) -> list[tuple[Leaf, Leaf]]:
-        """Return the layers of which the second is always called on what the first returns."""
-        pairs = []
-        for second, calls in self.calls.items():
-            firsts = {call.given.maker for call in calls if call.given is not None}
-            if len(firsts) != 1 or second in self.read:
-                continue
-            (first,) = firsts
-            made = [call.result for call in self.calls[first]]
-            if first not in self.read and first is not second and [call.given for call in calls] == made:
-                pairs.append((first, second))
-        return pairs
-
-
-class _Functions(TorchFunctionMode):
-    def __init__(self, flow: Flow) -> None:
-        super().__init__()
-        self.flow = flow
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        self.flow.use(func, (args, kwargs))
-        return func(*args, **(kwargs or {}))
-
-
-class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own modes are not typed
-    def __init__(self, flow: Flow) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.flow = flow
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        self.flow.use(func, (args, kwargs))
-        return func(*args, **(kwargs or {}))
 
 
 def chains_of(model: nn.Module, example: Example, plain: Flow) -> tuple[list[Leaf], str | None]:
@@ -170,7 +31,7 @@ def chains_of(model: nn.Module, example: Example, plain: Flow) -> tuple[list[Lea
     with as_it_was(model):
         handles = flow.watch()
         try:
-            with _Operators(flow), _Functions(flow):
+            with flow.follow():
                 output = call(model, example)
             pairs = [pair for pair in flow.pairs() if _is_alone(flow, pair[1])]
             if any(_is_held(flow, first) for first, _ in pairs):
@@ -189,16 +50,15 @@ def chains_of(model: nn.Module, example: Example, plain: Flow) -> tuple[list[Lea
 
 def _is_alone(flow: Flow, second: Leaf) -> bool:
     """Tell whether nothing but a layer takes what it is given."""
-    return all(call.given is not None and call.given.users == {call} for call in flow.calls[second]) and _same_size(
-        flow.calls[second]
-    )
+    calls = flow.calls[second]
+    return all(call.given is not None and call.given.users == {call} for call in calls) and _same_size(calls)
 
 
 def _is_held(flow: Flow, first: Leaf) -> bool:
     return any(call.result is not None and call.result.tensor() is not None for call in flow.calls[first])
 
 
-def _same_size(calls: Sequence[_Call]) -> bool:
+def _same_size(calls: Sequence[Call]) -> bool:
     """Tell whether code that asked for the size of what comes in between gets the same from the output."""
     return all(
         call.given is not None
@@ -208,7 +68,7 @@ def _same_size(calls: Sequence[_Call]) -> bool:
     )
 
 
-def _chain(first: Leaf, second: Leaf, calls: Sequence[_Call]) -> Leaf | None:
+def _chain(first: Leaf, second: Leaf, calls: Sequence[Call]) -> Leaf | None:
     """Return two layers as one, by the layer that they are in a row; None where that is no layer."""
     tensors = [t for part in (first, second) for t in (*part.module.parameters(), *part.module.buffers())]
     if len({(t.dtype, t.device) for t in tensors if t.is_floating_point()}) > 1:
@@ -222,13 +82,3 @@ def _chain(first: Leaf, second: Leaf, calls: Sequence[_Call]) -> Leaf | None:
             chain.calls[call.taken,] += 1
         return chain
     return None
-
-
-def _tensors(values: Iterable[Any]) -> Iterator[torch.Tensor]:
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, list | tuple):
-            yield from _tensors(value)
-        elif isinstance(value, dict):
-            yield from _tensors(value.values())

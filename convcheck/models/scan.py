@@ -11,9 +11,10 @@ from torch import nn
 
 from convcheck.catalogue.catalogue import find
 from convcheck.errors import ConvcheckError
-from convcheck.models.chains import Flow, chains_of
+from convcheck.models.chains import chains_of
 from convcheck.models.choice import choices, keys_of
 from convcheck.models.example import Example, placed
+from convcheck.models.flow import Flow
 from convcheck.models.gains import foretold, timed, whole_gain
 from convcheck.models.leaves import leaves_of, parts_of
 from convcheck.models.lines import dtype_of, lines_of

@@ -55,7 +55,7 @@ def swap(model: nn.Module) -> nn.Module:
         layers = [model.get_submodule(path) for path in paths]
         _replace(model, paths[0], new, {}, layers, convert)
         for path in paths[1:]:
-            _put(model, path, nn.Identity())
+            _install(model, path, nn.Identity())
     return model
 
 
@@ -158,9 +158,9 @@ def _replace(
     else:
         made.requires_grad_(any(takes))
     made.train(before[0].training)
-    _put(model, path, made)
+    _install(model, path, made)
 
 
-def _put(model: nn.Module, path: str, module: nn.Module) -> None:
+def _install(model: nn.Module, path: str, module: nn.Module) -> None:
     parent, _, name = path.rpartition(".")
     setattr(model.get_submodule(parent), name, module)
