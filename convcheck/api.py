@@ -253,7 +253,8 @@ def scan(
 def swap(model: nn.Module, report: ScanReport) -> nn.Module:
     """Swap layers of a model in place as `scan` chose them, and return it: what was named, or with `bench` is faster.
 
-    The swap is proved on the model's own weights and inputs before.
+    The swap is proved on the model's own weights and inputs before. Of chains the first layer is the merged one, and
+    the others are nn.Identity; that cannot be undone without the weights of before.
 
     Raises:
         ConvcheckError: nothing was chosen, or the swapped model computes something else; the model is left as it was.
