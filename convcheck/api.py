@@ -217,7 +217,7 @@ def scan(
     dtype: str | torch.dtype | Sequence[str | torch.dtype] | None = None,
     min_speedup: float = 1.1,
 ) -> ScanReport:
-    """Run a model once on `inputs`, and return its layers that could be rewritten, with verdicts on their real weights.
+    """Run a model on `inputs`, and return its layers that could be rewritten, with verdicts on their real weights.
 
     The model is left as it was: mode, hooks, gradients, caches and random numbers.
 
@@ -259,7 +259,8 @@ def scan(
 def swap(model: nn.Module, report: ScanReport) -> nn.Module:
     """Swap layers of a model in place as `scan` chose them, and return it: what was named, or with `bench` is faster.
 
-    The swap is proved on the model's own weights and inputs before.
+    The swap is proved on the model's own weights and inputs before. Of chains the first layer is the merged one, and
+    the others are nn.Identity; that cannot be undone without the weights of before.
 
     Raises:
         ConvcheckError: nothing was chosen, or the swapped model computes something else; the model is left as it was.

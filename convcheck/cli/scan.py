@@ -140,7 +140,7 @@ def scan(
     format: options.FormatOption = "table",
     color: options.Colour = "auto",
 ) -> None:
-    """Run a model once, and list its layers that could be rewritten, with verdicts on their real weights.
+    """Run a model, and list its layers that could be rewritten, or be one, with verdicts on their real weights.
 
     Examples:
       convcheck scan "models.py:Net()" -i 1,3,224,224 --trust

@@ -11,10 +11,12 @@ from torch import nn
 
 from convcheck.catalogue.catalogue import find
 from convcheck.errors import ConvcheckError
+from convcheck.models.chains import chains_of
 from convcheck.models.choice import choices, keys_of
 from convcheck.models.example import Example, placed
+from convcheck.models.flow import Flow
 from convcheck.models.gains import foretold, timed, whole_gain
-from convcheck.models.leaves import leaves_of
+from convcheck.models.leaves import leaves_of, parts_of
 from convcheck.models.lines import Lines, dtype_of, lines_of
 from convcheck.models.records import MIN_SPEEDUP, LayerLine, ScanReport, Whole
 from convcheck.models.swap_file import load_text, swap_text
@@ -55,8 +57,10 @@ def scan(model: nn.Module, given: Example, name: str, asked: Asked, hear: Listen
     if isinstance(model, torch.jit.ScriptModule):
         raise ConvcheckError(f"{name} is a ScriptModule, of which layers cannot be swapped; give what it was made of")
     example = placed(model, given)
-    leaves, _ = leaves_of(model, example)
-    found = lines_of(leaves, asked.rewrites, asked.only)
+    flow = Flow([part for part in parts_of(model) if part.skipped is None])
+    leaves, _ = leaves_of(model, example, flow.watch)
+    chains, why_none = chains_of(model, example, flow)
+    found = lines_of([*leaves, *chains], asked.rewrites, asked.only)
     if not found.lines:
         what = f"no layer matches {', '.join(asked.only)}" if asked.only else "no layer of it has rewrites"
         there = ", ".join(leaf.path for leaf in leaves[:5])
@@ -66,8 +70,9 @@ def scan(model: nn.Module, given: Example, name: str, asked: Asked, hear: Listen
     lines, notes, interrupted = judged(found, dtypes, asked, tool, hear)
     layers = tuple(sorted(lines, key=lambda line: -line.saved(dtypes[0])))
     chosen, unswapped = choices(layers, asked.rewrites, dtypes, bench=asked.bench, least=asked.min_speedup)
+    all_notes = (*([why_none] if why_none else []), *notes, *unswapped)
     report = ScanReport(
-        name, tool, layers, tuple(dtypes), chosen, found.left_out, notes=(*notes, *unswapped), interrupted=interrupted,
+        name, tool, layers, tuple(dtypes), chosen, found.left_out, notes=all_notes, interrupted=interrupted,
         example=example,
     )  # fmt: skip
     if not asked.bench or not chosen or interrupted:
