@@ -76,6 +76,12 @@ class Layer(ABC):
     IS_USER_CODE: ClassVar[bool] = False
     """Whether its forward is the user's own code, so that it answers by being run."""
 
+    COUNTED_ONLY: ClassVar[bool] = False
+    """Whether only the calculator knows it, so that nothing is proved of it as text."""
+
+    SEVERAL_OUTPUTS: ClassVar[bool] = False
+    """Whether torch returns something beside its output, so that no layer of a Sequential can come behind it."""
+
     KEYWORDS: ClassVar[Argument | None] = None
     """The reader of all keywords that the signature does not name, as one mapping; None where there may be none."""
 

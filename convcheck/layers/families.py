@@ -62,10 +62,75 @@ _FAMILIES = (
 )
 """The file, the class and its kinds."""
 
-HOMES = {"Elementwise": "elementwise", "Pool": "pool", **{family: file for file, family, _ in _FAMILIES}}
+_ACTIVATIONS = (
+    *("GELUActivation", "NewGELUActivation", "FastGELUActivation", "QuickGELUActivation", "ClippedGELUActivation"),
+    *("GELUTanh", "QuickGELU", "PytorchGELUTanh", "AccurateGELUActivation", "SiLUActivation", "MishActivation"),
+    *("LinearActivation", "LaplaceActivation", "ReLUSquaredActivation", "XIELUActivation"),
+    *("Swish", "HardSwish", "HardSigmoid", "HardMish", "FP32SiLU"),
+)
+"""Functions of every entry by itself in timm, transformers and diffusers, whose print says nothing, or a setting."""
+
+_DROPS = ("StochasticDepth", "DropPath", "DropBlock2d", "DropBlock3d")
+"""What timm and torchvision drop in training alone."""
+
+_COUNTED = (
+    ("adaptive", "AdaptivePool", ("AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d")),
+    ("adaptive", "AdaptiveMaxPool", ("AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d")),
+    ("norms", "LayerNorm", ("LayerNorm", "LayerNorm2d")),
+    ("norms", "GroupNorm", ("GroupNorm",)),
+    ("norms", "InstanceNorm", ("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d")),
+    ("norms", "RMSNorm", ("RMSNorm",)),
+    ("norms", "FrozenBatchNorm", ("FrozenBatchNorm2d",)),
+    ("norms", "SyncBatchNorm", ("SyncBatchNorm",)),
+    ("embedding", "Embedding", ("Embedding",)),
+    ("embedding", "EmbeddingBag", ("EmbeddingBag",)),
+    ("upsample", "Upsample", ("Upsample", "Interpolate")),
+    ("upsample", "UpsamplingNearest2d", ("UpsamplingNearest2d",)),
+    ("upsample", "UpsamplingBilinear2d", ("UpsamplingBilinear2d",)),
+    (
+        "pads",
+        "Pad",
+        tuple(f"{fill}Pad{dims}d" for fill in ("Zero", "Reflection", "Replication", "Circular") for dims in (1, 2, 3)),
+    ),
+    ("pads", "ConstantPad", ("ConstantPad1d", "ConstantPad2d", "ConstantPad3d")),
+    ("channels", "Permute", ("Permute",)),
+    ("channels", "PReLU", ("PReLU",)),
+    ("channels", "GLU", ("GLU",)),
+    ("channels", "ChannelShuffle", ("ChannelShuffle",)),
+    ("keeping", "Foreign", (*_ACTIVATIONS, *_DROPS)),
+    ("keeping", "Threshold", ("Threshold",)),
+    ("keeping", "Shrink", ("Hardshrink", "Softshrink")),
+    ("keeping", "Tanhshrink", ("Tanhshrink",)),
+    ("keeping", "RReLU", ("RReLU",)),
+    ("keeping", "Softmin", ("Softmin",)),
+    ("keeping", "Softmax2d", ("Softmax2d",)),
+    ("keeping", "LocalResponseNorm", ("LocalResponseNorm", "CrossMapLRN2d")),
+    ("lp_pool", "LPPool", ("LPPool1d", "LPPool2d", "LPPool3d")),
+    ("recurrent", "Recurrent", ("GRU",)),
+    ("recurrent", "LSTM", ("LSTM",)),
+    ("recurrent", "RNN", ("RNN",)),
+    ("recurrent", "Cell", ("GRUCell",)),
+    ("recurrent", "LSTMCell", ("LSTMCell",)),
+    ("recurrent", "RNNCell", ("RNNCell",)),
+    ("bilinear", "Bilinear", ("Bilinear",)),
+    ("conv1d_linear", "Conv1D", ("Conv1D",)),
+)
+"""The same for kinds that the calculator alone knows; see `convcheck.layers.counted`."""
+
+_ENDINGS = (
+    ("RMSNorm", "RMSNorm"),
+    ("RmsNorm", "RMSNorm"),
+    ("LayerNorm", "LayerNorm"),
+    ("FrozenBatchNorm2d", "FrozenBatchNorm"),
+    ("DropPath", "Foreign"),
+)
+"""Classes of the kinds that other libraries call after what they are for, such as `LlamaRMSNorm`, by their ending."""
+
+HOMES = {"Elementwise": "elementwise", "Pool": "pool", **{family: file for file, family, _ in (*_FAMILIES, *_COUNTED)}}
 """The file of every class, below `convcheck.layers`; no kind is an Elementwise or a Pool and nothing more."""
 
-_FAMILY = {kind: family for _, family, kinds in _FAMILIES for kind in kinds}
+_PROVED = {kind: family for _, family, kinds in _FAMILIES for kind in kinds}
+_FAMILY = _PROVED | {kind: family for _, family, kinds in _COUNTED for kind in kinds}
 
 
 def kind_names() -> tuple[str, ...]:
@@ -73,9 +138,15 @@ def kind_names() -> tuple[str, ...]:
     return tuple(_FAMILY)
 
 
+def proved_kinds() -> tuple[str, ...]:
+    """Return the names of those of which something can be proved."""
+    return tuple(_PROVED)
+
+
 def family_of(kind: str) -> type[Layer] | None:
     """Return the class of a kind of layer; None if there is no such kind."""
-    return load(_FAMILY[kind]) if kind in _FAMILY else None
+    family = _FAMILY.get(kind) or next((family for ending, family in _ENDINGS if kind.endswith(ending)), None)
+    return load(family) if family else None
 
 
 def families() -> tuple[type[Layer], ...]:

@@ -125,6 +125,8 @@ class Rewrite:
     goes into it where its scores are of order 1."""
     training: str = ""
     """What it means for training where the transplant is not one-to-one."""
+    saving: str = ""
+    """What it saves that is not counted in multiply-accumulates."""
 
     def refuse(self, layer: Layer, shapes: Shapes) -> tuple[Refusal, ...]:
         """Return all reasons why the rewrite does not hold for `layer` on inputs of `shapes`; empty when it does."""
