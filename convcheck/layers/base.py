@@ -197,6 +197,10 @@ class Layer(ABC):
         """
         return 2
 
+    def assumption(self) -> str:
+        """Return what is taken for granted of a layer whose print does not say it; empty where that is nothing."""
+        return ""
+
     def boolean_inputs(self) -> frozenset[int]:
         """Return which inputs, counted from 0, are masks of True and False."""
         return frozenset()

@@ -113,6 +113,10 @@ _COUNTED = (
     ("recurrent", "LSTMCell", ("LSTMCell",)),
     ("recurrent", "RNNCell", ("RNNCell",)),
     ("bilinear", "Bilinear", ("Bilinear",)),
+    ("transformer", "TransformerEncoderLayer", ("TransformerEncoderLayer",)),
+    ("transformer", "TransformerDecoderLayer", ("TransformerDecoderLayer",)),
+    ("transformer", "TransformerEncoder", ("TransformerEncoder",)),
+    ("transformer", "TransformerDecoder", ("TransformerDecoder",)),
     ("conv1d_linear", "Conv1D", ("Conv1D",)),
 )
 """The same for kinds that the calculator alone knows; see `convcheck.layers.counted`."""

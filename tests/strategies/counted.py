@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
+from torch import nn
 
 from convcheck.layers import Layer, parse_layer
+from convcheck.layers.kinds.transformer import TransformerStack
+from convcheck.modules.build import build
 from convcheck.sizes.patterns import Shape, Shapes
 
 small = st.integers(1, 4)
@@ -206,6 +209,23 @@ def bilinears(draw: st.DrawFn) -> Drawn:
     return layer, ((*lead, first), (*other, second))
 
 
+@st.composite
+def transformers(draw: st.DrawFn) -> Drawn:
+    """Draw a layer of a transformer, or a stack of them, with inputs of which one in six does not fit."""
+    heads, each, wide = draw(st.integers(1, 3)), draw(small), draw(small)
+    given = f"{heads * each}, {heads}, {wide}, batch_first={draw(st.booleans())}, bias={draw(st.booleans())}"
+    kind = draw(st.sampled_from(["Encoder", "Decoder"]))
+    text = f"Transformer{kind}Layer({given}, norm_first={draw(st.booleans())})"
+    if draw(st.booleans()):
+        text = f"Transformer{kind}({text}, {draw(st.integers(1, 3))})"
+    width = heads * each if draw(st.integers(0, 5)) else draw(small)
+    first, last = draw(st.tuples(small, small)), draw(small)
+    inputs: list[Shape] = [(*first, width)]
+    if kind == "Decoder":
+        inputs.append((first[0], last, width) if draw(st.booleans()) else (last, first[1], width))
+    return parse_layer(text), tuple(inputs)
+
+
 COUNTED: dict[str, st.SearchStrategy[Drawn]] = {
     "pools to a size": adaptive(),
     "norms": norms(),
@@ -217,8 +237,22 @@ COUNTED: dict[str, st.SearchStrategy[Drawn]] = {
     "pools by a norm": lp_pools(),
     "recurrent": recurrent(),
     "bilinear": bilinears(),
+    "transformers": transformers(),
 }
 """Layers with inputs, family by family."""
+
+
+def module_of(layer: Layer) -> nn.Module:
+    """Return torch's module of a layer; of a stack, with modules in it."""
+    if isinstance(layer, TransformerStack):
+        made = getattr(nn, layer.kind)
+        norm = None if layer.norm is None else build(layer.norm)
+        # Of an encoder, torch warns where it cannot take nested tensors.
+        nested = {"enable_nested_tensor": False} if layer.kind == "TransformerEncoder" else {}
+        module: nn.Module = made(build(layer.layer), layer.num_layers, norm, **nested)
+        return module
+    return build(layer)
+
 
 INTEGERS = ("Embedding", "EmbeddingBag")
 """Kinds that take whole numbers, below the rows of their table."""

@@ -10,6 +10,7 @@ from convcheck.layers.base import Layer
 from convcheck.layers.families import kind_names
 from convcheck.layers.kinds.sequential import Sequential
 from convcheck.layers.text.call import Call, read_calls
+from convcheck.layers.text.from_children import from_children
 from convcheck.layers.text.parse import parse_layer
 from convcheck.layers.text.submodules import in_a_row, submodules
 
@@ -28,12 +29,14 @@ class Pasted:
 
     def notes(self) -> tuple[str, ...]:
         """Return what a print does not show of modules that hold others."""
+        assumed = tuple(dict.fromkeys(filter(None, (layer.assumption() for layer in self.layers))))
         if not self.containers:
-            return ()
+            return assumed
         are = "are" if len(self.containers) > 1 else "is"
         return (
             f"{', '.join(self.containers)} {are} no Sequential: layers are taken in the order printed; branches, skip "
             "connections, what forward does between them, and parameters outside of them cannot be seen",
+            *assumed,
         )
 
     def as_layer(self) -> Layer:
@@ -109,6 +112,8 @@ def _joined(path: str, name: str) -> str:
 
 
 def _layer(call: Call) -> Layer:
+    if (layer := from_children(call, dict(submodules(call.positional)))) is not None:
+        return layer
     if in_a_row(call) is None and any(submodules(call.positional)):
         like = "is printed without the arguments that it was made with; write them, as in one's own code"
         raise LayerError(f"{call.kind} {like}")
