@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from convcheck.layers.axis_map import AxisMap
 from convcheck.layers.base import Layer
@@ -50,11 +50,11 @@ class PrintedAttention(Counted):
         return self.attention.parameters()
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        return self.attention.output_shape(*shapes)
+        return _in_order(self.attention, *shapes).output_shape(*shapes)
 
     def macs(self, *shapes: Shape) -> int:
         """Return those of the projections and of both products."""
-        return self.attention.macs(*shapes)
+        return _in_order(self.attention, *shapes).macs(*shapes)
 
     def example_inputs(self) -> Shapes:
         return self.attention.example_inputs()
@@ -65,6 +65,20 @@ def _attention(width: int, heads: int, *, bias: bool, batch_first: bool) -> Mult
         "MultiheadAttention", width, heads, 0.0, bias, add_bias_kv=False, add_zero_attn=False, kdim=None, vdim=None,
         batch_first=batch_first,
     )  # fmt: skip
+
+
+def _in_order(attention: MultiheadAttention, *shapes: Shape) -> MultiheadAttention:
+    """Return attention that has the batch first, or where these inputs do not fit so and would fit so, second."""
+    other = replace(attention, batch_first=not attention.batch_first)
+    try:
+        attention.output_shape(*shapes)
+    except ShapeError:
+        try:
+            other.output_shape(*shapes)
+        except ShapeError:
+            return attention
+        return other
+    return attention
 
 
 @dataclass(frozen=True)
@@ -161,12 +175,16 @@ class TransformerDecoderLayer(TransformerEncoderLayer):
     def output_shape(self, *shapes: Shape) -> Shape:
         target, memory = shapes
         self.attention.output_shape(target)
-        return self.attention.output_shape(target, memory, memory)
+        return self._across(target, memory).output_shape(target, memory, memory)
+
+    def _across(self, target: Shape, memory: Shape) -> MultiheadAttention:
+        attention = self.attention
+        return attention if self.batch_first is not None else _in_order(attention, target, memory, memory)
 
     def macs(self, *shapes: Shape) -> int:
         """Return those of both attentions, and of both Linears at every position."""
         target, memory = shapes
-        return super().macs(*shapes) + self.attention.macs(target, memory, memory)
+        return super().macs(*shapes) + self._across(target, memory).macs(target, memory, memory)
 
     def axis_map(self, rank: int) -> AxisMap | None:
         return super(TransformerEncoderLayer, self).axis_map(rank)
