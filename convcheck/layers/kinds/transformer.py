@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from convcheck.errors import ShapeError
 from convcheck.layers.axis_map import AxisMap
 from convcheck.layers.base import Layer
 from convcheck.layers.counted import Counted
