@@ -32,12 +32,44 @@ TORCHVISION = (
     *("lraspp_mobilenet_v3_large", "r3d_18", "mc3_18", "r2plus1d_18", "s3d", "swin3d_t"),
 )
 TIMM = (
-    *("resnet26d", "resnetv2_50", "seresnet18", "ecaresnet26t", "skresnet18", "res2net50_14w_8s", "dla34", "densenet121"),
-    *("efficientnet_b0", "tf_efficientnet_b0", "tf_efficientnetv2_b0", "mobilenetv3_small_050", "mobilenetv4_conv_small"),
+    *(
+        "resnet26d",
+        "resnetv2_50",
+        "seresnet18",
+        "ecaresnet26t",
+        "skresnet18",
+        "res2net50_14w_8s",
+        "dla34",
+        "densenet121",
+    ),
+    *(
+        "efficientnet_b0",
+        "tf_efficientnet_b0",
+        "tf_efficientnetv2_b0",
+        "mobilenetv3_small_050",
+        "mobilenetv4_conv_small",
+    ),
     *("convnext_atto", "convnextv2_atto", "vit_tiny_patch16_224", "deit_tiny_patch16_224", "beit_base_patch16_224"),
     *("cait_xxs24_224", "swin_tiny_patch4_window7_224", "coat_tiny", "levit_128s", "mixer_s16_224", "resmlp_12_224"),
-    *("poolformer_s12", "maxvit_tiny_tf_224", "edgenext_xx_small", "fastvit_t8", "repvgg_a0", "regnety_002", "rexnet_100"),
-    *("ghostnet_050", "hrnet_w18_small", "dpn48b", "nf_regnet_b0", "xception41", "vgg11_bn", "inception_v4", "pvt_v2_b0"),
+    *(
+        "poolformer_s12",
+        "maxvit_tiny_tf_224",
+        "edgenext_xx_small",
+        "fastvit_t8",
+        "repvgg_a0",
+        "regnety_002",
+        "rexnet_100",
+    ),
+    *(
+        "ghostnet_050",
+        "hrnet_w18_small",
+        "dpn48b",
+        "nf_regnet_b0",
+        "xception41",
+        "vgg11_bn",
+        "inception_v4",
+        "pvt_v2_b0",
+    ),
     *("eva02_tiny_patch14_224", "davit_tiny", "focalnet_tiny_srf", "metaformer", "caformer_s18", "mobileone_s0"),
 )
 
@@ -115,8 +147,13 @@ def transformers_models() -> Iterator[Model]:
     for name, entry in MODELS.items():
         shapes = [text.removeprefix("int ") for text in entry.inputs]
         kinds = [torch.long if text.startswith("int ") else torch.float32 for text in entry.inputs]
-        tensors = {str(n): (tuple(map(int, text.split(","))), kind) for n, (text, kind) in enumerate(zip(shapes, kinds, strict=True))}
-        yield Model(name, entry.make, lambda tensors=tensors: {n: torch.zeros(s, dtype=k) for n, (s, k) in tensors.items()})
+        tensors = {
+            str(n): (tuple(map(int, text.split(","))), kind)
+            for n, (text, kind) in enumerate(zip(shapes, kinds, strict=True))
+        }
+        yield Model(
+            name, entry.make, lambda tensors=tensors: {n: torch.zeros(s, dtype=k) for n, (s, k) in tensors.items()}
+        )
     for kind, settings in _LANGUAGE.items():
         yield Model(kind, lambda kind=kind, settings=settings: _of_transformers(kind, {**_TOKENS, **settings}), _tokens)
     for kind, settings in _SEQ2SEQ.items():
@@ -143,7 +180,12 @@ def diffusers_models() -> Iterator[Model]:
 
     plain = {"block_out_channels": widths, "norm_num_groups": groups}
     yield model(
-        "UNet2DModel", {**noisy, "sample": (1, 3, 32, 32)}, down_block_types=down, up_block_types=up, attention_head_dim=8, **plain
+        "UNet2DModel",
+        {**noisy, "sample": (1, 3, 32, 32)},
+        down_block_types=down,
+        up_block_types=up,
+        attention_head_dim=8,
+        **plain,
     )
     yield model(
         "UNet2DConditionModel", {**noisy, "encoder_hidden_states": (1, 7, 24)}, down_block_types=cross[0],

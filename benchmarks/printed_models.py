@@ -3,12 +3,12 @@
     python benchmarks/printed_models.py
     python benchmarks/printed_models.py --only timm --write
 
-It takes those of torchvision, timm, transformers and diffusers that can be imported, and says which cannot. A model runs
-once, on torch's meta device where it can. Of every layer, the print is read, given the shapes of the input that the
+It takes those of torchvision, timm, transformers and diffusers that can be imported, and says which cannot. A model
+runs once, on torch's meta device where it can. Of every layer, the print is read, given the shapes of the input that the
 layer got, and compared with the shape of what it made, the number of its parameters, and half of what torch's
-FlopCounterMode counts while it runs. The same is done of every Sequential of nothing but layers and such Sequentials, and
-of every class derived from it that has no forward of its own. Of a whole print, the parameters of all layers are compared with
-those that are held by layers; those that a model holds beside its layers are not in a print.
+FlopCounterMode counts while it runs. The same is done of every Sequential of layers and such Sequentials alone, and
+of every class derived from it that has no forward of its own. Of a whole print, the parameters of all layers are
+compared with those that layers hold; those that a model holds beside its layers are not in a print.
 `--write` puts the table into docs/shape.md. Returns 1 if anything is wrong.
 """
 
@@ -33,7 +33,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.model_prints import LIBRARIES, Model
 from convcheck.calculator.shapes import chain
 from convcheck.errors import ConvcheckError
-from convcheck.layers import Layer, accept
+from convcheck.layers import Layer
 from convcheck.layers.text.pasted import parse_pasted
 from convcheck.sizes.patterns import Shape, Shapes
 
@@ -94,13 +94,16 @@ class Call:
 def is_leaf(module: nn.Module) -> bool:
     """Tell whether a module is a layer: it holds no other one, or is torch's own attention or transformer layer."""
     whole = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
-    return not module._modules or type(module) in whole
+    holds = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+    return (not module._modules and not isinstance(module, holds)) or type(module) in whole
 
 
 def is_chain(module: nn.Module) -> bool:
     """Tell whether a module is a Sequential of nothing but layers and such Sequentials."""
-    return type(module).forward is nn.Sequential.forward and bool(module._modules) and all(
-        child is not None and (is_leaf(child) or is_chain(child)) for child in module._modules.values()
+    return (
+        type(module).forward is nn.Sequential.forward
+        and bool(module._modules)
+        and all(child is not None and (is_leaf(child) or is_chain(child)) for child in module._modules.values())
     )
 
 
@@ -173,7 +176,8 @@ def read(module: nn.Module, call: Call, tally: Tally, where: str) -> None:
 
 def fitting(layer: Layer, inputs: Shapes) -> Shapes:
     """Return as many of the inputs as the layer takes: a mask beside them is left out."""
-    return inputs if len(inputs) in layer.INPUT_COUNTS else inputs[: max(n for n in layer.INPUT_COUNTS if n <= len(inputs))]
+    fit = [count for count in layer.INPUT_COUNTS if count <= len(inputs)]
+    return inputs[: max(fit, default=0)]
 
 
 def reason(module: nn.Module, error: ConvcheckError) -> str:

@@ -130,7 +130,7 @@ class Rewrite:
 
     def refuse(self, layer: Layer, shapes: Shapes) -> tuple[Refusal, ...]:
         """Return all reasons why the rewrite does not hold for `layer` on inputs of `shapes`; empty when it does."""
-        if not isinstance(layer, self.families):
+        if not isinstance(layer, self.families) or layer.COUNTED_ONLY:
             return (Refusal("layer", layer.kind, f"needs to be {self.reference}"),)
         return tuple(refusal for holds in self.preconditions for refusal in holds(layer, *shapes))
 

@@ -96,6 +96,27 @@ class ChannelShuffle(Counted):
         return ((2, 2 * self.groups, 3, 4),)
 
 
+@dataclass(frozen=True)
+class ImageTokens(Counted):
+    """`b c h w -> b (h w) c`: transformers' CvT calls it a projection."""
+
+    DIMS = 0
+    SIGNATURE = ()
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if len(shape) != 4:
+            raise ShapeError(f"{self.kind} takes [batch, channels, H, W]; {say_rank(shape)}")
+        batch, channels, height, width = shape
+        return (batch, height * width, channels)
+
+    def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
+        batch, channels, *space = origins.axes
+        origins.axes = [batch, origins.joined(space), channels]
+
+    def example_inputs(self) -> Shapes:
+        return ((2, 3, 4, 5),)
+
+
 def _axes(value: object, dims: int) -> object:
     """Read the order of axes: every number once; None where it was not printed."""
     if value is None:
