@@ -72,12 +72,12 @@ CODERS = {
 }
 LANGUAGE: Mapping[str, Mapping[str, Any]] = {
     **dict.fromkeys(("Bert", "Roberta", "GPTNeoX", "Phi", "DebertaV2"), SMALL),
-    **dict.fromkeys(("Electra", "Albert"), {**SMALL, "embedding_size": 16}),
+    **{kind: {**SMALL, "embedding_size": 16} for kind in ("Electra", "Albert")},
     **dict.fromkeys(("Llama", "Mistral", "Qwen2"), GROUPED),
     "Gemma": {**GROUPED, "head_dim": 8},
     "DistilBert": {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48},
     "GPT2": {"n_embd": 32, "n_layer": 2, "n_head": 4},
-    "OPT": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "ffn_dim": 48, "word_embed_proj_dim": 32},
+    "OPT": {**SMALL, "ffn_dim": 48, "word_embed_proj_dim": 32},
     "Bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 4},
     "Falcon": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4},
     "Mamba": {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4},
@@ -92,9 +92,9 @@ STAGES = {"embedding_size": 16, "hidden_sizes": [16, 24, 32, 40], "depths": [1, 
 VISION: Mapping[str, Mapping[str, Any]] = {
     "ResNet": STAGES,
     "RegNet": {**STAGES, "groups_width": 8},
-    **dict.fromkeys(("Beit", "Data2VecVision"), {**SMALL, "image_size": 224}),
-    **dict.fromkeys(("MobileNetV1", "MobileNetV2", "EfficientNet", "PoolFormer", "Cvt", "Levit", "ConvNextV2"), {}),
-    "Swinv2": {},
+    **{kind: {**SMALL, "image_size": 224} for kind in ("Beit", "Data2VecVision")},
+    **{kind: {} for kind in ("MobileNetV1", "MobileNetV2", "EfficientNet", "PoolFormer", "Cvt", "Levit", "Swinv2")},
+    "ConvNextV2": {},
 }
 
 

@@ -21,6 +21,10 @@ class ShapeError(ConvcheckError):
     """An input shape that a layer cannot take, or from which it would make an empty output."""
 
 
+class NotPrintedError(ShapeError):
+    """What a layer makes of an input depends on something that its print leaves out."""
+
+
 class PatternError(ConvcheckError):
     """An einops pattern that cannot be read, or that does not fit the tensor it is meant for."""
 

@@ -197,6 +197,10 @@ class Layer(ABC):
         """
         return 2
 
+    def given(self, *_shapes: Any) -> Layer:
+        """Return the layer with what its print leaves out and inputs of these shapes tell."""
+        return self
+
     def assumption(self) -> str:
         """Return what is taken for granted of a layer whose print does not say it; empty where that is nothing."""
         return ""

@@ -126,7 +126,13 @@ _FOREIGN = (
     ("channels", "ImageTokens", ("CvtSelfAttentionLinearProjection",)),
     ("select_pool", "SelectPool", ("SelectAdaptivePool2d",)),
     ("keeping", "Foreign", (*_ACTIVATIONS, *_DROPS)),
+    (
+        "keeping",
+        "Unsized",
+        ("T5LayerNorm", "LayerScale", "LayerScale2d", "Dinov2LayerScale", "Affine", "ConvNextV2GRN"),
+    ),
     ("conv1d_linear", "Conv1D", ("Conv1D",)),
+    ("embedding", "PositionalEmbedding", ("LearnedPositionalEmbedding",)),
     ("norms", "LayerNorm", ("LayerNorm2d",)),
     ("norms", "GroupNorm", ("GroupNorm1",)),
     ("upsample", "Upsample", ("Interpolate",)),
@@ -141,7 +147,7 @@ _ENDINGS = (
     ("LayerNorm2dNoBias", "LayerNorm"),
     ("GroupNorm", "GroupNorm"),
     ("WordEmbedding", "Embedding"),
-    ("PositionalEmbedding", "Embedding"),
+    ("PositionalEmbedding", "PositionalEmbedding"),
     ("FrozenBatchNorm2d", "FrozenBatchNorm"),
     ("DropPath", "Foreign"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from convcheck.errors import ShapeError
+from convcheck.errors import NotPrintedError, ShapeError
 from convcheck.layers.axis_map import AxisMap, numbered
 from convcheck.layers.counted import Counted, Keeping
 from convcheck.layers.shape_checks import say_rank
@@ -149,7 +149,7 @@ class Permute(Counted):
     def order(self, rank: int) -> tuple[int, ...]:
         """Return the axes of the input in the output's order. Raises ShapeError where they are not known, or others."""
         if self.dims_in_order is None:
-            raise ShapeError("Permute() is printed without its axes; write them, as in Permute((0, 2, 3, 1))")
+            raise NotPrintedError("Permute() is printed without its axes; write them, as in Permute((0, 2, 3, 1))")
         if len(self.dims_in_order) != rank:
             raise ShapeError(f"{self} takes {len(self.dims_in_order)} axes, and the input has {rank}")
         return tuple(axis % rank for axis in self.dims_in_order)

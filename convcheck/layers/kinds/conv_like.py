@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from convcheck.layers.initialisation import Init
 from convcheck.layers.kinds.conv import Conv
 from convcheck.layers.kinds.pool import AvgPool
 from convcheck.layers.shape_checks import check_channels, check_rank
@@ -19,6 +20,15 @@ class ConvLike(Conv):
 
     DIMS = 2
     COUNTED_ONLY = True
+
+    def parameters(self) -> dict[str, Shape]:
+        # The scaled ones learn how large each standardised kernel is.
+        gain = {"gain": (self.out_channels, 1, 1, 1)} if self.kind.startswith("Scaled") else {}
+        return super().parameters() | gain
+
+    def initial_values(self) -> Mapping[str, Init]:
+        """Return nothing: timm fills them in its own way."""
+        return {}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from convcheck.errors import ShapeError
+from convcheck.errors import NotPrintedError, ShapeError
 from convcheck.layers.counted import Counted
 from convcheck.layers.initialisation import Init
 from convcheck.layers.shape_checks import say_rank
@@ -56,6 +56,17 @@ class Embedding(Counted):
 
     def example_inputs(self) -> Shapes:
         return ((2, 3),)
+
+
+@dataclass(frozen=True)
+class PositionalEmbedding(Embedding):
+    """transformers' tables of positions, each of which makes its rows' numbers of its input in its own way."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        raise NotPrintedError(
+            f"{self.kind} looks up positions, as many as its class makes of the input; leave it out, or write "
+            f"Embedding({self.num_embeddings}, {self.embedding_dim}) where the input holds them"
+        )
 
 
 @dataclass(frozen=True)

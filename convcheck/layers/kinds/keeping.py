@@ -6,7 +6,7 @@ Names of other libraries stand in `convcheck.layers.families`; such a print may 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from convcheck.errors import ShapeError
 from convcheck.layers.counted import Keeping
@@ -35,6 +35,41 @@ class Foreign(Keeping):
 
     def __str__(self) -> str:
         return compact(self.kind, [], {name: (value, None) for name, value in self.settings})
+
+
+_UNSIZED: Mapping[str, tuple[tuple[str, ...], int]] = {
+    "T5LayerNorm": (("weight",), -1),
+    "LayerScale": (("gamma",), -1),
+    "LayerScale2d": (("gamma",), 1),
+    "Dinov2LayerScale": (("lambda1",), -1),
+    "Affine": (("alpha", "beta"), -1),
+    "ConvNextV2GRN": (("weight", "bias"), -1),
+}
+"""The parameters of classes that print nothing of them, and the axis of the input that they are as long as."""
+
+
+@dataclass(frozen=True)
+class Unsized(Foreign):
+    """A scale or a norm of timm and transformers with parameters for all features, which its print leaves out."""
+
+    features: int | None
+
+    @classmethod
+    def completed(cls, arguments: dict[str, object]) -> dict[str, object]:
+        return {**arguments, "features": None}
+
+    def given(self, *shapes: Shape) -> Unsized:
+        (shape,) = shapes
+        axis = _UNSIZED[self.kind][1]
+        return replace(self, features=shape[axis]) if -len(shape) <= axis < len(shape) else self
+
+    def parameters(self) -> dict[str, Shape]:
+        return {} if self.features is None else dict.fromkeys(_UNSIZED[self.kind][0], (self.features,))
+
+    def assumption(self) -> str:
+        return (
+            f"{self.kind} prints nothing of its parameters: shape counts them by its input, and params leaves them out"
+        )
 
 
 @dataclass(frozen=True)
