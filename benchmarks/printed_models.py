@@ -6,9 +6,10 @@
 It takes those of torchvision, timm, transformers and diffusers that can be imported, and says which cannot. A model
 runs once, on torch's meta device where it can. Of every layer, the print is read (or what the module that holds it
 prints, where the layer's own leaves something out), given the shapes of the input that the layer got. It is compared
-with the shape of what the layer made, the number of its parameters, and half of what torch's FlopCounterMode counts. The same is done of every Sequential of layers and such Sequentials alone, and
-of every class derived from it that has no forward of its own. Of a whole print, the parameters of all layers are
-compared with those that layers hold; those that a model holds beside its layers are not in a print.
+with the shape of what the layer made, the number of its parameters, and half of what torch's FlopCounterMode counts.
+The same is done of every Sequential of layers and such Sequentials alone, and of every class derived from it that has
+no forward of its own. Of a whole print, the parameters of all layers are compared with those that layers hold; those
+that a model holds beside its layers are not in a print.
 `--write` puts the table into docs/shape.md. Returns 1 if anything is wrong.
 """
 
@@ -33,7 +34,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.model_prints import LIBRARIES, Model
 from convcheck.calculator.shapes import chain
 from convcheck.errors import ConvcheckError, NotPrintedError
-from convcheck.layers import Layer
+from convcheck.layers import Layer, accept
 from convcheck.layers.kinds.keeping import Unsized
 from convcheck.layers.text.pasted import parse_pasted
 from convcheck.sizes.patterns import Shape, Shapes
