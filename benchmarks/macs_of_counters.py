@@ -4,8 +4,8 @@
     python benchmarks/macs_of_counters.py --write
 
 Half of FlopCounterMode's FLOPs is what a MAC is here. fvcore and ptflops are no dependencies; where one is not there,
-its column says so. `--write` puts the table into docs/shape.md. Returns 1 where convcheck and FlopCounterMode differ for
-another reason than that torch runs a layer in one kernel, which no counter knows.
+its column is empty. `--write` puts the table into docs/shape.md. Returns 1 where convcheck and FlopCounterMode differ
+for another reason than that torch runs a layer in one kernel, which no counter knows.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ Counter = Callable[[nn.Module, Sequence[Tensor]], int]
 
 
 def flop_counter(module: nn.Module, inputs: Sequence[Tensor]) -> int:
-    """Return half of what torch counts, without the kernels that do an LSTM or attention at once, which it knows not."""
+    """Return half of what torch counts, without kernels that do an LSTM or attention at once: it knows none."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

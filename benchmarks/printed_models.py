@@ -8,8 +8,8 @@ runs once, on torch's meta device where it can. Of every layer, the print is rea
 prints, where the layer's own leaves something out), given the shapes of the input that the layer got. It is compared
 with the shape of what the layer made, the number of its parameters, and half of what torch's FlopCounterMode counts.
 The same is done of every Sequential of layers and such Sequentials alone, and of every class derived from it that has
-no forward of its own. Of a whole print, the parameters of all layers are compared with those that layers hold; those
-that a model holds beside its layers are not in a print.
+no forward of its own; of what prints alike and has one, nothing wrong may be said. Of a whole print, the parameters of
+all layers are compared with those that layers hold; those that a model holds beside its layers are not in a print.
 `--write` puts the table into docs/shape.md. Returns 1 if anything is wrong.
 """
 
@@ -106,6 +106,19 @@ def is_chain(module: nn.Module) -> bool:
         type(module).forward is nn.Sequential.forward
         and bool(module._modules)
         and all(child is not None and (is_leaf(child) or is_chain(child)) for child in module._modules.values())
+    )
+
+
+def is_alike(module: nn.Module) -> bool:
+    """Tell whether a module has layers alone, counted as those of a Sequential, and a forward of its own."""
+    counted = [str(number) for number in range(len(module._modules))]
+    holds = isinstance(module, (nn.ModuleList, nn.ModuleDict))
+    return (
+        bool(counted)
+        and list(module._modules) == counted
+        and not holds
+        and not is_chain(module)
+        and all(child is not None and is_leaf(child) for child in module._modules.values())
     )
 
 
@@ -263,6 +276,12 @@ def look(model: Model, library: str) -> Report:
                 read(part, holder, calls[part], report.leaves, where)
         elif is_chain(part) and part in calls:
             read(part, holder, calls[part], report.chains, where)
+        elif is_alike(part) and part in calls:
+            # It is not asked that these are read, but that nothing wrong is said of them.
+            alike = Tally()
+            read(part, holder, calls[part], alike, where)
+            alike.unread, alike.why = 0, Counter()
+            report.chains.add(alike)
     whole(module, report.wholes, f"{library} {model.name}")
     return report
 

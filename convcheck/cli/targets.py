@@ -66,7 +66,8 @@ class Targets:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is not known of the layers, such as how those of a printed model are connected."""
-        return tuple(note for target in self.layers if not isinstance(target, Layer) for note in target.notes())
+        notes = [[it.assumption()] if isinstance(it, Layer) else it.notes() for it in self.layers]
+        return tuple(dict.fromkeys(note for group in notes for note in group if note))
 
     @property
     def count(self) -> int:

@@ -128,6 +128,11 @@ _FOREIGN = (
     ("keeping", "Foreign", (*_ACTIVATIONS, *_DROPS)),
     (
         "keeping",
+        "Unprinted",
+        ("WindowPartition", "WindowDepartition", "SwapAxes", "Timesteps", "LevitSubsample", "Wav2Vec2SamePadLayer"),
+    ),
+    (
+        "keeping",
         "Unsized",
         ("T5LayerNorm", "LayerScale", "LayerScale2d", "Dinov2LayerScale", "Affine", "ConvNextV2GRN"),
     ),
@@ -150,6 +155,8 @@ _ENDINGS = (
     ("PositionalEmbedding", "PositionalEmbedding"),
     ("FrozenBatchNorm2d", "FrozenBatchNorm"),
     ("DropPath", "Foreign"),
+    ("RotaryEmbedding", "Unprinted"),
+    ("RotaryEmbeddingCat", "Unprinted"),
 )
 """Classes of the kinds that other libraries call after what they are for, such as `LlamaRMSNorm`, by their ending."""
 
