@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from torch import nn
-from typer.testing import Result
+from typer.testing import CliRunner
 
 from convcheck.calculator.shapes import chain
+from convcheck.cli.main import app
 from convcheck.errors import LayerError, NotPrintedError
 from convcheck.layers import accept, parse_layer
 from convcheck.layers.text.pasted import parse_pasted
@@ -43,10 +42,7 @@ def test_what_holds_layers_or_does_more_is_none(kind: str) -> None:
 def test_where_channels_are_tells_what_a_permute_does() -> None:
     before, norm, after = "Conv2d(3, 8, 1)", "LayerNorm(8)", "Conv2d(8, 2, 1)"
     layers = parse_pasted(f"{before}\nPermute()\n{norm}\nGELU()\nPermute()\n{after}").layers
-    assert [str(layer) for layer in layers if layer.kind == "Permute"] == [
-        "Permute((0, 2, 3, 1))",
-        "Permute((0, 3, 1, 2))",
-    ]
+    assert [str(layers[1]), str(layers[4])] == ["Permute((0, 2, 3, 1))", "Permute((0, 3, 1, 2))"]
     assert chain(layers, ((1, 3, 4, 5),))[-1].output == (1, 2, 4, 5)
 
 
@@ -57,7 +53,7 @@ NOT_PRINTED = {
     "ceil_mode": (
         "AvgPool2d(kernel_size=9, stride=9, padding=0)",
         (1, 2, 7, 7),
-        "with ceil_mode=True, which torch does",
+        "with ceil_mode=True",
     ),
 }
 
@@ -80,26 +76,29 @@ def test_the_input_tells_how_many_parameters_there_are(text: str, names: list[st
     assert chain([layer], ((2, 7, 32),))[0].params == 32 * len(names)
 
 
-def test_that_something_is_assumed_is_said_of_prints_and_of_text(convcheck: Callable[..., Result]) -> None:
-    for result in (
-        convcheck("shape", "-", "-i", "1,5,8", stdin=str(nn.MultiheadAttention(8, 2))),
-        convcheck("params", "-", stdin=str(nn.TransformerEncoderLayer(8, 2, 16))),
+def test_that_something_is_assumed_is_said_of_prints_and_of_text() -> None:
+    for model, words in (
+        (nn.MultiheadAttention(8, 2), ["shape", "-", "-i", "1,5,8"]),
+        (nn.TransformerEncoderLayer(8, 2, 16), ["params", "-"]),
     ):
+        result = CliRunner().invoke(app, words, input=str(model))
         assert result.exit_code == 0, result.stderr
         assert "prints neither its heads nor batch_first" in " ".join(result.stderr.split())
-    assert "prints nothing of its parameters" in " ".join(convcheck("params", "T5LayerNorm()").stderr.split())
+    assert "prints nothing of its parameters" in " ".join(
+        CliRunner().invoke(app, ["params", "T5LayerNorm()"]).stderr.split()
+    )
 
 
 LIKE_TORCH = {
     "a standardised kernel": (
-        "ScaledStdConv2d(3, 8, kernel_size=(3, 3), stride=(2, 2))",
+        "ScaledStdConv2d(3, 8, 3, stride=2)",
         (1, 3, 9, 9),
         (1, 8, 4, 4),
         232,
     ),
     "TensorFlow's padding": ("Conv2dSame(3, 8, kernel_size=(3, 3), stride=(2, 2))", (1, 3, 9, 8), (1, 8, 5, 4), 224),
     "averages with it": (
-        "AvgPool2dSame(kernel_size=(2, 2), stride=(2, 2), padding=(0, 0))",
+        "AvgPool2dSame(kernel_size=(2, 2), stride=(2, 2))",
         (1, 3, 9, 8),
         (1, 3, 5, 4),
         0,
@@ -113,7 +112,7 @@ LIKE_TORCH = {
     "tokens of an image": ("CvtSelfAttentionLinearProjection()", (2, 3, 4, 5), (2, 20, 3), 0),
     "GPT-2's Linear": ("Conv1D(nf=12, nx=4)", (2, 3, 4), (2, 3, 12), 60),
     "a class of torchvision": (
-        "Conv3DSimple(3, 4, kernel_size=(3, 3, 3), stride=(1, 1, 1))",
+        "Conv3DSimple(3, 4, (3, 3, 3))",
         (1, 3, 5, 5, 5),
         (1, 4, 3, 3, 3),
         328,
