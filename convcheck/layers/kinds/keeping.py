@@ -13,7 +13,7 @@ from convcheck.layers.counted import Counted, Keeping
 from convcheck.layers.shape_checks import say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
-from convcheck.layers.text.notation import compact
+from convcheck.layers.text.notation import compact, label
 from convcheck.sizes.patterns import Shape, Shapes
 
 _INPLACE = Argument("inplace", read.flag, False)
@@ -35,6 +35,9 @@ class Foreign(Keeping):
 
     def __str__(self) -> str:
         return compact(self.kind, [], {name: (value, None) for name, value in self.settings})
+
+    def label(self) -> str:
+        return label([self.kind, *(f"{name}{value}".replace(" ", "") for name, value in self.settings)])
 
 
 _UNSIZED: Mapping[str, tuple[tuple[str, ...], int]] = {
@@ -90,6 +93,9 @@ class Unprinted(Counted):
 
     def __str__(self) -> str:
         return compact(self.kind, [], {name: (value, None) for name, value in self.settings})
+
+    def label(self) -> str:
+        return label([self.kind, *(f"{name}{value}".replace(" ", "") for name, value in self.settings)])
 
 
 @dataclass(frozen=True)
