@@ -117,7 +117,9 @@ COUNTERS: dict[str, Counter] = {"FlopCounterMode": flop_counter, "fvcore": fvcor
 def counted(counter: Counter, layer: Layer, shapes: Shapes) -> int | None:
     """Return what a counter says; None where it is not installed, or fails."""
     inputs = [torch.ones(shape, dtype=torch.long if layer.kind in INTEGERS else torch.float32) for shape in shapes]
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    silent = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
+    with silent[0], silent[1], warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
             return counter(module_of(layer).eval(), inputs)
         except Exception:
