@@ -66,7 +66,8 @@ class Targets:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is not known of the layers, such as how those of a printed model are connected."""
-        return tuple(note for target in self.layers if not isinstance(target, Layer) for note in target.notes())
+        notes = [[it.assumption()] if isinstance(it, Layer) else it.notes() for it in self.layers]
+        return tuple(dict.fromkeys(note for group in notes for note in group if note))
 
     @property
     def count(self) -> int:
@@ -243,6 +244,13 @@ def _parse_specs(inputs: Sequence[str] | None, *, has_code: bool) -> tuple[Input
     if faults := [] if has_code else [f"-i {text}" for _, text in needless(specs, None, train=False)]:
         raise UsageError("\n".join(faults))
     return specs
+
+
+def check_provable(cases: Sequence[Case]) -> None:
+    """Check that something can be proved of all layers of cases. Raises UsageError where not."""
+    from convcheck.catalogue import claims
+
+    claims.check_provable(cases)
 
 
 def choose_claims(cases: Sequence[Case], rewrites: Sequence[str] | None, expression: str | None) -> list[Claim]:
