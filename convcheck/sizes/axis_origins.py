@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from convcheck.sizes.paths import Path
 from convcheck.sizes.windows import Step, TransposedWindow
 
-AxisOrigin = tuple[int, tuple[Step, ...]]
+AxisOrigin = tuple[int, Path]
 """An axis of the chain's input, and the steps by which its positions became those of another axis."""
 
 Axis = tuple[AxisOrigin, ...]
@@ -40,7 +41,7 @@ class AxisOrigins:
         if len(self.axes[axis]) > 1:
             # Neighbours along joined axes need not be neighbours along any of them.
             self.forget(axis)
-        self.axes[axis] = tuple((origin, (*path, step)) for origin, path in self.axes[axis])
+        self.axes[axis] = tuple((origin, path.then(step)) for origin, path in self.axes[axis])
 
     def read_all(self, axis: int) -> None:
         """Let every output read all positions along an axis."""

@@ -124,24 +124,27 @@ class Length:
         assume(Condition(name(text), ">=", smallest))
 
     def __add__(self, other: int | Length) -> Length:
-        terms = Counter(self.terms)
-        terms.update(_of(other).terms)
+        terms = dict(self.terms)
+        for term, count in ({(): other} if isinstance(other, int) else other.terms).items():
+            terms[term] = terms.get(term, 0) + count
         return Length(terms)
 
     def __neg__(self) -> Length:
         return self * -1
 
     def __sub__(self, other: int | Length) -> Length:
-        return self + -_of(other)
+        return self + -other
 
     def __rsub__(self, other: int) -> Length:
         return -self + other
 
     def __mul__(self, other: int | Length) -> Length:
-        for number, formula in ((self, _of(other)), (_of(other), self)):
+        if isinstance(other, int):
+            return Length({term: count * other for term, count in self.terms.items()})
+        for number, formula in ((self, other), (other, self)):
             if not any(number.terms):
-                return Length({term: count * number.constant for term, count in formula.terms.items()})
-        (atoms, count), (others, times) = _product(self), _product(_of(other))
+                return formula * number.constant
+        (atoms, count), (others, times) = _product(self), _product(other)
         return Length({tuple(sorted((*atoms, *others), key=_order)): count * times})
 
     def __floordiv__(self, by: int) -> Length:
@@ -262,17 +265,23 @@ def _floor(inside: Length, by: int) -> Length:
 
 def _reduced(terms: Mapping[Term, int]) -> dict[Term, int]:
     """Return the terms with each floor's constant between 0 and its divisor, and none that is 0."""
-    reduced: Counter[Term] = Counter()
+    if all(count and (len(term) != 1 or isinstance(term[0], str)) for term, count in terms.items()):
+        return dict(terms)
+    reduced: dict[Term, int] = {}
+
+    def add(term: Term, count: int) -> None:
+        reduced[term] = reduced.get(term, 0) + count
+
     for term, count in terms.items():
-        match term:
-            case (Floor(inside, by),) if whole := inside.constant // by:
-                reduced[(Floor(inside - whole * by, by),)] += count
-                reduced[()] += count * whole
-            case (Factor(inside),):
-                for inner, times in inside.terms.items():
-                    reduced[inner] += count * times
-            case _:
-                reduced[term] += count
+        atom = term[0] if len(term) == 1 else ""
+        if isinstance(atom, Floor) and (whole := atom.inside.constant // atom.by):
+            add((Floor(atom.inside - whole * atom.by, atom.by),), count)
+            add((), count * whole)
+        elif isinstance(atom, Factor):
+            for inner, times in atom.inside.terms.items():
+                add(inner, count * times)
+        else:
+            add(term, count)
     return {term: count for term, count in reduced.items() if count}
 
 

@@ -45,9 +45,6 @@ MAX_FOLLOWED = 200_000
 MAX_PHASES = 512
 """Outputs whose receptive fields are looked at one by one. After so many, most chains repeat themselves."""
 
-MAX_RUNS = 50_000
-"""Runs of neighbouring positions that are followed for a receptive field. A dilated kernel is a run a tap."""
-
 MAX_ANSWERS = 2**16
 """Separate lengths or shapes in one answer. An output may have as many inputs as its length has divisors, or more."""
 
