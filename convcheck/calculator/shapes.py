@@ -12,6 +12,7 @@ from convcheck.calculator.receptive_field import receptive_fields
 from convcheck.calculator.unread_inputs import unread_inputs
 from convcheck.errors import ShapeError
 from convcheck.layers import Layer, accept
+from convcheck.sizes.collected import collected
 from convcheck.sizes.lengths import UndecidedError
 from convcheck.sizes.patterns import Shape, Shapes
 
@@ -95,8 +96,8 @@ def total_of(layers: Sequence[Layer], shapes: Shapes, rows: Sequence[LayerShape]
         params=sum(row.params for row in rows),
         weight=sum(row.weight for row in rows),
         bias=sum(row.bias for row in rows),
-        macs=sum(row.macs for row in rows),
-        flops=sum(row.flops for row in rows),
+        macs=collected(row.macs for row in rows),
+        flops=collected(row.flops for row in rows),
         largest_activation=_largest([row.activation for row in rows]),
         dropped=_dropped(Sequential("Sequential", tuple(layers)), shapes) if len(shapes) == 1 else rows[0].dropped,
         receptive_field=rows[-1].receptive_field,

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from convcheck.cli import console, options, shape_questions, targets
 from convcheck.errors import UsageError
 from convcheck.layers import write_shapes
-from convcheck.sizes.conditions import collecting, strongest
+from convcheck.sizes.conditions import collecting
 
 if TYPE_CHECKING:
     from convcheck.calculator.figures import LayerShape, Total
     from convcheck.config.checks import DType
+    from convcheck.sizes.conditions import Conditions
 
 
 def shape(
@@ -50,7 +51,7 @@ def shape(
     if list_only:
         console.print_names(map(_name, rows))
         return
-    conditions = [str(condition) for condition in strongest(collected)]
+    conditions = _said(collected)
     if format == "json":
         from convcheck.calculator.figures import FLOPS
         from convcheck.report.json_text import json_object
@@ -63,6 +64,15 @@ def shape(
 
         out = console.stdout()
         console.show(out, shape_table.shape_tables(rows, total, out, verbose=verbose, conditions=conditions))
+
+
+def _said(collected: Conditions) -> list[str]:
+    """Return what must hold of names for the answer to be right."""
+    if not collected:
+        return []
+    from convcheck.sizes.strongest import strongest
+
+    return list(map(str, strongest(collected)))
 
 
 def _name(row: LayerShape) -> str:

@@ -38,8 +38,8 @@ class AxisOrigins:
         shift = step.padding if isinstance(step, TransposedWindow) else step.before
         if step.kernel == step.stride == 1 and not shift:
             return
-        if len(self.axes[axis]) > 1:
-            # Neighbours along joined axes need not be neighbours along any of them.
+        if len(self.axes[axis]) > 1 or not isinstance(step.stride, int):
+            # Neighbours along joined axes need not be neighbours along any of them, and a block may be a formula.
             self.forget(axis)
         self.axes[axis] = tuple((origin, path.then(step)) for origin, path in self.axes[axis])
 

@@ -13,13 +13,12 @@ edition, 1994, section 3.2). Names stand for whole numbers of at least 1.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
-from convcheck.sizes.conditions import Condition, assume
+from convcheck.sizes.conditions import Condition, assume, assume_at_least
 from convcheck.sizes.terms import parenthesize
 
 
@@ -108,21 +107,6 @@ class Length:
         signs = {count > 0 for term, count in self.terms.items() if term}
         return signs.pop() if len(signs) == 1 else None
 
-    def _assume_at_least(self, least: int) -> None:
-        """Assume that it is at least so much, given that it rises; of one name, in terms of that name."""
-        names = self.names()
-        if self.evaluate(dict.fromkeys(names, 1)) >= least:
-            return
-        if len(names) > 1:
-            assume(Condition(self, ">=", least))
-            return
-        [text] = names
-        high = 2
-        while self.evaluate({text: high}) < least:
-            high *= 2
-        smallest = bisect_left(range(high), least, lo=high // 2, key=lambda number: self.evaluate({text: number}))
-        assume(Condition(name(text), ">=", smallest))
-
     def __add__(self, other: int | Length) -> Length:
         terms = dict(self.terms)
         for term, count in ({(): other} if isinstance(other, int) else other.terms).items():
@@ -145,7 +129,7 @@ class Length:
             if not any(number.terms):
                 return formula * number.constant
         (atoms, count), (others, times) = _product(self), _product(other)
-        return Length({tuple(sorted((*atoms, *others), key=_order)): count * times})
+        return Length({in_order((*atoms, *others)): count * times})
 
     def __floordiv__(self, by: int) -> Length:
         if not isinstance(by, int):
@@ -193,7 +177,7 @@ class Length:
         less = gap.rises()
         if less is None:
             raise UndecidedError(f"it depends on whether {self} < {other}; give one of them a number")
-        (gap if less else -gap)._assume_at_least(1 if less else 0)
+        assume_at_least(gap if less else -gap, 1 if less else 0)
         return less
 
     def __gt__(self, other: int | Length) -> bool:
@@ -211,7 +195,7 @@ class Length:
     def __str__(self) -> str:
         text = ""
         terms = sorted(
-            _absorbed(self.terms).items(), key=lambda item: (not item[0], [_order(atom) for atom in item[0]])
+            _absorbed(self.terms).items(), key=lambda item: (-len(item[0]), [_order(atom) for atom in item[0]])
         )
         for term, count in terms:
             # Beside others, or behind a sign, a floor such as `H//2` stands in brackets, since they would go into it.
@@ -301,6 +285,11 @@ def _product(value: Length) -> tuple[Term, int]:
         return term, count
     common = math.gcd(*terms.values())
     return (Factor(Length({term: count // common for term, count in terms.items()})),), common
+
+
+def in_order(atoms: Iterable[Atom]) -> Term:
+    """Return a product in the one order in which it is known."""
+    return tuple(sorted(atoms, key=_order))
 
 
 def _order(atom: Atom) -> tuple[bool, bool, str]:

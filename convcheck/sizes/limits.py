@@ -45,6 +45,9 @@ MAX_FOLLOWED = 200_000
 MAX_PHASES = 512
 """Outputs whose receptive fields are looked at one by one. After so many, most chains repeat themselves."""
 
+MAX_PERIOD = 10_000
+"""Lengths that are tried to tell what follows from several conditions on one name."""
+
 MAX_ANSWERS = 2**16
 """Separate lengths or shapes in one answer. An output may have as many inputs as its length has divisors, or more."""
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from convcheck.calculator.figures import BYTES
 from convcheck.calculator.side_weights import Parameter, Weights
+from convcheck.report.footnotes import Footnotes
 from convcheck.report.format_values import (
     NOTHING,
     escape_controls,
@@ -65,7 +66,9 @@ def side_tables(rows: Sequence[Weights], console: Console, *, dtype: str, verbos
         )
         for row in rows
     ]
-    yield grid(_PAIRS, cells, console, ((0, 1), (2, 3), (4, 5, 6)))
+    footnotes = Footnotes()
+    yield grid(_PAIRS, [footnotes.cells(row) for row in cells], console, ((0, 1), (2, 3), (4, 5, 6)))
+    yield from footnotes.lines()
     for row in rows:
         if row.reasons:
             yield Text("")
@@ -86,7 +89,10 @@ def _every(rows: Sequence[Weights], console: Console, dtype: str) -> Iterator[Re
         cases.add(row.case)
         cells += [[f"[{row.rewrite}]", *_cells(parameter, dtype)] for parameter in row.parameters.candidate or ()]
     if cells:
-        yield grid((Column("of"), *_SINGLE), cells, console, ((0, 1), (2, 7), (3, 4), (5, 6)))
+        footnotes = Footnotes()
+        rows_of_all = [footnotes.cells(row) for row in cells]
+        yield grid((Column("of"), *_SINGLE), rows_of_all, console, ((0, 1), (2, 7), (3, 4), (5, 6)))
+        yield from footnotes.lines()
         yield Text("")
         yield from map(Text, (_START, _FANS) if any(row.same_start is not None for row in rows) else (_FANS,))
 

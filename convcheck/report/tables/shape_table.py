@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from convcheck.calculator.figures import FLOPS, LayerShape, Total
+from convcheck.report.footnotes import Footnotes
 from convcheck.report.format_values import (
     NOTHING,
     escape_controls,
@@ -71,7 +72,9 @@ def shape_tables(
         cells.append([*nameless, "total", *_sums(rows, total, verbose)])
     places = {column.header: index for index, column in enumerate(columns)}
     stacks = ([[places[name] for name in stack if name in places] for stack in layout] for layout in _STACKS)
-    yield grid(columns, cells, console, *stacks)
+    footnotes = Footnotes()
+    yield grid(columns, [footnotes.cells(row) for row in cells], console, *stacks)
+    yield from footnotes.lines()
     if conditions:
         yield Text("")
         yield Text(f"for {', '.join(map(escape_controls, conditions))}")
