@@ -51,6 +51,9 @@ MAX_PERIOD = 10_000
 MAX_ANSWERS = 2**16
 """Separate lengths or shapes in one answer. An output may have as many inputs as its length has divisors, or more."""
 
+MAX_TRIED = 256
+"""Paddings that are tried one by one beside a stride; those of larger kernels are many, and near ones are asked for."""
+
 MAX_REMAINDERS = 1000
 """Remainders of a stride that are told one by one: more lines than anybody reads."""
 
