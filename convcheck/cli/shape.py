@@ -38,6 +38,7 @@ def shape(
       convcheck shape "Conv2d(3, 64, 7, 2, 3)" "MaxPool2d(3, 2, 1)" -i b,3,H,W
       convcheck shape "Conv2d(3, 64, 7, 2, 3)" --output 1,64,112,112
     """
+    target, input = targets.with_lengths(target, input)
     if output is not None or same or sizes:
         if choose or list_only or explain or verbose or dtype:
             raise UsageError("--output, --same and --sizes take -i and -f; other options are about a table of shapes")

@@ -74,6 +74,14 @@ class Targets:
         return sum(1 if isinstance(target, Layer) else len(target.layers) for target in self.layers)
 
 
+def with_lengths(words: Sequence[str] | None, inputs: Sequence[str] | None) -> tuple[list[str], list[str] | None]:
+    """Return words and inputs of `-i 1 3 224 224`, of which a command line takes all but the first for targets."""
+    numbers = [word for word in words or () if word.isdecimal()]
+    if not numbers or inputs is None or len(inputs) != 1 or not inputs[0].isdecimal():
+        return list(words or ()), None if inputs is None else list(inputs)
+    return [word for word in words or () if word not in numbers], [",".join([inputs[0], *numbers])]
+
+
 def hint_shipped(words: Sequence[str] | None, done: str) -> None:
     """Print on standard error that the config that ships is taken, where no target is given."""
     if not words:
@@ -106,6 +114,9 @@ def parse_targets(words: Sequence[str] | None, load_code: CodeLoader | None = No
 
                 layers.append((load_code or UNTRUSTED)(code))
                 continue
+            if (saved := _saved(word)) is not None:
+                layers.append(saved)
+                continue
             configs = _files(word)
             files.update(configs)
             if not configs:
@@ -115,6 +126,15 @@ def parse_targets(words: Sequence[str] | None, load_code: CodeLoader | None = No
     if faults:
         raise UsageError("\n".join(dict.fromkeys(faults)))
     return Targets(tuple(files.items()), tuple(layers))
+
+
+def _saved(word: str) -> Pasted | None:
+    """Return the layers of a file that is no config by its name, where it shows or makes any."""
+    if word.endswith((*ENDINGS, "/")) or _CALL.match(word) or not Path(word).suffix:
+        return None
+    from convcheck.cli.stdin import read_saved
+
+    return read_saved(Path(word), word)
 
 
 def _files(word: str) -> dict[Path, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -78,8 +79,43 @@ WORKS: dict[str, tuple[str, list[str], Sequence[str], Sequence[str]]] = {
     "lines of code": (
         "self.conv = nn.Conv2d(3, 8, 3)\n        self.act = nn.ReLU()",
         PLAIN,
-        ["", ""],
+        ["conv", "act"],
         [],
+    ),
+    "a prompt before a print": (
+        f">>> print(model)\n{nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())}",
+        PLAIN,
+        ["0", "1"],
+        [],
+    ),
+    "prompts of a notebook": (
+        f"In [2]: model\nOut[2]: \n{nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())}\n\nIn [3]: ",
+        PLAIN,
+        ["0", "1"],
+        [],
+    ),
+    "a command and its print": (f"$ python net.py\n{nn.Conv2d(3, 8, 3)}", PLAIN[:1], [""], []),
+    "what was typed alone": (">>> conv = nn.Conv2d(3, 8, 3)\n>>> nn.ReLU()", PLAIN, ["", ""], []),
+    "a file with a chain": (
+        "import torch.nn as nn\nwidth = 2 * 4\nmodel = nn.Sequential(\n    nn.Conv2d(3, width, 3),\n    nn.ReLU(),\n)\n"
+        "print(model)",
+        PLAIN,
+        ["0", "1"],
+        [],
+    ),
+    "a function that returns a chain": (
+        "from torch import nn\ndef net():\n    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())",
+        PLAIN,
+        ["0", "1"],
+        [],
+    ),
+    "a class": (
+        "from torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.width = 8\n        self.conv = nn.Conv2d(3, self.width, 3)\n        self.act = nn.ReLU()\n"
+        "    def forward(self, x):\n        return self.act(self.conv(x))",
+        PLAIN,
+        ["conv", "act"],
+        ["Net"],
     ),
     "entries of a list": ("nn.Conv2d(3, 8, 3),\nnn.ReLU(),", PLAIN, ["", ""], []),
     "a whole list": ("[nn.Conv2d(3, 8, 3), nn.ReLU()]", PLAIN, ["", ""], []),
@@ -100,9 +136,18 @@ def test_reads(text: str, layers: list[str], names: Sequence[str], containers: S
 
 
 REFUSES = {
+    "a file of several chains": (
+        "from torch import nn\na = nn.Sequential(nn.ReLU())\nb = nn.Sequential(nn.ReLU())",
+        "a file of Python that makes several: a, b",
+    ),
+    "a file of no layers": ("import os\nprint(os.name)", "a file of Python that makes no layers"),
+    "a width that the caller chooses": (
+        "from torch import nn\ndef net(n):\n    return nn.Sequential(nn.Conv2d(3, n, 3))",
+        "out_channels is 'n'",
+    ),
     "no layer": ("hello", "'hello' is not a layer; paste what print(model) prints, or layers one a line"),
     "a name": ("Conv2d", "did you mean Conv2d(...)?"),
-    "no expression": ("import torch", "a statement' is not a layer"),
+    "no expression": ("x += 1", "a statement' is not a layer"),
     "half a print": ("Net(\n  (a): ReLU()\n", "'Net(' cannot be read ('(' was never closed)"),
     "a bracket too many": ("(a): ReLU()\n)", "')' cannot be read (unmatched ')')"),
     "an empty chain": ("Sequential()", "'Sequential()' holds no layers"),
@@ -216,3 +261,22 @@ def test_an_input_that_would_fit_is_proposed(paste: Paste) -> None:
     assert result.exit_code == 2
     proposed = result.stderr.strip().rpartition("for example ")[2].split()
     assert paste("Conv2d(3, 8, 5)", "shape", "-", *proposed).exit_code == 0
+
+
+def test_lines_of_code_are_a_chain_and_it_says_so(paste: Paste) -> None:
+    result = paste("self.a = nn.Conv2d(3, 8, 3)\nself.b = nn.ReLU()", "shape", "-", "-i", "1", "3", "9", "9")
+    assert result.exit_code == 0
+    assert "lines of code are taken as a chain" in result.stderr
+    assert "[1, 8, 7, 7]" in result.stdout
+
+
+def test_a_saved_print_and_a_file_of_python_are_targets(paste: Paste, tmp_path: Path) -> None:
+    chain = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
+    saved, code = tmp_path / "model.txt", tmp_path / "net.py"
+    saved.write_text(f">>> print(model)\n{chain}\n", encoding="utf-8")
+    code.write_text(
+        "import torch.nn as nn\nraise SystemExit('run')\nnet = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())"
+    )
+    piped = paste(str(chain), "shape", "-", "-i", "1,3,9,9")
+    for path in (saved, code):
+        assert paste("", "shape", str(path), "-i", "1,3,9,9").stdout == piped.stdout

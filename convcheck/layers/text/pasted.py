@@ -9,7 +9,7 @@ from convcheck.errors import LayerError, shown
 from convcheck.layers.base import Layer
 from convcheck.layers.families import kind_names
 from convcheck.layers.kinds.sequential import Sequential
-from convcheck.layers.text.call import Call, read_calls
+from convcheck.layers.text.call import Call, Holder, read_calls
 from convcheck.layers.text.parse import parse_layer
 from convcheck.layers.text.submodules import in_a_row, submodules
 
@@ -25,9 +25,16 @@ class Pasted:
     """The path of every layer, such as `features.0`; empty where it has none."""
     containers: tuple[str, ...]
     """The kinds that hold layers and are no Sequential, in order."""
+    is_code: bool = False
+    """Whether layers are lines of code, as `self.conv1 = nn.Conv2d(...)`, or a file of them."""
 
     def notes(self) -> tuple[str, ...]:
         """Return what a print does not show of modules that hold others."""
+        if self.is_code:
+            return (
+                "lines of code are taken as a chain, in the order in which they stand; which of them forward calls, in "
+                "which order, and what it does between them cannot be seen",
+            )
         if not self.containers:
             return ()
         are = "are" if len(self.containers) > 1 else "is"
@@ -62,7 +69,16 @@ def parse_pasted(text: str) -> Pasted:
     names: list[str] = []
     containers: dict[str, None] = {}
     faults: dict[str, list[str]] = {}
-    modules = (module for name, call in read_calls(text, kind_names()) for module in _modules(name, call))
+    calls: list[tuple[str, Call]] = []
+    is_code = False
+    for name, call in read_calls(text, kind_names()):
+        if isinstance(call, Holder):
+            containers[call.kind] = None
+            is_code = True
+        else:
+            is_code = is_code or (bool(name) and text.lstrip().startswith("self."))
+            calls.append((name, call))
+    modules = (module for name, call in calls for module in _modules(name, call))
     for path, call, is_container in modules:
         if is_container:
             containers[call.kind] = None
@@ -76,7 +92,7 @@ def parse_pasted(text: str) -> Pasted:
         raise LayerError([(None, _fault(message, paths)) for message, paths in faults.items()])
     if not layers:
         raise LayerError(f"{shown(text.strip())} holds no layers")
-    return Pasted(tuple(layers), tuple(names), tuple(kind for kind in containers if kind != _CHAIN))
+    return Pasted(tuple(layers), tuple(names), tuple(kind for kind in containers if kind != _CHAIN), is_code)
 
 
 def _fault(message: str, paths: Sequence[str]) -> str:
