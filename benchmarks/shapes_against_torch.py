@@ -27,10 +27,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from convcheck.errors import ShapeError
 from convcheck.layers import Layer, accept
-from convcheck.modules.build import build
 from convcheck.sizes.patterns import Shape, Shapes
 from tests.strategies.attentions import bent, dot_products, multiheads
 from tests.strategies.chains import CHAINS, layouts, patches, products, rearrangements
+from tests.strategies.counted import COUNTED, INTEGERS, module_of
 from tests.strategies.layers import FAMILIES, misshapen, shapes
 from tests.strategies.long_chains import long_chains
 
@@ -77,6 +77,7 @@ KINDS: Mapping[str, st.SearchStrategy[Drawn]] = {
     "Unpatchify": sometimes_misshapen(patches("Unpatchify")),
     "dot-product attention": sometimes_bent(dot_products()),
     "multi-head attention": sometimes_bent(multiheads()),
+    **{f"{name} (counted only)": drawn for name, drawn in COUNTED.items()},
 }
 WEIGHTS = {"chains of any layers": 4, "convolutions": 2, "transposed": 2, "pools": 2}
 """How many times as many are drawn."""
@@ -91,17 +92,21 @@ class Tally:
     differ: int = 0
 
 
+def dtype_of(layer: Layer, index: int) -> torch.dtype:
+    """Return what an input holds: masks, rows of a table, or numbers."""
+    if layer.kind in INTEGERS:
+        return torch.long
+    return torch.bool if index in layer.boolean_inputs() else torch.float32
+
+
 def of_torch(layer: Layer, inputs: Shapes) -> Shape | None:
     """Return the output's shape, or None where torch refuses or makes an output without any value."""
     try:
         # torch's fused kernel does not compare the lengths of key and value, and reads past the end of the shorter.
         with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-            given = (
-                torch.ones(shape, dtype=torch.bool if index in layer.boolean_inputs() else torch.float32)
-                for index, shape in enumerate(inputs)
-            )
-            output = build(layer).eval()(*given)
-    except (RuntimeError, IndexError, KeyError, ValueError, TypeError, AssertionError):
+            given = (torch.ones(shape, dtype=dtype_of(layer, index)) for index, shape in enumerate(inputs))
+            output = module_of(layer).eval()(*given)
+    except (RuntimeError, IndexError, KeyError, ValueError, TypeError, AssertionError, NotImplementedError):
         # Each of these is how torch, or einops in its layer, refuses some input.
         return None
     made = output[0] if isinstance(output, tuple) else output
@@ -156,6 +161,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore", "Using padding='same' with even kernel lengths")
     warnings.filterwarnings("ignore", "dropout3d: Received a 3-D input")
+    warnings.filterwarnings("ignore", ".*The given NumPy|Implicit dimension choice|.*num_layers greater than 1")
+    warnings.filterwarnings("ignore", "input's size at dim=")
     torch.set_num_threads(1)  # small tensors are not worth more
     start = time.perf_counter()
     share = options.count / sum(WEIGHTS.get(name, 1) for name in KINDS)

@@ -21,6 +21,10 @@ class ShapeError(ConvcheckError):
     """An input shape that a layer cannot take, or from which it would make an empty output."""
 
 
+class NotPrintedError(ShapeError):
+    """What a layer makes of an input depends on something that its print leaves out."""
+
+
 class PatternError(ConvcheckError):
     """An einops pattern that cannot be read, or that does not fit the tensor it is meant for."""
 
@@ -127,7 +131,10 @@ def did_you_mean(word: str, known: Iterable[str], *, say_known: str = "there are
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return the names that begin so, or the nearest one, as `'x', 'y' or 'z'`; nothing where none is near."""
     # Case must not hide the nearest name: `conv2d` is Conv2d.
-    lowered, word = {name.lower(): name for name in known}, word.lower()
+    lowered: dict[str, str] = {}
+    for name in known:
+        lowered.setdefault(name.lower(), name)
+    word = word.lower()
     begun = [name for name in lowered if len(word) >= 3 and name.startswith(word)]
     # No name is long, and comparing long words takes long.
     near = begun or difflib.get_close_matches(word[:100], lowered, n=1)

@@ -28,6 +28,7 @@ def shape_of(
 
     Its outputs are of `dtype`. Receptive field and jump are left to those who know what comes before it.
     """
+    layer = layer.given(*shapes)
     output, macs = accept(layer, shapes), layer.macs(*shapes)
     counts = {name: math.prod(shape) for name, shape in layer.parameters().items()}
     bias = sum(count for name, count in counts.items() if "bias" in name.rpartition(".")[2])

@@ -9,7 +9,7 @@ from functools import cached_property
 from convcheck.catalogue.catalogue import applicable, catalogue
 from convcheck.config.case import Case
 from convcheck.config.replacement import Replacement
-from convcheck.errors import ConvcheckError
+from convcheck.errors import ConvcheckError, UsageError
 from convcheck.layers import Layer
 from convcheck.rewriting.rewrite import Rewrite
 from convcheck.rewriting.transplant import Transplant
@@ -78,6 +78,22 @@ class Claim:
         return self if self.case.candidate is not None else replace(self)
 
 
+def check_provable(cases: Iterable[Case]) -> None:
+    """Check that something can be proved of every layer of cases, and of what stands in their place.
+
+    Raises:
+        UsageError: a kind is one that only the calculator knows.
+    """
+    for case in cases:
+        for side in (case.layer, *([case.candidate.layer] if case.candidate else [])):
+            kind = next((leaf.kind for leaf in side.leaves() if leaf.COUNTED_ONLY), None)
+            if kind is not None:
+                raise UsageError(
+                    f"{case.name}: {kind} is known to shape and params alone, and nothing is proved of it as text; "
+                    f"write both sides as code, such as 'torch.nn:{kind}(...)' --candidate new.py:F() --trust"
+                )
+
+
 def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
     """Yield the claims of every case, in order; a case with no rewrite that holds makes one refused claim.
 
@@ -96,6 +112,7 @@ def claims_of(cases: Iterable[Case]) -> Iterator[Claim]:
 
 def _claims_of(case: Case) -> Iterator[Claim]:
     if case.candidate is not None:
+        check_provable([case])
         own = _of_code(case, case.candidate) if case.has_code else case
         assert own.candidate is not None
         yield Claim(own, OWN, as_rewrite(own.layer, own.candidate), ())

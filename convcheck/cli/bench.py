@@ -67,6 +67,7 @@ def bench(
     read = [replace(case, **overrides) for case in own_code.read_cases(target, input, rewrite, given)]
     dtypes = cast("list[DType] | None", dtype)
     cases = [replace(case, dtype=one) for case in read for one in dict.fromkeys(dtypes or [case.dtype])]
+    targets.check_provable(cases)
     claims = targets.choose_claims(cases, rewrite, choose)
     if list_only:
         console.print_names(dict.fromkeys(claim.id for claim in claims))

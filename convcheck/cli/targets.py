@@ -264,6 +264,13 @@ def _parse_specs(inputs: Sequence[str] | None, *, has_code: bool) -> tuple[Input
     return specs
 
 
+def check_provable(cases: Sequence[Case]) -> None:
+    """Check that something can be proved of all layers of cases. Raises UsageError where not."""
+    from convcheck.catalogue import claims
+
+    claims.check_provable(cases)
+
+
 def choose_claims(cases: Sequence[Case], rewrites: Sequence[str] | None, expression: str | None) -> list[Claim]:
     """Return the claims to look at: with the rewrites asked for, and named as `-k` asks.
 

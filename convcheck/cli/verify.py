@@ -81,6 +81,7 @@ def verify(
         asked = any(case.all_sizes for case in cases)
         if not asked and (needless := _needless(files, proof_seconds)):
             raise UsageError(f"{needless} is about proofs for all sizes, and none is asked for; add --all-sizes")
+        targets.check_provable(cases)
         claims = targets.choose_claims(cases, rewrite, choose)
         if shard:
             from convcheck.cli.sharding import of_shard

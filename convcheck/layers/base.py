@@ -76,6 +76,12 @@ class Layer(ABC):
     IS_USER_CODE: ClassVar[bool] = False
     """Whether its forward is the user's own code, so that it answers by being run."""
 
+    COUNTED_ONLY: ClassVar[bool] = False
+    """Whether only the calculator knows it, so that nothing is proved of it as text."""
+
+    SEVERAL_OUTPUTS: ClassVar[bool] = False
+    """Whether torch returns something beside its output, so that no layer of a Sequential can come behind it."""
+
     KEYWORDS: ClassVar[Argument | None] = None
     """The reader of all keywords that the signature does not name, as one mapping; None where there may be none."""
 
@@ -190,6 +196,14 @@ class Layer(ABC):
         Most layers multiply each input with one weight, which is degree 2. A root of a variance counts as a variable.
         """
         return 2
+
+    def given(self, *_shapes: Any) -> Layer:
+        """Return the layer with what its print leaves out and inputs of these shapes tell."""
+        return self
+
+    def assumption(self) -> str:
+        """Return what is taken for granted of a layer whose print does not say it; empty where that is nothing."""
+        return ""
 
     def boolean_inputs(self) -> frozenset[int]:
         """Return which inputs, counted from 0, are masks of True and False."""

@@ -62,20 +62,123 @@ _FAMILIES = (
 )
 """The file, the class and its kinds."""
 
-HOMES = {"Elementwise": "elementwise", "Pool": "pool", **{family: file for file, family, _ in _FAMILIES}}
+_ACTIVATIONS = (
+    *("GELUActivation", "NewGELUActivation", "FastGELUActivation", "QuickGELUActivation", "ClippedGELUActivation"),
+    *("GELUTanh", "QuickGELU", "PytorchGELUTanh", "AccurateGELUActivation", "SiLUActivation", "MishActivation"),
+    *("LinearActivation", "LaplaceActivation", "ReLUSquaredActivation", "XIELUActivation"),
+    *("BloomGelu", "Swish", "HardSwish", "HardSigmoid", "HardMish", "FP32SiLU"),
+)
+"""Functions of every entry by itself in timm, transformers and diffusers, whose print says nothing, or a setting."""
+
+_DROPS = ("StochasticDepth", "DropPath", "DropBlock2d", "DropBlock3d")
+"""What timm and torchvision drop in training alone."""
+
+_COUNTED = (
+    ("adaptive", "AdaptivePool", ("AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d")),
+    ("adaptive", "AdaptiveMaxPool", ("AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d")),
+    ("norms", "LayerNorm", ("LayerNorm",)),
+    ("norms", "GroupNorm", ("GroupNorm",)),
+    ("norms", "InstanceNorm", ("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d")),
+    ("norms", "RMSNorm", ("RMSNorm",)),
+    ("norms", "SyncBatchNorm", ("SyncBatchNorm",)),
+    ("embedding", "Embedding", ("Embedding",)),
+    ("embedding", "EmbeddingBag", ("EmbeddingBag",)),
+    ("upsample", "Upsample", ("Upsample",)),
+    ("upsample", "UpsamplingNearest2d", ("UpsamplingNearest2d",)),
+    ("upsample", "UpsamplingBilinear2d", ("UpsamplingBilinear2d",)),
+    (
+        "pads",
+        "Pad",
+        tuple(f"{fill}Pad{dims}d" for fill in ("Zero", "Reflection", "Replication", "Circular") for dims in (1, 2, 3)),
+    ),
+    ("pads", "ConstantPad", ("ConstantPad1d", "ConstantPad2d", "ConstantPad3d")),
+    ("channels", "PReLU", ("PReLU",)),
+    ("channels", "GLU", ("GLU",)),
+    ("channels", "ChannelShuffle", ("ChannelShuffle",)),
+    ("keeping", "Threshold", ("Threshold",)),
+    ("keeping", "Shrink", ("Hardshrink", "Softshrink")),
+    ("keeping", "Tanhshrink", ("Tanhshrink",)),
+    ("keeping", "RReLU", ("RReLU",)),
+    ("keeping", "Softmin", ("Softmin",)),
+    ("keeping", "Softmax2d", ("Softmax2d",)),
+    ("keeping", "LocalResponseNorm", ("LocalResponseNorm", "CrossMapLRN2d")),
+    ("lp_pool", "LPPool", ("LPPool1d", "LPPool2d", "LPPool3d")),
+    ("recurrent", "Recurrent", ("GRU",)),
+    ("recurrent", "LSTM", ("LSTM",)),
+    ("recurrent", "RNN", ("RNN",)),
+    ("recurrent", "Cell", ("GRUCell",)),
+    ("recurrent", "LSTMCell", ("LSTMCell",)),
+    ("recurrent", "RNNCell", ("RNNCell",)),
+    ("bilinear", "Bilinear", ("Bilinear",)),
+    ("transformer", "TransformerEncoderLayer", ("TransformerEncoderLayer",)),
+    ("transformer", "TransformerDecoderLayer", ("TransformerDecoderLayer",)),
+    ("transformer", "TransformerEncoder", ("TransformerEncoder",)),
+    ("transformer", "TransformerDecoder", ("TransformerDecoder",)),
+)
+"""The same for kinds that the calculator alone knows; see `convcheck.layers.counted`."""
+
+_FOREIGN = (
+    ("norms", "FrozenBatchNorm", ("FrozenBatchNorm2d",)),
+    ("conv_like", "ConvLike", ("StdConv2d", "ScaledStdConv2d")),
+    ("conv_like", "ConvSame", ("Conv2dSame", "StdConv2dSame", "ScaledStdConv2dSame")),
+    ("conv_like", "AvgPoolSame", ("AvgPool2dSame",)),
+    ("channels", "Permute", ("Permute",)),
+    ("channels", "ImageTokens", ("CvtSelfAttentionLinearProjection",)),
+    ("select_pool", "SelectPool", ("SelectAdaptivePool2d",)),
+    ("keeping", "Foreign", (*_ACTIVATIONS, *_DROPS)),
+    (
+        "keeping",
+        "Unsized",
+        ("T5LayerNorm", "LayerScale", "LayerScale2d", "Dinov2LayerScale", "Affine", "ConvNextV2GRN"),
+    ),
+    ("conv1d_linear", "Conv1D", ("Conv1D",)),
+    ("embedding", "PositionalEmbedding", ("LearnedPositionalEmbedding",)),
+    ("norms", "LayerNorm", ("LayerNorm2d",)),
+    ("norms", "GroupNorm", ("GroupNorm1",)),
+    ("upsample", "Upsample", ("Interpolate",)),
+)
+"""The same for layers of torchvision, timm, transformers and diffusers, which are read, and suggested to nobody."""
+
+_ENDINGS = (
+    ("RMSNorm", "RMSNorm"),
+    ("RmsNorm", "RMSNorm"),
+    ("LayerNorm", "LayerNorm"),
+    ("LayerNormNoBias", "LayerNorm"),
+    ("LayerNorm2dNoBias", "LayerNorm"),
+    ("GroupNorm", "GroupNorm"),
+    ("WordEmbedding", "Embedding"),
+    ("PositionalEmbedding", "PositionalEmbedding"),
+    ("FrozenBatchNorm2d", "FrozenBatchNorm"),
+    ("DropPath", "Foreign"),
+)
+"""Classes of the kinds that other libraries call after what they are for, such as `LlamaRMSNorm`, by their ending."""
+
+HOMES = {
+    "Elementwise": "elementwise",
+    "Pool": "pool",
+    **{family: file for file, family, _ in (*_FAMILIES, *_COUNTED, *_FOREIGN)},
+}
 """The file of every class, below `convcheck.layers`; no kind is an Elementwise or a Pool and nothing more."""
 
-_FAMILY = {kind: family for _, family, kinds in _FAMILIES for kind in kinds}
+_PROVED = {kind: family for _, family, kinds in _FAMILIES for kind in kinds}
+_KNOWN = _PROVED | {kind: family for _, family, kinds in _COUNTED for kind in kinds}
+_FAMILY = _KNOWN | {kind: family for _, family, kinds in _FOREIGN for kind in kinds}
 
 
 def kind_names() -> tuple[str, ...]:
-    """Return the name of every kind of layer that can be read."""
-    return tuple(_FAMILY)
+    """Return the name of every kind of layer that can be read, but for those of libraries beside torch."""
+    return tuple(_KNOWN)
+
+
+def proved_kinds() -> tuple[str, ...]:
+    """Return the names of those of which something can be proved."""
+    return tuple(_PROVED)
 
 
 def family_of(kind: str) -> type[Layer] | None:
     """Return the class of a kind of layer; None if there is no such kind."""
-    return load(_FAMILY[kind]) if kind in _FAMILY else None
+    family = _FAMILY.get(kind) or next((family for ending, family in _ENDINGS if kind.endswith(ending)), None)
+    return load(family) if family else None
 
 
 def families() -> tuple[type[Layer], ...]:

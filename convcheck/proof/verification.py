@@ -136,6 +136,8 @@ def known(claim: Claim) -> Result:
     one_to_one, own = mapping.one_to_one(), case.candidate
     candidate_parameters = mapping.shapes() if own is None else own.layer.parameters()
     notes = [] if one_to_one else [f"not one-to-one: {rewrite.training or _DRIFT}"]
+    if rewrite.saving:
+        notes.append(f"saves {rewrite.saving}")
     if own is not None and own.solved:
         notes.append("map: solved")
     if own is not None:

@@ -108,6 +108,7 @@ REWRITE = Rewrite(
     weights=weights,
     macs=lambda chain, shape: chain.layers[0].macs(shape),
     roundings=roundings,
+    saving="a multiplication and an addition for every entry of the output, and a pass over it; MACs count neither",
     training="the statistics are frozen into the weights, and gamma and beta cannot be told apart from them again; in "
     "train mode BatchNorm takes the batch's own statistics, so fold after training",
 )

@@ -125,10 +125,12 @@ class Rewrite:
     goes into it where its scores are of order 1."""
     training: str = ""
     """What it means for training where the transplant is not one-to-one."""
+    saving: str = ""
+    """What it saves that is not counted in multiply-accumulates."""
 
     def refuse(self, layer: Layer, shapes: Shapes) -> tuple[Refusal, ...]:
         """Return all reasons why the rewrite does not hold for `layer` on inputs of `shapes`; empty when it does."""
-        if not isinstance(layer, self.families):
+        if not isinstance(layer, self.families) or layer.COUNTED_ONLY:
             return (Refusal("layer", layer.kind, f"needs to be {self.reference}"),)
         return tuple(refusal for holds in self.preconditions for refusal in holds(layer, *shapes))
 

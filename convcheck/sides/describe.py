@@ -10,7 +10,8 @@ from einops.layers.torch import Rearrange
 from torch import nn
 
 from convcheck.errors import LayerError
-from convcheck.layers import Layer, Patchify, Unpatchify, kind_names, parse_layer
+from convcheck.layers import Layer, Patchify, Unpatchify, parse_layer
+from convcheck.layers.families import proved_kinds
 from convcheck.modules import operations, patchify
 from convcheck.modules.build import build
 from convcheck.sides.attributes import contradictions, missing, read
@@ -25,7 +26,7 @@ from convcheck.sides.overrides import (
 from convcheck.sides.torch_modes import known_modes
 
 _KINDS: Mapping[type[nn.Module], str] = {
-    **{getattr(nn, kind): kind for kind in kind_names() if hasattr(nn, kind)},
+    **{getattr(nn, kind): kind for kind in proved_kinds() if hasattr(nn, kind)},
     operations.AttentionOutput: "MultiheadAttention",
     operations.ScaledDotProductAttention: "scaled_dot_product_attention",
     patchify.Patchify: "Patchify",

@@ -77,7 +77,7 @@ COMMANDS = {
     "a shard that does not exist": (["verify", "--shard", "3/2"], 2, NEVER | {"pydantic", "yaml", "einops"}),
     "a broken config": (["verify", "broken.yaml"], 2, NEVER),
     "a missing file": (["verify", "none.yaml"], 2, NEVER),
-    "an unknown layer that torch has": (["shape", "LayerNorm(3)"], 2, NEVER | {"pydantic", "yaml"}),
+    "an unknown layer that torch has": (["shape", "L1Loss()"], 2, NEVER | {"pydantic", "yaml"}),
     "faults for programs": (["verify", "broken.yaml", "-f", "json"], 2, NEVER),
     "foreign YAML": (["shape", "folder"], 2, NEVER | {"pydantic"}),
     "no command": (["Conv2d(3, 8, 2)"], 2, NEVER | {"pydantic", "yaml", "einops"}),

@@ -156,8 +156,8 @@ REFUSES = {
         "a: unknown layer 'Foo'",
     ),
     "what a print does not tell": (
-        str(nn.MultiheadAttention(4, 2)),
-        "MultiheadAttention is printed without the arguments that it was made with",
+        str(nn.TransformerEncoderLayer(4, 2)).replace("norm1", "another"),
+        "TransformerEncoderLayer is printed without the arguments that it was made with",
     ),
     "too many": (f"Net(\n(0-{MAX_LINES}): {MAX_LINES + 1} x ReLU()\n)", f"stands for more than {MAX_LINES} lines"),
     "too many of many": (

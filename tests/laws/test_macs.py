@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from convcheck.api import verify
 from convcheck.catalogue.catalogue import catalogue
 from convcheck.layers import parse_layer
 from convcheck.sizes.patterns import Shapes
@@ -38,7 +39,9 @@ def test_macs_are_those_counted_by_hand(name: str) -> None:
     assert catalogue()[name].macs(layer, *shapes) == counted
 
 
-def test_the_normalisation_that_torch_leaves_out_is_counted_by_hand() -> None:
-    """One multiplication of each of 2*3*4*5 entries with its scale; the batch's own variance takes a square of each."""
-    assert parse_layer("BatchNorm2d(3)").macs((2, 3, 4, 5)) == 120
-    assert parse_layer("BatchNorm2d(3, track_running_stats=False)").macs((2, 3, 4, 5)) == 240
+def test_a_fold_saves_no_product_that_torch_counts_and_says_what_it_saves() -> None:
+    chain, fold = parse_layer("Sequential(Conv2d(3, 8, 3), BatchNorm2d(8))"), catalogue()["fold-batchnorm"]
+    shape = (2, 3, 6, 6)
+    assert chain.macs(shape) == fold.macs(chain, shape) == parse_layer("Conv2d(3, 8, 3)").macs(shape)
+    result = verify("Sequential(Conv2d(3, 8, 3), BatchNorm2d(8))", shape, "fold-batchnorm")
+    assert any("a multiplication and an addition for every entry of the output" in str(note) for note in result.notes)

@@ -146,11 +146,10 @@ def test_code_with_arguments_and_layers_is_refused_as_well(code: str) -> None:
 
 
 def test_faults_that_are_alike_are_told_once(paste: Paste) -> None:
-    model = nn.ModuleList([nn.Sequential(nn.LayerNorm(4), BOTH["words of its own"]) for _ in range(4)])
+    model = nn.ModuleList([nn.Sequential(nn.L1Loss(), BOTH["words of its own"]) for _ in range(4)])
     first, second, *rest = paste(str(model), "params", "-").stderr.splitlines()
-    assert (
-        first
-        == "error: standard input: 0.0 and 3 more: unknown layer 'LayerNorm', which torch has and convcheck cannot read"
+    assert first.startswith(
+        "error: standard input: 0.0 and 3 more: unknown layer 'L1Loss', which torch has and convcheck cannot read"
     )
     assert second.startswith("error: standard input: 0.1 and 3 more: Block: has arguments of its own")
     assert rest[0] == "2 faults; nothing was run"

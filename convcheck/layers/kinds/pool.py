@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from convcheck.errors import ShapeError
+from convcheck.errors import NotPrintedError, ShapeError
 from convcheck.layers.axis_map import AxisMap, LengthFunction, spatial
 from convcheck.layers.base import Roundings
 from convcheck.layers.shape_checks import check_rank, too_short
@@ -146,6 +146,22 @@ class _Average(Pool):
 
     def padding_fill(self) -> str | None:
         return "zeros"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        try:
+            return super().output_shape(shape)
+        except ShapeError as error:
+            # Of what was pasted, it is one or the other.
+            if self.ceil_mode or not self._fits_rounded_up(shape):
+                raise
+            raise NotPrintedError(f"{error}; with ceil_mode=True, which torch does not print, it would fit") from None
+
+    def _fits_rounded_up(self, shape: Shape) -> bool:
+        try:
+            replace(self, ceil_mode=True).output_shape(shape)
+        except ShapeError:
+            return False
+        return True
 
     def roundings(self) -> Roundings:
         # The sum is in at least float32, and so is the quotient, which is rounded once.

@@ -33,6 +33,8 @@ class Sequential(Layer):
                     f"layer {number} is {layer}, which makes two outputs; the next layer takes one, so return_indices "
                     "must be False",
                 )
+            if layer.SEVERAL_OUTPUTS and number + 1 < len(self.layers):
+                yield "layers", f"layer {number} is {layer}, which makes several outputs; the next layer takes one"
             if 1 not in layer.INPUT_COUNTS:
                 yield (
                     "layers",

@@ -38,6 +38,16 @@ _PASTE = "paste what print(model) prints, or layers one a line"
 # How names are qualified in one's own code.
 _PREFIXES = ("", "nn", "torch.nn", "torch", "F", "nn.functional", "torch.nn.functional", "einops", "convcheck")
 
+# What torch calls the last Linear of its attention, and classes derived by torchvision and transformers, none of which
+# differs in anything that is computed.
+_SAME = {
+    "NonDynamicallyQuantizableLinear": "Linear",
+    "FalconLinear": "Linear",
+    "Conv3DSimple": "Conv3d",
+    "Conv3DNoTemporal": "Conv3d",
+    "EfficientNetDepthwiseConv2d": "Conv2d",
+}
+
 # What torch prints before a submodule: `(proj): Conv2d(...)`.
 _MODULE_NAME = re.compile(r"^\s*\([^()]*\):\s*")
 
@@ -231,5 +241,4 @@ def _kind(node: ast.expr) -> str:
     if prefix not in _PREFIXES and dotted != "collections.OrderedDict":
         like = "layers of torch are written Conv2d, nn.Conv2d or torch.nn.Conv2d"
         raise LayerError(f"unknown layer {shown(dotted)}; {like}")
-    # What torch calls the last Linear of its attention, which differs in nothing that is computed.
-    return "Linear" if kind == "NonDynamicallyQuantizableLinear" else kind
+    return _SAME.get(kind, kind)

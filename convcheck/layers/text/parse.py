@@ -30,7 +30,7 @@ def parse_layer(value: object) -> Layer:
             from convcheck.layers.text.submodules import in_a_row
 
             return bind("Sequential", [layer for _, layer in in_a_row(value) or ()], {})
-        return bind(value.kind, value.positional, value.named)
+        return _of_children(value) or bind(value.kind, value.positional, value.named)
     if isinstance(value, str):
         return _parse_text(value)
     if isinstance(value, Mapping):
@@ -40,6 +40,16 @@ def parse_layer(value: object) -> Layer:
             raise LayerError([("op", "a layer as a mapping needs its kind, such as op: Conv2d")])
         return bind(op, [], arguments)
     raise LayerError(f"{shown(value)} is not a layer; write it as torch prints it, such as Conv2d(3, 8, 2)")
+
+
+def _of_children(call: Call) -> Layer | None:
+    """Return the layer that a print tells by the layers in it alone; None where it is another."""
+    if not call.positional or call.kind == "Sequential":
+        return None
+    from convcheck.layers.text.from_children import from_children
+    from convcheck.layers.text.submodules import submodules
+
+    return from_children(call, dict(submodules(call.positional)))
 
 
 @lru_cache(maxsize=4096)
@@ -68,12 +78,14 @@ def bind(kind: str, positional: Sequence[object], named: Mapping[str, object]) -
 
 def _unknown(kind: str) -> LayerError:
     """Return the error for a kind that cannot be read. What is called alike in torch may compute something else."""
-    from convcheck.layers.torch_names import torch_names
+    from convcheck.layers.torch_names import advice, torch_names
 
     in_torch, near = kind in torch_names(), nearest(kind, kind_names())
     if keras := of_keras(kind):
         return LayerError(f"unknown layer {shown(kind)}; {keras}")
     reason = ", which torch has and convcheck cannot read" if in_torch else ""
+    if in_torch and (what := advice(kind)):
+        return LayerError(f"unknown layer {shown(kind)}{reason}; {what}")
     if near:
         like = f"; the nearest that can be read is {near}" if in_torch else f"; did you mean {near}?"
     else:

@@ -10,6 +10,8 @@ from convcheck.layers.base import Layer
 from convcheck.layers.families import kind_names
 from convcheck.layers.kinds.sequential import Sequential
 from convcheck.layers.text.call import Call, Holder, read_calls
+from convcheck.layers.text.chains import KNOWN_CHAINS, is_alike, is_whole, settled
+from convcheck.layers.text.from_children import from_children
 from convcheck.layers.text.parse import parse_layer
 from convcheck.layers.text.submodules import in_a_row, submodules
 
@@ -25,22 +27,29 @@ class Pasted:
     """The path of every layer, such as `features.0`; empty where it has none."""
     containers: tuple[str, ...]
     """The kinds that hold layers and are no Sequential, in order."""
+    alike: tuple[str, ...] = ()
+    """The kinds that print as a Sequential does, and are taken for one."""
     is_code: bool = False
     """Whether layers are lines of code, as `self.conv1 = nn.Conv2d(...)`, or a file of them."""
 
     def notes(self) -> tuple[str, ...]:
         """Return what a print does not show of modules that hold others."""
+        assumed = tuple(dict.fromkeys(filter(None, (layer.assumption() for layer in self.layers))))
+        if self.alike:
+            assumed = (f"{', '.join(self.alike)}: printed as a Sequential is, and taken for one", *assumed)
         if self.is_code:
             return (
                 "lines of code are taken as a chain, in the order in which they stand; which of them forward calls, in "
                 "which order, and what it does between them cannot be seen",
+                *assumed,
             )
         if not self.containers:
-            return ()
+            return assumed
         are = "are" if len(self.containers) > 1 else "is"
         return (
             f"{', '.join(self.containers)} {are} no Sequential: layers are taken in the order printed; branches, skip "
             "connections, what forward does between them, and parameters outside of them cannot be seen",
+            *assumed,
         )
 
     def as_layer(self) -> Layer:
@@ -49,9 +58,9 @@ class Pasted:
         Raises:
             LayerError: it is something else, with a forward that cannot be seen.
         """
-        if self.containers:
+        if self.containers or self.alike:
             raise LayerError(
-                f"{self.containers[0]} is no Sequential, and what its forward does cannot be seen; "
+                f"{(*self.containers, *self.alike)[0]} is no Sequential, and what its forward does cannot be seen; "
                 "paste one of its layers or Sequentials"
             )
         return self.layers[0] if len(self.layers) == 1 else Sequential(_CHAIN, self.layers)
@@ -68,6 +77,7 @@ def parse_pasted(text: str) -> Pasted:
     layers: list[Layer] = []
     names: list[str] = []
     containers: dict[str, None] = {}
+    alike: dict[str, None] = {}
     faults: dict[str, list[str]] = {}
     calls: list[tuple[str, Call]] = []
     is_code = False
@@ -81,7 +91,8 @@ def parse_pasted(text: str) -> Pasted:
     modules = (module for name, call in calls for module in _modules(name, call))
     for path, call, is_container in modules:
         if is_container:
-            containers[call.kind] = None
+            chained = is_alike(call, [name for name, _ in submodules(call.positional)])
+            (alike if chained else containers)[call.kind] = None
             continue
         try:
             layers.append(_layer(call))
@@ -92,7 +103,8 @@ def parse_pasted(text: str) -> Pasted:
         raise LayerError([(None, _fault(message, paths)) for message, paths in faults.items()])
     if not layers:
         raise LayerError(f"{shown(text.strip())} holds no layers")
-    return Pasted(tuple(layers), tuple(names), tuple(kind for kind in containers if kind != _CHAIN), is_code)
+    unknown = tuple(kind for kind in alike if kind not in (_CHAIN, *KNOWN_CHAINS))
+    return Pasted(tuple(settled(layers)), tuple(names), tuple(containers), unknown, is_code)
 
 
 def _fault(message: str, paths: Sequence[str]) -> str:
@@ -114,7 +126,7 @@ def _modules(path: str, call: Call) -> Iterator[tuple[str, Call, bool]]:
     if row:
         return
     inner = list(submodules(call.positional))
-    is_container = call.kind == _CHAIN or (bool(inner) and call.kind not in kind_names())
+    is_container = call.kind in (_CHAIN, "ModuleList", "ModuleDict") or (bool(inner) and not is_whole(call))
     yield path, call, is_container
     for number, (name, module) in enumerate(inner if is_container else ()):
         yield from _modules(_joined(path, str(number) if name is None else name), module)
@@ -125,6 +137,8 @@ def _joined(path: str, name: str) -> str:
 
 
 def _layer(call: Call) -> Layer:
+    if (layer := from_children(call, dict(submodules(call.positional)))) is not None:
+        return layer
     if in_a_row(call) is None and any(submodules(call.positional)):
         like = "is printed without the arguments that it was made with; write them, as in one's own code"
         raise LayerError(f"{call.kind} {like}")
