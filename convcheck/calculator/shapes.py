@@ -30,15 +30,14 @@ def shape_of(
     """
     layer = layer.given(*shapes)
     output, macs = accept(layer, shapes), layer.macs(*shapes)
-    counts = {name: math.prod(shape) for name, shape in layer.parameters().items()}
-    bias = sum(count for name, count in counts.items() if "bias" in name.rpartition(".")[2])
+    weight, bias = parameter_counts(layer)
     return LayerShape(
         case=case,
         layer=str(layer),
         input=shapes[0] if len(shapes) == 1 else shapes,
         output=output,
-        params=layer.parameter_count(),
-        weight=layer.parameter_count() - bias,
+        params=weight + bias,
+        weight=weight,
         bias=bias,
         macs=macs,
         flops=2 * macs,
@@ -46,6 +45,13 @@ def shape_of(
         dropped=_dropped(layer, shapes),
         explained=tuple(layer.explain(*shapes)) if explained else (),
     )
+
+
+def parameter_counts(layer: Layer) -> tuple[int, int]:
+    """Return how many parameters are no biases, and how many are."""
+    counts = {name: math.prod(shape) for name, shape in layer.parameters().items()}
+    bias = sum(count for name, count in counts.items() if "bias" in name.rpartition(".")[2])
+    return layer.parameter_count() - bias, bias
 
 
 def chain(

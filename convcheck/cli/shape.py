@@ -11,7 +11,7 @@ from convcheck.layers import write_shapes
 from convcheck.sizes.conditions import collecting
 
 if TYPE_CHECKING:
-    from convcheck.calculator.figures import LayerShape, Total
+    from convcheck.calculator.figures import Row, Total
     from convcheck.config.checks import DType
     from convcheck.sizes.conditions import Conditions
 
@@ -38,7 +38,7 @@ def shape(
       convcheck shape "Conv2d(3, 64, 7, 2, 3)" "MaxPool2d(3, 2, 1)" -i b,3,H,W
       convcheck shape "Conv2d(3, 64, 7, 2, 3)" --output 1,64,112,112
     """
-    target, input = targets.with_lengths(target, input)
+    target, input = _with_lengths(target, input)
     if output is not None or same or sizes:
         if choose or list_only or explain or verbose or dtype:
             raise UsageError("--output, --same and --sizes take -i and -f; other options are about a table of shapes")
@@ -47,7 +47,7 @@ def shape(
     targets.hint_shipped(target, "calculated")
     parsed = targets.parse_targets(target)
     with collecting() as collected:
-        rows, total, chained = _rows(parsed, input, dtype, explained=explain)
+        rows, total, chained, notes = _rows(parsed, input, dtype, explained=explain)
     rows = targets.choose(rows, choose, _name)
     if list_only:
         console.print_names(map(_name, rows))
@@ -58,13 +58,22 @@ def shape(
         from convcheck.report.json_text import json_object
 
         ends = {"input": rows[0].input, "output": rows[-1].output} if chained else {"input": None, "output": None}
-        known = {"total": total, "conditions": conditions, "conventions": {"flops": FLOPS}, "notes": parsed.notes}
+        known = {"total": total, "conditions": conditions, "conventions": {"flops": FLOPS}, "notes": notes}
         console.write(json_object(layers=rows, **ends, **known))
     else:
         from convcheck.report.tables import shape_table
 
         out = console.stdout()
         console.show(out, shape_table.shape_tables(rows, total, out, verbose=verbose, conditions=conditions))
+    parsed.refuse_unread()
+
+
+def _with_lengths(words: Sequence[str] | None, inputs: Sequence[str] | None) -> tuple[list[str], list[str] | None]:
+    """Return words and inputs of `-i 1 3 224 224`, of which a command line takes all but the first for targets."""
+    numbers = [word for word in words or () if word.isdecimal()]
+    if not numbers or inputs is None or len(inputs) != 1 or not inputs[0].isdecimal():
+        return list(words or ()), None if inputs is None else list(inputs)
+    return [word for word in words or () if word not in numbers], [",".join([inputs[0], *numbers])]
 
 
 def _said(collected: Conditions) -> list[str]:
@@ -76,14 +85,14 @@ def _said(collected: Conditions) -> list[str]:
     return list(map(str, strongest(collected)))
 
 
-def _name(row: LayerShape) -> str:
+def _name(row: Row) -> str:
     return row.case or row.name or row.layer
 
 
 def _rows(
     parsed: targets.Targets, inputs: Sequence[str] | None, dtype: DType | None, *, explained: bool
-) -> tuple[list[LayerShape], Total | None, bool]:
-    """Return the rows, their total, and whether they are a chain: layers are, cases of configs are not.
+) -> tuple[Sequence[Row], Total | None, bool, tuple[str, ...]]:
+    """Return the rows, their total, whether they are a chain (layers are, cases of configs are not), and notes.
 
     There is a total where there is more than one layer.
     """
@@ -95,7 +104,7 @@ def _rows(
     if not parsed.layers:
         if shapes is not None:
             raise UsageError("-i is the input of a layer on the command line; a config brings its own")
-        return shapes_of(targets.read_cases(parsed.files), dtype=dtype, explained=explained), None, False
+        return shapes_of(targets.read_cases(parsed.files), dtype=dtype, explained=explained), None, False, ()
     layers, names = parsed.chain()
     if shapes is None:
         from convcheck.layers import Sequential
@@ -103,5 +112,13 @@ def _rows(
         first = layers[0] if layers[0].INPUT_COUNTS != (1,) else Sequential("Sequential", layers)
         like = write_shapes(first.example_inputs())
         raise UsageError(f"an input's shape is needed; add -i, for example {like}")
-    rows = chain(layers, shapes, names, dtype=dtype or "float32", explained=explained)
-    return rows, total_of(layers, shapes, rows) if len(rows) > 1 else None, True
+    dtype = dtype or "float32"
+    if parsed.is_open:
+        from convcheck.calculator.as_far import chain_as_far
+
+        answer = chain_as_far(layers, shapes, names, dtype=dtype, explained=explained)
+        for note in filter(None, [answer.why]):
+            console.hint(note)
+        return answer.rows, answer.total, True, (*parsed.notes, *filter(None, [answer.why]))
+    rows = chain(layers, shapes, names, dtype=dtype, explained=explained)
+    return rows, total_of(layers, shapes, rows) if len(rows) > 1 else None, True, parsed.notes

@@ -50,7 +50,7 @@ def read_saved(path: Path, word: str) -> Pasted | None:
         return None
     if path.suffix.lower() == ".py":
         try:
-            return parse_pasted(text)
+            return parse_pasted(text, partly=True)
         except NoLayersError:
             return None
         except LayerError as error:
@@ -61,6 +61,6 @@ def read_saved(path: Path, word: str) -> Pasted | None:
 
 def _parsed(text: str, source: str) -> Pasted:
     try:
-        return parse_pasted(text)
+        return parse_pasted(text, partly=True)
     except LayerError as error:
         raise UsageError("\n".join(f"{source}: {message}" for _, message in error.faults)) from None

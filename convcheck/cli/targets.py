@@ -64,6 +64,22 @@ class Targets:
         return tuple(layers), tuple(names)
 
     @property
+    def is_open(self) -> bool:
+        """Whether some layers are of a print whose forward is not known, or cannot be read."""
+        return any(not isinstance(target, Layer) and target.is_open for target in self.layers)
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether some layers of a print cannot be read."""
+        return any(not isinstance(target, Layer) and target.faults for target in self.layers)
+
+    def refuse_unread(self) -> None:
+        """Say which layers of a print cannot be read. Raises UsageError where there are any."""
+        faults = [fault for target in self.layers if not isinstance(target, Layer) for fault in target.faults]
+        if faults:
+            raise UsageError("\n".join(faults))
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What is not known of the layers, such as how those of a printed model are connected."""
         return tuple(note for target in self.layers if not isinstance(target, Layer) for note in target.notes())
@@ -72,14 +88,6 @@ class Targets:
     def count(self) -> int:
         """How many layers there are."""
         return sum(1 if isinstance(target, Layer) else len(target.layers) for target in self.layers)
-
-
-def with_lengths(words: Sequence[str] | None, inputs: Sequence[str] | None) -> tuple[list[str], list[str] | None]:
-    """Return words and inputs of `-i 1 3 224 224`, of which a command line takes all but the first for targets."""
-    numbers = [word for word in words or () if word.isdecimal()]
-    if not numbers or inputs is None or len(inputs) != 1 or not inputs[0].isdecimal():
-        return list(words or ()), None if inputs is None else list(inputs)
-    return [word for word in words or () if word not in numbers], [",".join([inputs[0], *numbers])]
 
 
 def hint_shipped(words: Sequence[str] | None, done: str) -> None:

@@ -280,3 +280,59 @@ def test_a_saved_print_and_a_file_of_python_are_targets(paste: Paste, tmp_path: 
     piped = paste(str(chain), "shape", "-", "-i", "1,3,9,9")
     for path in (saved, code):
         assert paste("", "shape", str(path), "-i", "1,3,9,9").stdout == piped.stdout
+
+
+class Residual(nn.Module):
+    """Two convolutions beside a shortcut."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(before, after, 3, stride=2, padding=1)
+        self.conv2 = nn.Conv2d(after, after, 3, padding=1)
+        self.downsample = nn.Sequential(nn.Conv2d(before, after, 1, stride=2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv2(self.conv1(x)) + self.downsample(x)  # type: ignore[no-any-return]
+
+
+def test_a_model_with_a_branch_has_shapes_up_to_it_and_parameters_of_all(paste: Paste) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), Residual(4, 8), nn.Conv2d(8, 2, 1))
+    result = paste(str(net), "shape", "-", "-i", "1,3,16,16", "-f", "json")
+    assert result.exit_code == 0
+    report = json.loads(result.stdout)
+    assert [row["output"] for row in report["layers"]] == [[1, 4, 14, 14], [1, 8, 7, 7], [1, 8, 7, 7], None, None]
+    assert [row["params"] for row in report["layers"]] == [
+        sum(parameter.numel() for parameter in leaf.parameters()) for _, leaf in leaves(net)
+    ]
+    assert report["total"]["params"] == sum(parameter.numel() for parameter in net.parameters())
+    assert (report["output"], report["total"]["macs"]) == (None, None)
+    assert any(note.startswith("1.downsample is probably a branch") for note in report["notes"])
+
+
+BRANCHES = {
+    "a shortcut by its name, though it fits": ("shortcut", "Conv2d(4, 4, 1)", True),
+    "a squeezed branch": ("se.fc1", "Conv2d(4, 4, 1)", True),
+    "a downsample that goes on": ("downsample", "Conv2d(4, 8, 2, stride=2)", False),
+    "a downsample that does not fit": ("downsample", "Conv2d(3, 4, 1)", True),
+    "another that fits": ("conv", "Conv2d(4, 4, 1)", False),
+}
+
+
+@pytest.mark.parametrize(("name", "layer", "beside"), BRANCHES.values(), ids=BRANCHES)
+def test_what_is_a_branch(name: str, layer: str, beside: bool, paste: Paste) -> None:
+    result = paste(f"Net(\n  (a): Conv2d(3, 4, 3)\n  ({name}): {layer}\n)", "shape", "-", "-i", "1,3,9,9")
+    assert result.exit_code == 0
+    assert (f"{name.partition('.')[0]} is probably a branch" in result.stderr) == beside
+
+
+def test_one_unknown_layer_costs_one_line(paste: Paste) -> None:
+    text = "Sequential(\n  (0): Conv2d(3, 8, 3)\n  (1): Foo()\n  (2): Conv2d(8, 4, 3)\n)"
+    result = paste(text, "shape", "-", "-i", "1,3,9,9", "-f", "json")
+    assert result.exit_code == 2
+    assert "error: 1: unknown layer 'Foo'" in result.stderr
+    report = json.loads(result.stdout)
+    assert [row["output"] for row in report["layers"]] == [[1, 8, 7, 7], None, None]
+    assert [row["params"] for row in report["layers"]] == [224, None, 292]
+    assert report["total"]["params"] is None
+    assert json.loads(paste(text, "params", "-", "-f", "json").stdout)["total"] is None
+    assert paste(text, "shape", "-", "--output", "1,4,5,5").stdout == ""

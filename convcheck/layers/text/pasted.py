@@ -14,6 +14,7 @@ from convcheck.layers.text.chains import KNOWN_CHAINS, is_alike, is_whole, settl
 from convcheck.layers.text.from_children import from_children
 from convcheck.layers.text.parse import parse_layer
 from convcheck.layers.text.submodules import in_a_row, submodules
+from convcheck.layers.text.unread import Unread, is_unread
 
 _CHAIN = "Sequential"
 
@@ -29,6 +30,8 @@ class Pasted:
     """The kinds that hold layers and are no Sequential, in order."""
     alike: tuple[str, ...] = ()
     """The kinds that print as a Sequential does, and are taken for one."""
+    faults: tuple[str, ...] = ()
+    """Why layers in it cannot be read; they stand in `layers` all the same."""
     is_code: bool = False
     """Whether layers are lines of code, as `self.conv1 = nn.Conv2d(...)`, or a file of them."""
 
@@ -52,6 +55,11 @@ class Pasted:
             *assumed,
         )
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the order of its layers is not all that can be known of how they are called."""
+        return bool(self.containers or self.faults or self.is_code)
+
     def as_layer(self) -> Layer:
         """Return all of it as one layer, which only a layer or a Sequential is.
 
@@ -66,13 +74,15 @@ class Pasted:
         return self.layers[0] if len(self.layers) == 1 else Sequential(_CHAIN, self.layers)
 
 
-def parse_pasted(text: str) -> Pasted:
+def parse_pasted(text: str, *, partly: bool = False) -> Pasted:
     """Read what print(model) printed, or a part of it, or layers one a line.
 
     Modules that hold others are taken apart, Sequentials as well as unknown ones.
 
+    Read `partly`, a layer that cannot be read stands in its place, as an `Unread`.
+
     Raises:
-        LayerError: with every line that cannot be read as a layer.
+        LayerError: with every line that cannot be read as a layer; partly, where no line can be read.
     """
     layers: list[Layer] = []
     names: list[str] = []
@@ -99,12 +109,15 @@ def parse_pasted(text: str) -> Pasted:
             names.append(path)
         except LayerError as error:
             faults.setdefault(str(error), []).append(path)
-    if faults:
-        raise LayerError([(None, _fault(message, paths)) for message, paths in faults.items()])
+            layers.append(Unread(call.kind, str(error)))
+            names.append(path)
+    told = tuple(_fault(message, paths) for message, paths in faults.items())
+    if told and (not partly or all(map(is_unread, layers))):
+        raise LayerError([(None, fault) for fault in told])
     if not layers:
         raise LayerError(f"{shown(text.strip())} holds no layers")
     unknown = tuple(kind for kind in alike if kind not in (_CHAIN, *KNOWN_CHAINS))
-    return Pasted(tuple(settled(layers)), tuple(names), tuple(containers), unknown, is_code)
+    return Pasted(tuple(settled(layers)), tuple(names), tuple(containers), unknown, told, is_code)
 
 
 def _fault(message: str, paths: Sequence[str]) -> str:

@@ -97,8 +97,8 @@ def _every(rows: Sequence[Weights], console: Console, dtype: str) -> Iterator[Re
         yield from map(Text, (_START, _FANS) if any(row.same_start is not None for row in rows) else (_FANS,))
 
 
-def layer_tables(rows: Sequence[Weights], console: Console, *, dtype: str) -> Iterator[RenderableType]:
-    """Yield the parameters of layers by themselves, one a line, and their sum."""
+def layer_tables(rows: Sequence[Weights], console: Console, *, dtype: str, whole: bool) -> Iterator[RenderableType]:
+    """Yield the parameters of layers by themselves, one a line, and their sum where these are the `whole`."""
     cells: list[list[str]] = []
     for row in rows:
         first = [row.case, row.layer]
@@ -108,7 +108,8 @@ def layer_tables(rows: Sequence[Weights], console: Console, *, dtype: str) -> It
         if first[1]:
             cells.append([*first, NOTHING, NOTHING, "0", "0 B", NOTHING, NOTHING, NOTHING])
     sums = sum(row.params.reference or 0 for row in rows)
-    cells.append(["", "total", "", "", format_count(sums), format_bytes(sums * BYTES[dtype]), "", "", ""])
+    known = [format_count(sums), format_bytes(sums * BYTES[dtype])] if whole else [NOTHING, NOTHING]
+    cells.append(["", "total", "", "", *known, "", "", ""])
     columns = (Column("name"), Column("layer", wraps=True), *_SINGLE)
     yield grid(columns, cells, console, ((0, 1), (2, 3, 8), (4, 5), (6, 7)))
     yield Text("")

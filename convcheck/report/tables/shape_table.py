@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from convcheck.calculator.figures import FLOPS, LayerShape, Total
+from convcheck.calculator.figures import FLOPS, Row, Total
 from convcheck.report.footnotes import Footnotes
 from convcheck.report.format_values import (
     NOTHING,
@@ -46,7 +46,7 @@ _FIELD = (
 
 
 def shape_tables(
-    rows: Sequence[LayerShape],
+    rows: Sequence[Row],
     total: Total | None,
     console: Console,
     *,
@@ -68,7 +68,7 @@ def shape_tables(
     if total is not None:
         nameless = [""] * len(label)
         blank = [""] * (len(columns) - len(label) - 2)
-        cells.insert(0, [*nameless, "input", format_inputs(rows[0].input), *blank])
+        cells.insert(0, [*nameless, "input", _input(rows[0]), *blank])
         cells.append([*nameless, "total", *_sums(rows, total, verbose)])
     places = {column.header: index for index, column in enumerate(columns)}
     stacks = ([[places[name] for name in stack if name in places] for stack in layout] for layout in _STACKS)
@@ -89,20 +89,24 @@ def shape_tables(
             yield from (prose(Text(line), indent=2) for line in row.explained)
 
 
-def _cells(row: LayerShape, total: Total | None, verbose: bool) -> list[str]:
+def _input(row: Row) -> str:
+    return NOTHING if row.input is None else format_inputs(row.input)
+
+
+def _cells(row: Row, total: Total | None, verbose: bool) -> list[str]:
     # In a chain, the input is the output of the row above.
-    ends = [format_shape(row.output)] if total else [format_inputs(row.input), format_shape(row.output)]
+    ends = [format_shape(row.output)] if total else [_input(row), format_shape(row.output)]
     return [*ends, *_numbers(row, format_bytes(row.activation), verbose)]
 
 
-def _sums(rows: Sequence[LayerShape], total: Total, verbose: bool) -> list[str]:
+def _sums(rows: Sequence[Row], total: Total, verbose: bool) -> list[str]:
     return [
         format_shape(rows[-1].output),
         *_numbers(total, f"largest {format_bytes(total.largest_activation)}", verbose),
     ]
 
 
-def _numbers(row: LayerShape | Total, activation: str, verbose: bool) -> list[str]:
+def _numbers(row: Row | Total, activation: str, verbose: bool) -> list[str]:
     field, lost = format_receptive_field(row.receptive_field, row.jump), dropped(row.dropped)
     if not verbose:
         return [format_count(row.params), format_count(row.macs), field, lost]
