@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from convcheck.cli import console, options, shape_questions, targets
+from convcheck.cli import console, options, own_code, shape_questions, targets
 from convcheck.errors import UsageError
 from convcheck.layers import write_shapes
 from convcheck.sizes.conditions import collecting
@@ -13,6 +13,7 @@ from convcheck.sizes.conditions import collecting
 if TYPE_CHECKING:
     from convcheck.calculator.figures import Row, Total
     from convcheck.config.checks import DType
+    from convcheck.layers.user_code import UserCode
     from convcheck.sizes.conditions import Conditions
 
 
@@ -25,6 +26,7 @@ def shape(
     output: shape_questions.Output = None,
     same: shape_questions.Same = False,
     sizes: shape_questions.Sizes = False,
+    trust: own_code.Trust = False,
     list_only: options.List = False,
     format: options.FormatOption = "table",
     verbose: options.Columns = False,
@@ -37,6 +39,7 @@ def shape(
     Examples:
       convcheck shape "Conv2d(3, 64, 7, 2, 3)" "MaxPool2d(3, 2, 1)" -i b,3,H,W
       convcheck shape "Conv2d(3, 64, 7, 2, 3)" --output 1,64,112,112
+      convcheck shape "models.py:Net()" -i 1,3,224,224 --trust
     """
     target, input = _with_lengths(target, input)
     if output is not None or same or sizes:
@@ -45,9 +48,16 @@ def shape(
         shape_questions.print_answer(target, input, output, same=same, sizes=sizes, format=format)
         return
     targets.hint_shipped(target, "calculated")
-    parsed = targets.parse_targets(target)
+    code = _code(target)
+    parsed = targets.Targets((), ()) if code else targets.parse_targets(target)
     with collecting() as collected:
-        rows, total, chained, notes = _rows(parsed, input, dtype, explained=explain)
+        rows: Sequence[Row]
+        total: Total | None
+        if code:
+            rows, total, notes = _of_code(code, input, dtype, trust=trust)
+            chained = False
+        else:
+            rows, total, chained, notes = _rows(parsed, input, dtype, explained=explain)
     rows = targets.choose(rows, choose, _name)
     if list_only:
         console.print_names(map(_name, rows))
@@ -64,7 +74,9 @@ def shape(
         from convcheck.report.tables import shape_table
 
         out = console.stdout()
-        console.show(out, shape_table.shape_tables(rows, total, out, verbose=verbose, conditions=conditions))
+        console.show(
+            out, shape_table.shape_tables(rows, total, out, verbose=verbose, conditions=conditions, chained=chained)
+        )
     parsed.refuse_unread()
 
 
@@ -74,6 +86,39 @@ def _with_lengths(words: Sequence[str] | None, inputs: Sequence[str] | None) -> 
     if not numbers or inputs is None or len(inputs) != 1 or not inputs[0].isdecimal():
         return list(words or ()), None if inputs is None else list(inputs)
     return [word for word in words or () if word not in numbers], [",".join([inputs[0], *numbers])]
+
+
+def _code(words: Sequence[str]) -> UserCode | None:
+    """Return the code of the user's own that is asked about. Raises UsageError where it is not asked about alone."""
+    from convcheck.layers.user_code import parse_user_code
+
+    codes = [code for word in words if (code := parse_user_code(word)) is not None]
+    if codes and len(words) > 1:
+        raise UsageError(f"{codes[0]} is code of your own, whose layers are told by a run of it; ask about it alone")
+    return codes[0] if codes else None
+
+
+def _of_code(
+    code: UserCode, inputs: Sequence[str] | None, dtype: DType | None, *, trust: bool
+) -> tuple[Sequence[Row], Total, tuple[str, ...]]:
+    """Return the rows of a model as it calls its layers, and notes, which are printed on standard error as well."""
+    from convcheck.layers.user_code import untrusted
+
+    if not trust:
+        untrusted("by shape with --trust on the command line")(code)
+    if not inputs:
+        raise UsageError(
+            "code does not say what it takes; add -i with the shape of every input, such as -i 1,3,224,224"
+        )
+    from convcheck.models.example import read_example
+    from convcheck.models.layer_shapes import layer_shapes
+    from convcheck.sides.user_sides import layer_of
+
+    module = cast("Any", layer_of(code)).module
+    rows, total, notes = layer_shapes(module, read_example(list(inputs)), dtype or "float32")
+    for note in notes:
+        console.hint(note)
+    return rows, total, notes
 
 
 def _said(collected: Conditions) -> list[str]:

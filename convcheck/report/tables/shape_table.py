@@ -52,24 +52,27 @@ def shape_tables(
     *,
     verbose: bool,
     conditions: Sequence[str] = (),
+    chained: bool = True,
 ) -> Iterator[RenderableType]:
     """Yield the table of the shape calculator, and the formulas, where they were asked for.
 
-    `dropped` counts trailing input positions that are never read.
+    Of a chain, only outputs are shown, since each is the next one's input. `dropped` counts trailing input positions
+    that are never read.
     """
     labels = [row.case or row.name or "" for row in rows]
     label = (Column("case" if rows[0].case else "name"),) if any(labels) else ()
-    ends = (Column("output"),) if total else (_INPUT, Column("output"))
+    chained = chained and total is not None
+    ends = (Column("output"),) if chained else (_INPUT, Column("output"))
     counts, read = (_ALL_COUNTS, _ALL_READ) if verbose else (_COUNTS, _READ)
     columns = (*label, _LAYER, *ends, *counts, *read)
-    cells = [
-        [*[name][: len(label)], row.layer, *_cells(row, total, verbose)] for name, row in zip(labels, rows, strict=True)
-    ]
+    named = zip(labels, rows, strict=True)
+    cells = [[*[name][: len(label)], row.layer, *_cells(row, verbose, chained=chained)] for name, row in named]
     if total is not None:
         nameless = [""] * len(label)
         blank = [""] * (len(columns) - len(label) - 2)
-        cells.insert(0, [*nameless, "input", _input(rows[0]), *blank])
-        cells.append([*nameless, "total", *_sums(rows, total, verbose)])
+        if chained:
+            cells.insert(0, [*nameless, "input", _input(rows[0]), *blank])
+        cells.append([*nameless, "total", *_sums(rows, total, verbose, chained=chained)])
     places = {column.header: index for index, column in enumerate(columns)}
     stacks = ([[places[name] for name in stack if name in places] for stack in layout] for layout in _STACKS)
     footnotes = Footnotes()
@@ -93,15 +96,15 @@ def _input(row: Row) -> str:
     return NOTHING if row.input is None else format_inputs(row.input)
 
 
-def _cells(row: Row, total: Total | None, verbose: bool) -> list[str]:
+def _cells(row: Row, verbose: bool, *, chained: bool) -> list[str]:
     # In a chain, the input is the output of the row above.
-    ends = [format_shape(row.output)] if total else [_input(row), format_shape(row.output)]
+    ends = [format_shape(row.output)] if chained else [_input(row), format_shape(row.output)]
     return [*ends, *_numbers(row, format_bytes(row.activation), verbose)]
 
 
-def _sums(rows: Sequence[Row], total: Total, verbose: bool) -> list[str]:
+def _sums(rows: Sequence[Row], total: Total, verbose: bool, *, chained: bool) -> list[str]:
     return [
-        format_shape(rows[-1].output),
+        *([format_shape(rows[-1].output)] if chained else ["", ""]),
         *_numbers(total, f"largest {format_bytes(total.largest_activation)}", verbose),
     ]
 
