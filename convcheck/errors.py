@@ -94,6 +94,8 @@ def note_once(text: str) -> bool:
 
 def escape_line(text: str) -> str:
     """Return text on one line in which nothing moves the cursor or changes colours: what would is spelt out."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 

@@ -93,8 +93,35 @@ class Near:
 
 
 @dataclass(frozen=True)
+class Suggestion:
+    """A layer with other values of the arguments `changed`, in a chain the `number`-th, as source code.
+
+    It is absurd where nobody would want it, though it gives what was asked for; the text says why.
+    """
+
+    number: int
+    layer: str
+    changed: tuple[str, ...]
+    absurd: str | None
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """An axis of the output that no window makes, such as channels: what it is, what was asked, and what sets it."""
+
+    axis: str
+    gives: int
+    asked: int
+    set_by: str
+
+
+@dataclass(frozen=True)
 class Changes:
-    """What a chain makes of an input, and how one layer changed would make what was asked for instead."""
+    """What a chain makes of an input, and how one layer changed would make what was asked for instead.
+
+    `changes` has all values of single arguments, and `suggestions` the best layers, several arguments changed at once
+    where it takes that, fewest first.
+    """
 
     question: str
     layers: tuple[str, ...]
@@ -104,6 +131,8 @@ class Changes:
     fault: str | None
     """Why the layers cannot take the input, where they cannot."""
     changes: tuple[Change, ...]
+    suggestions: tuple[Suggestion, ...] = ()
+    misfits: tuple[Misfit, ...] = ()
 
     @property
     def found(self) -> bool:
@@ -113,11 +142,14 @@ class Changes:
 
 @dataclass(frozen=True)
 class Padded:
-    """Explicit padding. `layer` and `pad` are source code; `own` is the layer's own padding where that can say it."""
+    """Explicit padding. `layer` and `pad` are source code; `own` is the layer's own padding where that can say it.
+
+    That is a number for every axis or, where one side gets more, 'same'.
+    """
 
     pads: Pads
     output: Shape | None
-    own: Shape | None
+    own: Shape | str | None
     layer: str
     pad: str
 

@@ -49,18 +49,46 @@ class LayerShape:
 
 
 @dataclass(frozen=True)
+class PrintedLayer:
+    """A layer of a print of which no shape is known, since what comes before it is not; other fields as `LayerShape`.
+
+    `params`, `weight` and `bias` are None where the layer itself cannot be read.
+    """
+
+    layer: str
+    name: str | None
+    params: int | None
+    weight: int | None
+    bias: int | None
+    case: None = None
+    input: None = None
+    output: None = None
+    macs: None = None
+    dropped: None = None
+    flops: None = None
+    activation: None = None
+    receptive_field: tuple[int | None, ...] = ()
+    jump: tuple[Fraction | None, ...] = ()
+    layers: tuple[LayerShape, ...] = ()
+    explained: tuple[str, ...] = ()
+
+
+Row = LayerShape | PrintedLayer
+
+
+@dataclass(frozen=True)
 class Total:
     """A chain of layers as a whole. `largest_activation` is the largest output of a layer, in bytes.
 
     It is None where lengths are formulas of which none is the largest for every value of the names in them. The other
-    fields are those of `LayerShape`.
+    fields are those of `LayerShape`; None is what cannot be summed, since some layers are not known.
     """
 
-    params: int
-    weight: int
-    bias: int
-    macs: int
-    flops: int
+    params: int | None
+    weight: int | None
+    bias: int | None
+    macs: int | None
+    flops: int | None
     largest_activation: int | None
     dropped: Shape | None
     receptive_field: tuple[int | None, ...]

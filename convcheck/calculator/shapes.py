@@ -12,6 +12,7 @@ from convcheck.calculator.receptive_field import receptive_fields
 from convcheck.calculator.unread_inputs import unread_inputs
 from convcheck.errors import ShapeError
 from convcheck.layers import Layer, accept
+from convcheck.sizes.collected import collected
 from convcheck.sizes.lengths import UndecidedError
 from convcheck.sizes.patterns import Shape, Shapes
 
@@ -29,15 +30,14 @@ def shape_of(
     """
     layer = layer.given(*shapes)
     output, macs = accept(layer, shapes), layer.macs(*shapes)
-    counts = {name: math.prod(shape) for name, shape in layer.parameters().items()}
-    bias = sum(count for name, count in counts.items() if "bias" in name.rpartition(".")[2])
+    weight, bias = parameter_counts(layer)
     return LayerShape(
         case=case,
         layer=str(layer),
         input=shapes[0] if len(shapes) == 1 else shapes,
         output=output,
-        params=layer.parameter_count(),
-        weight=layer.parameter_count() - bias,
+        params=weight + bias,
+        weight=weight,
         bias=bias,
         macs=macs,
         flops=2 * macs,
@@ -45,6 +45,13 @@ def shape_of(
         dropped=_dropped(layer, shapes),
         explained=tuple(layer.explain(*shapes)) if explained else (),
     )
+
+
+def parameter_counts(layer: Layer) -> tuple[int, int]:
+    """Return how many parameters are no biases, and how many are."""
+    counts = {name: math.prod(shape) for name, shape in layer.parameters().items()}
+    bias = sum(count for name, count in counts.items() if "bias" in name.rpartition(".")[2])
+    return layer.parameter_count() - bias, bias
 
 
 def chain(
@@ -96,8 +103,8 @@ def total_of(layers: Sequence[Layer], shapes: Shapes, rows: Sequence[LayerShape]
         params=sum(row.params for row in rows),
         weight=sum(row.weight for row in rows),
         bias=sum(row.bias for row in rows),
-        macs=sum(row.macs for row in rows),
-        flops=sum(row.flops for row in rows),
+        macs=collected(row.macs for row in rows),
+        flops=collected(row.flops for row in rows),
         largest_activation=_largest([row.activation for row in rows]),
         dropped=_dropped(Sequential("Sequential", tuple(layers)), shapes) if len(shapes) == 1 else rows[0].dropped,
         receptive_field=rows[-1].receptive_field,

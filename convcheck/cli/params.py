@@ -57,22 +57,26 @@ def params(
         from convcheck.report.json_text import json_object
 
         count = sum(row.params.reference or 0 for row in rows)
-        total = {"params": count, "bytes": {name: count * size for name, size in BYTES.items()}} if chained else None
+        summed = chained and not parsed.has_unread
+        total = {"params": count, "bytes": {name: count * size for name, size in BYTES.items()}} if summed else None
         console.write(json_object(results=rows, total=total, notes=parsed.notes))
     else:
         from convcheck.report.tables import parameter_table
 
         out, kind = console.stdout(), dtype or "float32"
-        table = parameter_table.layer_tables(rows, out, dtype=kind) if chained else None
+        table = parameter_table.layer_tables(rows, out, dtype=kind, whole=not parsed.has_unread) if chained else None
         console.show(out, table or parameter_table.side_tables(rows, out, dtype=kind, verbose=verbose))
+    parsed.refuse_unread()
     raise typer.Exit(exit_codes.UNEXPECTED if missed else exit_codes.EXPECTED)
 
 
 def _alone(parsed: targets.Targets, input: Sequence[str] | None, choose: str | None) -> tuple[list[Weights], list[str]]:
     """Return the rows of layers by themselves, and their names."""
     from convcheck.calculator.counts import alone
+    from convcheck.layers.text.unread import is_unread
 
     if input:
         raise UsageError("-i is of no use for the parameters of several layers; they do not depend on the input")
-    rows = targets.choose(alone(*parsed.chain()), choose, lambda row: row.case)
+    read = [(layer, name) for layer, name in zip(*parsed.chain(), strict=True) if not is_unread(layer)]
+    rows = targets.choose(alone(*zip(*read, strict=True)), choose, lambda row: row.case)
     return rows, [row.case for row in rows]

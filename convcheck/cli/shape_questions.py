@@ -114,6 +114,7 @@ def _backwards(layers: Sequence[Layer], shape: Shape | None, output: str) -> Ans
 def _layers(parsed: targets.Targets, option: str) -> Sequence[Layer]:
     if parsed.files:
         raise UsageError(f"{option} asks about layers on the command line, such as 'Conv2d(3, 64, 7, stride=2)'")
+    parsed.refuse_unread()
     return parsed.chain()[0]
 
 

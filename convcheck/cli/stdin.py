@@ -1,12 +1,15 @@
-"""What is pasted on standard input, in place of a target."""
+"""What is pasted on standard input, or saved in a file, in place of a target."""
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
 
 from convcheck.cli import console
-from convcheck.errors import LayerError, UsageError
+from convcheck.errors import LayerError, UsageError, shown
 from convcheck.layers.text.pasted import Pasted, parse_pasted
+from convcheck.layers.text.source import NoLayersError
 from convcheck.sizes.limits import MAX_PRINT
 
 
@@ -16,10 +19,7 @@ def read_pasted() -> Pasted:
     Raises:
         UsageError: there is nothing, or nothing that can be read.
     """
-    try:
-        return parse_pasted(read_text())
-    except LayerError as error:
-        raise UsageError("\n".join(f"standard input: {message}" for _, message in error.faults)) from None
+    return _parsed(read_text(), "standard input")
 
 
 def read_text() -> str:
@@ -35,3 +35,37 @@ def read_text() -> str:
             "standard input is empty; paste what print(model) prints, as in: python model.py | convcheck shape -"
         )
     return text
+
+
+def read_saved(path: Path, word: str) -> Pasted | None:
+    """Read layers from a file: what print(model) printed, or Python that makes them, which is not run.
+
+    Return None where it is neither, so that it may be something else.
+
+    Raises:
+        UsageError: it is a print, and some of it cannot be read.
+    """
+    try:
+        if not path.is_file() or path.stat().st_size > 4 * MAX_PRINT:
+            return None
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    if not re.search(r"(?m)^\s*\([\w-]+\): \w+\(|^\s*(class|from|import)\s|^\w+\(", text):
+        return None
+    if path.suffix.lower() == ".py":
+        try:
+            return parse_pasted(text, partly=True)
+        except NoLayersError:
+            return None
+        except LayerError as error:
+            way = f"name what is in it, as {word}:name(arguments), with --trust"
+            raise UsageError(f"{shown(word)} is Python, which is not run, and as text {error}; {way}") from None
+    return _parsed(text, shown(word))
+
+
+def _parsed(text: str, source: str) -> Pasted:
+    try:
+        return parse_pasted(text, partly=True)
+    except LayerError as error:
+        raise UsageError("\n".join(f"{source}: {message}" for _, message in error.faults)) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from convcheck.calculator.formulas import has_names, parse_formulas
 from convcheck.cli import console
-from convcheck.config.config_files import ENDINGS, configs_in
-from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, cut, escape_line, shown
+from convcheck.cli.target_files import config_files, saved_layers
+from convcheck.errors import ConfigError, ConvcheckError, Fault, ShapeError, UsageError, escape_line, shown
 from convcheck.layers import Layer, accept, parse_layer, parse_shape
 from convcheck.layers.user_code import parse_user_code
 from convcheck.sizes.patterns import Shapes
@@ -28,9 +27,6 @@ T = TypeVar("T")
 DEFAULT = "notebook.yaml"
 
 STANDARD_INPUT = "-"
-
-# A name, a bracket: no path that exists looks like a call, and a path that does not exist is better called a layer.
-_CALL = re.compile(r"\s*(\([^()]*\):\s*)?([A-Za-z_][\w.]*\s*=\s*)?[A-Za-z_][\w.]*\s*\(")
 
 
 def shipped() -> Path:
@@ -62,6 +58,22 @@ class Targets:
         for note in self.notes:
             console.hint(note)
         return tuple(layers), tuple(names)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether some layers are of a print whose forward is not known, or cannot be read."""
+        return any(not isinstance(target, Layer) and target.is_open for target in self.layers)
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether some layers of a print cannot be read."""
+        return any(not isinstance(target, Layer) and target.faults for target in self.layers)
+
+    def refuse_unread(self) -> None:
+        """Say which layers of a print cannot be read. Raises UsageError where there are any."""
+        faults = [fault for target in self.layers if not isinstance(target, Layer) for fault in target.faults]
+        if faults:
+            raise UsageError("\n".join(faults))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -107,7 +119,10 @@ def parse_targets(words: Sequence[str] | None, load_code: CodeLoader | None = No
 
                 layers.append((load_code or UNTRUSTED)(code))
                 continue
-            configs = _files(word)
+            if (saved := saved_layers(word)) is not None:
+                layers.append(saved)
+                continue
+            configs = config_files(word)
             files.update(configs)
             if not configs:
                 layers.append(parse_layer(word))
@@ -116,49 +131,6 @@ def parse_targets(words: Sequence[str] | None, load_code: CodeLoader | None = No
     if faults:
         raise UsageError("\n".join(dict.fromkeys(faults)))
     return Targets(tuple(files.items()), tuple(layers))
-
-
-def _files(word: str) -> dict[Path, str]:
-    """Return the configs that a word of the command line names; none if it is to be read as a layer."""
-    if not word.strip():
-        raise UsageError("a target is empty; name a config, a folder or a layer")
-    path = Path(word)
-    try:
-        is_folder, exists = path.is_dir(), path.exists()
-    except (OSError, ValueError):
-        # Too long or with a NUL byte for a path; it may still be a layer.
-        return {}
-    if is_folder:
-        return {file: str(file) for file in _configs_of(path, word)}
-    if exists:
-        from convcheck.cli.no_target import refuse_other_file
-
-        refuse_other_file(path, word)
-        return {path: word}
-    if path.is_symlink():
-        raise UsageError(f"{shown(word)} is a link that leads nowhere, or to itself; name the file")
-    if not _CALL.match(word):
-        from convcheck.cli.no_target import refuse_missing
-
-        refuse_missing(path, word)
-    return {}
-
-
-def _configs_of(folder: Path, word: str) -> list[Path]:
-    """Return the configs in a folder; say which YAML is passed over, since it is another program's."""
-    from convcheck.config.foreign import is_foreign
-
-    files = configs_in(folder)
-    foreign = set(filter(is_foreign, files))
-    if foreign:
-        names = ", ".join(str(file) for file in files if file in foreign)
-        console.hint(f"passed over, since there is no key 'cases': {cut(names, 500)}")
-    configs = [file for file in files if file not in foreign]
-    if not configs:
-        raise UsageError(
-            f"the folder {shown(word)} holds no config; one ends in {' or '.join(ENDINGS)}, and has the key 'cases'"
-        )
-    return configs
 
 
 def read_cases(

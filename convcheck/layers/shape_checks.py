@@ -36,7 +36,9 @@ def check_channels(shape: Shape, dims: int, channels: int, kind: str) -> None:
     check_rank(shape, dims, channels, kind)
     if shape[-dims - 1] != channels:
         read = ", read as unbatched," if len(shape) == dims + 1 else ""
-        raise ShapeError(f"{kind} takes {channels} input channels; {list(shape)}{read} has {shape[-dims - 1]}")
+        first = (*shape[: -dims - 1], shape[-1], *shape[-dims - 1 : -1])
+        last = f"; if its channels come last, torch takes them first, as {list(first)}" if shape[-1] == channels else ""
+        raise ShapeError(f"{kind} takes {channels} input channels; {list(shape)}{read} has {shape[-dims - 1]}{last}")
 
 
 def check_rank(shape: Shape, dims: int, channels: object, kind: str) -> None:

@@ -17,6 +17,7 @@ from convcheck.catalogue.claims import Claim
 from convcheck.errors import ShapeError
 from convcheck.layers import Layer
 from convcheck.sizes.axis_origins import AxisOrigins
+from convcheck.sizes.paths import START
 from convcheck.sizes.patterns import Shape, Shapes
 
 PART = 1 << 18
@@ -30,7 +31,7 @@ def separates_entries(layer: Layer, shapes: Shapes) -> bool:
     """
     if len(shapes) != 1 or not shapes[0] or layer.IS_USER_CODE:
         return False
-    origins = AxisOrigins([((axis, ()),) for axis in range(len(shapes[0]))])
+    origins = AxisOrigins([((axis, START),) for axis in range(len(shapes[0]))])
     for leaf, taken in layer.leaves_with_inputs(*shapes):
         if 0 in leaf.space(*taken):
             return False
@@ -45,7 +46,7 @@ def _is_first(origins: AxisOrigins) -> bool:
     """Tell whether the entries of the first axis are those of the input's, and along no other axis."""
     first, *others = origins.axes or [()]
     lost = 0 in origins.whole | origins.unknown
-    return first == ((0, ()),) and not lost and all(origin != 0 for axis in others for origin, _ in axis)
+    return first == ((0, START),) and not lost and all(origin != 0 for axis in others for origin, _ in axis)
 
 
 def part_of(claim: Claim) -> int | None:

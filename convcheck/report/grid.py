@@ -19,6 +19,7 @@ from rich.text import Text
 
 from convcheck.errors import escape_line
 from convcheck.report.format_values import escape_controls
+from convcheck.report.lines import Cell, Lines
 
 STYLES = {
     "equal": "green",
@@ -61,6 +62,9 @@ def grid(
     # Only lines that are broken here are lines; one that stands in a name is spelt out.
     rows = [[escape_line(text) for text in row] for row in rows]
     separate = [[index] for index in range(len(columns))]
+    lines = _lines(columns, rows)
+    if lines.width <= console.width:
+        return lines
     wraps = any(column.wraps for column in columns)
     for layout in (separate, *stacked):
         for length in (None, *(_LENGTHS if wraps else ())):
@@ -68,6 +72,11 @@ def grid(
             if _fits(table, console):
                 return table
     return _blocks(columns, rows)
+
+
+def _lines(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Lines:
+    cells = [[Cell(text.rstrip(), STYLES.get(text, "")) for text in row] for row in rows]
+    return Lines([column.header for column in columns], cells, [column.number for column in columns])
 
 
 def _wrapped(columns: Sequence[Column], row: Sequence[str], length: int | None) -> list[str]:

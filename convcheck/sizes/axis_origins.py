@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from convcheck.sizes.paths import Path
 from convcheck.sizes.windows import Step, TransposedWindow
 
-AxisOrigin = tuple[int, tuple[Step, ...]]
+AxisOrigin = tuple[int, Path]
 """An axis of the chain's input, and the steps by which its positions became those of another axis."""
 
 Axis = tuple[AxisOrigin, ...]
@@ -37,10 +38,10 @@ class AxisOrigins:
         shift = step.padding if isinstance(step, TransposedWindow) else step.before
         if step.kernel == step.stride == 1 and not shift:
             return
-        if len(self.axes[axis]) > 1:
-            # Neighbours along joined axes need not be neighbours along any of them.
+        if len(self.axes[axis]) > 1 or not isinstance(step.stride, int):
+            # Neighbours along joined axes need not be neighbours along any of them, and a block may be a formula.
             self.forget(axis)
-        self.axes[axis] = tuple((origin, (*path, step)) for origin, path in self.axes[axis])
+        self.axes[axis] = tuple((origin, path.then(step)) for origin, path in self.axes[axis])
 
     def read_all(self, axis: int) -> None:
         """Let every output read all positions along an axis."""

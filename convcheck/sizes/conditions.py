@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from bisect import bisect_left
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal, NamedTuple
-
-from convcheck.errors import ShapeError
 
 if TYPE_CHECKING:
     from convcheck.sizes.lengths import Length
@@ -48,20 +47,19 @@ def assume(condition: Condition) -> None:
         conditions[condition] = None
 
 
-def strongest(conditions: Collection[Condition]) -> list[Condition]:
-    """Leave out lower bounds of a name that a higher one implies.
+def assume_at_least(length: Length, least: int) -> None:
+    """Assume that a formula is at least so much, given that it rises; of one name, in terms of that name."""
+    from convcheck.sizes.lengths import name
 
-    Raises:
-        ShapeError: a name must be one number, and another at least.
-    """
-    bounds: dict[Length, Condition] = {}
-    others: list[Condition] = []
-    for condition in conditions:
-        if condition.relation != ">=" or not condition.length.is_name():
-            others.append(condition)
-        elif condition.length not in bounds or bounds[condition.length].bound < condition.bound:
-            bounds[condition.length] = condition
-    for length, relation, number in others:
-        if relation == "=" and length in bounds and isinstance(number, int) and number < bounds[length].bound:
-            raise ShapeError(f"no {length} would do: it must be {number}, and at least {bounds[length].bound}")
-    return [*others, *bounds.values()]
+    names = length.names()
+    if length.evaluate(dict.fromkeys(names, 1)) >= least:
+        return
+    if len(names) > 1:
+        assume(Condition(length, ">=", least))
+        return
+    [text] = names
+    high = 2
+    while length.evaluate({text: high}) < least:
+        high *= 2
+    smallest = bisect_left(range(high), least, lo=high // 2, key=lambda number: length.evaluate({text: number}))
+    assume(Condition(name(text), ">=", smallest))

@@ -13,13 +13,12 @@ edition, 1994, section 3.2). Names stand for whole numbers of at least 1.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from convcheck.errors import ShapeError
-from convcheck.sizes.conditions import Condition, assume
+from convcheck.sizes.conditions import Condition, assume, assume_at_least
 from convcheck.sizes.terms import parenthesize
 
 
@@ -108,41 +107,29 @@ class Length:
         signs = {count > 0 for term, count in self.terms.items() if term}
         return signs.pop() if len(signs) == 1 else None
 
-    def _assume_at_least(self, least: int) -> None:
-        """Assume that it is at least so much, given that it rises; of one name, in terms of that name."""
-        names = self.names()
-        if self.evaluate(dict.fromkeys(names, 1)) >= least:
-            return
-        if len(names) > 1:
-            assume(Condition(self, ">=", least))
-            return
-        [text] = names
-        high = 2
-        while self.evaluate({text: high}) < least:
-            high *= 2
-        smallest = bisect_left(range(high), least, lo=high // 2, key=lambda number: self.evaluate({text: number}))
-        assume(Condition(name(text), ">=", smallest))
-
     def __add__(self, other: int | Length) -> Length:
-        terms = Counter(self.terms)
-        terms.update(_of(other).terms)
+        terms = dict(self.terms)
+        for term, count in ({(): other} if isinstance(other, int) else other.terms).items():
+            terms[term] = terms.get(term, 0) + count
         return Length(terms)
 
     def __neg__(self) -> Length:
         return self * -1
 
     def __sub__(self, other: int | Length) -> Length:
-        return self + -_of(other)
+        return self + -other
 
     def __rsub__(self, other: int) -> Length:
         return -self + other
 
     def __mul__(self, other: int | Length) -> Length:
-        for number, formula in ((self, _of(other)), (_of(other), self)):
+        if isinstance(other, int):
+            return Length({term: count * other for term, count in self.terms.items()})
+        for number, formula in ((self, other), (other, self)):
             if not any(number.terms):
-                return Length({term: count * number.constant for term, count in formula.terms.items()})
-        (atoms, count), (others, times) = _product(self), _product(_of(other))
-        return Length({tuple(sorted((*atoms, *others), key=_order)): count * times})
+                return formula * number.constant
+        (atoms, count), (others, times) = _product(self), _product(other)
+        return Length({in_order((*atoms, *others)): count * times})
 
     def __floordiv__(self, by: int) -> Length:
         if not isinstance(by, int):
@@ -190,7 +177,7 @@ class Length:
         less = gap.rises()
         if less is None:
             raise UndecidedError(f"it depends on whether {self} < {other}; give one of them a number")
-        (gap if less else -gap)._assume_at_least(1 if less else 0)
+        assume_at_least(gap if less else -gap, 1 if less else 0)
         return less
 
     def __gt__(self, other: int | Length) -> bool:
@@ -208,7 +195,7 @@ class Length:
     def __str__(self) -> str:
         text = ""
         terms = sorted(
-            _absorbed(self.terms).items(), key=lambda item: (not item[0], [_order(atom) for atom in item[0]])
+            _absorbed(self.terms).items(), key=lambda item: (-len(item[0]), [_order(atom) for atom in item[0]])
         )
         for term, count in terms:
             # Beside others, or behind a sign, a floor such as `H//2` stands in brackets, since they would go into it.
@@ -262,17 +249,23 @@ def _floor(inside: Length, by: int) -> Length:
 
 def _reduced(terms: Mapping[Term, int]) -> dict[Term, int]:
     """Return the terms with each floor's constant between 0 and its divisor, and none that is 0."""
-    reduced: Counter[Term] = Counter()
+    if all(count and (len(term) != 1 or isinstance(term[0], str)) for term, count in terms.items()):
+        return dict(terms)
+    reduced: dict[Term, int] = {}
+
+    def add(term: Term, count: int) -> None:
+        reduced[term] = reduced.get(term, 0) + count
+
     for term, count in terms.items():
-        match term:
-            case (Floor(inside, by),) if whole := inside.constant // by:
-                reduced[(Floor(inside - whole * by, by),)] += count
-                reduced[()] += count * whole
-            case (Factor(inside),):
-                for inner, times in inside.terms.items():
-                    reduced[inner] += count * times
-            case _:
-                reduced[term] += count
+        atom = term[0] if len(term) == 1 else ""
+        if isinstance(atom, Floor) and (whole := atom.inside.constant // atom.by):
+            add((Floor(atom.inside - whole * atom.by, atom.by),), count)
+            add((), count * whole)
+        elif isinstance(atom, Factor):
+            for inner, times in atom.inside.terms.items():
+                add(inner, count * times)
+        else:
+            add(term, count)
     return {term: count for term, count in reduced.items() if count}
 
 
@@ -292,6 +285,11 @@ def _product(value: Length) -> tuple[Term, int]:
         return term, count
     common = math.gcd(*terms.values())
     return (Factor(Length({term: count // common for term, count in terms.items()})),), common
+
+
+def in_order(atoms: Iterable[Atom]) -> Term:
+    """Return a product in the one order in which it is known."""
+    return tuple(sorted(atoms, key=_order))
 
 
 def _order(atom: Atom) -> tuple[bool, bool, str]:

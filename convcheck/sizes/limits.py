@@ -45,11 +45,14 @@ MAX_FOLLOWED = 200_000
 MAX_PHASES = 512
 """Outputs whose receptive fields are looked at one by one. After so many, most chains repeat themselves."""
 
-MAX_RUNS = 50_000
-"""Runs of neighbouring positions that are followed for a receptive field. A dilated kernel is a run a tap."""
+MAX_PERIOD = 10_000
+"""Lengths that are tried to tell what follows from several conditions on one name."""
 
 MAX_ANSWERS = 2**16
 """Separate lengths or shapes in one answer. An output may have as many inputs as its length has divisors, or more."""
+
+MAX_TRIED = 256
+"""Paddings that are tried one by one beside a stride; those of larger kernels are many, and near ones are asked for."""
 
 MAX_REMAINDERS = 1000
 """Remainders of a stride that are told one by one: more lines than anybody reads."""

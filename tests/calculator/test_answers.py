@@ -169,10 +169,40 @@ CHANGED: dict[str, tuple[list[str], int, str]] = {
     ),
     "a stride": (["Conv1d(1, 1, 3)", "-i", "1,20", "--output", "1,1"], 1, "l\nstride 18 or more\n"),
     "nothing": (
-        ["Conv1d(1, 1, 7, stride=2)", "-i", "1,224", "--output", "1,56"],
+        ["MaxPool1d(3, stride=2)", "-i", "1,224", "--output", "1,300"],
         1,
-        "no padding or stride of one layer gives [1, 56]\n\nl\n"
-        "none, padding 0 gives 109, stride 3 gives 73, stride 4 gives 55",
+        "no padding or stride of one layer gives [1, 300]\n\nl\nnone, padding 1 gives 112, stride 1 gives 222",
+    ),
+    "what only 'same' says": (
+        ["Conv2d(1, 1, 4, dilation=3)", "-i", "1,32,32", "--output", "1,32,32"],
+        1,
+        "nn.Conv2d(1, 1, kernel_size=(4, 4), stride=(1, 1), padding='same', dilation=(3, 3))",
+    ),
+    "ceil_mode": (
+        ["MaxPool1d(2)", "-i", "1,9", "--output", "1,5"],
+        1,
+        "padding=0, dilation=1, ceil_mode=True)",
+    ),
+    "another number along every axis": (
+        ["Conv2d(1, 1, 7)", "-i", "1,24,24", "--output", "1,24,12"],
+        1,
+        "nn.Conv2d(1, 1, kernel_size=(7, 7), stride=(1, 2), padding=(3, 3))",
+    ),
+    "three arguments": (
+        ["ConvTranspose1d(1, 1, 3)", "-i", "1,16", "--output", "1,32"],
+        1,
+        "with stride and padding and output_padding changed\n"
+        "nn.ConvTranspose1d(1, 1, kernel_size=(3,), stride=(2,), padding=(1,), output_padding=(1,))",
+    ),
+    "channels and padding": (
+        ["Conv1d(4, 4, 3)", "-i", "2,4,9", "--output", "2,8,9"],
+        1,
+        "with out_channels and padding changed\nnn.Conv1d(4, 8, kernel_size=(3,), stride=(1,), padding=(1,))",
+    ),
+    "absurd ones last": (
+        ["Conv1d(1, 1, 3)", "-i", "1,32", "--output", "1,64"],
+        1,
+        "absurd, though it gives that: padding 17 along l, where the kernel reaches over 3, makes",
     ),
     "either layer of two": (
         ["Conv2d(3, 8, 3)", "MaxPool2d(2)", "-i", "3,12,12", "--output", "8,6,6"],
@@ -218,12 +248,13 @@ CHANGED: dict[str, tuple[list[str], int, str]] = {
     "no stride beside 'same'": (
         ["Conv1d(1, 1, 3, padding=same)", "-i", "1,9", "--output", "1,5"],
         1,
-        "no padding or stride of one layer gives [1, 5]\n\nl\nnone, padding 0 gives 7",
+        "no number for padding or stride alone gives [1, 5]\n\nwith stride and padding changed\n"
+        "nn.Conv1d(1, 1, kernel_size=(3,), stride=(2,), padding=(1,))",
     ),
     "a batch that no layer changes": (
         ["Conv1d(1, 1, 3)", "-i", "2,1,5", "--output", "3,1,5"],
         1,
-        "no padding or stride of one layer gives [3, 1, 5]",
+        "b is 2, and not 3: it is set by the input\nno padding or stride of one layer gives [3, 1, 5]",
     ),
     "a stride of a transposed one": (
         ["ConvTranspose1d(1, 1, 1, stride=3, output_padding=2)", "-i", "1,2", "--output", "1,7"],
@@ -233,7 +264,8 @@ CHANGED: dict[str, tuple[list[str], int, str]] = {
     "other channels": (
         ["Conv1d(1, 2, 3)", "-i", "1,5", "--output", "1,3"],
         1,
-        "no padding or stride of one layer gives [1, 3]",
+        "o is 2, and not 1: it is set by out_channels\nno number for padding or stride alone gives [1, 3]\n\n"
+        "nn.Conv1d(1, 1, kernel_size=(3,), stride=(1,))",
     ),
     "an operation of two inputs": (["mm()", "-i", "2,3", "--output", "2,3"], 2, "only layers of one input"),
     "two inputs": (["Conv1d(1, 2, 3)", "-i", "1,5", "-i", "1,5", "--output", "2,3"], 2, "give -i once"),

@@ -70,6 +70,9 @@ def test_what_is_told_is_all_there_is(layers: list[Layer], length: int, asked: i
         assert answer.gives == gives
         assert answer.found == (gives == output)
         changes = answer.changes
+        for one in answer.suggestions:
+            assert changed(layers, one.number, parse_layer(one.layer), shape) == output
+        assert sorted(answer.suggestions, key=lambda one: one.absurd is not None) == list(answer.suggestions)
     if gives == output:
         assert not changes
         return

@@ -10,11 +10,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
 
-from convcheck.calculator.receptive_field import ReceptiveField, field, jump, receptive_fields
+from convcheck.calculator.receptive_field import ReceptiveField, receptive_fields
 from convcheck.errors import ShapeError
 from convcheck.layers import ConvTranspose, Layer, Sequential, parse_layer
 from convcheck.modules.build import build
-from convcheck.sizes.windows import TransposedWindow, Window
+from convcheck.sizes.paths import START, Path
+from convcheck.sizes.windows import Step, TransposedWindow, Window
 
 LENGTH = 160
 MOST = 60
@@ -172,9 +173,17 @@ def test_reach(written: tuple[tuple[int, ...], *tuple[str, ...]], expected: list
     assert rows(*written) == expected
 
 
+def along(*steps: Step) -> Path:
+    path = START
+    for step in steps:
+        path = path.then(step)
+    return path
+
+
 def test_strides_without_end_take_no_time() -> None:
     """Nothing counts taps or outputs one by one: these would run for hours."""
     huge = 10**9
-    assert field([Window(huge, huge, 1, 0, 0), TransposedWindow(huge, huge, 1, 0, 0)]) == huge
-    assert field([TransposedWindow(huge, huge, huge - 1, 0, 0), Window(2, huge, 1, 0, 0)]) >= 2
-    assert jump([Window(1, 2, 1, 0, 0), TransposedWindow(1, 3, 1, 0, 0)]) == Fraction(2, 3)
+    assert along(Window(huge, huge, 1, 0, 0), TransposedWindow(huge, huge, 1, 0, 0)).field == huge
+    assert along(TransposedWindow(huge, huge, huge - 1, 0, 0), Window(2, huge, 1, 0, 0)).field >= 2
+    assert along(Window(huge, 1, 1, 0, 0), TransposedWindow(huge, 500, 3, 0, 0), Window(huge, 7, 2, 0, 0)).field > huge
+    assert along(Window(1, 2, 1, 0, 0), TransposedWindow(1, 3, 1, 0, 0)).jump == Fraction(2, 3)

@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "faulty.yaml": FAULTY,
         "cuda.yaml": CUDA,
         "model.py": "import torch\ncases: list = []\n",
-        "net.txt": "Net(\n  (a): ReLU()\n)\n",
+        "net.txt": "a net of two layers\n",
         "odd.txt": "cases: [\n",
         "w.safetensors": "",
         "mixed/good.yml": CASE,
@@ -68,7 +68,7 @@ TARGETS = {
         "--candidate and --trust, or let it print the model, and pipe that: "
         "python model.py | convcheck shape -",
     ),
-    "a print in a file": (
+    "a text that is no print": (
         "net.txt",
         "'net.txt' is no config, which ends in .yaml or .yml and has the key 'cases'; if it is what print(model) "
         "prints, pipe it: convcheck shape - < net.txt",
@@ -96,8 +96,11 @@ def test_what_is_no_target_is_told_what_it_is_and_what_to_do(
     assert told(convcheck(command, word)).startswith(f"error: {message}")
 
 
-def test_a_shape_in_several_words_is_told_once(convcheck: Run) -> None:
-    assert "a shape is no target" in told(convcheck("shape", LAYER, "-i", "1", "3", "224", "224"))
+def test_a_shape_in_several_words_is_one_shape_for_the_calculator(convcheck: Run) -> None:
+    whole = convcheck("shape", LAYER, "-i", "1,3,224,224")
+    assert convcheck("shape", LAYER, "-i", "1", "3", "224", "224").stdout == whole.stdout
+    assert "a shape is no target" in told(convcheck("shape", LAYER, "3", "224", "224"))
+    assert "a shape is no target" in told(convcheck("verify", LAYER, "-i", "1", "3", "224", "224"))
 
 
 def test_a_config_by_another_name_is_read_where_it_has_cases(convcheck: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -78,8 +79,43 @@ WORKS: dict[str, tuple[str, list[str], Sequence[str], Sequence[str]]] = {
     "lines of code": (
         "self.conv = nn.Conv2d(3, 8, 3)\n        self.act = nn.ReLU()",
         PLAIN,
-        ["", ""],
+        ["conv", "act"],
         [],
+    ),
+    "a prompt before a print": (
+        f">>> print(model)\n{nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())}",
+        PLAIN,
+        ["0", "1"],
+        [],
+    ),
+    "prompts of a notebook": (
+        f"In [2]: model\nOut[2]: \n{nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())}\n\nIn [3]: ",
+        PLAIN,
+        ["0", "1"],
+        [],
+    ),
+    "a command and its print": (f"$ python net.py\n{nn.Conv2d(3, 8, 3)}", PLAIN[:1], [""], []),
+    "what was typed alone": (">>> conv = nn.Conv2d(3, 8, 3)\n>>> nn.ReLU()", PLAIN, ["", ""], []),
+    "a file with a chain": (
+        "import torch.nn as nn\nwidth = 2 * 4\nmodel = nn.Sequential(\n    nn.Conv2d(3, width, 3),\n    nn.ReLU(),\n)\n"
+        "print(model)",
+        PLAIN,
+        ["0", "1"],
+        [],
+    ),
+    "a function that returns a chain": (
+        "from torch import nn\ndef net():\n    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())",
+        PLAIN,
+        ["0", "1"],
+        [],
+    ),
+    "a class": (
+        "from torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.width = 8\n        self.conv = nn.Conv2d(3, self.width, 3)\n        self.act = nn.ReLU()\n"
+        "    def forward(self, x):\n        return self.act(self.conv(x))",
+        PLAIN,
+        ["conv", "act"],
+        ["Net"],
     ),
     "entries of a list": ("nn.Conv2d(3, 8, 3),\nnn.ReLU(),", PLAIN, ["", ""], []),
     "a whole list": ("[nn.Conv2d(3, 8, 3), nn.ReLU()]", PLAIN, ["", ""], []),
@@ -100,9 +136,18 @@ def test_reads(text: str, layers: list[str], names: Sequence[str], containers: S
 
 
 REFUSES = {
+    "a file of several chains": (
+        "from torch import nn\na = nn.Sequential(nn.ReLU())\nb = nn.Sequential(nn.ReLU())",
+        "a file of Python that makes several: a, b",
+    ),
+    "a file of no layers": ("import os\nprint(os.name)", "a file of Python that makes no layers"),
+    "a width that the caller chooses": (
+        "from torch import nn\ndef net(n):\n    return nn.Sequential(nn.Conv2d(3, n, 3))",
+        "out_channels is 'n'",
+    ),
     "no layer": ("hello", "'hello' is not a layer; paste what print(model) prints, or layers one a line"),
     "a name": ("Conv2d", "did you mean Conv2d(...)?"),
-    "no expression": ("import torch", "a statement' is not a layer"),
+    "no expression": ("x += 1", "a statement' is not a layer"),
     "half a print": ("Net(\n  (a): ReLU()\n", "'Net(' cannot be read ('(' was never closed)"),
     "a bracket too many": ("(a): ReLU()\n)", "')' cannot be read (unmatched ')')"),
     "an empty chain": ("Sequential()", "'Sequential()' holds no layers"),
@@ -216,3 +261,78 @@ def test_an_input_that_would_fit_is_proposed(paste: Paste) -> None:
     assert result.exit_code == 2
     proposed = result.stderr.strip().rpartition("for example ")[2].split()
     assert paste("Conv2d(3, 8, 5)", "shape", "-", *proposed).exit_code == 0
+
+
+def test_lines_of_code_are_a_chain_and_it_says_so(paste: Paste) -> None:
+    result = paste("self.a = nn.Conv2d(3, 8, 3)\nself.b = nn.ReLU()", "shape", "-", "-i", "1", "3", "9", "9")
+    assert result.exit_code == 0
+    assert "lines of code are taken as a chain" in result.stderr
+    assert "[1, 8, 7, 7]" in result.stdout
+
+
+def test_a_saved_print_and_a_file_of_python_are_targets(paste: Paste, tmp_path: Path) -> None:
+    chain = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
+    saved, code = tmp_path / "model.txt", tmp_path / "net.py"
+    saved.write_text(f">>> print(model)\n{chain}\n", encoding="utf-8")
+    code.write_text(
+        "import torch.nn as nn\nraise SystemExit('run')\nnet = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())"
+    )
+    piped = paste(str(chain), "shape", "-", "-i", "1,3,9,9")
+    for path in (saved, code):
+        assert paste("", "shape", str(path), "-i", "1,3,9,9").stdout == piped.stdout
+
+
+class Residual(nn.Module):
+    """Two convolutions beside a shortcut."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(before, after, 3, stride=2, padding=1)
+        self.conv2 = nn.Conv2d(after, after, 3, padding=1)
+        self.downsample = nn.Sequential(nn.Conv2d(before, after, 1, stride=2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv2(self.conv1(x)) + self.downsample(x)  # type: ignore[no-any-return]
+
+
+def test_a_model_with_a_branch_has_shapes_up_to_it_and_parameters_of_all(paste: Paste) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), Residual(4, 8), nn.Conv2d(8, 2, 1))
+    result = paste(str(net), "shape", "-", "-i", "1,3,16,16", "-f", "json")
+    assert result.exit_code == 0
+    report = json.loads(result.stdout)
+    assert [row["output"] for row in report["layers"]] == [[1, 4, 14, 14], [1, 8, 7, 7], [1, 8, 7, 7], None, None]
+    assert [row["params"] for row in report["layers"]] == [
+        sum(parameter.numel() for parameter in leaf.parameters()) for _, leaf in leaves(net)
+    ]
+    assert report["total"]["params"] == sum(parameter.numel() for parameter in net.parameters())
+    assert (report["output"], report["total"]["macs"]) == (None, None)
+    assert any(note.startswith("1.downsample is probably a branch") for note in report["notes"])
+
+
+BRANCHES = {
+    "a shortcut by its name, though it fits": ("shortcut", "Conv2d(4, 4, 1)", True),
+    "a squeezed branch": ("se.fc1", "Conv2d(4, 4, 1)", True),
+    "a downsample that goes on": ("downsample", "Conv2d(4, 8, 2, stride=2)", False),
+    "a downsample that does not fit": ("downsample", "Conv2d(3, 4, 1)", True),
+    "another that fits": ("conv", "Conv2d(4, 4, 1)", False),
+}
+
+
+@pytest.mark.parametrize(("name", "layer", "beside"), BRANCHES.values(), ids=BRANCHES)
+def test_what_is_a_branch(name: str, layer: str, beside: bool, paste: Paste) -> None:
+    result = paste(f"Net(\n  (a): Conv2d(3, 4, 3)\n  ({name}): {layer}\n)", "shape", "-", "-i", "1,3,9,9")
+    assert result.exit_code == 0
+    assert (f"{name.partition('.')[0]} is probably a branch" in result.stderr) == beside
+
+
+def test_one_unknown_layer_costs_one_line(paste: Paste) -> None:
+    text = "Sequential(\n  (0): Conv2d(3, 8, 3)\n  (1): Foo()\n  (2): Conv2d(8, 4, 3)\n)"
+    result = paste(text, "shape", "-", "-i", "1,3,9,9", "-f", "json")
+    assert result.exit_code == 2
+    assert "error: 1: unknown layer 'Foo'" in result.stderr
+    report = json.loads(result.stdout)
+    assert [row["output"] for row in report["layers"]] == [[1, 8, 7, 7], None, None]
+    assert [row["params"] for row in report["layers"]] == [224, None, 292]
+    assert report["total"]["params"] is None
+    assert json.loads(paste(text, "params", "-", "-f", "json").stdout)["total"] is None
+    assert paste(text, "shape", "-", "--output", "1,4,5,5").stdout == ""

@@ -108,8 +108,12 @@ def test_what_is_not_known_is_never_answered_as_if_it_were_one_of_both(module: n
     for text in (str(module), str(nn.Sequential(nn.ReLU(), module)), str(nn.ModuleList([module] * 3))):
         for command in (["params", "-"], ["shape", "-", "-i", "1,3,8,8"], ["verify", "-"]):
             result = paste(text, *command)
-            assert (result.exit_code, result.stdout) == (2, "")
-            (line,) = result.stderr.splitlines()
+            assert result.exit_code == 2
+            # Of others around it something is said, and nothing that it would have to be known for.
+            totals = [row for row in result.stdout.splitlines() if row.split()[:1] == ["total"]]
+            assert len(totals) == (command[0] != "verify" and text.startswith("Sequential") and bool(result.stdout))
+            assert not any(letter.isdigit() for total in totals for letter in total)
+            (line,) = [row for row in result.stderr.splitlines() if row.startswith("error: ")]
             assert "has arguments of its own, " in line
             assert "write the layers that it amounts to in its place, or leave these arguments out" in line
     with pytest.raises(LayerError, match="has arguments of its own"):

@@ -18,9 +18,10 @@ from convcheck.calculator.unread_inputs import unread_inputs
 from convcheck.errors import ShapeError
 from convcheck.layers import Layer, Sequential, parse_layer
 from convcheck.modules.build import build
-from convcheck.sizes.conditions import Condition, collecting, strongest
+from convcheck.sizes.conditions import Condition, collecting
 from convcheck.sizes.lengths import Length, UndecidedError, name
 from convcheck.sizes.patterns import Shape
+from convcheck.sizes.strongest import strongest
 from tests.strategies.chains import chain
 from tests.strategies.layers import FAMILIES, convs, pools, shapes, transposed
 

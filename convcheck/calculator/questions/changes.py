@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from convcheck.calculator.answers import AxisChange, Change, Changes, Near, OpenRanges
+from convcheck.calculator.answers import AxisChange, Change, Changes, Near, OpenRanges, Suggestion
 from convcheck.calculator.inverse.backwards import Box
 from convcheck.calculator.inverse.chain import forwards, layers_of, through
 from convcheck.calculator.inverse.forms import forms_of, takes
 from convcheck.calculator.inverse.monotone import Monotone
 from convcheck.calculator.inverse.ranges import Ranges, TooManyError, common, holds, only, values
+from convcheck.calculator.questions.misfits import Refit, misfits_of
+from convcheck.calculator.questions.suggestions import FARTHEST, suggestions_for
 from convcheck.calculator.questions.transposed_sizes import size_ranges, sizes_for
 from convcheck.calculator.questions.writing import adjusted, pasted
 from convcheck.errors import ShapeError
@@ -19,9 +21,6 @@ from convcheck.layers import Layer
 from convcheck.sizes.limits import MAX_ANSWERS
 from convcheck.sizes.patterns import SPACE_AXES, Shape
 from convcheck.sizes.windows import Step, TransposedWindow, Window, span
-
-_FARTHEST = 2**62
-"""A padding or stride beyond which none is looked for."""
 
 
 def changes_for(layers: Sequence[Layer], input: Shape, output: Shape) -> Changes:
@@ -35,15 +34,42 @@ def changes_for(layers: Sequence[Layer], input: Shape, output: Shape) -> Changes
     shapes, fault = forwards(chain, input)
     gives = shapes[-1] if fault is None else None
     changes: list[Change] = []
+    suggestions: list[Suggestion] = []
     if gives != output:
         # Of each layer, its outputs from which the ones after it make what is asked for.
         wanted = through(chain, [tuple(map(only, output))], len(input))[0][1:]
         for number, (layer, shape, boxes) in enumerate(zip(chain, shapes, wanted, strict=False), start=1):
             changes += (change for box in boxes for change in _changed(number, layer, shape, box))
+        suggestions = suggestions_for(chain, shapes, wanted, output)
     done = [change for change in changes if change.layer is not None]
-    if fault is not None and not done:
+    if fault is not None and not done and not suggestions:
         raise ShapeError(fault)
-    return Changes("changes", tuple(map(str, layers)), input, output, gives, fault, tuple(done or changes))
+    misfits, refit = misfits_of(chain, shapes, output) if gives is not None else ([], None)
+    if refit is not None:
+        suggestions = [*_refitted(refit, input, output), *suggestions]
+    return Changes(
+        question="changes",
+        layers=tuple(map(str, layers)),
+        input=input,
+        output=output,
+        gives=gives,
+        fault=fault,
+        changes=tuple(done or changes),
+        suggestions=tuple(suggestions),
+        misfits=tuple(misfits),
+    )
+
+
+def _refitted(refit: Refit, input: Shape, output: Shape) -> Iterator[Suggestion]:
+    """Yield the layer with other channels, and with other arguments beside where those alone are not enough."""
+    shapes, _ = forwards(refit.layers, input)
+    if shapes[-1] == output:
+        yield Suggestion(refit.number, pasted(refit.layers[refit.number - 1]), (refit.argument,), None)
+        return
+    wanted = through(refit.layers, [tuple(map(only, output))], len(input))[0][1:]
+    for suggestion in suggestions_for(refit.layers, shapes, wanted, output):
+        if suggestion.number == refit.number:
+            yield replace(suggestion, changed=(refit.argument, *suggestion.changed))
 
 
 def _changed(number: int, layer: Layer, shape: Shape, box: Box) -> Iterator[Change]:
@@ -95,7 +121,7 @@ def _asked_for(number: int, layer: Layer, shape: Shape, box: Box) -> Iterator[Ch
 def _of_window(layer: Layer, window: Window, length: int, wanted: Ranges) -> AxisChange:
     """Return every symmetric padding, or else every stride, for which a window gives a length that is wanted."""
     most = layer.most_padding(window, length)
-    most = _FARTHEST if most is None else most
+    most = FARTHEST if most is None else most
     near: tuple[Near, ...] = ()
     if "padding" in layer.ADJUSTABLE:
         paddings = Monotone(lambda pad: layer.outputs_of(replace(window, before=pad, after=pad), length), 0, most)
@@ -107,7 +133,7 @@ def _of_window(layer: Layer, window: Window, length: int, wanted: Ranges) -> Axi
     # With ceil_mode a window may stick out at the end, by less than a stride.
     reach = span(window.kernel, window.dilation) - window.before - window.after
     strides = Monotone(
-        lambda step: layer.outputs_of(replace(window, stride=step), length), max(1, 1 + reach - length), _FARTHEST, True
+        lambda step: layer.outputs_of(replace(window, stride=step), length), max(1, 1 + reach - length), FARTHEST, True
     )
     return AxisChange(stride=_open(strides.reaching(wanted)), nearest=(*near, *_near("stride", strides, wanted)))
 
@@ -134,14 +160,14 @@ def _of_spread(spread: TransposedWindow, length: int, wanted: Ranges) -> AxisCha
     if pairs:
         return AxisChange(pairs=tuple(sorted(set(pairs))))
     # What is shorter, padding cuts to; so the stride has to be longer, and leaves room for output_padding.
-    strides = Monotone(lambda step: replace(spread, stride=step).outputs(length), spread.stride, _FARTHEST)
-    paddings = Monotone(lambda pad: replace(spread, padding=pad).outputs(length), 0, _FARTHEST, True)
+    strides = Monotone(lambda step: replace(spread, stride=step).outputs(length), spread.stride, FARTHEST)
+    paddings = Monotone(lambda pad: replace(spread, padding=pad).outputs(length), 0, FARTHEST, True)
     near = *_near("padding", paddings, wanted), *_near("stride", strides, wanted)
     return AxisChange(stride=_open(strides.reaching(wanted)), nearest=near)
 
 
 def _open(ranges: Ranges) -> OpenRanges:
-    return tuple((first, None if last == _FARTHEST else last) for first, last in ranges)
+    return tuple((first, None if last == FARTHEST else last) for first, last in ranges)
 
 
 def _rewritten(layer: Layer, steps: Sequence[Step], axes: Sequence[AxisChange]) -> Layer:

@@ -111,6 +111,9 @@ def _padded(layer: Layer, pads: Pairs, input: Shape | None) -> Padded:
     says = "padding" in layer.ADJUSTABLE or not any(map(any, pads))
     if says and all(before == after for before, after in pads) and _runs(padded, input):
         return Padded(named, output, tuple(after for _, after in pads), pasted(padded), _functional(layer, pads))
+    if _says_same(layer, pads, input):
+        named_same: dict[str, Any] = {"padding": "same"}
+        return Padded(named, output, "same", pasted(replace(padded, **named_same)), _functional(layer, pads))
     if input is not None and "ceil_mode" in layer.arguments() and not any(before for before, _ in pads):
         # What is beyond the end counts neither for a maximum nor for an average.
         rounded = _replaced(bare, ceil_mode=True)
@@ -118,6 +121,15 @@ def _padded(layer: Layer, pads: Pairs, input: Shape | None) -> Padded:
             return Padded(named, output, None, pasted(rounded), _functional(layer, pads))
     written = f"nn.Sequential({_module(layer, pads)}, {pasted(bare)})"
     return Padded(named, output, None, written, _functional(layer, pads))
+
+
+def _says_same(layer: Layer, pads: Pairs, input: Shape | None) -> bool:
+    """Tell whether torch's padding='same' is this padding: that of a convolution of stride 1."""
+    if "ceil_mode" in layer.arguments() or any(window.stride != 1 for window in _windows(layer)):
+        return False
+    words: dict[str, Any] = {"padding": "same"}
+    same = replace(layer, **words)
+    return _runs(same, input) and [(w.before, w.after) for w in _windows(same)] == list(pads)
 
 
 def _runs(layer: Layer, input: Shape | None) -> bool:

@@ -120,7 +120,7 @@ class Rearrange(Weightless):
             elif rest and all(axis in parts and not places[axis] for axis in rest) and len(places[first[0]]) == 1:
                 block = math.prod(sizes[axis] for axis in rest)
                 ((origin, path),) = places[first[0]]
-                yield ((origin, (*path, TransposedWindow(block, block, 1, 0, 0))),)
+                yield ((origin, path.then(TransposedWindow(block, block, 1, 0, 0))),)
             else:
                 yield origins.joined([places[axis] for axis in group]) if group else ()
 

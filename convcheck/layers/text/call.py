@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from convcheck.errors import LayerError, shown
+from convcheck.layers.text.arithmetic import computed
+from convcheck.layers.text.keras_names import PREFIXES, of_keras
 from convcheck.layers.text.notation import syntax_tree
 from convcheck.layers.text.printed import printed
+from convcheck.layers.text.prompts import without_prompts
+from convcheck.layers.text.source import assigned, is_source
 from convcheck.layers.user_code import is_code
 from convcheck.sizes.limits import MAX_DEPTH, MAX_PRINT, MAX_TEXT
 
@@ -80,8 +84,17 @@ def read_call(text: str, kinds: Collection[str]) -> Call:
     return _call(node)
 
 
-def read_calls(text: str, kinds: Collection[str]) -> Iterator[tuple[str, Call]]:
+@dataclass(frozen=True)
+class Holder:
+    """A class that assigns the layers of which it consists, by its name."""
+
+    kind: str
+
+
+def read_calls(text: str, kinds: Collection[str]) -> Iterator[tuple[str, Call | Holder]]:
     """Yield every call of a longer text with its name, if it has one: what print(model) prints, or one's own code.
+
+    Of a file of Python it is the one chain that it makes, or a class as a `Holder`, and then its layers.
 
     Raises:
         LayerError: some of it is neither.
@@ -90,17 +103,45 @@ def read_calls(text: str, kinds: Collection[str]) -> Iterator[tuple[str, Call]]:
         raise LayerError(f"{len(text)} characters; {MAX_PRINT} at most are read")
     try:
         # Within brackets indentation says nothing, and what is cut from a print may begin anywhere in a line.
-        lines = "\n".join(line.strip() for line in printed(text).splitlines())
-        tree = _shallow(syntax_tree(lines, "exec"))
+        plain = without_prompts(text)
+        lines = "\n".join(line.strip() for line in printed(plain).splitlines())
+        tree = _source(plain) or _shallow(syntax_tree(lines, "exec"))
     except (RecursionError, MemoryError):
         raise _too_deep() from None
     except (SyntaxError, ValueError) as error:
         line = shown(error.text.strip()) if isinstance(error, SyntaxError) and error.text else "it"
         raise LayerError(f"{line} cannot be read{_reason(error)}; {_PASTE}") from None
+    if is_source(tree):
+        found = assigned(tree, list(kinds))
+        if found.holder:
+            yield "", Holder(found.holder)
+        yield from ((name, _call(call)) for name, call in found.layers)
+        return
     for statement in tree.body:
+        name = _assigned_name(statement)
         value = statement.value if isinstance(statement, (ast.Expr, ast.Assign)) else None
         for node in value.elts if isinstance(value, (ast.Tuple, ast.List)) and not _is_named(value) else [value]:
-            yield _named_call(node, kinds)
+            own_name, call = _named_call(node, kinds)
+            yield own_name or name, call
+
+
+def _source(text: str) -> Any:
+    """Return the syntax tree of a text that is a file of Python; None where it is something else."""
+    if not re.search(r"(?m)^\s*(import|from|class|def)\s", text):
+        return None
+    try:
+        tree = _shallow(syntax_tree(text, "exec"))
+    except SyntaxError:
+        return None
+    return tree if is_source(tree) else None
+
+
+def _assigned_name(statement: ast.stmt) -> str:
+    """Return the name that a line such as `self.conv1 = nn.Conv2d(...)` gives its layer; empty for other lines."""
+    match statement:
+        case ast.Assign(targets=[ast.Attribute(value=ast.Name("self"), attr=name)]):
+            return name
+    return ""
 
 
 def _reason(error: Exception) -> str:
@@ -177,15 +218,16 @@ def _value(node: ast.expr, kind: str) -> object:
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, (ast.List, ast.Tuple)):
-        plain = [entry.value for entry in node.elts if isinstance(entry, ast.Constant)]
-        if len(plain) == len(node.elts):
-            return plain if isinstance(node, ast.List) else tuple(plain)
         if any(isinstance(inner, ast.Call) for inner in ast.walk(node)):
             return [_value(entry, kind) for entry in node.elts]
+        entries = [_value(entry, kind) for entry in node.elts]
+        return entries if isinstance(node, ast.List) else tuple(entries)
+    if (number := computed(node)) is not None:
+        return number
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        like = "is not a plain value; nothing is computed here, write the number"
+        like = "is not a plain value; beyond + - * // of whole numbers nothing is computed here, write the number"
         raise LayerError(f"{shown(ast.unparse(node))} {like}", kind=kind) from None
 
 
@@ -194,6 +236,8 @@ def _kind(node: ast.expr) -> str:
     prefix, _, kind = dotted.rpartition(".")
     if not kind:
         raise LayerError(f"{shown(ast.unparse(node))} is not the name of a layer")
+    if prefix in PREFIXES and (like := of_keras(kind)):
+        raise LayerError(f"unknown layer {shown(dotted)}; {like}")
     if prefix not in _PREFIXES and dotted != "collections.OrderedDict":
         like = "layers of torch are written Conv2d, nn.Conv2d or torch.nn.Conv2d"
         raise LayerError(f"unknown layer {shown(dotted)}; {like}")

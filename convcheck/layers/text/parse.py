@@ -11,6 +11,7 @@ from convcheck.layers.base import Layer
 from convcheck.layers.families import family_of, kind_names
 from convcheck.layers.text.arguments import REQUIRED, BadValueError
 from convcheck.layers.text.call import Call, read_call
+from convcheck.layers.text.keras_names import of_keras
 
 # torch has these two on every layer; they say where the numbers live, not which function is computed.
 _ELSEWHERE = {"device": "--device", "dtype": "--dtype"}
@@ -80,6 +81,8 @@ def _unknown(kind: str) -> LayerError:
     from convcheck.layers.torch_names import advice, torch_names
 
     in_torch, near = kind in torch_names(), nearest(kind, kind_names())
+    if keras := of_keras(kind):
+        return LayerError(f"unknown layer {shown(kind)}; {keras}")
     reason = ", which torch has and convcheck cannot read" if in_torch else ""
     if in_torch and (what := advice(kind)):
         return LayerError(f"unknown layer {shown(kind)}{reason}; {what}")

@@ -9,11 +9,12 @@ from convcheck.errors import LayerError, shown
 from convcheck.layers.base import Layer
 from convcheck.layers.families import kind_names
 from convcheck.layers.kinds.sequential import Sequential
-from convcheck.layers.text.call import Call, read_calls
+from convcheck.layers.text.call import Call, Holder, read_calls
 from convcheck.layers.text.chains import KNOWN_CHAINS, is_alike, is_whole, settled
 from convcheck.layers.text.from_children import from_children
 from convcheck.layers.text.parse import parse_layer
 from convcheck.layers.text.submodules import in_a_row, submodules
+from convcheck.layers.text.unread import Unread, is_unread
 
 _CHAIN = "Sequential"
 
@@ -29,12 +30,22 @@ class Pasted:
     """The kinds that hold layers and are no Sequential, in order."""
     alike: tuple[str, ...] = ()
     """The kinds that print as a Sequential does, and are taken for one."""
+    faults: tuple[str, ...] = ()
+    """Why layers in it cannot be read; they stand in `layers` all the same."""
+    is_code: bool = False
+    """Whether layers are lines of code, as `self.conv1 = nn.Conv2d(...)`, or a file of them."""
 
     def notes(self) -> tuple[str, ...]:
         """Return what a print does not show of modules that hold others."""
         assumed = tuple(dict.fromkeys(filter(None, (layer.assumption() for layer in self.layers))))
         if self.alike:
             assumed = (f"{', '.join(self.alike)}: printed as a Sequential is, and taken for one", *assumed)
+        if self.is_code:
+            return (
+                "lines of code are taken as a chain, in the order in which they stand; which of them forward calls, in "
+                "which order, and what it does between them cannot be seen",
+                *assumed,
+            )
         if not self.containers:
             return assumed
         are = "are" if len(self.containers) > 1 else "is"
@@ -43,6 +54,11 @@ class Pasted:
             "connections, what forward does between them, and parameters outside of them cannot be seen",
             *assumed,
         )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the order of its layers is not all that can be known of how they are called."""
+        return bool(self.containers or self.faults or self.is_code)
 
     def as_layer(self) -> Layer:
         """Return all of it as one layer, which only a layer or a Sequential is.
@@ -58,20 +74,31 @@ class Pasted:
         return self.layers[0] if len(self.layers) == 1 else Sequential(_CHAIN, self.layers)
 
 
-def parse_pasted(text: str) -> Pasted:
+def parse_pasted(text: str, *, partly: bool = False) -> Pasted:
     """Read what print(model) printed, or a part of it, or layers one a line.
 
     Modules that hold others are taken apart, Sequentials as well as unknown ones.
 
+    Read `partly`, a layer that cannot be read stands in its place, as an `Unread`.
+
     Raises:
-        LayerError: with every line that cannot be read as a layer.
+        LayerError: with every line that cannot be read as a layer; partly, where no line can be read.
     """
     layers: list[Layer] = []
     names: list[str] = []
     containers: dict[str, None] = {}
     alike: dict[str, None] = {}
     faults: dict[str, list[str]] = {}
-    modules = (module for name, call in read_calls(text, kind_names()) for module in _modules(name, call))
+    calls: list[tuple[str, Call]] = []
+    is_code = False
+    for name, call in read_calls(text, kind_names()):
+        if isinstance(call, Holder):
+            containers[call.kind] = None
+            is_code = True
+        else:
+            is_code = is_code or (bool(name) and text.lstrip().startswith("self."))
+            calls.append((name, call))
+    modules = (module for name, call in calls for module in _modules(name, call))
     for path, call, is_container in modules:
         if is_container:
             chained = is_alike(call, [name for name, _ in submodules(call.positional)])
@@ -82,12 +109,15 @@ def parse_pasted(text: str) -> Pasted:
             names.append(path)
         except LayerError as error:
             faults.setdefault(str(error), []).append(path)
-    if faults:
-        raise LayerError([(None, _fault(message, paths)) for message, paths in faults.items()])
+            layers.append(Unread(call.kind, str(error)))
+            names.append(path)
+    told = tuple(_fault(message, paths) for message, paths in faults.items())
+    if told and (not partly or all(map(is_unread, layers))):
+        raise LayerError([(None, fault) for fault in told])
     if not layers:
         raise LayerError(f"{shown(text.strip())} holds no layers")
     unknown = tuple(kind for kind in alike if kind not in (_CHAIN, *KNOWN_CHAINS))
-    return Pasted(tuple(settled(layers)), tuple(names), tuple(containers), unknown)
+    return Pasted(tuple(settled(layers)), tuple(names), tuple(containers), unknown, told, is_code)
 
 
 def _fault(message: str, paths: Sequence[str]) -> str:

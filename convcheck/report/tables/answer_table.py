@@ -13,17 +13,18 @@ from convcheck.calculator.answers import (
     AllSizes,
     Answer,
     AxisChange,
-    Change,
     Changes,
     Inputs,
     Made,
     OpenRanges,
     Padded,
     Same,
+    Suggestion,
 )
 from convcheck.report.format_values import format_shape
 from convcheck.report.grid import Column, grid
 from convcheck.report.plain_console import Verbatim
+from convcheck.sizes.patterns import Shape
 
 
 def ranges(lengths: OpenRanges) -> str:
@@ -76,9 +77,14 @@ def _(answer: Changes, console: Console) -> Iterator[RenderableType]:
         return
     outcome = f"gives {format_shape(answer.gives)}, and not {asked}"
     yield Text(f"{format_shape(answer.input)} {f'cannot be taken: {answer.fault}' if answer.fault else outcome}")
-    if not any(change.layer for change in answer.changes):
-        yield Text(f"no padding or stride of one layer gives {asked}")
-    if answer.changes:
+    for misfit in answer.misfits:
+        yield Text(f"{misfit.axis} is {misfit.gives}, and not {misfit.asked}: it is set by {misfit.set_by}")
+    single = any(change.layer for change in answer.changes)
+    if not single:
+        none = "no number for padding or stride alone" if answer.suggestions else "no padding or stride of one layer"
+        yield Text(f"{none} gives {asked}")
+    # Where something does, what comes close is of no use.
+    if answer.changes and (single or not answer.suggestions):
         yield Text("")
         label = ["layer"] if len(answer.layers) > 1 else []
         # A chain may mix layers of one, two and three axes.
@@ -89,7 +95,37 @@ def _(answer: Changes, console: Console) -> Iterator[RenderableType]:
             for number, by_axis in changes
         ]
         yield grid([*map(Column, (*label, *axes))], rows, console)
-    yield from (line for change in answer.changes for line in _written(change, several=len(answer.layers) > 1))
+    several = len(answer.layers) > 1
+    written = {(one.number, one.layer) for one in answer.suggestions}
+    for suggestion in answer.suggestions:
+        yield from _suggested(suggestion, several=several)
+        yield from (
+            _by_size(change.output_size)
+            for change in answer.changes
+            if (change.number, change.layer) == (suggestion.number, suggestion.layer) and change.output_size
+        )
+    for change in answer.changes:
+        if change.layer is not None and (change.number, change.layer) not in written:
+            yield Text("")
+            yield _code(change.number, change.layer, several=several)
+            yield from (_by_size(size) for size in (change.output_size,) if size)
+
+
+def _suggested(suggestion: Suggestion, *, several: bool) -> Iterator[Text]:
+    yield Text("")
+    if suggestion.absurd is not None:
+        yield Text(f"absurd, though it gives that: {suggestion.absurd}")
+    elif len(suggestion.changed) > 1:
+        yield Text(f"with {' and '.join(suggestion.changed)} changed")
+    yield _code(suggestion.number, suggestion.layer, several=several)
+
+
+def _code(number: int, layer: str, *, several: bool) -> Verbatim:
+    return Verbatim(f"layer {number}: {layer}" if several else layer)
+
+
+def _by_size(size: Shape) -> Text:
+    return Text(f"or, with the layer as it is, forward(x, output_size={list(size)})")
 
 
 def _axis(change: AxisChange | None) -> str:
@@ -104,15 +140,6 @@ def _axis(change: AxisChange | None) -> str:
     if change.stride:
         return f"stride {ranges(change.stride)}"
     return ", ".join(("none", *(f"{near.argument} {near.value} gives {near.output}" for near in change.nearest)))
-
-
-def _written(change: Change, *, several: bool) -> Iterator[Text]:
-    if change.layer is None:
-        return
-    yield Text("")
-    yield Verbatim(f"layer {change.number}: {change.layer}" if several else change.layer)
-    if change.output_size is not None:
-        yield Text(f"or, with the layer as it is, forward(x, output_size={list(change.output_size)})")
 
 
 @answer_tables.register
@@ -147,7 +174,7 @@ def _(answer: Same, console: Console) -> Iterator[RenderableType]:
 
 
 def _own(padded: Padded) -> str:
-    return "cannot say it" if padded.own is None else str(padded.own)
+    return "cannot say it" if padded.own is None else repr(padded.own)
 
 
 _SIZES = ("axis", "input", "output", "output_padding", "sizes by it", "sizes by output_size")

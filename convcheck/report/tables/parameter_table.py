@@ -9,6 +9,7 @@ from rich.text import Text
 
 from convcheck.calculator.figures import BYTES
 from convcheck.calculator.side_weights import Parameter, Weights
+from convcheck.report.footnotes import Footnotes
 from convcheck.report.format_values import (
     NOTHING,
     escape_controls,
@@ -65,7 +66,9 @@ def side_tables(rows: Sequence[Weights], console: Console, *, dtype: str, verbos
         )
         for row in rows
     ]
-    yield grid(_PAIRS, cells, console, ((0, 1), (2, 3), (4, 5, 6)))
+    footnotes = Footnotes()
+    yield grid(_PAIRS, [footnotes.cells(row) for row in cells], console, ((0, 1), (2, 3), (4, 5, 6)))
+    yield from footnotes.lines()
     for row in rows:
         if row.reasons:
             yield Text("")
@@ -86,13 +89,16 @@ def _every(rows: Sequence[Weights], console: Console, dtype: str) -> Iterator[Re
         cases.add(row.case)
         cells += [[f"[{row.rewrite}]", *_cells(parameter, dtype)] for parameter in row.parameters.candidate or ()]
     if cells:
-        yield grid((Column("of"), *_SINGLE), cells, console, ((0, 1), (2, 7), (3, 4), (5, 6)))
+        footnotes = Footnotes()
+        rows_of_all = [footnotes.cells(row) for row in cells]
+        yield grid((Column("of"), *_SINGLE), rows_of_all, console, ((0, 1), (2, 7), (3, 4), (5, 6)))
+        yield from footnotes.lines()
         yield Text("")
         yield from map(Text, (_START, _FANS) if any(row.same_start is not None for row in rows) else (_FANS,))
 
 
-def layer_tables(rows: Sequence[Weights], console: Console, *, dtype: str) -> Iterator[RenderableType]:
-    """Yield the parameters of layers by themselves, one a line, and their sum."""
+def layer_tables(rows: Sequence[Weights], console: Console, *, dtype: str, whole: bool) -> Iterator[RenderableType]:
+    """Yield the parameters of layers by themselves, one a line, and their sum where these are the `whole`."""
     cells: list[list[str]] = []
     for row in rows:
         first = [row.case, row.layer]
@@ -102,7 +108,8 @@ def layer_tables(rows: Sequence[Weights], console: Console, *, dtype: str) -> It
         if first[1]:
             cells.append([*first, NOTHING, NOTHING, "0", "0 B", NOTHING, NOTHING, NOTHING])
     sums = sum(row.params.reference or 0 for row in rows)
-    cells.append(["", "total", "", "", format_count(sums), format_bytes(sums * BYTES[dtype]), "", "", ""])
+    known = [format_count(sums), format_bytes(sums * BYTES[dtype])] if whole else [NOTHING, NOTHING]
+    cells.append(["", "total", "", "", *known, "", "", ""])
     columns = (Column("name"), Column("layer", wraps=True), *_SINGLE)
     yield grid(columns, cells, console, ((0, 1), (2, 3, 8), (4, 5), (6, 7)))
     yield Text("")

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from convcheck.calculator.figures import FLOPS, LayerShape, Total
+from convcheck.calculator.figures import FLOPS, Row, Total
+from convcheck.report.footnotes import Footnotes
 from convcheck.report.format_values import (
     NOTHING,
     escape_controls,
@@ -45,33 +46,38 @@ _FIELD = (
 
 
 def shape_tables(
-    rows: Sequence[LayerShape],
+    rows: Sequence[Row],
     total: Total | None,
     console: Console,
     *,
     verbose: bool,
     conditions: Sequence[str] = (),
+    chained: bool = True,
 ) -> Iterator[RenderableType]:
     """Yield the table of the shape calculator, and the formulas, where they were asked for.
 
-    `dropped` counts trailing input positions that are never read.
+    Of a chain, only outputs are shown, since each is the next one's input. `dropped` counts trailing input positions
+    that are never read.
     """
     labels = [row.case or row.name or "" for row in rows]
     label = (Column("case" if rows[0].case else "name"),) if any(labels) else ()
-    ends = (Column("output"),) if total else (_INPUT, Column("output"))
+    chained = chained and total is not None
+    ends = (Column("output"),) if chained else (_INPUT, Column("output"))
     counts, read = (_ALL_COUNTS, _ALL_READ) if verbose else (_COUNTS, _READ)
     columns = (*label, _LAYER, *ends, *counts, *read)
-    cells = [
-        [*[name][: len(label)], row.layer, *_cells(row, total, verbose)] for name, row in zip(labels, rows, strict=True)
-    ]
+    named = zip(labels, rows, strict=True)
+    cells = [[*[name][: len(label)], row.layer, *_cells(row, verbose, chained=chained)] for name, row in named]
     if total is not None:
         nameless = [""] * len(label)
         blank = [""] * (len(columns) - len(label) - 2)
-        cells.insert(0, [*nameless, "input", format_inputs(rows[0].input), *blank])
-        cells.append([*nameless, "total", *_sums(rows, total, verbose)])
+        if chained:
+            cells.insert(0, [*nameless, "input", _input(rows[0]), *blank])
+        cells.append([*nameless, "total", *_sums(rows, total, verbose, chained=chained)])
     places = {column.header: index for index, column in enumerate(columns)}
     stacks = ([[places[name] for name in stack if name in places] for stack in layout] for layout in _STACKS)
-    yield grid(columns, cells, console, *stacks)
+    footnotes = Footnotes()
+    yield grid(columns, [footnotes.cells(row) for row in cells], console, *stacks)
+    yield from footnotes.lines()
     if conditions:
         yield Text("")
         yield Text(f"for {', '.join(map(escape_controls, conditions))}")
@@ -86,20 +92,24 @@ def shape_tables(
             yield from (prose(Text(line), indent=2) for line in row.explained)
 
 
-def _cells(row: LayerShape, total: Total | None, verbose: bool) -> list[str]:
+def _input(row: Row) -> str:
+    return NOTHING if row.input is None else format_inputs(row.input)
+
+
+def _cells(row: Row, verbose: bool, *, chained: bool) -> list[str]:
     # In a chain, the input is the output of the row above.
-    ends = [format_shape(row.output)] if total else [format_inputs(row.input), format_shape(row.output)]
+    ends = [format_shape(row.output)] if chained else [_input(row), format_shape(row.output)]
     return [*ends, *_numbers(row, format_bytes(row.activation), verbose)]
 
 
-def _sums(rows: Sequence[LayerShape], total: Total, verbose: bool) -> list[str]:
+def _sums(rows: Sequence[Row], total: Total, verbose: bool, *, chained: bool) -> list[str]:
     return [
-        format_shape(rows[-1].output),
+        *([format_shape(rows[-1].output)] if chained else ["", ""]),
         *_numbers(total, f"largest {format_bytes(total.largest_activation)}", verbose),
     ]
 
 
-def _numbers(row: LayerShape | Total, activation: str, verbose: bool) -> list[str]:
+def _numbers(row: Row | Total, activation: str, verbose: bool) -> list[str]:
     field, lost = format_receptive_field(row.receptive_field, row.jump), dropped(row.dropped)
     if not verbose:
         return [format_count(row.params), format_count(row.macs), field, lost]
