@@ -16,6 +16,14 @@ def read_pasted() -> Pasted:
     Raises:
         UsageError: there is nothing, or nothing that can be read.
     """
+    try:
+        return parse_pasted(read_text())
+    except LayerError as error:
+        raise UsageError("\n".join(f"standard input: {message}" for _, message in error.faults)) from None
+
+
+def read_text() -> str:
+    """Return what is pasted. Raises UsageError if it is nothing, or no text."""
     if sys.stdin.isatty():
         console.hint("reading from the terminal; paste what print(model) prints, and end it with Ctrl-D")
     try:
@@ -26,7 +34,4 @@ def read_pasted() -> Pasted:
         raise UsageError(
             "standard input is empty; paste what print(model) prints, as in: python model.py | convcheck shape -"
         )
-    try:
-        return parse_pasted(text)
-    except LayerError as error:
-        raise UsageError("\n".join(f"standard input: {message}" for _, message in error.faults)) from None
+    return text

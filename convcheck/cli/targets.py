@@ -165,9 +165,10 @@ def read_cases(
 ) -> list[Case]:
     """Read all files, and report the faults of all of them together; code in them is refused without `load_code`."""
     from convcheck.catalogue.catalogue import vocabulary
+    from convcheck.checkpoints.held import with_checkpoints
     from convcheck.config.load import load
 
-    words = vocabulary()
+    words = replace(vocabulary(), load_weights=with_checkpoints)
     words = replace(words, load_code=load_code or words.load_code, load_map=load_map or words.load_map)
     cases: list[Case] = []
     faults: list[Fault] = []

@@ -13,6 +13,7 @@ from convcheck.config.case import Case
 from convcheck.config.checks import DTYPES, DType
 from convcheck.models.leaves import Leaf
 from convcheck.models.records import LayerLine
+from convcheck.models.text_leaf import TextLeaf
 from convcheck.proof.given_sides import module_side
 from convcheck.sizes.patterns import Shapes
 
@@ -116,7 +117,11 @@ def _none_holds(leaf: Leaf, shapes: Shapes, named: Sequence[str] | None, costly:
 
 def claim_of(leaf: Leaf, shapes: Shapes, rewrite: str, dtype: str) -> Claim:
     """Return the claim that a rewrite computes what a layer does, on the layer's own weights."""
-    layer, source = module_side(leaf.module, own=False, train=False)
+    if isinstance(leaf, TextLeaf):
+        assert leaf.layer is not None
+        layer, source = leaf.layer, leaf.weights
+    else:
+        layer, source = module_side(leaf.module, own=False, train=False)
     case = Case(leaf.path, layer, shapes, (rewrite,), dtype=cast("DType", dtype), weights=source)
     (claim,) = claims_of([case])
     return claim

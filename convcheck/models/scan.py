@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,8 +17,8 @@ from convcheck.models.example import Example, placed
 from convcheck.models.flow import Flow
 from convcheck.models.gains import foretold, timed, whole_gain
 from convcheck.models.leaves import leaves_of, parts_of
-from convcheck.models.lines import dtype_of, lines_of
-from convcheck.models.records import MIN_SPEEDUP, ScanReport, Whole
+from convcheck.models.lines import Lines, dtype_of, lines_of
+from convcheck.models.records import MIN_SPEEDUP, LayerLine, ScanReport, Whole
 from convcheck.models.swap_file import load_text, swap_text
 from convcheck.models.verdicts import verified
 from convcheck.results import Tool
@@ -66,22 +66,9 @@ def scan(model: nn.Module, given: Example, name: str, asked: Asked, hear: Listen
         there = ", ".join(leaf.path for leaf in leaves[:5])
         raise ConvcheckError(f"{name}: {what}" + (f"; there are {there}, ..." if asked.only and leaves else ""))
     dtypes = asked.dtypes or (dtype_of(leaves),)
-    threads = torch.get_num_threads()
-    tool = Tool(__version__, torch.__version__, platform.python_version(), "cpu", threads)
-    hear.count(sum(len(line.rewrites) for line in found.lines) * len(dtypes) * (1 + asked.bench))
-    lines, notes, interrupted = [], [why_none] if why_none else [], False
-    try:
-        for line in found.lines:
-            record = line.record()
-            for rewrite in line.rewrites:
-                one = verified(line, rewrite, dtypes, hear.begin, hear.fail)
-                if asked.bench:
-                    one, more = timed(one, tool, threads, hear.begin)
-                    notes += more
-                record = replace(record, rewrites=(*record.rewrites, one.tried))
-            lines.append(record)
-    except KeyboardInterrupt:
-        interrupted = True
+    tool = this_tool()
+    lines, notes, interrupted = judged(found, dtypes, asked, tool, hear)
+    notes = [*([why_none] if why_none else []), *notes]
     layers = tuple(sorted(lines, key=lambda line: -line.saved(dtypes[0])))
     chosen, unswapped = choices(layers, asked.rewrites, dtypes, bench=asked.bench, least=asked.min_speedup)
     report = ScanReport(
@@ -91,9 +78,35 @@ def scan(model: nn.Module, given: Example, name: str, asked: Asked, hear: Listen
     if not asked.bench or not chosen or interrupted:
         return report
     try:
-        return with_whole(model, report, threads)
+        return with_whole(model, report, tool.threads)
     except KeyboardInterrupt:
         return replace(report, interrupted=True)
+
+
+def judged(
+    found: Lines, dtypes: Sequence[str], asked: Asked, tool: Tool, hear: Listeners
+) -> tuple[list[LayerLine], list[str], bool]:
+    """Return all lines with their verdicts and times, notes on them, and whether the user cut it short."""
+    hear.count(sum(len(line.rewrites) for line in found.lines) * len(dtypes) * (1 + asked.bench))
+    lines, notes = list[LayerLine](), list[str]()
+    try:
+        for line in found.lines:
+            record = line.record()
+            for rewrite in line.rewrites:
+                one = verified(line, rewrite, dtypes, hear.begin, hear.fail)
+                if asked.bench:
+                    one, more = timed(one, tool, tool.threads, hear.begin)
+                    notes += more
+                record = replace(record, rewrites=(*record.rewrites, one.tried))
+            lines.append(record)
+    except KeyboardInterrupt:
+        return lines, notes, True
+    return lines, notes, False
+
+
+def this_tool() -> Tool:
+    """Return the versions and the machine of a scan."""
+    return Tool(__version__, torch.__version__, platform.python_version(), "cpu", torch.get_num_threads())
 
 
 def with_whole(model: nn.Module, report: ScanReport, threads: int) -> ScanReport:
