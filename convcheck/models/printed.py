@@ -44,7 +44,10 @@ def leaves_of_print(text: str, given: GivenShapes) -> list[Leaf]:
     Raises:
         ConvcheckError: it cannot be read, or a shape is given for what takes none, or does not fit.
     """
-    calls = list(read_calls(text, kind_names()))
+    read = list(read_calls(text, kind_names()))
+    calls = [(name, call) for name, call in read if isinstance(call, Call)]
+    if len(calls) < len(read):
+        raise UsageError("a class of Python is not run, and its text tells no shapes; paste what print(model) prints")
     if len(given.whole) > 1:
         raise UsageError("a print takes one -i SHAPE, that of its input, and others as -i PATH=SHAPE")
     if not (given.whole or given.shapes):

@@ -70,11 +70,12 @@ class Program(nn.Module):
 @st.composite
 def programs(draw: st.DrawFn) -> Program:
     steps: list[Step] = []
-    for number in range(draw(st.integers(2, 7))):
-        kind = draw(st.sampled_from(["conv", "norm", "norm", "conv", "relu", "add", "cat"]))
-        # What was made last is taken more often than not.
-        value = st.one_of(st.just(number), st.just(number), st.integers(0, number))
-        takes = (draw(value),) if kind not in ("add", "cat") else (draw(value), draw(st.integers(0, number)))
+    for number in range(draw(st.integers(3, 8))):
+        kind = draw(st.sampled_from(["conv", "norm", "relu", "add", "cat"]))
+        # Layers mostly take what was made last, and functions anything.
+        last, any_value = st.just(number), st.integers(0, number)
+        first = draw(st.one_of(last, last, any_value) if kind in ("conv", "norm") else any_value)
+        takes = (first, draw(any_value)) if kind in ("add", "cat") else (first,)
         steps.append(Step(kind, takes))
     outputs = {len(steps)} | draw(st.sets(st.integers(1, len(steps)), max_size=1))
     return Program(steps, outputs, draw(st.permutations(range(len(steps)))))
