@@ -6,7 +6,8 @@ None of these is a dependency of convcheck. Of torchvision it is every model tha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from contextlib import suppress
+from functools import cache, partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -43,9 +44,26 @@ def image(name: str = "") -> Mapping[str, Any]:
     return {"0": torch.zeros(*video) if name in VIDEO else torch.zeros(2, 3, side, side)}
 
 
+OPERATORS = ("nms(Tensor boxes, Tensor scores, float iou_threshold) -> Tensor", "qnms(Tensor boxes) -> Tensor")
+DECLARED: list[Any] = []
+"""A library of torch's forgets its operators where nobody holds it."""
+
+
+@cache
+def torchvision_module() -> Any:
+    """Return torchvision's models. One built for another torch has no compiled operators, which no model here needs."""
+    try:
+        return import_module("torchvision.models")
+    except RuntimeError:
+        DECLARED.append(torch.library.Library("torchvision", "FRAGMENT"))  # type: ignore[no-untyped-call]  # of torch's
+        for operator in OPERATORS:
+            DECLARED[0].define(operator)
+        return import_module("torchvision.models")
+
+
 def torchvision_models() -> Iterator[Model]:
     """Yield torchvision's."""
-    models = import_module("torchvision.models")
+    models = torchvision_module()
     segments = ("fcn", "deeplab", "lraspp")
     plain = {*models.list_models(module=models), *VIDEO}
     for name in sorted(plain | {name for name in models.list_models() if name.startswith(segments)}):
@@ -56,6 +74,8 @@ def torchvision_models() -> Iterator[Model]:
 
 def timm_models() -> Iterator[Model]:
     """Yield those of timm, one of every family."""
+    # It imports torchvision.
+    torchvision_module()
     timm = import_module("timm")
     there = set(timm.list_models())
     for name in TIMM:
@@ -125,6 +145,9 @@ def scanned(texts: tuple[str, ...]) -> Mapping[str, Any]:
 
 def transformers_models() -> Iterator[Model]:
     """Yield those of transformers by their configs, and those that `benchmarks/models.py` scans."""
+    with suppress(ImportError):
+        # It imports torchvision where that is there.
+        torchvision_module()
     import_module("transformers")
     for name, entry in MODELS.items():
         yield Model(name, entry.make, partial(scanned, entry.inputs))
@@ -182,6 +205,8 @@ def noise(shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, Any]:
 
 def diffusers_models() -> Iterator[Model]:
     """Yield those of diffusers, of small widths."""
+    with suppress(ImportError):
+        torchvision_module()
     diffusers = import_module("diffusers")
     for name, (shapes, settings) in DIFFUSERS.items():
         yield Model(name, partial(getattr(diffusers, name), **settings), partial(noise, shapes))

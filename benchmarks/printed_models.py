@@ -180,8 +180,8 @@ def fitting(layer: Layer, inputs: Shapes) -> Shapes:
 
 def reason(module: nn.Module, error: Exception) -> str:
     """Return why something cannot be read, without what belongs to one model only."""
-    text = re.sub(r"^[\w.-]*( and \d+ more)?: ", "", str(error).splitlines()[0])
-    return f"{type(module).__name__}: {text[:160]}" if is_leaf(module) else text[:160]
+    text = re.sub(r"^[\w.-]*( and \d+ more)?: ", "", str(error).splitlines()[0]).partition(";")[0]
+    return f"{type(module).__name__}: {text[:120]}" if is_leaf(module) else text[:120]
 
 
 def whole(model: nn.Module, tally: Tally, name: str) -> None:
