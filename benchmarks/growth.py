@@ -88,13 +88,18 @@ def cases(count: int) -> Point:
 
 
 def layers(count: int) -> Point:
-    """Return the shapes of a chain of so many layers, read from its text."""
-    chain = ", ".join(["Conv2d(8, 8, 3, padding=1)", "ReLU()"] * (count // 2))
+    """Return the shapes of a chain of so many layers, as torch prints it."""
+    kinds = ("Conv2d(8, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))", "ReLU()")
+    lines = (f"  ({number}): {kinds[number % 2]}" for number in range(count))
+    chain = "\n".join(["Sequential(", *lines, ")"])
 
     def work() -> None:
-        from convcheck import shape
+        from typer.testing import CliRunner
 
-        assert shape(f"Sequential({chain})", (1, 8, 32, 32)) == (1, 8, 32, 32)
+        from convcheck.cli.main import app
+
+        ran = CliRunner().invoke(app, ["shape", "-", "-i", "1,8,32,32"], input=chain)
+        assert ran.exit_code == 0, ran.output
 
     return Point(work, count, count)
 

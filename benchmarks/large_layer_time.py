@@ -32,10 +32,10 @@ MOST = 8.0
 """What a proof may take at most, of the time of one forward of both sides."""
 
 
-def claim_of(text: str, shape: tuple[int, ...], dtype: DType = "float32") -> Claim:
-    """Return the claim that a patch embedding is a Linear on patches."""
-    case = Case("large", parse_layer(text), (shape,), (REWRITE,), dtype=dtype)
-    return Claim(case, REWRITE, catalogue()[REWRITE], ())
+def claim_of(text: str, shape: tuple[int, ...], dtype: DType = "float32", rewrite: str = REWRITE) -> Claim:
+    """Return the claim about one rewrite of a layer."""
+    case = Case("large", parse_layer(text), (shape,), (rewrite,), dtype=dtype)
+    return Claim(case, rewrite, catalogue()[rewrite], ())
 
 
 def forward(claim: Claim) -> Callable[[], object]:

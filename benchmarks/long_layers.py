@@ -158,6 +158,14 @@ def two_convs(random: Random, terms: int) -> Drawn:
     return chain(first, mixing(random, first, first.out_channels)), (shape,)
 
 
+def two_linears(random: Random, terms: int) -> Drawn:
+    """Draw two Linears, which share the products between them."""
+    middle = log_uniform(random, min(terms, 256))
+    first = parse_layer(f"Linear({max(1, terms // middle)}, {middle}, bias={random.random() < 0.5})")
+    second, _ = linear(random, middle)
+    return chain(first, second), ((random.randint(1, 3), max(1, terms // middle)),)
+
+
 def separable(random: Random, terms: int) -> Drawn:
     """Draw a depthwise convolution and a 1x1 convolution; torch takes long over many groups, so kernels grow, too."""
     channels, dims = log_uniform(random, min(terms, 256)), random.randint(1, 2)
@@ -210,10 +218,25 @@ FAMILIES: dict[type[Layer], Callable[[Random, int], Drawn]] = {
     Patchify: patches,
     Unpatchify: patches,
 }
+
+
+def cut(random: Random, terms: int) -> Drawn:
+    """Draw a rearrange that cuts out patches, and a Linear on them."""
+    into, patch, _ = sizes(random, terms)
+    space = " ".join(f"(n{axis} k{axis})" for axis in range(len(patch)))
+    grid, kernel = (" ".join(f"{letter}{axis}" for axis in range(len(patch))) for letter in "nk")
+    lengths = {f"k{axis}": k for axis, k in enumerate(patch)}
+    pattern = f"b i {space} -> b ({grid}) ({kernel} i)"
+    rearranged = parse_layer({"op": "rearrange", "pattern": pattern, **lengths})
+    return chain(rearranged, linear(random, into * math.prod(patch))[0]), ((1, into, *(k * 2 for k in patch)),)
+
+
 CHAINS: dict[str, Callable[[Random, int], Drawn]] = {
     "fold-batchnorm": normalised,
     "merge-convs": two_convs,
+    "merge-linears": two_linears,
     "merge-separable": separable,
+    "patches-as-conv": cut,
     "shuffle-as-transposed": shuffled,
 }
 

@@ -4,8 +4,8 @@
     python benchmarks/macs_of_counters.py --write
 
 Half of FlopCounterMode's FLOPs is what a MAC is here. fvcore and ptflops are no dependencies; where one is not there,
-its column says so. `--write` puts the table into docs/shape.md. Returns 1 where convcheck and FlopCounterMode differ for
-another reason than that torch runs a layer in one kernel, which no counter knows.
+its column is empty. `--write` puts the table into docs/shape.md. Returns 1 where convcheck and FlopCounterMode differ
+for another reason than that torch runs a layer in one kernel, which no counter knows.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ Counter = Callable[[nn.Module, Sequence[Tensor]], int]
 
 
 def flop_counter(module: nn.Module, inputs: Sequence[Tensor]) -> int:
-    """Return half of what torch counts, without the kernels that do an LSTM or attention at once, which it knows not."""
+    """Return half of what torch counts, without kernels that do an LSTM or attention at once: it knows none."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -117,7 +117,9 @@ COUNTERS: dict[str, Counter] = {"FlopCounterMode": flop_counter, "fvcore": fvcor
 def counted(counter: Counter, layer: Layer, shapes: Shapes) -> int | None:
     """Return what a counter says; None where it is not installed, or fails."""
     inputs = [torch.ones(shape, dtype=torch.long if layer.kind in INTEGERS else torch.float32) for shape in shapes]
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    silent = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
+    with silent[0], silent[1], warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
             return counter(module_of(layer).eval(), inputs)
         except Exception:

@@ -159,6 +159,37 @@ def bert() -> nn.Module:
     )  # fmt: skip
 
 
+def resnet() -> nn.Module:
+    """ResNet, with a BatchNorm behind every convolution."""
+    return _of("ResNetForImageClassification", "ResNetConfig", depths=[1, 1, 1, 1], hidden_sizes=[64, 128, 256, 512])
+
+
+def regnet() -> nn.Module:
+    """RegNet: convolutions of groups, and squeeze and excitation."""
+    return _of("RegNetForImageClassification", "RegNetConfig", depths=[1, 1, 1, 1], hidden_sizes=[64, 128, 192, 256])
+
+
+def mobilenet_v2() -> nn.Module:
+    """MobileNetV2: depthwise convolutions between 1x1s."""
+    return _of("MobileNetV2ForImageClassification", "MobileNetV2Config", depth_multiplier=0.5)
+
+
+def mobilevit() -> nn.Module:
+    """MobileViT: the blocks of a MobileNet, and transformers between."""
+    return _of("MobileViTForImageClassification", "MobileViTConfig", hidden_sizes=[64, 80, 96])
+
+
+def efficientnet() -> nn.Module:
+    """EfficientNet."""
+    return _of("EfficientNetForImageClassification", "EfficientNetConfig", depth_coefficient=0.3, hidden_dim=1280,
+               width_coefficient=1.0)  # fmt: skip
+
+
+def levit() -> nn.Module:
+    """LeViT: linears with BatchNorm, which is called on flattened tokens."""
+    return _of("LevitForImageClassification", "LevitConfig", depths=[1, 1, 1])
+
+
 class _Twice(nn.Sequential):
     def __init__(self, ins: int, outs: int) -> None:
         super().__init__(
@@ -229,6 +260,7 @@ class Autoencoder(nn.Module):
 
 
 PATCHES = ("patchify-linear", "pointwise-linear", "conv1x1-unpatchify", "linear-unpatchify")
+CHAINS = ("fold-batchnorm", "merge-convs")
 WINDOWS = ("patchify-linear", "unfold-matmul")
 
 MODELS: Mapping[str, Entry] = {
@@ -246,7 +278,15 @@ MODELS: Mapping[str, Entry] = {
     "SegFormer": Entry(segformer, ("1,3,224,224",), PATCHES, "three reductions of keys and values, the fuse of 1x1"),
     "DPT": Entry(dpt, ("1,3,224,224",), PATCHES, "the patch embedding, two transposed convolutions, 1x1s"),
     "BERT": Entry(bert, ("int 1,32",), ("linear-as-conv1x1",), "nothing: it has no convolution"),
-    "U-Net": Entry(UNet, ("1,3,96,96",), PATCHES, "the transposed convolutions, BatchNorm into convolutions"),
+    "ResNet": Entry(resnet, ("1,3,224,224",), CHAINS, "BatchNorm into convolutions"),
+    "RegNet": Entry(regnet, ("1,3,224,224",), CHAINS, "BatchNorm into convolutions"),
+    "MobileNetV2": Entry(mobilenet_v2, ("1,3,224,224",), CHAINS, "BatchNorm into convolutions"),
+    "MobileViT": Entry(mobilevit, ("1,3,256,256",), CHAINS, "BatchNorm into convolutions"),
+    "EfficientNet": Entry(efficientnet, ("1,3,224,224",), CHAINS, "BatchNorm into convolutions"),
+    "LeViT": Entry(levit, ("1,3,224,224",), CHAINS, "BatchNorm into convolutions and linears"),
+    "U-Net": Entry(
+        UNet, ("1,3,96,96",), (*PATCHES, *CHAINS), "the transposed convolutions, BatchNorm into convolutions"
+    ),
     "Vocoder": Entry(Vocoder, ("1,80,40",), PATCHES, "the transposed convolution that tiles, 1x1s"),
     "Volumes": Entry(Autoencoder, ("1,1,8,64,64",), PATCHES, "the patch embedding and its inverse"),
 }

@@ -2,8 +2,9 @@
 
     python -m benchmarks.models [--only NAME]... [--out results.json]
 
-Models are made by the config classes of transformers where that is installed (nothing is downloaded), and by plain
-torch; weights are random, drawn from a seed, and none of them tiny, as some are that await training.
+Models are made by the classes of transformers, timm, diffusers and MONAI, where those are installed (nothing is
+downloaded), and by plain torch; weights are random, drawn from a seed, and none of them tiny, as some are that await
+training.
 """
 
 from __future__ import annotations
@@ -19,15 +20,19 @@ import torch
 from torch import nn
 
 from benchmarks.model_classes import MODELS, Entry
+from benchmarks.model_packages import PACKAGES
 from convcheck.models.apply import swapped_in
 from convcheck.models.choice import choices
-from convcheck.models.example import read_example
+from convcheck.models.example import Example, as_it_was, read_example
 from convcheck.models.records import MIN_SPEEDUP, ScanReport
 from convcheck.models.scan import Asked, scan, with_whole
 
+ALL = {**MODELS, **PACKAGES}
 DTYPES = ("float32", "bfloat16")
 LEAST = 0.01
 """A weight whose entries are smaller shows nothing behind a softmax or a norm; it is drawn anew."""
+BATCH = 4
+"""Of how many inputs a BatchNorm takes its statistics."""
 
 HEAD = (
     "model",
@@ -46,16 +51,16 @@ HEAD = (
 def main() -> None:
     """Scan the models, and print a row each as it is done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", choices=list(MODELS))
+    parser.add_argument("--only", action="append", choices=list(ALL))
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     # Where other programs compute at the same time, threads wait for one another.
     torch.set_num_threads(1)
     rows: dict[str, Any] = {}
     print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
-    for name in given.only or MODELS:
+    for name in given.only or ALL:
         try:
-            report, worth = scanned(name, MODELS[name])
+            report, worth = scanned(name, ALL[name])
         except Exception as error:
             print(f"| {name} | {type(error).__name__}: {' '.join(str(error).split())} |")
             continue
@@ -77,6 +82,7 @@ def scanned(name: str, entry: Entry) -> tuple[ScanReport, bool]:
     torch.manual_seed(0)
     model = entry.make().eval()
     redraw(model)
+    settle(model, read_example(list(entry.inputs)))
     asked = Asked(entry.rewrites, dtypes=DTYPES, bench=True, min_speedup=1e9)
     report = scan(model, read_example(list(entry.inputs)), name, asked)
     chosen, _ = choices(report.layers, None, DTYPES[1:], bench=True, least=MIN_SPEEDUP)
@@ -95,6 +101,19 @@ def redraw(model: nn.Module) -> None:
         for parameter in model.parameters():
             if parameter.dim() > 1 and float(parameter.abs().mean()) < LEAST:
                 parameter.normal_(0, parameter[0].numel() ** -0.5)
+
+
+def settle(model: nn.Module, example: Example) -> None:
+    """Give every BatchNorm the statistics of random inputs, and a scale and a shift, as training would."""
+    # What a model remembers of a call in a cache is forgotten behind it.
+    with as_it_was(model):
+        for module in model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.train().momentum = 1.0
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.normal_(module.bias, 0, 0.1)
+        if any(module.training for module in model.modules()):
+            model(*(torch.randn(BATCH, *tensor.shape[1:]) for tensor in example.positional))
 
 
 def cells(name: str, report: ScanReport, worth: bool) -> Iterator[str]:

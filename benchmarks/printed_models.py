@@ -8,8 +8,8 @@ runs once, on torch's meta device where it can. Of every layer, the print is rea
 prints, where the layer's own leaves something out), given the shapes of the input that the layer got. It is compared
 with the shape of what the layer made, the number of its parameters, and half of what torch's FlopCounterMode counts.
 The same is done of every Sequential of layers and such Sequentials alone, and of every class derived from it that has
-no forward of its own. Of a whole print, the parameters of all layers are compared with those that layers hold; those
-that a model holds beside its layers are not in a print.
+no forward of its own; of what prints alike and has one, nothing wrong may be said. Of a whole print, the parameters of
+all layers are compared with those that layers hold; those that a model holds beside its layers are not in a print.
 `--write` puts the table into docs/shape.md. Returns 1 if anything is wrong.
 """
 
@@ -23,7 +23,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.model_prints import LIBRARIES, Model
+from benchmarks.print_tally import Report, Tally, table, unread
 from convcheck.calculator.shapes import chain
 from convcheck.errors import ConvcheckError, NotPrintedError
 from convcheck.layers import Layer, accept
@@ -41,47 +42,6 @@ from convcheck.sizes.patterns import Shape, Shapes
 
 PAGE = Path(__file__).parents[1] / "docs" / "shape.md"
 BEGIN, END = "<!-- printed models -->", "<!-- /printed models -->"
-
-
-@dataclass
-class Tally:
-    """How many agree, cannot be read, and are read and wrong; why, by reason."""
-
-    agree: int = 0
-    unread: int = 0
-    wrong: int = 0
-    why: Counter[str] = field(default_factory=Counter)
-    faults: list[str] = field(default_factory=list)
-
-    def add(self, other: Tally) -> None:
-        """Add another one."""
-        self.agree += other.agree
-        self.unread += other.unread
-        self.wrong += other.wrong
-        self.why += other.why
-        self.faults += other.faults
-
-    def cells(self) -> Iterator[str]:
-        """Yield its numbers as the table has them."""
-        total = self.agree + self.unread + self.wrong
-        yield f"{self.agree:,} of {total:,}" + (f" ({self.agree / total:.1%})" if total else "")
-        yield f"{self.unread:,}"
-        yield f"{self.wrong:,}"
-
-
-@dataclass
-class Report:
-    """What was found of a library's models, or of one."""
-
-    models: int = 0
-    leaves: Tally = field(default_factory=Tally)
-    chains: Tally = field(default_factory=Tally)
-    wholes: Tally = field(default_factory=Tally)
-    not_run: list[str] = field(default_factory=list)
-
-    def tallies(self) -> Mapping[str, Tally]:
-        """Return the three of them by name."""
-        return {"layers": self.leaves, "Sequentials": self.chains, "whole prints": self.wholes}
 
 
 @dataclass(frozen=True)
@@ -106,6 +66,19 @@ def is_chain(module: nn.Module) -> bool:
         type(module).forward is nn.Sequential.forward
         and bool(module._modules)
         and all(child is not None and (is_leaf(child) or is_chain(child)) for child in module._modules.values())
+    )
+
+
+def is_alike(module: nn.Module) -> bool:
+    """Tell whether a module has layers alone, counted as those of a Sequential, and a forward of its own."""
+    counted = [str(number) for number in range(len(module._modules))]
+    holds = isinstance(module, (nn.ModuleList, nn.ModuleDict))
+    return (
+        bool(counted)
+        and list(module._modules) == counted
+        and not holds
+        and not is_chain(module)
+        and all(child is not None and is_leaf(child) for child in module._modules.values())
     )
 
 
@@ -263,28 +236,14 @@ def look(model: Model, library: str) -> Report:
                 read(part, holder, calls[part], report.leaves, where)
         elif is_chain(part) and part in calls:
             read(part, holder, calls[part], report.chains, where)
+        elif is_alike(part) and part in calls:
+            # It is not asked that these are read, but that nothing wrong is said of them.
+            alike = Tally()
+            read(part, holder, calls[part], alike, where)
+            alike.unread, alike.why = 0, Counter()
+            report.chains.add(alike)
     whole(module, report.wholes, f"{library} {model.name}")
     return report
-
-
-HEAD = ("library", "models", "of", "agree", "unread", "wrong")
-
-
-def table(reports: Mapping[str, Report]) -> Iterator[str]:
-    """Yield the lines of a Markdown table."""
-    yield f"| {' | '.join(HEAD)} |"
-    yield f"|{'---|' * len(HEAD)}"
-    for library, report in reports.items():
-        for number, (name, tally) in enumerate(report.tallies().items()):
-            first = (library, str(report.models)) if number == 0 else ("", "")
-            yield f"| {' | '.join((*first, name, *tally.cells()))} |"
-
-
-def unread(report: Report) -> Iterator[str]:
-    """Yield what is not read, and how often."""
-    for name, tally in report.tallies().items():
-        for why, count in tally.why.most_common():
-            yield f"- {name}, {count:,}: {why}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -45,8 +45,13 @@ LAYERS = {
     "loops": ("Conv2d(16, 64, 8)", "1,16,12,12"),
     "matmul-fold": ("ConvTranspose2d(16, 16, 3, padding=1)", "4,16,16,16"),
     "merge-convs": ("Sequential(Conv2d(16, 32, 1), Conv2d(32, 16, 3))", "2,16,24,24"),
+    "merge-linears": ("Sequential(Linear(256, 128), Linear(128, 256))", "8,32,256"),
     "merge-separable": ("Sequential(Conv2d(16, 16, 3, padding=1, groups=16), Conv2d(16, 32, 1))", "2,16,24,24"),
     "multihead-sum": ("MultiheadAttention(embed_dim=64, num_heads=4, batch_first=True)", "2,96,64"),
+    "patches-as-conv": (
+        "Sequential(rearrange('b c (h p) (w q) -> b (h w) (p q c)', p=4, q=4), Linear(256, 64))",
+        "2,16,32,32",
+    ),
     "patchify-conv1x1": ("Conv2d(3, 96, 8, stride=8)", "2,3,96,96"),
     "patchify-linear": ("Conv2d(3, 96, 8, stride=8)", "2,3,96,96"),
     "patchify-unfold": ("Patchify(3, 96, data_dim=2, patch_size=8)", "2,96,96,3"),

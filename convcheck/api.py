@@ -74,7 +74,8 @@ def verify(
         tolerance: `{"atol": ..., "rtol": ...}` in place of the derived bound, which `auto` stands for.
         weights: for a layer that is no module, real weights in place of random ones, as in a config: a safetensors file
             as `file`, and by the layer's names for parameters their keys in it. For two modules `own`: the candidate's
-            weights are then held against the mapped ones of `layer`, once the mapping is proved.
+            weights are then held against the mapped ones of `layer`, once the mapping is proved. Those of two
+            checkpoints are, too, with `{"reference": "old.safetensors:prefix", "candidate": ...}`.
         strict: whether a weak case, which could not tell a wrong rewrite, is not `ok`.
         all_sizes: whether it is to be proved for every size of the axes that may vary, too. What is refuted, or unknown
             after `proof_seconds`, is then not `ok`; the verdict stays that of `input`.
@@ -99,7 +100,7 @@ def verify(
     from convcheck.config.checks import check_device, check_dtype, check_proof_seconds, check_seed, check_select
     from convcheck.config.input_specs import needless, parse_specs
     from convcheck.config.layout_checks import layout_problems
-    from convcheck.config.python_options import mapping_option, tolerance_option, weights_option
+    from convcheck.config.python_options import checkpoints_option, mapping_option, tolerance_option, weights_option
     from convcheck.config.replacement import replacement_problems
     from convcheck.proof.verification import verify as prove
     from convcheck.sides.user_sides import code_loader
@@ -110,13 +111,14 @@ def verify(
     load_code = code_loader(trust=trust, way=WAY_IN_PYTHON)
     source: ModuleTensors | WeightFile | None = None
     keep = isinstance(weights, str) and weights == "own"
+    files = checkpoints_option(weights)
     if is_module(layer):
-        if weights is not None and not keep:
+        if weights is not None and not keep and files is None:
             raise ConvcheckError("weights: a module brings its own; leave them out, or write the layer as text")
         parsed, source = module_side(layer, own=candidate is not None, train=train)
     else:
         parsed = read_layer(layer, load_code)
-        if weights is not None and not keep:
+        if weights is not None and not keep and files is None:
             source = weights_option(cast("Mapping[str, str]", weights), parsed)
     patterns = mapping_option("transplant", transplant, "{'weight': 'o i kh kw -> o (i kh kw)'}")
     own = read_replacement(candidate, map, map_by, layout, load_code)
@@ -170,6 +172,10 @@ def verify(
         ),
         held=held_by_both(parsed, source, own) if keep else None,
     )
+    if files is not None:
+        from convcheck.checkpoints.held import with_checkpoints
+
+        case = with_checkpoints(case, files)
     if case.candidate is not None and (rewrite != "all" or order is not None or transplant):
         raise ConvcheckError("rewrite, order and transplant belong to a rewrite; a candidate has map and layout")
     wrong = list(layout_problems(case, vocabulary()))
@@ -211,7 +217,7 @@ def scan(
     dtype: str | torch.dtype | Sequence[str | torch.dtype] | None = None,
     min_speedup: float = 1.1,
 ) -> ScanReport:
-    """Run a model once on `inputs`, and return its layers that could be rewritten, with verdicts on their real weights.
+    """Run a model on `inputs`, and return its layers that could be rewritten, with verdicts on their real weights.
 
     The model is left as it was: mode, hooks, gradients, caches and random numbers.
 
@@ -253,7 +259,8 @@ def scan(
 def swap(model: nn.Module, report: ScanReport) -> nn.Module:
     """Swap layers of a model in place as `scan` chose them, and return it: what was named, or with `bench` is faster.
 
-    The swap is proved on the model's own weights and inputs before.
+    The swap is proved on the model's own weights and inputs before. Of chains the first layer is the merged one, and
+    the others are nn.Identity; that cannot be undone without the weights of before.
 
     Raises:
         ConvcheckError: nothing was chosen, or the swapped model computes something else; the model is left as it was.

@@ -115,6 +115,7 @@ class ConfigFile(pytest.File):
         from convcheck.all_sizes.installed import check_installed
         from convcheck.catalogue.catalogue import vocabulary
         from convcheck.catalogue.claims import claims_of
+        from convcheck.checkpoints.held import with_checkpoints
         from convcheck.config.load import load
         from convcheck.errors import ConvcheckError
         from convcheck.report.format_values import escape_controls
@@ -125,7 +126,7 @@ class ConfigFile(pytest.File):
         shown = self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
         trust = self.config.getini("convcheck_trust")
         load_code, load_map = code_loader(trust=trust, way=_WAY), map_loader(trust=trust, way=_WAY)
-        words = replace(vocabulary(), load_code=load_code, load_map=load_map)
+        words = replace(vocabulary(), load_code=load_code, load_map=load_map, load_weights=with_checkpoints)
         try:
             for claim in claims_of(load(self.path, str(shown), words)):
                 if claim.case.all_sizes:

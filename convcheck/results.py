@@ -151,6 +151,37 @@ class Deviation:
     worst: Worst | None = None
 
 
+class HeldStatus(StrEnum):
+    """How a tensor that a candidate holds compares with the one that the mapping makes."""
+
+    IDENTICAL = "identical"
+    DIFFERENT = "different"
+    MISSING = "missing"
+    """The candidate holds none."""
+    EXTRA = "extra"
+    """The candidate has no place for it."""
+
+
+@dataclass(frozen=True)
+class HeldWeight:
+    """A tensor that a candidate holds: in its dtype, `differ` of its `entries` are not the mapped ones.
+
+    The first of these stands at index `at`. The largest distance is `max_abs`, roundings to that dtype included, and
+    stands at `max_at`; it is None where it is infinite, or shapes differ.
+    """
+
+    status: HeldStatus
+    entries: int = 0
+    differ: int = 0
+    at: Shape | None = None
+    held: float | None = None
+    mapped: float | None = None
+    max_abs: float | None = None
+    max_at: Shape | None = None
+    why: str | None = None
+    """What would explain the difference."""
+
+
 class SizesStatus(StrEnum):
     """What is known of all sizes that the axes may have."""
 
@@ -233,6 +264,8 @@ class Result:
     candidate: str | None = None
     map: Mapping[str, str] | None = None
     evidence: str | None = None
+    held_weights: Mapping[str, HeldWeight] | None = None
+    """The candidate's own tensors by name, against the mapped ones; None where they are not compared."""
     place: str | None = None
     """`file:line` of what a config would have to change, where the result is not as expected."""
 

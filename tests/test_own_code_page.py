@@ -46,8 +46,11 @@ def test_the_test_of_the_page_passes_and_fails_as_it_says(folder: Path) -> None:
 
 def test_every_option_of_code_has_an_example_that_runs() -> None:
     options = {option for line in own_code_options() for option in re.findall(r"^  (--[\w-]+)", line)}
-    assert len(options) == 8
-    words = [word for _, command, _ in BLOCKS for word in shlex.split(command)]
+    assert len(options) == 9
+    page = (PAGE.parent / "checkpoints.md").read_text("utf-8")
+    others = re.findall(r"^\$ (convcheck verify .*)$", page, re.MULTILINE)
+    commands = [*(command for _, command, _ in BLOCKS), *others]
+    words = [word for command in commands for word in shlex.split(command)]
     assert options - set(words) == set()
 
 

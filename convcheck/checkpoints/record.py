@@ -61,6 +61,10 @@ class Transplanted:
     size: int = 0
     """Bytes of all tensors."""
     verified: bool = False
+    nest: str | None = None
+    """Under which name of a saved dict the tensors of the source stand."""
+    beside: tuple[str, ...] = ()
+    """What else that dict holds, which is not written."""
 
     def fields(self) -> dict[str, object]:
         """Return what a program gets, by its names there."""
@@ -73,6 +77,8 @@ class Transplanted:
             "copied": self.copied,
             "renamed": self.renamed,
             "dropped": self.dropped,
+            "nest": self.nest,
+            "beside": self.beside,
             "losses": self.losses,
             "bytes": self.size,
             "result": self.result,

@@ -53,3 +53,7 @@ class StoredFile:
     path: Path
     tensors: Mapping[str, Stored]
     metadata: Mapping[str, str] | None = None
+    nest: str | None = None
+    """Under which name of a saved dict the tensors stand; None where they are all of it."""
+    beside: tuple[str, ...] = ()
+    """What else that dict holds, of which nothing is read."""

@@ -22,8 +22,11 @@ FEW = 6
 def read_torch(path: Path, written: str) -> StoredFile:
     """Return the tensors of a state dict that `torch.save` wrote, mapped into memory where that is possible.
 
+    It may be one of several things in a dict, as training scripts save it, beside an optimizer or an epoch's number.
+
     Raises:
-        CheckpointError: it is no state dict of plain tensors, or holds what weights_only=True does not load.
+        CheckpointError: it is no state dict of plain tensors, or holds what weights_only=True does not load; or there
+            are several.
     """
     import torch
 
@@ -39,8 +42,38 @@ def read_torch(path: Path, written: str) -> StoredFile:
         # What is broken in such a file raises whatever its parts raise.
         why = cut(" ".join(str(error).split()), 160) or type(error).__name__
         raise CheckpointError(f"{quoted(written)} cannot be loaded with weights_only=True: {why}") from None
-    tensors = {name: _stored(name, tensor, written) for name, tensor in _state_dict(loaded, written).items()}
-    return StoredFile(path, tensors, {"format": "pt"})
+    nest = _nest(loaded, written)
+    beside = () if nest is None else tuple(str(name) for name in loaded if name != nest)
+    plain = _state_dict(loaded if nest is None else loaded[nest], written)
+    tensors = {name: _stored(name, tensor, written) for name, tensor in plain.items()}
+    return StoredFile(path, tensors, {"format": "pt"}, nest, beside)
+
+
+def _nest(loaded: object, written: str) -> str | None:
+    """Return the name under which the state dict stands; None where there is no other dict around it.
+
+    A dict with tensors of its own is a state dict, whatever modules put beside them.
+    """
+    import torch
+
+    if not isinstance(loaded, Mapping) or any(isinstance(value, torch.Tensor) for value in loaded.values()):
+        return None
+    nests = [name for name, value in loaded.items() if isinstance(name, str) and _has_tensors_alone(value)]
+    if len(nests) > 1:
+        listed = " and ".join(map(quoted, nests[:FEW]))
+        raise CheckpointError(
+            f"{quoted(written)} holds {len(nests)} state dicts, {listed}; save the one that is meant by itself, for "
+            "example with safetensors.torch.save_file"
+        )
+    return nests[0] if nests else None
+
+
+def _has_tensors_alone(value: object) -> bool:
+    import torch
+
+    if not isinstance(value, Mapping) or not value:
+        return False
+    return all(isinstance(name, str) and isinstance(entry, torch.Tensor) for name, entry in value.items())
 
 
 def _state_dict(loaded: object, written: str) -> Mapping[str, Tensor]:

@@ -96,6 +96,8 @@ def transplanted(source: Checkpoint, place: Destination, plan: Plan, weights: We
         result=result,
         losses=weights.losses,
         size=sum(sizes),
+        nest=next((file.nest for file in source.files if file.nest is not None), None),
+        beside=tuple(dict.fromkeys(name for file in source.files for name in file.beside)),
     )
 
 

@@ -97,6 +97,19 @@ OwnWeights = Annotated[
 ]
 
 
+Weights = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        "--weights",
+        metavar="REF CAND",
+        help="Compare what two checkpoints hold, the target's and the candidate's: each a file of safetensors, an "
+        "index or .pt, and behind a colon where the side stands in it, such as model.safetensors:visual.patch_embed.",
+        show_default=False,
+        rich_help_panel=_OWN,
+    ),
+]
+
+
 class Given(NamedTuple):
     """What a command line says of code."""
 
@@ -151,14 +164,27 @@ def map_function(written: str | None, load_map: MapLoader) -> MapFunction | None
     return load_map(code)
 
 
-def with_own_weights(cases: Sequence[Case]) -> list[Case]:
-    """Return the cases with the tensors that both sides hold.
+def with_own_weights(
+    cases: Sequence[Case], files: tuple[str, str] | None, rewrites: Sequence[str] | None
+) -> list[Case]:
+    """Return the cases with the tensors that both sides hold, those of checkpoints where there are some.
+
+    The other side of a checkpoint may be one of `rewrites`.
 
     Raises:
-        UsageError: a side holds none.
+        ConvcheckError: a side holds none, or a checkpoint is not that of its side.
     """
     from convcheck.results import Sides
 
+    if files is not None:
+        from convcheck.catalogue.catalogue import find
+        from convcheck.checkpoints.held import with_checkpoints
+
+        if len(cases) != 1 or cases[0].config is not None:
+            raise UsageError("--weights goes with one layer, the reference; a config names them in `weights`")
+        for name in rewrites or ():
+            find(name)
+        return [with_checkpoints(replace(cases[0], rewrites=tuple(rewrites) if rewrites else None), Sides(*files))]
     compared = []
     for case in cases:
         if case.candidate is None:
@@ -166,7 +192,8 @@ def with_own_weights(cases: Sequence[Case]) -> list[Case]:
         held = [layer.held_tensors() for layer in (case.layer, case.candidate.layer)]
         if held[0] is None or held[1] is None:
             text = case.layer if held[0] is None else case.candidate.layer
-            raise UsageError(f"--own-weights: {text} is text, which holds no weights; write both sides as code")
+            ways = "write both sides as code, or name their checkpoints with --weights"
+            raise UsageError(f"--own-weights: {text} is text, which holds no weights; {ways}")
         compared.append(replace(case, held=Sides(held[0], held[1])))
     return compared
 

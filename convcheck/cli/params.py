@@ -43,6 +43,8 @@ def params(
         from convcheck.calculator.counts import weights_of
 
         claims = targets.choose_claims(targets.cases_of(parsed, input), rewrite, choose)
+        for note in parsed.notes:
+            console.hint(note)
         names = [claim.id for claim in claims]
         # A rewrite that was asked for by name and cannot be had is not what was expected.
         missed = any(claim.rewrite and claim.refusals and claim.case.expect.verdict != "refused" for claim in claims)

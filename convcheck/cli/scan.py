@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 
 from convcheck.cli import completion, console, exit_codes, options, own_code
+from convcheck.cli.stdin import read_text
+from convcheck.cli.targets import STANDARD_INPUT
 from convcheck.config.checks import DTYPES, check_dtype
 from convcheck.errors import UsageError, shown
 
@@ -25,18 +27,19 @@ Model = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A model of torch, as path/to/file.py:name(args) or package.module:name(args).",
+        help="A model of torch, as path/to/file.py:name(args) or package.module:name(args); a checkpoint with "
+        "--layer-map; or - for what print(model) printed, on standard input.",
         show_default=False,
     ),
 ]
 Inputs = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         "-i",
         "--input",
         metavar="SHAPE",
         help="An input of the model: 1,3,224,224, 'int 1,7', mask=bool 1,7 by keyword, or x.safetensors:key; one for "
-        "each.",
+        "each. Of a checkpoint or a print that of a layer, 'blocks.*.proj=1,3,224,224'.",
         show_default=False,
         rich_help_panel="Numbers",
     ),
@@ -72,6 +75,16 @@ Only = Annotated[
         help="Only layers whose path matches, such as 'visual.*.proj'; may be repeated.",
         show_default=False,
         rich_help_panel=options.SELECTION,
+    ),
+]
+LayerMap = Annotated[
+    str | None,
+    typer.Option(
+        "--layer-map",
+        metavar="FILE",
+        help="A YAML or JSON file that says which layers the tensors of a checkpoint are, in place of code.",
+        show_default=False,
+        rich_help_panel="Numbers",
     ),
 ]
 Bench = Annotated[bool, typer.Option("--bench", help="Time both sides of what is equal.", rich_help_panel="Timing")]
@@ -113,7 +126,8 @@ Save = Annotated[
 
 def scan(
     model: Model,
-    input: Inputs,
+    input: Inputs = None,
+    layer_map: LayerMap = None,
     rewrite: Rewrites = None,
     only: Only = None,
     trust: own_code.Trust = False,
@@ -126,22 +140,37 @@ def scan(
     format: options.FormatOption = "table",
     color: options.Colour = "auto",
 ) -> None:
-    """Run a model once, and list its layers that could be rewritten, with verdicts on their real weights.
+    """Run a model, and list its layers that could be rewritten, or be one, with verdicts on their real weights.
 
     Examples:
       convcheck scan "models.py:Net()" -i 1,3,224,224 --trust
       convcheck scan "models.py:Net()" -i 1,3,224,224 -r patchify-linear --apply net.safetensors --trust
       convcheck scan "models.py:Text()" -i "ids=int 1,16" -r linear-as-conv1x1 --only "layers.*.fc1" --trust
+      convcheck scan model.safetensors --layer-map layers.yaml -i "stem=1,3,224,224"
     """
     from convcheck.catalogue.catalogue import find
     from convcheck.layers.user_code import parse_user_code, untrusted
 
-    code = parse_user_code(model)
-    if code is None:
-        raise UsageError(f"{shown(model)} is no code; write path/to/file.py:name(args) or package.module:name(args)")
     for name in rewrite or ():
         find(name)
     dtypes = tuple(dict.fromkeys(map(check_dtype, dtype or ())))
+    if model == STANDARD_INPUT or layer_map is not None:
+        if apply is not None:
+            raise UsageError("--apply swaps layers of code, and there is none; convcheck transplant moves weights")
+        if save is not None:
+            from convcheck.models.apply import check_free
+
+            check_free("--save", save, overwrite=overwrite)
+        from convcheck.models.scan import Asked
+
+        asked = Asked(tuple(rewrite or ()), tuple(only or ()), dtypes, bench=bench, min_speedup=min_speedup)
+        _finish(*_without_code(model, layer_map, input or [], asked), save, format)
+    code = parse_user_code(model)
+    if code is None:
+        ways = "write path/to/file.py:name(args) or package.module:name(args)"
+        raise UsageError(f"{shown(model)} is no code; {ways}; a checkpoint takes --layer-map, and a print is -")
+    if not input:
+        raise UsageError("a model does not say what it takes; add -i with the shape of every input")
     if not trust:
         untrusted("by scan with --trust on the command line")(code)
     if apply is not None and not (rewrite or bench):
@@ -164,6 +193,11 @@ def scan(
     report = _scan(module, input, model, asked, faults.append)
     if files is not None and not report.interrupted:
         report = _apply(module, report, files)
+    _finish(report, faults, save, format)
+
+
+def _finish(report: ScanReport, faults: list[Exception], save: str | None, format: options.Format) -> NoReturn:
+    """Save the cases that are asked for, print all there is, and end."""
     if save is not None and not report.interrupted:
         from convcheck.models.apply import save_cases
 
@@ -171,6 +205,26 @@ def scan(
     console.report_faults(faults)
     _print(report, format)
     raise typer.Exit(_exit_code(report))
+
+
+def _without_code(
+    model: str, layer_map: str | None, inputs: list[str], asked: Asked
+) -> tuple[ScanReport, list[Exception]]:
+    """Scan a print or a checkpoint, and return what comes of it, and faults of our own."""
+    from convcheck.cli.progress import show_progress
+    from convcheck.models.scan import Listeners
+    from convcheck.models.without_code import scan_file, scan_print
+
+    faults: list[Exception] = []
+    if layer_map is not None and model == STANDARD_INPUT:
+        raise UsageError("--layer-map is for a checkpoint; a print says what its layers are")
+    text = None if layer_map is not None else read_text()
+    with show_progress(0) as progress:
+        hear = Listeners(progress.expect, progress.begin, faults.append)
+        if layer_map is not None:
+            return scan_file(model, layer_map, inputs, asked, hear), faults
+        assert text is not None
+        return scan_print(text, inputs, asked, hear), faults
 
 
 def _scan(

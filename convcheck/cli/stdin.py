@@ -19,6 +19,11 @@ def read_pasted() -> Pasted:
     Raises:
         UsageError: there is nothing, or nothing that can be read.
     """
+    return _parsed(read_text(), "standard input")
+
+
+def read_text() -> str:
+    """Return what is pasted. Raises UsageError if it is nothing, or no text."""
     if sys.stdin.isatty():
         console.hint("reading from the terminal; paste what print(model) prints, and end it with Ctrl-D")
     try:
@@ -29,7 +34,7 @@ def read_pasted() -> Pasted:
         raise UsageError(
             "standard input is empty; paste what print(model) prints, as in: python model.py | convcheck shape -"
         )
-    return _parsed(text, "standard input")
+    return text
 
 
 def read_saved(path: Path, word: str) -> Pasted | None:

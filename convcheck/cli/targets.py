@@ -78,7 +78,8 @@ class Targets:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is not known of the layers, such as how those of a printed model are connected."""
-        return tuple(note for target in self.layers if not isinstance(target, Layer) for note in target.notes())
+        notes = [[it.assumption()] if isinstance(it, Layer) else it.notes() for it in self.layers]
+        return tuple(dict.fromkeys(note for group in notes for note in group if note))
 
     @property
     def count(self) -> int:
@@ -137,9 +138,10 @@ def read_cases(
 ) -> list[Case]:
     """Read all files, and report the faults of all of them together; code in them is refused without `load_code`."""
     from convcheck.catalogue.catalogue import vocabulary
+    from convcheck.checkpoints.held import with_checkpoints
     from convcheck.config.load import load
 
-    words = vocabulary()
+    words = replace(vocabulary(), load_weights=with_checkpoints)
     words = replace(words, load_code=load_code or words.load_code, load_map=load_map or words.load_map)
     cases: list[Case] = []
     faults: list[Fault] = []

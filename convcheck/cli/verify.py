@@ -25,6 +25,7 @@ def verify(
     map_by: own_code.MapBy = None,
     layout: own_code.Layout = None,
     own_weights: own_code.OwnWeights = False,
+    weights: own_code.Weights = None,
     select: own_code.Select = None,
     train: own_code.Train = False,
     trust: own_code.Trust = False,
@@ -74,8 +75,8 @@ def verify(
     # Code of the user's own may run here as well, before there are other processes.
     with one_thread(wanted=trust and jobs > 1):
         read = own_code.read_cases(target, input, rewrite, given)
-        if own_weights:
-            read = own_code.with_own_weights(read)
+        if own_weights or weights is not None:
+            read = own_code.with_own_weights(read, weights, rewrite)
         cases = [replace(case, **overrides) for case in read] if overrides else read
         files = report_files.parse_files(report or (), [case.config for case in cases])
         asked = any(case.all_sizes for case in cases)

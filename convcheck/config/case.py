@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from convcheck.config.checks import PROOF_SECONDS, DType
 from convcheck.config.input_specs import InputSpec
 from convcheck.config.replacement import MapFunction, Replacement
+from convcheck.errors import ConvcheckError
 from convcheck.layers import Layer, parse_layer
 from convcheck.layers.user_code import WAY_OF_TRUST, UserCode, parse_user_code, untrusted
 from convcheck.results import Sides, SizesStatus, Verdict
@@ -113,6 +114,8 @@ class Case:
     held: Sides[Mapping[str, Any]] | None = None
     """The tensors that both sides hold, by name, where they are to be compared: the candidate's with the mapped ones
     of the reference."""
+    held_in: Sides[str] | None = None
+    """The checkpoints that these tensors stand in, as FILE:PREFIX; None where they are those of the sides' code."""
     places: Mapping[tuple[str, ...], KeyPlace] = field(default_factory=dict)
     """Where the config has the keys that a result may point at, those of a transplant among them."""
 
@@ -128,6 +131,8 @@ class Case:
 
 CodeLoader = Callable[[UserCode], Layer]
 MapLoader = Callable[[UserCode], MapFunction]
+WeightsLoader = Callable[[Case, Sides[str], Path], Case]
+"""Returns a case whose sides hold what stands in two checkpoints, written as FILE:PREFIX, as seen from a folder."""
 
 
 def parse_side(value: object, load_code: CodeLoader, folder: Path = Path()) -> Layer:
@@ -144,6 +149,10 @@ UNTRUSTED: CodeLoader = untrusted(WAY_OF_TRUST)
 UNTRUSTED_MAP: MapLoader = untrusted(WAY_OF_TRUST)
 
 
+def _unread(_case: Case, weights: Sides[str], _folder: Path) -> Case:
+    raise ConvcheckError(f"{weights.reference} is a checkpoint, and this program reads none")
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The rewrites a config may name. It is handed in, so that the config knows no rewrite itself."""
@@ -155,5 +164,7 @@ class Vocabulary:
     """What makes a layer of the user's own code. It is handed in where that is trusted, and refuses all of it here."""
     load_map: MapLoader = UNTRUSTED_MAP
     """What loads a function that is a map, likewise."""
+    load_weights: WeightsLoader = _unread
+    """What lets both sides hold the tensors of checkpoints; handed in, since reading them is for a higher floor."""
     folder: Path = Path()
     """Where the paths of a config start."""

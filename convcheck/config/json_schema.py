@@ -12,7 +12,7 @@ from typing import Any
 from convcheck.config.case import Vocabulary
 from convcheck.config.input_specs import KINDS
 from convcheck.config.model import DEFINITION, REFERENCE, CaseModel
-from convcheck.config.own_values import OWN
+from convcheck.config.own_values import OWN, SIDES
 from convcheck.config.schema_layers import LAYER
 from convcheck.sizes.limits import MAX_AXES, MAX_INT64
 
@@ -91,7 +91,12 @@ def schema(vocabulary: Vocabulary) -> Schema:
                 {"anyOf": [_needs(*path) for key in ("layer", REFERENCE) for path in ((key,), ("matrix", key))]},
             ),
             _unless_a_default(
-                ["weights", "file"], {"properties": {"weights": {"anyOf": [{"const": OWN}, {"required": ["file"]}]}}}
+                ["weights", "file"],
+                {
+                    "properties": {
+                        "weights": {"anyOf": [{"const": OWN}, {"required": ["file"]}, {"required": [*SIDES]}]}
+                    }
+                },
             ),
         ],
         "$defs": definitions,
@@ -113,7 +118,14 @@ _WEIGHTS_FILE: Schema = {
     },
     "additionalProperties": {"type": "string"},
 }
-_WEIGHTS: Schema = {"anyOf": [_WEIGHTS_FILE, {"const": OWN}]}
+_CHECKPOINT: Schema = {
+    "description": "The path of a checkpoint, from the config's own folder, and behind a colon where the side stands "
+    "in it.",
+    "type": "string",
+    "examples": ["model.safetensors", "model.safetensors:visual.patch_embed"],
+}
+_CHECKPOINTS: Schema = {**_MAPPING, "properties": dict.fromkeys(SIDES, _CHECKPOINT)}
+_WEIGHTS: Schema = {"anyOf": [_WEIGHTS_FILE, _CHECKPOINTS, {"const": OWN}]}
 
 
 def _or_text(key: Schema, text: Schema) -> Schema:

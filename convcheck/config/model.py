@@ -216,8 +216,10 @@ class CaseModel(_Strict):
     )
     weights: Annotated[dict[str, object], _defined("weights")] | None = _key(
         "Real tensors in place of random ones for the numeric part: a safetensors file, and by the layer's name for a "
-        "parameter its key in the file.",
+        "parameter its key in the file. Beside a candidate also what both sides hold, to be compared: own, or a "
+        "checkpoint for each.",
         {"file": "model.safetensors", "weight": "proj.weight"},
+        {"reference": "old.safetensors:visual", "candidate": "new.safetensors:visual"},
     )
     """Judged by `convcheck.config.weights`, which knows the layer and the config's folder, too."""
     dtype: Annotated[DType, _by(check_dtype), _DTYPE] = _key("The dtype of the numeric part.", default="float32")

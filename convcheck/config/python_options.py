@@ -7,10 +7,12 @@ from pathlib import Path
 
 from convcheck.config.case import Tolerance, WeightFile
 from convcheck.config.checks import check_bound
+from convcheck.config.own_values import checkpoints_of
 from convcheck.config.stored_tensors import ENDING
 from convcheck.config.weights import weight_file, weight_problems
 from convcheck.errors import ConvcheckError, did_you_mean, shown
 from convcheck.layers import Layer
+from convcheck.results import Sides
 
 
 def mapping_option(option: str, given: object, example: str) -> Mapping[str, object]:
@@ -32,6 +34,14 @@ def weights_option(given: Mapping[str, str], layer: Layer) -> WeightFile:
     if problems:
         raise ConvcheckError("; ".join(problems))
     return weight_file(weights, Path())
+
+
+def checkpoints_option(weights: object) -> Sides[str] | None:
+    """Return the checkpoints that both sides hold, None for other `weights`. Raises ConvcheckError if one lacks."""
+    files = checkpoints_of(weights)
+    if isinstance(files, str):
+        raise ConvcheckError(f"weights: {files}")
+    return files
 
 
 def tolerance_option(given: object) -> Tolerance | None:

@@ -96,8 +96,8 @@ def _validate(
     case = _case(model, origin, of_code=has_code)
     if model.weights is not None:
         problems += weight_problems(model.weights, folder, case.layer)
-    problems += own.problems(case)
-    case = own.applied(case)
+    case, wrong = own.applied(case, replace(vocabulary, folder=folder))
+    problems += wrong
     problems += _misplaced(model, keys)
     if layer_is_code and model.candidate is None and "candidate" not in unjudged:
         problems.append((("layer",), "code is compared with a candidate of your own; name it under `candidate`"))

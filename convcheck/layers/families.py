@@ -78,9 +78,9 @@ _COUNTED = (
     ("adaptive", "AdaptiveMaxPool", ("AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AdaptiveMaxPool3d")),
     ("norms", "LayerNorm", ("LayerNorm",)),
     ("norms", "GroupNorm", ("GroupNorm",)),
-    ("norms", "InstanceNorm", ("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d")),
+    ("channel_norms", "InstanceNorm", ("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d")),
     ("norms", "RMSNorm", ("RMSNorm",)),
-    ("norms", "SyncBatchNorm", ("SyncBatchNorm",)),
+    ("channel_norms", "SyncBatchNorm", ("SyncBatchNorm",)),
     ("embedding", "Embedding", ("Embedding",)),
     ("embedding", "EmbeddingBag", ("EmbeddingBag",)),
     ("upsample", "Upsample", ("Upsample",)),
@@ -118,7 +118,7 @@ _COUNTED = (
 """The same for kinds that the calculator alone knows; see `convcheck.layers.counted`."""
 
 _FOREIGN = (
-    ("norms", "FrozenBatchNorm", ("FrozenBatchNorm2d",)),
+    ("channel_norms", "FrozenBatchNorm", ("FrozenBatchNorm2d",)),
     ("conv_like", "ConvLike", ("StdConv2d", "ScaledStdConv2d")),
     ("conv_like", "ConvSame", ("Conv2dSame", "StdConv2dSame", "ScaledStdConv2dSame")),
     ("conv_like", "AvgPoolSame", ("AvgPool2dSame",)),
@@ -126,6 +126,11 @@ _FOREIGN = (
     ("channels", "ImageTokens", ("CvtSelfAttentionLinearProjection",)),
     ("select_pool", "SelectPool", ("SelectAdaptivePool2d",)),
     ("keeping", "Foreign", (*_ACTIVATIONS, *_DROPS)),
+    (
+        "keeping",
+        "Unprinted",
+        ("WindowPartition", "WindowDepartition", "SwapAxes", "Timesteps", "LevitSubsample", "Wav2Vec2SamePadLayer"),
+    ),
     (
         "keeping",
         "Unsized",
@@ -150,6 +155,8 @@ _ENDINGS = (
     ("PositionalEmbedding", "PositionalEmbedding"),
     ("FrozenBatchNorm2d", "FrozenBatchNorm"),
     ("DropPath", "Foreign"),
+    ("RotaryEmbedding", "Unprinted"),
+    ("RotaryEmbeddingCat", "Unprinted"),
 )
 """Classes of the kinds that other libraries call after what they are for, such as `LlamaRMSNorm`, by their ending."""
 

@@ -18,12 +18,12 @@ from convcheck.errors import ConvcheckError, shown
 from convcheck.models.choice import keys_of
 from convcheck.models.example import placed
 from convcheck.models.gate import cases_text, gate_text
-from convcheck.models.records import Files, ScanReport
+from convcheck.models.records import Files, Place, ScanReport
 from convcheck.models.swap_file import Key, load_text, swap_text
 from convcheck.models.whole_check import check
 
 
-def swapped_in(model: nn.Module, report: ScanReport) -> tuple[ScanReport, str, Mapping[str, Key]]:
+def swapped_in(model: nn.Module, report: ScanReport) -> tuple[ScanReport, str, Mapping[Place, Key]]:
     """Prove the swap of what was chosen on the model's own inputs; return the report with it, the code, and the swaps.
 
     The model is left as it was.
@@ -42,12 +42,12 @@ def swapped_in(model: nn.Module, report: ScanReport) -> tuple[ScanReport, str, M
         raise ConvcheckError(f"{report.model} cannot be copied, and a swap is proved on a copy: {error}") from None
     before = {name: tensor.clone() for name, tensor in copied.state_dict().items()}
     code.swap(copied)
-    code.swap_back(copied)
+    code.swap_back(copied, before)
     after = copied.state_dict()
     if before.keys() != after.keys() or any(not _same(tensor, after[name]) for name, tensor in before.items()):
         raise ConvcheckError(f"{report.model}: the way back of its weights is not bit for bit; nothing was written")
     done = check(model, placed(model, report.example), code, swaps)
-    return replace(report, check=done, applied=tuple(swaps) if done.ok else ()), text, swaps
+    return replace(report, check=done, applied=tuple(place[0] for place in swaps) if done.ok else ()), text, swaps
 
 
 def _same(ours: torch.Tensor, theirs: torch.Tensor) -> bool:
@@ -83,10 +83,10 @@ def files_for(out: str, *, overwrite: bool) -> Files:
     if not os.access(path.parent, os.W_OK):
         raise ConvcheckError(f"--apply {shown(out)}: the folder {shown(str(path.parent))} cannot be written to")
     stem = re.sub(r"\W", "_", path.stem)
-    files = Files(out, str(path.with_name(f"{stem}_swap.py")), str(path.with_name(f"{stem}_swap.yaml")))
-    for name in (files.weights, files.code, files.config):
+    names = (out, *(str(path.with_name(f"{stem}_{end}")) for end in ("swap.py", "swap.yaml", f"before{ENDING}")))
+    for name in names:
         check_free("--apply", name, overwrite=overwrite)
-    return files
+    return Files(*names)
 
 
 def check_free(option: str, name: str, *, overwrite: bool) -> None:
@@ -95,8 +95,8 @@ def check_free(option: str, name: str, *, overwrite: bool) -> None:
         raise ConvcheckError(f"{option}: {shown(name)} is there already; add --overwrite, or choose another name")
 
 
-def write(model: nn.Module, report: ScanReport, text: str, swaps: Mapping[str, Key], files: Files) -> ScanReport:
-    """Write weights, code and config of a proved swap: beside their names first, and renamed when all are whole.
+def write(model: nn.Module, report: ScanReport, text: str, swaps: Mapping[Place, Key], files: Files) -> ScanReport:
+    """Write the files of a proved swap: beside their names first, and renamed when all are whole.
 
     Raises:
         ConvcheckError: a file cannot be written; none of the names is touched then.
@@ -109,13 +109,19 @@ def write(model: nn.Module, report: ScanReport, text: str, swaps: Mapping[str, K
         "convcheck": f"swapped layers of {report.model}; {Path(files.code).name} has the way back",
     }
     # A file has no two names for one tensor; tied ones are written twice, and loaded into one again.
-    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
+    tensors = _stored(state)
+    merged = tuple(f"{path}." for place in swaps if len(place) > 1 for path in place)
+    before = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(merged)}
+    if not before:
+        files = replace(files, before=None)
     config = gate_text(report, swaps, Path(files.code).name)
     written: dict[str, Callable[[str], object]] = {
         files.weights: lambda name: save_file(tensors, name, metadata),
         files.code: lambda name: Path(name).write_text(text, encoding="utf-8"),
         files.config: lambda name: Path(name).write_text(config, encoding="utf-8"),
     }
+    if files.before is not None:
+        written[files.before] = lambda name: save_file(_stored(before), name, {"format": "pt"})
     beside = {name: str(Path(name).with_name(f".{Path(name).name}.{os.getpid()}.part")) for name in written}
     try:
         for name, write_to in written.items():
@@ -137,13 +143,18 @@ def write(model: nn.Module, report: ScanReport, text: str, swaps: Mapping[str, K
     return replace(report, files=files)
 
 
+def _stored(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
+
+
 def _see(files: Files, beside: Mapping[str, str], model: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
     """Read what was written, and hold it against the model: its weights, and their way back, bit for bit."""
     from safetensors.torch import load_file
 
     stored = load_file(beside[files.weights])
     code = load_text(Path(beside[files.code]).read_text(encoding="utf-8"))
-    original, back = model.state_dict(), code.convert_state_back(stored)
+    before = load_file(beside[files.before]) if files.before is not None else None
+    original, back = model.state_dict(), code.convert_state_back(stored, before)
     whole = stored.keys() == state.keys() and all(_same(state[name].cpu(), stored[name]) for name in stored)
     if not whole or back.keys() != original.keys() or any(not _same(original[n].cpu(), back[n]) for n in back):
         raise ConvcheckError(f"{shown(files.weights)}: what was written is not what was to be; nothing is left of it")

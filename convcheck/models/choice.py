@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from convcheck.layers import parse_layer
-from convcheck.models.records import Choice, LayerLine, Tried
+from convcheck.models.records import Choice, LayerLine, Place, Tried, write_place
 from convcheck.models.swap_file import Key, no_way_back
 
 
@@ -15,28 +16,38 @@ def choices(
     """Return what is swapped, and notes on what is not.
 
     With times it is the rewrite that saves most in the first dtype, where in every dtype the whole interval of the
-    ratio is above 1 and the ratio at least `least`; without, the first of the named ones that holds.
+    ratio is above 1 and the ratio at least `least`; without, the first of the named ones that holds. Of chains and
+    layers that have a layer in common, it is the one that saves most, or that is named first.
     """
-    paths = [path for line in lines if not line.skipped for path in line.paths]
-    chosen, notes = [], []
-    for line in lines:
+    counts = Counter(place for line in lines if not line.skipped for place in line.places)
+    offers: list[tuple[float, int, Tried]] = []
+    notes = []
+    for number, line in enumerate(lines):
         if line.skipped:
             continue
         if line.paths == ("",):
             notes.append("not swapped: it is the model itself, which has no place in another module")
             continue
-        repeated = [path for path in line.paths if paths.count(path) > 1]
+        repeated = [place for place in line.places if counts[place] > 1]
         if repeated:
-            notes.append(f"not swapped: {', '.join(repeated)}: called on inputs of several shapes")
-        rest = tuple(path for path in line.paths if path not in repeated)
+            notes.append(f"not swapped: {', '.join(map(write_place, repeated))}: called on inputs of several shapes")
         worth = _worth(line, dtypes, least) if bench else _named(line, named or ())
-        for tried in worth if rest else ():
+        for tried in worth if len(repeated) < len(line.places) else ():
             if why := no_way_back(*key_of(line, tried.rewrite)):
-                notes.append(f"not swapped: {rest[0]}: {tried.rewrite}: {why}")
+                notes.append(f"not swapped: {line.paths[0]}: {tried.rewrite}: {why}")
                 continue
-            chosen.append(Choice(rest, tried.rewrite))
+            rank = -line.calls * tried.bench[dtypes[0]].saved if bench else (named or ()).index(tried.rewrite)
+            offers.append((rank, number, tried))
             break
-    return tuple(chosen), tuple(dict.fromkeys(notes))
+    taken: set[str] = set()
+    chosen: dict[int, Choice] = {}
+    for _, number, tried in sorted(offers, key=lambda offer: offer[0]):
+        free = [place for place in lines[number].places if counts[place] == 1 and not taken & {*place}]
+        taken.update(path for place in free for path in place)
+        if free:
+            merged = tuple(place[1:] for place in free if place[1:])
+            chosen[number] = Choice(tuple(place[0] for place in free), tried.rewrite, merged)
+    return tuple(chosen[number] for number in sorted(chosen)), tuple(dict.fromkeys(notes))
 
 
 def key_of(line: LayerLine, rewrite: str) -> Key:
@@ -44,10 +55,10 @@ def key_of(line: LayerLine, rewrite: str) -> Key:
     return parse_layer(line.layer), line.inputs, rewrite
 
 
-def keys_of(lines: Sequence[LayerLine], chosen: Sequence[Choice]) -> dict[str, Key]:
-    """Return the swap of every path, in the order of the model."""
-    by_path = {path: line for line in lines for path in line.paths}
-    return {path: key_of(by_path[path], choice.rewrite) for choice in chosen for path in choice.paths}
+def keys_of(lines: Sequence[LayerLine], chosen: Sequence[Choice]) -> dict[Place, Key]:
+    """Return the swap of every place, in the order of the model."""
+    by_place = {place: line for line in lines for place in line.places}
+    return {place: key_of(by_place[place], choice.rewrite) for choice in chosen for place in choice.places}
 
 
 def _worth(line: LayerLine, dtypes: Sequence[str], least: float) -> Iterator[Tried]:

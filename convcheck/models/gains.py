@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from convcheck.models.example import Example, as_it_was, placed
-from convcheck.models.records import Choice, Gain, LayerLine, Whole
+from convcheck.models.records import Choice, Gain, LayerLine, Place, Whole
 from convcheck.models.verdicts import Verified
 from convcheck.results import Report, Sides, Tool
 from convcheck.timing.comparison import Settings
@@ -60,10 +60,10 @@ def whole_gain(model: nn.Module, example: Example, code: ModuleType, dtype: str,
 
 def foretold(lines: Sequence[LayerLine], chosen: Sequence[Choice], dtype: str) -> float:
     """Return the seconds that the chosen rewrites save in one call of the model, calls counted."""
-    by_path: Mapping[str, LayerLine] = {path: line for line in lines for path in line.paths}
+    by_place: Mapping[Place, LayerLine] = {place: line for line in lines for place in line.places}
     total = 0.0
     for choice in chosen:
-        line = by_path[choice.paths[0]]
+        line = by_place[choice.places[0]]
         gain = next(one for one in line.rewrites if one.rewrite == choice.rewrite).bench[dtype]
         total += line.calls * len(choice.paths) * gain.saved
     return total

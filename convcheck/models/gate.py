@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from convcheck.models.records import ScanReport
+from convcheck.models.records import Place, ScanReport
 from convcheck.models.swap_file import Key, class_name
 from convcheck.version import __version__
 
 
-def gate_text(report: ScanReport, swaps: Mapping[str, Key], code: str) -> str:
+def gate_text(report: ScanReport, swaps: Mapping[Place, Key], code: str) -> str:
     """Return a config with a case for every kind of swap; `code` is the name of the file with the classes."""
     lines = [
         f"# The swapped layers of {' '.join(report.model.split())}, against the layers of before.",
@@ -19,7 +19,7 @@ def gate_text(report: ScanReport, swaps: Mapping[str, Key], code: str) -> str:
     ]
     for number, key in enumerate(dict.fromkeys(swaps.values()), start=1):
         layer, shapes, rewrite = key
-        path = next(path for path, other in swaps.items() if other == key)
+        path = next(place[0] for place, other in swaps.items() if other == key)
         name = class_name(key, number)
         inputs = [list(shape) for shape in shapes]
         lines += [
@@ -40,7 +40,7 @@ def cases_text(report: ScanReport) -> str:
     for line in report.layers:
         if not line.rewrites:
             continue
-        name = line.paths[0] or "model"
+        name = "-".join(line.places[0]) or "model"
         while name in names:
             name += "-again"
         names.add(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -24,7 +24,7 @@ from convcheck.sizes.patterns import Shapes
 RUN_BY_ITS_PARENT = "is not called in this run; its parent may take its weights, or leave it out"
 
 
-@dataclass
+@dataclass(eq=False)
 class Leaf:
     """A layer at a path of a model. `skipped` says why it is not tried; `layer` is None where it cannot be read."""
 
@@ -35,17 +35,21 @@ class Leaf:
     skipped: str | None = None
     calls: Counter[Shapes] = field(default_factory=Counter)
     """How often it was called, by the shapes of its inputs."""
+    merged: tuple[str, ...] = ()
+    """The layers behind it in a chain that may be one layer, by path; `module` and `layer` are then the whole chain."""
 
 
-def leaves_of(model: nn.Module, example: Example) -> tuple[list[Leaf], Any]:
+def leaves_of(model: nn.Module, example: Example, watch: Callable[[], list[Any]] = list) -> tuple[list[Leaf], Any]:
     """Run a model once, and return its layers for which there are rewrites, and its output. The model is left as it is.
+
+    `watch` may put more hooks on it, and returns their handles.
 
     Raises:
         ConvcheckError: the model raises.
     """
-    leaves = list(_leaves(model))
+    leaves = [leaf for leaf in parts_of(model) if _has_rewrites(kind_of(leaf.module))]
     with as_it_was(model):
-        handles = [_watch(leaf) for leaf in leaves]
+        handles = [*map(_watch, leaves), *watch()]
         try:
             output = call(model, example)
         finally:
@@ -57,8 +61,8 @@ def leaves_of(model: nn.Module, example: Example) -> tuple[list[Leaf], Any]:
     return leaves, output
 
 
-def _leaves(model: nn.Module) -> Iterator[Leaf]:
-    """Yield the layers of kinds that have rewrites, of a module that stands in several places the first."""
+def parts_of(model: nn.Module) -> Iterator[Leaf]:
+    """Yield the layers of a model that are no chains, of a module that stands in several places the first."""
     places = Counter(id(module) for _, module in model.named_modules(remove_duplicate=False))
     holders = Counter(
         id(tensor) for module in model.modules() for tensor in module._parameters.values() if tensor is not None
@@ -66,7 +70,7 @@ def _leaves(model: nn.Module) -> Iterator[Leaf]:
     inside: list[str] = []
     for path, module in model.named_modules():
         kind = kind_of(module)
-        if kind is None or not _has_rewrites(kind) or any(path.startswith(outer) for outer in inside):
+        if kind is None or kind == "Sequential" or any(path.startswith(outer) for outer in inside):
             continue
         if module._modules:
             # What it holds is a part of it, as the output of an attention.
@@ -77,13 +81,9 @@ def _leaves(model: nn.Module) -> Iterator[Leaf]:
 
 
 @cache
-def _has_rewrites(kind: str) -> bool:
-    family = family_of(kind)
-    return (
-        kind != "Sequential"
-        and family is not None
-        and any(issubclass(family, rewrite.families) for rewrite in catalogue().values())
-    )
+def _has_rewrites(kind: str | None) -> bool:
+    family = None if kind is None else family_of(kind)
+    return family is not None and any(issubclass(family, rewrite.families) for rewrite in catalogue().values())
 
 
 def _text(module: nn.Module, kind: str) -> str:

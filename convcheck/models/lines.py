@@ -13,6 +13,7 @@ from convcheck.config.case import Case
 from convcheck.config.checks import DTYPES, DType
 from convcheck.models.leaves import Leaf
 from convcheck.models.records import LayerLine
+from convcheck.models.text_leaf import TextLeaf
 from convcheck.proof.given_sides import module_side
 from convcheck.sizes.patterns import Shapes
 
@@ -45,6 +46,7 @@ class Line:
             self.calls,
             held if layer is None else layer.parameter_count(),
             skipped=self.skipped,
+            merged=tuple(leaf.merged for leaf in self.leaves if leaf.merged),
         )
 
 
@@ -60,22 +62,30 @@ def lines_of(leaves: Iterable[Leaf], rewrites: Sequence[str] | None, only: Seque
     """Return the layers, those that are alike together, and what is tried on them.
 
     `only` are patterns of paths, as a shell has them; others are skipped. `rewrites` are tried where they hold; where
-    none is named, all that hold and take little more work than the layer.
+    none is named, all that hold and take little more work than the layer. A chain of which none is tried is left out.
     """
     alike: dict[tuple[str, Shapes, int, str | None], list[Leaf]] = {}
     for leaf in leaves:
-        if only and not any(fnmatch.fnmatchcase(leaf.path, pattern) for pattern in only):
+        paths = (leaf.path, *leaf.merged)
+        if only and not all(any(fnmatch.fnmatchcase(path, pattern) for pattern in only) for path in paths):
             continue
         for shapes, count in dict(leaf.calls).items() or [((), 0)]:
             alike.setdefault((leaf.text, shapes, count, leaf.skipped), []).append(leaf)
-    lines, left_out = [], dict[str, None]()
+    lines: list[Line] = []
+    left_out = dict[str, None]()
     for (_, shapes, count, skipped), members in alike.items():
         names: tuple[str, ...] = ()
         if skipped is None:
             names, costly = _rewrites(members[0], shapes, rewrites)
             left_out.update(dict.fromkeys(costly))
+            if not names and members[0].merged:
+                continue
             skipped = None if names else _none_holds(members[0], shapes, rewrites, costly)
         lines.append(Line(tuple(members), shapes, count, names, skipped))
+    if rewrites:
+        # Of what is tried in a chain, it is no news that none of these is made for it alone.
+        inside = {path for line in lines for leaf in line.leaves if leaf.merged for path in (leaf.path, *leaf.merged)}
+        lines = [line for line in lines if line.rewrites or not inside.issuperset(leaf.path for leaf in line.leaves)]
     return Lines(tuple(lines), tuple(left_out))
 
 
@@ -107,7 +117,11 @@ def _none_holds(leaf: Leaf, shapes: Shapes, named: Sequence[str] | None, costly:
 
 def claim_of(leaf: Leaf, shapes: Shapes, rewrite: str, dtype: str) -> Claim:
     """Return the claim that a rewrite computes what a layer does, on the layer's own weights."""
-    layer, source = module_side(leaf.module, own=False, train=False)
+    if isinstance(leaf, TextLeaf):
+        assert leaf.layer is not None
+        layer, source = leaf.layer, leaf.weights
+    else:
+        layer, source = module_side(leaf.module, own=False, train=False)
     case = Case(leaf.path, layer, shapes, (rewrite,), dtype=cast("DType", dtype), weights=source)
     (claim,) = claims_of([case])
     return claim

@@ -44,9 +44,21 @@ class Tried:
     """Whether convcheck itself failed on it."""
 
 
+Place = tuple[str, ...]
+"""The path of a layer, or those of a chain, the first of which is where a merged layer stands."""
+
+
+def write_place(place: Place) -> str:
+    """Return a place as a reader sees it: `a.b.conv + .norm` has both in `a.b`."""
+    parent = place[0].rpartition(".")[0]
+    return " + ".join(
+        (place[0], *(path[len(parent) :] if path.startswith(f"{parent}.") else path for path in place[1:]))
+    )
+
+
 @dataclass(frozen=True)
 class LayerLine:
-    """Layers that are alike: of one text, called as often on inputs of the same shapes."""
+    """Layers that are alike, or chains: of one text, called as often on inputs of the same shapes."""
 
     paths: tuple[str, ...]
     layer: str
@@ -57,6 +69,12 @@ class LayerLine:
     rewrites: tuple[Tried, ...] = ()
     skipped: str | None = None
     """Why nothing is tried."""
+    merged: tuple[tuple[str, ...], ...] = ()
+    """Of chains, for every path the layers behind it that are merged into it."""
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        return _places(self.paths, self.merged)
 
     def saved(self, dtype: str) -> float:
         """Return the seconds that the best rewrite saves in one call of the model; 0 where none is faster."""
@@ -114,6 +132,8 @@ class Files:
     weights: str
     code: str
     config: str
+    before: str | None
+    """The weights of merged layers as they were, which have no way back; None where none are merged."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +142,15 @@ class Choice:
 
     paths: tuple[str, ...]
     rewrite: str
+    merged: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        return _places(self.paths, self.merged)
+
+
+def _places(paths: tuple[str, ...], merged: tuple[tuple[str, ...], ...]) -> tuple[Place, ...]:
+    return tuple((path, *behind) for path, behind in zip(paths, merged or ((),) * len(paths), strict=True))
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from types import ModuleType
 from torch import nn
 
 from convcheck.catalogue.catalogue import catalogue
-from convcheck.layers import Layer
+from convcheck.layers import Layer, Sequential
 from convcheck.models import einops_parts, swap_parts
+from convcheck.models.records import Place
 from convcheck.rewriting.steps import EinopsStep
 from convcheck.rewriting.takeaway.state_dicts import convert_back
 from convcheck.rewriting.transplant import Move, Transplant
@@ -28,14 +29,22 @@ Key = tuple[Layer, Shapes, str]
 """A layer, the shapes of its inputs, and the rewrite."""
 
 
-_EMPTY = "SWAPS: dict[str, Swap] = {}"
+_EMPTY = "SWAPS: dict[tuple[str, ...], Swap] = {}"
 """The line of `swap_parts` in which the table of a file goes."""
+
+_BEFORE = "; `before` has the weights of merged layers"
 
 
 def no_way_back(layer: Layer, shapes: Shapes, rewrite: str) -> str | None:
-    """Return why a rewrite of a layer cannot be swapped in and back again; None where it can."""
-    if not hasattr(nn, layer.kind) or layer.kind in ("MultiheadAttention", "Sequential"):
-        return f"{layer.kind} is no layer of torch's that stands alone and returns one output"
+    """Return why a rewrite of a layer cannot be swapped in and back again; None where it can.
+
+    What a chain was comes from the weights of before.
+    """
+    for part in _parts(layer):
+        if not hasattr(nn, part.kind) or part.kind in ("MultiheadAttention", "Sequential"):
+            return f"{part.kind} is no layer of torch's that stands alone and returns one output"
+    if isinstance(layer, Sequential):
+        return None
     transplant = catalogue()[rewrite].transplant(layer, shapes)
     if not transplant.moves:
         return None
@@ -45,7 +54,11 @@ def no_way_back(layer: Layer, shapes: Shapes, rewrite: str) -> str | None:
     return f"it has nothing of {', '.join(sorted(missing))}" if missing else None
 
 
-def swap_text(model: str, swaps: Mapping[str, Key]) -> str:
+def _parts(layer: Layer) -> tuple[Layer, ...]:
+    return layer.layers if isinstance(layer, Sequential) else (layer,)
+
+
+def swap_text(model: str, swaps: Mapping[Place, Key]) -> str:
     """Return the file that swaps the layers at these paths, each by its rewrite, in models of the same class."""
     kinds = {key: number for number, key in enumerate(dict.fromkeys(swaps.values()), start=1)}
     imports: set[str] = set()
@@ -56,10 +69,10 @@ def swap_text(model: str, swaps: Mapping[str, Key]) -> str:
         imports |= needed
         blocks.append(block)
         rows[layer, shapes, rewrite] = row
-    entries = "".join(f"    {path!r}: {rows[key]},\n" for path, key in swaps.items())
+    entries = "".join(f"    {place!r}: {rows[key]},\n" for place, key in swaps.items())
     imports |= {"import torch", "from torch import Tensor, nn"} | _imports_of(einops_parts) | _imports_of(swap_parts)
     standard = sorted(line for line in imports if "torch" not in line)
-    parts = [_head(model, len(swaps)), "from __future__ import annotations", "\n".join(standard)]
+    parts = [_head(model, swaps), "from __future__ import annotations", "\n".join(standard)]
     parts += ["\n".join(sorted(imports - set(standard))), _body(einops_parts), *blocks]
     parts += [_body(swap_parts).replace(_EMPTY, f"{_EMPTY[:-1]}\n{entries}}}")]
     return "\n\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n"
@@ -72,14 +85,16 @@ def load_text(text: str, name: str = "swapped") -> ModuleType:
     return module
 
 
-def _head(model: str, count: int) -> str:
+def _head(model: str, swaps: Mapping[Place, Key]) -> str:
+    count = sum(map(len, swaps))
     layers = "layer" if count == 1 else "layers"
     said = re.sub(r"[\\\"]", "'", model)
+    before = ", before" if any(len(place) > 1 for place in swaps) else ""
     return (
         f'"""Swaps {count} {layers} of {said}, and swaps them back. Written by convcheck {__version__}.\n\n'
         "    model = swap(Model())                       # the same class\n"
         "    model.load_state_dict(...)                  # weights that were saved after a swap\n"
-        "    model = swap_back(model)                    # the way back, bit for bit\n\n"
+        f"{f'    model = swap_back(model{before})':48}# the way back, bit for bit{_BEFORE if before else ''}\n\n"
         "`convert_state` and `convert_state_back` do the same to state dicts. It imports torch only.\n"
         '"""'
     )
@@ -95,7 +110,10 @@ def _kind(layer: Layer, shapes: Shapes, rewrite: str, number: int) -> tuple[str,
     first = next(node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom))
     body = "\n".join(code.split("\n")[_start(first) - 1 :]).strip("\n")
     (name,) = _class_names(tree)
-    if transplant.moves and not transplant.one_to_one():
+    merges = isinstance(layer, Sequential)
+    if merges:
+        body = "\n".join(line for line in body.split("\n") if not line.startswith("#")).rstrip("\n")
+    elif transplant.moves and not transplant.one_to_one():
         # The comment says why copies drift apart in training; where they have not, there is a way back.
         body += f"\n\n\n{_back(transplant)}"
     names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
@@ -103,9 +121,13 @@ def _kind(layer: Layer, shapes: Shapes, rewrite: str, number: int) -> tuple[str,
               if isinstance(target, ast.Name)}  # fmt: skip
     body = _renamed(body, {*names, "convert", "convert_back"}, number)
     there = (f"convert_{number}", f"convert_back_{number}") if transplant.moves else ("dict", "dict")
-    arguments = ", ".join(f"{key}={value!r}" for key, value in layer.arguments().items())
-    row = f"(nn.{layer.kind}, dict({arguments}), {name}_{number}, {', '.join(there)})"
+    olds = "".join(f"(nn.{part.kind}, dict({_arguments(part)})), " for part in _parts(layer))
+    row = f"(({olds.rstrip(' ')}), {name}_{number}, {there[0]}, {None if merges else there[1]})"
     return body, {line for line in imports if not line.startswith("from einops")}, row
+
+
+def _arguments(layer: Layer) -> str:
+    return ", ".join(f"{key}={value!r}" for key, value in layer.arguments().items())
 
 
 def class_name(key: Key, number: int) -> str:

@@ -9,6 +9,7 @@ from convcheck.catalogue.claims import Claim
 from convcheck.errors import CannotRunError
 from convcheck.models.lines import Line, claim_of
 from convcheck.models.records import Tried
+from convcheck.models.text_leaf import TextLeaf
 from convcheck.proof.build_pair import build_pair
 from convcheck.proof.context import Context
 from convcheck.proof.evidence import floating_point
@@ -40,6 +41,9 @@ def verified(
         if last.verdict is not Verdict.EQUAL or not last.ok:
             break
         for leaf in line.leaves[1:]:
+            if isinstance(leaf, TextLeaf) and leaf.weights is None:
+                # Its weights are those that were drawn for the first.
+                continue
             if reasons := _on_weights(claim_of(leaf, line.shapes, rewrite, dtype), fail):
                 bad = replace(last, verdict=Verdict.DIFFERENT, ok=False)
                 claims[-1] = (claim, bad)

@@ -16,10 +16,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import ModuleType
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +26,7 @@ from torch import Tensor, nn
 from convcheck.catalogue.catalogue import catalogue
 from convcheck.errors import ConvcheckError
 from convcheck.models.example import Example, as_it_was, call, outputs_of, placed
-from convcheck.models.records import Check
+from convcheck.models.records import Check, Place, write_place
 from convcheck.models.swap_file import Key
 from convcheck.modules.build import build
 from convcheck.rounding.precision import LAMBDA, arithmetic
@@ -39,7 +38,7 @@ TOP = 5
 """How many of the largest entries of a row are compared."""
 
 
-def check(model: nn.Module, example: Example, code: ModuleType, swaps: Mapping[str, Key]) -> Check:
+def check(model: nn.Module, example: Example, code: ModuleType, swaps: Mapping[Place, Key]) -> Check:
     """Compare a model with a swapped copy of it, in its own dtype and in float64. The model is left as it was.
 
     Raises:
@@ -77,7 +76,7 @@ def check(model: nn.Module, example: Example, code: ModuleType, swaps: Mapping[s
 
 
 def _in_float64(
-    model: nn.Module, example: Example, code: ModuleType, swaps: Mapping[str, Key]
+    model: nn.Module, example: Example, code: ModuleType, swaps: Mapping[Place, Key]
 ) -> tuple[float | None, float | None]:
     """Return the distance and its bound in float64; None where the model does not run in it."""
     with suppress(ConvcheckError):
@@ -137,7 +136,7 @@ def _agreement(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> tup
 
 
 def _bound(
-    model: nn.Module, swapped: nn.Module, example: Example, swaps: Mapping[str, Key], before: Mapping[str, Tensor]
+    model: nn.Module, swapped: nn.Module, example: Example, swaps: Mapping[Place, Key], before: Mapping[str, Tensor]
 ) -> float:
     """Return how far rounding in the swapped layers may move an output.
 
@@ -148,13 +147,15 @@ def _bound(
     most, faults = 0.0, list[str]()
     for draw in range(DRAWS):
 
-        def disturb(path: str, layer: nn.Module, x: Tensor, y: Tensor, first: bool = draw == 0) -> Tensor:
-            limit = 2 * _error(layer, swaps[path], x, y)
+        def disturb(place: Place, layer: nn.Module, x: Tensor, y: Tensor, first: bool = draw == 0) -> Tensor:
+            limit = 2 * _error(layer, swaps[place], x, y)
             if first:
-                apart = (swapped.get_submodule(path)(x).double() - y.double()).abs()
+                apart = (swapped.get_submodule(place[0])(x).double() - y.double()).abs()
                 if not bool((apart <= limit).all()):
                     ratio = float((apart / limit).nan_to_num(math.inf).max())
-                    faults.append(f"{path}: on its inputs the swap is {ratio:.3g} times as far as rounding explains")
+                    faults.append(
+                        f"{write_place(place)}: on its inputs the swap is {ratio:.3g} times as far as rounding explains"
+                    )
             signs = torch.randint(2, y.shape, generator=generator).to(y.device) * 2 - 1
             return (y.double() + signs * limit).to(y.dtype)
 
@@ -166,17 +167,28 @@ def _bound(
 
 
 @contextmanager
-def _disturbed(
-    model: nn.Module, paths: Sequence[str] | Mapping[str, Any], disturb: Callable[..., Tensor]
-) -> Iterator[None]:
-    """Change the outputs of layers while a model runs."""
+def _disturbed(model: nn.Module, places: Iterable[Place], disturb: Callable[..., Tensor]) -> Iterator[None]:
+    """Change the outputs of layers, and of chains, while a model runs."""
     handles = []
-    for path in paths:
+    for place in places:
+        layers = [model.get_submodule(path) for path in place]
+        taken: list[Tensor] = []
 
-        def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor, path: str = path) -> Tensor:
-            return disturb(path, layer, inputs[0], output)
+        def before(_layer: nn.Module, inputs: tuple[Tensor, ...], taken: list[Tensor] = taken) -> None:
+            taken[:] = inputs
 
-        handles.append(model.get_submodule(path).register_forward_hook(hook))
+        def after(
+            _layer: nn.Module,
+            _inputs: object,
+            output: Tensor,
+            place: Place = place,
+            layers: list[nn.Module] = layers,
+            taken: list[Tensor] = taken,
+        ) -> Tensor:
+            layer = layers[0] if len(layers) == 1 else nn.Sequential(*layers)
+            return disturb(place, layer, taken.pop(), output)
+
+        handles += [layers[0].register_forward_pre_hook(before), layers[-1].register_forward_hook(after)]
     try:
         yield
     finally:
@@ -189,9 +201,11 @@ def _error(layer: nn.Module, key: Key, x: Tensor, y: Tensor) -> Tensor:
     described, shapes, rewrite = key
     unit = arithmetic(y.dtype, y.device)
     value = catalogue()[rewrite]
-    weights = {name: tensor.detach().double().abs() for name, tensor in layer.named_parameters()}
+    weights = {name: tensor.detach().double().abs() for name, tensor in layer.state_dict().items()}
+    # What is subtracted adds to the magnitude.
+    weights |= {name: -tensor for name, tensor in weights.items() if name.endswith("running_mean")}
     with torch.device("meta"):
-        plain = build(described)
+        plain = build(described).eval()
     magnitude = torch.func.functional_call(plain, weights, (x.double().abs(),))
     terms = max(1, described.macs(*shapes) // max(1, y.numel())) + 1
     sums = max(described.roundings().sums, value.roundings(described).sums) + 1

@@ -165,7 +165,8 @@ class Pair:
         seen = at_ones(self.reference)
         variables, mapping = list(seen.sample.variables().values()), self.mapping.positive()
         output = self._run_mapped(seen.sample, mapping)
-        counts = pull_back(output, variables, torch.ones_like(output))
+        cotangent = seen.cotangent if output.shape == seen.cotangent.shape else torch.ones_like(output)
+        counts = pull_back(output, variables, cotangent)
         outputs = [float(side.max().round()) for side in (seen.output, output.detach())]
         longest = max(1.0, *outputs, *(float(count.max().round()) for count in (*seen.gradients.values(), *counts)))
         lengths = SumLengths(int(max(1.0, *outputs)), int(longest))

@@ -35,10 +35,14 @@ def command(claim: Claim) -> str:
         options += [f"--proof-seconds={case.proof_seconds!r}"] if case.proof_seconds != PROOF_SECONDS else []
     if case.has_code:
         options += [*([] if case.select is None else [f"--select={case.select}"]), *(["--train"] if case.train else [])]
-        options += ["--own-weights"] if case.held is not None else []
+        options += ["--own-weights"] if case.held is not None and case.held_in is None else []
+    if case.held_in is not None and case.config is None:
+        options += ["--weights", case.held_in.reference, case.held_in.candidate]
     if case.has_code or (case.candidate is not None and case.candidate.map_by is not None):
         options += ["--trust"]
-    if not (case.order or case.transplant or _written_weights(case) or case.tolerance or case.expect != Expect()):
+    by_options = case.held_in is None or case.config is None
+    others = case.order or case.transplant or _written_weights(case) or case.tolerance or case.expect != Expect()
+    if by_options and not others:
         sides = [str(case.layer), *_candidate_options(case)]
         return shlex.join(["convcheck", "verify", *sides, *_inputs(case), *options])
     if case.config is None:
@@ -80,7 +84,9 @@ def _call(claim: Claim) -> str:
         arguments["transplant"] = {name: str(relayout) for name, relayout in case.transplant.items()}
     if case.tolerance:
         arguments["tolerance"] = {"atol": case.tolerance.atol, "rtol": case.tolerance.rtol}
-    if case.held is not None:
+    if case.held_in is not None:
+        arguments["weights"] = {"reference": case.held_in.reference, "candidate": case.held_in.candidate}
+    elif case.held is not None:
         arguments["weights"] = "own"
     elif not case.objects and (weights := _written_weights(case)):
         arguments["weights"] = weights

@@ -21,8 +21,12 @@ SIZES = "sizes"
 NUMBERS = frozenset({"max abs error", "bound"})
 """The headers of measured numbers, which are aligned right."""
 
-NEVER_BEHIND = frozenset({Kind.WEIGHTS, Kind.ROUNDING, Kind.STRENGTH})
+NEVER_BEHIND = frozenset({Kind.HELD_WEIGHTS, Kind.WEIGHTS, Kind.ROUNDING, Kind.STRENGTH})
 """The notes that change what an `equal` is worth; a short report has no others."""
+
+
+MOST_TENSORS = 12
+"""How many tensors a short report names that are not the mapped ones."""
 
 
 def headers(report: Report) -> tuple[str, ...]:
@@ -85,9 +89,17 @@ def causes(result: Result) -> list[str]:
     found = [reason for reason in result.reasons if reason.kind is not Kind.EXPECTATION]
     if result.verdict is Verdict.DIFFERENT:
         places = [reason for reason in found[1:] if reason.kind in (Kind.LOCATION, Kind.SIZES)]
+        held = [reason for reason in found if reason.kind is Kind.HELD_WEIGHTS]
+        if held and held == found[: len(held)]:
+            more = [f"{len(held) - MOST_TENSORS} more tensors are not the mapped ones; -v lists them"]
+            texts = [*map(str, held[:MOST_TENSORS]), *(more if len(held) > MOST_TENSORS else [])]
+            return [*map(escape_line, texts), *_missed(result)]
         found = [reason for reason in found if reason.kind is Kind.LAYOUT] or [*found[:1], *places]
-    missed = (reason for reason in result.reasons if reason.kind is Kind.EXPECTATION)
-    return [escape_line(str(reason)) for reason in (*found, *missed)]
+    return [*(escape_line(str(reason)) for reason in found), *_missed(result)]
+
+
+def _missed(result: Result) -> list[str]:
+    return [escape_line(str(reason)) for reason in result.reasons if reason.kind is Kind.EXPECTATION]
 
 
 def short(result: Result) -> Iterator[str]:

@@ -25,12 +25,18 @@ SAMPLE = 64
 
 
 def arrange(
-    source: Sequence[Group], sizes: Mapping[str, int], written: Lengths, ours: Tensor, theirs: Tensor
+    source: Sequence[Group],
+    sizes: Mapping[str, int],
+    written: Lengths,
+    ours: Tensor,
+    theirs: Tensor,
+    *,
+    flips: bool = False,
 ) -> tuple[Step, ...] | None:
     """Return the steps that take the entries of `ours` to their places in `theirs`; None if no order of axes does.
 
     `source` names the axes of `ours`. `sizes` gives their lengths, and those of axes along which entries may be copied;
-    those of `written` have to stand behind the pattern.
+    those of `written` have to stand behind the pattern. Axes of a kernel may be flipped, and with `flips` all others.
     Of several arrangements, return the nearest to the given order, and one without a flip before one with.
     """
     atoms = tuple(axis for group in source for axis in group if sizes[axis] > 1)
@@ -43,7 +49,7 @@ def arrange(
     elif math.prod(sizes[axis] for axis in copied) != copies:
         return None
     shape = tuple(theirs.shape)
-    flippable = tuple(axis for axis in atoms if any(axis in kernel for kernel in KERNEL_AXES.values()))
+    flippable = tuple(axis for axis in atoms if flips or any(axis in kernel for kernel in KERNEL_AXES.values()))
     for flipped, order in _candidates(ours, atoms, copied, flippable, sizes, theirs):
         groups = _split(order, sizes, shape)
         if groups is None or not set(flipped) <= set(flippable):

@@ -66,7 +66,10 @@ def left_as_it_was(module: nn.Module) -> Iterator[Callable[[], list[str]]]:
     In train mode, even to read a spectrally normed weight takes a step of its power iteration.
     """
     parts = list(nn.Module.modules(module))
-    stores = [store for part in parts for store in (vars(part), part._parameters, part._buffers, part._modules)]
+    # A scripted module has its tensors and its mode outside of Python, where nothing is taken away or added.
+    scripted = [(part, part.training) for part in parts if isinstance(part, torch.jit.ScriptModule)]
+    plain = [part for part in parts if not isinstance(part, torch.jit.ScriptModule)]
+    stores = [store for part in plain for store in (vars(part), part._parameters, part._buffers, part._modules)]
     before = [dict(store) for store in stores]
     tensors = _stored_tensors(module)
     versions = {name: tensor._version for name, tensor in tensors.items()}
@@ -75,14 +78,18 @@ def left_as_it_was(module: nn.Module) -> Iterator[Callable[[], list[str]]]:
         now = _stored_tensors(module)
         return [name for name, t in tensors.items() if now.get(name) is not t or t._version != versions[name]]
 
-    for part in parts:
+    for part in plain:
         vars(part)["training"] = False
+    for part, _ in scripted:
+        part.training = False
     try:
         yield changed
     finally:
         for store, content in zip(stores, before, strict=True):
             store.clear()
             store.update(content)
+        for part, mode in scripted:
+            part.training = mode
 
 
 def _stored_tensors(module: nn.Module) -> dict[str, Tensor]:

@@ -125,6 +125,21 @@ def test_a_pt_file_becomes_safetensors(convcheck: Run) -> None:
     assert torch.equal(made["net.patch.project.weight"], both[1].flatten(1))
 
 
+@pytest.mark.parametrize("nest", ["state_dict", "model"])
+def test_a_state_dict_is_taken_out_of_what_a_training_script_saves(convcheck: Run, nest: str) -> None:
+    """All that stood beside it is named, and nothing but that is missing in the file of the plain state dict."""
+    rest = {"epoch": 3, "optimizer": {"state": {0: {"step": torch.ones(())}}, "param_groups": [{"lr": 0.1}]}}
+    torch.save({**rest, nest: tensors()}, "nested.pt")
+    torch.save(tensors(), "plain.pt")
+    result = convcheck("transplant", "nested.pt", "b.safetensors", *WORDS)
+    assert result.exit_code == 0, result.output
+    assert f"those of '{nest}' in it, without what stands beside it: epoch, optimizer" in result.stdout
+    done = json.loads(convcheck("transplant", "nested.pt", "c.safetensors", *WORDS, "-f", "json").stdout)
+    assert (done["nest"], done["beside"]) == (nest, ["epoch", "optimizer"])
+    assert convcheck("transplant", "plain.pt", "d.safetensors", *WORDS).exit_code == 0
+    assert Path("b.safetensors").read_bytes() == Path("d.safetensors").read_bytes()
+
+
 def test_the_source_is_replaced_only_when_told(convcheck: Run, folder: Path) -> None:
     before = snapshot(folder)
     result = convcheck("transplant", "a.safetensors", "a.safetensors", *WORDS)

@@ -162,6 +162,12 @@ def test_a_pickle_runs_nothing(convcheck: Run, tmp_path: Path) -> None:
 
 PT_FILES: dict[str, tuple[object, str]] = {
     "more than weights": ({"model": {}, "step": 3}, "is no plain state dict: 'model' (dict), 'step' (int)"),
+    "two state dicts": (
+        {"model": {"a": torch.ones(2)}, "ema": {"a": torch.ones(2)}},
+        "holds 2 state dicts, 'model' and 'ema'; save the one that is meant by itself",
+    ),
+    "a state dict with more in it": ({"a": torch.ones(2), "more": {"b": torch.ones(2)}}, "'more' (dict)"),
+    "a state dict of more": ({"model": {"a": torch.ones(2), "step": 3}}, "is no plain state dict: 'model' (dict)"),
     "a tensor alone": (torch.ones(2), "holds a Tensor, and no state dict"),
     "a sparse tensor": ({"a": torch.eye(3).to_sparse()}, "a safetensors file has no place for it"),
 }

@@ -273,6 +273,8 @@ def test_help_ends_with_examples_that_work(
     if command in ("scan", "shape"):
         monkeypatch.chdir(tmp_path)
         (tmp_path / "models.py").write_text(MODELS)
+        save_file({"stem.weight": torch.ones(8, 3, 4, 4)}, "model.safetensors")
+        (tmp_path / "layers.yaml").write_text("stem: Conv2d(3, 8, 4, stride=4, bias=False)")
     given = [line.strip() for line in examples(command)]
     assert len(given) >= 2
     monkeypatch.setenv("COLUMNS", "60")

@@ -19,7 +19,7 @@ from convcheck.sizes.relayouts import parse_relayout
 
 EACH = 3
 
-MERGED_ONLY = {"fold-batchnorm", "merge-convs", "merge-separable"}
+MERGED_ONLY = {"fold-batchnorm", "merge-convs", "merge-linears", "merge-separable"}
 """Rewrites whose weights are computed from several others, which no pattern can."""
 
 

@@ -64,6 +64,20 @@ def test_parameters_and_statistics_are_torchs(drawn: st.SearchStrategy[Drawn], d
 
 @every_kind
 @given(st.data())
+def test_first_values_are_as_is_said_of_them(drawn: st.SearchStrategy[Drawn], data: st.DataObject) -> None:
+    layer, _ = data.draw(drawn)
+    inits = layer.initial_values()
+    assert inits.keys() <= layer.parameters().keys()
+    for name, parameter in module_of(layer).named_parameters():
+        init = inits.get(name)
+        if init is not None and init.kind == "ones":
+            assert bool((parameter == 1).all())
+        elif init is not None and init.bound is not None:
+            assert float(parameter.detach().abs().max()) <= init.bound * (1 + 1e-6)
+
+
+@every_kind
+@given(st.data())
 def test_what_torch_prints_is_read_as_the_layer(drawn: st.SearchStrategy[Drawn], data: st.DataObject) -> None:
     layer, shapes = data.draw(drawn)
     assert parse_layer(str(layer)) == layer

@@ -117,6 +117,16 @@ def test_what_is_no_plain_layer_of_its_own_is_skipped_with_the_reason(convcheck:
     assert "attention.out_proj" not in lines
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_a_scripted_part_of_a_model_is_left_as_it_was() -> None:
+    scripted = torch.jit.script(nn.Sequential(nn.Conv2d(4, 4, 1), nn.Dropout(0.5)))
+    model = nn.Sequential(nn.Conv2d(3, 4, 2, 2), scripted)
+    (line,) = package.scan(model, [1, 3, 4, 4], "patchify-linear").layers
+    assert (line.paths, line.rewrites[0].verdict) == (("0",), "equal")
+    assert scripted.training
+    assert scripted[1].training
+
+
 def test_only_looks_at_layers_whose_path_matches(convcheck: Run) -> None:
     printed = scanned(convcheck, "Net", *IMAGE, "--only", "blocks.*.fc1", "-r", "linear-as-conv1x1")
     assert [line["paths"] for line in printed["layers"]] == [["blocks.0.fc1", "blocks.1.fc1"]]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from convcheck.catalogue.catalogue import catalogue
-from convcheck.layers import parse_layer
+from convcheck.layers import Sequential, parse_layer
 from convcheck.models import einops_parts
 from convcheck.models.swap_file import Key, load_text, no_way_back, swap_text
 from convcheck.modules.build import build
@@ -35,10 +35,15 @@ def _keys() -> dict[str, Key]:
 KEYS = _keys()
 
 NO_WAY = {
-    "attention-sum", "blockdiagonal-conv", "conv-depthtospace", "fold-batchnorm", "merge-convs", "merge-separable",
-    "multihead-sum", "patchify-unfold", "rearranged", "shuffle-as-transposed", "spacetodepth-conv", "unpatchify-fold",
-    "zerostuffed-conv",
+    "attention-sum", "blockdiagonal-conv", "conv-depthtospace", "multihead-sum", "patches-as-conv", "patchify-unfold",
+    "rearranged", "spacetodepth-conv", "unpatchify-fold", "zerostuffed-conv",
 }  # fmt: skip
+
+
+def _place(name: str) -> tuple[str, ...]:
+    """The path of a layer that stands first in a Sequential, or those of the layers of a chain."""
+    layer = KEYS[name][0]
+    return tuple(f"0.{number}" for number in range(len(layer.layers))) if isinstance(layer, Sequential) else ("0",)
 
 
 def test_what_has_no_way_back_is_known() -> None:
@@ -51,7 +56,7 @@ def test_a_swap_computes_what_the_layer_does_and_its_way_back_is_bit_for_bit(nam
     model = nn.Sequential(build(layer)).double().eval()
     inputs = [torch.randn(shape, dtype=torch.float64) for shape in shapes]
     state = {key: tensor.clone() for key, tensor in model.state_dict().items()}
-    code = load_text(swap_text("a model", {"0": KEYS[name]}))
+    code = load_text(swap_text("a model", {_place(name): KEYS[name]}))
     random = torch.get_rng_state()
     due, gradients = model[0](*inputs), [p.requires_grad for p in model.parameters()]
     assert code.swap(model) is model
@@ -61,8 +66,12 @@ def test_a_swap_computes_what_the_layer_does_and_its_way_back_is_bit_for_bit(nam
     swapped = code.convert_state(state)
     assert swapped.keys() == model.state_dict().keys()
     assert all(torch.equal(tensor, swapped[key]) for key, tensor in model.state_dict().items())
-    back = code.convert_state_back(swapped)
-    code.swap_back(model)
+    if len(_place(name)) > 1:
+        for way_back in (lambda: code.swap_back(model), lambda: code.convert_state_back(swapped)):
+            with pytest.raises(ValueError, match="cannot be told apart; give the state dict of before"):
+                way_back()
+    back = code.convert_state_back(swapped, state)
+    code.swap_back(model, state)
     for returned in (back, model.state_dict()):
         assert returned.keys() == state.keys()
         assert all(torch.equal(tensor, returned[key]) for key, tensor in state.items())
@@ -72,7 +81,7 @@ def test_a_swap_computes_what_the_layer_does_and_its_way_back_is_bit_for_bit(nam
 
 @pytest.mark.parametrize("name", KEYS)
 def test_a_swap_file_imports_torch_alone(name: str) -> None:
-    tree = ast.parse(swap_text("a model", {"0": KEYS[name]}))
+    tree = ast.parse(swap_text("a model", {_place(name): KEYS[name]}))
     found = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     found |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {entry.partition(".")[0] for entry in found} <= {
@@ -84,7 +93,7 @@ def test_a_swapped_layer_answers_for_its_arguments_and_weights() -> None:
     layer, shapes, name = KEYS["patchify-linear"]
     model = nn.Sequential(build(layer))
     old = model[0]
-    load_text(swap_text("a model", {"0": (layer, shapes, name)})).swap(model)
+    load_text(swap_text("a model", {("0",): (layer, shapes, name)})).swap(model)
     assert torch.equal(model[0].weight, old.weight)
     assert torch.equal(model[0].bias, old.bias)
     assert model[0].weight.dtype == old.weight.dtype
@@ -95,7 +104,7 @@ def test_a_swapped_layer_answers_for_its_arguments_and_weights() -> None:
 def test_frozen_parameters_stay_frozen_there_and_back(name: str) -> None:
     model = nn.Sequential(build(KEYS[name][0]))
     model[0].weight.requires_grad_(False)
-    code = load_text(swap_text("a model", {"0": KEYS[name]}))
+    code = load_text(swap_text("a model", {_place(name): KEYS[name]}))
     code.swap(model)
     assert (model[0].project.weight.requires_grad, model[0].project.bias.requires_grad) == (False, True)
     code.swap_back(model)
@@ -103,7 +112,7 @@ def test_frozen_parameters_stay_frozen_there_and_back(name: str) -> None:
 
 
 def test_a_layer_that_is_another_one_is_not_swapped() -> None:
-    code = load_text(swap_text("a model", {"0": KEYS["patchify-linear"]}))
+    code = load_text(swap_text("a model", {("0",): KEYS["patchify-linear"]}))
     model = nn.Sequential(nn.Conv2d(3, 64, 8, 8))
     with pytest.raises(ValueError, match="the swap is proved for Conv2d"):
         code.swap(model)
@@ -115,7 +124,7 @@ def test_a_layer_that_is_another_one_is_not_swapped() -> None:
 def test_copies_that_drifted_apart_have_no_way_back() -> None:
     key = KEYS["conv1x1-unpatchify"]
     model = nn.Sequential(build(key[0]))
-    code = load_text(swap_text("a model", {"0": key}))
+    code = load_text(swap_text("a model", {("0",): key}))
     code.swap(model)
     with torch.no_grad():
         model[0].project.bias[0] += 1
@@ -124,7 +133,7 @@ def test_copies_that_drifted_apart_have_no_way_back() -> None:
 
 
 def test_two_kinds_of_swap_do_not_share_names() -> None:
-    keys = {"0": KEYS["patchify-linear"], "1": KEYS["pointwise-linear"], "2": KEYS["patchify-linear"]}
+    keys = {("0",): KEYS["patchify-linear"], ("1",): KEYS["pointwise-linear"], ("2",): KEYS["patchify-linear"]}
     model = nn.Sequential(*(build(layer) for layer, _, _ in keys.values()))
     code = load_text(swap_text('a "model"\\', keys))
     code.swap(model)

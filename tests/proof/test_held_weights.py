@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 
 import pytest
 import torch
+from einops import rearrange
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from typer.testing import Result
 
 import convcheck
 from convcheck.errors import ConvcheckError
+from convcheck.proof.evidence.held_weights import compare
+from convcheck.rewriting.steps import steps_of
+from convcheck.rewriting.transplant import Move, Transplant
+from convcheck.sizes.relayouts import parse_relayout
 
 Change = Callable[[Tensor], Tensor]
 
@@ -32,7 +41,8 @@ def prove(reference: nn.Module, candidate: nn.Module, **more: object) -> convche
 def test_the_same_weights_are_equal_and_it_is_noted() -> None:
     result = prove(*sides())
     assert (result.verdict, result.exact.status) == ("equal", "identical")
-    assert "the candidate holds what is made of the reference's weights: 2.weight, 2.bias" in map(str, result.notes)
+    told = "the candidate holds what is made of the reference's weights: 2.weight = weight: o i kh kw -> o i kh kw, "
+    assert f"{told}2.bias = bias: o -> o" in map(str, result.notes)
 
 
 def one_entry(weight: Tensor) -> Tensor:
@@ -56,7 +66,7 @@ WRONG: dict[str, tuple[Change, str, str]] = {
     "a factor": (lambda w: w * 0.3, "384 of 384", "it is 0.3"),
     "half precision": (lambda w: w.bfloat16().float(), "entries differ", "it was rounded to bfloat16"),
     "a shard of zeros": (without_rows, "96 of 384", "the places 4 to 5 of axis 0, which are zero"),
-    "a shard twice": (repeated_rows, "96 of 384", "the places 6 to 7 of axis 0, which alone differ"),
+    "a shard twice": (repeated_rows, "96 of 384", "the places 6 to 7 of axis 0, which hold what belongs to 0 to 1"),
     "zeros": (torch.zeros_like, "384 of 384", "it is zero everywhere"),
     "not a number": (lambda w: w * torch.nan, "384 of 384", "nan is held"),
 }
@@ -111,6 +121,20 @@ def test_another_dtype_is_compared_in_that_of_the_candidate() -> None:
     assert prove(reference.to(torch.bfloat16), sides()[1]).verdict == "different"
 
 
+def test_a_number_that_the_candidate_cannot_hold_is_a_difference() -> None:
+    reference, candidate = sides()
+    with torch.no_grad():
+        reference.weight[1, 0, 0, 0] = 1e5
+        candidate[2].load_state_dict(reference.state_dict())
+    half = candidate.half()
+    result = prove(reference, half)
+    (reason,) = map(str, result.reasons)
+    assert "1 of 384 entries differ, the first at [1, 0, 0, 0]: inf is held, and mapped it is 100000" in reason
+    assert reason.endswith("the largest number that float16 holds is 65504")
+    assert result.held_weights is not None
+    assert result.held_weights["2.weight"].max_abs is None
+
+
 def test_a_wrong_mapping_comes_first() -> None:
     reference, candidate = sides()
     result = prove(reference, candidate, map={"2.weight": "weight: o i a b -> o i b a", "2.bias": "bias"})
@@ -124,6 +148,60 @@ def test_modules_stay_as_they_were() -> None:
     prove(reference, candidate)
     after = [tensor for module in (reference, candidate) for tensor in module.state_dict().values()]
     assert all(map(torch.equal, before, after))
+
+
+def why(made: Tensor, held: Tensor) -> str:
+    """Return what explains a tensor that is held in place of the one that a map makes, which is the reference's own."""
+    mapping = Transplant((Move("weight", "weight", tuple(made.shape), ()),))
+    ((name, one),) = compare(mapping, {"weight": made}, {"weight": held}, {})
+    assert (name, one.status) == ("weight", "different")
+    return str(one.why)
+
+
+SHAPES = st.lists(st.integers(2, 5), min_size=1, max_size=4)
+
+
+@given(st.data())
+def test_the_order_of_axes_that_is_told_makes_what_is_held(data: st.DataObject) -> None:
+    shape = data.draw(SHAPES)
+    made = torch.randn(shape, generator=torch.Generator().manual_seed(data.draw(st.integers(0, 99))))
+    order = data.draw(st.permutations(range(len(shape))))
+    flips = data.draw(st.sets(st.sampled_from(range(len(shape)))))
+    held = made.permute(order).flip(sorted(flips)).reshape(shape)
+    assume(not torch.equal(held, made))
+    pattern = re.fullmatch(r"it is 'weight: (.*)' of the reference", why(made, held))
+    # A tensor whose axes do not fit in their new order is told by its entries, or not at all.
+    assume(pattern is not None or tuple(made.permute(order).shape) != tuple(shape))
+    if pattern is not None:
+        steps = steps_of(parse_relayout(pattern[1]), tuple(shape), {})
+        assert torch.equal(Move("weight", "weight", tuple(shape), steps).forward({"weight": made}), held)
+
+
+@given(st.lists(st.integers(2, 4), min_size=2, max_size=3), st.integers(1, 3), st.data())
+def test_an_axis_whose_parts_are_exchanged_is_told_as_what_makes_it(
+    parts: list[int], width: int, data: st.DataObject
+) -> None:
+    """As heads, or rows of several parts, in another order: by its places, or as an axis that is two or three."""
+    count = math.prod(parts)
+    made = torch.randn((count, width), generator=torch.Generator().manual_seed(0))
+    order = data.draw(st.permutations(range(len(parts))))
+    held = made.reshape(*parts, width).permute(*order, len(parts)).reshape(count, width)
+    assume(not torch.equal(held, made))
+    text = why(made, held)
+    if pattern := re.fullmatch(r"it is '(.*)' of (what it should be|the reference)", text):
+        relayout, *lengths = pattern[1].removeprefix("weight: ").split(", ")
+        if "flip" in relayout:
+            return
+        sizes = {name: int(length) for name, _, length in (text.partition("=") for text in lengths)}
+        assert torch.equal(rearrange(made, relayout, **sizes), held)
+    else:
+        pieces = re.findall(r"(\d+)(?: to (\d+))? hold what belongs to (\d+)", text)
+        again = made.clone()
+        for first, last, origin in pieces:
+            length = int(last or first) - int(first) + 1
+            again[int(first) : int(first) + length] = made[int(origin) : int(origin) + length]
+        assert pieces
+        assert torch.equal(again, held)
 
 
 @pytest.fixture

@@ -113,6 +113,15 @@ def shuffled(draw: st.DrawFn) -> Drawn:
 
 
 @st.composite
+def two_linears(draw: st.DrawFn) -> Drawn:
+    """Draw two Linears."""
+    first = draw(linears())
+    second = dataclasses.replace(draw(linears()), in_features=first.out_features)
+    layer = chain(first, second)
+    return layer, draw(input_of(layer))
+
+
+@st.composite
 def normalised(draw: st.DrawFn) -> Drawn:
     """Draw a layer with weights, then BatchNorm."""
     layer = draw(st.one_of(convs(), transposed(), linears()))
@@ -231,10 +240,34 @@ def patches(draw: st.DrawFn, kind: str) -> Drawn:
     return parse_layer(arguments), ((*draw(st.lists(small, max_size=1)), *space, into),)
 
 
+@st.composite
+def cut(draw: st.DrawFn) -> Drawn:
+    """Draw a rearrange that mostly cuts out patches, then a Linear on them."""
+    dims = draw(small)
+    kernel, grid, channels = draw(per_axis(dims, small)), draw(per_axis(dims, small)), draw(small)
+    space = [f"(n{axis} k{axis})" if k > 1 else f"n{axis}" for axis, k in enumerate(kernel)]
+    lengths = {f"k{axis}": k for axis, k in enumerate(kernel) if k > 1}
+    features = draw(st.permutations(["c", *lengths]))
+    if len(features) > 1 and draw(st.integers(0, 4)) == 0:
+        features = features[1:]
+    lead = [axis for axis in ("b", *(f"n{axis}" for axis in range(dims)), "c", *lengths) if axis not in features]
+    lead = draw(st.permutations(lead))
+    if draw(st.booleans()):
+        lead = [f"({' '.join(lead[:2])})", *lead[2:]]
+    pattern = f"b c {' '.join(space)} -> {' '.join(lead)} ({' '.join(features)})"
+    first = parse_layer({"op": "rearrange", "pattern": pattern, **lengths})
+    size = math.prod({"c": channels, **lengths}[axis] for axis in features)
+    second = dataclasses.replace(draw(linears()), in_features=size)
+    shape = (draw(small), channels, *(n * k for n, k in zip(grid, kernel, strict=True)))
+    return chain(first, second), (shape,)
+
+
 CHAINS = {
     "fold-batchnorm": normalised(),
     "merge-convs": two_convs(),
+    "merge-linears": two_linears(),
     "merge-separable": separable(),
+    "patches-as-conv": cut(),
     "shuffle-as-transposed": shuffled(),
 }
 """For every rewrite of chains, chains of its kinds; it may still refuse some."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from convcheck.errors import ShapeError
-from convcheck.layers.counted import Keeping
+from convcheck.errors import NotPrintedError, ShapeError
+from convcheck.layers.counted import Counted, Keeping
 from convcheck.layers.shape_checks import say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
-from convcheck.layers.text.notation import compact
+from convcheck.layers.text.notation import compact, label
 from convcheck.sizes.patterns import Shape, Shapes
 
 _INPLACE = Argument("inplace", read.flag, False)
@@ -35,6 +35,9 @@ class Foreign(Keeping):
 
     def __str__(self) -> str:
         return compact(self.kind, [], {name: (value, None) for name, value in self.settings})
+
+    def label(self) -> str:
+        return label([self.kind, *(f"{name}{value}".replace(" ", "") for name, value in self.settings)])
 
 
 _UNSIZED: Mapping[str, tuple[tuple[str, ...], int]] = {
@@ -70,6 +73,29 @@ class Unsized(Foreign):
         return (
             f"{self.kind} prints nothing of its parameters: shape counts them by its input, and params leaves them out"
         )
+
+
+@dataclass(frozen=True)
+class Unprinted(Counted):
+    """What has no parameters, and prints nothing of the shape that it makes: windows, positions, steps in time."""
+
+    settings: tuple[tuple[str, object], ...]
+
+    DIMS = 0
+    SIGNATURE = ()
+    KEYWORDS = Argument("settings", _anything)
+
+    def output_shape(self, *_shapes: Shape) -> Shape:
+        raise NotPrintedError(f"{self.kind} does not print what it makes; leave it out, or write what does the same")
+
+    def example_inputs(self) -> Shapes:
+        return ((2, 3, 4),)
+
+    def __str__(self) -> str:
+        return compact(self.kind, [], {name: (value, None) for name, value in self.settings})
+
+    def label(self) -> str:
+        return label([self.kind, *(f"{name}{value}".replace(" ", "") for name, value in self.settings)])
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Normalisations of one input by itself: torch.nn.LayerNorm, RMSNorm, GroupNorm and InstanceNorm1d to 3d.
+"""Normalisations of one input by itself: torch.nn.LayerNorm, RMSNorm and GroupNorm.
 
 None of them is counted in MACs, as torch's FlopCounterMode counts none.
 """
@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from convcheck.errors import ShapeError
 from convcheck.layers.axis_map import AxisMap, numbered
-from convcheck.layers.base import Statistic
 from convcheck.layers.counted import Counted
 from convcheck.layers.initialisation import ONES, ZEROS, Init
-from convcheck.layers.shape_checks import check_rank, say_rank
 from convcheck.layers.text import arguments as read
 from convcheck.layers.text.arguments import Argument
 from convcheck.layers.text.notation import divisors
@@ -36,11 +34,11 @@ def _shape(value: object, dims: int) -> object:
     return read.sizes(value, dims)
 
 
-_EPS = read.number(0)
+EPS = read.number(0)
 
 
 @dataclass(frozen=True)
-class _Normalisation(Counted):
+class Normalisation(Counted):
     """Weight and bias start as ones and zeros."""
 
     DIMS: ClassVar[int | None] = 0
@@ -53,7 +51,7 @@ class _Normalisation(Counted):
 
 
 @dataclass(frozen=True)
-class LayerNorm(_Normalisation):
+class LayerNorm(Normalisation):
     """`(x - mean) / sqrt(variance + eps) * weight + bias`, over the last axes, as many as `normalized_shape` has.
 
     Subclasses of other libraries normalise the channels of `[b, c, h, w]`, or the last axis, which their print does not
@@ -67,7 +65,7 @@ class LayerNorm(_Normalisation):
 
     SIGNATURE: ClassVar[tuple[Argument, ...]] = (
         Argument("normalized_shape", _shape),
-        Argument("eps", _EPS, 1e-5),
+        Argument("eps", EPS, 1e-5),
         Argument("elementwise_affine", read.flag, True),
         Argument("bias", read.flag, True),
     )
@@ -115,7 +113,7 @@ class RMSNorm(LayerNorm):
 
     SIGNATURE = (
         Argument("normalized_shape", _shape),
-        Argument("eps", read.optional(_EPS), None),
+        Argument("eps", read.optional(EPS), None),
         Argument("elementwise_affine", read.flag, True),
     )
     PRINTED = ("eps", "elementwise_affine")
@@ -125,7 +123,7 @@ class RMSNorm(LayerNorm):
 
 
 @dataclass(frozen=True)
-class GroupNorm(_Normalisation):
+class GroupNorm(Normalisation):
     """The same over groups of channels, and all positions, of `[batch, channels, ...]`."""
 
     num_groups: int
@@ -137,7 +135,7 @@ class GroupNorm(_Normalisation):
     SIGNATURE = (
         Argument("num_groups", read.whole(1)),
         Argument("num_channels", read.whole(1)),
-        Argument("eps", _EPS, 1e-5),
+        Argument("eps", EPS, 1e-5),
         Argument("affine", read.flag, True),
         Argument("bias", read.flag, True),
     )
@@ -176,125 +174,3 @@ class GroupNorm(_Normalisation):
 
     def example_inputs(self) -> Shapes:
         return ((2, self.num_channels, 3, 4),)
-
-
-@dataclass(frozen=True)
-class InstanceNorm(_Normalisation):
-    """The same over all positions of every channel by itself; with running statistics by those."""
-
-    num_features: int
-    eps: float
-    momentum: float | None
-    affine: bool
-    track_running_stats: bool
-    bias: bool
-
-    DIMS: ClassVar[int | None] = None
-    SIGNATURE = (
-        Argument("num_features", read.whole(1)),
-        Argument("eps", _EPS, 1e-5),
-        Argument("momentum", read.optional(read.number()), 0.1),
-        Argument("affine", read.flag, False),
-        Argument("track_running_stats", read.flag, False),
-        Argument("bias", read.flag, True, by_name=True),
-    )
-    LEADING = ("num_features",)
-    PRINTED = ("eps", "momentum", "affine", "bias", "track_running_stats")
-
-    @classmethod
-    def completed(cls, arguments: dict[str, object]) -> dict[str, object]:
-        return {**arguments, "bias": bool(arguments["bias"] and arguments["affine"])}
-
-    def arguments(self) -> dict[str, object]:
-        given = super().arguments()
-        return given if self.bias != self.affine else {n: v for n, v in given.items() if n != "bias"}
-
-    def parameters(self) -> dict[str, Shape]:
-        there = {"weight": self.affine, "bias": self.bias}
-        return {name: (self.num_features,) for name, wanted in there.items() if wanted}
-
-    def statistics(self) -> dict[str, Statistic]:
-        if not self.track_running_stats:
-            return {}
-        shape = (self.num_features,)
-        return {"running_mean": Statistic(shape), "running_var": Statistic(shape, self.eps)}
-
-    def output_shape(self, shape: Shape) -> Shape:
-        check_rank(shape, self.dims, self.num_features, self.kind)
-        counted = shape[-self.dims - 1]
-        # With neither weight nor running statistics, torch only warns of another number.
-        if (self.affine or self.track_running_stats) and counted != self.num_features:
-            raise ShapeError(f"{self.kind} takes {self.num_features} channels; {list(shape)} has {counted}")
-        if not self.track_running_stats and math.prod(shape[-self.dims :]) == 1:
-            raise ShapeError(f"{self.kind} needs more than one position; {list(shape)} has one")
-        return shape
-
-    def axis_map(self, rank: int) -> AxisMap | None:
-        return super().axis_map(rank) if rank - self.dims in (1, 2) else None
-
-    def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
-        for axis in range(len(shape) - self.dims, len(shape)):
-            origins.read_all(axis)
-
-    def example_inputs(self) -> Shapes:
-        return ((2, self.num_features, *(3, 4, 5)[: self.dims]),)
-
-
-@dataclass(frozen=True)
-class FrozenBatchNorm(_Normalisation):
-    """torchvision's and transformers': a BatchNorm whose four tensors are no parameters. Not all print its channels."""
-
-    num_features: int | None
-    eps: float
-
-    DIMS = 2
-    SIGNATURE = (Argument("num_features", read.optional(read.whole(1)), None), Argument("eps", _EPS, 1e-5))
-    LEADING = ("num_features",)
-    PRINTED = ("eps",)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        channels = self.num_features if self.num_features is not None else "channels"
-        if len(shape) != 4 or channels not in ("channels", shape[1]):
-            raise ShapeError(f"{self.kind} takes [batch, {channels}, H, W]; {say_rank(shape)}: {list(shape)}")
-        return shape
-
-    def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
-        """Change nothing: every output reads the input at the same position."""
-
-    def example_inputs(self) -> Shapes:
-        return ((2, self.num_features or 3, 4, 5),)
-
-
-@dataclass(frozen=True)
-class SyncBatchNorm(InstanceNorm):
-    """A BatchNorm of `[batch, channels, ...]`, of any number of axes, whose statistics are those of all processes."""
-
-    DIMS = 0
-    SIGNATURE = (
-        *InstanceNorm.SIGNATURE[:3],
-        Argument("affine", read.flag, True),
-        Argument("track_running_stats", read.flag, True),
-        *InstanceNorm.SIGNATURE[5:],
-    )
-
-    def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) < 2:
-            raise ShapeError(f"{self.kind} takes [batch, {self.num_features}, ...]; {say_rank(shape)}")
-        if (self.affine or self.track_running_stats) and shape[1] != self.num_features:
-            raise ShapeError(f"{self.kind} takes {self.num_features} channels, on axis 1; {list(shape)} has {shape[1]}")
-        if not self.track_running_stats and math.prod((shape[0], *shape[2:])) == 1:
-            raise ShapeError(
-                f"{self.kind} without running statistics needs several values a channel; {list(shape)} has one"
-            )
-        return shape
-
-    def axis_map(self, rank: int) -> AxisMap | None:
-        return AxisMap(numbered(rank), numbered(rank)) if rank > 1 else None
-
-    def trace_axes(self, origins: AxisOrigins, shape: Shape) -> None:
-        if not self.track_running_stats:
-            for axis in range(len(shape)):
-                origins.read_all(axis)
-
-    def example_inputs(self) -> Shapes:
-        return ((2, self.num_features, 3, 4),)

@@ -14,6 +14,7 @@ from convcheck.errors import ShapeError
 from convcheck.layers.axis_map import AxisMap
 from convcheck.layers.base import Layer
 from convcheck.layers.counted import Counted
+from convcheck.layers.initialisation import ONES, ZEROS, Init, uniform_by_fan_in
 from convcheck.layers.kinds.elementwise import probability
 from convcheck.layers.kinds.multihead import MultiheadAttention
 from convcheck.layers.text import arguments as read
@@ -49,6 +50,9 @@ class PrintedAttention(Counted):
 
     def parameters(self) -> dict[str, Shape]:
         return self.attention.parameters()
+
+    def initial_values(self) -> Mapping[str, Init]:
+        return self.attention.initial_values()
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return _in_order(self.attention, *shapes).output_shape(*shapes)
@@ -145,6 +149,13 @@ class TransformerEncoderLayer(Counted):
 
     def parameters(self) -> dict[str, Shape]:
         return {f"{part}.{name}": shape for part, inner in self._parts().items() for name, shape in inner.items()}
+
+    def initial_values(self) -> Mapping[str, Init]:
+        attention = self.attention.initial_values()
+        inits = {f"{part}.{name}": init for part in self._attentions() for name, init in attention.items()}
+        linears = {name: shape for name, shape in self.parameters().items() if name.startswith("linear")}
+        norms = {name: ONES if name.endswith("weight") else ZEROS for name in self.parameters() if "norm" in name}
+        return inits | uniform_by_fan_in(linears) | norms
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return self.attention.output_shape(shapes[0])

@@ -134,7 +134,7 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
     notes = [Finding(Kind.ROUNDING, note) for note in (*unit.notes, *losing)]
     if case.tolerance is not None:
         notes.append(Finding(Kind.ROUNDING, _tolerance_note(case.tolerance, max(part.looser for part in parts))))
-    deviation = rounding.joined([part.deviation for part in parts], pair.part or 0)
+    deviation = rounding.joined([part.deviation for part in parts])
     unknown = [name for name in ("max_abs", "max_rel", "bound", "ratio", "ulp") if getattr(deviation, name) is None]
     if unknown:
         notes.append(Finding(Kind.ROUNDING, f"not finite: {', '.join(unknown)}"))
@@ -145,7 +145,7 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
     faults = broken or _faults(case, parts, deviation)
     if faults and not telling:
         faults = (*broken, *impossible)
-    platform_faults = tuple(_platform_faults(case, parts, pair.part or 0)) if faults and telling else ()
+    platform_faults = tuple(_platform_faults(case, parts)) if faults and telling else ()
     looseness = rounding.mean_looseness([part.looseness for part in parts])
     return Measurement(deviation, referee, shapes, faults, platform_faults, tuple(notes), looseness)
 
@@ -175,13 +175,13 @@ def _faults(case: Case, parts: Sequence[PartOfRun], deviation: Deviation) -> tup
     )
 
 
-def _platform_faults(case: Case, parts: Sequence[PartOfRun], entries: int) -> Iterator[str]:
+def _platform_faults(case: Case, parts: Sequence[PartOfRun]) -> Iterator[str]:
     """Yield a sentence for each side that is farther from float64 than its own roundings explain."""
     for name in SIDES:
         # Where both are within the bound of both, neither is looked at.
         none = Deviation(0.0, max_rel=0.0, ratio=0.0)
         apart = [getattr(part.farther, name) if part.farther is not None else none for part in parts]
-        deviation = rounding.joined(apart, entries)
+        deviation = rounding.joined(apart)
         worst = deviation.worst
         if worst is None or (deviation.ratio is not None and deviation.ratio <= 1):
             continue

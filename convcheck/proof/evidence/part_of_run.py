@@ -1,34 +1,37 @@
 """Compares the outputs of one run with float64 and the bound, one part of the batch after the other.
 
 Where entries of a batch do not depend on one another, what is true of each part is true of the whole, so float64 holds
-no more than a part at a time. All that is added up over parts are means and the largest of numbers.
+no more than a part at a time. Outputs of a large part are compared slice by slice: entries are looked at one by one.
+All that is added up over parts and slices are means and the largest of numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from convcheck.config.case import Case
 from convcheck.proof.evidence import finite, rounding
-from convcheck.proof.evidence.derived_bound import Derivation
+from convcheck.proof.evidence.derived_bound import Bounds, Derivation
 from convcheck.proof.evidence.reference_runs import ReferenceRun, float64_reference, in_float64
+from convcheck.proof.evidence.slices import Slice, slices
 from convcheck.proof.pair import Pair
 from convcheck.proof.threads import one_thread
 from convcheck.results import Deviation, Sides
 from convcheck.rounding.precision import Arithmetic, arithmetic
 from convcheck.sides.sample import Sample
 from convcheck.sides.side import torch_may_refuse
+from convcheck.sizes.patterns import Shape
 
 SIDES = ("reference", "candidate")
 
 
 @dataclass(frozen=True)
 class PartOfRun:
-    """How far both sides are apart on a part of the batch; indices are those of the part."""
+    """How far both sides are apart on a part of the output; indices are those of the whole."""
 
     deviation: Deviation
     errors: Sides[tuple[float, int]]
@@ -44,21 +47,28 @@ class PartOfRun:
     looser: float
     """How many times as much as the bound the tolerance is at most; 0 without one."""
 
+    def moved(self, start: Shape) -> PartOfRun:
+        """Return it with indices of the whole, where its first entry is at `start`."""
+        if not any(start):
+            return self
+        farther = self.farther and Sides(*(rounding.moved(getattr(self.farther, side), start) for side in SIDES))
+        return replace(self, deviation=rounding.moved(self.deviation, start), farther=farther)
+
 
 def compare_in_parts(
     pair: Pair, case: Case, unit: Arithmetic, ours: ReferenceRun, candidate: Tensor, *, telling: bool
 ) -> Iterator[PartOfRun]:
-    """Yield the parts of a run of the reference, and of the candidate's output in the asked dtype, of the same shape.
+    """Compare a run of the reference with the candidate's output in the asked dtype, of the same shape, part by part.
 
     `telling` says that the weights are finite, so that an output that is not may be an overflow.
 
     Raises:
         CannotRunError: the dtype cannot hold the numbers.
     """
+    outputs = Sides(ours.output, candidate)
     if ours.widened is not None and ours.truth is not None:
-        outputs = Sides(ours.output.double(), candidate.double())
         whole = Derivation(pair, case, unit, ours.widened)
-        yield _compare(whole, ours.widened, ours.truth, outputs, telling=telling)
+        yield from _compare_part(Bounds(whole, ours.widened, ours.truth), outputs, 0, telling=telling)
         return
     assert pair.part is not None
     # The weights are widened once.
@@ -74,30 +84,39 @@ def compare_in_parts(
         derivation = derivation or Derivation(pair, case, unit, all_of_it or widened)
         with torch_may_refuse(), torch.no_grad():
             truth = float64_reference(pair, widened)
+        part = Sides(outputs.reference[places], outputs.candidate[places])
+        yield from _compare_part(Bounds(derivation, widened, truth), part, start, telling=telling)
+
+
+def _compare_part(bounds: Bounds, outputs: Sides[Tensor], entry: int, *, telling: bool) -> Iterator[PartOfRun]:
+    """Compare a part of the batch, whose first entry has this number, slice by slice."""
+    shape = tuple(outputs.reference.shape)
+    for piece in slices(shape):
+        start = piece.place(len(shape))
         # One step after the other takes less time than threads wait for one another, where the machine is busy.
         with one_thread():
-            outputs = Sides(ours.output[places].double(), candidate[places].double())
-            compared = _compare(derivation, widened, truth, outputs, telling=telling)
-        yield compared
+            compared = _compare(bounds, piece, outputs, telling=telling)
+        first = (entry + start[0], *start[1:]) if shape else ()
+        yield compared.moved(first)
 
 
-def _compare(
-    derivation: Derivation, sample: Sample, truth: rounding.Truth, outputs: Sides[Tensor], *, telling: bool
-) -> PartOfRun:
-    """Compare two outputs in float64."""
+def _compare(bounds: Bounds, piece: Slice, whole: Sides[Tensor], *, telling: bool) -> PartOfRun:
+    """Compare a slice of two outputs in float64; indices are those of the slice."""
+    derivation, truth = bounds.derivation, bounds.truth.of(piece)
     pair, case, unit = derivation.pair, derivation.case, derivation.unit
+    outputs = Sides(piece.of(whole.reference).double(), piece.of(whole.candidate).double())
     error = rounding.distance(outputs)
     # Two numbers whose distance is finite are finite.
     are_finite = Sides(True, True)
     if not bool(error.max().isfinite()):
         if telling:
-            finite.check_range(case.dtype, unit, sample, pair, outputs)
+            finite.check_range(case.dtype, unit, bounds.sample, pair, outputs)
         are_finite = Sides(bool(outputs.reference.isfinite().all()), bool(outputs.candidate.isfinite().all()))
-    sides, losing = derivation.sides(sample, truth, outputs), ""
+    sides, losing = bounds.sides(piece, outputs), ""
     limit = sides.reference + sides.candidate
     within = bool((error <= limit).all())
     if not within:
-        sides, losing = derivation.as_flushed(sample, truth, outputs, sides)
+        sides, losing = bounds.as_flushed(piece, outputs, sides)
         limit = sides.reference + sides.candidate
         within = bool((error <= limit).all())
     farther = None

@@ -109,10 +109,17 @@ def _sizes(pair: Pair, sample: Sample) -> tuple[Tensor, Tensor]:
         magnitude = pair.run_reference(samples.magnitudes(reference, narrow)).double().mul_(1 + share)
         if float(magnitude.min()) > LEAST_SINGLE and float(magnitude.max()) < MOST_SINGLE:
             norm = pair.run_reference(samples.squares(reference, narrow)).double().sqrt_().mul_(1 + share)
-            return magnitude, torch.where(norm > FAITHFUL_SINGLE, norm.minimum(magnitude), magnitude)
+            return magnitude, _at_most(norm, magnitude, FAITHFUL_SINGLE)
     magnitude = pair.run_reference(samples.magnitudes(reference, sample))
     norm = pair.run_reference(samples.squares(reference, sample)).sqrt_()
-    return magnitude, torch.where(norm > FAITHFUL, norm.minimum(magnitude), magnitude)
+    return magnitude, _at_most(norm, magnitude, FAITHFUL)
+
+
+def _at_most(norm: Tensor, magnitude: Tensor, faithful: float) -> Tensor:
+    """Return the norm, which is overwritten: no larger than the magnitude, and as large where it is not faithful."""
+    known = norm > faithful
+    torch.minimum(norm, magnitude, out=norm)
+    return torch.where(known, norm, magnitude, out=norm)
 
 
 def _narrow() -> bool:

@@ -14,11 +14,12 @@ Moments, 1996, section 2.2). The signs of the factors give that of a product, so
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
+from convcheck.proof.batch import PART
 from convcheck.proof.pair import Pair
 from convcheck.sides.sample import Sample
 
@@ -75,18 +76,18 @@ def _signed_sums(pair: Pair, sample: Sample, hashes: Mapping[str, Tensor], run: 
 
 def _hashes(values: Tensor, bits: int, seed: int) -> Tensor:
     """Return a hash of every value, int32: equal for values that agree to `bits` bits, whatever their signs."""
-    significand, exponent = torch.frexp(values.abs())
-    # In place, since weights may be large.
-    mixed = significand.mul_(2.0**bits).round_().long().mul_(_ODD[1])
-    del significand
-    mixed += exponent.long().mul_(_ODD[2]).add_(seed * _ODD[0] % 2**62)
-    del exponent
-    for shift in _SHIFTS:
-        # An arithmetic shift of int64 brings ones in; they are cut away.
-        mixed ^= (mixed >> shift).bitwise_and_((1 << (64 - shift)) - 1)
-        mixed *= _ODD[0]
-    # After a multiplication the highest bits are mixed best.
-    return mixed.bitwise_right_shift_(32).int()
+    hashes = torch.empty(values.shape, dtype=torch.int32)
+    for some, into in _pieces(values, hashes):
+        significand, exponent = torch.frexp(some.abs())
+        mixed = significand.mul_(2.0**bits).round_().long().mul_(_ODD[1])
+        mixed += exponent.long().mul_(_ODD[2]).add_(seed * _ODD[0] % 2**62)
+        for shift in _SHIFTS:
+            # An arithmetic shift of int64 brings ones in; they are cut away.
+            mixed ^= (mixed >> shift).bitwise_and_((1 << (64 - shift)) - 1)
+            mixed *= _ODD[0]
+        # After a multiplication the highest bits are mixed best.
+        into.copy_(mixed.bitwise_right_shift_(32))
+    return hashes
 
 
 def _signs(values: Tensor, hashes: Tensor, run: int) -> Tensor:
@@ -94,6 +95,13 @@ def _signs(values: Tensor, hashes: Tensor, run: int) -> Tensor:
 
     Values of opposite signs get opposite ones. 0 stays 0, since it adds no error.
     """
-    flipped = hashes.bitwise_left_shift(run + 1).bitwise_and_(_SIGN)
-    signs = values.sign().float()
-    return signs.view(torch.int32).bitwise_xor_(flipped).view(torch.float32)
+    signs = torch.empty(values.shape)
+    for some, its_hashes, into in _pieces(values, hashes, signs):
+        into.copy_(some.sign())
+        into.view(torch.int32).bitwise_xor_(its_hashes.bitwise_left_shift(run + 1).bitwise_and_(_SIGN))
+    return signs
+
+
+def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Yield tensors of as many entries in pieces that a processor's caches hold, since weights may be large."""
+    yield from zip(*(torch.split(tensor.reshape(-1), PART) for tensor in tensors), strict=True)

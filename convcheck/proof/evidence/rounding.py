@@ -33,6 +33,7 @@ of d = c + 1 factors is off by d * f of itself, and the side by as much of mag.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -41,8 +42,10 @@ import torch
 from torch import Tensor
 
 from convcheck.layers import Roundings
+from convcheck.proof.evidence.slices import Slice
 from convcheck.results import Deviation, Sides, Worst
 from convcheck.rounding.precision import LAMBDA, Arithmetic
+from convcheck.sizes.patterns import Shape
 from convcheck.sizes.places import unravelled
 
 
@@ -57,6 +60,15 @@ class Truth:
     """`|W| * |x| + |b|`: the sum of the magnitudes of the products."""
     norm: Tensor
     """`sqrt(|W|^2 * |x|^2 + |b|^2)`: the root of the sum of their squares."""
+
+    def of(self, piece: Slice) -> Truth:
+        """Return it in a slice of the output."""
+        return Truth(
+            output=piece.of(self.output),
+            bias=piece.of(self.bias),
+            magnitude=piece.of(self.magnitude),
+            norm=piece.of(self.norm),
+        )
 
 
 def bound(
@@ -133,23 +145,25 @@ def _quotients(error: Tensor, size: Tensor) -> Tensor:
     return torch.where(error == 0, 0.0, error / size)
 
 
-def joined(deviations: Sequence[Deviation], entries: int) -> Deviation:
-    """Return the deviation of a batch from those of its parts, of so many entries each; the last may have fewer."""
-    moved = [_moved(deviation, number * entries) for number, deviation in enumerate(deviations)]
+def joined(deviations: Sequence[Deviation]) -> Deviation:
+    """Return the deviation of the whole from those of its parts."""
     # What is infinite or NaN is None, and the largest.
-    largest = max(moved, key=lambda one: _size(one.max_abs))
-    worst = max(moved, key=lambda one: _size(one.ratio))
-    relative = max(moved, key=lambda one: _size(one.max_rel))
+    largest = max(deviations, key=lambda one: _size(one.max_abs))
+    worst = max(deviations, key=lambda one: _size(one.ratio))
+    relative = max(deviations, key=lambda one: _size(one.max_rel))
     return replace(largest, max_rel=relative.max_rel, ratio=worst.ratio, worst=worst.worst)
 
 
-def _moved(deviation: Deviation, start: int) -> Deviation:
-    """Return a deviation whose places are counted from `start` along the first axis."""
-    if not start or deviation.at is None or deviation.worst is None:
+def moved(deviation: Deviation, start: Shape) -> Deviation:
+    """Return a deviation of a part whose first entry is at `start`, with places in the whole."""
+    if deviation.at is None or deviation.worst is None:
         return deviation
-    (first, *others), (worst, *rest) = deviation.at, deviation.worst.at
-    there = replace(deviation.worst, at=(start + worst, *rest))
-    return replace(deviation, at=(start + first, *others), worst=there)
+    worst = replace(deviation.worst, at=_sum(start, deviation.worst.at))
+    return replace(deviation, at=_sum(start, deviation.at), worst=worst)
+
+
+def _sum(start: Shape, place: Shape) -> Shape:
+    return tuple(map(operator.add, start, place))
 
 
 def _size(number: float | None) -> float:

@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from convcheck.errors import escape_line
-from convcheck.models.records import Check, LayerLine, ScanReport, Tried
+from convcheck.models.records import Check, LayerLine, ScanReport, Tried, write_place
 from convcheck.report.format_values import NOTHING, format_count, format_inputs, format_number
 from convcheck.report.grid import Column, grid
 from convcheck.report.plain_console import prose
@@ -49,12 +49,13 @@ def scan_tables(report: ScanReport, console: Console) -> Iterator[RenderableType
 
 def paths(line: LayerLine) -> str:
     """Return the paths of layers that are alike as one pattern where they have one, such as `blocks.*.fc (12)`."""
-    if len(line.paths) == 1:
-        return line.paths[0] or "(the model)"
-    patterns = {re.sub(r"(?<![^.])\d+(?![^.])", "*", path) for path in line.paths}
+    written = [write_place(place) for place in line.places]
+    if len(written) == 1:
+        return written[0] or "(the model)"
+    patterns = {re.sub(r"(?<![^.\s])\d+(?![^.\s])", "*", path) for path in written}
     if len(patterns) == 1:
-        return f"{patterns.pop()} ({len(line.paths)})"
-    return f"{', '.join(sorted(patterns))} ({len(line.paths)})"
+        return f"{patterns.pop()} ({len(written)})"
+    return f"{', '.join(sorted(patterns))} ({len(written)})"
 
 
 def _grid(report: ScanReport, lines: Sequence[LayerLine], console: Console) -> RenderableType:
@@ -101,7 +102,7 @@ def _cells(line: LayerLine, one: Tried, timed: Sequence[str], first: bool) -> It
 
 def _done(report: ScanReport) -> Iterator[str]:
     for choice in report.chosen:
-        names = ", ".join(choice.paths)
+        names = ", ".join(map(write_place, choice.places))
         yield escape_line(f"{'swapped' if report.applied else 'worth a swap'}: {names} by {choice.rewrite}")
     for dtype, whole in report.whole.items():
         yield (
@@ -111,7 +112,9 @@ def _done(report: ScanReport) -> Iterator[str]:
     if report.check is not None:
         yield escape_line(_check(report.check))
     if report.files is not None:
-        yield escape_line(f"written: {report.files.weights}, {report.files.code}, {report.files.config}")
+        files = report.files
+        written = (files.weights, files.code, files.config, files.before)
+        yield escape_line(f"written: {', '.join(name for name in written if name)}")
 
 
 def _check(check: Check) -> str:

@@ -36,6 +36,9 @@ def _lines(done: Transplanted) -> Iterator[tuple[str, int]]:
         yield f"{old} is called {new}", 0
     if done.dropped:
         yield f"left out, since nothing reads them any more: {', '.join(done.dropped)}", 0
+    if done.nest is not None:
+        beside = f", without what stands beside it: {', '.join(done.beside)}" if done.beside else ""
+        yield f"the tensors of {done.source} are those of {done.nest!r} in it{beside}", 0
     for key, loss in done.losses.items():
         yield f"{key}: {loss}", 0
     result = done.result
