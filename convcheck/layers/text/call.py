@@ -84,17 +84,10 @@ def read_call(text: str, kinds: Collection[str]) -> Call:
     return _call(node)
 
 
-@dataclass(frozen=True)
-class Holder:
-    """A class that assigns the layers of which it consists, by its name."""
-
-    kind: str
-
-
-def read_calls(text: str, kinds: Collection[str]) -> Iterator[tuple[str, Call | Holder]]:
+def read_calls(text: str, kinds: Collection[str]) -> Iterator[tuple[str, Call]]:
     """Yield every call of a longer text with its name, if it has one: what print(model) prints, or one's own code.
 
-    Of a file of Python it is the one chain that it makes, or a class as a `Holder`, and then its layers.
+    Of a file of Python it is the one chain that it makes, or its one class with layers, as it is printed.
 
     Raises:
         LayerError: some of it is neither.
@@ -113,9 +106,8 @@ def read_calls(text: str, kinds: Collection[str]) -> Iterator[tuple[str, Call | 
         raise LayerError(f"{line} cannot be read{_reason(error)}; {_PASTE}") from None
     if is_source(tree):
         found = assigned(tree, list(kinds))
-        if found.holder:
-            yield "", Holder(found.holder)
-        yield from ((name, _call(call)) for name, call in found.layers)
+        calls = [(name, _call(call)) for name, call in found.layers]
+        yield from [("", Call(found.holder, calls, {}))] if found.holder else calls
         return
     for statement in tree.body:
         name = _assigned_name(statement)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from convcheck.errors import LayerError, shown
 from convcheck.layers.base import Layer
 from convcheck.layers.families import kind_names
 from convcheck.layers.kinds.sequential import Sequential
-from convcheck.layers.text.call import Call, Holder, read_calls
+from convcheck.layers.text.call import Call, read_calls
 from convcheck.layers.text.chains import KNOWN_CHAINS, is_alike, is_whole, settled
 from convcheck.layers.text.from_children import from_children
 from convcheck.layers.text.parse import parse_layer
@@ -17,6 +18,9 @@ from convcheck.layers.text.submodules import in_a_row, submodules
 from convcheck.layers.text.unread import Unread, is_unread
 
 _CHAIN = "Sequential"
+
+# A line of code in a class: `self.conv1 = nn.Conv2d(...)`.
+_ASSIGNED = re.compile(r"(?m)^\s*self\.\w+\s*=")
 
 
 @dataclass(frozen=True)
@@ -89,16 +93,7 @@ def parse_pasted(text: str, *, partly: bool = False) -> Pasted:
     containers: dict[str, None] = {}
     alike: dict[str, None] = {}
     faults: dict[str, list[str]] = {}
-    calls: list[tuple[str, Call]] = []
-    is_code = False
-    for name, call in read_calls(text, kind_names()):
-        if isinstance(call, Holder):
-            containers[call.kind] = None
-            is_code = True
-        else:
-            is_code = is_code or (bool(name) and text.lstrip().startswith("self."))
-            calls.append((name, call))
-    modules = (module for name, call in calls for module in _modules(name, call))
+    modules = (module for name, call in read_calls(text, kind_names()) for module in _modules(name, call))
     for path, call, is_container in modules:
         if is_container:
             chained = is_alike(call, [name for name, _ in submodules(call.positional)])
@@ -117,7 +112,7 @@ def parse_pasted(text: str, *, partly: bool = False) -> Pasted:
     if not layers:
         raise LayerError(f"{shown(text.strip())} holds no layers")
     unknown = tuple(kind for kind in alike if kind not in (_CHAIN, *KNOWN_CHAINS))
-    return Pasted(tuple(settled(layers)), tuple(names), tuple(containers), unknown, told, is_code)
+    return Pasted(tuple(settled(layers)), tuple(names), tuple(containers), unknown, told, bool(_ASSIGNED.search(text)))
 
 
 def _fault(message: str, paths: Sequence[str]) -> str:
