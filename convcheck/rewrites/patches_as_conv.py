@@ -94,7 +94,7 @@ def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
 
 REWRITE = Rewrite(
     claim=__doc__,
-    summary="a convolution whose kernel equals its stride, channels last",
+    summary="a strided convolution, channels last",
     reference="Sequential of rearrange() and Linear",
     holds_when="the input is [b, i, *space], and the Linear takes whole patches with all channels, in any order",
     formula="y[b, n, o] = b[o] + sum over i, k of W[o, (k i)] * x[b, i, s*n + k], with s = kernel",
