@@ -39,7 +39,8 @@ def rendered(width: int, *, verbose: bool, texts: list[str]) -> str:
     claims = claims_of([Case("case", layers[0], (IMAGES,))])
     for renderable in parameter_table.side_tables(list(weights_of(claims)), out, dtype="float32", verbose=verbose):
         out.print(renderable, soft_wrap=True)
-    for renderable in parameter_table.layer_tables(alone(layers, [None] * len(layers)), out, dtype="float32"):
+    rows = alone(layers, [None] * len(layers))
+    for renderable in parameter_table.layer_tables(rows, out, dtype="float32", whole=True):
         out.print(renderable, soft_wrap=True)
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()

@@ -156,7 +156,7 @@ def test_what_a_print_does_not_tell_is_said_line_by_line(scan: Scan) -> None:
     text = """Model(
       (stem): Sequential(
         (0): Conv2d(3, 8, kernel_size=(2, 2), stride=(2, 2))
-        (1): RMSNorm((8,), eps=1e-06)
+        (1): Gate(8)
         (2): Conv2d(8, 8, kernel_size=(1, 1), stride=(1, 1))
       )
       (blocks): ModuleList(
@@ -175,7 +175,7 @@ def test_what_a_print_does_not_tell_is_said_line_by_line(scan: Scan) -> None:
     assert lines["stem.0"]["inputs"] == [[1, 3, 4, 4]]
     assert lines["stem.0"]["skipped"] is None
     for path, reason in {
-        "stem.2": "what RMSNorm makes of its input is not known",
+        "stem.2": "what Gate makes of its input is not known",
         "blocks.0.fc": "what Block gives its layers is not printed",
         "blocks.1.fc": "what Block gives its layers is not printed",
         "wide": "would be given [2, 8]: Linear takes",
