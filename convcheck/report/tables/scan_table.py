@@ -137,7 +137,10 @@ def _total(report: ScanReport) -> str:
     layers = sum(len(line.paths) for line in report.layers if line.rewrites)
     skipped = sum(len(line.paths) for line in report.layers if not line.rewrites)
     wrong = sum(not one.ok for one in tried)
-    parts = [f"{layers} {'layer' if layers == 1 else 'layers'} with rewrites", f"{len(tried)} verdicts"]
+    parts = [
+        f"{layers} {'layer' if layers == 1 else 'layers'} with rewrites",
+        f"{len(tried)} {'verdict' if len(tried) == 1 else 'verdicts'}",
+    ]
     parts += [f"{wrong} not equal"] if wrong else ["all equal"] if tried else []
     parts += [f"{skipped} skipped"] if skipped else []
     return ", ".join(parts) + ("; interrupted" if report.interrupted else "")
