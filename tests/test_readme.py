@@ -51,6 +51,7 @@ def test_what_is_shown_is_what_is_printed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")  # how wide a help page is
     write_files(page, tmp_path)
     program, *words = shlex.split(command)
     assert program == "convcheck"
@@ -148,7 +149,10 @@ def test_python_runs_and_gives_the_shapes_that_are_told() -> None:
 def test_commands_use_the_constraints_and_an_environment_of_their_own() -> None:
     contributing = (README.parent / "CONTRIBUTING.md").read_text("utf-8")
     installing = [
-        line for text in (TEXT, contributing) for line in text.splitlines() if "-m venv" in line or "pip install" in line
+        line
+        for text in (TEXT, contributing)
+        for line in text.splitlines()
+        if "-m venv" in line or "pip install" in line
     ]
     assert len(installing) == 4
     assert all("-c constraints.txt" in line for line in installing)

@@ -68,19 +68,18 @@ def _run(schemas: Schemas, *counts: str) -> Schema:
 def _solve(schemas: Schemas) -> list[Schema]:
     sources = listed(_TEXT)
     written = {"anyOf": [closed({"from": sources, kind: _TEXT}) for kind in ("pattern", "text")]}
-    return [{**schemas.fields(Solution), "map": by_name(written)}]
+    return [{**schemas.fields(Solution, without=("map",)), "map": by_name(written)}]
 
 
 def _scan(schemas: Schemas) -> list[Schema]:
-    fields = schemas.fields(ScanReport)
-    del fields["dtypes"]  # They stand in what was timed in them.
+    # The dtypes stand in what was timed in them.
+    fields = schemas.fields(ScanReport, without=("dtypes",))
     return [{**fields, "ok": _FLAG}]
 
 
 def _transplant(schemas: Schemas) -> list[Schema]:
-    fields = schemas.fields(Transplanted)
+    fields = schemas.fields(Transplanted, without=("moved",))
     fields["bytes"] = fields.pop("size")
-    schemas.definitions.pop("Moved")
     moved = closed({"from": listed(_TEXT), "pattern": _TEXT})
     return [{**fields, "file": {"anyOf": [_TEXT, _NULL]}, "moved": by_name(moved)}]
 
