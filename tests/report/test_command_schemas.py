@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,8 @@ RUNS = {
     "scan": ["scan", "tests.models.nets:Net()", "-i", "1,3,8,8", "--trust", "--only", "patches"],
     "scan and apply": ["scan", "tests.models.nets:Pair('straight on')", "-i", "1,3,2,2", "-r", "fold-batchnorm",
                        "--apply", "net.safetensors", "--trust"],
-    "transplant": ["transplant", "a.safetensors", "b.safetensors", "--layer", CONV, "-r", "patchify-linear", "--at", "proj",
-                   "--dtype", "bf16"],
+    "transplant": ["transplant", "a.safetensors", "b.safetensors", "--layer", CONV, "-r", "patchify-linear",
+                   "--at", "proj", "--dtype", "bf16"],
     "bench": ["bench", CONV, "-i", "1,3,4,4", "-r", "patchify-linear", "-r", "pointwise-linear"],
     "params": ["params", CONV],
     "params of several": ["params", CONV, "ReLU()"],
@@ -64,10 +64,9 @@ def exact(schema: Any) -> Any:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     save_file({"proj.weight": torch.ones(4, 3, 2, 2), "proj.bias": torch.ones(4)}, tmp_path / "a.safetensors")
-    yield tmp_path
 
 
 @pytest.mark.parametrize("words", RUNS.values(), ids=RUNS)
