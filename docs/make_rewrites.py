@@ -43,8 +43,8 @@ HEAD = """\
 # The catalogue of rewrites
 
 A rewrite is a claim: this layer, with these settings, computes the same as that module, if its weights are laid out so.
-`convcheck verify LAYER -i SHAPE -r NAME` proves it for a layer of yours. `convcheck rewrites "Conv2d(...)"` says which hold
-for a layer, and why the others do not. `convcheck rewrites NAME "Conv2d(...)" > new.py` prints the code for this very
+`convcheck verify LAYER -i SHAPE -r NAME` proves it for a layer of yours. `convcheck rewrites LAYER` says which hold
+for it, and why the others do not. `convcheck rewrites NAME LAYER > new.py` prints the code for this very
 layer: it imports torch and einops only, and converts state dicts, back, too, where the mapping is one-to-one.
 
 [configs/field.yaml](../../configs/field.yaml) proves them on layers of some thirty well-known models, and
