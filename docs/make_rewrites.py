@@ -125,7 +125,7 @@ def derivation(one: RewriteFacts, example: Layer) -> Iterator[str]:
     """Yield the layer's formula, where it has one, then that of the rewrite, and how one becomes the other."""
     formulas = [text for name, text in LAYERS.items() if re.fullmatch(rf"{name}(\dd)?", example.kind)]
     if formulas:
-        yield f"The layer computes, along every axis, {LETTERS}:\n"
+        yield paragraph(f"The layer computes, along every axis, {LETTERS}:") + "\n"
         yield block("text", *formulas) + "\n"
         yield "The rewrite computes\n"
     yield block("text", "\n".join(textwrap.wrap(one.formula, 110, break_on_hyphens=False))) + "\n"

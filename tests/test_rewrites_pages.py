@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from collections.abc import Callable
+
 import pytest
+from typer.testing import Result
 
 from convcheck.catalogue.catalogue import catalogue
 from docs.make_rewrites import FOLDER, INDEX, pages
@@ -26,3 +31,10 @@ def test_a_page_says_why_what_and_for_whom(name: str) -> None:
     assert sections == ["Why it holds", "Pattern", "Code", "Cost", "All sizes", "Who has such layers"]
     assert len(catalogue()[name].derivation) > 20
     assert f"]({name}.md)" in MADE[INDEX]
+
+
+@pytest.mark.parametrize("name", catalogue())
+def test_the_command_of_a_page_prints_its_code(convcheck: Callable[..., Result], name: str) -> None:
+    (command,) = re.findall(r"```sh\n(.*)\n```", MADE[f"{name}.md"])
+    (code,) = re.findall(r"```python\n((?:.*\n)*?)```", MADE[f"{name}.md"])
+    assert convcheck(*shlex.split(command)[1:]).stdout == code

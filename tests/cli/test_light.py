@@ -55,6 +55,7 @@ COMMANDS = {
     "params": (["params", "Conv2d(3, 8, 2, stride=2)"], 0, NEVER | {"pydantic", "yaml"}),
     "params of the config that ships": (["params"], 0, NEVER),
     "rewrites": (["rewrites"], 0, NEVER | {"pydantic", "yaml"}),
+    "schema of results": (["schema", "--results", "shape"], 0, NEVER | {"pydantic", "yaml"}),
     "one rewrite": (["rewrites", "patchify-linear"], 0, NEVER | {"pydantic", "yaml"}),
     "code for a layer": (
         ["rewrites", "fold-batchnorm", "Sequential(Conv2d(3, 8, 2), BatchNorm2d(8))"],
