@@ -271,7 +271,7 @@ class Result:
     """`file:line` of what a config would have to change, where the result is not as expected."""
     figure: str | None = None
     """The file of its picture, in the folder that `--figure` names, written as it was named there: a relative path is
-    seen from the folder that convcheck was started in. None where no picture was asked for, or there is none to draw."""
+    seen from the folder that convcheck was started in. None where none was asked for, or there is none to draw."""
     picture: Picture | None = field(default=None, repr=False)
     """What a picture shows, where one was asked for; in no JSON."""
 
