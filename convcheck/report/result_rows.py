@@ -165,6 +165,8 @@ def _evidence(result: Result) -> Iterator[tuple[str, str]]:
             f"rms error against float64: reference {format_number(result.referee.reference)}, "
             f"candidate {format_number(result.referee.candidate)}",
         )
+    if result.figure:
+        yield "figure", result.figure
     if result.place:
         yield "place", result.place
     yield from (("because", reason) for reason in reasons(result))
