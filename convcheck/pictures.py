@@ -94,6 +94,8 @@ class Outputs:
     channels: int | None
     axes: tuple[str, ...]
     lengths: tuple[int, ...]
+    candidate_lengths: tuple[int, ...] = ()
+    """Those of the candidate's maps, where its shape is another one."""
     place: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -18,7 +18,8 @@ LOWEST, HIGHEST, LINES, AROUND = 0.6, 1.6, 0.75, 0.75
 """Inches: of an image at least and at most, of a row of lines, and what titles take."""
 
 WIDEST = 6
-"""How many times wider an image is than high, or the reverse, before its pixels are no squares."""
+"""How many times wider an image is than high, or the reverse, before its pixels are no squares; nor are those of one
+image alone, which takes all the width."""
 
 
 def height(outputs: Outputs, width: float) -> float:
@@ -38,18 +39,21 @@ def draw(part: Any, outputs: Outputs, shapes: Sides[Shape | None]) -> None:
     for (name, grids), row in zip(named, axes, strict=True):
         same = [grid for other, others in named if (other == "difference") == (name == "difference") for grid in others]
         _draw_row(row, grids, same, outputs, name)
-        row[0].set_ylabel("\n".join([name, *outputs.axes[:-1]]), size=SMALL)
+        other = name == "candidate" and bool(outputs.candidate_lengths)
+        row[0].set_ylabel("\n".join([name] if other else [name, *outputs.axes[:-1]]), size=SMALL)
         if not _is_line(outputs):
             images = [one for panel in row for one in panel.get_images()]
             if images:
                 bar = part.colorbar(images[0], ax=[*row], fraction=0.03, pad=0.01)
                 bar.ax.tick_params(labelsize=SMALL - 1)
+                bar.ax.yaxis.get_offset_text().set_fontsize(SMALL - 2)
                 if name == "difference" and _all_zero(outputs):
                     bar.set_ticks([0])
     for panel, one in zip(axes[0], outputs.maps, strict=True):
         if one.channel is not None:
             panel.set_title(f"channel {one.channel}", size=SMALL)
-    for panel in axes[-1]:
+    # Of another shape, axes are others.
+    for panel in axes[0 if outputs.candidate_lengths else -1]:
         panel.set_xlabel(outputs.axes[-1] if outputs.axes else "", size=SMALL, parse_math=False)
     part.suptitle(_title(outputs, shapes), x=0.01, ha="left", size=SMALL + 1, parse_math=False)
 
@@ -68,8 +72,8 @@ def _title(outputs: Outputs, shapes: Sides[Shape | None]) -> str:
     if outputs.channels is not None:
         which = ", those with the largest difference first" if _by_difference(maps) else ""
         first += f": {len(maps)} of {outputs.channels} channels{which}"
-    places = ", ".join(f"{name} {place}" for name, place in outputs.place.items())
-    texts = [f"{first}; at {places}" if places else first]
+    places = ", ".join(f"{name} = {place}" for name, place in outputs.place.items())
+    texts = [f"{first}; cut at {places}" if places else first]
     if shapes.candidate is not None and shapes.reference != shapes.candidate:
         texts.append(
             f"shapes differ, {format_shape(shapes.reference)} and {format_shape(shapes.candidate)}: no difference"
@@ -116,24 +120,29 @@ def _draw_row(row: Any, grids: list[Grid | None], same: list[Grid | None], outpu
     if name == "difference":
         high = largest(*arrays)
         low = -high
+    lengths = (outputs.candidate_lengths if name == "candidate" else ()) or outputs.lengths
     for number, (panel, grid) in enumerate(zip(row, grids, strict=True)):
-        panel.tick_params(labelsize=SMALL - 2, labelleft=number == 0, labelbottom=name == _last(outputs))
+        below = name == _last(outputs) or bool(outputs.candidate_lengths)
+        panel.tick_params(labelsize=SMALL - 2, labelleft=number == 0, labelbottom=below)
         if not grid:
             panel.set_axis_off()
         elif _is_line(outputs) and len(grid) == 1:
-            _draw_line(panel, grid, outputs, (low, high), RED if name == "difference" else BLUE)
+            _draw_line(panel, grid, lengths, (low, high), RED if name == "difference" else BLUE)
         else:
-            _draw_image(panel, grid, outputs, (low, high), SIGNED if name == "difference" else VALUES)
+            _draw_image(panel, grid, lengths, (low, high), SIGNED if name == "difference" else VALUES)
+            rows, columns = lengths if len(lengths) > 1 else (1, lengths[-1])
+            if len(row) > 1 and 1 / WIDEST <= columns / rows <= WIDEST:
+                panel.set_aspect("equal")
 
 
 def _last(outputs: Outputs) -> str:
     return "difference" if _compared(outputs) else "candidate" if outputs.maps[0].candidate else "reference"
 
 
-def _draw_line(panel: Axes, grid: Grid, outputs: Outputs, limits: tuple[float, float], colour: str) -> None:
+def _draw_line(panel: Axes, grid: Grid, lengths: Shape, limits: tuple[float, float], colour: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    values, length = grid[0], outputs.lengths[-1] if outputs.lengths else 1
+    values, length = grid[0], lengths[-1] if lengths else 1
     step = -(-length // len(values))
     places = [number * step for number in range(len(values))]
     few = len(values) <= 30
@@ -146,19 +155,18 @@ def _draw_line(panel: Axes, grid: Grid, outputs: Outputs, limits: tuple[float, f
     panel.yaxis.get_offset_text().set_fontsize(SMALL - 2)
 
 
-def _draw_image(panel: Axes, grid: Grid, outputs: Outputs, limits: tuple[float, float], colours: str) -> None:
+def _draw_image(panel: Axes, grid: Grid, lengths: Shape, limits: tuple[float, float], colours: str) -> None:
     import numpy as np
     from matplotlib.ticker import MaxNLocator
 
-    rows, columns = outputs.lengths if len(outputs.lengths) > 1 else (1, outputs.lengths[-1])
-    square = 1 / WIDEST <= columns / rows <= WIDEST
+    rows, columns = lengths if len(lengths) > 1 else (1, lengths[-1])
     panel.imshow(
         np.array(grid, dtype=float),
         cmap=colours,
         vmin=limits[0],
         vmax=limits[1],
         interpolation="nearest",
-        aspect="equal" if square else "auto",
+        aspect="auto",
         extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
     )
     panel.xaxis.set_major_locator(MaxNLocator(3, integer=True))

@@ -33,8 +33,10 @@ def output_maps(reference: Tensor, candidate: Tensor | None, names: tuple[str, .
         worst = None
     ours = _maps(reference, layout, _places(reference, layout, worst))
     theirs = difference = None
+    other_lengths: Shape = ()
     if candidate is not None:
         its = layout if candidate.shape == reference.shape else layout_of(names, tuple(candidate.shape))
+        other_lengths = tuple(candidate.shape[axis] for axis in its.space) if its is not layout else ()
         theirs = _maps(candidate, its, _places(candidate, its, worst))
         difference = theirs - ours if candidate.shape == reference.shape else None
     count = max(len(ours), len(theirs) if theirs is not None else 0)
@@ -57,6 +59,7 @@ def output_maps(reference: Tensor, candidate: Tensor | None, names: tuple[str, .
         None if layout.channel is None else len(ours),
         tuple(layout.names[axis] for axis in layout.space),
         tuple(reference.shape[axis] for axis in layout.space),
+        other_lengths,
         {layout.names[axis]: place for axis, place in places},
     )
 
