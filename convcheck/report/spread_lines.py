@@ -24,7 +24,7 @@ ALIKE = 8
 """Channels whose errors are no farther apart have no bars."""
 
 MOST_WRITTEN = 3
-"""The largest decade that is written without an exponent."""
+"""The farthest decade that is written without an exponent."""
 
 BAR = 24
 """Letters of a bar at most."""
