@@ -132,3 +132,39 @@ class Picture:
 def half_decade(ratio: float) -> int | None:
     """Return the number of a histogram's column for an error / bound above 0; None where it is infinite or NaN."""
     return math.ceil(2 * math.log10(ratio)) if math.isfinite(ratio) else None
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A tensor as a table, in order of memory: its last axis along columns, all others along rows.
+
+    Cells hold `numbers` from 1, or 0 where there is nothing but a constant, and `colours` from 0 to 1, or NaN. After
+    every `height` rows another matrix begins.
+    """
+
+    title: str
+    shape: tuple[int, ...]
+    numbers: tuple[tuple[int, ...], ...]
+    colours: Grid
+    height: int
+
+
+@dataclass(frozen=True)
+class RewriteMaps:
+    """Where a rewrite moves entries of a small layer: equal numbers are the same entry.
+
+    `before` and `after` are the inputs, and what they are multiplied as, of which `left_out` more are not shown;
+    `colour` says by what both are coloured. `weights` and `results` are pairs, before and after; nothing where they
+    stay as they are.
+    """
+
+    name: str
+    claim: str
+    layer: str
+    inputs: str
+    colour: str
+    before: tuple[Sheet, ...]
+    after: tuple[Sheet, ...]
+    left_out: int
+    weights: tuple[Sheet, ...]
+    results: tuple[Sheet, ...]
