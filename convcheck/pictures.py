@@ -136,17 +136,17 @@ def half_decade(ratio: float) -> int | None:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A tensor as a table, in order of memory: its last axis along columns, all others along rows.
+    """A tensor as a table: matrices of its last two axes, along the axis before side by side, along others below.
 
-    Cells hold `numbers` from 1, or 0 where there is nothing but a constant, and `colours` from 0 to 1, or NaN. After
-    every `height` rows another matrix begins.
+    Cells hold `numbers` from 1, or 0 where there is nothing but a constant, and `colours` from 0 to 1, or NaN. `matrix`
+    is how many rows and columns each of the matrices has.
     """
 
     title: str
     shape: tuple[int, ...]
     numbers: tuple[tuple[int, ...], ...]
     colours: Grid
-    height: int
+    matrix: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -160,6 +160,7 @@ class RewriteMaps:
 
     name: str
     claim: str
+    summary: str
     layer: str
     inputs: str
     colour: str

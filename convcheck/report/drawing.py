@@ -38,7 +38,7 @@ def _save_png(figure: Figure, path: Path, dpi: int) -> None:
     figure.savefig(drawn, format="png", dpi=dpi)
     # No colour is off by more than what an eye notices; other methods lose those that are rare, as the largest errors.
     image = Image.open(drawn).convert("RGB")
-    image = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    image = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=4, dither=Image.Dither.NONE)
     image.save(path, format="PNG", optimize=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,6 +30,9 @@ LETTERS = 125
 NARROWEST = 1.9
 """Inches of a sheet at least, so that its title has room."""
 
+THIN, THICK = 0.4, 3.0
+"""Widths of lines between cells, and between matrices."""
+
 BRIGHT = 0.5
 """The brightness from which on numbers are black."""
 
@@ -53,7 +57,7 @@ def draw(maps: RewriteMaps, path: Path) -> None:
         else:
             place = (block.left / WIDTH, 1 - block.top / height)
             figure.text(*place, block.content, va="top", size=TEXT, parse_math=False, linespacing=1.25)
-    save(figure, path)
+    save(figure, path, dpi=100)
 
 
 def _laid_out(maps: RewriteMaps) -> tuple[list[_Block], float]:
@@ -81,11 +85,12 @@ def _laid_out(maps: RewriteMaps) -> tuple[list[_Block], float]:
 
 def _parts(maps: RewriteMaps) -> Iterator[tuple[str, Sequence[Sheet]]]:
     """Yield texts, each with the sheets below it."""
-    yield f"{maps.name}: {maps.claim}\nHere of {maps.layer} {maps.inputs}", ()
+    yield f"{maps.name}: {maps.claim}\nThe candidate: {maps.summary}. Here of {maps.layer} {maps.inputs}", ()
     if maps.after:
         more = f"; {maps.left_out} more are not shown" if maps.left_out else ""
         yield (
-            f"Equal numbers are the same entry of the input, coloured by {maps.colour}; grey: 0, or not read{more}",
+            f"Equal numbers are the same entry of the input, coloured by {maps.colour}; "
+            f"grey: a zero, or what is not read{more}",
             (*maps.before, *maps.after),
         )
     else:
@@ -93,7 +98,7 @@ def _parts(maps: RewriteMaps) -> Iterator[tuple[str, Sequence[Sheet]]]:
     if maps.weights:
         numbered = any(number for row in maps.weights[0].numbers for number in row)
         yield (
-            "Equal numbers are the same entry of the weight; grey: 0"
+            "Equal numbers are the same entry of the weight; grey: a zero"
             if numbered
             else "Weights are computed of those of the layer; the brighter, the larger",
             maps.weights,
@@ -103,14 +108,9 @@ def _parts(maps: RewriteMaps) -> Iterator[tuple[str, Sequence[Sheet]]]:
 
 
 def _title(sheet: Sheet) -> str:
-    """Return what a sheet shows, and how much of it."""
-    rows = 1
-    for length in sheet.shape[:-1]:
-        rows *= length
-    columns = sheet.shape[-1] if sheet.shape else 1
-    shown = (len(sheet.numbers), len(sheet.numbers[0]))
-    part = "" if shown == (rows, columns) else f", the first {shown[0]} of {rows} rows"
-    part += "" if shown[1] == columns else f" and {shown[1]} of {columns} columns"
+    """Return what a sheet shows, and whether that is all of it."""
+    cells = sum(map(len, sheet.numbers))
+    part = "" if cells == math.prod(sheet.shape) else ", its first rows and columns"
     return f"{sheet.title} {format_shape(sheet.shape)}{part}"
 
 
@@ -131,11 +131,15 @@ def _draw_sheet(figure: Figure, sheet: Sheet, left: float, top: float, height: f
             if number:
                 _write(axes, number, row, column, colours[row, column])
     for line in range(1, columns):
-        axes.axvline(line - 0.5, color="white", linewidth=0.4)
+        axes.axvline(line - 0.5, color="white", linewidth=THICK if _parts_matrices(line, sheet.matrix, 1) else THIN)
     for line in range(1, rows):
-        # A thick line parts matrices.
-        axes.axhline(line - 0.5, color="white", linewidth=2.5 if line % sheet.height == 0 else 0.4)
+        axes.axhline(line - 0.5, color="white", linewidth=THICK if _parts_matrices(line, sheet.matrix, 0) else THIN)
     axes.set_axis_off()
+
+
+def _parts_matrices(line: int, matrix: tuple[int, int], axis: int) -> bool:
+    """Tell whether a line lies between two matrices; those of one number have none."""
+    return matrix != (1, 1) and line % matrix[axis] == 0
 
 
 def _write(axes: Any, number: int, row: int, column: int, colour: Any) -> None:

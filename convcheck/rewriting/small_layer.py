@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from convcheck.errors import ConvcheckError
@@ -48,8 +48,6 @@ def _inputs(layer: Layer) -> Iterator[Shapes]:
 
 def _smaller(layer: Layer) -> Layer:
     """Return a layer with fewer channels, smaller kernels and strides, that is of no other make."""
-    if not is_dataclass(layer):
-        return layer
     old: dict[str, Any] = {field.name: getattr(layer, field.name) for field in fields(layer)}
     new: dict[str, Any] = {}
     if isinstance(old.get("layers"), tuple):

@@ -29,13 +29,13 @@ from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side, side_of_layer
 from convcheck.sizes.patterns import Shape
 
-OPERANDS = 4
+OPERANDS = 2
 """How many operands are shown, of those that hold the input in different ways."""
 
 SAME = 1e-6
 """The variance of numbers of positions below which they are one."""
 
-ROWS, COLUMNS = 16, 20
+ROWS, COLUMNS = 9, 16
 """How many rows and columns of a sheet are shown."""
 
 
@@ -60,6 +60,7 @@ def rewrite_maps(name: str) -> RewriteMaps:
     return RewriteMaps(
         name=name,
         claim=rewrite.claim,
+        summary=rewrite.summary,
         layer=str(layer),
         inputs=write_shapes(shapes),
         colour=by,
@@ -191,22 +192,23 @@ def _scaled(values: Tensor) -> Tensor:
 
 def _sheet(title: str, numbers: Tensor, colour: Tensor) -> Sheet:
     """Return a tensor of numbers from 1 as a sheet: 0 where there is none of them."""
-    held = numbers.long()
     padded = torch.cat([torch.full((1,), math.nan, dtype=torch.float64), colour])
-    columns = numbers.shape[-1] if numbers.dim() else 1
-    rows = numbers.reshape(-1, columns)
-    height = numbers.shape[-2] if numbers.dim() > 1 else 1
+    shape = tuple(numbers.shape)
+    height, width = ((1, 1, 1, *shape)[-2], (1, *shape)[-1])
     return Sheet(
         title,
-        tuple(numbers.shape),
-        tuple(map(tuple, rows[:ROWS, :COLUMNS].long().tolist())),
-        _cut(padded[held]),
-        height,
+        shape,
+        tuple(tuple(int(number) for number in row) for row in _laid_out(numbers)),
+        _laid_out(padded[numbers.long()]),
+        (height, width),
     )
 
 
-def _cut(values: Tensor) -> Grid:
-    return tuple(map(tuple, values.reshape(-1, values.shape[-1])[:ROWS, :COLUMNS].tolist()))
+def _laid_out(values: Tensor) -> Grid:
+    """Return the matrices of the last two axes, those along the axis before side by side, cut to what is shown."""
+    *others, side, height, width = (1, 1, 1, *values.shape)
+    rows = values.reshape(math.prod(others), side, height, width).transpose(1, 2).reshape(-1, side * width)
+    return tuple(map(tuple, rows[:ROWS, :COLUMNS].tolist()))
 
 
 def _weights(layer: Layer, mapping: Transplant) -> Iterator[Sheet]:
@@ -219,11 +221,13 @@ def _weights(layer: Layer, mapping: Transplant) -> Iterator[Sheet]:
         if index is None:
             continue
         before = _numbered(shapes[move.sources[0]], 0)
+        if torch.equal(before, index):
+            continue
         colour = _scaled(torch.arange(sum(math.prod(shapes[source]) for source in move.sources), dtype=torch.float64))
         yield _sheet(f"weight of the layer: {move.sources[0]}", before, colour)
         yield _sheet(f"weight of the candidate: {move.target}, {move}", index.abs(), colour)
         return
-    if mapping.moves:
+    if mapping.merges():
         yield from _merged(layer, mapping.moves[0])
 
 
@@ -236,7 +240,7 @@ def _merged(layer: Layer, move: ParameterMove) -> Iterator[Sheet]:
     sheets[f"the candidate's {move.target}: {move}"] = move.forward(drawn)
     for title, values in sheets.items():
         nothing = torch.zeros(values.shape, dtype=torch.float64)
-        yield replace(_sheet(title, nothing, nothing.flatten()), colours=_cut(_scaled(values)))
+        yield replace(_sheet(title, nothing, nothing.flatten()), colours=_laid_out(_scaled(values)))
 
 
 def _results(followed: _Followed) -> Iterator[Sheet]:
