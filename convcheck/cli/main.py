@@ -45,6 +45,19 @@ class _Command(TyperCommand):
     def get_help(self, ctx: Any) -> str:
         return format_help(self, ctx)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give an option whose value may be left out, as its metavar in brackets says, the folder of this process."""
+        optional = {
+            name
+            for option in self.params
+            if option.param_type_name == "option" and str(option.metavar).startswith("[")
+            for name in option.opts
+        }
+        given = []
+        for word, following in zip(args, [*args[1:], "-"], strict=True):
+            given += [word, "."] if word in optional and following.startswith("-") else [word]
+        return super().parse_args(ctx, given)
+
 
 class _Commands(TyperGroup):
     """The commands. Only the one that runs is imported, so that none waits for what another needs."""
