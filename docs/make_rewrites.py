@@ -1,12 +1,14 @@
 """The pages of docs/rewrites/: what every rewrite of the catalogue claims, why, as code, and what it costs.
 
     python -m docs.make_rewrites
+    python -m docs.make_rewrites --pictures     # draws the pictures anew as well, which takes matplotlib
 
 All that is said comes from the rewrite's own file, from the table in docs/all-sizes.md, and from configs/field.yaml.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 import textwrap
@@ -27,6 +29,7 @@ from convcheck.rewriting.rewrite import parameter_count
 TOP = Path(__file__).resolve().parents[1]
 FOLDER = TOP / "docs" / "rewrites"
 INDEX = "README.md"
+PICTURES = "pictures"
 
 LAYERS = {
     "Conv": "y[o, n] = b[o] + sum over i, k of W[o, i, k] * x[i, s*n + d*k - p]",
@@ -84,6 +87,12 @@ def page(one: RewriteFacts) -> str:
         "\n".join(summary(one)),
         "## Why it holds",
         "\n".join(derivation(one, example)),
+        "## Picture",
+        f"![Where the entries of a small input, weight and output lie on both sides]({PICTURES}/{one.name}.png)",
+        paragraph(
+            f"Equal numbers are the same entry; colours are the patches or phases. `convcheck rewrites {one.name} "
+            "--figure pictures` draws it."
+        ),
         "## Pattern",
         "How the weights of the example move:",
         block("text", "\n".join(one.weights) or "there are no weights"),
@@ -190,8 +199,23 @@ def quoted(example: str) -> str:
     return f'"{layer}"{inputs}{shapes}'
 
 
-def main() -> None:
+def draw() -> None:
+    """Draw all pictures, and remove those of rewrites that are gone."""
+    from convcheck.cli.rewrite_figures import draw_rewrite
+
+    folder = FOLDER / PICTURES
+    folder.mkdir(exist_ok=True)
+    for path in folder.iterdir():
+        path.unlink()
+    for name in catalogue():
+        draw_rewrite(name, folder / f"{name}.png")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write all pages, and remove those of rewrites that are gone."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", action="store_true", help="draw the pictures, too")
+    asked = parser.parse_args(arguments)
     made = pages()
     FOLDER.mkdir(exist_ok=True)
     for path in FOLDER.glob("*.md"):
@@ -199,6 +223,8 @@ def main() -> None:
             path.unlink()
     for name, text in made.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
+    if asked.pictures:
+        draw()
     sys.stdout.write(f"{len(made)} pages in {FOLDER.relative_to(TOP)}\n")
 
 

@@ -10,13 +10,17 @@ import pytest
 from typer.testing import Result
 
 from convcheck.catalogue.catalogue import catalogue
-from docs.make_rewrites import FOLDER, INDEX, pages
+from docs.make_rewrites import FOLDER, INDEX, PICTURES, pages
 
 MADE = pages()
 
 
 def test_there_is_a_page_for_every_rewrite_and_no_other() -> None:
     assert {path.name for path in FOLDER.glob("*.md")} == {INDEX, *(f"{name}.md" for name in catalogue())}
+
+
+def test_there_is_a_picture_for_every_rewrite_and_no_other() -> None:
+    assert {path.name for path in (FOLDER / PICTURES).iterdir()} == {f"{name}.png" for name in catalogue()}
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -28,7 +32,7 @@ def test_a_page_is_what_the_program_makes(name: str) -> None:
 @pytest.mark.parametrize("name", catalogue())
 def test_a_page_says_why_what_and_for_whom(name: str) -> None:
     sections = [line[3:] for line in MADE[f"{name}.md"].splitlines() if line.startswith("## ")]
-    assert sections == ["Why it holds", "Pattern", "Code", "Cost", "All sizes", "Who has such layers"]
+    assert sections == ["Why it holds", "Picture", "Pattern", "Code", "Cost", "All sizes", "Who has such layers"]
     assert len(catalogue()[name].derivation) > 20
     assert f"]({name}.md)" in MADE[INDEX]
 
