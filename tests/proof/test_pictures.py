@@ -77,9 +77,9 @@ def test_axes_lie_where_a_reader_expects_them(
     output = torch.randn(shape, dtype=torch.float64)
     shown = output_maps(output, output.clone(), names, None)
     assert shown.channels == (None if channel is None else shape[channel])
-    watch = watched(output.abs(), torch.ones_like(output), layout, [1]) if len(shape) > 1 else None
-    if watch is not None:
-        assert watch.spread().histogram.entries == output.numel()
+    watch = Watch(shape, layout)
+    watch.see((0,) * len(shape), output.abs(), torch.ones_like(output))
+    assert watch.spread().histogram.entries == output.numel()
 
 
 def test_counts_are_the_same_in_slices_and_add_up() -> None:
@@ -196,7 +196,7 @@ def test_weights_that_do_not_fit_are_shown_beside_the_reference_alone() -> None:
     assert result.picture.weights[0].shapes == ((4, 3, 2, 4), (4, 6, 4, 1))
 
 
-@pytest.mark.parametrize("name", ["patchify-linear", "time-sum", "multihead-sum", "broadcast-sum", "rearranged"])
+@pytest.mark.parametrize("name", ["patchify-linear", "time-sum", "attention-sum", "broadcast-sum", "rearranged"])
 def test_every_kind_of_layer_has_a_picture(name: str) -> None:
     rewrite = catalogue()[name]
     shown = proved(rewrite.example, name, rewrite.example_inputs).picture

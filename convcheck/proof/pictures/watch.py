@@ -31,7 +31,7 @@ class Watch:
         features = 1 if layout.features is None else shape[layout.features]
         self._channels = torch.zeros(features, dtype=torch.float64)
         lengths = [shape[axis] for axis in layout.space]
-        sizes = [min(n, most) for n, most in zip(lengths, (ROWS, COLUMNS)[-len(lengths) :], strict=True)]
+        sizes = [min(n, most) for n, most in zip(reversed(lengths), (COLUMNS, ROWS), strict=False)][::-1]
         self._blocks: Tensor | None = None
         count = 1 if layout.channel is None else shape[layout.channel]
         if sizes and count * math.prod(sizes) <= MOST_BLOCKS:
