@@ -60,7 +60,7 @@ class Watch:
         wanted = [*([] if channel is None else [channel]), *space]
         others = [axis for axis in range(ratio.dim()) if axis not in wanted]
         pooled = ratio.amax(others, keepdim=True) if others else ratio
-        pooled = pooled.permute(*wanted, *others).flatten(len(wanted))[..., 0]
+        pooled = pooled.permute(*wanted, *others).reshape([pooled.shape[axis] for axis in wanted])
         if channel is None:
             pooled = pooled[None]
         for number, axis in enumerate(space, start=1):
