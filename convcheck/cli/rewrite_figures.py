@@ -35,9 +35,7 @@ def draw_rewrites(name: str | None, folder: str) -> None:
     names = [name] if name else [*catalogue()]
     for one in names:
         draw_rewrite(one, into / f"{one}.png")
-    what = (
-        f"the picture is {shown(str(into / f'{names[0]}.png'))}"
-        if name
-        else f"{len(names)} pictures in {shown(folder)}"
-    )
-    console.hint(what)
+    if name:
+        console.hint(f"the picture is {shown(str(into / f'{name}.png'))}")
+    else:
+        console.hint(f"{len(names)} pictures in {shown(folder)}")

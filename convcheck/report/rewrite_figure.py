@@ -94,7 +94,8 @@ def _parts(maps: RewriteMaps) -> Iterator[tuple[str, Sequence[Sheet]]]:
             (*maps.before, *maps.after),
         )
     else:
-        yield "The candidate takes the input as it is.", maps.before
+        rest = "" if maps.weights or maps.results else " So are weights and the output: sums are made in another way."
+        yield f"The input is taken as it is.{rest}", maps.before
     if maps.weights:
         numbered = any(number for row in maps.weights[0].numbers for number in row)
         yield (

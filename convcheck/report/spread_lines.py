@@ -48,7 +48,7 @@ def spread_lines(spread: Spread, *, ascii_only: bool, width: int) -> Iterator[tu
         yield "spread", _line(histogram, ASCII_LINE if ascii_only else LINE)
         return
     blocks = ASCII_BLOCKS if ascii_only else BLOCKS
-    head = f"{histogram.beyond:,} of {histogram.entries:,} outputs are beyond the bound; by error / bound:"
+    head = f"{histogram.beyond:,} of {histogram.entries:,} beyond the bound; by error / bound:"
     yield from _under("spread", head, _decades(histogram, blocks))
     if len(spread.channels) > 1:
         if alike := _alike(spread.channels):
@@ -62,7 +62,7 @@ def spread_lines(spread: Spread, *, ascii_only: bool, width: int) -> Iterator[tu
         if len({letter for row in rows for letter in row}) == 1:
             yield "where", f"all over {place}"
         else:
-            yield from _under("where", f"{place}, {shades[0]} within the bound:", iter(rows))
+            yield from _under("where", f"{place}{_steps(spread.strip)}; {shades[0]} is within:", iter(rows))
 
 
 def _alike(largest: Sequence[float]) -> str | None:
@@ -102,10 +102,9 @@ def _decades(histogram: Histogram, blocks: str) -> Iterator[str]:
         decade = -(-number // 2)
         counts[decade] = counts.get(decade, 0) + count
     named = [("0", histogram.zeros)] if histogram.zeros else []
-    named += [
-        (f"up to {10**decade if 0 <= decade <= MOST_WRITTEN else f'1e{decade:+03d}'}", count)
-        for decade, count in counts.items()
-    ]
+    for decade, count in counts.items():
+        written = f"{10.0**decade:g}" if abs(decade) <= MOST_WRITTEN else f"1e{decade:+03d}"
+        named.append((f"up to {written}", count))
     named += [("not finite", histogram.endless)] if histogram.endless else []
     yield from _bars([(name, f"{count:,}", count) for name, count in named], blocks)
 
@@ -134,12 +133,15 @@ def _bars(rows: Sequence[tuple[str, str, float]], blocks: str) -> Iterator[str]:
 
 
 def _place(strip: Strip) -> str:
-    """Say what a strip shows, and how many positions a letter stands for."""
+    channel = "" if strip.channel is None else f"channel {strip.channel}, "
+    return f"{channel}{' x '.join(strip.axes)}"
+
+
+def _steps(strip: Strip) -> str:
+    """Say how many positions a letter stands for at most; nothing where it is one."""
     sizes = (len(strip.blocks), len(strip.blocks[0]))[-len(strip.lengths) :]
     steps = [-(-length // size) for length, size in zip(strip.lengths, sizes, strict=True)]
-    blocks = f", {' x '.join(map(str, steps))} positions a letter" if math.prod(steps) > 1 else ""
-    channel = "" if strip.channel is None else f"channel {strip.channel}, "
-    return f"{channel}{' x '.join(strip.axes)}{blocks}"
+    return f", {' x '.join(map(str, steps))} a letter" if math.prod(steps) > 1 else ""
 
 
 def _shaded(strip: Strip, shades: str) -> Iterator[str]:

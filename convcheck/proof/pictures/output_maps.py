@@ -78,7 +78,7 @@ def _maps(output: Tensor, layout: OutputLayout, places: Sequence[int]) -> Tensor
         cut = cut.select(axis, place)
     left = [axis for axis in range(output.dim()) if axis not in layout.others]
     first = [] if layout.channel is None else [layout.channel]
-    maps = cut.permute(*(left.index(axis) for axis in (*first, *layout.space))).double()
+    maps = cut.permute([left.index(axis) for axis in (*first, *layout.space)]).double()
     maps = maps if first else maps[None]
     return maps.reshape(len(maps), *([1] * (2 - len(layout.space))), *maps.shape[1:])
 

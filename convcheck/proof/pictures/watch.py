@@ -31,7 +31,7 @@ class Watch:
         features = 1 if layout.features is None else shape[layout.features]
         self._channels = torch.zeros(features, dtype=torch.float64)
         lengths = [shape[axis] for axis in layout.space]
-        sizes = [min(n, most) for n, most in zip(lengths, (ROWS, COLUMNS)[-len(lengths) :], strict=True)]
+        sizes = [min(n, most) for n, most in zip(reversed(lengths), (COLUMNS, ROWS), strict=False)][::-1]
         self._blocks: Tensor | None = None
         count = 1 if layout.channel is None else shape[layout.channel]
         if sizes and count * math.prod(sizes) <= MOST_BLOCKS:
@@ -60,7 +60,7 @@ class Watch:
         wanted = [*([] if channel is None else [channel]), *space]
         others = [axis for axis in range(ratio.dim()) if axis not in wanted]
         pooled = ratio.amax(others, keepdim=True) if others else ratio
-        pooled = pooled.permute(*wanted, *others).flatten(len(wanted))[..., 0]
+        pooled = pooled.permute(*wanted, *others).reshape([pooled.shape[axis] for axis in wanted])
         if channel is None:
             pooled = pooled[None]
         for number, axis in enumerate(space, start=1):
