@@ -65,6 +65,7 @@ LAYOUTS = {
     "another shape": (("b", "o", "h", "w"), (2, 5, 42), (1, 2), None),
     "a number": ((), (), (), None),
     "a row": (("axis 0",), (4,), (0,), None),
+    "a row of channels": (("o",), (4,), (0,), None),
 }
 
 

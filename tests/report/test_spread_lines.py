@@ -24,7 +24,7 @@ def test_no_error_at_all_is_no_line() -> None:
 
 def test_what_is_within_the_bound_is_one_line() -> None:
     assert lines(WITHIN) == [("spread", "exactly 0 ▄  1e-04 |▁    █▅ ▁| 1, the bound; 193 outputs")]
-    assert lines(WITHIN, ascii_only=True) == [("spread", "exactly 0 =  1e-04 |.    @= .| 1, the bound; 193 outputs")]
+    assert lines(WITHIN, ascii_only=True) == [("spread", "exactly 0 =  1e-04 |.    @+ .| 1, the bound; 193 outputs")]
 
 
 def test_a_mismatch_has_bars_and_a_place() -> None:

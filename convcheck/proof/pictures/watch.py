@@ -49,7 +49,8 @@ class Watch:
         ratio = torch.where(known, ratio, math.inf)
         if self._layout.features is not None:
             axis = self._layout.features
-            largest = ratio.amax([other for other in range(ratio.dim()) if other != axis])
+            others = [other for other in range(ratio.dim()) if other != axis]
+            largest = ratio.amax(others) if others else ratio
             places = slice(start[axis], start[axis] + len(largest))
             self._channels[places] = torch.maximum(self._channels[places], largest)
         if self._blocks is not None:
