@@ -71,6 +71,7 @@ OTHER_DIGITS = {
     "errors without decimals": lambda text: re.sub(
         r"((?:relative|error is|against|where|there) )-?\d+\.\d+(e.\d+)?", r"\g<1>7", text
     ),
+    "errors spread otherwise": lambda text: re.sub(r"(?:exactly 0 .  )?1e-04 \|.{9}\|", "1e-04 |   ▂█    |", text),
     "another place": lambda text: re.sub(r"((?:error .*|the worst is) at )\[.*?\]", r"\1[0, 0, 0, 0]", text),
 }
 

@@ -36,6 +36,9 @@ PHRASES = (
 KEYS = frozenset({"torch", "python", "threads", "seconds", "error", "referee"})
 """The same in JSON."""
 
+SPREAD = r"(spread +)(?:exactly 0 \S  )?(1e-04 \|)[ ▁-█]*(\| 1, the bound)"
+"""How errors are spread: how many have which size."""
+
 TOOL = r"torch \S+, Python \S+, on cpu, \d+ threads?"
 
 
@@ -46,6 +49,7 @@ def comparable(text: str) -> str:
         layout = re.sub(NUMBER, "#", re.sub(r'("(?:torch|python)": )"[^"]*"', r"\1", text))
         return "\n".join([layout, *(json.dumps(_known(document)) for document in documents)])
     text = re.sub(TOOL, "torch", text)
+    text = re.sub(SPREAD, r"\1\2\3", text)
     for phrase in PHRASES:
         seen = re.escape(phrase).replace(r"\#", NUMBER).replace("@", PLACE)
         text = re.sub(seen, phrase, text)
