@@ -71,6 +71,12 @@ def test_nothing_is_cut_off_at_any_width(page: Tab, width: int, dark: bool) -> N
     assert paper == ("rgb(17, 20, 23)" if dark else "rgb(251, 251, 250)")
 
 
+def test_cells_stand_below_their_heads(page: Tab) -> None:
+    page.show(1920)
+    lefts = "[...document.querySelector('{}').children].map(e => Math.round(e.getBoundingClientRect().left))"
+    assert page.run(lefts.format("thead tr")) == page.run(lefts.format("tbody .row"))
+
+
 @pytest.mark.parametrize("width", [400, 1280])
 def test_a_shape_stands_on_one_line(page: Tab, width: int) -> None:
     page.show(width, height=8000)
