@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Set
 from dataclasses import fields
 from typing import Any
 
@@ -23,13 +24,15 @@ def results_schema() -> Schema:
     # Findings are printed as their texts, and those of all reasons as one, too.
     definitions = {**result.pop("$defs"), "Finding": _TEXT, "Tool": tool}
     del definitions["Kind"]
-    for field in fields(SizesProof):
-        if not field.repr:
-            # As `convcheck.report.json_text` leaves it out, and what nothing else refers to.
-            left_out = definitions[SizesProof.__name__]["properties"].pop(field.name)
-            definitions.pop(left_out.get("$ref", "").rpartition("/")[2], None)
+    for kind, made in ((SizesProof, definitions[SizesProof.__name__]), (Result, result)):
+        for field in fields(kind):
+            if not field.repr:
+                # As `convcheck.report.json_text` leaves it out.
+                del made["properties"][field.name]
     result["properties"]["reason"] = {"anyOf": [_TEXT, {"type": "null"}]}
     definitions["Result"] = result
+    named = _named_by(definitions, "Result", "Tool")
+    definitions = {name: definition for name, definition in definitions.items() if name in named}
     for definition in definitions.values():
         if "properties" in definition:
             # What could not be computed is null, and there.
@@ -51,6 +54,26 @@ def results_schema() -> Schema:
         "required": [*properties],
         "$defs": definitions,
     }
+
+
+def _named_by(definitions: Schema, *names: str) -> Set[str]:
+    """Return these names, and those of all definitions that they refer to."""
+    found, new = set[str](), list(names)
+    while new:
+        name = new.pop()
+        if name not in found:
+            found.add(name)
+            new += [reference.rpartition("/")[2] for reference in _references(definitions[name])]
+    return found
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+        value = [*value.values()]
+    if isinstance(value, list):
+        for one in value:
+            yield from _references(one)
 
 
 def _made(kind: type) -> Schema:
