@@ -103,6 +103,13 @@ HOSTILE = {
 }  # fmt: skip
 
 
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc000000301010018dd8db0"
+    "0000000049454e44ae426082"
+)
+"""A picture of one pixel."""
+
+
 def hostile(name: str) -> Report:
     """Return a report that holds the name in every place, between results that do not."""
     named = [result(name, verdict, ok=ok) for verdict in Verdict for ok in (True, False)]
@@ -132,7 +139,7 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
         if tag in _BLOCKS:
             self.blocks.append("")
-        if tag not in ("meta", "input") and not (self.get_starttag_text() or "").endswith("/>"):
+        if tag not in ("meta", "input", "img") and not (self.get_starttag_text() or "").endswith("/>"):
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:

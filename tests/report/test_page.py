@@ -7,13 +7,14 @@ import dataclasses
 import hashlib
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
 from convcheck.report import result_rows
-from convcheck.report.page import documentation
+from convcheck.report.page import documentation, pictures
 from convcheck.results import Finding, Kind, Report, Result, Sides, Verdict
-from tests.report.sample_reports import MIXED, TOOL, Page, result, written
+from tests.report.sample_reports import MIXED, PNG, TOOL, Page, result, written
 
 STYLE = files("convcheck.report.page").joinpath("page.css").read_text()
 
@@ -113,6 +114,42 @@ def test_what_can_be_copied_stands_before_its_button_which_only_a_script_shows()
     (_, (tag, values)) = Page(again).tags
     assert tag == "button"
     assert values == {"type": "button", "class": "copy", "aria-label": "Copy the command", "hidden": None}
+
+
+def pictured(folder: Path, name: str, *, ok: bool = True, content: bytes = PNG) -> Result:
+    (folder / name).write_bytes(content)
+    return dataclasses.replace(result(Path(name).stem, ok=ok), figure=str(folder / name))
+
+
+def test_a_picture_is_a_part_of_the_page_and_says_what_it_shows(tmp_path: Path) -> None:
+    text = written("html", Report(TOOL, (pictured(tmp_path, "a.png"), result("b"))))
+    ((_, values),) = [(tag, values) for tag, values in Page(text).tags if tag == "img"]
+    kind, _, content = str(values["src"]).partition(",")
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(content) == PNG
+    assert "a[patchify-linear]" in str(values["alt"])
+    assert "outputs of the reference and of the candidate" in str(values["alt"])
+    assert "img-src data:" in text
+    assert "img-src" not in written("html", Report(TOOL, (result("b"),)))
+
+
+@pytest.mark.parametrize("name", ["a.txt", "gone.png", "", "\0.png"])
+def test_what_is_no_picture_is_a_name(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(PNG)
+    found = page(dataclasses.replace(result(), figure=str(tmp_path / name)))
+    assert not [tag for tag, _ in found.tags if tag == "img"]
+    assert any(block.startswith(str(tmp_path)) for block in found.blocks)
+
+
+def test_pictures_of_what_failed_come_first_where_not_all_have_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "MOST_BYTES", 2 * len(PNG))
+    results = [pictured(tmp_path, f"{number}.png", ok=number != 2) for number in range(3)]
+    assert [values["alt"] for tag, values in page(*results).tags if tag == "img"] == [
+        pictures.described(results[2]),
+        pictures.described(results[0]),
+    ]
 
 
 @pytest.mark.parametrize(

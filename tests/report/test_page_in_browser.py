@@ -11,7 +11,7 @@ import pytest
 
 from convcheck.results import Report, Sides
 from tests.report.browser import NAMES, PROGRAM, Tab, opened_browser
-from tests.report.sample_reports import MIXED, TOOL, result, written
+from tests.report.sample_reports import MIXED, PNG, TOOL, result, written
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason=f"no browser is on the PATH: {', '.join(NAMES)}")
 
@@ -86,6 +86,18 @@ def test_a_shape_stands_on_one_line(page: Tab, width: int) -> None:
     )
     assert len(lines) > 10
     assert set(lines) == {1}
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_picture_is_shown_under_the_policy_within_the_page(browser: Tab, tmp_path: Path, width: int) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+    file = tmp_path / "page.html"
+    shown = dataclasses.replace(result(ok=False), figure=str(tmp_path / "a.png"))
+    file.write_text(written("html", Report(TOOL, (shown,))))
+    browser.show(width)
+    browser.open(file)
+    assert browser.run("document.images[0].decode().then(() => document.images[0].naturalWidth)") == 1
+    assert browser.run("document.documentElement.scrollWidth") <= width
 
 
 def test_all_is_reached_and_worked_by_keys(page: Tab) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 
 from convcheck.report import result_rows
 from convcheck.report.page.columns import fitted
 from convcheck.report.page.details import details
 from convcheck.report.page.markup import text
+from convcheck.report.page.pictures import embedded
 from convcheck.report.page.row import kind, legend, row
 from convcheck.results import Report, Result, Verdict
 
@@ -21,6 +22,8 @@ def render(report: Report) -> str:
         files("convcheck.report.page").joinpath(name).read_text("utf-8") for name in ("page.css", "page.js")
     )
     headers = result_rows.headers(report)
+    results = sorted(report.results, key=lambda result: result.ok)
+    pictures = embedded(results)
     style = fitted(style, report.results, headers)
     page = "\n".join(
         [
@@ -31,7 +34,7 @@ def render(report: Report) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light dark">',
             # Names are escaped. Should one ever not be, it still loads nothing, runs no script, and sends no form.
-            f'<meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}">',
+            f'<meta http-equiv="Content-Security-Policy" content="{_policy(style, script, images=bool(pictures))}">',
             f"<title>convcheck: {text(_headline(report))}</title>",
             f"<style>{style}</style>",
             "</head>",
@@ -39,8 +42,8 @@ def render(report: Report) -> str:
             *_header(report),
             "<main>",
             *(legend() if any(result.error.ratio is not None for result in report.results) else ()),
-            *_section("unexpected", "Not as expected", [result for result in report.results if not result.ok], headers),
-            *_section("expected", "As expected", [result for result in report.results if result.ok], headers),
+            *_section("unexpected", "Not as expected", [one for one in results if not one.ok], headers, pictures),
+            *_section("expected", "As expected", [one for one in results if one.ok], headers, pictures),
             "</main>",
             f"<script>{script}</script>",
             "</body>",
@@ -51,10 +54,10 @@ def render(report: Report) -> str:
     return page.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 
-def _policy(style: str, script: str) -> str:
+def _policy(style: str, script: str, *, images: bool) -> str:
     allowed = (base64.b64encode(hashlib.sha256(part.encode()).digest()).decode() for part in (style, script))
     policy = "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
-    return policy.format(*allowed)
+    return policy.format(*allowed) + ("; img-src data:" if images else "")
 
 
 def _headline(report: Report) -> str:
@@ -97,7 +100,9 @@ def _tile(chosen: str, count: int, label: str) -> str:
     )
 
 
-def _section(name: str, title: str, results: Sequence[Result], headers: Sequence[str]) -> Iterator[str]:
+def _section(
+    name: str, title: str, results: Sequence[Result], headers: Sequence[str], pictures: Mapping[str, str]
+) -> Iterator[str]:
     if not results:
         return
     heads = "".join(
@@ -109,6 +114,6 @@ def _section(name: str, title: str, results: Sequence[Result], headers: Sequence
     yield f"<thead><tr>{heads}</tr></thead>"
     for result in results:
         yield f'<tbody class="{result.verdict}{"" if result.ok else " unexpected"}">{row(result, headers)}'
-        yield from details(result, len(headers))
+        yield from details(result, len(headers), pictures)
         yield "</tbody>"
     yield "</table></div></section>"

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 
 from convcheck.report import result_rows
 from convcheck.report.page import markup
 from convcheck.report.page.documentation import page_of
+from convcheck.report.page.pictures import described
 from convcheck.results import Result
 
-_FIRST = ("because", "paste", "again")
-"""Why, and what to do about it; before everything else."""
+_FIRST = ("because", "paste", "again", "figure")
+"""Why, what to do about it, and how it looks; before everything else."""
 
 _COPIED = {"paste": "the lines to paste", "again": "the command"}
 _AGREEMENTS = frozenset({"exact", "gradients"})
 
 
-def details(result: Result, headers: int) -> Iterator[str]:
-    """Yield what stands below a row of so many cells; it is open where the result is not as expected."""
+def details(result: Result, headers: int, pictures: Mapping[str, str]) -> Iterator[str]:
+    """Yield what stands below a row of so many cells; it is open where the result is not as expected.
+
+    `pictures` are the addresses of pictures, by their files.
+    """
     yield f'<tr class="more"><td colspan="{headers}">'
     yield f"<details{'' if result.ok else ' open'}><summary><code>{markup.prose(result.layer)}</code></summary>"
     yield "<dl>"
     evidence = list(result_rows.evidence(result))
     first = [pair for subject in _FIRST for pair in evidence if pair[0] == subject]
-    yield from _described(first)
+    yield from _described(first, _image(result, pictures))
     yield from _described(_context(result))
     yield from _described(pair for pair in evidence if pair[0] not in _FIRST)
     yield "</dl></details></td></tr>"
@@ -38,10 +42,16 @@ def _context(result: Result) -> Iterator[tuple[str, str]]:
         yield "rewrite", result.rewrite
 
 
-def _described(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+def _image(result: Result, pictures: Mapping[str, str]) -> str:
+    address = pictures.get(result.figure or "")
+    return f'<img alt="{markup.text(described(result))}" src="{address}">' if address else ""
+
+
+def _described(pairs: Iterable[tuple[str, str]], image: str = "") -> Iterator[str]:
     for subject, group in groupby(pairs, itemgetter(0)):
         yield f"<dt>{subject}</dt>"
-        yield from (f'<dd class="{subject}">{_description(subject, text)}</dd>' for _, text in group)
+        before = image if subject == "figure" else ""
+        yield from (f'<dd class="{subject}">{before}{_description(subject, text)}</dd>' for _, text in group)
 
 
 def _description(subject: str, text: str) -> str:
