@@ -18,10 +18,10 @@ PROGRAM = next(filter(None, map(shutil.which, NAMES)), None)
 
 QUIET = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --hide-scrollbars --disable-dev-shm-usage "
-    # As where somebody has the page read aloud.
-    "--force-renderer-accessibility"
+    "--disable-component-update --disable-sync --hide-scrollbars --disable-dev-shm-usage"
 )
+ALOUD = "--force-renderer-accessibility"
+"""For a browser as somebody has it who has pages read aloud."""
 KEYS = {"Tab": 9, "Enter": 13, " ": 32}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from convcheck.results import Report, Sides
-from tests.report.browser import NAMES, PROGRAM, Tab, opened_browser
+from tests.report.browser import ALOUD, NAMES, PROGRAM, Tab, opened_browser
 from tests.report.sample_reports import MIXED, PNG, TOOL, result, written
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason=f"no browser is on the PATH: {', '.join(NAMES)}")
@@ -25,7 +25,7 @@ REPORT = Report(TOOL, (*MIXED.results, WIDE))
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with opened_browser(tmp_path_factory.mktemp("browser")) as tab:
+    with opened_browser(tmp_path_factory.mktemp("browser"), ALOUD) as tab:
         yield tab
 
 
