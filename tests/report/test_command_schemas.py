@@ -23,7 +23,6 @@ CHAIN = ["Conv2d(3, 4, 3, stride=2)", "Flatten()", "Linear(36, 2)"]
 
 RUNS = {
     "verify": ["verify", CONV, "-i", "1,3,4,4", "-r", "patchify-linear", "-r", "pointwise-linear"],
-    "verify for all sizes": ["verify", CONV, "-i", "1,3,4,4", "-r", "patchify-linear", "--all-sizes"],
     "solve": ["solve", CONV, 'Sequential(rearrange("b i (h p) (w q) -> b h w (i p q)", p=2, q=2), Linear(12, 4))',
               "-i", "1,3,4,4", "--layout", "b h w o -> b o h w"],
     "solve what is not the same": ["solve", CONV, "Conv2d(3, 4, 2, stride=2, bias=False)", "-i", "1,3,4,4"],
