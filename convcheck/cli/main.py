@@ -54,7 +54,7 @@ class _Command(TyperCommand):
             for name in option.opts
         }
         given = []
-        for word, following in zip(args, [*args[1:], "-"], strict=True):
+        for word, following in zip(args, [*args[1:], "-"], strict=False):
             given += [word, "."] if word in optional and following.startswith("-") else [word]
         return super().parse_args(ctx, given)
 
