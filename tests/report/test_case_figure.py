@@ -18,8 +18,6 @@ NAN = float("nan")
 IMAGE = ((1.0, 2.0, 3.0), (4.0, NAN, float("inf")))
 LINE = ((1.0, 2.0, 3.0, 2.0),)
 WEIGHT = WeightMap("weight", "project.weight", "o i -> i o", ((2, 3), (3, 2)), True, IMAGE, ((0.0, 3.0), (NAN, 4.0)))
-SPREAD = Spread(Histogram(3, {-2: 5, 4: 1}, 1))
-NUMBER = OutputMap(None, ((2.0,),), ((2.0,),), ((0.0,),))
 
 
 def outputs(reference: object, candidate: object, difference: object, *axes: str) -> Outputs:
