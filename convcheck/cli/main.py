@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -55,7 +54,7 @@ class _Command(TyperCommand):
             for name in option.opts
         }
         given = []
-        for word, following in pairwise([*args, "-"]):
+        for word, following in zip(args, [*args[1:], "-"], strict=False):
             given += [word, "."] if word in optional and following.startswith("-") else [word]
         return super().parse_args(ctx, given)
 

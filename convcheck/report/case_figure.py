@@ -123,7 +123,7 @@ def _draw_moved(before: Axes, after: Axes, weight: WeightMap) -> None:
     last = max(1.0, *(float(np.nanmax(row)) for row in rows if np.isfinite(row).any()))
     for axes, grid, row in zip((before, after), grids, rows, strict=True):
         known = np.isfinite(grid)
-        place = np.where(known, grid % length, 0) / max(1, length - 1)
+        place = (np.where(known, grid, 0) % length) / max(1, length - 1)
         colours = colormaps[VALUES](place)[..., :3]
         pale = (PALE * np.where(known, row, 0) / last)[..., None]
         colours = np.where(known[..., None], colours + (1 - colours) * pale, _rgb(GREY))

@@ -54,6 +54,8 @@ COMMANDS = {
     "shape of the config that ships": (["shape"], 0, NEVER),
     "params": (["params", "Conv2d(3, 8, 2, stride=2)"], 0, NEVER | {"pydantic", "yaml"}),
     "params of the config that ships": (["params"], 0, NEVER),
+    "figures of what is not there": (["verify", "none.yaml", "--figure", "plots"], 2, NEVER),
+    "the figure of an unknown rewrite": (["rewrites", "none", "--figure"], 2, NEVER),
     "rewrites": (["rewrites"], 0, NEVER | {"pydantic", "yaml"}),
     "schema of results": (["schema", "--results", "shape"], 0, NEVER | {"pydantic", "yaml"}),
     "one rewrite": (["rewrites", "patchify-linear"], 0, NEVER | {"pydantic", "yaml"}),
@@ -89,7 +91,8 @@ COMMANDS = {
     "code without trust": (["verify", "m.py:F()", "--candidate", "ReLU()", "-i", "2"], 2, NEVER),
     "an unknown rewrite": (["verify", "-r", "none"], 2, NEVER),
     "an unknown option": (["verify", "--none"], 2, NEVER),
-    "the pairs that ship": (["verify"], 0, COMPILER),
+    "the pairs that ship": (["verify"], 0, COMPILER | {"matplotlib"}),
+    "all evidence": (["verify", "Linear(3, 4)", "-r", "linear-as-conv1x1", "-v"], 0, COMPILER | {"matplotlib"}),
     "a benchmark": (["bench", "ReLU()", "-i", "2"], 1, COMPILER | {"matplotlib"}),
     "all rewrites of a layer": (["verify", "Conv2d(3, 4, 2, stride=2)", "-i", "1,3,4,4"], 0, COMPILER),
 }
