@@ -25,7 +25,7 @@ MOST_TRIES = 16
 """At how many points of a difference torch is asked whether it is one."""
 MOST_UNREAD = 200
 """The same, where conditions that are no relations pick few of them."""
-MOST_SMALLER = 500
+MOST_SMALLER = 1000
 """How many sizes below those of a difference are tried in torch, for a smaller one."""
 
 
@@ -67,9 +67,9 @@ class Search:
                     return self.smallest(found)
         return None
 
-    def at(self, point: Mapping[str, int]) -> SizesCounterexample | None:
+    def at(self, point: Mapping[str, int], ramps: bool = False) -> SizesCounterexample | None:
         """Return how the sides differ at some sizes in torch; None if they do not."""
-        seen = replay(self.both, resized(self.given, point))
+        seen = replay(self.both, resized(self.given, point), ramps=ramps)
         if seen.reason is None or seen.at is None or self._holds_remade(point):
             return None
         return SizesCounterexample(lengths_by_name(self.axes, point), seen.at, seen.reason)
@@ -112,7 +112,8 @@ class Search:
             if known.sizes[name] > 1 and (found := self._named({**known.sizes, name: 1})) is not None:
                 known = found
         ones = sorted(_with_ones(known.sizes), key=_order)
-        for sizes in (*ones, *smaller(dict.fromkeys(known.sizes, 1), _sum(known), MOST_SMALLER), *_shorter(known)):
+        pairs = sorted(_two_shorter(known.sizes), key=_order)[:MOST_SMALLER]
+        for sizes in (*ones, *pairs, *smaller(dict.fromkeys(known.sizes, 1), _sum(known), MOST_SMALLER)):
             if time.monotonic() > end:
                 break
             if _order(sizes) < _rank(known) and (found := self._named(sizes)) is not None:
@@ -123,7 +124,7 @@ class Search:
         """Return how the sides differ at sizes by the names of axes; None if they do not, or cannot be so large."""
         symbols = {axis.name: axis.symbol for axis in self.axes}
         point = smallest(self.world.intersect(at({symbols[name]: size for name, size in sizes.items()})), [])
-        return None if point is None else self.at(point)
+        return None if point is None else self.at(point, ramps=True)
 
     def _first(self, region: Region) -> SizesCounterexample | None:
         for point in self._points(region):
@@ -156,10 +157,12 @@ def _with_ones(sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
             yield {**sizes, **dict.fromkeys(ones, 1)}
 
 
-def _shorter(one: SizesCounterexample) -> Iterator[dict[str, int]]:
-    """Yield sizes of which one is smaller than those of a counterexample."""
-    for name, size in one.sizes.items():
-        yield from ({**one.sizes, name: shorter} for shorter in range(1, size))
+def _two_shorter(sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Yield sizes of no larger sum, of which two are others: one may be longer where the other is shorter."""
+    for one, other in itertools.combinations(sizes, 2):
+        total = sizes[one] + sizes[other]
+        for together in range(2, total + 1):
+            yield from ({**sizes, one: first, other: together - first} for first in range(1, together))
 
 
 def _sum(one: SizesCounterexample) -> int:
