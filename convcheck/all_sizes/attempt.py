@@ -66,15 +66,20 @@ class Attempt:
     @cached_property
     def exploration(self) -> Exploration:
         """What is known of all sizes."""
-        self.given = [self._held(one) for one in self.both.given(self.channels)]
+        anywhere, at_home = (
+            [self._held(one) for one in given]
+            for given in (self.both.given(self.channels), self.both.at_home(self.channels))
+        )
+        self.given = anywhere
         try:
-            exploration = explore(self.both, list(self.given))
-            if exploration.equal or exploration.different or exploration.shown:
+            exploration = explore(self.both, anywhere)
+            if exploration.equal or exploration.different or exploration.shown or at_home == anywhere:
                 return exploration
         except CannotProve:
-            pass
-        self.given = [self._held(one) for one in self.both.at_home(self.channels)]
-        return explore(self.both, list(self.given))
+            if at_home == anywhere:
+                raise
+        self.given = at_home
+        return explore(self.both, at_home, until_obstacle=True)
 
     @property
     def explored(self) -> bool:

@@ -35,18 +35,18 @@ class Replayed:
         return self.raised.reference is None and self.raised.candidate is None
 
 
-def replay(both: Both, given: Sequence[Given], seed: int = 0, ramps: bool = False) -> Replayed:
+def replay(both: Both, given: Sequence[Given], seed: int = 0, draws: int = DRAWS, ramps: bool = False) -> Replayed:
     """Run both sides at the shapes of `given`, on several draws, until they differ.
 
-    With `ramps`, the last two draws rise and fall along the inputs: the largest entry is then the last, or the first,
+    With `ramps`, two further draws rise and fall along the inputs: the largest entry is then the last, or the first,
     and a window that ends too early shows it at once.
     """
     result = Replayed(Sides(None, None))
-    for number in range(DRAWS + 2 * ramps):
+    for number in range(draws + 2 * ramps):
         generator = torch.Generator().manual_seed(seed + number)
         tensors = {one.name: draw(one, generator) for one in given}
-        if number >= DRAWS:
-            tensors |= {one.name: ramp(one, falling=number > DRAWS) for one in given if is_ramp_possible(one)}
+        if number >= draws:
+            tensors |= {one.name: ramp(one, falling=number > draws) for one in given if is_ramp_possible(one)}
         ran = run(both, tensors)
         result = Replayed(ran.raised, *(ran.difference() or (None, None)))
         if not result.both_ran or result.reason is not None:
@@ -66,6 +66,7 @@ def draw(one: Given, generator: torch.Generator) -> Tensor:
 
 
 def is_ramp_possible(one: Given) -> bool:
+    """Tell whether a tensor is an input of real numbers."""
     return one.name.startswith(INPUT) and one.dtype.is_floating_point
 
 
