@@ -25,8 +25,10 @@ MOST_TRIES = 16
 """At how many points of a difference torch is asked whether it is one."""
 MOST_UNREAD = 200
 """The same, where conditions that are no relations pick few of them."""
-MOST_SMALLER = 1000
+MOST_SMALLER = 500
 """How many sizes below those of a difference are tried in torch, for a smaller one."""
+MOST_PAIRS = 700
+"""The same, of sizes of which two are others."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class Search:
             if known.sizes[name] > 1 and (found := self._named({**known.sizes, name: 1}, ramps=True)) is not None:
                 known = found
         ones = sorted(_with_ones(known.sizes), key=_order)
-        pairs = sorted(_two_shorter(known.sizes), key=_order)[:MOST_SMALLER]
+        pairs = sorted(_two_shorter(known.sizes), key=_order)[:MOST_PAIRS]
         for sizes in (*ones, *pairs, *smaller(dict.fromkeys(known.sizes, 1), _sum(known), MOST_SMALLER)):
             if time.monotonic() > end:
                 break
