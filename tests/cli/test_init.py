@@ -66,6 +66,22 @@ def test_what_is_written_is_proved_as_it_stands(convcheck: Run, words: list[str]
     assert "every verdict as expected" in proved.stdout
 
 
+@pytest.mark.parametrize("name", catalogue())
+def test_the_layer_of_any_rewrite_gives_a_config_that_is_read_and_of_rewrites_that_hold(
+    convcheck: Run, name: str
+) -> None:
+    rewrite = catalogue()[name]
+    layer = parse_layer(rewrite.example)
+    shapes = rewrite.example_inputs or layer.example_inputs()
+    inputs = [word for shape in shapes for word in ("-i", ",".join(map(str, shape)))]
+    assert convcheck("init", rewrite.example, *inputs).exit_code == 0
+    assert name in Path("convcheck.yaml").read_text()
+    (case,) = cases()
+    listed = convcheck("verify", "convcheck.yaml", "--list").stdout.split()
+    assert listed == [f"{case['name']}[{one}]" for one in case["rewrite"]]
+    assert set(case["rewrite"]) <= set(applicable(layer, shapes))
+
+
 def test_what_is_printed_is_what_would_be_written(convcheck: Run) -> None:
     convcheck("init")
     assert convcheck("init", "-o", "-").stdout == Path("convcheck.yaml").read_text()
