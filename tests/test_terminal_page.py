@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
 
 from convcheck.cli import exit_codes
 from convcheck.cli.main import COMMANDS
@@ -31,3 +37,16 @@ def test_every_format_has_a_section_in_the_page_that_is_linked() -> None:
     assert "ci.md#formats" in TEXT
     sections = re.findall(r"^### (\w+)$", (PAGE.parent / "ci.md").read_text("utf-8"), re.MULTILINE)
     assert set(format_names()) <= set(sections)
+
+
+def test_the_first_commands_can_be_typed_one_after_the_other(
+    convcheck: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"```sh\n((?:.*\n)*?)```", TEXT)
+    for line in block.splitlines():
+        words = shlex.split(line, comments=True)[1:]
+        # What is proved is proved elsewhere.
+        shown = convcheck(*words, *["--list"] * (words[0] == "verify"))
+        assert shown.exit_code == 0
+        assert shown.stdout or words[0] == "init"
