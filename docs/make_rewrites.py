@@ -89,10 +89,7 @@ def page(one: RewriteFacts) -> str:
         "\n".join(derivation(one, example)),
         "## Picture",
         f"![Where the entries of a small input, weight and output lie on both sides]({PICTURES}/{one.name}.png)",
-        paragraph(
-            f"Equal numbers are the same entry; colours are the patches or phases. `convcheck rewrites {one.name} "
-            "--figure pictures` draws it."
-        ),
+        paragraph(f"Equal numbers are the same entry. `convcheck rewrites {one.name} --figure pictures` draws it."),
         "## Pattern",
         "How the weights of the example move:",
         block("text", "\n".join(one.weights) or "there are no weights"),
