@@ -141,9 +141,11 @@ def derivation(one: RewriteFacts, example: Layer) -> Iterator[str]:
 def all_sizes(name: str) -> str:
     """Return what the table of docs/all-sizes.md says of a rewrite."""
     text = (TOP / "docs" / "all-sizes.md").read_text("utf-8").partition("<!-- all-sizes-table -->")[2]
-    (row,) = re.findall(rf"^\| {name} \| (.*) \|$", text.partition("<!-- /")[0], re.MULTILINE)
-    status, sizes, obstacle = row.split(" | ")[:3]
+    rows = re.findall(rf"^\| {name} \| (.*) \|$", text.partition("<!-- /")[0], re.MULTILINE)
     table = "[the table](../all-sizes.md#the-catalogue)"
+    if not rows:
+        return f"`--all-sizes` was not yet asked about the example; {table} says what it proves of others."
+    status, sizes, obstacle = rows[0].split(" | ")[:3]
     if status == "proved":
         more = f" ({obstacle})" if obstacle != "-" else ""
         return f"`--all-sizes` proves the example for `{sizes}`{more}: {table} says it of every rewrite."

@@ -40,9 +40,9 @@ NARROW = 72
 
 
 def spread_lines(spread: Spread, *, ascii_only: bool, width: int) -> Iterator[tuple[str, str]]:
-    """Yield (subject, text), where there is something to see: of what is within the bound, one line at most."""
+    """Yield (subject, text): of what is within the bound one line, and more where there is more to see."""
     histogram = spread.histogram
-    if histogram.zeros == histogram.entries or width < NARROW:
+    if width < NARROW:
         return
     if not histogram.beyond:
         yield "spread", _line(histogram, ASCII_LINE if ascii_only else LINE)
@@ -87,8 +87,7 @@ def _line(histogram: Histogram, letters: str) -> str:
     zeros, *drawn = (
         letters[_level(count, most, len(letters))] if count else " " for count in (histogram.zeros, *counts)
     )
-    zero = f"exactly 0 {zeros}  " if histogram.zeros else ""
-    return f"{zero}1e-04 |{''.join(drawn)}| 1, the bound; {histogram.entries:,} outputs"
+    return f"exactly 0 {zeros}  1e-04 |{''.join(drawn)}| 1, the bound; {histogram.entries:,} outputs"
 
 
 def _level(count: float, most: float, levels: int) -> int:

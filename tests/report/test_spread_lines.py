@@ -8,8 +8,10 @@ import pytest
 
 from convcheck.pictures import Histogram, Spread, Strip
 from convcheck.report.spread_lines import spread_lines
+from tests.strategies.shown import comparable
 
 WITHIN = Spread(Histogram(40, {-20: 1, -3: 100, -2: 50, 0: 2}), (0.3,) * 8)
+EXACT = Spread(Histogram(193), (0.0,) * 8)
 STRIP = Strip(3, ("height", "width"), (24, 80), ((0.5, 2.0, 1e6), (0.0, 1.0, math.inf)))
 BEYOND = Spread(Histogram(5, {-3: 7, 4: 90, 11: 3, 12: 4}, 2), (0.0, 1e6, 0.2, math.inf), STRIP)
 
@@ -18,8 +20,8 @@ def lines(spread: Spread, *, ascii_only: bool = False, width: int = 80) -> list[
     return list(spread_lines(spread, ascii_only=ascii_only, width=width))
 
 
-def test_no_error_at_all_is_no_line() -> None:
-    assert lines(Spread(Histogram(1000), (0.0, 0.0))) == []
+def test_no_error_at_all_is_one_line() -> None:
+    assert lines(EXACT) == [("spread", "exactly 0 █  1e-04 |         | 1, the bound; 193 outputs")]
 
 
 def test_what_is_within_the_bound_is_one_line() -> None:
@@ -74,3 +76,10 @@ def test_there_are_few_bars_whatever_the_number_of_channels(count: int) -> None:
 def test_nothing_is_broken_where_the_terminal_is_narrow() -> None:
     assert all(len(text) <= 80 - 16 for _, text in (*lines(BEYOND), *lines(WITHIN)))
     assert lines(BEYOND, width=60) == []
+
+
+def test_what_a_page_shows_of_it_is_up_to_a_kernel_but_for_its_words() -> None:
+    texts = [f"    {subject:<10}  {text}\n" for spread in (WITHIN, EXACT) for subject, text in lines(spread)]
+    assert comparable(texts[0]) == comparable(texts[1])
+    assert comparable(texts[0]) != comparable(texts[0].replace("outputs", "inputs"))
+    assert comparable(texts[0]) != comparable(texts[0].replace("193", "194"))
