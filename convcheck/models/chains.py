@@ -13,8 +13,9 @@ from torch import nn
 
 from convcheck.errors import ConvcheckError
 from convcheck.layers import accept
+from convcheck.models.code_chains import code_chains
 from convcheck.models.example import Example, as_it_was, call
-from convcheck.models.flow import Call, Flow
+from convcheck.models.flow import Call, Flow, sums_channels
 from convcheck.models.leaves import Leaf
 from convcheck.sides.describe import describe
 
@@ -22,16 +23,16 @@ from convcheck.sides.describe import describe
 def chains_of(model: nn.Module, example: Example, plain: Flow) -> tuple[list[Leaf], str | None]:
     """Return the chains of a model, and why none were looked for. `plain` watched it run.
 
-    It is run once more, where layers are called in a row, and left as it is.
+    It is run once more, where layers are called in a row or patches may be cut by code, and left as it is.
     """
     rows = {pair: len(plain.calls[pair[0]]) for pair in plain.pairs()}
-    if not rows:
+    if not rows and not any(sums_channels(part.layer) and calls for part, calls in plain.calls.items()):
         return [], None
     flow = Flow(plain.parts)
     with as_it_was(model):
         handles = flow.watch()
         try:
-            with flow.follow():
+            with flow.follow(model.buffers()):
                 output = call(model, example)
             pairs = [pair for pair in flow.pairs() if _is_alone(flow, pair[1])]
             if any(_is_held(flow, first) for first, _ in pairs):
@@ -45,7 +46,8 @@ def chains_of(model: nn.Module, example: Example, plain: Flow) -> tuple[list[Lea
                 handle.remove()
     # Where its tensors are followed, a model may take another way through its layers.
     pairs = [pair for pair in pairs if rows.get(pair) == len(flow.calls[pair[0]])]
-    return [chain for pair in pairs if (chain := _chain(*pair, flow.calls[pair[0]])) is not None], None
+    merges = [chain for pair in pairs if (chain := _chain(*pair, flow.calls[pair[0]])) is not None]
+    return merges + code_chains(flow, plain, {chain.merged[-1] for chain in merges}), None
 
 
 def _is_alone(flow: Flow, second: Leaf) -> bool:

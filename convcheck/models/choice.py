@@ -19,11 +19,11 @@ def choices(
     ratio is above 1 and the ratio at least `least`; without, the first of the named ones that holds. Of chains and
     layers that have a layer in common, it is the one that saves most, or that is named first.
     """
-    counts = Counter(place for line in lines if not line.skipped for place in line.places)
+    counts = Counter(place for line in swappable(lines) for place in line.places)
     offers: list[tuple[float, int, Tried]] = []
     notes = []
     for number, line in enumerate(lines):
-        if line.skipped:
+        if line.skipped or line.by_hand:
             continue
         if line.paths == ("",):
             notes.append("not swapped: it is the model itself, which has no place in another module")
@@ -50,6 +50,11 @@ def choices(
     return tuple(chosen[number] for number in sorted(chosen)), tuple(dict.fromkeys(notes))
 
 
+def swappable(lines: Sequence[LayerLine]) -> list[LayerLine]:
+    """Return the lines of modules alone that may be swapped."""
+    return [line for line in lines if not line.skipped and not line.by_hand]
+
+
 def key_of(line: LayerLine, rewrite: str) -> Key:
     """Return what a swap of a line's layers is known by."""
     return parse_layer(line.layer), line.inputs, rewrite
@@ -57,7 +62,7 @@ def key_of(line: LayerLine, rewrite: str) -> Key:
 
 def keys_of(lines: Sequence[LayerLine], chosen: Sequence[Choice]) -> dict[Place, Key]:
     """Return the swap of every place, in the order of the model."""
-    by_place = {place: line for line in lines for place in line.places}
+    by_place = {place: line for line in swappable(lines) for place in line.places}
     return {place: key_of(by_place[place], choice.rewrite) for choice in chosen for place in choice.places}
 
 

@@ -16,7 +16,11 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from convcheck.layers import Conv, Layer, Linear
+from convcheck.models.cuts import PatchCut, cut_before
 from convcheck.models.leaves import Leaf
+from convcheck.models.moves import Moves
+from convcheck.rewriting.preconditions import is_pointwise
 from convcheck.sizes.patterns import Shape
 
 _NEUTRAL = {
@@ -42,6 +46,8 @@ class Call:
     given: Made | None
     taken: Shape = ()
     result: Made | None = None
+    cut: PatchCut | None = None
+    """How what it takes was cut into patches, where the layer computes the same on each."""
 
 
 @dataclass(eq=False)
@@ -69,6 +75,7 @@ class Flow:
             id(tensor): part for part in parts for tensor in (*part.module.parameters(), *part.module.buffers())
         }
         self._current: Call | None = None
+        self._moves: Moves | None = None
 
     def made(self, tensor: object) -> Made | None:
         value = self._made.get(id(tensor))
@@ -100,6 +107,8 @@ class Flow:
             self.calls[part].append(call)
             if plain:
                 call.taken = tuple(inputs[0].shape)
+                if self._moves is not None and sums_channels(part.layer):
+                    call.cut = cut_before(self._moves, inputs[0], -1 if isinstance(part.layer, Linear) else 1)
 
         def after(output: object) -> None:
             call, self._current = self._current, None
@@ -114,10 +123,19 @@ class Flow:
         return handles
 
     @contextmanager
-    def follow(self) -> Iterator[None]:
-        """See what takes a tensor while a model runs."""
-        with _Operators(self), _Functions(self):
-            yield
+    def follow(self, constants: Iterable[Tensor] = ()) -> Iterator[None]:
+        """See what takes a tensor while a model runs, and what is moved where; an index may be made of `constants`."""
+        self._moves = Moves(constants)
+        try:
+            with _Operators(self), _Functions(self):
+                yield
+        finally:
+            self._moves = None
+
+    def note(self, function: Any, args: tuple[Any, ...], keywords: dict[str, Any], output: Any) -> None:
+        """Note what an operator made."""
+        if self._moves is not None:
+            self._moves.note(function, args, keywords, output)
 
     def pairs(self) -> list[tuple[Leaf, Leaf]]:
         """Return the layers of which the second is always called on what the first returns."""
@@ -154,7 +172,14 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         self.flow.use(func, (args, kwargs))
-        return func(*args, **(kwargs or {}))
+        output = func(*args, **(kwargs or {}))
+        self.flow.note(func, args, kwargs or {}, output)
+        return output
+
+
+def sums_channels(layer: Layer | None) -> bool:
+    """Tell whether a layer computes the same at every place from the channels there."""
+    return isinstance(layer, Linear) or (isinstance(layer, Conv) and is_pointwise(layer) and set(layer.stride) == {1})
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:

@@ -262,12 +262,44 @@ def cut(draw: st.DrawFn) -> Drawn:
     return chain(first, second), (shape,)
 
 
+@st.composite
+def cut_anywhere(draw: st.DrawFn) -> Drawn:
+    """Draw a rearrange that cuts patches out of an input in any layout, then a Linear or a 1x1 convolution on them."""
+    places = draw(small)
+    blocks = [[f"n{number}", f"k{number}"] for number in range(places)]
+    others = draw(st.lists(st.sampled_from(["c", "d", "m"]), unique=True))
+    axes = draw(st.permutations([*blocks, *([name] for name in others)]))
+    source = ["b"]
+    for words in axes:
+        if len(source) > 1 and draw(st.integers(0, 3)) == 0:
+            source[-1] = f"({source[-1].strip('()')} {' '.join(words)})"
+        else:
+            source.append(f"({' '.join(words)})" if len(words) > 1 else words[0])
+    sizes = {axis: draw(small) for words in axes for axis in words}
+    features = draw(st.permutations([f"k{number}" for number in range(places)] + [a for a in others if a != "m"]))
+    lead = draw(st.permutations([f"n{number}" for number in range(places)] + [a for a in others if a == "m"]))
+    size = math.prod(sizes[axis] for axis in features)
+    together = f"({' '.join(features)})"
+    if len(lead) <= 3 and draw(st.booleans()):
+        target, second = ["b", together, *lead], parse_layer(f"Conv{len(lead)}d({size}, {draw(small)}, 1)")
+    else:
+        target = draw(st.permutations(["b", *lead]))
+        second = dataclasses.replace(draw(linears()), in_features=size)
+        target = [*target, together]
+    lengths = {axis: length for axis, length in sizes.items() if axis not in source}
+    words = _words(" ".join(source))
+    known = {"b": draw(small), **sizes}
+    shape = tuple(math.prod(known[axis] for axis in word.strip("()").split()) for word in words)
+    first = parse_layer({"op": "rearrange", "pattern": f"{' '.join(source)} -> {' '.join(target)}", **lengths})
+    return chain(first, second), (shape,)
+
+
 CHAINS = {
     "fold-batchnorm": normalised(),
     "merge-convs": two_convs(),
     "merge-linears": two_linears(),
     "merge-separable": separable(),
-    "patches-as-conv": cut(),
+    "patches-as-conv": st.one_of(cut(), cut_anywhere()),
     "shuffle-as-transposed": shuffled(),
 }
 """For every rewrite of chains, chains of its kinds; it may still refuse some."""

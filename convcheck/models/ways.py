@@ -1,0 +1,167 @@
+"""What an operator of torch moves where, and how a tensor came from an earlier one by such operators.
+
+Operators are not known by name. One that moves entries treats all values alike: it takes truth values, complex numbers,
+infinities and NaN to the same places, and leaves them as they are.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_map_only
+
+from convcheck.sizes.patterns import Shape
+from convcheck.tracing.places import short_file
+
+_SEED = 0
+
+
+@dataclass(eq=False)
+class Record:
+    """A tensor of a run, and the operator that made it; without one it is where a way begins."""
+
+    tensor: weakref.ref[Tensor]
+    shape: Shape
+    stride: Shape
+    offset: int
+    storage: int
+    maker: Operator | None = None
+    number: int = 0
+    """Which output of the operator it is."""
+    stale: bool = False
+    """Whether something was written into its memory since."""
+
+
+@dataclass(eq=False)
+class Operator:
+    """One call of an operator; tensors of numbers among its arguments are Records, others Constants."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+    place: tuple[str, int] | None
+    """File and line of the user's code that called it."""
+
+    @property
+    def sources(self) -> list[Record]:
+        return [value for value in tree_flatten((self.arguments, self.keywords))[0] if isinstance(value, Record)]
+
+    @property
+    def constants(self) -> list[Constant]:
+        return [value for value in tree_flatten((self.arguments, self.keywords))[0] if isinstance(value, Constant)]
+
+    def run(self, values: Mapping[Record, Tensor], held: Mapping[Constant, Tensor], number: int) -> Tensor:
+        """Return one of its outputs on other numbers."""
+        given = tree_map_only(Record, values.__getitem__, (self.arguments, dict(self.keywords)))
+        arguments, keywords = tree_map_only(Constant, held.__getitem__, given)
+        output = self.function(*arguments, **keywords)
+        result: Tensor = output if isinstance(output, Tensor) else output[number]
+        return result
+
+
+@dataclass(eq=False)
+class Constant:
+    """Whole numbers or truth values beside the numbers, such as an index."""
+
+    tensor: Callable[[], Tensor | None]
+    version: int
+
+    def value(self) -> Tensor | None:
+        """Return it, where it is still as it was."""
+        tensor = self.tensor()
+        return tensor if tensor is not None and tensor._version == self.version else None
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """How a tensor was moved from another one."""
+
+    root: Record
+    result: Record
+    held: Mapping[Constant, Tensor] = field(default_factory=dict)
+
+    def run(self, x: Tensor) -> Tensor:
+        """Do the same to another tensor of the root's shape, by the same operators."""
+        values = {self.root: _laid_out(x, self.root)}
+
+        def value(record: Record) -> Tensor:
+            if record not in values:
+                assert record.maker is not None
+                for source in record.maker.sources:
+                    value(source)
+                values[record] = record.maker.run(values, self.held, record.number)
+            return values[record]
+
+        return value(self.result)
+
+    @property
+    def places(self) -> tuple[tuple[str, int], ...]:
+        """The lines of the user's code that move it, by file, in order."""
+
+        def lines(record: Record) -> Iterator[tuple[str, int]]:
+            if record is not self.root and record.maker is not None:
+                for source in record.maker.sources:
+                    yield from lines(source)
+                if record.maker.place is not None:
+                    yield record.maker.place
+
+        return tuple(dict.fromkeys((short_file(file), line) for file, line in lines(self.result)))
+
+
+def moved(maker: Operator, number: int, held: Mapping[Constant, Tensor]) -> Tensor | None:
+    """Return which entries of its sources, one after the other, an operator moves where; None if it does more."""
+    sources = list(dict.fromkeys(maker.sources))
+    count = sum(torch.Size(source.shape).numel() for source in sources)
+    generator = torch.Generator().manual_seed(_SEED)
+
+    def run(flat: Tensor) -> Tensor | None:
+        parts = torch.split(flat, [torch.Size(source.shape).numel() for source in sources])
+        try:
+            shaped = zip(sources, parts, strict=True)
+            values = {source: _laid_out(part.reshape(source.shape), source) for source, part in shaped}
+            output = maker.run(values, held, number)
+        except Exception:  # whatever torch has not for a type
+            return None
+        return output if output.dtype == flat.dtype else None
+
+    # Truth values first: what computes is mostly not there for them, or makes something else of them.
+    truths = torch.rand(count, generator=generator) < 0.5
+    moved = run(truths)
+    if moved is None or (labels := run(torch.arange(1, count + 1, dtype=torch.float64))) is None:
+        return None
+    index = labels.long()
+    if not torch.equal(index.double(), labels) or bool(((index < 0) | (index > count)).any()):
+        return None
+    drawn = torch.randn(2, count, generator=generator, dtype=torch.float64)
+    drawn = drawn * torch.exp2(torch.randint(-600, 600, (2, count), generator=generator).double())
+    special = torch.tensor([torch.inf, -torch.inf, torch.nan, -0.0, 1e300, -5e-324], dtype=torch.float64)
+    chosen = torch.randint(20, (2, count), generator=generator)
+    drawn = torch.where(chosen < len(special), special[chosen.clamp(max=len(special) - 1)], drawn)
+    for values in (truths, drawn[0], torch.complex(drawn[0], drawn[1])):
+        due = torch.cat([values.new_zeros(1), values])[index]
+        output = run(values)
+        if output is None or output.shape != due.shape or not _same_bits(output, due):
+            return None
+    return index
+
+
+def _same_bits(one: Tensor, other: Tensor) -> bool:
+    if one.is_complex():
+        one, other = torch.view_as_real(one.resolve_conj()), torch.view_as_real(other)
+    if one.is_floating_point():
+        one, other = one.contiguous().view(torch.int64), other.contiguous().view(torch.int64)
+    return torch.equal(one, other)
+
+
+def _laid_out(x: Tensor, like: Record) -> Tensor:
+    """Return a tensor in memory as a record was, as a view may ask for it. What else stands there is no place of it."""
+    if x.stride() == like.stride and x.storage_offset() == like.offset:
+        return x
+    extent = sum((length - 1) * step for length, step in zip(like.shape, like.stride, strict=True)) + 1
+    memory = x.new_full((like.offset + extent,), True if x.dtype == torch.bool else torch.nan)
+    return memory.as_strided(like.shape, like.stride, like.offset).copy_(x)
