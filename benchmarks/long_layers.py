@@ -231,12 +231,24 @@ def cut(random: Random, terms: int) -> Drawn:
     return chain(rearranged, linear(random, into * math.prod(patch))[0]), ((1, into, *(k * 2 for k in patch)),)
 
 
+def laid(random: Random, terms: int) -> Drawn:
+    """Draw a Linear, and a rearrange that lays its outputs side by side as patches."""
+    drawn, (_, patch, _) = random.randint(1, 4), sizes(random, min(terms, 64))
+    space = " ".join(f"(n{axis} k{axis})" for axis in range(len(patch)))
+    grid, kernel = (" ".join(f"{letter}{axis}" for axis in range(len(patch))) for letter in "nk")
+    lengths = {f"k{axis}": k for axis, k in enumerate(patch)}
+    layout = parse_layer({"op": "rearrange", "pattern": f"b {grid} ({kernel} i) -> b i {space}", **lengths})
+    first = parse_layer(f"Linear({terms}, {drawn * math.prod(patch)}, bias={random.random() < 0.5})")
+    return chain(first, layout), ((1, *(2,) * len(patch), terms),)
+
+
 CHAINS: dict[str, Callable[[Random, int], Drawn]] = {
     "fold-batchnorm": normalised,
     "merge-convs": two_convs,
     "merge-linears": two_linears,
     "merge-separable": separable,
     "patches-as-conv": cut,
+    "patches-as-transposed": laid,
     "shuffle-as-transposed": shuffled,
 }
 

@@ -38,6 +38,7 @@ def chains_of(model: nn.Module, example: Example, plain: Flow) -> tuple[list[Lea
             if any(_is_held(flow, first) for first, _ in pairs):
                 gc.collect()
             pairs = [pair for pair in pairs if not _is_held(flow, pair[0])]
+            flow.look_behind()
             del output
         except ConvcheckError as error:
             return [], f"no chains were looked for, since the tensors of the model cannot be followed: {error}"
@@ -47,7 +48,7 @@ def chains_of(model: nn.Module, example: Example, plain: Flow) -> tuple[list[Lea
     # Where its tensors are followed, a model may take another way through its layers.
     pairs = [pair for pair in pairs if rows.get(pair) == len(flow.calls[pair[0]])]
     merges = [chain for pair in pairs if (chain := _chain(*pair, flow.calls[pair[0]])) is not None]
-    return merges + code_chains(flow, plain, {chain.merged[-1] for chain in merges}), None
+    return merges + code_chains(flow, plain, merges), None
 
 
 def _is_alone(flow: Flow, second: Leaf) -> bool:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from convcheck.models.moves import Moves
-from convcheck.models.ways import Way
-from convcheck.sizes.patterns import Shape
+from convcheck.models.ways import Record, Way
+from convcheck.sizes.patterns import Pattern, Shape
 
 
 class _Digit(NamedTuple):
@@ -24,25 +24,42 @@ SPACE = (("t", "r"), ("h", "p"), ("w", "q"))
 """Names of places and of what a patch takes there: the last two in an image, and the middle one in a row."""
 
 
-class PatchCut(NamedTuple):
-    """How patches were cut out of an earlier tensor: an einops pattern, the lengths that it needs, and by which way."""
+class Moved(NamedTuple):
+    """Patches that are cut out of a tensor, or laid back into one: an einops pattern, lengths, and by which way."""
 
-    pattern: str
+    pattern: Pattern
     lengths: dict[str, int]
+    """Those that the pattern needs."""
     way: Way
 
 
-def cut_before(moves: Moves, tensor: Tensor, features: int) -> PatchCut | None:
+def cut_before(moves: Moves, tensor: Tensor, features: int) -> Moved | None:
     """Return how a tensor of a run was cut into patches, of the earliest tensor that it has all of; None if not."""
     with moves.aside():
         for way, index in moves.ways_to(tensor):
             if (found := pattern_of(index, way.root.shape, features % tensor.dim())) is not None:
-                return PatchCut(*found, way)
+                pattern, sizes = found
+                return Moved(pattern, pattern.needed(sizes), way)
     return None
 
 
-def pattern_of(index: Tensor, shape: Shape, features: int) -> tuple[str, dict[str, int]] | None:
-    """Return the pattern that moves a tensor of `shape` as `index` says, and the lengths that it needs.
+def laid_behind(moves: Moves, record: Record, features: int) -> Moved | None:
+    """Return how what a layer returned was laid back into whole patches, in the first tensor that is that; None if not.
+
+    `features` is the axis of the layer's output that it makes.
+    """
+    with moves.aside():
+        for way, index in moves.ways_from(record):
+            order = index.flatten().argsort().reshape(record.shape) + 1
+            if (found := pattern_of(order, way.result.shape, features % len(record.shape))) is not None:
+                pattern, sizes = found
+                back = Pattern(pattern.target, pattern.source)
+                return Moved(back, back.needed(sizes), way)
+    return None
+
+
+def pattern_of(index: Tensor, shape: Shape, features: int) -> tuple[Pattern, dict[str, int]] | None:
+    """Return the pattern that moves a tensor of `shape` as `index` says, and the lengths of all axes.
 
     `index` has 1 more than the flat place in the source for every entry of the target. `features` is the axis of the
     target that a layer sums over. None where it is no move of all entries by axes, or does not cut patches: axes of the
@@ -75,9 +92,9 @@ def pattern_of(index: Tensor, shape: Shape, features: int) -> tuple[str, dict[st
     if shape[0] == 1:
         # A batch of one has no place in the index; it is the first axis, or stands in front in it.
         names[0], groups[0] = ["b"], ["b", *groups[0]]
-    lengths = {name: digit.length for row, digits in zip(names, axes, strict=True)
-               for name, digit in list(zip(row, digits, strict=False))[1:]}  # fmt: skip
-    return f"{_written(names)} -> {_written(groups)}", lengths
+    parts = [part for row, digits in zip(names, axes, strict=True) for part in zip(row, digits, strict=False)]
+    sizes = {"b": 1} | {name: digit.length for name, digit in parts}
+    return Pattern(tuple(map(tuple, names)), tuple(map(tuple, groups))), sizes
 
 
 def _size(shape: Sequence[int]) -> int:
@@ -118,7 +135,7 @@ def _names(axes: Sequence[Sequence[_Digit]], inside: range) -> list[list[str]] |
         while number < len(digits):
             pair = digits[number : number + 2]
             takes = [digit.stride in inside for digit in pair]
-            if takes == [False, True] and (axis or number):
+            if takes == [False, True] and axis:
                 row += (f"n{cuts}", f"k{cuts}")
                 cuts, number = cuts + 1, number + 2
             else:
@@ -157,7 +174,3 @@ def _grouped(
             return None
         groups.append([name for _, name in group])
     return groups if sum(map(len, groups)) == len(parts) else None
-
-
-def _written(groups: Sequence[Sequence[str]]) -> str:
-    return " ".join(group[0] if len(group) == 1 else f"({' '.join(group)})" if group else "1" for group in groups)

@@ -5,6 +5,7 @@ Every function and operator of torch that takes a tensor is seen, whatever code 
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +18,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from convcheck.layers import Conv, Layer, Linear
-from convcheck.models.cuts import PatchCut, cut_before
+from convcheck.models.cuts import Moved, cut_before, laid_behind
 from convcheck.models.leaves import Leaf
 from convcheck.models.moves import Moves
+from convcheck.models.ways import Record
 from convcheck.rewriting.preconditions import is_pointwise
 from convcheck.sizes.patterns import Shape
 
@@ -46,8 +48,11 @@ class Call:
     given: Made | None
     taken: Shape = ()
     result: Made | None = None
-    cut: PatchCut | None = None
+    cut: Moved | None = None
     """How what it takes was cut into patches, where the layer computes the same on each."""
+    output: Record | None = None
+    laid: Moved | None = None
+    """How what it returns was laid back into whole patches, where nothing else takes it."""
 
 
 @dataclass(eq=False)
@@ -108,12 +113,14 @@ class Flow:
             if plain:
                 call.taken = tuple(inputs[0].shape)
                 if self._moves is not None and sums_channels(part.layer):
-                    call.cut = cut_before(self._moves, inputs[0], -1 if isinstance(part.layer, Linear) else 1)
+                    call.cut = cut_before(self._moves, inputs[0], _features(part))
 
         def after(output: object) -> None:
             call, self._current = self._current, None
             if call is not None and isinstance(output, Tensor):
                 call.result = self._made[id(output)] = Made(call.part, weakref.ref(output), tuple(output.shape))
+                if self._moves is not None and sums_channels(call.part.layer):
+                    call.output = self._moves.record(output)
 
         handles: list[Any] = []
         for part in self.parts:
@@ -126,16 +133,22 @@ class Flow:
     def follow(self, constants: Iterable[Tensor] = ()) -> Iterator[None]:
         """See what takes a tensor while a model runs, and what is moved where; an index may be made of `constants`."""
         self._moves = Moves(constants)
-        try:
-            with _Operators(self), _Functions(self):
-                yield
-        finally:
-            self._moves = None
+        with _Operators(self), _Functions(self):
+            yield
 
     def note(self, function: Any, args: tuple[Any, ...], keywords: dict[str, Any], output: Any) -> None:
         """Note what an operator made."""
         if self._moves is not None:
             self._moves.note(function, args, keywords, output)
+
+    def look_behind(self) -> None:
+        """See what was laid back of what layers returned, while all that a run left is still there."""
+        calls = [call for calls in self.calls.values() for call in calls if call.output is not None]
+        if any(call.output is not None and call.output.tensor() is not None for call in calls):
+            gc.collect()
+        for call in calls:
+            if self._moves is not None and call.output is not None:
+                call.laid = laid_behind(self._moves, call.output, _features(call.part))
 
     def pairs(self) -> list[tuple[Leaf, Leaf]]:
         """Return the layers of which the second is always called on what the first returns."""
@@ -175,6 +188,10 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         output = func(*args, **(kwargs or {}))
         self.flow.note(func, args, kwargs or {}, output)
         return output
+
+
+def _features(part: Leaf) -> int:
+    return -1 if isinstance(part.layer, Linear) else 1
 
 
 def sums_channels(layer: Layer | None) -> bool:

@@ -17,6 +17,9 @@ from torch.utils._pytree import tree_flatten, tree_map_only
 from convcheck.models.ways import Constant, Operator, Record, Way, moved
 from convcheck.tracing.places import is_of_a_user
 
+Steps = dict[Record, tuple[Tensor, Mapping[Constant, Tensor]]]
+"""By what an operator made, which entries of its sources are where, and whole numbers that it took."""
+
 KEPT = 2**14
 """How many whole numbers are kept that stand beside the numbers in a call."""
 
@@ -31,6 +34,7 @@ class Moves:
     def __init__(self, constants: Iterable[Tensor] = ()) -> None:
         self.paused = False
         self._constants = {id(tensor): weakref.ref(tensor) for tensor in constants if not _has_numbers(tensor)}
+        self._count = 0
         self._records: dict[int, Record] = {}
         self._memory: dict[int, weakref.WeakSet[Record]] = {}
 
@@ -46,6 +50,8 @@ class Moves:
                           for values in ((args, dict(keywords)), output))  # fmt: skip
         if not hasattr(function, "_schema") or not all(map(_is_plain, (*given_to, *made))):
             return
+        sources = [record for tensor in given_to if (record := self._records.get(id(tensor))) is not None
+                   and record.tensor() is tensor]  # fmt: skip
         written = list(_written(function, args, keywords))
         for tensor in written:
             for record in self._memory.get(tensor.untyped_storage()._cdata, ()):
@@ -57,14 +63,21 @@ class Moves:
                 all(map(self._is_constant, given_to)) and not is_drawn
             ):
                 self._constants |= {id(value): weakref.ref(value) for value in outputs if isinstance(value, Tensor)}
+            for source in sources:
+                source.users.append(None)
             return
         maker = None
         if not written:
             arguments, named = tree_map_only(Tensor, self._argument, (args, dict(keywords)))
-            maker = Operator(function, arguments, named, _caller())
+            self._count += 1
+            maker = Operator(function, arguments, named, _caller(), self._count)
+        for source in sources:
+            source.users.append(maker)
         for number, value in enumerate(outputs):
             if isinstance(value, Tensor):
-                self._keep(value, maker, number)
+                record = self._keep(value, maker, number)
+                if maker is not None:
+                    maker.made.append(record)
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -82,12 +95,39 @@ class Moves:
         The index is `[*shape of the tensor]`: by 1 more than the place in the flat one; 0 where a zero was filled in.
         """
         result = self._record(tensor)
-        steps: dict[Record, tuple[Tensor, Mapping[Constant, Tensor]]] = {}
+        steps: Steps = {}
         for start in list(_behind(result, steps)):
-            if start is not result and (index := _index(start, result, steps)) is not None:
-                held = {constant: value for _, constants in steps.values() for constant, value in constants.items()}
-                if _is_true(start, index, tensor):
-                    yield Way(start, result, held), index
+            index = None if start is result else _index(start, result, steps)
+            if index is not None and _is_true(start, index, tensor):
+                yield Way(start, result, _constants(steps)), index
+
+    def record(self, tensor: Tensor) -> Record:
+        """Return what is known of a tensor of the run."""
+        with self.aside():
+            return self._record(tensor)
+
+    def ways_from(self, start: Record) -> Iterator[tuple[Way, Tensor]]:
+        """Yield how all of a tensor was moved into others, the nearest first, and which entry of it is where there.
+
+        Nothing else takes what is between, nor writes into it.
+        """
+        steps: Steps = {}
+        within, run = [start], set[Operator]()
+        while True:
+            users = {user for record in within for user in record.users} - run
+            following = min((user for user in users if user is not None), key=lambda user: user.number, default=None)
+            if following is None or any(source not in within for source in following.sources):
+                return
+            if any(_step(record, steps) is None for record in following.made):
+                return
+            run.add(following)
+            within += following.made
+            for result in following.made:
+                others = [record for record in within if record is not result]
+                if all(run.issuperset(record.users) and record.is_over for record in others):
+                    index = _index(start, result, steps)
+                    if index is not None and index.numel() == torch.Size(start.shape).numel():
+                        yield Way(start, result, _constants(steps)), index
 
     def _argument(self, tensor: Tensor) -> Record | Constant:
         if _has_numbers(tensor):
@@ -124,23 +164,33 @@ class Moves:
         return record
 
 
-def _behind(record: Record, steps: dict[Record, tuple[Tensor, Mapping[Constant, Tensor]]]) -> dict[Record, None]:
+def _behind(record: Record, steps: Steps) -> dict[Record, None]:
     """Return the tensors of which a record has entries, the earliest first; `steps` gets how each is made."""
     behind: dict[Record, None] = {}
-    maker = record.maker
-    if maker is not None and maker.sources and not any(one.stale for one in (record, *maker.sources)):
-        constants = {constant: constant.value() for constant in maker.constants}
-        present = {constant: value for constant, value in constants.items() if value is not None}
-        if len(present) == len(constants) and (index := moved(maker, record.number, present)) is not None:
-            steps[record] = index, present
-            for source in dict.fromkeys(maker.sources):
-                behind |= {} if source in steps else _behind(source, steps)
+    if record.maker is not None and _step(record, steps) is not None:
+        for source in dict.fromkeys(record.maker.sources):
+            behind |= {} if source in steps else _behind(source, steps)
     return behind | {record: None}
 
 
-def _index(
-    start: Record, record: Record, steps: Mapping[Record, tuple[Tensor, Mapping[Constant, Tensor]]]
-) -> Tensor | None:
+def _step(record: Record, steps: Steps) -> Tensor | None:
+    """Return which entry of its operator's sources is where in a record, and note it; None where it is no move."""
+    maker = record.maker
+    if maker is None or not maker.sources or any(one.stale for one in (record, *maker.sources)):
+        return None
+    constants = {constant: constant.value() for constant in maker.constants}
+    present = {constant: value for constant, value in constants.items() if value is not None}
+    if len(present) < len(constants) or (index := moved(maker, record.number, present)) is None:
+        return None
+    steps[record] = index, present
+    return index
+
+
+def _constants(steps: Steps) -> dict[Constant, Tensor]:
+    return {constant: value for _, constants in steps.values() for constant, value in constants.items()}
+
+
+def _index(start: Record, record: Record, steps: Steps) -> Tensor | None:
     """Return which entry of `start` is where in a record; None where some are of another tensor."""
     if record is start:
         return torch.arange(1, torch.Size(record.shape).numel() + 1).reshape(record.shape)

@@ -33,8 +33,15 @@ class Record:
     maker: Operator | None = None
     number: int = 0
     """Which output of the operator it is."""
+    users: list[Operator | None] = field(default_factory=list)
+    """What took it; None stands for what makes no numbers, or writes."""
     stale: bool = False
     """Whether something was written into its memory since."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was taken, and nothing was written there or is held of it."""
+        return bool(self.users) and not self.stale and self.tensor() is None
 
 
 @dataclass(eq=False)
@@ -46,6 +53,9 @@ class Operator:
     keywords: Mapping[str, Any]
     place: tuple[str, int] | None
     """File and line of the user's code that called it."""
+    number: int
+    """Of the call, in order."""
+    made: list[Record] = field(default_factory=list)
 
     @property
     def sources(self) -> list[Record]:
@@ -129,10 +139,14 @@ def moved(maker: Operator, number: int, held: Mapping[Constant, Tensor]) -> Tens
             return None
         return output if output.dtype == flat.dtype else None
 
-    # Truth values first: what computes is mostly not there for them, or makes something else of them.
+    # Truth values first: what computes is mostly not there for them, or makes something else of them. Nor are sums that
+    # have one term each here, as those of `fold`, which are there for complex numbers.
     truths = torch.rand(count, generator=generator) < 0.5
-    moved = run(truths)
-    if moved is None or (labels := run(torch.arange(1, count + 1, dtype=torch.float64))) is None:
+    if run(truths) is None:
+        truths = truths.to(torch.complex64)
+        if len(sources) > 1 or run(truths) is None:
+            return None
+    if (labels := run(torch.arange(1, count + 1, dtype=torch.float64))) is None:
         return None
     index = labels.long()
     if not torch.equal(index.double(), labels) or bool(((index < 0) | (index > count)).any()):
@@ -145,17 +159,16 @@ def moved(maker: Operator, number: int, held: Mapping[Constant, Tensor]) -> Tens
     for values in (truths, drawn[0], torch.complex(drawn[0], drawn[1])):
         due = torch.cat([values.new_zeros(1), values])[index]
         output = run(values)
-        if output is None or output.shape != due.shape or not _same_bits(output, due):
+        if output is None or output.shape != due.shape or not _same(output, due):
             return None
     return index
 
 
-def _same_bits(one: Tensor, other: Tensor) -> bool:
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Tell whether all numbers are the same, NaN included."""
     if one.is_complex():
         one, other = torch.view_as_real(one.resolve_conj()), torch.view_as_real(other)
-    if one.is_floating_point():
-        one, other = one.contiguous().view(torch.int64), other.contiguous().view(torch.int64)
-    return torch.equal(one, other)
+    return bool(((one == other) | (one.isnan() & other.isnan())).all())
 
 
 def _laid_out(x: Tensor, like: Record) -> Tensor:

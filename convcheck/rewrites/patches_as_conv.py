@@ -82,8 +82,7 @@ def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
     layer = chain.layers[1]
     ones = ((),) * (layer.dims if isinstance(layer, Conv) else 0)
     kernel = tuple((f"k{number}",) if f"k{number}" in patches.features else () for number in range(len(patches.kernel)))
-    channels = tuple(name for name in patches.sizes if name[0] == "i")
-    pattern = Pattern((("o",), patches.features, *ones), (("o",), channels, *kernel))
+    pattern = Pattern((("o",), patches.features, *ones), (("o",), patches.inputs, *kernel))
     lengths = "".join(f", {axis}={patches.sizes[axis]}" for axis in patches.features if axis != "i")
     return {"conv.weight": ("1.weight", f"{pattern}{lengths}"), "conv.bias": ("1.bias", "o -> o")}
 

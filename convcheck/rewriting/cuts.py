@@ -13,7 +13,8 @@ from convcheck.sizes.patterns import Group, Pattern, Shape
 class Cut(NamedTuple):
     """How an input is cut into patches `n0, n1, ...` of `k0, k1, ...`."""
 
-    channels: int
+    inputs: Group
+    """The axes of channels, the first of which is i."""
     kernel: Shape
     features: Group
     """The order of channels i and k0, k1, ... in what the layer takes; an axis that is not cut has no k."""
@@ -23,6 +24,11 @@ class Cut(NamedTuple):
     """From the convolution's output to the layer's, whose features are o."""
     sizes: Mapping[str, int]
     """The lengths of all axes."""
+
+    @property
+    def channels(self) -> int:
+        """How many channels the convolution takes."""
+        return math.prod(self.sizes[name] for name in self.inputs)
 
 
 def cut_of(pattern: Pattern, sizes: Mapping[str, int], features: int) -> Cut | None:
@@ -44,7 +50,7 @@ def cut_of(pattern: Pattern, sizes: Mapping[str, int], features: int) -> Cut | N
     patches = [f"k{name[1:]}" for name in places]
     laid = (batch, inputs, *((n, k) if k in lengths else (n,) for n, k in zip(places, patches, strict=True)))
     return Cut(
-        math.prod(lengths[name] for name in inputs),
+        inputs,
         tuple(lengths.get(name, 1) for name in patches),
         target[features],
         None if source == laid else Pattern(source, laid),

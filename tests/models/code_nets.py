@@ -60,6 +60,10 @@ OTHERS: dict[str, tuple[Code, int]] = {
     "all of it": (lambda x: x.flatten(1), 96),
     "heads": (lambda x: x.transpose(1, 2).reshape(2, 8, 12), 12),
     "windows": (lambda x: blocks(x).permute(0, 2, 4, 3, 5, 1).reshape(-1, 4, 3), 3),
+    "heads of windows": (
+        lambda x: x.reshape(12, 2, 8).repeat(2, 1, 1).unflatten(0, (2, 4, 3)).permute(0, 1, 3, 2, 4).flatten(3),
+        24,
+    ),
     "a patch of the batch": (lambda x: x.reshape(1, -1), 192),
     "mirrored within": (lambda x: PATCHES["unfold"][0](x).flip(2), 12),
     "rolled within": (lambda x: PATCHES["unfold"][0](x).roll(1, 2), 12),
@@ -80,6 +84,59 @@ def written(x: Tensor) -> Tensor:
     patches = x.view(2, 8, 12)
     x.view(-1).mul_(2)
     return patches
+
+
+TOKENS = (2, 8, 5)
+
+LAID: dict[str, tuple[Code, str]] = {
+    "reshape": (
+        lambda y: y.reshape(2, 4, 2, 2, 2, 3).permute(0, 5, 1, 3, 2, 4).reshape(2, 3, 8, 4), "b (h w) (p q c)",
+    ),
+    "einsum": (
+        lambda y: torch.einsum("nhwpqc->nchpwq", y.view(2, 4, 2, 2, 2, 3)).reshape(2, 3, 8, 4), "b (h w) (p q c)",
+    ),
+    "einops": (
+        lambda y: rearrange(y, "b (h w) (q p c) -> b c (h p) (w q)", h=4, p=2, q=2), "b (h w) (q p c)",
+    ),
+    "pixel_shuffle": (
+        lambda y: functional.pixel_shuffle(y.mT.unflatten(2, (4, 2)), 2), "b (h w) (c p q)",
+    ),
+    "fold": (lambda y: functional.fold(y.mT, (8, 4), 2, stride=2), "b (h w) (c p q)"),
+}  # fmt: skip
+"""By spelling, code that lays rows of patches back into an image [b, 3, (h p), (w q)], and what einops calls that."""
+
+NOT_LAID: dict[str, Code] = {
+    "heads": lambda y: y.unflatten(2, (4, 3)).transpose(1, 2).contiguous(),
+    "an image of channels": lambda y: y.mT.reshape(2, 12, 4, 2).contiguous(),
+    "used twice": lambda y: LAID["einops"][0](y) + y.sum(),
+    "used halfway": lambda y: halfway(y),
+    "written to": lambda y: LAID["einops"][0](y.mul_(2)),
+    "scaled": lambda y: LAID["einops"][0](y * 2),
+    "gated": lambda y: LAID["einops"][0](y.relu()),
+    "overlapping": lambda y: functional.fold(y.mT[:, :, :3], (4, 2), 2, stride=1),
+    "mirrored within": lambda y: LAID["einops"][0](y.flip(2)),
+}
+"""Code behind which a Linear is no transposed convolution."""
+
+
+def halfway(y: Tensor) -> Tensor:
+    """Use what is halfway between the rows and the image."""
+    rows = y.reshape(2, 4, 2, 2, 2, 3)
+    return rows.permute(0, 5, 1, 3, 2, 4).reshape(2, 3, 8, 4) + rows[0, 0, 0, 0, 0, 0]
+
+
+class Laid(nn.Module):
+    """A Linear of which code lays the outputs side by side."""
+
+    def __init__(self, way: str, *, leak: bool = False) -> None:
+        super().__init__()
+        self.code, self.leak = LAID[way][0] if way in LAID else NOT_LAID[way], leak
+        self.head = nn.Linear(5, 12)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        y = self.head(x)
+        image = self.code(y)
+        return (image.tanh(), y) if self.leak else (image.tanh(),)
 
 
 def chosen(x: Tensor) -> Tensor:

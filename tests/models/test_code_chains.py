@@ -102,6 +102,40 @@ def test_a_chain_of_code_is_listed_and_what_it_has_in_it_may_still_be_swapped(co
     assert printed["notes"] == []
 
 
+@pytest.mark.parametrize("spelling", code_nets.LAID)
+def test_patches_that_code_lays_back_are_found_however_it_does(spelling: str) -> None:
+    (chain,) = code_chains(code_nets.Laid(spelling), *code_nets.TOKENS)
+    due = f"rearrange('{code_nets.LAID[spelling][1]} -> b c (h p) (w q)', "
+    assert chain.text.startswith(f"Sequential(Linear(in_features=5, out_features=12, bias=True), {due}")
+    assert (chain.path, dict(chain.calls)) == ("head", {(code_nets.TOKENS,): 1})
+
+
+@pytest.mark.parametrize("way", code_nets.NOT_LAID)
+def test_code_that_lays_back_no_patches_is_no_chain(way: str) -> None:
+    assert code_chains(code_nets.Laid(way), *code_nets.TOKENS) == []
+
+
+def test_patches_that_are_in_the_output_as_well_are_no_chain() -> None:
+    assert code_chains(code_nets.Laid("einops", leak=True), *code_nets.TOKENS) == []
+
+
+def test_the_way_back_is_proved_and_what_is_to_be_done_by_hand_does_it(convcheck: Run) -> None:
+    model = code_nets.Laid("reshape").eval()
+    (line,) = (
+        line for line in package.scan(model, list(code_nets.TOKENS), "patches-as-transposed").layers if line.by_hand
+    )
+    assert [one.verdict for one in line.rewrites] == [Verdict.EQUAL]
+    assert line.by_hand is not None
+    assert "code lays patches back, at tests/models/code_nets.py:" in line.by_hand
+    printed = convcheck("rewrites", "patches-as-transposed", line.layer, "-i", "2,8,5").stdout
+    code: dict[str, type[nn.Module]] = {}
+    exec(printed[printed.index("import torch") :], code)
+    new = code["PatchesAsTransposed"]()
+    new.load_state_dict(code["convert"]({f"0.{name}": tensor for name, tensor in model.head.state_dict().items()}))
+    x = torch.randn(code_nets.TOKENS)
+    torch.testing.assert_close(new(x).tanh(), model(x)[0], rtol=1e-4, atol=1e-5)
+
+
 class Twice(nn.Module):
     """A Linear that is called on patches, and once more."""
 

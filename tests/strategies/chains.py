@@ -9,8 +9,8 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from convcheck.errors import ShapeError
-from convcheck.layers import Conv, ConvTranspose, Layer, Linear, Sequential, parse_layer
-from convcheck.sizes.patterns import Shapes
+from convcheck.layers import Conv, ConvTranspose, Layer, Linear, Rearrange, Sequential, parse_layer
+from convcheck.sizes.patterns import Pattern, Shapes, parse
 from tests.strategies.layers import (
     convs,
     flattens,
@@ -294,12 +294,35 @@ def cut_anywhere(draw: st.DrawFn) -> Drawn:
     return chain(first, second), (shape,)
 
 
+@st.composite
+def laid(draw: st.DrawFn) -> Drawn:
+    """Draw a Linear or a 1x1 convolution, and a rearrange that mostly lays its outputs side by side as patches."""
+    layer, (shape,) = draw(cut_anywhere())
+    assert isinstance(layer, Sequential)
+    rearrange, taker = layer.layers
+    assert isinstance(rearrange, Rearrange)
+    pattern = parse(rearrange.pattern)
+    sizes = pattern.sizes(shape, dict(rearrange.lengths))
+    rows = rearrange.output_shape(shape)
+    inputs, bias = draw(small), draw(st.booleans())
+    back = Pattern(pattern.target, pattern.source)
+    if isinstance(taker, Linear):
+        first = parse_layer(f"Linear({inputs}, {rows[-1]}, bias={bias})")
+        given = (*rows[:-1], inputs)
+    else:
+        first = parse_layer(f"{taker.kind}({inputs}, {rows[1]}, 1, bias={bias})")
+        given = (rows[0], inputs, *rows[2:])
+    second = parse_layer({"op": "rearrange", "pattern": str(back), **back.needed(sizes)})
+    return chain(first, second), (given,)
+
+
 CHAINS = {
     "fold-batchnorm": normalised(),
     "merge-convs": two_convs(),
     "merge-linears": two_linears(),
     "merge-separable": separable(),
     "patches-as-conv": st.one_of(cut(), cut_anywhere()),
+    "patches-as-transposed": laid(),
     "shuffle-as-transposed": shuffled(),
 }
 """For every rewrite of chains, chains of its kinds; it may still refuse some."""
