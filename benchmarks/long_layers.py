@@ -145,6 +145,14 @@ def normalised(random: Random, terms: int) -> Drawn:
     return chain(layer, parse_layer(f"BatchNorm{max(1, layer.dims)}d({features}, eps={eps})")), (shape,)
 
 
+def normalised_before(random: Random, terms: int) -> Drawn:
+    """Draw BatchNorm, then a layer with weights."""
+    layer, (shape,) = random.choice((conv, linear))(random, terms)
+    shape = (random.randint(1, 2), *shape[-layer.dims - 1 :])
+    eps = random.choice((1e-5, 1e-3, 0.1))
+    return chain(parse_layer(f"BatchNorm{max(1, layer.dims)}d({shape[1]}, eps={eps})"), layer), (shape,)
+
+
 def mixing(random: Random, first: Layer, channels: int) -> Layer:
     """Draw a 1x1 convolution behind another one."""
     return parse_layer(f"Conv{first.dims}d({channels}, {random.randint(1, 2)}, 1, bias={random.random() < 0.5})")
@@ -244,6 +252,7 @@ def laid(random: Random, terms: int) -> Drawn:
 
 CHAINS: dict[str, Callable[[Random, int], Drawn]] = {
     "fold-batchnorm": normalised,
+    "fold-batchnorm-forward": normalised_before,
     "merge-convs": two_convs,
     "merge-linears": two_linears,
     "merge-separable": separable,

@@ -172,8 +172,13 @@ class _Functions(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        self.flow.use(func, (args, kwargs))
-        return func(*args, **(kwargs or {}))
+        counted = bool(args) and isinstance(args[0], Tensor) and not args[0].is_inference()
+        version = args[0]._version if counted else None
+        output = func(*args, **(kwargs or {}))
+        # What hands its input on as it is, as Dropout does in eval mode, is no use of it.
+        if not counted or output is not args[0] or args[0]._version != version:
+            self.flow.use(func, (args, kwargs))
+        return output
 
 
 class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own modes are not typed

@@ -132,7 +132,7 @@ class Moves:
     def _argument(self, tensor: Tensor) -> Record | Constant:
         if _has_numbers(tensor):
             return self._record(tensor)
-        if not self._is_constant(tensor):
+        if not self._is_constant(tensor) or tensor.is_inference():
             return Constant(lambda: None, 0)
         # An index is often made for one line alone; what is large is looked up where it is.
         kept = (lambda: tensor) if tensor.numel() <= KEPT else weakref.ref(tensor)

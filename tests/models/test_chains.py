@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn import functional
 from typer.testing import Result
 
 import convcheck as package
@@ -98,6 +99,46 @@ def test_patches_that_einops_cuts_and_a_linear_are_a_chain_that_is_not_swapped()
     assert (line.places, line.rewrites[0].verdict) == ((("0", "1"),), "equal")
     assert report.chosen == ()
     assert "rearrange is no layer of torch's" in report.notes[0]
+
+
+class Before(nn.Module):
+    """BatchNorm, then a convolution."""
+
+    def __init__(self, padding: int, mode: str = "zeros") -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+        self.conv = nn.Conv2d(3, 4, 3, padding=padding, padding_mode=mode)
+        nets.draw_statistics(self.norm)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.conv(self.norm(x.sigmoid()))
+        return y
+
+
+@pytest.mark.parametrize(("padding", "mode", "count"), [(0, "zeros", 1), (1, "zeros", 0), (1, "reflect", 1)])
+def test_batchnorm_is_folded_forward_where_no_zeros_are_padded(padding: int, mode: str, count: int) -> None:
+    model = Before(padding, mode).eval()
+    report = package.scan(model, [2, 3, 6, 6], "fold-batchnorm-forward")
+    assert [line.places for line in report.layers if line.rewrites] == [(("norm", "conv"),)] * count
+    if count:
+        x = torch.randn(2, 3, 6, 6)
+        due = model(x)
+        swapped = package.swap(model, report)
+        assert isinstance(swapped.conv, nn.Identity)
+        torch.testing.assert_close(swapped(x), due, rtol=1e-4, atol=1e-5)
+
+
+def test_dropout_between_layers_hands_on_what_it_is_given() -> None:
+    class Dropped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.drop, self.two = nn.Linear(3, 4), nn.Dropout(), nn.Linear(4, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y: torch.Tensor = self.two(functional.dropout(self.drop(self.one(x)), training=self.training))
+            return y
+
+    assert chains(Dropped().eval(), 2, 3).keys() == {("one", "two")}
 
 
 def test_a_model_that_cannot_be_followed_has_its_layers_and_a_note() -> None:

@@ -140,6 +140,26 @@ def normalised(draw: st.DrawFn) -> Drawn:
 
 
 @st.composite
+def normalised_before(draw: st.DrawFn) -> Drawn:
+    """Draw BatchNorm, then a layer with weights, which mostly pads nothing."""
+    layer = draw(st.one_of(convs(), linears()))
+    if isinstance(layer, Conv) and draw(st.integers(0, 3)):
+        layer = dataclasses.replace(layer, padding=(0,) * layer.dims)
+    channels = layer.in_features if isinstance(layer, Linear) else layer.in_channels
+    norm = parse_layer(
+        {
+            "op": f"BatchNorm{max(1, layer.dims)}d",
+            "num_features": channels,
+            "eps": draw(st.sampled_from([1e-5, 1e-3, 0.1, 0.7, 3.0])),
+            "affine": draw(st.booleans()),
+            "track_running_stats": draw(st.sampled_from([True, True, True, False])),
+        }
+    )
+    ((shape),) = draw(input_of(chain(layer), batched=True))
+    return chain(norm, layer), (shape,)
+
+
+@st.composite
 def products(draw: st.DrawFn) -> Drawn:
     """Draw a matrix product, with leading axes that broadcast, or vectors, where torch has them."""
     m, n, p, b = (draw(st.integers(1, 5)) for _ in range(4))
@@ -318,6 +338,7 @@ def laid(draw: st.DrawFn) -> Drawn:
 
 CHAINS = {
     "fold-batchnorm": normalised(),
+    "fold-batchnorm-forward": normalised_before(),
     "merge-convs": two_convs(),
     "merge-linears": two_linears(),
     "merge-separable": separable(),
