@@ -17,10 +17,10 @@ def choices(
 
     With times it is the rewrite that saves most in the first dtype, where in every dtype the whole interval of the
     ratio is above 1 and the ratio at least `least`; without, the first of the named ones that holds. Of chains and
-    layers that have a layer in common, it is the one that saves most, or that is named first.
+    layers that have a layer in common, it is the one that saves most, or that is named first, and the longest of these.
     """
     counts = Counter(place for line in swappable(lines) for place in line.places)
-    offers: list[tuple[float, int, Tried]] = []
+    offers: list[tuple[float, int, int, Tried]] = []
     notes = []
     for number, line in enumerate(lines):
         if line.skipped or line.by_hand:
@@ -37,11 +37,11 @@ def choices(
                 notes.append(f"not swapped: {line.paths[0]}: {tried.rewrite}: {why}")
                 continue
             rank = -line.calls * tried.bench[dtypes[0]].saved if bench else (named or ()).index(tried.rewrite)
-            offers.append((rank, number, tried))
+            offers.append((rank, -len(line.places[0]), number, tried))
             break
     taken: set[str] = set()
     chosen: dict[int, Choice] = {}
-    for _, number, tried in sorted(offers, key=lambda offer: offer[0]):
+    for _, _, number, tried in sorted(offers, key=lambda offer: offer[:2]):
         free = [place for place in lines[number].places if counts[place] == 1 and not taken & {*place}]
         taken.update(path for place in free for path in place)
         if free:

@@ -7,9 +7,7 @@ printed: of what stands in it, or behind it, shapes are known where they are giv
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 
 from torch import nn
 
@@ -20,6 +18,7 @@ from convcheck.layers.families import kind_names
 from convcheck.layers.text.call import Call, read_calls
 from convcheck.layers.text.parse import parse_layer
 from convcheck.layers.text.submodules import in_a_row, submodules
+from convcheck.models.chains import LONGEST
 from convcheck.models.given_shapes import GivenShapes
 from convcheck.models.leaves import Leaf
 from convcheck.models.text_leaf import TextLeaf, has_rewrites
@@ -113,19 +112,21 @@ class _Walk:
 
     def _merges(self, row: Sequence[str]) -> None:
         """Look at layers of a Sequential that stand in a row: what the first makes goes into the second alone."""
-        for first, second in pairwise(row):
-            if first in self._called_with and second in self._called_with:
-                (layer, shapes), (other, taken) = self._called_with[first], self._called_with[second]
-                if [layer.output_shape(shape) for shape in shapes] != taken:
-                    continue
-                both = Chain("Sequential", (layer, other))
-                chain = TextLeaf.of(first, both, merged=(second,))
+        for number, first in enumerate(row):
+            if first not in self._called_with:
+                continue
+            layer, shapes = self._called_with[first]
+            layers: tuple[Layer, ...] = (layer,)
+            made = [layer.output_shape(shape) for shape in shapes]
+            for end, following in enumerate(row[number + 1 : number + LONGEST], start=number + 2):
+                layer, taken = self._called_with.get(following, (layer, []))
+                if made != taken:
+                    break
+                layers, made = (*layers, layer), [layer.output_shape(shape) for shape in taken]
+                leaf = TextLeaf.of(first, Chain("Sequential", layers), merged=tuple(row[number + 1 : end]))
                 for shape in shapes:
-                    with suppress(ShapeError):
-                        accept(both, (shape,))
-                        chain.give(shape)
-                if chain.calls:
-                    self.leaves.append(chain)
+                    leaf.give(shape)
+                self.leaves.append(leaf)
 
     def _container(self, path: str, call: Call, inner: Sequence[tuple[str, Call]]) -> _Known:
         kind = call.kind

@@ -128,6 +128,27 @@ def test_batchnorm_is_folded_forward_where_no_zeros_are_padded(padding: int, mod
         torch.testing.assert_close(swapped(x), due, rtol=1e-4, atol=1e-5)
 
 
+def test_linears_in_a_row_are_merged_together() -> None:
+    model = nn.Sequential(
+        nn.Linear(6, 4), nn.Linear(4, 3, bias=False), nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2), nn.Linear(2, 2)
+    ).eval()
+    report = package.scan(model, [3, 6], "merge-linears")
+    places = {place for line in report.layers for place in line.places if line.merged}
+    assert places == {("0", "1"), ("1", "2"), ("0", "1", "2"), ("4", "5")}
+    assert {place for choice in report.chosen for place in choice.places} == {("0", "1", "2"), ("4", "5")}
+    x = torch.randn(3, 6)
+    due, before = model(x), {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    done, text, _ = swapped_in(model, report)
+    assert done.check is not None
+    assert done.check.ok
+    code = load_text(text)
+    swapped = code.swap(model)
+    assert [type(layer).__name__ for layer in swapped[1:3]] == ["Identity", "Identity"]
+    torch.testing.assert_close(swapped(x), due, rtol=1e-4, atol=1e-5)
+    back = code.swap_back(swapped, before).state_dict()
+    assert all(torch.equal(tensor, back[name]) for name, tensor in before.items())
+
+
 def test_dropout_between_layers_hands_on_what_it_is_given() -> None:
     class Dropped(nn.Module):
         def __init__(self) -> None:

@@ -114,10 +114,11 @@ def shuffled(draw: st.DrawFn) -> Drawn:
 
 @st.composite
 def two_linears(draw: st.DrawFn) -> Drawn:
-    """Draw two Linears."""
-    first = draw(linears())
-    second = dataclasses.replace(draw(linears()), in_features=first.out_features)
-    layer = chain(first, second)
+    """Draw two Linears, or more."""
+    layers = [draw(linears())]
+    for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
+        layers.append(dataclasses.replace(draw(linears()), in_features=layers[-1].out_features))
+    layer = chain(*layers)
     return layer, draw(input_of(layer))
 
 
