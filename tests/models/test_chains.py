@@ -41,7 +41,12 @@ def chains(model: nn.Module, *shape: int) -> dict[tuple[str, ...], LayerLine]:
 def test_chains_are_lines_beside_layers_and_those_that_are_alike_one(convcheck: Run) -> None:
     result = convcheck(*WORDS, *NAMED)
     assert result.exit_code == 0, result.output
-    lines = {tuple(line["paths"]): line for line in json.loads(result.stdout)["layers"] if line["merged"]}
+    merged = [line for line in json.loads(result.stdout)["layers"] if line["merged"]]
+    (longer,) = (line for line in merged if len(line["merged"][0]) > 1)
+    assert (longer["paths"], longer["merged"], longer["rewrites"][0]["rewrite"]) == (
+        ["narrow"], [["wide", "norm_b"]], "merge-convs",
+    )  # fmt: skip
+    lines = {tuple(line["paths"]): line for line in merged if line is not longer}
     found = {paths: (line["merged"], line["rewrites"][0]["rewrite"]) for paths, line in lines.items()}
     assert found == {
         ("stem",): ([["norm_a"]], "fold-batchnorm"),
@@ -147,6 +152,25 @@ def test_linears_in_a_row_are_merged_together() -> None:
     torch.testing.assert_close(swapped(x), due, rtol=1e-4, atol=1e-5)
     back = code.swap_back(swapped, before).state_dict()
     assert all(torch.equal(tensor, back[name]) for name, tensor in before.items())
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "layers"),
+    [
+        ("merge-separable", (nn.Conv2d(3, 6, 3, groups=3), nn.Conv2d(6, 4, 1), nn.BatchNorm2d(4))),
+        ("merge-convs", (nn.Conv2d(3, 6, 1), nn.Conv2d(6, 4, 3), nn.BatchNorm2d(4))),
+    ],
+)
+def test_two_convolutions_and_a_batchnorm_are_merged_together(rewrite: str, layers: tuple[nn.Module, ...]) -> None:
+    model = nn.Sequential(*layers).eval()
+    nets.draw_statistics(model[2])
+    report = package.scan(model, [2, 3, 6, 6], rewrite)
+    assert [choice.places for choice in report.chosen] == [(("0", "1", "2"),)]
+    x = torch.randn(2, 3, 6, 6)
+    due = model(x)
+    swapped = package.swap(model, report)
+    assert [type(layer).__name__ for layer in swapped[1:]] == ["Identity", "Identity"]
+    torch.testing.assert_close(swapped(x), due, rtol=1e-4, atol=1e-5)
 
 
 def test_dropout_between_layers_hands_on_what_it_is_given() -> None:

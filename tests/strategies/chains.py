@@ -84,8 +84,18 @@ def two_convs(draw: st.DrawFn) -> Drawn:
     kernels = draw(st.sampled_from([(st.integers(1, 3), ONE), (ONE, st.integers(1, 3)), (TWO, TWO)]))
     first = draw(convs(kernel=kernels[0], stride=TWO, dilation=TWO))
     second = draw(following(first, convs(kernel=kernels[1], stride=TWO, dilation=TWO)))
-    layer = chain(first, second)
-    return layer, draw(input_of(layer))
+    return draw(with_norm(first, second))
+
+
+@st.composite
+def with_norm(draw: st.DrawFn, first: Conv, second: Conv) -> Drawn:
+    """Draw two convolutions with a BatchNorm behind them, or without."""
+    if draw(st.integers(0, 2)):
+        layer = chain(first, second)
+        return layer, draw(input_of(layer))
+    options = {"affine": draw(st.booleans()), "track_running_stats": draw(st.sampled_from([True, True, False]))}
+    norm = parse_layer({"op": f"BatchNorm{second.dims}d", "num_features": second.out_channels, **options})
+    return chain(first, second, norm), draw(input_of(chain(first, second), batched=True))
 
 
 @st.composite
@@ -95,8 +105,7 @@ def separable(draw: st.DrawFn) -> Drawn:
     groups = draw(st.sampled_from([conv.in_channels, conv.in_channels, conv.groups]))
     first = dataclasses.replace(conv, groups=groups, out_channels=groups * draw(small))
     second = draw(following(first, convs(kernel=draw(st.sampled_from([ONE, ONE, TWO])), stride=TWO)))
-    layer = chain(first, second)
-    return layer, draw(input_of(layer))
+    return draw(with_norm(first, second))
 
 
 @st.composite
