@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from convcheck.models.moves import Moves
@@ -50,7 +51,9 @@ def laid_behind(moves: Moves, record: Record, features: int) -> Moved | None:
     """
     with moves.aside():
         for way, index in moves.ways_from(record):
-            order = index.flatten().argsort().reshape(record.shape) + 1
+            order = torch.zeros(index.numel() + 1, dtype=torch.int64)
+            order[index.flatten()] = torch.arange(1, index.numel() + 1)
+            order = order[1:].reshape(record.shape)
             if (found := pattern_of(order, way.result.shape, features % len(record.shape))) is not None:
                 pattern, sizes = found
                 back = Pattern(pattern.target, pattern.source)
@@ -70,7 +73,7 @@ def pattern_of(index: Tensor, shape: Shape, features: int) -> tuple[Pattern, dic
     if count != _size(shape) or not count:
         return None
     there = index.new_full((count + 1,), -1)
-    there[index.flatten()] = index.new_tensor(range(count))
+    there[index.flatten()] = torch.arange(count)
     if bool((there[1:] < 0).any()):
         return None
     places = there[1:].reshape(shape)

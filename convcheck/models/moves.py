@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
@@ -90,14 +91,16 @@ class Moves:
             self.paused = False
 
     def ways_to(self, tensor: Tensor) -> Iterator[tuple[Way, Tensor]]:
-        """Yield how a tensor was moved from others, the earliest first, and which entry of such a one is where.
+        """Yield how a tensor was moved from others of its size, the earliest first, and which entry of it is where.
 
         The index is `[*shape of the tensor]`: by 1 more than the place in the flat one; 0 where a zero was filled in.
         """
         result = self._record(tensor)
         steps: Steps = {}
         for start in list(_behind(result, steps)):
-            index = None if start is result else _index(start, result, steps)
+            if start is result or math.prod(start.shape) != math.prod(result.shape):
+                continue
+            index = _index(start, result, steps)
             if index is not None and _is_true(start, index, tensor):
                 yield Way(start, result, _constants(steps)), index
 
@@ -125,8 +128,8 @@ class Moves:
             for result in following.made:
                 others = [record for record in within if record is not result]
                 if all(run.issuperset(record.users) and record.is_over for record in others):
-                    index = _index(start, result, steps)
-                    if index is not None and index.numel() == torch.Size(start.shape).numel():
+                    same_size = math.prod(start.shape) == math.prod(result.shape)
+                    if same_size and (index := _index(start, result, steps)) is not None:
                         yield Way(start, result, _constants(steps)), index
 
     def _argument(self, tensor: Tensor) -> Record | Constant:

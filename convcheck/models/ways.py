@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
@@ -19,6 +20,9 @@ from convcheck.sizes.patterns import Shape
 from convcheck.tracing.places import short_file
 
 _SEED = 0
+
+_COUNT = 10007
+"""How many values are drawn, a prime: a step along an axis meets them all."""
 
 
 @dataclass(eq=False)
@@ -127,7 +131,6 @@ def moved(maker: Operator, number: int, held: Mapping[Constant, Tensor]) -> Tens
     """Return which entries of its sources, one after the other, an operator moves where; None if it does more."""
     sources = list(dict.fromkeys(maker.sources))
     count = sum(torch.Size(source.shape).numel() for source in sources)
-    generator = torch.Generator().manual_seed(_SEED)
 
     def run(flat: Tensor) -> Tensor | None:
         parts = torch.split(flat, [torch.Size(source.shape).numel() for source in sources])
@@ -141,7 +144,7 @@ def moved(maker: Operator, number: int, held: Mapping[Constant, Tensor]) -> Tens
 
     # Truth values first: what computes is mostly not there for them, or makes something else of them. Nor are sums that
     # have one term each here, as those of `fold`, which are there for complex numbers.
-    truths = torch.rand(count, generator=generator) < 0.5
+    truths, *drawn = (_filled(values, count) for values in _values())
     if run(truths) is None:
         truths = truths.to(torch.complex64)
         if len(sources) > 1 or run(truths) is None:
@@ -151,17 +154,29 @@ def moved(maker: Operator, number: int, held: Mapping[Constant, Tensor]) -> Tens
     index = labels.long()
     if not torch.equal(index.double(), labels) or bool(((index < 0) | (index > count)).any()):
         return None
-    drawn = torch.randn(2, count, generator=generator, dtype=torch.float64)
-    drawn = drawn * torch.exp2(torch.randint(-600, 600, (2, count), generator=generator).double())
-    special = torch.tensor([torch.inf, -torch.inf, torch.nan, -0.0, 1e300, -5e-324], dtype=torch.float64)
-    chosen = torch.randint(20, (2, count), generator=generator)
-    drawn = torch.where(chosen < len(special), special[chosen.clamp(max=len(special) - 1)], drawn)
-    for values in (truths, drawn[0], torch.complex(drawn[0], drawn[1])):
+    for values in (truths, *drawn):
         due = torch.cat([values.new_zeros(1), values])[index]
         output = run(values)
         if output is None or output.shape != due.shape or not _same(output, due):
             return None
     return index
+
+
+@cache
+def _values() -> tuple[Tensor, Tensor, Tensor]:
+    """Return truth values, numbers of all sizes with infinities and NaN among them, and complex ones."""
+    generator = torch.Generator().manual_seed(_SEED)
+    special = torch.tensor([torch.inf, -torch.inf, torch.nan, -0.0, 1e300, -5e-324], dtype=torch.float64)
+    chosen = torch.randint(20, (3, _COUNT), generator=generator)
+    drawn = torch.randn(3, _COUNT, generator=generator, dtype=torch.float64)
+    drawn[0] *= torch.exp2(torch.randint(-600, 600, (_COUNT,), generator=generator).double())
+    drawn = torch.where(chosen < len(special), special[chosen.clamp(max=len(special) - 1)], drawn)
+    return chosen[0] % 2 == 0, drawn[0], torch.complex(drawn[1], drawn[2]).to(torch.complex64)
+
+
+def _filled(values: Tensor, count: int) -> Tensor:
+    """Return so many values, one round of them after the other."""
+    return values.repeat(-(-count // _COUNT))[:count]
 
 
 def _same(one: Tensor, other: Tensor) -> bool:
