@@ -145,6 +145,14 @@ def normalised(random: Random, terms: int) -> Drawn:
     return chain(layer, parse_layer(f"BatchNorm{max(1, layer.dims)}d({features}, eps={eps})")), (shape,)
 
 
+def normalised_before(random: Random, terms: int) -> Drawn:
+    """Draw BatchNorm, then a layer with weights."""
+    layer, (shape,) = random.choice((conv, linear))(random, terms)
+    shape = (random.randint(1, 2), *shape[-layer.dims - 1 :])
+    eps = random.choice((1e-5, 1e-3, 0.1))
+    return chain(parse_layer(f"BatchNorm{max(1, layer.dims)}d({shape[1]}, eps={eps})"), layer), (shape,)
+
+
 def mixing(random: Random, first: Layer, channels: int) -> Layer:
     """Draw a 1x1 convolution behind another one."""
     return parse_layer(f"Conv{first.dims}d({channels}, {random.randint(1, 2)}, 1, bias={random.random() < 0.5})")
@@ -231,12 +239,25 @@ def cut(random: Random, terms: int) -> Drawn:
     return chain(rearranged, linear(random, into * math.prod(patch))[0]), ((1, into, *(k * 2 for k in patch)),)
 
 
+def laid(random: Random, terms: int) -> Drawn:
+    """Draw a Linear, and a rearrange that lays its outputs side by side as patches."""
+    drawn, (_, patch, _) = random.randint(1, 4), sizes(random, min(terms, 64))
+    space = " ".join(f"(n{axis} k{axis})" for axis in range(len(patch)))
+    grid, kernel = (" ".join(f"{letter}{axis}" for axis in range(len(patch))) for letter in "nk")
+    lengths = {f"k{axis}": k for axis, k in enumerate(patch)}
+    layout = parse_layer({"op": "rearrange", "pattern": f"b {grid} ({kernel} i) -> b i {space}", **lengths})
+    first = parse_layer(f"Linear({terms}, {drawn * math.prod(patch)}, bias={random.random() < 0.5})")
+    return chain(first, layout), ((1, *(2,) * len(patch), terms),)
+
+
 CHAINS: dict[str, Callable[[Random, int], Drawn]] = {
     "fold-batchnorm": normalised,
+    "fold-batchnorm-forward": normalised_before,
     "merge-convs": two_convs,
     "merge-linears": two_linears,
     "merge-separable": separable,
     "patches-as-conv": cut,
+    "patches-as-transposed": laid,
     "shuffle-as-transposed": shuffled,
 }
 

@@ -13,9 +13,25 @@ from typing import Any
 
 TOP = Path(__file__).resolve().parents[1]
 FIRST = {"README.md": "index.md"}
+CATALOGUE = "rewrites/README.md"
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 LINK = re.compile(r"\]\(((?!\w+:|#)[^)\s#]+)(#[^)\s]*)?\)")
 FENCE = re.compile(r"^(`{3,}).*?^\1$", re.MULTILINE | re.DOTALL)
+
+
+def on_config(config: Any) -> Any:
+    """List the pages of all rewrites behind that of the catalogue."""
+    for section in config.nav:
+        for pages in section.values():
+            if pages == [CATALOGUE]:
+                pages += rewrites()
+    return config
+
+
+def rewrites() -> list[str]:
+    """Return the pages of rewrites, as the site names them."""
+    folder = posixpath.dirname(CATALOGUE)
+    return sorted({f"{folder}/{path.name}" for path in (TOP / "docs" / folder).glob("*.md")} - {CATALOGUE})
 
 
 def on_files(files: Any, config: Any) -> Any:

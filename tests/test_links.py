@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from docs.site_files import LINK, TOP, pieces, repository_path, site_path, with_links
+from docs.site_files import LINK, TOP, pieces, repository_path, rewrites, site_path, with_links
 
 PAGES = sorted(str(path.relative_to(TOP).as_posix()) for path in (*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")))
 SAME_PAGE = re.compile(r"\]\(#([^)\s]*)\)")
@@ -61,6 +61,7 @@ def test_every_page_has_its_place_in_the_site() -> None:
             yield from places(part)
 
     listed = list(places(yaml.safe_load((TOP / "mkdocs.yml").read_text("utf-8"))["nav"]))
+    listed += rewrites()
     assert sorted(listed) == sorted(map(site_path, PAGES))
     assert sorted(map(repository_path, listed)) == PAGES
 

@@ -17,13 +17,13 @@ def choices(
 
     With times it is the rewrite that saves most in the first dtype, where in every dtype the whole interval of the
     ratio is above 1 and the ratio at least `least`; without, the first of the named ones that holds. Of chains and
-    layers that have a layer in common, it is the one that saves most, or that is named first.
+    layers that have a layer in common, it is the one that saves most, or that is named first, and the longest of these.
     """
-    counts = Counter(place for line in lines if not line.skipped for place in line.places)
-    offers: list[tuple[float, int, Tried]] = []
+    counts = Counter(place for line in swappable(lines) for place in line.places)
+    offers: list[tuple[float, int, int, Tried]] = []
     notes = []
     for number, line in enumerate(lines):
-        if line.skipped:
+        if line.skipped or line.by_hand:
             continue
         if line.paths == ("",):
             notes.append("not swapped: it is the model itself, which has no place in another module")
@@ -37,17 +37,22 @@ def choices(
                 notes.append(f"not swapped: {line.paths[0]}: {tried.rewrite}: {why}")
                 continue
             rank = -line.calls * tried.bench[dtypes[0]].saved if bench else (named or ()).index(tried.rewrite)
-            offers.append((rank, number, tried))
+            offers.append((rank, -len(line.places[0]), number, tried))
             break
     taken: set[str] = set()
     chosen: dict[int, Choice] = {}
-    for _, number, tried in sorted(offers, key=lambda offer: offer[0]):
+    for _, _, number, tried in sorted(offers, key=lambda offer: offer[:2]):
         free = [place for place in lines[number].places if counts[place] == 1 and not taken & {*place}]
         taken.update(path for place in free for path in place)
         if free:
             merged = tuple(place[1:] for place in free if place[1:])
             chosen[number] = Choice(tuple(place[0] for place in free), tried.rewrite, merged)
     return tuple(chosen[number] for number in sorted(chosen)), tuple(dict.fromkeys(notes))
+
+
+def swappable(lines: Sequence[LayerLine]) -> list[LayerLine]:
+    """Return the lines of modules alone that may be swapped."""
+    return [line for line in lines if not line.skipped and not line.by_hand]
 
 
 def key_of(line: LayerLine, rewrite: str) -> Key:
@@ -57,7 +62,7 @@ def key_of(line: LayerLine, rewrite: str) -> Key:
 
 def keys_of(lines: Sequence[LayerLine], chosen: Sequence[Choice]) -> dict[Place, Key]:
     """Return the swap of every place, in the order of the model."""
-    by_place = {place: line for line in lines for place in line.places}
+    by_place = {place: line for line in swappable(lines) for place in line.places}
     return {place: key_of(by_place[place], choice.rewrite) for choice in chosen for place in choice.places}
 
 

@@ -5,6 +5,7 @@ Every function and operator of torch that takes a tensor is seen, whatever code 
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,12 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from convcheck.layers import Conv, Layer, Linear
+from convcheck.models.cuts import Moved, cut_before, laid_behind
 from convcheck.models.leaves import Leaf
+from convcheck.models.moves import Moves
+from convcheck.models.ways import Record
+from convcheck.rewriting.preconditions import is_pointwise
 from convcheck.sizes.patterns import Shape
 
 _NEUTRAL = {
@@ -42,6 +48,11 @@ class Call:
     given: Made | None
     taken: Shape = ()
     result: Made | None = None
+    cut: Moved | None = None
+    """How what it takes was cut into patches, where the layer computes the same on each."""
+    output: Record | None = None
+    laid: Moved | None = None
+    """How what it returns was laid back into whole patches, where nothing else takes it."""
 
 
 @dataclass(eq=False)
@@ -69,6 +80,7 @@ class Flow:
             id(tensor): part for part in parts for tensor in (*part.module.parameters(), *part.module.buffers())
         }
         self._current: Call | None = None
+        self._moves: Moves | None = None
 
     def made(self, tensor: object) -> Made | None:
         value = self._made.get(id(tensor))
@@ -100,11 +112,15 @@ class Flow:
             self.calls[part].append(call)
             if plain:
                 call.taken = tuple(inputs[0].shape)
+                if self._moves is not None and sums_channels(part.layer):
+                    call.cut = cut_before(self._moves, inputs[0], _features(part))
 
         def after(output: object) -> None:
             call, self._current = self._current, None
             if call is not None and isinstance(output, Tensor):
                 call.result = self._made[id(output)] = Made(call.part, weakref.ref(output), tuple(output.shape))
+                if self._moves is not None and sums_channels(call.part.layer):
+                    call.output = self._moves.record(output)
 
         handles: list[Any] = []
         for part in self.parts:
@@ -114,10 +130,25 @@ class Flow:
         return handles
 
     @contextmanager
-    def follow(self) -> Iterator[None]:
-        """See what takes a tensor while a model runs."""
+    def follow(self, constants: Iterable[Tensor] = ()) -> Iterator[None]:
+        """See what takes a tensor while a model runs, and what is moved where; an index may be made of `constants`."""
+        self._moves = Moves(constants)
         with _Operators(self), _Functions(self):
             yield
+
+    def note(self, function: Any, args: tuple[Any, ...], keywords: dict[str, Any], output: Any) -> None:
+        """Note what an operator made."""
+        if self._moves is not None:
+            self._moves.note(function, args, keywords, output)
+
+    def look_behind(self) -> None:
+        """See what was laid back of what layers returned, while all that a run left is still there."""
+        calls = [call for calls in self.calls.values() for call in calls if call.output is not None]
+        if any(call.output is not None and call.output.tensor() is not None for call in calls):
+            gc.collect()
+        for call in calls:
+            if self._moves is not None and call.output is not None:
+                call.laid = laid_behind(self._moves, call.output, _features(call.part))
 
     def pairs(self) -> list[tuple[Leaf, Leaf]]:
         """Return the layers of which the second is always called on what the first returns."""
@@ -141,8 +172,13 @@ class _Functions(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        self.flow.use(func, (args, kwargs))
-        return func(*args, **(kwargs or {}))
+        counted = bool(args) and isinstance(args[0], Tensor) and not args[0].is_inference()
+        version = args[0]._version if counted else None
+        output = func(*args, **(kwargs or {}))
+        # What hands its input on as it is, as Dropout does in eval mode, is no use of it.
+        if not counted or output is not args[0] or args[0]._version != version:
+            self.flow.use(func, (args, kwargs))
+        return output
 
 
 class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own modes are not typed
@@ -154,7 +190,18 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         self.flow.use(func, (args, kwargs))
-        return func(*args, **(kwargs or {}))
+        output = func(*args, **(kwargs or {}))
+        self.flow.note(func, args, kwargs or {}, output)
+        return output
+
+
+def _features(part: Leaf) -> int:
+    return -1 if isinstance(part.layer, Linear) else 1
+
+
+def sums_channels(layer: Layer | None) -> bool:
+    """Tell whether a layer computes the same at every place from the channels there."""
+    return isinstance(layer, Linear) or (isinstance(layer, Conv) and is_pointwise(layer) and set(layer.stride) == {1})
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:

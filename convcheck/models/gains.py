@@ -12,6 +12,7 @@ from types import ModuleType
 import torch
 from torch import nn
 
+from convcheck.models.choice import swappable
 from convcheck.models.example import Example, as_it_was, placed
 from convcheck.models.records import Choice, Gain, LayerLine, Place, Whole
 from convcheck.models.verdicts import Verified
@@ -60,7 +61,7 @@ def whole_gain(model: nn.Module, example: Example, code: ModuleType, dtype: str,
 
 def foretold(lines: Sequence[LayerLine], chosen: Sequence[Choice], dtype: str) -> float:
     """Return the seconds that the chosen rewrites save in one call of the model, calls counted."""
-    by_place: Mapping[Place, LayerLine] = {place: line for line in lines for place in line.places}
+    by_place: Mapping[Place, LayerLine] = {place: line for line in swappable(lines) for place in line.places}
     total = 0.0
     for choice in chosen:
         line = by_place[choice.places[0]]

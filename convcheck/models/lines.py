@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from convcheck.catalogue.catalogue import applicable, catalogue
 from convcheck.catalogue.claims import Claim, claims_of
 from convcheck.config.case import Case
 from convcheck.config.checks import DTYPES, DType
+from convcheck.models.code_chains import CodeLeaf
 from convcheck.models.leaves import Leaf
 from convcheck.models.records import LayerLine
 from convcheck.models.text_leaf import TextLeaf
@@ -47,6 +48,9 @@ class Line:
             held if layer is None else layer.parameter_count(),
             skipped=self.skipped,
             merged=tuple(leaf.merged for leaf in self.leaves if leaf.merged),
+            by_hand=self.first.by_hand(self.rewrites[0])
+            if isinstance(self.first, CodeLeaf) and self.rewrites
+            else None,
         )
 
 
@@ -64,21 +68,21 @@ def lines_of(leaves: Iterable[Leaf], rewrites: Sequence[str] | None, only: Seque
     `only` are patterns of paths, as a shell has them; others are skipped. `rewrites` are tried where they hold; where
     none is named, all that hold and take little more work than the layer. A chain of which none is tried is left out.
     """
-    alike: dict[tuple[str, Shapes, int, str | None], list[Leaf]] = {}
+    alike: dict[tuple[type[Leaf], str, Shapes, int, str | None], list[Leaf]] = {}
     for leaf in leaves:
         paths = (leaf.path, *leaf.merged)
         if only and not all(any(fnmatch.fnmatchcase(path, pattern) for pattern in only) for path in paths):
             continue
         for shapes, count in dict(leaf.calls).items() or [((), 0)]:
-            alike.setdefault((leaf.text, shapes, count, leaf.skipped), []).append(leaf)
+            alike.setdefault((type(leaf), leaf.text, shapes, count, leaf.skipped), []).append(leaf)
     lines: list[Line] = []
     left_out = dict[str, None]()
-    for (_, shapes, count, skipped), members in alike.items():
+    for (_, _, shapes, count, skipped), members in alike.items():
         names: tuple[str, ...] = ()
         if skipped is None:
             names, costly = _rewrites(members[0], shapes, rewrites)
             left_out.update(dict.fromkeys(costly))
-            if not names and members[0].merged:
+            if not names and (members[0].merged or isinstance(members[0], CodeLeaf)):
                 continue
             skipped = None if names else _none_holds(members[0], shapes, rewrites, costly)
         lines.append(Line(tuple(members), shapes, count, names, skipped))
@@ -122,6 +126,8 @@ def claim_of(leaf: Leaf, shapes: Shapes, rewrite: str, dtype: str) -> Claim:
         layer, source = leaf.layer, leaf.weights
     else:
         layer, source = module_side(leaf.module, own=False, train=False)
+        if isinstance(leaf, CodeLeaf) and source is not None:
+            source = replace(source, departures=leaf.with_code(source.departures))
     case = Case(leaf.path, layer, shapes, (rewrite,), dtype=cast("DType", dtype), weights=source)
     (claim,) = claims_of([case])
     return claim

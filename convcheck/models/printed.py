@@ -13,10 +13,12 @@ from torch import nn
 
 from convcheck.errors import LayerError, ShapeError, UsageError
 from convcheck.layers import Layer, accept
+from convcheck.layers import Sequential as Chain
 from convcheck.layers.families import kind_names
 from convcheck.layers.text.call import Call, read_calls
 from convcheck.layers.text.parse import parse_layer
 from convcheck.layers.text.submodules import in_a_row, submodules
+from convcheck.models.chains import LONGEST
 from convcheck.models.given_shapes import GivenShapes
 from convcheck.models.leaves import Leaf
 from convcheck.models.text_leaf import TextLeaf, has_rewrites
@@ -76,6 +78,10 @@ class _Walk:
         self.leaves: list[Leaf] = []
         self.paths: list[str] = []
         self.faults: list[str] = []
+        self._depth = 0
+        """How many Sequentials are around."""
+        self._called_with: dict[str, tuple[Layer, list[Shape]]] = {}
+        """By path the layers that are read, and the shapes that they are given."""
 
     def module(self, path: str, call: Call, shape: _Known) -> _Known:
         """Look at a module and all in it; return the shape of its output."""
@@ -88,7 +94,13 @@ class _Walk:
         shapes = self._given.of(path) if path else ()
         known: Sequence[_Known] = shapes or (shape,)
         if call.kind == "Sequential":
-            return self.chain(path, inner, known[0] if len(known) == 1 else _Unknown(_several(path)))
+            shape = known[0] if len(known) == 1 else _Unknown(_several(path))
+            self._depth += 1
+            made = self.chain(path, inner, shape)
+            self._depth -= 1
+            if not self._depth:
+                self._merges([place for place, module in _in_order(path, call) if module.kind not in LEFT_OUT])
+            return made
         outputs = self._layer(path, call, known)
         return outputs[0] if len(outputs) == 1 else _Unknown(_several(path))
 
@@ -98,6 +110,24 @@ class _Walk:
             shape = self.module(_joined(path, name), call, shape)
         return shape
 
+    def _merges(self, row: Sequence[str]) -> None:
+        """Look at layers of a Sequential that stand in a row: what the first makes goes into the second alone."""
+        for number, first in enumerate(row):
+            if first not in self._called_with:
+                continue
+            layer, shapes = self._called_with[first]
+            layers: tuple[Layer, ...] = (layer,)
+            made = [layer.output_shape(shape) for shape in shapes]
+            for end, following in enumerate(row[number + 1 : number + LONGEST], start=number + 2):
+                layer, taken = self._called_with.get(following, (layer, []))
+                if made != taken:
+                    break
+                layers, made = (*layers, layer), [layer.output_shape(shape) for shape in taken]
+                leaf = TextLeaf.of(first, Chain("Sequential", layers), merged=tuple(row[number + 1 : end]))
+                for shape in shapes:
+                    leaf.give(shape)
+                self.leaves.append(leaf)
+
     def _container(self, path: str, call: Call, inner: Sequence[tuple[str, Call]]) -> _Known:
         kind = call.kind
         if path and self._given.names(path):
@@ -106,8 +136,10 @@ class _Walk:
                 f"-i {path}=...: {kind} is no Sequential, and which of its layers gets this is not printed; name one"
             )
         inside = _Unknown(f"what {kind} gives its layers is not printed; {_WAY}")
+        depth, self._depth = self._depth, 0
         for name, module in inner:
             self.module(_joined(path, name), module, inside)
+        self._depth = depth
         return _Unknown(f"what {kind} makes of its input is not printed; {_WAY}")
 
     def _layer(self, path: str, call: Call, shapes: Sequence[_Known]) -> list[_Known]:
@@ -142,6 +174,7 @@ class _Walk:
             leaf.skipped = f"would be given {list(shape)}: {error}"
             return _Unknown(f"what comes before it does not take its input; {_WAY}")
         leaf.give(shape)
+        self._called_with.setdefault(leaf.path, (layer, []))[1].append(shape)
         return output
 
 
@@ -163,6 +196,15 @@ def _children(call: Call) -> Iterator[tuple[str, Call]]:
     """Yield the modules in a module, each with its name."""
     for number, (name, module) in enumerate(submodules(call.positional)):
         yield str(number) if name is None else name, module
+
+
+def _in_order(path: str, call: Call) -> Iterator[tuple[str, Call]]:
+    """Yield the modules of a Sequential, and of those in it, in the order in which they are called."""
+    for name, module in _children(call):
+        if module.kind == "Sequential":
+            yield from _in_order(_joined(path, name), module)
+        else:
+            yield _joined(path, name), module
 
 
 def _read(call: Call) -> Layer:

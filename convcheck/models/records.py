@@ -71,6 +71,8 @@ class LayerLine:
     """Why nothing is tried."""
     merged: tuple[tuple[str, ...], ...] = ()
     """Of chains, for every path the layers behind it that are merged into it."""
+    by_hand: str | None = None
+    """What has to be changed by hand, where a part of it is code: a swap of modules is not enough."""
 
     @property
     def places(self) -> tuple[Place, ...]:

@@ -30,9 +30,15 @@ class TextLeaf(Leaf):
     """None where they are drawn, and so are no others than those of layers that are alike."""
 
     @classmethod
-    def of(cls, path: str, layer: Layer, weights: WeightFile | WeightSource | None = None) -> TextLeaf:
+    def of(
+        cls,
+        path: str,
+        layer: Layer,
+        weights: WeightFile | WeightSource | None = None,
+        merged: tuple[str, ...] = (),
+    ) -> TextLeaf:
         """Return a layer that is called with nothing yet."""
-        return cls(path, nn.Identity(), str(layer), layer, weights=weights)
+        return cls(path, nn.Identity(), str(layer), layer, weights=weights, merged=merged)
 
     def give(self, shape: Shape) -> None:
         """Count a call on an input of this shape."""

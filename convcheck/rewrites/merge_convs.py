@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from convcheck.layers import Conv, Roundings, Sequential
-from convcheck.rewriting.chains import chain_refusal, merged_bias
+from convcheck.rewriting.chains import convs_refusal, merged_bias, norm_behind, norm_sources, scaled
 from convcheck.rewriting.preconditions import is_padded, is_pointwise, written_padding
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
 from convcheck.rewriting.transplant import Merge
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def mergeable(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
-    if refusal := chain_refusal(chain, (Conv,), (Conv,)):
+    if refusal := convs_refusal(chain, shape):
         yield refusal
         return
-    first, second = cast("tuple[Conv, Conv]", chain.layers)
+    first, second = cast("tuple[Conv, Conv]", chain.layers[:2])
     if is_pointwise(second):
         return
     if set(first.kernel_size) != {1}:
@@ -38,7 +38,7 @@ def candidate(chain: Sequential, shape: Shape) -> nn.Module:
 
     from convcheck.modules.parts import pad, subsample
 
-    first, second = cast("tuple[Conv, Conv]", chain.layers)
+    first, second = cast("tuple[Conv, Conv]", chain.layers[:2])
     # The one that sees neighbours gives the windows; the other's stride is taken before, or after.
     windows = first if is_pointwise(second) else second
     strides = tuple(a * b for a, b in zip(first.stride, second.stride, strict=True))
@@ -47,7 +47,7 @@ def candidate(chain: Sequential, shape: Shape) -> nn.Module:
         "kernel_size": windows.kernel_size,
         "stride": strides if windows is first else second.stride,
         "dilation": windows.dilation,
-        "bias": first.bias or second.bias,
+        "bias": first.bias or second.bias or norm_behind(chain) is not None,
     }
 
     class MergeConvs(nn.Module):
@@ -67,13 +67,17 @@ def candidate(chain: Sequential, shape: Shape) -> nn.Module:
 
 
 def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
-    first, second = cast("tuple[Conv, Conv]", chain.layers)
+    first, second = cast("tuple[Conv, Conv]", chain.layers[:2])
     windows = first if is_pointwise(second) else second
     size = (second.out_channels, first.in_channels, *windows.kernel_size)
+    norm = norm_behind(chain)
+    eps = norm.eps if norm is not None else 0.0
 
-    def merged_kernels(outer: Tensor, inner: Tensor) -> Tensor:
+    def merged_kernels(outer: Tensor, inner: Tensor, *scaling: Tensor) -> Tensor:
         inner = block_diagonal(inner, first.groups)
         outer = block_diagonal(outer, second.groups)
+        if norm is not None:
+            outer = scaled(outer, eps, *scaling)
         if windows is first:
             # [o, m] @ [m, (i k)]
             return (outer.flatten(1) @ inner.flatten(1)).reshape(-1, *inner.shape[1:])
@@ -81,15 +85,15 @@ def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
         merged: Tensor = outer.movedim(1, -1).flatten(0, -2) @ inner.flatten(1)
         return merged.reshape(-1, *outer.shape[2:], inner.shape[1]).movedim(-1, 1)
 
-    formula = "W[o, i, k] = sum over m of B[o, m, k] * A[m, i, k]"
+    formula = "W[o, i, k] = sum over m of B[o, m, k] * A[m, i, k]" + (" * scale[o]" if norm is not None else "")
     return {
-        "conv.weight": Merge(("1.weight", "0.weight"), size, merged_kernels, formula),
-        "conv.bias": merged_bias(first, second, "b[o] = sum over m, k of B[o, m, k] * a[m]"),
+        "conv.weight": Merge(("1.weight", "0.weight", *norm_sources(norm)), size, merged_kernels, formula),
+        "conv.bias": merged_bias(first, second, "b[o] = sum over m, k of B[o, m, k] * a[m]", norm),
     }
 
 
 def macs(chain: Sequential, shape: Shape) -> int:
-    first, second = cast("tuple[Conv, Conv]", chain.layers)
+    first, second = cast("tuple[Conv, Conv]", chain.layers[:2])
     windows = first if is_pointwise(second) else second
     return math.prod(chain.output_shape(shape)) * first.in_channels * math.prod(windows.kernel_size)
 
@@ -97,14 +101,16 @@ def macs(chain: Sequential, shape: Shape) -> int:
 REWRITE = Rewrite(
     claim=__doc__,
     summary="two convolutions, one of them 1x1, in one",
-    reference="Sequential of two Conv",
-    holds_when="the second is 1x1 without padding; or the first is 1x1, without bias if the second pads with zeros",
+    reference="Sequential of two Conv, or two and BatchNorm",
+    holds_when="the second is 1x1 without padding; or the first is 1x1, without bias if the second pads with zeros; a "
+    "BatchNorm behind them in eval mode",
     formula="W[o, i, k] = sum over m of B[o, m, k] * A[m, i, k], b[o] = c[o] + sum over m, k of B[o, m, k] * a[m], "
     "where the one that is 1x1 has no k",
     derivation=(
         "Put the first layer's sum into the second's. As one of the two has a single tap, an input position goes with "
         "one tap of the other, and the sum over the channels m between them can be taken over the weights alone. A "
-        "bias of the first does not reach zeros that the second one pads, hence the precondition."
+        "bias of the first does not reach zeros that the second one pads, hence the precondition. A BatchNorm behind "
+        "them is a factor and a term for every o."
     ),
     source="convolution is linear and associative; written out in X. Ding et al., Diverse Branch Block, 2021, "
     "section 3.2, transform III",
@@ -116,8 +122,8 @@ REWRITE = Rewrite(
     macs=macs,
     # As im2col writes the merged convolution out.
     intermediates=lambda chain, shape: macs(chain, shape) // chain.layers[1].out_channels,
-    # A merged weight is rounded once, its bias twice; then the convolution is.
-    roundings=lambda _chain: Roundings(4),
+    # A merged weight is rounded once, its bias twice; then the convolution is. A BatchNorm adds what its fold does.
+    roundings=lambda chain: Roundings(4 if norm_behind(chain) is None else 10),
     training="two kernels become one with values of its own, in which they cannot be told apart again; an optimiser "
     "step leaves what two such kernels can make",
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from convcheck.layers import Conv, Roundings, Sequential
-from convcheck.rewriting.chains import chain_refusal, merged_bias
+from convcheck.rewriting.chains import convs_refusal, merged_bias, norm_behind, norm_sources, scaled
 from convcheck.rewriting.preconditions import is_pointwise
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
 from convcheck.rewriting.transplant import Merge
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def separable(chain: Sequential, shape: Shape) -> Iterator[Refusal]:
-    if refusal := chain_refusal(chain, (Conv,), (Conv,)):
+    if refusal := convs_refusal(chain, shape):
         yield refusal
         return
-    depthwise, mix = cast("tuple[Conv, Conv]", chain.layers)
+    depthwise, mix = cast("tuple[Conv, Conv]", chain.layers[:2])
     if depthwise.groups != depthwise.in_channels:
         need = f"needs to be in_channels, {depthwise.in_channels}"
         yield Refusal("groups of layer 0", depthwise.groups, need, "try merge-convs")
@@ -35,13 +35,13 @@ def candidate(chain: Sequential, shape: Shape) -> nn.Module:
 
     from convcheck.modules.parts import pad
 
-    depthwise, mix = cast("tuple[Conv, Conv]", chain.layers)
+    depthwise, mix = cast("tuple[Conv, Conv]", chain.layers[:2])
     convolution: Any = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[depthwise.dims]
     options = {
         "kernel_size": depthwise.kernel_size,
         "stride": tuple(first * second for first, second in zip(depthwise.stride, mix.stride, strict=True)),
         "dilation": depthwise.dilation,
-        "bias": depthwise.bias or mix.bias,
+        "bias": depthwise.bias or mix.bias or norm_behind(chain) is not None,
     }
 
     class MergeSeparable(nn.Module):
@@ -58,21 +58,25 @@ def candidate(chain: Sequential, shape: Shape) -> nn.Module:
 
 
 def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
-    depthwise, mix = cast("tuple[Conv, Conv]", chain.layers)
+    depthwise, mix = cast("tuple[Conv, Conv]", chain.layers[:2])
     inputs = depthwise.in_channels
     size = (mix.out_channels, inputs, *depthwise.kernel_size)
+    norm = norm_behind(chain)
+    eps = norm.eps if norm is not None else 0.0
 
-    def merged_kernels(point: Tensor, depth: Tensor) -> Tensor:
+    def merged_kernels(point: Tensor, depth: Tensor, *scaling: Tensor) -> Tensor:
         point = block_diagonal(point, mix.groups)
+        if norm is not None:
+            point = scaled(point, eps, *scaling)
         # [o, i, m, 1] * [i, m, k], summed over the m channels that come from one input channel
         mixing = point.reshape(point.shape[0], inputs, -1, 1)
         taps = depth.reshape(inputs, -1, math.prod(depthwise.kernel_size))
         return (mixing * taps).sum(2).reshape(-1, inputs, *depthwise.kernel_size)
 
-    formula = "W[o, i, k] = sum over m of P[o, (i m)] * D[(i m), k]"
+    formula = "W[o, i, k] = sum over m of P[o, (i m)] * D[(i m), k]" + (" * scale[o]" if norm is not None else "")
     return {
-        "conv.weight": Merge(("1.weight", "0.weight"), size, merged_kernels, formula),
-        "conv.bias": merged_bias(depthwise, mix, "b[o] = sum over m of P[o, m] * a[m]"),
+        "conv.weight": Merge(("1.weight", "0.weight", *norm_sources(norm)), size, merged_kernels, formula),
+        "conv.bias": merged_bias(depthwise, mix, "b[o] = sum over m of P[o, m] * a[m]", norm),
     }
 
 
@@ -84,12 +88,14 @@ def macs(chain: Sequential, shape: Shape) -> int:
 REWRITE = Rewrite(
     claim=__doc__,
     summary="depthwise and 1x1 convolution in one dense one",
-    reference="Sequential of a depthwise Conv and a 1x1 Conv",
-    holds_when="groups = in_channels in the first, the second is 1x1 without padding; any stride, padding and dilation",
+    reference="Sequential of a depthwise Conv and a 1x1 Conv, or these and BatchNorm",
+    holds_when="groups = in_channels in the first, the second is 1x1 without padding, a BatchNorm behind them in eval "
+    "mode; any stride, padding and dilation",
     formula="W[o, i, k] = sum over m of P[o, (i m)] * D[(i m), k], b[o] = c[o] + sum over m of P[o, m] * a[m]",
     derivation=(
         "Channel (i m) between the two reads input channel i alone. Put its sum over taps into that of the 1x1 "
-        "convolution over (i m), and take the sum over m over the weights."
+        "convolution over (i m), and take the sum over m over the weights. A BatchNorm behind them is a factor and a "
+        "term for every o."
     ),
     source="F. Chollet, Xception, 2017: a depthwise convolution, then a 1x1 convolution, as a factored convolution",
     families=(Sequential,),
@@ -101,7 +107,8 @@ REWRITE = Rewrite(
     # As im2col writes the merged convolution out.
     intermediates=lambda chain, shape: macs(chain, shape) // chain.layers[1].out_channels,
     # The products that make up a merged weight are rounded, and so is their sum; then the convolution is.
-    roundings=lambda _chain: Roundings(3),
+    # A BatchNorm adds what its fold does.
+    roundings=lambda chain: Roundings(3 if norm_behind(chain) is None else 9),
     training="two factors become one kernel with more values of its own, in which they cannot be told apart again; an "
     "optimiser step leaves the kernels that have such factors",
 )

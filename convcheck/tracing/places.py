@@ -38,6 +38,11 @@ def place_of_stack(text: str) -> str | None:
     return _innermost(_FRAME.findall(text))
 
 
+def short_file(file: str) -> str:
+    """Return a file as places are written."""
+    return str(_short(Path(file)))
+
+
 def _innermost(frames: Iterable[tuple[str, str]]) -> str | None:
     places = [f"{_short(Path(file))}:{line}" for file, line in frames if is_of_a_user(file)]
     return places[-1] if places else None

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn import functional
 from typer.testing import Result
 
 import convcheck as package
@@ -40,7 +41,12 @@ def chains(model: nn.Module, *shape: int) -> dict[tuple[str, ...], LayerLine]:
 def test_chains_are_lines_beside_layers_and_those_that_are_alike_one(convcheck: Run) -> None:
     result = convcheck(*WORDS, *NAMED)
     assert result.exit_code == 0, result.output
-    lines = {tuple(line["paths"]): line for line in json.loads(result.stdout)["layers"] if line["merged"]}
+    merged = [line for line in json.loads(result.stdout)["layers"] if line["merged"]]
+    (longer,) = (line for line in merged if len(line["merged"][0]) > 1)
+    assert (longer["paths"], longer["merged"], longer["rewrites"][0]["rewrite"]) == (
+        ["narrow"], [["wide", "norm_b"]], "merge-convs",
+    )  # fmt: skip
+    lines = {tuple(line["paths"]): line for line in merged if line is not longer}
     found = {paths: (line["merged"], line["rewrites"][0]["rewrite"]) for paths, line in lines.items()}
     assert found == {
         ("stem",): ([["norm_a"]], "fold-batchnorm"),
@@ -98,6 +104,86 @@ def test_patches_that_einops_cuts_and_a_linear_are_a_chain_that_is_not_swapped()
     assert (line.places, line.rewrites[0].verdict) == ((("0", "1"),), "equal")
     assert report.chosen == ()
     assert "rearrange is no layer of torch's" in report.notes[0]
+
+
+class Before(nn.Module):
+    """BatchNorm, then a convolution."""
+
+    def __init__(self, padding: int, mode: str = "zeros") -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+        self.conv = nn.Conv2d(3, 4, 3, padding=padding, padding_mode=mode)
+        nets.draw_statistics(self.norm)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.conv(self.norm(x.sigmoid()))
+        return y
+
+
+@pytest.mark.parametrize(("padding", "mode", "count"), [(0, "zeros", 1), (1, "zeros", 0), (1, "reflect", 1)])
+def test_batchnorm_is_folded_forward_where_no_zeros_are_padded(padding: int, mode: str, count: int) -> None:
+    model = Before(padding, mode).eval()
+    report = package.scan(model, [2, 3, 6, 6], "fold-batchnorm-forward")
+    assert [line.places for line in report.layers if line.rewrites] == [(("norm", "conv"),)] * count
+    if count:
+        x = torch.randn(2, 3, 6, 6)
+        due = model(x)
+        swapped = package.swap(model, report)
+        assert isinstance(swapped.conv, nn.Identity)
+        torch.testing.assert_close(swapped(x), due, rtol=1e-4, atol=1e-5)
+
+
+def test_linears_in_a_row_are_merged_together() -> None:
+    model = nn.Sequential(
+        nn.Linear(6, 4), nn.Linear(4, 3, bias=False), nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2), nn.Linear(2, 2)
+    ).eval()
+    report = package.scan(model, [3, 6], "merge-linears")
+    places = {place for line in report.layers for place in line.places if line.merged}
+    assert places == {("0", "1"), ("1", "2"), ("0", "1", "2"), ("4", "5")}
+    assert {place for choice in report.chosen for place in choice.places} == {("0", "1", "2"), ("4", "5")}
+    x = torch.randn(3, 6)
+    due, before = model(x), {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    done, text, _ = swapped_in(model, report)
+    assert done.check is not None
+    assert done.check.ok
+    code = load_text(text)
+    swapped = code.swap(model)
+    assert [type(layer).__name__ for layer in swapped[1:3]] == ["Identity", "Identity"]
+    torch.testing.assert_close(swapped(x), due, rtol=1e-4, atol=1e-5)
+    back = code.swap_back(swapped, before).state_dict()
+    assert all(torch.equal(tensor, back[name]) for name, tensor in before.items())
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "layers"),
+    [
+        ("merge-separable", (nn.Conv2d(3, 6, 3, groups=3), nn.Conv2d(6, 4, 1), nn.BatchNorm2d(4))),
+        ("merge-convs", (nn.Conv2d(3, 6, 1), nn.Conv2d(6, 4, 3), nn.BatchNorm2d(4))),
+    ],
+)
+def test_two_convolutions_and_a_batchnorm_are_merged_together(rewrite: str, layers: tuple[nn.Module, ...]) -> None:
+    model = nn.Sequential(*layers).eval()
+    nets.draw_statistics(model[2])
+    report = package.scan(model, [2, 3, 6, 6], rewrite)
+    assert [choice.places for choice in report.chosen] == [(("0", "1", "2"),)]
+    x = torch.randn(2, 3, 6, 6)
+    due = model(x)
+    swapped = package.swap(model, report)
+    assert [type(layer).__name__ for layer in swapped[1:]] == ["Identity", "Identity"]
+    torch.testing.assert_close(swapped(x), due, rtol=1e-4, atol=1e-5)
+
+
+def test_dropout_between_layers_hands_on_what_it_is_given() -> None:
+    class Dropped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.drop, self.two = nn.Linear(3, 4), nn.Dropout(), nn.Linear(4, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y: torch.Tensor = self.two(functional.dropout(self.drop(self.one(x)), training=self.training))
+            return y
+
+    assert chains(Dropped().eval(), 2, 3).keys() == {("one", "two")}
 
 
 def test_a_model_that_cannot_be_followed_has_its_layers_and_a_note() -> None:

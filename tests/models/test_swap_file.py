@@ -35,8 +35,9 @@ def _keys() -> dict[str, Key]:
 KEYS = _keys()
 
 NO_WAY = {
-    "attention-sum", "blockdiagonal-conv", "conv-depthtospace", "multihead-sum", "patches-as-conv", "patchify-unfold",
-    "rearranged", "spacetodepth-conv", "unpatchify-fold", "zerostuffed-conv",
+    "attention-sum", "blockdiagonal-conv", "conv-depthtospace", "multihead-sum", "patches-as-conv",
+    "patches-as-transposed", "patchify-unfold", "rearranged", "spacetodepth-conv", "unpatchify-fold",
+    "zerostuffed-conv",
 }  # fmt: skip
 
 

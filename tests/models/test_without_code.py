@@ -31,24 +31,27 @@ def scan() -> Scan:
     return lambda text, *words: runner.invoke(app, ["scan", *map(str, words)], input=text)
 
 
-def lines_of(report: ScanReport) -> dict[tuple[str, ...], tuple[object, ...]]:
-    """Return what a scan says of every layer, without times; what may be merged is found by a run alone."""
+Lines = dict[tuple[tuple[str, ...], tuple[tuple[str, ...], ...]], tuple[object, ...]]
+"""What is said, by the paths of layers and of those that are merged into them."""
+
+
+def lines_of(report: ScanReport) -> Lines:
+    """Return what a scan says of every layer and chain, without times."""
     return {
-        line.paths: (
+        (line.paths, line.merged): (
             line.layer,
             [list(s) for s in line.inputs],
             line.params,
             [(t.rewrite, t.verdict) for t in line.rewrites],
         )
         for line in report.layers
-        if not line.layer.startswith("Sequential")
     }
 
 
-def printed_lines(result: Result, code: int = 0) -> dict[tuple[str, ...], tuple[object, ...]]:
+def printed_lines(result: Result, code: int = 0) -> Lines:
     assert result.exit_code == code, result.output
     return {
-        tuple(line["paths"]): (
+        (tuple(line["paths"]), tuple(map(tuple, line["merged"]))): (
             line["layer"],
             line["inputs"],
             line["params"],
@@ -68,6 +71,19 @@ CHAINS: dict[str, tuple[nn.Sequential, list[int]]] = {
             nn.Sequential(nn.Conv1d(4, 8, 3, padding=1), nn.BatchNorm1d(8)), nn.Identity(), nn.Conv1d(8, 8, 2, 2)
         ),
         [2, 4, 10],
+    ),
+    "chains of a block": (
+        nn.Sequential(
+            nn.BatchNorm2d(4),
+            nn.Conv2d(4, 6, 3, bias=False),
+            nn.Sequential(nn.Dropout(), nn.BatchNorm2d(6)),
+            nn.ReLU(),
+            nn.Conv2d(6, 6, 3, groups=6),
+            nn.Conv2d(6, 3, 1),
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(12, 2, 1),
+        ),
+        [1, 4, 10, 10],
     ),
     "what is flattened": (nn.Sequential(nn.Conv2d(3, 4, 2, 2), nn.Flatten(), nn.Linear(16, 5)), [2, 3, 4, 4]),
 }
@@ -145,7 +161,7 @@ def test_a_shape_that_is_given_by_name_counts_before_a_pattern_and_both_before_t
 
     def inputs(*shapes: str) -> dict[tuple[str, ...], object]:
         found = printed_lines(scan("", *words, *(word for shape in shapes for word in ("-i", shape))))
-        return {paths: line[1] for paths, line in found.items()}
+        return {paths: line[1] for (paths, _), line in found.items()}
 
     assert inputs() == {("blocks.0.fc1", "blocks.1.fc1"): [[9, 8]]}
     assert inputs("blocks.1.*=3,8") == {("blocks.0.fc1",): [[9, 8]], ("blocks.1.fc1",): [[3, 8]]}

@@ -9,8 +9,8 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from convcheck.errors import ShapeError
-from convcheck.layers import Conv, ConvTranspose, Layer, Linear, Sequential, parse_layer
-from convcheck.sizes.patterns import Shapes
+from convcheck.layers import Conv, ConvTranspose, Layer, Linear, Rearrange, Sequential, parse_layer
+from convcheck.sizes.patterns import Pattern, Shapes, parse
 from tests.strategies.layers import (
     convs,
     flattens,
@@ -84,8 +84,18 @@ def two_convs(draw: st.DrawFn) -> Drawn:
     kernels = draw(st.sampled_from([(st.integers(1, 3), ONE), (ONE, st.integers(1, 3)), (TWO, TWO)]))
     first = draw(convs(kernel=kernels[0], stride=TWO, dilation=TWO))
     second = draw(following(first, convs(kernel=kernels[1], stride=TWO, dilation=TWO)))
-    layer = chain(first, second)
-    return layer, draw(input_of(layer))
+    return draw(with_norm(first, second))
+
+
+@st.composite
+def with_norm(draw: st.DrawFn, first: Conv, second: Conv) -> Drawn:
+    """Draw two convolutions with a BatchNorm behind them, or without."""
+    if draw(st.integers(0, 2)):
+        layer = chain(first, second)
+        return layer, draw(input_of(layer))
+    options = {"affine": draw(st.booleans()), "track_running_stats": draw(st.sampled_from([True, True, False]))}
+    norm = parse_layer({"op": f"BatchNorm{second.dims}d", "num_features": second.out_channels, **options})
+    return chain(first, second, norm), draw(input_of(chain(first, second), batched=True))
 
 
 @st.composite
@@ -95,8 +105,7 @@ def separable(draw: st.DrawFn) -> Drawn:
     groups = draw(st.sampled_from([conv.in_channels, conv.in_channels, conv.groups]))
     first = dataclasses.replace(conv, groups=groups, out_channels=groups * draw(small))
     second = draw(following(first, convs(kernel=draw(st.sampled_from([ONE, ONE, TWO])), stride=TWO)))
-    layer = chain(first, second)
-    return layer, draw(input_of(layer))
+    return draw(with_norm(first, second))
 
 
 @st.composite
@@ -114,10 +123,11 @@ def shuffled(draw: st.DrawFn) -> Drawn:
 
 @st.composite
 def two_linears(draw: st.DrawFn) -> Drawn:
-    """Draw two Linears."""
-    first = draw(linears())
-    second = dataclasses.replace(draw(linears()), in_features=first.out_features)
-    layer = chain(first, second)
+    """Draw two Linears, or more."""
+    layers = [draw(linears())]
+    for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
+        layers.append(dataclasses.replace(draw(linears()), in_features=layers[-1].out_features))
+    layer = chain(*layers)
     return layer, draw(input_of(layer))
 
 
@@ -137,6 +147,26 @@ def normalised(draw: st.DrawFn) -> Drawn:
     )
     both = chain(layer, norm)
     return both, draw(input_of(both, batched=True))
+
+
+@st.composite
+def normalised_before(draw: st.DrawFn) -> Drawn:
+    """Draw BatchNorm, then a layer with weights, which mostly pads nothing."""
+    layer = draw(st.one_of(convs(), linears()))
+    if isinstance(layer, Conv) and draw(st.integers(0, 3)):
+        layer = dataclasses.replace(layer, padding=(0,) * layer.dims)
+    channels = layer.in_features if isinstance(layer, Linear) else layer.in_channels
+    norm = parse_layer(
+        {
+            "op": f"BatchNorm{max(1, layer.dims)}d",
+            "num_features": channels,
+            "eps": draw(st.sampled_from([1e-5, 1e-3, 0.1, 0.7, 3.0])),
+            "affine": draw(st.booleans()),
+            "track_running_stats": draw(st.sampled_from([True, True, True, False])),
+        }
+    )
+    ((shape),) = draw(input_of(chain(layer), batched=True))
+    return chain(norm, layer), (shape,)
 
 
 @st.composite
@@ -262,12 +292,68 @@ def cut(draw: st.DrawFn) -> Drawn:
     return chain(first, second), (shape,)
 
 
+@st.composite
+def cut_anywhere(draw: st.DrawFn) -> Drawn:
+    """Draw a rearrange that cuts patches out of an input in any layout, then a Linear or a 1x1 convolution on them."""
+    places = draw(small)
+    blocks = [[f"n{number}", f"k{number}"] for number in range(places)]
+    others = draw(st.lists(st.sampled_from(["c", "d", "m"]), unique=True))
+    axes = draw(st.permutations([*blocks, *([name] for name in others)]))
+    source = ["b"]
+    for words in axes:
+        if len(source) > 1 and draw(st.integers(0, 3)) == 0:
+            source[-1] = f"({source[-1].strip('()')} {' '.join(words)})"
+        else:
+            source.append(f"({' '.join(words)})" if len(words) > 1 else words[0])
+    sizes = {axis: draw(small) for words in axes for axis in words}
+    features = draw(st.permutations([f"k{number}" for number in range(places)] + [a for a in others if a != "m"]))
+    lead = draw(st.permutations([f"n{number}" for number in range(places)] + [a for a in others if a == "m"]))
+    size = math.prod(sizes[axis] for axis in features)
+    together = f"({' '.join(features)})"
+    if len(lead) <= 3 and draw(st.booleans()):
+        target, second = ["b", together, *lead], parse_layer(f"Conv{len(lead)}d({size}, {draw(small)}, 1)")
+    else:
+        target = draw(st.permutations(["b", *lead]))
+        second = dataclasses.replace(draw(linears()), in_features=size)
+        target = [*target, together]
+    lengths = {axis: length for axis, length in sizes.items() if axis not in source}
+    words = _words(" ".join(source))
+    known = {"b": draw(small), **sizes}
+    shape = tuple(math.prod(known[axis] for axis in word.strip("()").split()) for word in words)
+    first = parse_layer({"op": "rearrange", "pattern": f"{' '.join(source)} -> {' '.join(target)}", **lengths})
+    return chain(first, second), (shape,)
+
+
+@st.composite
+def laid(draw: st.DrawFn) -> Drawn:
+    """Draw a Linear or a 1x1 convolution, and a rearrange that mostly lays its outputs side by side as patches."""
+    layer, (shape,) = draw(cut_anywhere())
+    assert isinstance(layer, Sequential)
+    rearrange, taker = layer.layers
+    assert isinstance(rearrange, Rearrange)
+    pattern = parse(rearrange.pattern)
+    sizes = pattern.sizes(shape, dict(rearrange.lengths))
+    rows = rearrange.output_shape(shape)
+    inputs, bias = draw(small), draw(st.booleans())
+    back = Pattern(pattern.target, pattern.source)
+    if isinstance(taker, Linear):
+        first = parse_layer(f"Linear({inputs}, {rows[-1]}, bias={bias})")
+        given = (*rows[:-1], inputs)
+    else:
+        first = parse_layer(f"{taker.kind}({inputs}, {rows[1]}, 1, bias={bias})")
+        given = (rows[0], inputs, *rows[2:])
+    second = parse_layer({"op": "rearrange", "pattern": str(back), **back.needed(sizes)})
+    return chain(first, second), (given,)
+
+
 CHAINS = {
     "fold-batchnorm": normalised(),
+    "fold-batchnorm-forward": normalised_before(),
     "merge-convs": two_convs(),
     "merge-linears": two_linears(),
     "merge-separable": separable(),
-    "patches-as-conv": cut(),
+    "patches-as-conv": st.one_of(cut(), cut_anywhere()),
+    "patches-as-transposed": laid(),
     "shuffle-as-transposed": shuffled(),
 }
 """For every rewrite of chains, chains of its kinds; it may still refuse some."""

@@ -36,6 +36,9 @@ def scan_tables(report: ScanReport, console: Console) -> Iterator[RenderableType
         yield Text(f"skipped: {escape_line(reason)}")
         for line in lines:
             yield prose(Text(escape_line(f"{paths(line)}  {line.layer}")), indent=4)
+    for line in report.layers:
+        if line.by_hand and any(one.ok for one in line.rewrites):
+            yield prose(Text(escape_line(f"by hand: {paths(line)}: {line.by_hand}")), indent=0)
     yield Text("")
     if report.left_out:
         yield prose(
