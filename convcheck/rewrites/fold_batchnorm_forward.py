@@ -109,8 +109,8 @@ REWRITE = Rewrite(
     "s[i] = gamma[i] / sqrt(var[i] + eps)",
     derivation=(
         "In eval mode, BatchNorm is x[i] * s[i] + beta[i] - mean[i] * s[i]. Put that into the layer's sum: the factor "
-        "goes into the weight, and what is added is multiplied by the weight and summed over i and k, the same at every "
-        "position as long as none reads a zero that was padded."
+        "goes into the weight, and what is added is multiplied by the weight and summed over i and k, the same at "
+        "every position as long as none reads a zero that was padded."
     ),
     source="torch.nn.BatchNorm2d in eval mode, whose shift a linear layer takes through its sums",
     families=(Sequential,),
