@@ -23,6 +23,12 @@ from convcheck.sizes.patterns import Shape, Shapes
 PART = 1 << 18
 """Inputs and outputs of one part have about so many values, 2 MiB in float64: a processor's caches hold them."""
 
+MANY = 1 << 22
+"""Windows that have more values, 32 MiB in float64, are laid out strip by strip, see `strips`; of fewer it is all."""
+
+STRIP = 1 << 20
+"""So many values of windows are laid out at a time."""
+
 
 def separates_entries(layer: Layer, shapes: Shapes) -> bool:
     """Tell whether the first axis of the layer's one input is that of its output, entry by entry.
@@ -58,6 +64,14 @@ def part_of(claim: Claim) -> int | None:
     (shape,), output = shapes, layer.output_shape(*shapes)
     part = max(1, PART * shape[0] // (math.prod(shape) + math.prod(output)))
     return part if 2 * part <= shape[0] and _takes(layer, of_entries(part, shape), of_entries(part, output)) else None
+
+
+def are_many(values: int, inputs: int) -> bool:
+    """Tell whether the windows of a convolution have so many values that they are laid out strip by strip.
+
+    Windows that do not overlap take no more than the `inputs` do.
+    """
+    return values > max(MANY, inputs)
 
 
 def _takes(layer: Layer, shape: Shape, output: Shape) -> bool:

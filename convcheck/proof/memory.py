@@ -9,7 +9,7 @@ from contextlib import suppress
 from convcheck.catalogue.claims import Claim
 from convcheck.errors import UsageError
 from convcheck.layers import Layer, Sequential
-from convcheck.proof.batch import part_of
+from convcheck.proof.batch import STRIP, are_many, part_of
 from convcheck.rewriting.rewrite import parameter_count
 from convcheck.sizes.limits import MAX_BYTES
 
@@ -57,7 +57,10 @@ def _needed(claim: Claim, part: int | None) -> int:
     parameters = layer.parameter_count()
     transplanted = parameters
     merged = 0
-    columns = intermediates = layer.im2col_size(*shapes)
+    columns = layer.im2col_size(*shapes)
+    if are_many(columns, sum(map(math.prod, shapes))):
+        columns = STRIP
+    intermediates = columns
     if claim.rewrite is not None and not claim.refusals:
         # The candidate's own shapes: a transplant that makes others is never run.
         own = claim.case.candidate

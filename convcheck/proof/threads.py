@@ -22,7 +22,7 @@ def threads_for(result: Result) -> Iterator[None]:
 
     Threads that wait for one another, where other programs want their cores, make a small proof several times as long.
     """
-    if _work(result) < MOST_WORK_OF_ONE:
+    if work_of(result) < MOST_WORK_OF_ONE:
         with one_thread():
             yield
     else:
@@ -40,7 +40,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _work(result: Result) -> int:
+def work_of(result: Result) -> int:
     """Return about how many multiplications one run of the longer side takes."""
     entries = sum(map(math.prod, result.input))
     return max(result.macs.reference or 0, result.macs.candidate or 0, WORK_OF_ENTRY * entries)

@@ -31,7 +31,8 @@ from convcheck.proof.pair import Pair
 from convcheck.proof.real_weights import departures, weight_source
 from convcheck.proof.reproduce import command
 from convcheck.proof.shared import Shared
-from convcheck.proof.threads import threads_for
+from convcheck.proof.strips import in_strips
+from convcheck.proof.threads import threads_for, work_of
 from convcheck.results import Finding, Kind, Result, Sides, SizesProof, SizesStatus, Verdict
 from convcheck.rewriting.rewrite import parameter_count
 from convcheck.rewriting.transplant import Move, Transplant
@@ -88,7 +89,7 @@ def verify(claim: Claim, shared: Shared | None = None) -> Result:
         source = weight_source(claim.case)
         result = replace(result, notes=(*result.notes, *_findings(Kind.WEIGHTS, source.notes if source else ())))
         try:
-            with threads_for(result):
+            with threads_for(result), in_strips(work_of(result)):
                 if unlike := (*departures(claim.case), *_no_functions(claim.case)):
                     result = replace(result, verdict=Verdict.REFUSED, reasons=_findings(Kind.REFUSAL, unlike))
                 else:
