@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from convcheck.pictures import Picture
 from convcheck.sizes.patterns import Shape, Shapes
 
 T = TypeVar("T")
@@ -268,6 +269,11 @@ class Result:
     """The candidate's own tensors by name, against the mapped ones; None where they are not compared."""
     place: str | None = None
     """`file:line` of what a config would have to change, where the result is not as expected."""
+    figure: str | None = None
+    """The file of its picture, in the folder that `--figure` names, written as it was named there: a relative path is
+    seen from the folder that convcheck was started in. None where none was asked for, or there is none to draw."""
+    picture: Picture | None = field(default=None, repr=False)
+    """What a picture shows, where one was asked for; in no JSON."""
 
     def __repr__(self) -> str:
         """Return one line, which is what pytest shows of a failed assertion."""
@@ -280,7 +286,7 @@ class Result:
         return f"{self.case}[{self.rewrite}]" if self.rewrite else self.case
 
     def __str__(self) -> str:
-        return "\n".join(f"{field.name}: {getattr(self, field.name)}" for field in fields(self))
+        return "\n".join(f"{field.name}: {getattr(self, field.name)}" for field in fields(self) if field.repr)
 
     @property
     def reason(self) -> str | None:

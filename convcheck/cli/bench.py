@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from convcheck.cli import console, exit_codes, options, own_code, targets
-from convcheck.errors import UsageError, shown
+from convcheck.cli import console, exit_codes, figures, options, own_code, targets
+from convcheck.errors import UsageError
 
 if TYPE_CHECKING:
     from convcheck.catalogue.claims import Claim
@@ -72,7 +71,7 @@ def bench(
     if list_only:
         console.print_names(dict.fromkeys(claim.id for claim in claims))
         return
-    folder = _figure_folder(figure)
+    folder = figures.folder_of(figure)
     if channels_last and not any(len(shape) in (4, 5) for case in cases for shape in case.inputs):
         raise UsageError("--channels-last is for inputs of 4 or 5 axes, such as [b, c, h, w], and there are none")
     check_devices((claim.case for claim in claims), by_option=device is not None)
@@ -86,21 +85,6 @@ def bench(
 
         draw(benchmark, folder)
     raise typer.Exit(_exit_code(benchmark, any_fault=any_fault))
-
-
-def _figure_folder(name: str | None) -> Path | None:
-    """Return the folder of a figure, which is made. Raises UsageError if nothing can be drawn into it."""
-    if name is None:
-        return None
-    from convcheck.report.ratio_figure import check_library
-
-    check_library()
-    folder = Path(name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--figure {shown(name)}: {getattr(error, 'strerror', None) or error}") from None
-    return folder
 
 
 def _settings(threads: list[int] | None, channels_last: bool, compile: bool, backward: bool) -> Settings:

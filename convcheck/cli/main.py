@@ -20,7 +20,7 @@ from convcheck.cli.command import format_help, split_examples
 from convcheck.errors import ConfigError, ConvcheckError, collecting_notes, cut, escape_line
 from convcheck.version import __version__, torch_version
 
-COMMANDS = ("verify", "solve", "scan", "transplant", "bench", "params", "shape", "rewrites", "schema")
+COMMANDS = ("verify", "solve", "scan", "transplant", "bench", "params", "shape", "rewrites", "init", "schema")
 """The commands: `x` is the function `x` of the module `convcheck.cli.x`."""
 
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -44,6 +44,19 @@ class _Command(TyperCommand):
 
     def get_help(self, ctx: Any) -> str:
         return format_help(self, ctx)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give an option whose value may be left out, as its metavar in brackets says, the folder of this process."""
+        optional = {
+            name
+            for option in self.params
+            if option.param_type_name == "option" and str(option.metavar).startswith("[")
+            for name in option.opts
+        }
+        given = []
+        for word, following in zip(args, [*args[1:], "-"], strict=False):
+            given += [word, "."] if word in optional and following.startswith("-") else [word]
+        return super().parse_args(ctx, given)
 
 
 class _Commands(TyperGroup):

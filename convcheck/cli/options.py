@@ -140,6 +140,15 @@ Figure = Annotated[
         show_default=False,
     ),
 ]
+CaseFigures = Annotated[
+    str | None,
+    _printing(
+        "--figure",
+        metavar="DIR",
+        help="Draw a picture of every case into DIR: outputs, weights, and how errors lie; takes matplotlib.",
+        show_default=False,
+    ),
+]
 ShardOption = Annotated[
     Shard | None,
     _selecting(

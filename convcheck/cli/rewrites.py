@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from convcheck.cli import completion, console, exit_codes, options, targets
+from convcheck.cli.rewrite_figures import draw_rewrites
 from convcheck.errors import UsageError
 from convcheck.layers import Layer, kind_names, parse_layer, write_shapes
+from convcheck.report.drawing import check_library
 from convcheck.sizes.patterns import Shapes
 
 Subject = Annotated[
@@ -49,12 +51,26 @@ Order = Annotated[
 ]
 
 
+Figure = Annotated[
+    str | None,
+    typer.Option(
+        "--figure",
+        metavar="[DIR]",
+        help="Draw where the rewrite moves inputs, weights and outputs into DIR/NAME.png, of all where none is named; "
+        "takes matplotlib.",
+        show_default=False,
+        rich_help_panel="Output",
+    ),
+]
+
+
 def rewrites(
     subject: Subject = None,
     layer: LayerText = None,
     input: options.Input = None,
     order: Order = None,
     all_kinds: AllKinds = False,
+    figure: Figure = None,
     format: options.FormatOption = "table",
     color: options.Colour = "auto",
 ) -> None:
@@ -67,8 +83,11 @@ def rewrites(
       convcheck rewrites patchify-linear
       convcheck rewrites "Conv2d(3, 64, kernel_size=16, stride=16, padding=2)"
       convcheck rewrites patchify-linear "Conv2d(3, 64, 16, stride=16)" > new.py
+      convcheck rewrites patchify-linear --figure pictures
     """
     of_layer = subject is not None and ("(" in subject or subject in kind_names())
+    if figure is not None and (of_layer or layer is not None):
+        raise UsageError("--figure goes with the name of a rewrite alone: convcheck rewrites NAME --figure DIR")
     if layer is not None:
         if of_layer:
             raise UsageError("two layers; the name of a rewrite comes first: convcheck rewrites NAME LAYER")
@@ -83,7 +102,11 @@ def rewrites(
     elif input or all_kinds:
         raise UsageError(f"{'-i' if input else '--all'} goes with a layer: convcheck rewrites LAYER")
     else:
+        if figure is not None:
+            check_library()
         _print_facts(subject, as_json=format == "json")
+        if figure is not None:
+            draw_rewrites(subject, figure)
 
 
 def _shapes(layer: Layer, input: list[str] | None, depends: str) -> Shapes:

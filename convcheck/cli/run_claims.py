@@ -51,8 +51,11 @@ def run_claims(
     finish: Callable[[Result], None],
     jobs: int = 1,
     keep: bool = True,
+    complete: Callable[[Result], Result] | None = None,
 ) -> Report:
     """Return the report of the claims, verified in so many processes; `finish` gets every result, in order.
+
+    What `complete` returns of a result takes its place, before it is printed.
 
     The report has of the results no more than their verdicts where they are not kept. Print what went wrong where
     convcheck itself failed.
@@ -90,6 +93,7 @@ def run_claims(
             finish=print_result,
             fail=faults.append,
             prepare=with_map,
+            complete=complete or (lambda result: result),
             keep=(lambda result: result) if keep else only_verdict,
         )
     console.report_faults(faults)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from convcheck.cli import console, exit_codes, options, own_code, targets
+from convcheck.cli import console, exit_codes, figures, options, own_code, targets
 from convcheck.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def verify(
     list_only: options.List = False,
     format: options.AnyFormatOption = "table",
     report: options.Reports = None,
+    figure: options.CaseFigures = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
     color: options.Colour = "auto",
@@ -93,6 +94,7 @@ def verify(
     if list_only:
         console.print_names(claim.id for claim in claims)
         return
+    folder = figures.folder_of(figure)
     # A list of names needs none of these.
     from convcheck.all_sizes.installed import check_installed
     from convcheck.cli import reports, run_claims
@@ -107,16 +109,23 @@ def verify(
     check_possible(claims)
     if not quiet:
         run_claims.hint_choices({claim.case.name: claim.case for claim in claims}.values(), default_input=not input)
+    shows_spread = verbose and format == "table"
+    pictures = figures.Figures(folder, keep_spread=shows_spread) if folder is not None else None
     results = run_claims.run_claims(
-        claims,
+        figures.with_detail(claims, folder is not None, shows_spread),
         max_failures=1 if fail_fast else max_failures,
         quiet=quiet,
         finish=printer.result,
         jobs=processes(jobs, claims, quiet=quiet),
         # What was printed when it came is needed no more where no file is written in the end.
         keep=not printer.streams or bool(files),
+        complete=pictures.draw if pictures is not None else None,
     )
     delivered = reports.deliver(results, printer, files)
+    if pictures is not None:
+        delivered = delivered and not pictures.failed
+        if not quiet:
+            pictures.tell()
     raise typer.Exit(_exit_code(results, delivered=delivered))
 
 

@@ -252,6 +252,7 @@ def run_in_processes(
     fail: Callable[[Exception], None],
     prepare: Prepare,
     keep: Callable[[Result], Result],
+    complete: Callable[[Result], Result],
 ) -> Report:
     """Verify the claims as `proof.run.run` does, in so many processes."""
     before = torch.get_num_threads()
@@ -268,6 +269,7 @@ def run_in_processes(
                 finish=finish,
                 fail=fail,
                 keep=keep,
+                complete=complete,
                 late=workers.late,
             )
     finally:

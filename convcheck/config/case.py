@@ -13,6 +13,7 @@ from convcheck.config.replacement import MapFunction, Replacement
 from convcheck.errors import ConvcheckError
 from convcheck.layers import Layer, parse_layer
 from convcheck.layers.user_code import WAY_OF_TRUST, UserCode, parse_user_code, untrusted
+from convcheck.pictures import Detail
 from convcheck.results import Sides, SizesStatus, Verdict
 from convcheck.sizes.patterns import Group, Shape, Shapes
 from convcheck.sizes.relayouts import Relayout
@@ -99,6 +100,8 @@ class Case:
     """How long that may take."""
     max_memory: int | None = None
     """How many bytes a proof may take; as many as are free where it is None."""
+    detail: Detail = Detail.NONE
+    """How much of a picture is asked for."""
     config: str | None = None
     """The file that `source` names, as a target of another command line; empty for the one that ships."""
     candidate: Replacement | None = None

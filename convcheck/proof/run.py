@@ -32,6 +32,7 @@ def run(
     fail: Callable[[Exception], None] = lambda _error: None,
     prepare: Callable[[Claim], Claim] = lambda claim: claim,
     keep: Callable[[Result], Result] = lambda result: result,
+    complete: Callable[[Result], Result] = lambda result: result,
 ) -> Report:
     """Verify the claims in order; `begin` gets each before it begins, `prepare` may change it then; see `collect`."""
 
@@ -41,7 +42,7 @@ def run(
 
     shared = Shared()
     outcomes = (outcome(claim, announced, shared) for claim in claims)
-    return collect(claims, outcomes, max_failures=max_failures, finish=finish, fail=fail, keep=keep)
+    return collect(claims, outcomes, max_failures=max_failures, finish=finish, fail=fail, keep=keep, complete=complete)
 
 
 def outcome(claim: Claim, prepare: Callable[[Claim], Claim], shared: Shared) -> Outcome:
@@ -64,10 +65,11 @@ def collect(
     finish: Callable[[Result], None],
     fail: Callable[[Exception], None],
     keep: Callable[[Result], Result],
+    complete: Callable[[Result], Result],
     late: Callable[[], Iterable[Outcome]] = tuple,
 ) -> Report:
     """Return the report of the outcomes of claims, in order; `finish` gets every result, `fail` what convcheck failed
-    with, and `keep` returns of a result what the report has.
+    with, `complete` returns what takes a result's place, and `keep` what the report has of it.
 
     It ends after `max_failures` results that are not as expected. If the user interrupts, the report holds the finished
     results; `late` returns those that `outcomes` had not come to.
@@ -77,8 +79,9 @@ def collect(
     def take(done: Outcome) -> None:
         if done.fault is not None:
             fail(done.fault)
-        results.append(keep(done.result))
-        finish(done.result)
+        result = complete(done.result)
+        results.append(keep(result))
+        finish(result)
 
     def report(*, interrupted: bool) -> Report:
         devices = ", ".join(dict.fromkeys(claim.case.device for claim in claims))

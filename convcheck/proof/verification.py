@@ -22,6 +22,7 @@ from convcheck.proof.evidence import (
     integer_probes,
     location,
     output_layout,
+    picture,
     stand_in,
     strength,
     weight_shapes,
@@ -36,7 +37,7 @@ from convcheck.rewriting.rewrite import parameter_count
 from convcheck.rewriting.transplant import Move, Transplant
 from convcheck.sides.torch_modes import known_modes
 
-MISFIT: tuple[Examine, ...] = (diagnosis.examine,)
+MISFIT: tuple[Examine, ...] = (diagnosis.examine, picture.examine)
 """Evidence on weights that do not even fit: a candidate cannot run on them, but their layout may be found."""
 
 EVIDENCE: tuple[Examine, ...] = (
@@ -50,6 +51,7 @@ EVIDENCE: tuple[Examine, ...] = (
     bookkeeping.examine,
     held_weights.examine,
     all_sizes.examine,
+    picture.examine,
 )
 """All other kinds of evidence in order; every kind gets the result of those before it."""
 

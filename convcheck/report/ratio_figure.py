@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
-from convcheck.errors import UsageError, escape_line
+from convcheck.errors import escape_line
+from convcheck.report.drawing import save
 from convcheck.timing.comparison import Benchmark, Comparison
 
 NAME = "bench.png"
@@ -13,12 +13,6 @@ NAME = "bench.png"
 _INCHES_A_BAR, _INCHES_AROUND, _WIDTH = 0.5, 1.2, 9.0
 
 _COLOURS = {"faster": "tab:green", "slower": "tab:red", "no difference": "tab:gray"}
-
-
-def check_library() -> None:
-    """Raise UsageError where matplotlib is not installed."""
-    if find_spec("matplotlib") is None:
-        raise UsageError("--figure needs matplotlib, which is not installed; pip install 'convcheck[plot]'")
 
 
 def draw(benchmark: Benchmark, folder: Path) -> None:
@@ -50,10 +44,7 @@ def draw(benchmark: Benchmark, folder: Path) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("time of the reference / time of the candidate")
     axes.set_title("95 % intervals; beyond 1 the candidate is faster", fontsize="medium")
-    try:
-        figure.savefig(folder / NAME, dpi=150)
-    except OSError as error:
-        raise UsageError(f"the figure {str(folder / NAME)!r} cannot be written: {error.strerror}") from None
+    save(figure, folder / NAME, dpi=150)
 
 
 def _label(row: Comparison) -> str:

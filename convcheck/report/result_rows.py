@@ -121,8 +121,19 @@ def remarks(result: Result) -> Iterator[str]:
 
 
 def evidence(result: Result) -> Iterator[tuple[str, str]]:
-    """Yield all evidence as (subject, text)."""
-    return ((subject, escape_line(text)) for subject, text in _evidence(result))
+    """Yield all evidence as (subject, text): what was measured, and what follows."""
+    yield from measured(result)
+    yield from concluded(result)
+
+
+def measured(result: Result) -> Iterator[tuple[str, str]]:
+    """Yield what was compared, and what came out, as (subject, text)."""
+    return ((subject, escape_line(text)) for subject, text in _measured(result))
+
+
+def concluded(result: Result) -> Iterator[tuple[str, str]]:
+    """Yield what follows from that, as (subject, text)."""
+    return ((subject, escape_line(text)) for subject, text in _concluded(result))
 
 
 def suggestion(result: Result) -> Iterator[str]:
@@ -134,7 +145,7 @@ def suggestion(result: Result) -> Iterator[str]:
         yield f"{'map' if result.candidate else 'transplant'}: {{{', '.join(entries)}}}"
 
 
-def _evidence(result: Result) -> Iterator[tuple[str, str]]:
+def _measured(result: Result) -> Iterator[tuple[str, str]]:
     yield "layer", result.layer
     if result.candidate:
         yield "candidate", result.candidate
@@ -165,6 +176,11 @@ def _evidence(result: Result) -> Iterator[tuple[str, str]]:
             f"rms error against float64: reference {format_number(result.referee.reference)}, "
             f"candidate {format_number(result.referee.candidate)}",
         )
+
+
+def _concluded(result: Result) -> Iterator[tuple[str, str]]:
+    if result.figure:
+        yield "figure", result.figure
     if result.place:
         yield "place", result.place
     yield from (("because", reason) for reason in reasons(result))

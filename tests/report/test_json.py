@@ -20,7 +20,7 @@ SIDES = {"reference", "candidate"}
 RESULT = {
     "case", "source", "layer", "rewrite", "input", "dtype", "device", "seed", "verdict", "expected", "ok", "reason",
     "suggestion", "output_shape", "params", "macs", "exact", "one_to_one", "gradients", "sizes", "error", "referee",
-    "transplant", "notes", "seconds", "reproduce", "reasons", "suggestions", "place", "reference",
+    "transplant", "notes", "seconds", "reproduce", "reasons", "suggestions", "place", "figure", "reference",
     "candidate", "map", "evidence", "held_weights", "suggested_layout",
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ import torch
 from typer.testing import Result
 
 from convcheck.cli import bench
-from convcheck.report import ratio_figure
+from convcheck.report import drawing
 from convcheck.timing import compare, compiler, rounds
 from convcheck.timing import run as timing_run
 
@@ -243,7 +243,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("words", "message"), REFUSED.values(), ids=REFUSED)
 def test_refuses(convcheck: Run, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str) -> None:
-    monkeypatch.setattr(ratio_figure, "find_spec", lambda _name: importlib.util.find_spec("json"))
+    monkeypatch.setattr(drawing, "find_spec", lambda _name: importlib.util.find_spec("json"))
     result = convcheck("bench", *words)
     assert result.exit_code == 2
     assert message in result.stderr
@@ -276,7 +276,7 @@ def test_both_sides_are_compiled_where_that_is_asked_for(convcheck: Run, monkeyp
 def test_without_matplotlib_a_figure_is_refused_before_anything_runs(
     convcheck: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(ratio_figure, "find_spec", lambda _name: None)
+    monkeypatch.setattr(drawing, "find_spec", lambda _name: None)
     result = convcheck("bench", *CONV, "--figure", tmp_path / "plots")
     assert result.exit_code == 2
     assert "--figure needs matplotlib, which is not installed; pip install 'convcheck[plot]'" in result.stderr

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
 from convcheck.config.case import Case, Tolerance
 from convcheck.errors import CannotRunError
+from convcheck.pictures import Detail, Picture, Spread
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.devices import missing
 from convcheck.proof.evidence import finite, rounding
@@ -18,6 +20,7 @@ from convcheck.proof.evidence.part_of_run import SIDES, PartOfRun, compare_in_pa
 from convcheck.proof.evidence.reference_runs import run_reference
 from convcheck.proof.observations import remembered, stream
 from convcheck.proof.pair import Pair, drawn_in
+from convcheck.proof.pictures.watch import watch_of
 from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Deviation, Finding, Kind, Sides
 from convcheck.rounding.precision import arithmetic
@@ -49,13 +52,16 @@ class Measurement:
     notes: tuple[Finding, ...] = ()
     looseness: float | None = None
     """The bound, or the tolerance, over the outputs, both on average; None where all outputs are zero."""
+    spread: Spread | None = None
+    """How errors are spread, where that was asked for."""
 
 
 def examine(context: Context) -> Evidence:
     """Compare both sides in the asked dtype, on the weights that the case brings, if it brings any."""
     pair, case, result = context.pair, context.case, context.result
     drawn = with_real_weights(draw(pair, case), case)
-    measured = measure(pair, case, drawn)
+    watching = case.detail is not Detail.NONE
+    measured = measure(pair, case, drawn, watching=watching)
     # Other shapes were seen before.
     same = measured.shapes.reference == measured.shapes.candidate
     findings = [Finding(Kind.ROUNDING, text) for text in measured.faults if same]
@@ -78,7 +84,13 @@ def examine(context: Context) -> Evidence:
             wide = in_float64(case)
             inherent = idle(wide, measure(pair, wide, drawn)) is None
         notes.append(Finding(Kind.ROUNDING, f"{loose}; what tells is that both agree {agree}", weak=not inherent))
-    details = {"error": measured.deviation, "referee": measured.referee, "output_shape": measured.shapes}
+    details: dict[str, Any] = {
+        "error": measured.deviation,
+        "referee": measured.referee,
+        "output_shape": measured.shapes,
+    }
+    if watching:
+        details["picture"] = Picture(measured.spread)
     return Evidence(Agreement.DIFFERENT if findings else Agreement.IDENTICAL, tuple(findings), tuple(notes), details)
 
 
@@ -109,10 +121,11 @@ def draw(pair: Pair, case: Case) -> Sample:
     return remembered(side, ("normals", dtype, case.seed), compute)
 
 
-def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
+def measure(pair: Pair, case: Case, drawn: Sample, *, watching: bool = False) -> Measurement:
     """Run both sides on the numbers of a sample, rounded to the asked dtype, and compare.
 
     Both run once on the whole batch; what float64 says of it, and the bound, are of one part after the other.
+    Where `watching`, how errors are spread is counted as well.
 
     Raises:
         CannotRunError: torch cannot run this dtype on this device, or the dtype cannot hold the numbers.
@@ -129,7 +142,8 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
         return Measurement(Deviation(), Sides(None, None), shapes, fault if pair.reference.degree is None else ())
     broken, impossible = tuple(finite.faults(drawn)), tuple(finite.variance_faults(pair.reference, drawn))
     telling = not (broken or impossible)
-    parts = [*compare_in_parts(pair, case, unit, ours, outputs.candidate, telling=telling)]
+    watch = watch_of(pair.reference.output_axes, outputs.reference) if watching else None
+    parts = [*compare_in_parts(pair, case, unit, ours, outputs.candidate, telling=telling, watch=watch)]
     losing = dict.fromkeys(part.losing for part in parts if part.losing)
     notes = [Finding(Kind.ROUNDING, note) for note in (*unit.notes, *losing)]
     if case.tolerance is not None:
@@ -147,7 +161,8 @@ def measure(pair: Pair, case: Case, drawn: Sample) -> Measurement:
         faults = (*broken, *impossible)
     platform_faults = tuple(_platform_faults(case, parts)) if faults and telling else ()
     looseness = rounding.mean_looseness([part.looseness for part in parts])
-    return Measurement(deviation, referee, shapes, faults, platform_faults, tuple(notes), looseness)
+    spread = watch.spread() if watch is not None else None
+    return Measurement(deviation, referee, shapes, faults, platform_faults, tuple(notes), looseness, spread)
 
 
 def _device(name: str) -> torch.device:

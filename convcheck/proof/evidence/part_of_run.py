@@ -7,8 +7,9 @@ All that is added up over parts and slices are means and the largest of numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from convcheck.proof.evidence.derived_bound import Bounds, Derivation
 from convcheck.proof.evidence.reference_runs import ReferenceRun, float64_reference, in_float64
 from convcheck.proof.evidence.slices import Slice, slices
 from convcheck.proof.pair import Pair
+from convcheck.proof.pictures.watch import Watch
 from convcheck.proof.threads import one_thread
 from convcheck.results import Deviation, Sides
 from convcheck.rounding.precision import Arithmetic, arithmetic
@@ -56,11 +58,19 @@ class PartOfRun:
 
 
 def compare_in_parts(
-    pair: Pair, case: Case, unit: Arithmetic, ours: ReferenceRun, candidate: Tensor, *, telling: bool
+    pair: Pair,
+    case: Case,
+    unit: Arithmetic,
+    ours: ReferenceRun,
+    candidate: Tensor,
+    *,
+    telling: bool,
+    watch: Watch | None = None,
 ) -> Iterator[PartOfRun]:
     """Compare a run of the reference with the candidate's output in the asked dtype, of the same shape, part by part.
 
-    `telling` says that the weights are finite, so that an output that is not may be an overflow.
+    `telling` says that the weights are finite, so that an output that is not may be an overflow. `watch` sees
+    all errors.
 
     Raises:
         CannotRunError: the dtype cannot hold the numbers.
@@ -68,7 +78,7 @@ def compare_in_parts(
     outputs = Sides(ours.output, candidate)
     if ours.widened is not None and ours.truth is not None:
         whole = Derivation(pair, case, unit, ours.widened)
-        yield from _compare_part(Bounds(whole, ours.widened, ours.truth), outputs, 0, telling=telling)
+        yield from _compare_part(Bounds(whole, ours.widened, ours.truth), outputs, 0, telling=telling, watch=watch)
         return
     assert pair.part is not None
     # The weights are widened once.
@@ -85,23 +95,33 @@ def compare_in_parts(
         with torch_may_refuse(), torch.no_grad():
             truth = float64_reference(pair, widened)
         part = Sides(outputs.reference[places], outputs.candidate[places])
-        yield from _compare_part(Bounds(derivation, widened, truth), part, start, telling=telling)
+        yield from _compare_part(Bounds(derivation, widened, truth), part, start, telling=telling, watch=watch)
 
 
-def _compare_part(bounds: Bounds, outputs: Sides[Tensor], entry: int, *, telling: bool) -> Iterator[PartOfRun]:
+def _compare_part(
+    bounds: Bounds, outputs: Sides[Tensor], entry: int, *, telling: bool, watch: Watch | None
+) -> Iterator[PartOfRun]:
     """Compare a part of the batch, whose first entry has this number, slice by slice."""
     shape = tuple(outputs.reference.shape)
     for piece in slices(shape):
         start = piece.place(len(shape))
         # One step after the other takes less time than threads wait for one another, where the machine is busy.
         with one_thread():
-            compared = _compare(bounds, piece, outputs, telling=telling)
-        first = (entry + start[0], *start[1:]) if shape else ()
+            first = (entry + start[0], *start[1:]) if shape else ()
+            see = partial(watch.see, first) if watch is not None else None
+            compared = _compare(bounds, piece, outputs, telling=telling, see=see)
         yield compared.moved(first)
 
 
-def _compare(bounds: Bounds, piece: Slice, whole: Sides[Tensor], *, telling: bool) -> PartOfRun:
-    """Compare a slice of two outputs in float64; indices are those of the slice."""
+def _compare(
+    bounds: Bounds,
+    piece: Slice,
+    whole: Sides[Tensor],
+    *,
+    telling: bool,
+    see: Callable[[Tensor, Tensor], None] | None,
+) -> PartOfRun:
+    """Compare a slice of two outputs in float64; indices are those of the slice. `see` gets errors and their limits."""
     derivation, truth = bounds.derivation, bounds.truth.of(piece)
     pair, case, unit = derivation.pair, derivation.case, derivation.unit
     outputs = Sides(piece.of(whole.reference).double(), piece.of(whole.candidate).double())
@@ -128,6 +148,8 @@ def _compare(bounds: Bounds, piece: Slice, whole: Sides[Tensor], *, telling: boo
         # A derived bound of 0 means no rounding, so any tolerance is looser.
         looser = float(torch.where(limit > derived, limit / derived, 0.0).max())
         within = bool((error <= limit).all())
+    if see is not None:
+        see(error, limit)
     count = truth.output.numel()
     errors = (0.0, 0.0)
     if case.dtype != "float64":

@@ -14,6 +14,7 @@ from convcheck.report import result_rows
 from convcheck.report.format_values import NOTHING, format_count, format_inputs, format_number, format_shape
 from convcheck.report.grid import STYLES, cell
 from convcheck.report.plain_console import Verbatim, print_to_text, prose
+from convcheck.report.spread_lines import spread_lines
 from convcheck.results import Agreement, Finding, Kind, Report, Result, SizesStatus, Verdict
 
 _SIGNS = {Verdict.EQUAL: "✓", Verdict.DIFFERENT: "✗", Verdict.REFUSED: "\N{EN DASH}", Verdict.ERROR: "!"}
@@ -90,7 +91,7 @@ class ResultTable:
                 yield Text("")
             yield heading
             self._case, self._notes, self._lines = (result.case, result.source), set(), 0
-        remarks = result_rows.evidence(result) if self._verbose else self._remarks(result)
+        remarks = self._evidence(result) if self._verbose else self._remarks(result)
         # The layer is in the heading.
         below = (self._line(subject, text) for subject, text in remarks if subject != "layer")
         for line in (*self._row(result), *below):
@@ -173,6 +174,14 @@ class ResultTable:
             table.add_column(header, min_width=width, no_wrap=True)
         table.add_column(result_rows.SIZES if self._sizes else "", no_wrap=True)
         return table
+
+    def _evidence(self, result: Result) -> Iterator[tuple[str, str]]:
+        """Yield all evidence as (subject, text), with how errors are spread behind what was measured."""
+        yield from result_rows.measured(result)
+        if result.picture is not None and result.picture.spread is not None:
+            options = self._console.options
+            yield from spread_lines(result.picture.spread, ascii_only=options.ascii_only, width=self._console.width)
+        yield from result_rows.concluded(result)
 
     def _remarks(self, result: Result) -> Iterator[tuple[str, str]]:
         """Yield what a reader must know besides the row, as (subject, text): the cause first."""
