@@ -39,6 +39,7 @@ LAYERS = {
     "fft": ("Conv2d(16, 16, 5, padding=2)", "2,16,20,20"),
     "flatten-linear": ("Conv2d(16, 100, 12)", "2,16,12,12"),
     "fold-batchnorm": ("Sequential(Conv2d(16, 16, 3, padding=1, bias=False), BatchNorm2d(16))", "2,16,32,32"),
+    "fold-batchnorm-forward": ("Sequential(BatchNorm2d(16), Conv2d(16, 16, 3, bias=False))", "2,16,32,32"),
     "indexed": ("PixelShuffle(2)", "2,16,48,48"),
     "linear-as-conv1x1": ("Linear(256, 256)", "64,256"),
     "linear-unpatchify": ("ConvTranspose2d(32, 8, 4, stride=4)", "2,32,16,16"),
@@ -51,6 +52,10 @@ LAYERS = {
     "patches-as-conv": (
         "Sequential(rearrange('b c (h p) (w q) -> b (h w) (p q c)', p=4, q=4), Linear(256, 64))",
         "2,16,32,32",
+    ),
+    "patches-as-transposed": (
+        "Sequential(Linear(64, 256), rearrange('b h w (p q c) -> b c (h p) (w q)', p=4, q=4))",
+        "2,8,8,64",
     ),
     "patchify-conv1x1": ("Conv2d(3, 96, 8, stride=8)", "2,3,96,96"),
     "patchify-linear": ("Conv2d(3, 96, 8, stride=8)", "2,3,96,96"),

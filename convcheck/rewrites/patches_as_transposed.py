@@ -96,7 +96,7 @@ def weights(chain: Sequential, shape: Shape) -> Mapping[str, Recipe | Merge]:
 
 REWRITE = Rewrite(
     claim=__doc__,
-    summary="a transposed convolution whose kernel is its stride",
+    summary="a transposed convolution that tiles",
     reference="Sequential of Linear or a 1x1 Conv, and rearrange()",
     holds_when="the outputs at every place are one whole patch with all its channels, in any order and any layout",
     formula="y[b, o, s*n + k] = b[(k o)] + sum over i of W[(k o), i] * x[b, n, i], with s = kernel",

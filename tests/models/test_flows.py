@@ -11,13 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from convcheck.models.chains import chains_of
+from convcheck.catalogue.catalogue import applicable
+from convcheck.models.chains import LONGEST, chains_of
 from convcheck.models.example import Example
 from convcheck.models.flow import Flow
 from convcheck.models.leaves import Leaf, leaves_of, parts_of
 from convcheck.models.records import Place
 from convcheck.models.swap_file import Key, load_text, swap_text
 from tests.models.nets import draw_statistics
+
+MERGES = ("merge-convs", "fold-batchnorm", "fold-batchnorm-forward")
 
 
 class Step(NamedTuple):
@@ -55,16 +58,20 @@ class Program(nn.Module):
                     values.append(self.layers[str(number)](*given))
         return [values[number] for number in sorted(self.outputs)]
 
-    def rows(self) -> set[tuple[str, str]]:
-        """Return the paths of layers of which the second alone takes what the first returns, by the steps."""
-        pairs = set()
+    def rows(self) -> set[tuple[str, ...]]:
+        """Return the paths of layers of which each alone takes what the one before returns, by the steps."""
+        pairs = set[tuple[str, str]]()
         for number, step in enumerate(self.steps):
             users = [n for n, other in enumerate(self.steps) if number + 1 in other.takes]
             if step.kind in ("conv", "norm") and len(users) == 1 and number + 1 not in self.outputs:
                 (user,) = users
                 if self.steps[user].kind in ("conv", "norm"):
                     pairs.add((f"layers.{number}", f"layers.{user}"))
-        return pairs
+        following = dict(pairs)
+        rows = set[tuple[str, ...]](pairs)
+        for _ in range(LONGEST - 2):
+            rows |= {(*row, following[row[-1]]) for row in rows if row[-1] in following and len(row) < LONGEST}
+        return rows
 
 
 @st.composite
@@ -105,12 +112,12 @@ def test_a_merge_changes_nothing(model: Program) -> None:
     with torch.no_grad():
         due = model(x)
     swaps: dict[Place, Key] = {}
-    for chain in chains_in(model, x):
+    shapes = ((2, 2, 3, 3),)
+    for chain in sorted(chains_in(model, x), key=lambda chain: -len(chain.merged)):
         assert chain.layer is not None
-        kinds = [type(layer).__name__ for layer in chain.layer.layers]  # type: ignore[attr-defined]
-        if kinds[0] == "Conv" and not any(path in place for place in swaps for path in (chain.path, *chain.merged)):
-            rewrite = {"Conv": "merge-convs", "BatchNorm": "fold-batchnorm"}[kinds[1]]
-            swaps[chain.path, *chain.merged] = (chain.layer, ((2, 2, 3, 3),), rewrite)
+        names = [name for name in applicable(chain.layer, shapes) if name in MERGES]
+        if names and not any(path in place for place in swaps for path in (chain.path, *chain.merged)):
+            swaps[chain.path, *chain.merged] = (chain.layer, shapes, names[0])
     if swaps:
         load_text(swap_text("a program", swaps)).swap(model)
         with torch.no_grad():
