@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from convcheck.version import __version__
 
 if TYPE_CHECKING:
-    from convcheck.api import assert_equal, inputs_for, params, save_weights, scan, shape, swap, verify
+    from convcheck.api import assert_equal, inputs_for, params, save_weights, scan, shape, solve, swap, verify
     from convcheck.errors import ConvcheckError
     from convcheck.modules.patchify import Patchify, Unpatchify
 else:
     # Hidden from type checkers, which would otherwise take any name for one of convcheck's.
     _HOMES = {
         **dict.fromkeys(
-            ("assert_equal", "inputs_for", "params", "save_weights", "scan", "shape", "swap", "verify"),
+            ("assert_equal", "inputs_for", "params", "save_weights", "scan", "shape", "solve", "swap", "verify"),
             "convcheck.api",
         ),
         "ConvcheckError": "convcheck.errors",
@@ -41,6 +41,7 @@ __all__ = [
     "save_weights",
     "scan",
     "shape",
+    "solve",
     "swap",
     "verify",
 ]

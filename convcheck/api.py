@@ -9,27 +9,21 @@ from typing import TYPE_CHECKING, Literal, ParamSpec, cast
 
 from convcheck.errors import ConvcheckError, shown
 from convcheck.layers import accept, parse_shape, parse_shapes
-from convcheck.proof.given_sides import held_by_both, module_side, read_replacement, takes_parametrized
-from convcheck.sides.layer_like import WAY_IN_PYTHON, is_module, read_layer
-from convcheck.sizes.patterns import Shape, parse_order
-from convcheck.sizes.relayouts import parse_relayout
+from convcheck.proof.given_case import InputLike, given_case
+from convcheck.sides.layer_like import is_module, read_layer
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
     from convcheck.calculator.answers import Ranges
-    from convcheck.config.case import WeightFile
-    from convcheck.config.checks import DType
     from convcheck.models.records import ScanReport
-    from convcheck.proof.real_weights import ModuleTensors
     from convcheck.results import Result
     from convcheck.sides.layer_like import LayerLike
+    from convcheck.solving.solution import Solution
 
 P = ParamSpec("P")
-
-InputLike = Sequence[int] | Sequence[Sequence[int] | str] | str
-"""A shape, or a list of shapes for an operation with several inputs."""
 
 
 def verify(
@@ -93,101 +87,84 @@ def verify(
             cannot be described, as one with a forward of its own or with hooks. What torch cannot run is no exception
             but the verdict `error`; any other exception is a fault of convcheck itself.
     """
-    from convcheck.all_sizes.installed import check_installed
-    from convcheck.catalogue.catalogue import find, vocabulary
     from convcheck.catalogue.claims import claims_of
-    from convcheck.config.case import Case
-    from convcheck.config.checks import check_device, check_dtype, check_proof_seconds, check_seed, check_select
-    from convcheck.config.input_specs import needless, parse_specs
-    from convcheck.config.layout_checks import layout_problems
-    from convcheck.config.python_options import checkpoints_option, mapping_option, tolerance_option, weights_option
-    from convcheck.config.replacement import replacement_problems
+    from convcheck.config.python_options import checkpoints_option
     from convcheck.proof.verification import verify as prove
-    from convcheck.sides.user_sides import code_loader
     from convcheck.solving.search import with_map
 
-    if not isinstance(rewrite, str):
-        raise ConvcheckError(f"rewrite: {shown(rewrite)} is no name; write one, such as 'patchify-linear', or 'all'")
-    load_code = code_loader(trust=trust, way=WAY_IN_PYTHON)
-    source: ModuleTensors | WeightFile | None = None
-    keep = isinstance(weights, str) and weights == "own"
-    files = checkpoints_option(weights)
-    if is_module(layer):
-        if weights is not None and not keep and files is None:
-            raise ConvcheckError("weights: a module brings its own; leave them out, or write the layer as text")
-        parsed, source = module_side(layer, own=candidate is not None, train=train)
-    else:
-        parsed = read_layer(layer, load_code)
-        if weights is not None and not keep and files is None:
-            source = weights_option(cast("Mapping[str, str]", weights), parsed)
-    patterns = mapping_option("transplant", transplant, "{'weight': 'o i kh kw -> o (i kh kw)'}")
-    own = read_replacement(candidate, map, map_by, layout, load_code)
-    if is_module(layer) and own is not None and not parsed.IS_USER_CODE and takes_parametrized(layer, own):
-        from convcheck.sides.user_sides import layer_of_module
-
-        parsed, source = layer_of_module(layer), None
-    has_code = parsed.IS_USER_CODE or (own is not None and own.layer.IS_USER_CODE)
-    specs = parse_specs(input) if input is not None else ()
-    which = None if select is None else check_select(select)
-    if has_code and (candidate is None or not specs):
-        raise ConvcheckError("code is compared with a `candidate`, and does not say what `input` it takes; give both")
-    if needs := [] if has_code else [f"{key}: {text}" for key, text in needless(specs, which, train=train)]:
-        raise ConvcheckError("; ".join(needs))
-    shapes = tuple(spec.shape for spec in specs) or parsed.example_inputs()
-    if not parsed.IS_USER_CODE:
-        accept(parsed, shapes)
-    if rewrite != "all":
-        find(rewrite)
-    if all_sizes:
-        check_installed()
-    # Beside them a module of torch, too, has to be the very object, whose weights no text has.
-    by_objects = is_module(candidate) or map_by is not None
-    case = Case(
-        name=parsed.label(),
-        layer=parsed,
-        inputs=shapes,
-        rewrites=None if rewrite == "all" else (rewrite,),
-        order=parse_order(order) if order is not None else None,
-        transplant={name: parse_relayout(text) for name, text in patterns.items()},
-        dtype=cast("DType", check_dtype(dtype)),
-        device=check_device(device),
-        seed=check_seed(seed),
-        weights=source,
-        tolerance=tolerance_option(tolerance),
+    case = given_case(
+        layer,
+        input,
+        rewrite,
+        order=order,
+        transplant=transplant,
+        dtype=dtype,
+        device=device,
+        seed=seed,
+        tolerance=tolerance,
         strict=strict,
         all_sizes=all_sizes,
-        proof_seconds=check_proof_seconds(proof_seconds),
-        candidate=own,
-        input_specs=specs if has_code else (),
-        select=which,
+        proof_seconds=proof_seconds,
+        weights=weights,
+        candidate=candidate,
+        map=map,
+        map_by=map_by,
+        layout=layout,
+        select=select,
         train=train,
-        objects=frozenset(
-            name
-            for name, is_object in (
-                ("reference", is_module(layer) and (parsed.IS_USER_CODE or keep or by_objects)),
-                ("candidate", is_module(candidate)),
-                ("map_by", map_by is not None),
-            )
-            if is_object
-        ),
-        held=held_by_both(parsed, source, own) if keep else None,
+        trust=trust,
     )
-    if files is not None:
+    if (files := checkpoints_option(weights)) is not None:
         from convcheck.checkpoints.held import with_checkpoints
 
         case = with_checkpoints(case, files)
-    if case.candidate is not None and (rewrite != "all" or order is not None or transplant):
-        raise ConvcheckError("rewrite, order and transplant belong to a rewrite; a candidate has map and layout")
-    wrong = list(layout_problems(case, vocabulary()))
-    if case.candidate is not None:
-        wrong += replacement_problems(parsed, shapes, case.candidate)
-    problems = [f"{path[-1]}: {message}" for path, message in wrong]
-    if problems:
-        raise ConvcheckError("; ".join(problems))
     claims = list(claims_of([case]))
     if len(claims) > 1:
-        raise ConvcheckError(f"several rewrites hold for {parsed}; name one: {', '.join(c.name for c in claims)}")
+        raise ConvcheckError(f"several rewrites hold for {case.layer}; name one: {', '.join(c.name for c in claims)}")
     return prove(with_map(claims[0]))
+
+
+def solve(
+    reference: LayerLike,
+    candidate: LayerLike,
+    input: InputLike | None = None,
+    *,
+    layout: str | None = None,
+    dtype: str | torch.dtype = "float32",
+    device: str = "cpu",
+    seed: int = 0,
+    all_sizes: bool = False,
+    proof_seconds: float = 30,
+    select: int | str | None = None,
+    train: bool = False,
+    trust: bool = False,
+) -> Solution:
+    """Find how the weights of `reference` become those of `candidate`, and prove it; arguments are those of `verify`.
+
+    Returned are its `status` (`found`, `not-unique` or `none`), `map` by the candidate's names, `code` that defines
+    `convert(state_dict)`, `result`, which is the proof, and `reason`, why there is no mapping or no only one.
+
+    Raises:
+        ConvcheckError: a side, the input or an option cannot be.
+    """
+    from convcheck.solving.solve import solve as find
+
+    return find(
+        given_case(
+            reference,
+            input,
+            candidate=candidate,
+            layout=layout,
+            dtype=dtype,
+            device=device,
+            seed=seed,
+            all_sizes=all_sizes,
+            proof_seconds=proof_seconds,
+            select=select,
+            train=train,
+            trust=trust,
+        )
+    )
 
 
 def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:

@@ -4,9 +4,11 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import torch
 from torch import nn
 
 import convcheck
@@ -150,3 +152,26 @@ def test_a_failure_reads_in_a_few_lines_and_ends_with_the_call() -> None:
     assert first.endswith(" is different: the candidate leaves out bias")
     assert last.startswith("again: convcheck.verify(")
     assert len(str(failed.value).splitlines()) <= 5
+
+
+def test_solve_returns_the_mapping_its_code_and_its_proof() -> None:
+    reference, candidate = nn.ConvTranspose2d(2, 3, 3, padding=1), nn.Conv2d(2, 3, 3, padding=1)
+    solution = convcheck.solve(reference, candidate, (1, 2, 4, 5))
+    assert solution.status == "found"
+    assert {name: str(source) for name, source in solution.map.items()} == {
+        "weight": "weight: i o kh kw -> o i kh kw | flip kh | flip kw",
+        "bias": "bias",
+    }
+    assert solution.result is not None
+    assert solution.result.ok
+    made: dict[str, Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]] = {}
+    exec(str(solution.code), made)
+    candidate.load_state_dict(made["convert"](reference.state_dict()))
+    x = torch.randint(-4, 5, (1, 2, 4, 5)).float()
+    torch.testing.assert_close(candidate(x), reference(x))
+
+
+def test_solve_says_what_has_no_partner() -> None:
+    solution = convcheck.solve("Conv2d(2, 3, 3)", nn.Conv2d(2, 3, 3, bias=False), (1, 2, 4, 5))
+    assert solution.status == "none"
+    assert solution.reason == "everything but bias matches; the candidate has nothing for bias"

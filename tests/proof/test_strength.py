@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 import convcheck
-from convcheck.api import InputLike
 from convcheck.catalogue.claims import claims_of
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer, parse_shapes
 from convcheck.proof.build_pair import build_pair
 from convcheck.proof.evidence import strength
 from convcheck.proof.evidence.strength import observations, weaknesses
+from convcheck.proof.given_case import InputLike
 from convcheck.proof.observations import Observation
 from convcheck.proof.pair import Pair
 from convcheck.sides.sample import Sample
