@@ -111,12 +111,30 @@ def test_the_workflow_that_is_shown_calls_convcheck_as_it_is(
         assert convcheck(*words, "--list").exit_code == 0
 
 
-def test_the_step_that_is_shown_gives_the_action_what_it_takes() -> None:
+def test_the_step_that_is_shown_runs_in_this_repository_and_gives_the_action_what_it_takes() -> None:
     (step,) = [each[0] for each in WORKFLOWS if isinstance(each, list)]
+    assert (TOP / step["uses"] / "action.yml").is_file()
     assert set(step["with"]) <= set(ACTION["inputs"])
     assert {name for name, each in ACTION["inputs"].items() if each.get("required")} <= set(step["with"])
 
 
-def test_the_hook_that_is_shown_is_one_that_there_is() -> None:
+def test_the_hook_that_is_shown_is_the_one_that_others_get() -> None:
     (config,) = [each for each in WORKFLOWS if isinstance(each, dict) and "repos" in each]
-    assert {hook["id"] for repo in config["repos"] for hook in repo["hooks"]} <= {hook["id"] for hook in HOOKS}
+    (repository,) = config["repos"]
+    (hook,) = repository["hooks"]
+    assert repository["repo"] == "local"
+    (same,) = [each for each in HOOKS if each["id"] == "convcheck-system"]
+    other = ("id", "name", "description")
+    assert [{key: each[key] for key in each if key not in other} for each in (hook, same)] == [
+        {key: same[key] for key in same if key not in other}
+    ] * 2
+
+
+@pytest.mark.parametrize("name", ["action.yml", ".pre-commit-hooks.yaml", "README.md", "docs"])
+def test_no_address_is_made_up(name: str) -> None:
+    files = [TOP / name] if (TOP / name).is_file() else sorted((TOP / name).rglob("*.md"))
+    assert files
+    for file in files:
+        assert not re.findall(
+            r"example\.(?:org|com|net)|\bOWNER\b|@v\d+\.\d+\.\d+\b", file.read_text(encoding="utf-8")
+        ), file

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import Result
 
-from tests.strategies.shown import comparable, contradictions
+from tests.strategies.shown import SPREAD, comparable, contradictions
 
 pytestmark = pytest.mark.kernels
 
@@ -25,7 +25,11 @@ BLOCKS = [
     for page in PAGES
     for _, command, shown in re.findall(r"(`{3,})console\n\$ (.*)\n((?:.*\n)*?)\1\n", page.read_text("utf-8"))
 ]
-CONFIGS = re.findall(r"```yaml\n((?:.*\n)*?)```", TEXT)
+CONFIGS = [
+    (page, text)
+    for page in (README, README.parent / "docs" / "config.md")
+    for text in re.findall(r"```yaml\n(# (?!bad)\w+\.yaml\n(?:.*\n)*?)```", page.read_text("utf-8"))
+]
 
 
 def write_files(page: Path, folder: Path) -> None:
@@ -47,6 +51,7 @@ def test_what_is_shown_is_what_is_printed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")  # how wide a help page is
     write_files(page, tmp_path)
     program, *words = shlex.split(command)
     assert program == "convcheck"
@@ -66,6 +71,8 @@ OTHER_DIGITS = {
     "errors without decimals": lambda text: re.sub(
         r"((?:relative|error is|against|where|there) )-?\d+\.\d+(e.\d+)?", r"\g<1>7", text
     ),
+    "errors spread otherwise": lambda text: re.sub(r"(?:exactly 0 .  )?1e-04 \|.{9}\|", "1e-04 |   ▂█    |", text),
+    "no errors to spread": lambda text: re.sub(r" +spread .*\n", "", text),
     "another place": lambda text: re.sub(r"((?:error .*|the worst is) at )\[.*?\]", r"\1[0, 0, 0, 0]", text),
 }
 
@@ -79,7 +86,8 @@ def test_digits_that_a_kernel_decides_are_no_difference(other: Callable[[str], s
 
 @given(data=st.data())
 def test_a_word_that_is_wrong_and_a_line_that_is_missing_are_differences(data: st.DataObject) -> None:
-    _, _, shown = data.draw(st.sampled_from(BLOCKS))
+    _, _, block = data.draw(st.sampled_from(BLOCKS))
+    shown = re.sub(SPREAD, "", block)
     words = list(re.finditer(r"(?<![\w.+])[A-Za-z]+(?!\w)", shown))
     word = data.draw(st.sampled_from(words))
     assert comparable(f"{shown[: word.start()]}wrong{shown[word.end() :]}") != comparable(shown)
@@ -120,40 +128,42 @@ def test_what_is_equal_beyond_its_bound_contradicts_itself(beyond: Callable[[str
     assert [after for _, after in changed if not contradictions(after)] == []
 
 
-@pytest.mark.parametrize("text", CONFIGS, ids=range(len(CONFIGS)))
-def test_configs_of_the_readme_hold(convcheck: Callable[..., Result], text: str, tmp_path: Path) -> None:
-    config = tmp_path / "config.yaml"
-    config.write_text(text)
-    write_files(README, tmp_path)
-    expected = 1 if "# wrong.yaml" in text or "# mine.yaml" in text else 2 if "# bad.yaml" in text else 0
-    trust = ["--trust"] if "# code.yaml" in text else []
-    assert convcheck("verify", config, *trust).exit_code == expected
+@pytest.mark.parametrize(("page", "text"), CONFIGS, ids=[text.split("\n")[0] for _, text in CONFIGS])
+def test_configs_hold(convcheck: Callable[..., Result], page: Path, text: str, tmp_path: Path) -> None:
+    write_files(page, tmp_path)
+    name = text.split("\n")[0].removeprefix("# ")
+    assert convcheck("verify", tmp_path / name).exit_code == (name == "wrong.yaml")
 
 
-def test_the_faults_of_the_readme_are_those_that_are_told(
-    convcheck: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (text,) = [text for text in CONFIGS if "# bad.yaml" in text]
-    (tmp_path / "bad.yaml").write_text(text)
-    (shown,) = re.findall(r"```text\n((?:.*\n)*?)```", TEXT)
-    assert convcheck("verify", "bad.yaml").stderr == shown
-
-
-def test_the_python_of_the_readme_runs_and_gives_the_shapes_that_are_told() -> None:
-    told = 0
-    for block in re.findall(r"```python\n((?:.*\n)*?)```", TEXT):
-        # Each is copied alone.
+def test_python_runs_and_gives_the_shapes_that_are_told() -> None:
+    shapes = 0
+    page = README.parent / "docs" / "python.md"
+    for block in re.findall(r"```python\n((?:.*\n)*?)```", page.read_text("utf-8")):
+        # A reader copies one block alone.
         namespace: dict[str, object] = {}
         exec(block, namespace)
         for line, shape in re.findall(r"^(.*?)  # ([\[(][\d, ]+[\])])$", block, re.MULTILINE):
             value = eval(line.partition(" = ")[2] or line, namespace)
             assert str(list(getattr(value, "shape", value))) == shape.replace("(", "[").replace(")", "]")
-            told += 1
-    assert told == 5
+            shapes += 1
+    assert shapes == 5
 
 
-def test_both_commands_use_the_constraints_and_an_environment_of_their_own() -> None:
-    commands = re.findall(r"```sh\n(.*)\n```", TEXT)
-    assert len(commands) == 2
-    assert all("-m venv" in command and "-c constraints.txt" in command for command in commands)
+def test_commands_use_the_constraints_and_an_environment_of_their_own() -> None:
+    contributing = (README.parent / "CONTRIBUTING.md").read_text("utf-8")
+    installing = [
+        line
+        for text in (TEXT, contributing)
+        for line in text.splitlines()
+        if "-m venv" in line or "pip install" in line
+    ]
+    assert len(installing) == 4
+    assert all("-c constraints.txt" in line for line in installing)
+    assert all("-m venv" in line for line in installing[:3])
+
+
+def test_the_readme_is_read_in_five_minutes_and_fits_a_window() -> None:
+    lines = TEXT.splitlines()
+    assert len(lines) <= 150
+    assert max(map(len, lines)) <= 160
+    assert len(TEXT.split()) <= 1000

@@ -23,7 +23,7 @@ from convcheck.all_sizes.regions import Exploration, Region
 from convcheck.all_sizes.replay import replay, resized
 from convcheck.all_sizes.second_look import Look, look_again
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.trace import INPUT, Given, symbol, symbol_name
+from convcheck.all_sizes.trace import INPUT, Given, lengths_of, symbol, symbol_name
 from convcheck.results import Sides, SizesCounterexample, SizesProof, SizesStatus
 
 Names = Sequence[Sequence[str]]
@@ -61,20 +61,27 @@ class Attempt:
         ones, probed = self._ones()
         if isinstance(ones, SizesCounterexample):
             return self._refuted(ones)
+        if (counterexample := self._beside_fixed()) is not None:
+            return self._refuted(counterexample)
         return self._proved(ones, probed, looks)
 
     @cached_property
     def exploration(self) -> Exploration:
         """What is known of all sizes."""
-        self.given = [self._held(one) for one in self.both.given(self.channels)]
+        anywhere, at_home = (
+            [self._held(one) for one in given]
+            for given in (self.both.given(self.channels), self.both.at_home(self.channels))
+        )
+        self.given = anywhere
         try:
-            exploration = explore(self.both, list(self.given))
-            if exploration.equal or exploration.different or exploration.shown:
+            exploration = explore(self.both, anywhere)
+            if exploration.equal or exploration.different or exploration.shown or at_home == anywhere:
                 return exploration
         except CannotProve:
-            pass
-        self.given = [self._held(one) for one in self.both.at_home(self.channels)]
-        return explore(self.both, list(self.given))
+            if at_home == anywhere:
+                raise
+        self.given = at_home
+        return explore(self.both, at_home, until_obstacle=True)
 
     @property
     def explored(self) -> bool:
@@ -200,12 +207,41 @@ class Attempt:
         if not axis.symbol.startswith(symbol_name("input")):
             return None
         order = [other.symbol for other in self.axes]
-        here = self.search.world.intersect(at({axis.symbol: 1}))
-        lows = extent(self.axes, self.exploration.equal).free
+        found = extent(self.axes, self.exploration.equal)
+        fixed = {other.symbol: found.fixed[other.name] for other in self.axes if other.name in found.fixed}
+        here = self.search.world.intersect(at({**fixed, axis.symbol: 1}))
         for other in self.axes:
-            if other != axis:
-                here = here.intersect(at_least(other.symbol, lows.get(other.name, 2)))
+            if other != axis and other.name in found.free:
+                here = here.intersect(at_least(other.symbol, found.free[other.name]))
         return smallest(here, order)
+
+    def _beside_fixed(self) -> SizesCounterexample | None:
+        """Return a counterexample at other lengths of inputs than code fixes, if torch shows one.
+
+        The claim is about all sizes at which both sides run, and code may run at lengths for which it was not written.
+        """
+        fixed = self._fixed_axes()
+        search = replace(self.search, axes=tuple({axis.symbol: axis for axis in (*self.axes, *fixed)}.values()))
+        home = {name: size for one in self.given for name, size in lengths_of(one).items()}
+        for axis, length in fixed.items():
+            for other in sorted({1, 2, 3, length - 1, length + 1, 2 * length} - {0, length}):
+                budget.check_time()
+                if (found := search.at({**home, axis.symbol: other})) is not None:
+                    return search.smallest(found)
+        return None
+
+    def _fixed_axes(self) -> dict[FreeAxis, int]:
+        """Return the axes of inputs that are numbers on all paths, and their lengths."""
+        paths = [region.sizes for region in self.exploration.equal]
+        fixed = {}
+        for number, names in enumerate(self.names):
+            tensor = f"{INPUT}{number}"
+            for axis, name in enumerate(names):
+                length = self.exploration.path.lengths[tensor][axis]
+                sizes = {size for size in (path.size(length) for path in paths) if size.is_Integer}
+                if len(sizes) == 1:
+                    fixed[FreeAxis(name, symbol_name(tensor, axis))] = int(sizes.pop())
+        return fixed
 
     def _is_proved_at_one(self, axis: FreeAxis) -> bool:
         """Tell whether both sides are equal at length 1 of an axis, for all sizes of the others."""

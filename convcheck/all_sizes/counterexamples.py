@@ -14,7 +14,7 @@ from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.exploring import holds
 from convcheck.all_sizes.points import at, smallest
 from convcheck.all_sizes.regions import Exploration, Region
-from convcheck.all_sizes.replay import replay, resized, smaller
+from convcheck.all_sizes.replay import DRAWS, replay, resized, smaller
 from convcheck.all_sizes.trace import INPUT, SMALLEST, Given, Path, lengths_of
 from convcheck.errors import ConvcheckError
 from convcheck.results import SizesCounterexample
@@ -27,6 +27,8 @@ MOST_UNREAD = 200
 """The same, where conditions that are no relations pick few of them."""
 MOST_SMALLER = 500
 """How many sizes below those of a difference are tried in torch, for a smaller one."""
+MOST_PAIRS = 700
+"""The same, of sizes of which two are others."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Search:
     def sweep(self) -> SizesCounterexample | None:
         """Return a counterexample among sizes beside the claim's own and the smallest, if torch shows one soon.
 
-        One length is another there, or two are, as where a table of weights has to be as long as an input.
+        One length is another there, or two are, as where a table of weights has to be as long as an input. One draw a
+        size is enough, since what is wrong from some length on is so at many.
         """
         own = {symbol: size for one in self.given for symbol, size in lengths_of(one).items()}
         at_home = {axis.name: own[axis.symbol] for axis in self.axes}
@@ -63,13 +66,13 @@ class Search:
             ):
                 if time.monotonic() > end:
                     return None
-                if (found := self._named({**sizes, **dict.fromkeys(names, size)})) is not None:
+                if (found := self._named({**sizes, **dict.fromkeys(names, size)}, draws=1)) is not None:
                     return self.smallest(found)
         return None
 
-    def at(self, point: Mapping[str, int]) -> SizesCounterexample | None:
+    def at(self, point: Mapping[str, int], draws: int = DRAWS, ramps: bool = False) -> SizesCounterexample | None:
         """Return how the sides differ at some sizes in torch; None if they do not."""
-        seen = replay(self.both, resized(self.given, point))
+        seen = replay(self.both, resized(self.given, point), draws=draws, ramps=ramps)
         if seen.reason is None or seen.at is None or self._holds_remade(point):
             return None
         return SizesCounterexample(lengths_by_name(self.axes, point), seen.at, seen.reason)
@@ -109,21 +112,22 @@ class Search:
         end = time.monotonic() + SWEEP_SECONDS
         for name in known.sizes:
             # One axis after the other is quick, and mostly all: only what is left is searched.
-            if known.sizes[name] > 1 and (found := self._named({**known.sizes, name: 1})) is not None:
+            if known.sizes[name] > 1 and (found := self._named({**known.sizes, name: 1}, ramps=True)) is not None:
                 known = found
         ones = sorted(_with_ones(known.sizes), key=_order)
-        for sizes in (*ones, *smaller(dict.fromkeys(known.sizes, 1), _sum(known), MOST_SMALLER), *_shorter(known)):
+        pairs = sorted(_two_shorter(known.sizes), key=_order)[:MOST_PAIRS]
+        for sizes in (*ones, *pairs, *smaller(dict.fromkeys(known.sizes, 1), _sum(known), MOST_SMALLER)):
             if time.monotonic() > end:
                 break
-            if _order(sizes) < _rank(known) and (found := self._named(sizes)) is not None:
+            if _order(sizes) < _rank(known) and (found := self._named(sizes, ramps=True)) is not None:
                 known = found
         return known
 
-    def _named(self, sizes: Mapping[str, int]) -> SizesCounterexample | None:
+    def _named(self, sizes: Mapping[str, int], draws: int = DRAWS, ramps: bool = False) -> SizesCounterexample | None:
         """Return how the sides differ at sizes by the names of axes; None if they do not, or cannot be so large."""
         symbols = {axis.name: axis.symbol for axis in self.axes}
         point = smallest(self.world.intersect(at({symbols[name]: size for name, size in sizes.items()})), [])
-        return None if point is None else self.at(point)
+        return None if point is None else self.at(point, draws, ramps)
 
     def _first(self, region: Region) -> SizesCounterexample | None:
         for point in self._points(region):
@@ -156,10 +160,12 @@ def _with_ones(sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
             yield {**sizes, **dict.fromkeys(ones, 1)}
 
 
-def _shorter(one: SizesCounterexample) -> Iterator[dict[str, int]]:
-    """Yield sizes of which one is smaller than those of a counterexample."""
-    for name, size in one.sizes.items():
-        yield from ({**one.sizes, name: shorter} for shorter in range(1, size))
+def _two_shorter(sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Yield sizes of no larger sum, of which two are others: one may be longer where the other is shorter."""
+    for one, other in itertools.combinations(sizes, 2):
+        total = sizes[one] + sizes[other]
+        for together in range(2, total + 1):
+            yield from ({**sizes, one: first, other: together - first} for first in range(1, together))
 
 
 def _sum(one: SizesCounterexample) -> int:

@@ -43,8 +43,10 @@ MOST_DOUBLINGS = 24
 """Sizes up to 2 to this power are tried for a condition that no relation can state."""
 
 
-def explore(both: Both, given: list[Given]) -> Exploration:
+def explore(both: Both, given: list[Given], until_obstacle: bool = False) -> Exploration:
     """Compare both sides on all paths; where they differ in torch, on those of smaller sizes only.
+
+    `until_obstacle` ends where one path cannot be compared: nothing is proved then, whatever the others show.
 
     Raises:
         CannotProve: a side cannot be traced at the claim's own sizes.
@@ -67,6 +69,8 @@ def explore(both: Both, given: list[Given]) -> Exploration:
         exploration = Exploration(first.path.world().region, first.path)
         left = exploration.world
         left = left.subtract(_on_path(both, given, first, None, exploration))
+    if until_obstacle and exploration.obstacle is not None:
+        return exploration
     try:
         with budget.bounded():
             _cover(both, given, left, exploration)

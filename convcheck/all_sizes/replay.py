@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from convcheck.all_sizes.both import Both
-from convcheck.all_sizes.trace import Given, symbol_name
+from convcheck.all_sizes.trace import INPUT, Given, symbol_name
 from convcheck.results import Sides
 from convcheck.sizes.patterns import Shape
 from convcheck.tracing import capture
@@ -34,12 +35,19 @@ class Replayed:
         return self.raised.reference is None and self.raised.candidate is None
 
 
-def replay(both: Both, given: Sequence[Given], seed: int = 0) -> Replayed:
-    """Run both sides at the shapes of `given`, on several draws, until they differ."""
+def replay(both: Both, given: Sequence[Given], seed: int = 0, draws: int = DRAWS, ramps: bool = False) -> Replayed:
+    """Run both sides at the shapes of `given`, on several draws, until they differ.
+
+    With `ramps`, two further draws rise and fall along the inputs: the largest entry is then the last, or the first,
+    and a window that ends too early shows it at once.
+    """
     result = Replayed(Sides(None, None))
-    for number in range(DRAWS):
+    for number in range(draws + 2 * ramps):
         generator = torch.Generator().manual_seed(seed + number)
-        ran = run(both, {one.name: draw(one, generator) for one in given})
+        tensors = {one.name: draw(one, generator) for one in given}
+        if number >= draws:
+            tensors |= {one.name: ramp(one, falling=number > draws) for one in given if is_ramp_possible(one)}
+        ran = run(both, tensors)
         result = Replayed(ran.raised, *(ran.difference() or (None, None)))
         if not result.both_ran or result.reason is not None:
             break
@@ -55,6 +63,18 @@ def draw(one: Given, generator: torch.Generator) -> Tensor:
     if one.name.endswith("running_var"):
         return torch.randint(1, LARGEST, one.shape, generator=generator).double()
     return torch.randint(-LARGEST, LARGEST + 1, one.shape, generator=generator).double()
+
+
+def is_ramp_possible(one: Given) -> bool:
+    """Tell whether a tensor is an input of real numbers."""
+    return one.name.startswith(INPUT) and one.dtype.is_floating_point
+
+
+def ramp(one: Given, falling: bool) -> Tensor:
+    """Return whole numbers that rise, or fall, in the order of entries, around 0."""
+    count = math.prod(one.shape)
+    numbers = torch.arange(count, dtype=torch.float64) - count // 2
+    return (-numbers if falling else numbers).reshape(one.shape)
 
 
 @dataclass(frozen=True)

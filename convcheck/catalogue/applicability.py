@@ -23,6 +23,7 @@ def facts(name: str, *, code: bool = True) -> RewriteFacts:
         reference=rewrite.reference,
         holds_when=rewrite.holds_when,
         formula=rewrite.formula,
+        derivation=rewrite.derivation,
         source=rewrite.source,
         one_to_one=not rewrite.training,
         training=rewrite.training,

@@ -20,6 +20,7 @@ class RewriteFacts:
     reference: str
     holds_when: str
     formula: str
+    derivation: str
     source: str
     one_to_one: bool
     training: str

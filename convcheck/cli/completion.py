@@ -30,6 +30,13 @@ def formats(incomplete: str) -> list[str]:
     return [name for name in format_names() if name.startswith(incomplete)]
 
 
+def commands_with_results(incomplete: str) -> list[str]:
+    """Return the commands that print results, and whose name begins so."""
+    from convcheck.report.results_schema import DOCUMENTS
+
+    return [name for name in DOCUMENTS if name.startswith(incomplete)]
+
+
 def report_files(incomplete: str) -> list[str]:
     """Return what `--report` begins with."""
     from convcheck.cli.report_files import kinds as report_kinds

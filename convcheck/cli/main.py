@@ -20,7 +20,7 @@ from convcheck.cli.command import format_help, split_examples
 from convcheck.errors import ConfigError, ConvcheckError, collecting_notes, cut, escape_line
 from convcheck.version import __version__, torch_version
 
-COMMANDS = ("verify", "solve", "scan", "transplant", "bench", "params", "shape", "rewrites", "schema")
+COMMANDS = ("verify", "solve", "scan", "transplant", "bench", "params", "shape", "rewrites", "init", "schema")
 """The commands: `x` is the function `x` of the module `convcheck.cli.x`."""
 
 _HELP = {"help_option_names": ["-h", "--help"]}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from convcheck.layers.user_code import UserCode
     from convcheck.models.records import Files, ScanReport
     from convcheck.models.scan import Asked
 
@@ -205,6 +206,16 @@ def _finish(report: ScanReport, faults: list[Exception], save: str | None, forma
     console.report_faults(faults)
     _print(report, format)
     raise typer.Exit(_exit_code(report))
+
+
+def scanned(code: UserCode, inputs: list[str], name: str) -> tuple[ScanReport, list[Exception]]:
+    """Scan a model that is trusted, as `scan` does without options; return what comes of it, and faults of our own."""
+    from convcheck.models.scan import Asked
+    from convcheck.sides.user_sides import layer_of
+
+    faults: list[Exception] = []
+    module = cast("Any", layer_of(code)).module
+    return _scan(module, inputs, name, Asked(), faults.append), faults
 
 
 def _without_code(

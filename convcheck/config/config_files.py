@@ -6,6 +6,9 @@ from pathlib import Path
 
 ENDINGS = (".yaml", ".yml")
 
+SCHEMA_FILE = "convcheck.schema.json"
+"""Where editors are told to look for the JSON Schema of configs."""
+
 
 def configs_in(folder: Path) -> list[Path]:
     """Return all configs below a folder, in order; hidden folders, such as a virtual environment's, are left out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 from convcheck.models.records import Place, ScanReport
 from convcheck.models.swap_file import Key, class_name
@@ -31,6 +32,12 @@ def gate_text(report: ScanReport, swaps: Mapping[Place, Key], code: str) -> str:
             f"    dtype: {report.dtypes[0]}",
         ]
     return "\n".join(lines) + "\n"
+
+
+def proved(report: ScanReport) -> ScanReport:
+    """Return the report with the rewrites alone that are equal, and the lines that have any."""
+    lines = (replace(line, rewrites=tuple(one for one in line.rewrites if one.ok)) for line in report.layers)
+    return replace(report, layers=tuple(line for line in lines if line.rewrites))
 
 
 def cases_text(report: ScanReport) -> str:

@@ -1,92 +1,128 @@
-"""The results of `verify -f json` as a JSON Schema, made from the values that they are printed from."""
+"""What every command prints with `-f json` as a JSON Schema, made from the values that it is printed from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
-from dataclasses import fields
-from typing import Any
+from collections.abc import Callable, Mapping
 
-from pydantic import TypeAdapter
-
+from convcheck.calculator import answers, figures
+from convcheck.calculator.side_weights import Weights
+from convcheck.catalogue.facts import Offer, RewriteFacts, TakeAway
+from convcheck.checkpoints.record import Transplanted
+from convcheck.models.records import ScanReport
 from convcheck.report.json_text import SCHEMA
-from convcheck.results import Result, SizesProof, Tool, Verdict
-
-Schema = dict[str, Any]
+from convcheck.report.value_schema import Schema, Schemas, by_name, closed, listed
+from convcheck.results import Result, Tool, Verdict
+from convcheck.sizes.patterns import Shape
+from convcheck.solving.solution import Solution
+from convcheck.timing.comparison import Comparison, NotTimed
+from convcheck.timing.intervals import Said, Spread
 
 _TEXT: Schema = {"type": "string"}
+_FLAG: Schema = {"type": "boolean"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
-_COUNTS = ("total", *map(str, Verdict), "unexpected")
+_NULL: Schema = {"type": "null"}
 
 
-def results_schema() -> Schema:
-    """Return the JSON Schema (2020-12) of what `verify -f json` prints where its configs can be read."""
-    result, tool = _made(Result), _made(Tool)
-    # Findings are printed as their texts, and those of all reasons as one, too.
-    definitions = {**result.pop("$defs"), "Finding": _TEXT, "Tool": tool}
-    del definitions["Kind"]
-    for kind, made in ((SizesProof, definitions[SizesProof.__name__]), (Result, result)):
-        for field in fields(kind):
-            if not field.repr:
-                # As `convcheck.report.json_text` leaves it out.
-                del made["properties"][field.name]
-    result["properties"]["reason"] = {"anyOf": [_TEXT, {"type": "null"}]}
-    definitions["Result"] = result
-    named = _named_by(definitions, "Result", "Tool")
-    definitions = {name: definition for name, definition in definitions.items() if name in named}
-    for definition in definitions.values():
-        if "properties" in definition:
-            # What could not be computed is null, and there.
-            definition["required"] = sorted(definition["properties"])
-    properties = {
-        "schema": {"const": SCHEMA},
-        "tool": {"$ref": "#/$defs/Tool"},
-        "ok": {"type": "boolean"},
-        "interrupted": {"type": "boolean"},
-        "untried": _COUNT,
-        "summary": {"type": "object", "properties": dict.fromkeys(_COUNTS, _COUNT), "required": [*_COUNTS]},
-        "results": {"type": "array", "items": {"$ref": "#/$defs/Result"}},
-    }
+def results_schema(command: str = "verify") -> Schema:
+    """Return the JSON Schema (2020-12) of what a command prints with `-f json`, where its input can be read."""
+    schemas = Schemas(formulas=command == "shape")
+    forms = [closed({"schema": {"const": SCHEMA}, **form}) for form in DOCUMENTS[command](schemas)]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "results of convcheck",
-        "type": "object",
-        "properties": properties,
-        "required": [*properties],
-        "$defs": definitions,
+        "title": f"results of convcheck {command}",
+        **(forms[0] if len(forms) == 1 else {"anyOf": forms}),
+        "$defs": schemas.definitions,
     }
 
 
-def _named_by(definitions: Schema, *names: str) -> Set[str]:
-    """Return these names, and those of all definitions that they refer to."""
-    found, new = set[str](), list(names)
-    while new:
-        name = new.pop()
-        if name not in found:
-            found.add(name)
-            new += [reference.rpartition("/")[2] for reference in _references(definitions[name])]
-    return found
+def _verify(schemas: Schemas) -> list[Schema]:
+    counts = ("total", *map(str, Verdict), "unexpected")
+    return [{**_run(schemas, *counts), "results": listed(schemas.of(Result))}]
 
 
-def _references(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        yield from [value["$ref"]] if isinstance(value.get("$ref"), str) else []
-        value = [*value.values()]
-    if isinstance(value, list):
-        for one in value:
-            yield from _references(one)
+def _bench(schemas: Schemas) -> list[Schema]:
+    comparison = schemas.fields(Comparison, without=("ratio",))
+    comparison["pass"] = comparison.pop("direction")
+    comparison["ratio"] = closed({name: {"type": "number"} for name in Spread._fields})
+    schemas.definitions["Comparison"] = closed(comparison)
+    return [
+        {
+            **_run(schemas, "total", *map(str, Said), "not timed"),
+            "results": listed({"$ref": "#/$defs/Comparison"}),
+            "not_timed": listed(schemas.of(NotTimed)),
+        }
+    ]
 
 
-def _made(kind: type) -> Schema:
-    return _plain(TypeAdapter(kind).json_schema(mode="serialization"))
+def _run(schemas: Schemas, *counts: str) -> Schema:
+    """Return the fields of a run over many claims, with what its summary counts."""
+    return {
+        "tool": schemas.of(Tool),
+        "ok": _FLAG,
+        "interrupted": _FLAG,
+        "untried": _COUNT,
+        "summary": closed(dict.fromkeys(counts, _COUNT)),
+    }
 
 
-def _plain(schema: Schema) -> Schema:
-    """Return a schema without the titles and defaults that pydantic adds."""
-    plain = {key: value for key, value in schema.items() if key == "properties" or key not in ("title", "default")}
-    return {key: _within(value, named=key in ("properties", "$defs")) for key, value in plain.items()}
+def _solve(schemas: Schemas) -> list[Schema]:
+    sources = listed(_TEXT)
+    written = {"anyOf": [closed({"from": sources, kind: _TEXT}) for kind in ("pattern", "text")]}
+    return [{**schemas.fields(Solution, without=("map",)), "map": by_name(written)}]
 
 
-def _within(value: Any, *, named: bool) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()} if named else _plain(value)
-    return [_plain(one) if isinstance(one, dict) else one for one in value] if isinstance(value, list) else value
+def _scan(schemas: Schemas) -> list[Schema]:
+    # The dtypes stand in what was timed in them.
+    fields = schemas.fields(ScanReport, without=("dtypes",))
+    return [{**fields, "ok": _FLAG}]
+
+
+def _transplant(schemas: Schemas) -> list[Schema]:
+    fields = schemas.fields(Transplanted, without=("moved",))
+    fields["bytes"] = fields.pop("size")
+    moved = closed({"from": listed(_TEXT), "pattern": _TEXT})
+    return [{**fields, "file": {"anyOf": [_TEXT, _NULL]}, "moved": by_name(moved)}]
+
+
+def _params(schemas: Schemas) -> list[Schema]:
+    total = closed({"params": _COUNT, "bytes": by_name(_COUNT)})
+    return [
+        {"results": listed(schemas.of(Weights)), "total": {"anyOf": [total, _NULL]}, "notes": listed(_TEXT)},
+    ]
+
+
+def _shape(schemas: Schemas) -> list[Schema]:
+    row, shape = schemas.of(figures.Row), schemas.of(Shape)
+    ends = {"anyOf": [shape, listed(shape), _NULL]}
+    calculated = {
+        "layers": listed(row),
+        "input": ends,
+        "output": ends,
+        "total": {"anyOf": [schemas.of(figures.Total), _NULL]},
+        "conditions": listed(_TEXT),
+        "conventions": closed({"flops": _TEXT}),
+        "notes": listed(_TEXT),
+    }
+    asked = [answers.Inputs, answers.Changes, answers.Same, answers.AllSizes]
+    return [calculated, *({**schemas.fields(one), "found": _FLAG, "notes": listed(_TEXT)} for one in asked)]
+
+
+def _rewrites(schemas: Schemas) -> list[Schema]:
+    return [
+        {"rewrites": listed(schemas.of(RewriteFacts))},
+        {"layer": _TEXT, "rewrites": listed(schemas.of(Offer))},
+        schemas.fields(TakeAway),
+    ]
+
+
+DOCUMENTS: Mapping[str, Callable[[Schemas], list[Schema]]] = {
+    "verify": _verify,
+    "solve": _solve,
+    "scan": _scan,
+    "transplant": _transplant,
+    "bench": _bench,
+    "params": _params,
+    "shape": _shape,
+    "rewrites": _rewrites,
+}
+"""By command, the fields of every form that its JSON has."""

@@ -97,6 +97,10 @@ REWRITE = Rewrite(
     holds_when="always",
     formula="o[l, v] = sum over s of P[l, 1, s] * value[s, v], with P[l] the softmax over s of "
     "(scale * (sum over e of query[l, 1, e] * key[1, s, e]) + mask[l, s])",
+    derivation=(
+        "A matrix product is a broadcast product, summed over the axis that both sides share. Done for query and key, "
+        "and again for the softmax's rows and value, that is the layer's definition."
+    ),
     source="A. Vaswani et al., Attention Is All You Need, 2017, equation 1",
     families=(DotProductAttention,),
     example="scaled_dot_product_attention(is_causal=True)",

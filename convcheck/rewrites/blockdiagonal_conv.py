@@ -35,6 +35,10 @@ REWRITE = Rewrite(
     holds_when="groups > 1",
     formula="y[(g o), n] = b[(g o)] + sum over g', i, k of D[(g o), (g' i), k] * x[(g' i), s*n + d*k - p], "
     "with D = W where g' = g, else 0",
+    derivation=(
+        "Outputs of a group read inputs of that group alone. D gives the inputs of other groups the weight 0, and so "
+        "adds 0 for each of them."
+    ),
     source="torch.nn.Conv2d, argument groups: no input of one group is connected with an output of another",
     families=(Conv, ConvTranspose),
     example="Conv2d(4, 8, kernel_size=3, padding=1, groups=2)",

@@ -84,6 +84,10 @@ REWRITE = Rewrite(
     reference="Linear, matmul(), bmm() or mm()",
     holds_when="always",
     formula="y[m, p] = sum over n of (a[m, 1, n] * b[1, p, n]), b being the transposed right side, or W of a Linear",
+    derivation=(
+        "The sum of a matrix product runs over the one axis that both sides have, and every product in it is an entry "
+        "of the broadcast product."
+    ),
     source="torch.matmul and torch.nn.Linear, whose definitions this writes out",
     families=(Linear, MatMul),
     example="Linear(64, 32)",

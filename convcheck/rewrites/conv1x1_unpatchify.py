@@ -42,6 +42,11 @@ REWRITE = Rewrite(
     holds_when="kernel = stride, no padding, no output_padding, dilation 1 along axes where the kernel is longer "
     "than 1",
     formula="y[o, s*n + k] = b[o] + sum over i of W[i, o, k] * x[i, n], with s = kernel: no output is written twice",
+    derivation=(
+        "With s the kernel, d = 1 and p = 0, an output position is s*n + k for one input position n and one tap k "
+        "only, so the layer's sum over them has one term. Channel (o k) of the 1x1 convolution holds it at n, and "
+        "depth-to-space moves it to s*n + k."
+    ),
     source="W. Shi et al., Is the deconvolution layer the same as a convolutional layer?, 2016",
     families=(ConvTranspose,),
     example="ConvTranspose2d(64, 3, kernel_size=16, stride=16)",

@@ -74,6 +74,11 @@ REWRITE = Rewrite(
     reference="ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
     holds_when="dilation 1 along axes where the kernel is longer than 1",
     formula="y[o, s*m + r - p] = b[o] + sum over i, t of W[i, o, s*t + r] * x[i, m - t], W zero beyond the kernel",
+    derivation=(
+        "Input n reaches output s*n + k - p by tap k. Write k = s*t + r and n = m - t: then the output is s*m + r - p. "
+        "For every phase r that is a convolution of stride 1 over t; depth-to-space lays the phases side by side, and "
+        "p positions are cut off."
+    ),
     source="W. Shi et al., Is the deconvolution layer the same as a convolutional layer?, 2016",
     families=(ConvTranspose,),
     example="ConvTranspose2d(8, 4, kernel_size=4, stride=2, padding=1)",

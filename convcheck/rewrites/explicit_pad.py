@@ -48,6 +48,9 @@ REWRITE = Rewrite(
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="padding is not 0: numbers or 'same', and any padding_mode",
     formula="y[o, n] = b[o] + sum over i, k of W[o, i, k] * X[i, s*n + d*k], with X[i, m] = x[i, m - p] padded",
+    derivation=(
+        "X holds x at m - p inside, and what the mode says outside. That is what the layer reads at s*n + d*k - p."
+    ),
     source="torch.nn.Conv2d, arguments padding and padding_mode; torch.nn.functional.pad",
     families=(Conv,),
     example="Conv2d(3, 8, kernel_size=4, padding='same', padding_mode='reflect')",

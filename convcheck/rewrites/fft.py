@@ -213,6 +213,11 @@ REWRITE = Rewrite(
     reference="Conv1d, Conv2d or Conv3d, transposed or not",
     holds_when="always",
     formula="y = F^-1(F(x) * conj(F(w))) at every s-th point; F^-1(F(x) * F(w)) on spread inputs if it is transposed",
+    derivation=(
+        "On inputs padded so far that nothing wraps around, a convolution of stride 1 is a cyclic correlation, which "
+        "the DFT turns into a product of entries. The stride takes every s-th output, and dilation spreads the kernel "
+        "with zeros; a transposed convolution spreads its input with zeros instead."
+    ),
     source="A. V. Oppenheim and R. W. Schafer, Discrete-Time Signal Processing, on linear convolution by the DFT",
     families=(Conv, ConvTranspose),
     example="Conv2d(4, 8, kernel_size=5, padding=2, groups=2)",

@@ -51,6 +51,10 @@ REWRITE = Rewrite(
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="the kernel has one tap for each position of the padded input, along every axis; groups 1",
     formula="y[o] = b[o] + sum over i, k of W[o, (i k)] * x[i, k - p]",
+    derivation=(
+        "There are as many taps as positions of the padded input, so there is one output position, and the layer's sum "
+        "over i and k is one over the whole flattened input."
+    ),
     source="J. Long et al., Fully Convolutional Networks for Semantic Segmentation, 2015, section 3.1",
     families=(Conv,),
     example="Conv2d(64, 100, kernel_size=7)",

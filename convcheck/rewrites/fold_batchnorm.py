@@ -100,6 +100,11 @@ REWRITE = Rewrite(
     holds_when="eval mode with running statistics, and a batched input",
     formula="W'[o] = W[o] * gamma[o] / sqrt(var[o] + eps), b'[o] = (b[o] - mean[o]) * gamma[o] / sqrt(var[o] + eps) + "
     "beta[o]",
+    derivation=(
+        "In eval mode, BatchNorm multiplies every channel z by gamma / sqrt(var + eps), after mean is taken away, and "
+        "adds beta. A layer that is a sum of products plus a bias takes the factor into its weight, and all of it into "
+        "its bias."
+    ),
     source="torch.nn.BatchNorm2d in eval mode; torch.nn.utils.fusion.fuse_conv_bn_eval does the same",
     families=(Sequential,),
     example="Sequential(Conv2d(3, 8, 3, padding=1, bias=False), BatchNorm2d(8))",

@@ -60,6 +60,10 @@ REWRITE = Rewrite(
     holds_when="always",
     formula="y[m, ...] = x[n, ...], with n = sum over its axes a of place[a] * in_stride[a], and place[a] = "
     "(m // out_stride[a]) % length[a] for the axes a of m; strides are within n and m",
+    derivation=(
+        "A change of layout computes nothing: entry m of the output is one entry n of the input. The place of m along "
+        "axis a is (m // out_stride[a]) % length[a], and n is the sum of these places times the strides of the input."
+    ),
     source="the definition of strides: torch.Tensor.stride",
     families=LAYOUTS,
     example="PixelShuffle(2)",

@@ -35,6 +35,9 @@ REWRITE = Rewrite(
     reference="Linear",
     holds_when="always",
     formula="y[o, n] = b[o] + sum over i of W[o, i, 0] * x[i, n], with n over all leading axes",
+    derivation=(
+        "A kernel of one tap has no sum over positions. What is left at every position is the Linear's sum over i."
+    ),
     source="M. Lin et al., Network In Network, 2013, section 3.2",
     families=(Linear,),
     example="Linear(768, 3072)",

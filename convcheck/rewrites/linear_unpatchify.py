@@ -41,6 +41,11 @@ REWRITE = Rewrite(
     holds_when="kernel = stride, no padding, no output_padding, groups 1, dilation 1 along axes where the kernel is "
     "longer than 1",
     formula="y[o, s*n + k] = b[o] + sum over i of W[(o k), i] * x[i, n], with s = kernel: no output is written twice",
+    derivation=(
+        "With s the kernel, d = 1 and p = 0, an output position is s*n + k for one input position n and one tap k "
+        "only, so the layer's sum over them has one term. Feature (o k) of token n holds it; token n is the patch that "
+        "begins at s*n."
+    ),
     source="the heads of MAE (K. He et al., 2021) and DiT (W. Peebles and S. Xie, 2022), which use the order kh kw o",
     families=(ConvTranspose,),
     example="ConvTranspose2d(64, 3, kernel_size=16, stride=16)",

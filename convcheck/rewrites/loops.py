@@ -81,6 +81,9 @@ REWRITE = Rewrite(
     reference="Conv1d, Conv2d or Conv3d",
     holds_when=f"always, up to {MOST_POSITIONS:,} output positions",
     formula="for every n: y[o, n] = b[o] + sum over i, k of W[o, i, k] * x[i, s*n + d*k - p]",
+    derivation=(
+        "This is the layer's definition: for every n the inputs under the kernel are cut out, weighed and summed."
+    ),
     source="torch.nn.Conv2d, whose definition this is, in any number of dimensions",
     families=(Conv,),
     example="Conv2d(4, 8, kernel_size=3, stride=2, padding=1, groups=2)",

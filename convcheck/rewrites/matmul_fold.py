@@ -81,6 +81,10 @@ REWRITE = Rewrite(
     reference="ConvTranspose1d, ConvTranspose2d or ConvTranspose3d",
     holds_when="always",
     formula="y[o, m] = b[o] + sum over n, k with s*n + d*k - p = m of C[(o k), n], with C[g] = W[g] X[g]",
+    derivation=(
+        "C[(o k), n] is the sum over i of W[i, o, k] * x[i, n]. Fold adds it at s*n + d*k - p, which is where the "
+        "layer adds it."
+    ),
     source="torch.nn.Fold, which sums overlapping blocks, in any number of dimensions",
     families=(ConvTranspose,),
     example="ConvTranspose2d(4, 6, kernel_size=3, stride=2, padding=1, output_padding=1, groups=2)",

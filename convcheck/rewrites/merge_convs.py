@@ -101,6 +101,11 @@ REWRITE = Rewrite(
     holds_when="the second is 1x1 without padding; or the first is 1x1, without bias if the second pads with zeros",
     formula="W[o, i, k] = sum over m of B[o, m, k] * A[m, i, k], b[o] = c[o] + sum over m, k of B[o, m, k] * a[m], "
     "where the one that is 1x1 has no k",
+    derivation=(
+        "Put the first layer's sum into the second's. As one of the two has a single tap, an input position goes with "
+        "one tap of the other, and the sum over the channels m between them can be taken over the weights alone. A "
+        "bias of the first does not reach zeros that the second one pads, hence the precondition."
+    ),
     source="convolution is linear and associative; written out in X. Ding et al., Diverse Branch Block, 2021, "
     "section 3.2, transform III",
     families=(Sequential,),

@@ -65,6 +65,7 @@ REWRITE = Rewrite(
     reference="Sequential of two Linear",
     holds_when="always",
     formula="W[o, i] = sum over m of B[o, m] * A[m, i], b[o] = c[o] + sum over m of B[o, m] * a[m]",
+    derivation="B (A x + a) + c = (B A) x + (B a + c).",
     source="a product of matrices is associative; E. Hu et al., LoRA, 2021, section 4.1, merges its two so",
     families=(Sequential,),
     example="Sequential(Linear(16, 4, bias=False), Linear(4, 24))",

@@ -87,6 +87,10 @@ REWRITE = Rewrite(
     reference="Sequential of a depthwise Conv and a 1x1 Conv",
     holds_when="groups = in_channels in the first, the second is 1x1 without padding; any stride, padding and dilation",
     formula="W[o, i, k] = sum over m of P[o, (i m)] * D[(i m), k], b[o] = c[o] + sum over m of P[o, m] * a[m]",
+    derivation=(
+        "Channel (i m) between the two reads input channel i alone. Put its sum over taps into that of the 1x1 "
+        "convolution over (i m), and take the sum over m over the weights."
+    ),
     source="F. Chollet, Xception, 2017: a depthwise convolution, then a 1x1 convolution, as a factored convolution",
     families=(Sequential,),
     example="Sequential(Conv2d(4, 4, 3, padding=1, groups=4), Conv2d(4, 8, 1))",

@@ -187,6 +187,10 @@ REWRITE = Rewrite(
     holds_when="always",
     formula="y = W_o concat over h of (P_h W_v[h] value) + b_o, with P_h the softmax of "
     "(W_q[h] query) . (W_k[h] key) / sqrt(d), and the three projections cut from in_proj_weight",
+    derivation=(
+        "in_proj_weight is three projections, one below the other. Each head has d of their features, attends by "
+        "itself, and the heads' outputs, side by side, are projected once more: the layer's definition."
+    ),
     source="A. Vaswani et al., Attention Is All You Need, 2017, section 3.2.2",
     families=(MultiheadAttention,),
     example="MultiheadAttention(embed_dim=16, num_heads=4, batch_first=True)",

@@ -98,6 +98,10 @@ REWRITE = Rewrite(
     reference="Sequential of rearrange() and Linear",
     holds_when="the input is [b, i, *space], and the Linear takes whole patches with all channels, in any order",
     formula="y[b, n, o] = b[o] + sum over i, k of W[o, (k i)] * x[b, i, s*n + k], with s = kernel",
+    derivation=(
+        "rearrange puts x[b, i, s*n + k] at place (k i) of token n, and the Linear sums over these places: that is the "
+        "sum of a convolution whose kernel equals its stride."
+    ),
     source="A. Dosovitskiy et al., An Image is Worth 16x16 Words, 2021, section 3.1 (the patch projection)",
     families=(Sequential,),
     example="Sequential(rearrange('b c (h p) (w q) -> b (h w) (p q c)', p=4, q=4), Linear(48, 32))",

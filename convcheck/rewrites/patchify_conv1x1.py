@@ -45,6 +45,10 @@ REWRITE = Rewrite(
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="kernel = stride, no padding, dilation 1 along axes where the kernel is longer than 1",
     formula="y[o, n] = b[o] + sum over i, k of W[o, (i k)] * x[i, s*n + k], with s = kernel: no input is read twice",
+    derivation=(
+        "With s the kernel, d = 1 and p = 0, the layer reads x[i, s*n + k]. Space-to-depth puts that into channel (i "
+        "k) at n, and a 1x1 convolution sums over channels."
+    ),
     source="torch.nn.PixelUnshuffle, whose channel order this is, in any number of dimensions",
     families=(Conv,),
     example="Conv2d(3, 64, kernel_size=16, stride=16)",

@@ -44,6 +44,10 @@ REWRITE = Rewrite(
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="kernel = stride, no padding, groups 1, dilation 1 along axes where the kernel is longer than 1",
     formula="y[o, n] = b[o] + sum over i, k of W[o, (i k)] * x[i, s*n + k], with s = kernel: no input is read twice",
+    derivation=(
+        "With s the kernel, d = 1 and p = 0, the layer reads x[i, s*n + k]. That is feature (i k) of patch n, and a "
+        "Linear sums over features."
+    ),
     source="A. Dosovitskiy et al., An Image is Worth 16x16 Words, 2021, section 3.1 (the patch projection)",
     families=(Conv,),
     example="Conv2d(3, 64, kernel_size=16, stride=16)",

@@ -43,6 +43,9 @@ REWRITE = Rewrite(
     reference="Patchify",
     holds_when="always",
     formula="y[n, o] = b[o] + sum over i, k of W[o, (i k)] * x[s*n + k, i]",
+    derivation=(
+        "Window n holds x[s*n + k, i] for all k and i. Flattened it is a token, and the Linear sums over its features."
+    ),
     source="torch.Tensor.unfold; A. Dosovitskiy et al., An Image is Worth 16x16 Words, 2021, section 3.1",
     families=(Patchify,),
     example="Patchify(3, 64, data_dim=2, patch_size=8, stride=4)",

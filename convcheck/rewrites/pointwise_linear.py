@@ -48,6 +48,10 @@ REWRITE = Rewrite(
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="kernel 1, no padding, groups 1; any stride",
     formula="y[o, n] = b[o] + sum over i of W[o, i] * x[i, s*n]",
+    derivation=(
+        "With the one tap k = 0 and p = 0, the layer reads x[i, s*n] and nothing else of its neighbours. That is a "
+        "Linear on the channels of position s*n."
+    ),
     source="M. Lin et al., Network In Network, 2013, section 3.2",
     families=(Conv,),
     example="Conv2d(64, 128, kernel_size=1, stride=2)",

@@ -49,6 +49,10 @@ REWRITE = Rewrite(
     reference="PixelShuffle, PixelUnshuffle, Flatten, Unflatten or rearrange()",
     holds_when="always",
     formula="y[joined axes, in their new order] = x[joined axes, in their old order]",
+    derivation=(
+        "A pattern splits axes, puts them in another order, and joins some: a view, a permute and a view. No entry is "
+        "computed."
+    ),
     source="A. Rogozhnikov, Einops: Clear and Reliable Tensor Manipulations with Einstein-like Notation, 2022",
     families=LAYOUTS,
     example="rearrange('b c (h p) (w q) -> b h w (p q c)', p=2, q=2)",

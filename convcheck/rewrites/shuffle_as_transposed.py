@@ -106,6 +106,11 @@ REWRITE = Rewrite(
     holds_when="stride 1, dilation 1, padding with zeros and by less than the kernel",
     formula="y[o, r*n + a] = b[o, a] + sum over i, j of V[i, o, r*(n - j) + a + P] * x[i, j], with "
     "V[i, o, r*(k-1-t) + a] = W[(o a), i, t] and P = (k-1-p)*r",
+    derivation=(
+        "Tap t of the convolution reads input j = n + t - p for what PixelShuffle puts at r*n + a. A transposed "
+        "convolution of stride r and padding P gets from j to there by tap r*(n - j) + a + P = r*(k-1-t) + a. So V "
+        "holds the taps of W in reverse, and r phases of each side by side."
+    ),
     source="W. Shi et al., Is the deconvolution layer the same as a convolutional layer?, 2016",
     families=(Sequential,),
     example="Sequential(Conv2d(8, 12, 3, padding=1), PixelShuffle(2))",

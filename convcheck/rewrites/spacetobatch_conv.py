@@ -82,6 +82,10 @@ REWRITE = Rewrite(
     holds_when="dilation > 1 along some axis",
     formula="y[o, P*m + q] = b[o] + sum over i, k of W[o, i, k] * X[q, i, (s/c)*m + k], with X[q, i, n] = "
     "x[i, d*n + s*q - p], c = gcd(s, d) and P = d/c phases: just one where d = 1",
+    derivation=(
+        "Output P*m + q reads s*(P*m + q) + d*k - p. As s*P = d*(s/c), that is d*((s/c)*m + k) + s*q - p: every d-th "
+        "input from s*q - p on. On X[q], which holds these, it is a dense convolution of stride s/c."
+    ),
     source="L.-C. Chen et al., DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous Convolution, "
     "and Fully Connected CRFs, 2016, section 3.1 (the second way)",
     families=(Conv,),

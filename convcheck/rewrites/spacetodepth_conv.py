@@ -62,6 +62,10 @@ REWRITE = Rewrite(
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="stride above 1 along some axis, groups 1, dilation 1 along axes where the kernel is longer than 1",
     formula="y[o, n] = b[o] + sum over i, t, r of W[o, i, s*t + r] * x[i, s*(n + t) + r - p], W zero beyond the kernel",
+    derivation=(
+        "Write a tap as k = s*t + r. Then s*n + k - p = s*(n + t) + r - p, which is phase r at position n + t. "
+        "Space-to-depth makes channels of (i, r), and the sum over them and t is a convolution of stride 1."
+    ),
     source="P. P. Vaidyanathan, Multirate Systems and Filter Banks, 1993, section 4.3 (the polyphase representation)",
     families=(Conv,),
     example="Conv2d(3, 64, kernel_size=7, stride=2, padding=3)",

@@ -59,6 +59,7 @@ REWRITE = Rewrite(
     reference="Conv1d, Conv2d or Conv3d, transposed or not",
     holds_when="groups > 1",
     formula="y = concat over g of conv(x[g], W[g]) + b[g], along the channels",
+    derivation="Outputs of a group read inputs of that group alone, so every group is a convolution by itself.",
     source="torch.nn.Conv2d, argument groups: with two, conv layers side by side on half the channels, concatenated",
     families=(Conv, ConvTranspose),
     example="Conv2d(4, 8, kernel_size=3, padding=1, groups=2)",

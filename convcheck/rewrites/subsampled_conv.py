@@ -56,6 +56,7 @@ REWRITE = Rewrite(
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="stride above 1 along some axis",
     formula="y[o, n] = z[o, s*n], with z[o, m] = b[o] + sum over i, k of W[o, i, k] * x[i, m + d*k - p]",
+    derivation="The stride stands beside n alone: output n of the layer is output s*n of the same layer with stride 1.",
     source="torch.nn.Conv2d, whose stride is the step from window to window, in any number of dimensions",
     families=(Conv,),
     example="Conv2d(3, 8, kernel_size=3, stride=2, padding=1)",

@@ -56,6 +56,10 @@ REWRITE = Rewrite(
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="always",
     formula="y[o, n] = b[o] + sum over k of (sum over i of W[k, o, i] * x[i, s*n + d*k - p])",
+    derivation=(
+        "The layer's sum over taps is taken last. For one tap k, the sum over i is a 1x1 convolution on the slice of x "
+        "that begins at d*k - p and goes in steps of s."
+    ),
     source="A. Vasudevan, A. Anderson and D. Gregg, Parallel Multi Channel Convolution using General Matrix "
     "Multiplication, 2017 (kn2row)",
     families=(Conv,),

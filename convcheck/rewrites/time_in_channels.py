@@ -72,6 +72,10 @@ REWRITE = Rewrite(
     "kernel is 1",
     formula="y[o, t, n] = b[o] + sum over (i kt), k of W[o, (i kt), k] * x[i, s*t + kt, s*n + d*k - p], with s = kt's "
     "length: no frame is read twice",
+    derivation=(
+        "Along time, the kernel equals the stride and nothing is padded, so frame s*t + kt is read by output t alone. "
+        "The kt frames of t join the channels, and a convolution over space is left."
+    ),
     source="torch.nn.Conv3d, whose sum over a kernel's frames joins that over channels",
     families=(Conv,),
     example="Conv3d(3, 64, kernel_size=(2, 16, 16), stride=(2, 16, 16))",

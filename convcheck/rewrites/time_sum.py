@@ -61,6 +61,7 @@ REWRITE = Rewrite(
     holds_when="always, for a Conv3d",
     formula="y[o, t, n] = b[o] + sum over kt of (sum over i, k of W[kt, o, i, k] * x[i, s*t + d*kt - p, s*n + d*k - p])"
     ", with s, d and p of each axis",
+    derivation="The layer's sum over kt is taken last. For one kt it is a Conv2d on the frames s*t + d*kt - p.",
     source="torch.nn.Conv3d, whose sum over a kernel's frames is taken last here",
     families=(Conv,),
     example="Conv3d(3, 8, kernel_size=3, padding=1)",

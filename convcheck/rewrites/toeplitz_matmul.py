@@ -149,6 +149,10 @@ REWRITE = Rewrite(
     holds_when=f"always, up to {MOST_ENTRIES:,} entries of the matrix",
     formula="y = T x + b, with T[(o n), (i m)] = sum of W[o, i, k] over the taps k with s*n + d*k - p = m; "
     "a transposed convolution's matrix is the transpose of a convolution's",
+    derivation=(
+        "The layer is linear in x. Row (o n) and column (i m) of T have what it multiplies x[i, m] with for output (o, "
+        "n): the weights of the taps that read m, and 0 where none does."
+    ),
     source="V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016, section 4.1 "
     "(convolution as a matrix operation)",
     families=(Conv, ConvTranspose),

@@ -83,6 +83,10 @@ REWRITE = Rewrite(
     reference="ConvTranspose1d, ConvTranspose2d, ConvTranspose3d or Unpatchify",
     holds_when="always",
     formula="<A z, x> == <z, A^T x>, with A z the matching convolution of z: A^T x is the gradient of the left in z",
+    derivation=(
+        "A is linear, so the gradient of <A z, x> in z is A^T x. Both sum weights times entries over the same pairs of "
+        "positions, m = s*n + d*k - p: a convolution from m into n, and its transpose from n into m."
+    ),
     source="torch.nn.ConvTranspose2d: it can be seen as the gradient of Conv2d with respect to its input",
     families=(ConvTranspose, Unpatchify),
     example="ConvTranspose2d(4, 6, kernel_size=3, stride=2, padding=1, output_padding=1, groups=2)",

@@ -56,6 +56,9 @@ REWRITE = Rewrite(
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="always",
     formula="Y[g] = W[g] X[g] + b, with X[(i k), n] = x[i, s*n + d*k - p]",
+    derivation=(
+        "Column n of X holds all that output n reads, so the layer's sum over i and k is a row of W times that column."
+    ),
     source="K. Chellapilla et al., High Performance Convolutional Neural Networks for Document Processing, 2006",
     families=(Conv,),
     example="Conv2d(4, 8, kernel_size=3, stride=2, padding=1, groups=2)",

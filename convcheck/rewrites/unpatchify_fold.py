@@ -69,6 +69,10 @@ REWRITE = Rewrite(
     reference="Unpatchify",
     holds_when="always",
     formula="y[m, o] = b[o] + sum over n, k with s*n + k = m of (sum over i of W[(o k), i] * x[n, i])",
+    derivation=(
+        "The Linear makes the patch of token n: its entry (o k) is the sum over i of W[(o k), i] * x[n, i]. "
+        "Overlap-add adds it at s*n + k, as Unpatchify does."
+    ),
     source="torch.nn.Fold, which sums overlapping blocks, in any number of dimensions",
     families=(Unpatchify,),
     example="Unpatchify(64, 3, data_dim=2, patch_size=8, stride=4, output_spatial_shape=(18, 16))",

@@ -118,6 +118,9 @@ REWRITE = Rewrite(
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="always",
     formula="y[o, n] = b[o] + sum over i, k of W[o, i, k] * X[i, n, k], with X[i, n, k] = x[i, s*n + d*k - p]",
+    derivation=(
+        "X[i, n, k] is what tap k of window n reads. The layer's sum over i and k is that over the axes of a window."
+    ),
     source="torch.nn.Conv2d, whose definition this is, in any number of dimensions",
     families=(Conv,),
     example="Conv2d(4, 8, kernel_size=3, stride=2, padding=1, groups=2)",

@@ -174,6 +174,11 @@ REWRITE = Rewrite(
     reference="Conv1d, Conv2d or Conv3d",
     holds_when="kernel 3, stride 1, dilation 1",
     formula="y = A^T ((G w) * (B^T x)) on each tile of m outputs, with m + 2 products an axis in place of 3 m",
+    derivation=(
+        "m outputs of three taps are the transpose of a product of two polynomials, which takes m + 2 products: "
+        "evaluate at m + 2 points, multiply, interpolate (Toom and Cook). G, B^T and A^T are these steps as matrices; "
+        "they are taken along every axis, and the sum over i stands before A^T, which is linear."
+    ),
     source="A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016, section 4",
     families=(Conv,),
     example="Conv2d(4, 8, kernel_size=3, padding=1)",

@@ -73,6 +73,10 @@ REWRITE = Rewrite(
     holds_when="always",
     formula="y[o, m] = b[o] + sum over i, k of W[i, o, K-1-k] * z[i, m + d*k - (d*(K-1) - p)], with z[i, s*n] = "
     "x[i, n] and zeros elsewhere",
+    derivation=(
+        "Output m gets W[i, o, k] * x[i, n] where s*n = m + p - d*k. With K-1-k in place of k that is s*n = m + d*k - "
+        "(d*(K-1) - p), and z is zero where that is no multiple of s."
+    ),
     source="V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016, chapter 4",
     families=(ConvTranspose,),
     example="ConvTranspose2d(4, 6, kernel_size=3, stride=2, padding=1, output_padding=1)",

@@ -41,6 +41,7 @@ REWRITE = Rewrite(
     holds_when="dilation > 1 along some axis",
     formula="y[o, n] = b[o] + sum over i, j of V[o, i, j] * x[i, s*n + j - p], with V[o, i, d*k] = W[o, i, k] and "
     "zeros elsewhere",
+    derivation="V has tap k of W at d*k. Its other taps are zeros, and add 0.",
     source="L.-C. Chen et al., DeepLab: Semantic Image Segmentation with Deep Convolutional Nets, Atrous Convolution, "
     "and Fully Connected CRFs, 2016, section 3.1 (the first way)",
     families=(Conv,),

@@ -88,6 +88,9 @@ class Rewrite:
     holds_when: str
     """The precondition, in words."""
     formula: str
+    """The candidate's sum, in the letters of the layer's: s stride, d dilation, p padding, k tap, n position."""
+    derivation: str
+    """From the layer's formula to that one, in a few sentences."""
     source: str
     """Where the identity is stated."""
     families: tuple[type[Layer], ...]

@@ -36,6 +36,7 @@ def as_rewrite(layer: Layer, replacement: Replacement) -> Rewrite:
         reference=layer.kind,
         holds_when="",
         formula="",
+        derivation="",
         source="",
         families=(type(layer),),
         example=str(layer),

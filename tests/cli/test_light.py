@@ -57,6 +57,7 @@ COMMANDS = {
     "figures of what is not there": (["verify", "none.yaml", "--figure", "plots"], 2, NEVER),
     "the figure of an unknown rewrite": (["rewrites", "none", "--figure"], 2, NEVER),
     "rewrites": (["rewrites"], 0, NEVER | {"pydantic", "yaml"}),
+    "schema of results": (["schema", "--results", "shape"], 0, NEVER | {"pydantic", "yaml"}),
     "one rewrite": (["rewrites", "patchify-linear"], 0, NEVER | {"pydantic", "yaml"}),
     "code for a layer": (
         ["rewrites", "fold-batchnorm", "Sequential(Conv2d(3, 8, 2), BatchNorm2d(8))"],
@@ -65,6 +66,9 @@ COMMANDS = {
     ),
     "rewrites of a layer": (["rewrites", "Conv2d(3, 8, 2)"], 0, NEVER | {"pydantic", "yaml"}),
     "the schema of configs": (["schema"], 0, NEVER),
+    "a first config": (["init"], 0, NEVER | {"pydantic", "yaml", "einops"}),
+    "a first config of a layer": (["init", "Conv2d(3, 8, 2)", "-o", "-"], 0, NEVER),
+    "a first config of a model that is not trusted": (["init", "a.py:Net()", "-i", "1,2"], 2, NEVER),
     "a list of names": (["verify", "--list"], 0, NEVER),
     "help of scan": (["scan", "--help"], 0, NEVER | {"pydantic", "yaml", "einops"}),
     "a model that is not trusted": (["scan", "a.py:Net()", "-i", "1,2"], 2, NEVER),

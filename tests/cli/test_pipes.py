@@ -50,6 +50,8 @@ LINES = {
     "what holds": ("rewrites", LAYER, "--all"),
     **{f"a page about {name}": ("rewrites", name) for name in catalogue()},
     "the schema": ("schema",),
+    "a first config": ("init", "-o", "-"),
+    "a first config of a layer": ("init", LAYER, "-o", "-"),
     **{f"help about {command}": (command, "--help") for command in COMMANDS},
     "help": ("--help",),
 }

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from benchmarks import size_mutants
 from benchmarks.size_faults.plain import Entry, NotExactError, compositions, entries
 from benchmarks.size_faults.record import Mutant
+from convcheck.all_sizes import counterexamples
 
 MUTANTS, TWINS = entries(), entries(mended=True)
 BY_NAME = {entry.mutant.name: entry for entry in MUTANTS}
@@ -66,6 +67,21 @@ def test_a_side_that_rounds_is_refused() -> None:
     rounding = Entry(sys.modules[__name__], Mutant("rounds", "Identity()", ":Rounded()", "b=1", ""))
     with pytest.raises(NotExactError, match=r"rounds at \{'b': 3\}"):
         rounding.difference({"b": 3})
+
+
+HARD_TO_FIND = {
+    "square-grid-3": "one axis is longer than in the first counterexample",
+    "squeezed-score": "a length of 1, where channels are those of weights",
+    "flat-cell": "the relation holds at one length only",
+}
+
+
+@pytest.mark.parametrize("name", HARD_TO_FIND)
+def test_the_smallest_sizes_are_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # However slow the machine is.
+    monkeypatch.setattr(counterexamples, "SWEEP_SECONDS", 600.0)
+    entry = next(one for one in entries() if one.mutant.name == name)
+    assert size_mutants.judged(entry)[3] == "smallest"
 
 
 def test_the_oracle_prints_a_row_a_mutant(capsys: pytest.CaptureFixture[str]) -> None:

@@ -103,10 +103,20 @@ HOSTILE = {
 }  # fmt: skip
 
 
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc000000301010018dd8db0"
+    "0000000049454e44ae426082"
+)
+"""A picture of one pixel."""
+
+
 def hostile(name: str) -> Report:
     """Return a report that holds the name in every place, between results that do not."""
     named = [result(name, verdict, ok=ok) for verdict in Verdict for ok in (True, False)]
     return Report(TOOL, (result("first"), *named, result("last", Verdict.DIFFERENT, ok=False)))
+
+
+_BLOCKS = ("h1", "h2", "h3", "p", "th", "td", "summary", "dt", "dd", "button")
 
 
 class Page(HTMLParser):
@@ -116,24 +126,31 @@ class Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.texts: list[str] = []
+        self.blocks: list[str] = []
+        """Texts of headings, cells, terms, descriptions and paragraphs, with the markup that is in them left out."""
         self.comments: list[str] = []
         self._open: list[str] = []
         self.feed(text)
         self.close()
+        self.blocks = [block.strip() for block in self.blocks]
         assert not self._open
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "input") and not (self.get_starttag_text() or "").endswith("/>"):
+        if tag in _BLOCKS:
+            self.blocks.append("")
+        if tag not in ("meta", "input", "img") and not (self.get_starttag_text() or "").endswith("/>"):
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag != "rect":
+        if tag != "path":
             assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
         if self._open and self._open[-1] not in ("style", "script"):
             self.texts.append(data)
+            if self.blocks and self._open[-1] != "title" and not set(_BLOCKS).isdisjoint(self._open):
+                self.blocks[-1] += data
 
     def handle_comment(self, data: str) -> None:
         self.comments.append(data)

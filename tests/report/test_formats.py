@@ -5,18 +5,16 @@ from __future__ import annotations
 import dataclasses
 import html as html_module
 import json
-import re
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import pytest
 from junitparser import Error, Failure, JUnitXml
 from markdown_it import MarkdownIt
 
 from convcheck.report import result_rows
-from convcheck.report.formats import format_names, github, html, markdown
+from convcheck.report.formats import format_names, github, markdown
 from convcheck.results import Finding, Kind, Report, Verdict
-from tests.report.sample_reports import MIXED, TOOL, Page, annotations, markdown_tables, result, written
+from tests.report.sample_reports import MIXED, TOOL, annotations, markdown_tables, result, written
 
 
 def test_json_lines_are_the_results_of_the_json_object() -> None:
@@ -123,56 +121,6 @@ def test_what_is_said_of_a_result_cannot_leave_its_block() -> None:
     tokens = MarkdownIt("commonmark", {"html": True}).parse(markdown.render(Report(TOOL, (odd,))))
     (block,) = [token.content for token in tokens if token.type == "fence"]
     assert block.splitlines() == [*said, f"again: {odd.reproduce}"]
-
-
-def test_the_page_has_a_row_a_result_with_all_its_evidence() -> None:
-    page = Page(written("html", MIXED))
-    assert page.rows() == len(MIXED.results)
-    texts = set(page.texts)
-    for each in MIXED.results:
-        assert {*result_rows.cells(each)[:-1], each.layer, each.source, each.reproduce} <= texts
-        assert {text for _, text in result_rows.evidence(each)} <= texts
-    assert result_rows.made_with(MIXED) in texts
-    assert result_rows.total_text(MIXED) in texts
-
-
-def test_the_page_loads_nothing() -> None:
-    text = written("html", MIXED)
-    loading = {"src", "href", "srcset", "action", "formaction", "data", "poster", "background", "style"}
-    assert not [(tag, values) for tag, values in Page(text).tags if loading & values.keys()]
-    assert "url(" not in text
-    assert "@import" not in text
-    assert "http:" not in text
-    assert "https:" not in text
-
-
-def test_the_page_allows_its_own_script_and_style_and_no_other() -> None:
-    import base64
-    import hashlib
-
-    text = written("html", MIXED)
-    for tag in ("style", "script"):
-        (inner,) = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
-        digest = base64.b64encode(hashlib.sha256(inner.encode()).digest()).decode()
-        assert f"{tag}-src 'sha256-{digest}'" in text
-    for kind in ("default-src", "base-uri", "form-action"):
-        assert f"{kind} 'none'" in text
-
-
-@pytest.mark.parametrize("name", ["page.css", "page.js"])
-def test_what_the_page_is_made_of_is_ascii_so_that_its_digest_is_that_of_what_is_written(name: str) -> None:
-    assert Path(html.__file__).with_name(name).read_bytes().isascii()
-
-
-def test_the_page_says_in_words_what_was_not_as_expected_of_a_verdict_that_was() -> None:
-    missed = dataclasses.replace(result("weak"), ok=False)
-    rows = {
-        name: Page(written("html", Report(TOOL, (each,)))).texts
-        for name, each in {"as expected": result(), "another verdict": result(ok=False), "missed": missed}.items()
-    }
-    assert "not as expected" in rows["missed"]
-    assert f"expected {result(ok=False).expected}" in rows["another verdict"]
-    assert not {"not as expected", f"expected {Verdict.EQUAL}"} & set(rows["as expected"])
 
 
 @pytest.mark.parametrize("format", ["table", "junit", "github", "markdown", "html"])

@@ -37,6 +37,7 @@ def rewrite_page(rewrite: RewriteFacts) -> Iterator[RenderableType]:
             "reference": rewrite.reference,
             "holds when": rewrite.holds_when,
             "formula": rewrite.formula,
+            "because": rewrite.derivation,
             "example": rewrite.example,
             "weights": rewrite.weights,
             "order": f"{rewrite.order}, or any other" if rewrite.order else None,

@@ -1,0 +1,1 @@
+"""What the page of results is made of: texts as markup, the row of a result, and what it unfolds."""
