@@ -64,6 +64,7 @@ def test_what_is_shown_is_what_is_printed(
 
 
 VERIFIED = [shown for _, command, shown in BLOCKS if command.startswith("convcheck verify")]
+SPREAD_LINE = r"exactly 0 .  1e-04 \|.{9}\|"
 OTHER_DIGITS = {
     "an error of 0": lambda text: re.sub(r"\d\.\d+e-07( / \d\.\d+e-05)", r"        0\1", text),
     "a bound with fewer letters": lambda text: re.sub(r"( / )\d\.\d+e-05", r"\g<1>0.01121  ", text),
@@ -71,7 +72,8 @@ OTHER_DIGITS = {
     "errors without decimals": lambda text: re.sub(
         r"((?:relative|error is|against|where|there) )-?\d+\.\d+(e.\d+)?", r"\g<1>7", text
     ),
-    "errors spread otherwise": lambda text: re.sub(r"0 .  1e-04 \|.{9}\|", "0 ▂  1e-04 |   ▂█    |", text),
+    "errors spread otherwise": lambda text: re.sub(SPREAD_LINE, "exactly 0    1e-04 |   ▂█    |", text),
+    "no errors to spread": lambda text: re.sub(SPREAD_LINE, "exactly 0 █  1e-04 |         |", text),
     "another place": lambda text: re.sub(r"((?:error .*|the worst is) at )\[.*?\]", r"\1[0, 0, 0, 0]", text),
 }
 

@@ -270,7 +270,7 @@ def test_help_ends_with_examples_that_work(
     if command == "transplant":
         monkeypatch.chdir(tmp_path)
         save_file({"stem.weight": torch.ones(8, 3, 2, 2), "stem.bias": torch.ones(8)}, "a.safetensors")
-    if command in ("scan", "shape", "init"):
+    if command in ("scan", "shape", "init", "rewrites"):
         monkeypatch.chdir(tmp_path)
         (tmp_path / "models.py").write_text(MODELS)
         save_file({"stem.weight": torch.ones(8, 3, 4, 4)}, "model.safetensors")
