@@ -88,7 +88,8 @@ def lines_of(leaves: Iterable[Leaf], rewrites: Sequence[str] | None, only: Seque
         lines.append(Line(tuple(members), shapes, count, names, skipped))
     if rewrites:
         # Of what is tried in a chain, it is no news that none of these is made for it alone.
-        inside = {path for line in lines for leaf in line.leaves if leaf.merged for path in (leaf.path, *leaf.merged)}
+        chains = [leaf for line in lines for leaf in line.leaves if leaf.merged or isinstance(leaf, CodeLeaf)]
+        inside = {path for leaf in chains for path in (leaf.path, *leaf.merged)}
         lines = [line for line in lines if line.rewrites or not inside.issuperset(leaf.path for leaf in line.leaves)]
     return Lines(tuple(lines), tuple(left_out))
 

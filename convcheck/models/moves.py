@@ -21,6 +21,9 @@ from convcheck.tracing.places import is_of_a_user
 Steps = dict[Record, tuple[Tensor, Mapping[Constant, Tensor]]]
 """By what an operator made, which entries of its sources are where, and whole numbers that it took."""
 
+REMEMBERED = 32
+"""Of how many operators it is remembered what they move."""
+
 KEPT = 2**14
 """How many whole numbers are kept that stand beside the numbers in a call."""
 
@@ -36,6 +39,7 @@ class Moves:
         self.paused = False
         self._constants = {id(tensor): weakref.ref(tensor) for tensor in constants if not _has_numbers(tensor)}
         self._count = 0
+        self._known: dict[tuple[str, int], Tensor | None] = {}
         self._records: dict[int, Record] = {}
         self._memory: dict[int, weakref.WeakSet[Record]] = {}
 
@@ -97,7 +101,7 @@ class Moves:
         """
         result = self._record(tensor)
         steps: Steps = {}
-        for start in list(_behind(result, steps)):
+        for start in list(self._behind(result, steps)):
             if start is result or math.prod(start.shape) != math.prod(result.shape):
                 continue
             index = _index(start, result, steps)
@@ -121,7 +125,7 @@ class Moves:
             following = min((user for user in users if user is not None), key=lambda user: user.number, default=None)
             if following is None or any(source not in within for source in following.sources):
                 return
-            if any(_step(record, steps) is None for record in following.made):
+            if any(self._step(record, steps) is None for record in following.made):
                 return
             run.add(following)
             within += following.made
@@ -131,6 +135,37 @@ class Moves:
                     same_size = math.prod(start.shape) == math.prod(result.shape)
                     if same_size and (index := _index(start, result, steps)) is not None:
                         yield Way(start, result, _constants(steps)), index
+
+    def _behind(self, record: Record, steps: Steps) -> dict[Record, None]:
+        """Return the tensors of which a record has entries, the earliest first; `steps` gets how each is made."""
+        behind: dict[Record, None] = {}
+        if record.maker is not None and self._step(record, steps) is not None:
+            for source in dict.fromkeys(record.maker.sources):
+                behind |= {} if source in steps else self._behind(source, steps)
+        return behind | {record: None}
+
+    def _step(self, record: Record, steps: Steps) -> Tensor | None:
+        """Return which entry of its operator's sources is where in a record, and note it; None where it is no move."""
+        maker = record.maker
+        if maker is None or not maker.sources or any(one.stale for one in (record, *maker.sources)):
+            return None
+        constants = {constant: constant.value() for constant in maker.constants}
+        present = {constant: value for constant, value in constants.items() if value is not None}
+        if len(present) < len(constants) or (index := self._index_of(maker, record.number, present)) is None:
+            return None
+        steps[record] = index, present
+        return index
+
+    def _index_of(self, maker: Operator, number: int, held: Mapping[Constant, Tensor]) -> Tensor | None:
+        """Return what `moved` does, from memory where the same was asked of late: blocks of a model are alike."""
+        if held:
+            return moved(maker, number, held)
+        key = maker.signature, number
+        index = self._known.pop(key) if key in self._known else moved(maker, number, held)
+        self._known[key] = index
+        if len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
+        return index
 
     def _argument(self, tensor: Tensor) -> Record | Constant:
         if _has_numbers(tensor):
@@ -165,28 +200,6 @@ class Moves:
         self._records[id(tensor)] = record
         self._memory.setdefault(storage, weakref.WeakSet()).add(record)
         return record
-
-
-def _behind(record: Record, steps: Steps) -> dict[Record, None]:
-    """Return the tensors of which a record has entries, the earliest first; `steps` gets how each is made."""
-    behind: dict[Record, None] = {}
-    if record.maker is not None and _step(record, steps) is not None:
-        for source in dict.fromkeys(record.maker.sources):
-            behind |= {} if source in steps else _behind(source, steps)
-    return behind | {record: None}
-
-
-def _step(record: Record, steps: Steps) -> Tensor | None:
-    """Return which entry of its operator's sources is where in a record, and note it; None where it is no move."""
-    maker = record.maker
-    if maker is None or not maker.sources or any(one.stale for one in (record, *maker.sources)):
-        return None
-    constants = {constant: constant.value() for constant in maker.constants}
-    present = {constant: value for constant, value in constants.items() if value is not None}
-    if len(present) < len(constants) or (index := moved(maker, record.number, present)) is None:
-        return None
-    steps[record] = index, present
-    return index
 
 
 def _constants(steps: Steps) -> dict[Constant, Tensor]:

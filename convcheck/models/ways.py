@@ -66,6 +66,16 @@ class Operator:
         return [value for value in tree_flatten((self.arguments, self.keywords))[0] if isinstance(value, Record)]
 
     @property
+    def signature(self) -> str:
+        """The operator, its sources as they stand in memory, and all else that it takes."""
+        sources = {source: number for number, source in enumerate(dict.fromkeys(self.sources))}
+
+        def written(source: Record) -> str:
+            return f"{sources[source]}: {source.shape} {source.stride} {source.offset}"
+
+        return f"{self.function} {tree_map_only(Record, written, (self.arguments, dict(self.keywords)))}"
+
+    @property
     def constants(self) -> list[Constant]:
         return [value for value in tree_flatten((self.arguments, self.keywords))[0] if isinstance(value, Constant)]
 

@@ -71,7 +71,14 @@ def test_inputs_that_are_made_up_fit(drawn: st.SearchStrategy[Drawn], data: st.D
         assert isinstance(layer, Sequential) or math.prod(layer.output_shape(*shapes))
 
 
-@given(st.one_of(two_convs(), separable()))
+def norms_in(drawn: Drawn) -> bool:
+    """Tell whether there is a BatchNorm, the gradients of which cancel where all inputs are the same."""
+    layer, _ = drawn
+    assert isinstance(layer, Sequential)
+    return len(layer.layers) > 2
+
+
+@given(st.one_of(two_convs(), separable()).filter(lambda drawn: not norms_in(drawn)))
 def test_positions_dropped_by_a_chain_are_those_that_have_no_gradient(drawn: Drawn) -> None:
     layer, (shape,) = drawn
     assert isinstance(layer, Sequential)

@@ -60,7 +60,7 @@ def test_code_that_cuts_no_patches_is_no_chain(way: str) -> None:
 
 
 def line_of(model: nn.Module, *shape: int) -> LayerLine:
-    (line,) = (line for line in package.scan(model, list(shape), "patches-as-conv").layers if line.by_hand)
+    (line,) = package.scan(model, list(shape), "patches-as-conv").layers
     return line
 
 
