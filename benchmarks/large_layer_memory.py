@@ -3,8 +3,8 @@
     python benchmarks/large_layer_memory.py
     python benchmarks/large_layer_memory.py --dtype bfloat16 --rounds 5
 
-The layer is the patch embedding of ViT-B/16, as a Linear on patches, for a batch and for one large image; `--others`
-are a convolution of one large image, and a Linear of which the weights are most. The bare comparison builds both
+Layers are the patch embedding of ViT-B/16, as a Linear on patches, for a batch and for one large image, a convolution
+of one large image whose windows overlap, and a Linear of which the weights are most. The bare comparison builds both
 modules, moves the weights, runs both once, and prints the largest difference. Each is a process of its own, and so is
 one that does nothing but import torch; what counts is the peak of resident memory above that one's: what convcheck
 loads is counted. Medians of all rounds are compared. In MB of 10^6 bytes. Needs Linux.
@@ -80,15 +80,11 @@ EMBEDDING = "Conv2d(3, 768, kernel_size=16, stride=16)"
 LAYERS = {
     "ViT-B/16, batch 32": Compared(EMBEDDING, (32, 3, 224, 224), "patchify-linear", PATCHES),
     "ViT-B/16, one image of 1792x1792": Compared(EMBEDDING, (1, 3, 1792, 1792), "patchify-linear", PATCHES),
-}
-OTHERS = {
     "Conv2d(64, 64, 3, padding=1), one image of 512x512": Compared(
         "Conv2d(64, 64, 3, padding=1)", (1, 64, 512, 512), "explicit-pad", PADDED
     ),
     "Linear(4096, 4096), one row": Compared("Linear(4096, 4096)", (1, 4096), "linear-as-conv1x1", POINTWISE),
 }
-"""They take more than they may: torch lays out all windows for a convolution in float64, and weights are not taken in
-parts."""
 MOST = 2.5
 """What a proof may take at most, of the memory of the bare comparison."""
 
@@ -122,12 +118,11 @@ def main() -> int:
     """Print the table; return 1 if a proof takes more than it may."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dtype", action="append", help="of the run; may be repeated (float32)")
-    parser.add_argument("--others", action="store_true", help="layers that take more than they may, too")
     parser.add_argument("--rounds", type=int, default=3, help="rounds (3)")
     parser.add_argument("--format", choices=FORMATS, default="table", help="how the table is written")
     options = parser.parse_args()
     rows, large = [], False
-    for name, compared in (LAYERS | (OTHERS if options.others else {})).items():
+    for name, compared in LAYERS.items():
         for dtype in options.dtype or ["float32"]:
             taken = measure(compared, dtype, options.rounds)
             ratio = taken.proof / taken.bare

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.modules.build import build
-from convcheck.proof.batch import part_of
+from convcheck.proof.batch import MANY, part_of
 from convcheck.proof.observations import remembered
 from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.shared import Shared
@@ -49,11 +49,27 @@ def build_pair(claim: Claim, shared: Shared | None = None) -> Pair:
 
 
 def _build_reference(case: Case) -> Side:
+    layer = case.layer
+    if layer.degree() is None or layer.statistics() or layer.parameter_count() <= MANY:
+        return side_of_layer(layer, case.inputs, _draw_module(case))
+    # Probes take the room of so many weights, and have numbers of their own.
+    with torch_may_refuse(), torch.device("meta"):
+        return side_of_layer(layer, case.inputs, build(layer, drawn_in(case.dtype)).eval())
+
+
+def weights_of(side: Side, case: Case) -> dict[str, Tensor]:
+    """Return the reference's own parameters: torch's initialisation, from the case's seed."""
+    parameters = dict(side.module.named_parameters())
+    if any(parameter.is_meta for parameter in parameters.values()):
+        parameters = dict(_draw_module(case).named_parameters())
+    return {name: parameter.detach() for name, parameter in parameters.items()}
+
+
+def _draw_module(case: Case) -> nn.Module:
     with torch_may_refuse(), torch.random.fork_rng(devices=[]):
         # torch.manual_seed would set the generators of other devices, too, for good.
         torch.default_generator.manual_seed(case.seed)
-        module = build(case.layer, drawn_in(case.dtype)).eval()
-    return side_of_layer(case.layer, case.inputs, module)
+        return build(case.layer, drawn_in(case.dtype)).eval()
 
 
 def _build_layer_pair(claim: Claim, rewrite: Rewrite, reference: Side) -> Pair:

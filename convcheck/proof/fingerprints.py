@@ -1,13 +1,14 @@
-"""Fingerprints of tensors: numbers that tell entries apart, and do not depend on the order in which they stand."""
+"""Fingerprints of tensors: numbers that tell entries apart, whatever their order, and digests, which depend on it."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from convcheck.proof.batch import PART
+from convcheck.proof.batch import MANY, PART
 
 _FIRST, _SECOND = -7046029254386353131, -4658895280553007687
 """Odd numbers without a pattern in their bits, by which those of a number are mixed."""
@@ -29,3 +30,22 @@ def mixed(tensor: Tensor) -> Tensor:
 def in_pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Yield tensors of as many entries in pieces that a processor's caches hold, since weights may be large."""
     yield from zip(*(torch.split(tensor.reshape(-1), PART) for tensor in tensors), strict=True)
+
+
+def short(tensor: Tensor) -> Tensor:
+    """Return a tensor that is equal where tensors are, and else not: itself, or of a large one its digest.
+
+    That is BLAKE2b's, 32 bytes, of dtype, shape and numbers; nobody knows of two inputs that have the same. Zeros of
+    both signs are equal, and NaN, as ever, equals nothing. What are no floating-point numbers, as a digest, stays.
+    """
+    if tensor.numel() <= MANY or not tensor.is_floating_point():
+        return tensor
+    made = hashlib.blake2b(repr((tensor.dtype, *tensor.shape)).encode(), digest_size=32)
+    # Blocks that are taken and freed in turn leave holes.
+    room = torch.empty(PART, dtype=tensor.dtype)
+    for (piece,) in in_pieces(tensor):
+        # NaN is the largest.
+        if piece.max().isnan():
+            return torch.full((1,), torch.nan)
+        made.update(torch.add(piece, 0.0, out=room[: len(piece)]).numpy().data)
+    return torch.frombuffer(bytearray(made.digest()), dtype=torch.uint8)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor
 
+from convcheck.proof.fingerprints import short
 from convcheck.sides import samples
 from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side, torch_may_refuse
@@ -43,6 +44,10 @@ class Observation(NamedTuple):
     output: Tensor
     cotangent: Tensor
     gradients: Mapping[str, Tensor]
+
+    def shortened(self) -> Observation:
+        """Return it with digests of large gradients, which tell as well whether others are equal; those take memory."""
+        return self._replace(gradients={name: short(slope) for name, slope in self.gradients.items()})
 
 
 def observe(side: Side, sample: Sample, draw_cotangent: samples.Draw) -> Observation:

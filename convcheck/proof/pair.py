@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from convcheck.proof.batch import of_entries
+from convcheck.proof.fingerprints import short
 from convcheck.proof.observations import at_ones, pull_back
 from convcheck.rewriting.transplant import Transplant
 from convcheck.rounding.precision import Arithmetic
@@ -163,17 +164,19 @@ class Pair:
     def at_ones(self) -> AtOnes:
         """What both sides give at ones, where they are polynomials; the reference's run is the one of `strength`."""
         seen = at_ones(self.reference)
+        products = [float(count.max().round()) for count in seen.gradients.values()]
+        seen = seen.shortened()
         variables, mapping = list(seen.sample.variables().values()), self.mapping.positive()
         output = self._run_mapped(seen.sample, mapping)
         cotangent = seen.cotangent if output.shape == seen.cotangent.shape else torch.ones_like(output)
         counts = pull_back(output, variables, cotangent)
         outputs = [float(side.max().round()) for side in (seen.output, output.detach())]
-        longest = max(1.0, *outputs, *(float(count.max().round()) for count in (*seen.gradients.values(), *counts)))
+        longest = max(1.0, *outputs, *products, *(float(count.max().round()) for count in counts))
         lengths = SumLengths(int(max(1.0, *outputs)), int(longest))
         if mapping != self.mapping:
             return AtOnes(lengths, None)
         slopes = zip(seen.gradients.items(), counts, strict=True)
-        differing = tuple(name for (name, slope), count in slopes if not torch.equal(slope, count))
+        differing = tuple(name for (name, slope), count in slopes if not torch.equal(slope, short(count)))
         return AtOnes(lengths, torch.equal(seen.output, output.detach()), differing)
 
 

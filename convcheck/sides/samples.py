@@ -254,18 +254,24 @@ def with_gradients(side: Side, sample: Sample) -> Sample:
     return copied
 
 
-def magnitudes(side: Side, sample: Sample) -> Sample:
-    """Return the sample at which every product of a polynomial is positive, and as large as it is at `sample`."""
-    positive = sample.mapped(torch.abs)
+def magnitudes(side: Side, sample: Sample, *, in_place: bool = False) -> Sample:
+    """Return the sample at which every product of a polynomial is positive, and as large as it is at `sample`.
+
+    `in_place` overwrites the numbers of `sample` with their magnitudes.
+    """
+    positive = sample.mapped(torch.abs_ if in_place else torch.abs)
     means = {name for name, statistic in side.statistics.items() if statistic.eps is None}
     # A mean is subtracted.
     parameters = {name: -tensor if name in means else tensor for name, tensor in positive.parameters.items()}
     return Sample(positive.inputs, parameters)
 
 
-def squares(side: Side, sample: Sample) -> Sample:
-    """Return the sample at which every product of a polynomial is the square of what it is at `sample`."""
-    squared = sample.mapped(torch.square)
+def squares(side: Side, sample: Sample, *, in_place: bool = False) -> Sample:
+    """Return the sample at which every product of a polynomial is the square of what it is at `sample`.
+
+    `in_place` overwrites the numbers of `sample` with their squares, where no variance is among them.
+    """
+    squared = sample.mapped(torch.square_ if in_place else torch.square)
     parameters = dict(squared.parameters)
     for name, statistic in side.statistics.items():
         if statistic.eps is None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
+from convcheck.proof.build_pair import weights_of
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Finding, Kind, Sides
@@ -21,7 +22,7 @@ def examine(context: Context) -> Evidence:
     pair, shapes = context.pair, context.result.output_shape
     module = pair.reference.module
     buffers = {name: tensor for name, tensor in module.named_buffers() if name in pair.reference.statistics}
-    parameters = {**dict(module.named_parameters()), **buffers}
+    parameters = {**weights_of(pair.reference, context.case), **buffers}
     texts = [*count_faults(pair, shapes)]
     own = context.case.candidate is not None
     if not own or pair.mapping.one_to_one():

@@ -12,6 +12,7 @@ import torch
 from convcheck.config.case import Case, Tolerance
 from convcheck.errors import CannotRunError
 from convcheck.pictures import Detail, Picture, Spread
+from convcheck.proof.build_pair import weights_of
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.devices import missing
 from convcheck.proof.evidence import finite, rounding
@@ -114,9 +115,8 @@ def draw(pair: Pair, case: Case) -> Sample:
     side, dtype = pair.reference, drawn_in(case.dtype)
 
     def compute() -> Sample:
-        parameters = {name: parameter.detach() for name, parameter in side.module.named_parameters()}
         # Not the stream of the parameters, which torch begins with the seed itself: the two would be correlated.
-        return samples.normals(side, parameters, dtype, stream(case.seed, 700_001))
+        return samples.normals(side, weights_of(side, case), dtype, stream(case.seed, 700_001))
 
     return remembered(side, ("normals", dtype, case.seed), compute)
 

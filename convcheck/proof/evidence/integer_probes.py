@@ -51,7 +51,7 @@ def probe(pair: Pair, seed: int) -> Evidence:
     compared, probes = Gradients(), 0
     faults: tuple[str, ...] = ()
     while not faults and probes < plan.probes:
-        seen = at_integers(reference, plan.magnitude, seed, probes)
+        seen = at_integers(reference, plan.magnitude, seed, probes).shortened()
         output = pair.run_candidate(seen.sample)
         faults = exact.compare(seen.output, whole(output.detach(), rounded=rounded), where)
         compared = gradients.merge(compared, gradients.compare(gradients.gradients_of(seen, output, rounded=rounded)))

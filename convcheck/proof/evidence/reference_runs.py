@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from convcheck.proof.batch import MANY
 from convcheck.proof.evidence import rounding
 from convcheck.proof.observations import is_remembered, remembered
 from convcheck.proof.pair import Pair
@@ -98,17 +99,21 @@ def float64_reference(pair: Pair, sample: Sample, output: Tensor | None = None) 
 def _sizes(pair: Pair, sample: Sample) -> tuple[Tensor, Tensor]:
     """Return magnitude and norm at a sample of float64, see `rounding.Truth`.
 
-    Sums of K numbers of one sign are off by no more than K * u of themselves, so of a part of a large batch they are
-    made in float32, and larger by that share, where that is less than a hundredth and float32 holds the numbers.
+    Sums of K numbers of one sign are off by no more than K * u of themselves, so of a part of a large batch, or of many
+    numbers, they are made in float32, and larger by that share, where that is less than a hundredth and float32 holds
+    the numbers.
     """
     reference = pair.reference
     share = SAFE * reference.degree * pair.terms * SINGLE if reference.degree else 1.0
     variances = any(statistic.eps is not None for statistic in reference.statistics.values())
-    if pair.part is not None and share < HUNDREDTH and not variances and not _narrow():
-        narrow = sample.mapped(lambda tensor: tensor.float())
-        magnitude = pair.run_reference(samples.magnitudes(reference, narrow)).double().mul_(1 + share)
+    large = pair.part is not None or sum(tensor.numel() for tensor in sample.tensors().values()) > MANY
+    if large and share < HUNDREDTH and not variances and not _narrow():
+        narrow = sample.mapped(lambda tensor: tensor.to(torch.float32, copy=True))
+        positive = samples.magnitudes(reference, narrow, in_place=True)
+        magnitude = pair.run_reference(positive).double().mul_(1 + share)
         if float(magnitude.min()) > LEAST_SINGLE and float(magnitude.max()) < MOST_SINGLE:
-            norm = pair.run_reference(samples.squares(reference, narrow)).double().sqrt_().mul_(1 + share)
+            squared = samples.squares(reference, narrow, in_place=True)
+            norm = pair.run_reference(squared).double().sqrt_().mul_(1 + share)
             return magnitude, _at_most(norm, magnitude, FAITHFUL_SINGLE)
     magnitude = pair.run_reference(samples.magnitudes(reference, sample))
     norm = pair.run_reference(samples.squares(reference, sample)).sqrt_()

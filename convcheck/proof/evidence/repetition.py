@@ -75,8 +75,8 @@ def _signed_sums(pair: Pair, sample: Sample, hashes: Mapping[str, Tensor], run: 
 
 
 def _hashes(values: Tensor, bits: int, seed: int) -> Tensor:
-    """Return a hash of every value, int32: equal for values that agree to `bits` bits, whatever their signs."""
-    hashes = torch.empty(values.shape, dtype=torch.int32)
+    """Return a hash of every value, int8: equal for values that agree to `bits` bits, whatever their signs."""
+    hashes = torch.empty(values.shape, dtype=torch.int8)
     for some, into in _pieces(values, hashes):
         significand, exponent = torch.frexp(some.abs())
         mixed = significand.mul_(2.0**bits).round_().long().mul_(_ODD[1])
@@ -86,19 +86,19 @@ def _hashes(values: Tensor, bits: int, seed: int) -> Tensor:
             mixed ^= (mixed >> shift).bitwise_and_((1 << (64 - shift)) - 1)
             mixed *= _ODD[0]
         # After a multiplication the highest bits are mixed best.
-        into.copy_(mixed.bitwise_right_shift_(32))
+        into.copy_(mixed.bitwise_right_shift_(56))
     return hashes
 
 
 def _signs(values: Tensor, hashes: Tensor, run: int) -> Tensor:
-    """Return a random sign for every value, float32: that of one bit of its hash, another one in every run.
+    """Return a random sign for every value, float32: one bit of its hash, of which every run has another.
 
     Values of opposite signs get opposite ones. 0 stays 0, since it adds no error.
     """
     signs = torch.empty(values.shape)
     for some, its_hashes, into in _pieces(values, hashes, signs):
         into.copy_(some.sign())
-        into.view(torch.int32).bitwise_xor_(its_hashes.bitwise_left_shift(run + 1).bitwise_and_(_SIGN))
+        into.view(torch.int32).bitwise_xor_(its_hashes.int().bitwise_left_shift_(24 + run + 1).bitwise_and_(_SIGN))
     return signs
 
 

@@ -89,8 +89,12 @@ def weaknesses(side: Side, observed: Iterable[Observation], unused: Set[str] = f
     for seen in observed:
         output = seen.output
         gradients = {name: gradient for name, gradient in seen.gradients.items() if name not in unused}
+        # Numbers at which they were seen may be as many.
+        del seen
         unmet = {name: (gradient == 0) & unmet.get(name, True) for name, gradient in gradients.items()}
         texts = dict.fromkeys(_coincidences(side, output, gradients))
+        # Of a large layer, what is looked at next has room then.
+        del output, gradients
         coincidences = {key: None for key in texts if coincidences is None or key in coincidences}
         if not coincidences and not any(mask.any() for mask in unmet.values()):
             break
