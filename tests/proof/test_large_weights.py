@@ -16,9 +16,10 @@ from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer
 from convcheck.proof import build_pair, fingerprints
-from convcheck.proof.evidence import reference_runs
+from convcheck.proof.evidence import reference_runs, repetition
 from convcheck.proof.fingerprints import short
 from convcheck.results import Agreement, Result, Verdict
+from tests.rewrites.test_memory import peak
 
 CLAIMS = [
     ("Linear(6, 5)", (2, 6), "linear-as-conv1x1"),
@@ -52,6 +53,21 @@ def test_a_proof_says_the_same(layer: str, shape: tuple[int, ...], rewrite: str,
     # Magnitudes are made in float32, and are larger by what that may have lost.
     assert usual.error.bound is not None
     assert usual.error.bound <= large.error.bound <= 1.01 * usual.error.bound
+
+
+@pytest.mark.kernels
+def test_weights_are_held_fewer_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Pieces of the real size are as large as these weights; of large ones they are a small part.
+    for module in (fingerprints, repetition):
+        monkeypatch.setattr(module, "PART", 4096)
+    case = Case("large", parse_layer("Linear(600, 600)"), ((1, 600),), ("linear-as-conv1x1",))
+    claim = Claim(case, "linear-as-conv1x1", catalogue()["linear-as-conv1x1"], ())
+    usual = peak(claim)
+    with all_large():
+        large = peak(claim)
+    weights = 8 * 600 * 600
+    assert usual > 3.25 * weights
+    assert large < 2.75 * weights
 
 
 def test_wrong_weights_are_found() -> None:
