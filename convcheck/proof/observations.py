@@ -49,6 +49,10 @@ class Observation(NamedTuple):
         """Return it with digests of large gradients, which tell as well whether others are equal; those take memory."""
         return self._replace(gradients={name: short(slope) for name, slope in self.gradients.items()})
 
+    def without_output(self) -> Observation:
+        """Return it with an empty output, whose memory others may have."""
+        return self._replace(output=torch.empty(0))
+
 
 def observe(side: Side, sample: Sample, draw_cotangent: samples.Draw) -> Observation:
     """Run a side at a sample, forwards and backwards. Raises CannotRunError if torch cannot run it."""
@@ -62,7 +66,8 @@ def at_ones(side: Side) -> Observation:
     """Return a polynomial at ones, where outputs and gradients are how many products they sum; raises as `observe`."""
 
     def compute() -> Observation:
-        return observe(side, samples.ones(side), lambda shape: torch.ones(shape, dtype=torch.float64))
+        # However many there are, they take the memory of one.
+        return observe(side, samples.ones(side), torch.ones((), dtype=torch.float64).expand)
 
     return remembered(side, "ones", compute)
 

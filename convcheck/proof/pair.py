@@ -165,19 +165,20 @@ class Pair:
         """What both sides give at ones, where they are polynomials; the reference's run is the one of `strength`."""
         seen = at_ones(self.reference)
         products = [float(count.max().round()) for count in seen.gradients.values()]
-        seen = seen.shortened()
+        most, digest = float(seen.output.max().round()), short(seen.output)
+        seen = seen.shortened().without_output()
         variables, mapping = list(seen.sample.variables().values()), self.mapping.positive()
         output = self._run_mapped(seen.sample, mapping)
         cotangent = seen.cotangent if output.shape == seen.cotangent.shape else torch.ones_like(output)
         counts = pull_back(output, variables, cotangent)
-        outputs = [float(side.max().round()) for side in (seen.output, output.detach())]
+        outputs = [most, float(output.detach().max().round())]
         longest = max(1.0, *outputs, *products, *(float(count.max().round()) for count in counts))
         lengths = SumLengths(int(max(1.0, *outputs)), int(longest))
         if mapping != self.mapping:
             return AtOnes(lengths, None)
         slopes = zip(seen.gradients.items(), counts, strict=True)
         differing = tuple(name for (name, slope), count in slopes if not torch.equal(slope, short(count)))
-        return AtOnes(lengths, torch.equal(seen.output, output.detach()), differing)
+        return AtOnes(lengths, torch.equal(digest, short(output.detach())), differing)
 
 
 def drawn_in(dtype: str) -> torch.dtype:

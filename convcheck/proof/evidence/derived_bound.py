@@ -12,6 +12,7 @@ from torch import Tensor
 from convcheck.config.case import Case
 from convcheck.proof.evidence import repetition, rounding, underflow
 from convcheck.proof.evidence.flushing import flushes
+from convcheck.proof.evidence.reference_runs import in_float64
 from convcheck.proof.evidence.slices import Slice
 from convcheck.proof.pair import Pair
 from convcheck.results import Sides
@@ -22,13 +23,13 @@ from convcheck.sides.side import Side, torch_may_refuse
 
 @dataclass(frozen=True)
 class Derivation:
-    """The bounds of one run, for one part of the batch after the other. All tensors are float64."""
+    """The bounds of one run, for one part of the batch after the other."""
 
     pair: Pair
     case: Case
     unit: Arithmetic
     sample: Sample
-    """The whole batch, or a part of it that is like the others."""
+    """The whole batch, or a part of it that is like the others, in float64 or in the dtype of the run."""
 
     @cached_property
     def moment(self) -> float:
@@ -63,7 +64,7 @@ class _Terms(NamedTuple):
 class Bounds:
     """The bounds of one part of the batch, for one slice of its output after the other.
 
-    `truth` is the reference in float64 at `sample`, which is that part.
+    `truth` is the reference in float64 at `sample`, which is that part; in float64, or in the dtype of the run.
     """
 
     derivation: Derivation
@@ -104,12 +105,13 @@ class Bounds:
     def _terms_of(self, unit: Arithmetic) -> _Terms:
         pair, sample = self.derivation.pair, self.sample
         if pair.analysis is not None:
-            return _Terms(pair.analysis(sample, unit))
+            return _Terms(pair.analysis(in_float64(sample), unit))
         transform: Tensor | float = 0.0
         if pair.candidate.transform_error is not None:
             # A transform errs relative to the norms of what it transforms, not to single entries.
-            rows = pair.candidate.transform_error(sample)
-            losses = unit.sum_underflow * _transform_losses(pair.candidate, sample)
+            wide = in_float64(sample)
+            rows = pair.candidate.transform_error(wide)
+            losses = unit.sum_underflow * _transform_losses(pair.candidate, wide)
             transform = (unit.accumulator + 2 * unit.factor) * rows + losses
         flushed = underflow.flushed(pair, sample, unit, self.truth.magnitude)
         return _Terms(None, underflow.lost_between(pair, sample, unit), flushed, transform)

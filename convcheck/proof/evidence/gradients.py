@@ -22,7 +22,7 @@ def gradients_of(seen: Observation, candidate: Tensor, *, rounded: bool) -> dict
     `candidate` is the candidate's output with its graph; where it goes through a transform, its gradients are
     `rounded`.
     """
-    if seen.output.shape != candidate.shape:
+    if seen.cotangent.shape != candidate.shape:
         return {}
     slopes = pull_back(candidate, list(seen.sample.variables().values()), seen.cotangent)
     return {

@@ -54,6 +54,7 @@ def probe(pair: Pair, seed: int) -> Evidence:
         seen = at_integers(reference, plan.magnitude, seed, probes).shortened()
         output = pair.run_candidate(seen.sample)
         faults = exact.compare(seen.output, whole(output.detach(), rounded=rounded), where)
+        seen = seen.without_output()
         compared = gradients.merge(compared, gradients.compare(gradients.gradients_of(seen, output, rounded=rounded)))
         probes += 1
         # The next probe takes as much memory again.

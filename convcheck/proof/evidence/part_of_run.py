@@ -80,22 +80,31 @@ def compare_in_parts(
         whole = Derivation(pair, case, unit, ours.widened)
         yield from _compare_part(Bounds(whole, ours.widened, ours.truth), outputs, 0, telling=telling, watch=watch)
         return
-    assert pair.part is not None
+    if pair.part is None:
+        sample = ours.sample.to(torch.device("cpu"), ours.output.dtype)
+        derivation = Derivation(pair, case, unit, sample)
+        with torch_may_refuse(), torch.no_grad():
+            if unit.accumulator and pair.analysis is None:
+                # While there is nothing else in float64.
+                _ = derivation.moment
+            truth = float64_reference(pair, sample)
+        yield from _compare_part(Bounds(derivation, sample, truth), outputs, 0, telling=telling, watch=watch)
+        return
     # The weights are widened once.
     parameters = in_float64(Sample((), ours.sample.parameters)).parameters
     given = any(spec.file for spec in case.input_specs)
     # What is drawn is alike in all entries, and the first part tells of the others.
     all_of_it = in_float64(ours.sample) if given else None
-    derivation: Derivation | None = None
+    of_all: Derivation | None = None
     for start in range(0, len(ours.output), pair.part):
         places = slice(start, start + pair.part)
         inputs = in_float64(Sample(tuple(tensor[places] for tensor in ours.sample.inputs), {})).inputs
         widened = Sample(inputs, parameters)
-        derivation = derivation or Derivation(pair, case, unit, all_of_it or widened)
+        of_all = of_all or Derivation(pair, case, unit, all_of_it or widened)
         with torch_may_refuse(), torch.no_grad():
             truth = float64_reference(pair, widened)
         part = Sides(outputs.reference[places], outputs.candidate[places])
-        yield from _compare_part(Bounds(derivation, widened, truth), part, start, telling=telling, watch=watch)
+        yield from _compare_part(Bounds(of_all, widened, truth), part, start, telling=telling, watch=watch)
 
 
 def _compare_part(
@@ -130,7 +139,7 @@ def _compare(
     are_finite = Sides(True, True)
     if not bool(error.max().isfinite()):
         if telling:
-            finite.check_range(case.dtype, unit, bounds.sample, pair, outputs)
+            finite.check_range(case.dtype, unit, in_float64(bounds.sample), pair, outputs)
         are_finite = Sides(bool(outputs.reference.isfinite().all()), bool(outputs.candidate.isfinite().all()))
     sides, losing = bounds.sides(piece, outputs), ""
     limit = sides.reference + sides.candidate

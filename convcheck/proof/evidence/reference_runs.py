@@ -37,7 +37,7 @@ class ReferenceRun(NamedTuple):
     output: Tensor
     """In the dtype, on the CPU."""
     widened: Sample | None
-    """The rounded one in float64, on the CPU; None where float64 goes through the batch part by part."""
+    """The rounded one in float64, on the CPU; None where float64 goes through the batch part by part, or is large."""
     truth: rounding.Truth | None
 
 
@@ -47,10 +47,10 @@ def run_reference(pair: Pair, drawn: Sample, dtype: torch.dtype, device: torch.d
     def compute() -> ReferenceRun:
         sample = drawn.to(device, dtype)
         output = pair.run_reference(sample).cpu()
-        if pair.part is not None:
+        is_wide = dtype == torch.float64 and device.type == "cpu"
+        if pair.part is not None or (not is_wide and _is_large(sample)):
             return ReferenceRun(drawn, sample, output, None, None)
         widened = in_float64(sample)
-        is_wide = dtype == torch.float64 and device.type == "cpu"
         return ReferenceRun(
             drawn, sample, output, widened, float64_reference(pair, widened, output if is_wide else None)
         )
@@ -65,6 +65,11 @@ def run_reference(pair: Pair, drawn: Sample, dtype: torch.dtype, device: torch.d
 def in_float64(sample: Sample) -> Sample:
     """Return a sample in float64, on the CPU."""
     return sample.to(torch.device("cpu"), torch.float64)
+
+
+def _is_large(sample: Sample) -> bool:
+    """Tell whether a sample has so many numbers that float64 is not held beside what is made of it."""
+    return sum(tensor.numel() for tensor in sample.tensors().values()) > MANY
 
 
 def _needs_bias(pair: Pair) -> bool:
@@ -82,41 +87,40 @@ def _has_bias(pair: Pair) -> bool:
 def float64_reference(pair: Pair, sample: Sample, output: Tensor | None = None) -> rounding.Truth:
     """Run the reference in float64 at `sample`, on zeros, on magnitudes, and on squares; see `rounding.Truth`.
 
-    `output` is that at `sample`, where it is known.
+    `sample` may be in another dtype; `output` is that at `sample` in float64, where it is known.
     """
-    output = pair.run_reference(sample) if output is None else output
+    wide = in_float64(sample)
+    output = pair.run_reference(wide) if output is None else output
     if pair.analysis is not None:
         return rounding.Truth(output, torch.zeros_like(output), output.abs(), output.abs())
+    bias = _at_zero(pair, wide) if _needs_bias(pair) else torch.zeros((), dtype=torch.float64)
+    # What is made of magnitudes may need no float64.
+    del wide
     magnitude, norm = _sizes(pair, sample)
-    return rounding.Truth(
-        output=output,
-        bias=_at_zero(pair, sample) if _needs_bias(pair) else torch.zeros((), dtype=torch.float64),
-        magnitude=magnitude,
-        norm=norm,
-    )
+    return rounding.Truth(output, bias, magnitude, norm)
 
 
 def _sizes(pair: Pair, sample: Sample) -> tuple[Tensor, Tensor]:
-    """Return magnitude and norm at a sample of float64, see `rounding.Truth`.
+    """Return magnitude and norm at a sample, see `rounding.Truth`.
 
     Sums of K numbers of one sign are off by no more than K * u of themselves, so of a part of a large batch, or of many
-    numbers, they are made in float32, and larger by that share, where that is less than a hundredth and float32 holds
-    the numbers.
+    numbers, they are made and kept in float32, and larger by that share, where that is less than a hundredth and
+    float32 holds the numbers.
     """
     reference = pair.reference
     share = SAFE * reference.degree * pair.terms * SINGLE if reference.degree else 1.0
     variances = any(statistic.eps is not None for statistic in reference.statistics.values())
-    large = pair.part is not None or sum(tensor.numel() for tensor in sample.tensors().values()) > MANY
-    if large and share < HUNDREDTH and not variances and not _narrow():
+    if (pair.part is not None or _is_large(sample)) and share < HUNDREDTH and not variances and not _narrow():
         narrow = sample.mapped(lambda tensor: tensor.to(torch.float32, copy=True))
-        positive = samples.magnitudes(reference, narrow, in_place=True)
-        magnitude = pair.run_reference(positive).double().mul_(1 + share)
+        # The last factor is rounded as well, and so is the root.
+        larger = 1 + share + SAFE * SINGLE
+        magnitude = pair.run_reference(samples.magnitudes(reference, narrow, in_place=True)).mul_(larger)
         if float(magnitude.min()) > LEAST_SINGLE and float(magnitude.max()) < MOST_SINGLE:
-            squared = samples.squares(reference, narrow, in_place=True)
-            norm = pair.run_reference(squared).double().sqrt_().mul_(1 + share)
+            norm = pair.run_reference(samples.squares(reference, narrow, in_place=True)).sqrt_().mul_(larger)
             return magnitude, _at_most(norm, magnitude, FAITHFUL_SINGLE)
-    magnitude = pair.run_reference(samples.magnitudes(reference, sample))
-    norm = pair.run_reference(samples.squares(reference, sample)).sqrt_()
+    wide = in_float64(sample)
+    magnitude = pair.run_reference(samples.magnitudes(reference, wide))
+    norm = pair.run_reference(samples.squares(reference, wide)).sqrt_()
     return magnitude, _at_most(norm, magnitude, FAITHFUL)
 
 

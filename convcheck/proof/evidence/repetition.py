@@ -78,7 +78,7 @@ def _hashes(values: Tensor, bits: int, seed: int) -> Tensor:
     """Return a hash of every value, int8: equal for values that agree to `bits` bits, whatever their signs."""
     hashes = torch.empty(values.shape, dtype=torch.int8)
     for some, into in _pieces(values, hashes):
-        significand, exponent = torch.frexp(some.abs())
+        significand, exponent = torch.frexp(some.double().abs_())
         mixed = significand.mul_(2.0**bits).round_().long().mul_(_ODD[1])
         mixed += exponent.long().mul_(_ODD[2]).add_(seed * _ODD[0] % 2**62)
         for shift in _SHIFTS:

@@ -51,7 +51,10 @@ from convcheck.sizes.places import unravelled
 
 @dataclass(frozen=True)
 class Truth:
-    """The reference in float64, with the `mag` and `norm` of the bound above; all tensors are of the output's shape."""
+    """The reference in float64, with the `mag` and `norm` of the bound above; all tensors are of the output's shape.
+
+    Of many outputs `mag` and `norm` are held in float32; those of a slice are float64.
+    """
 
     output: Tensor
     bias: Tensor
@@ -62,12 +65,12 @@ class Truth:
     """`sqrt(|W|^2 * |x|^2 + |b|^2)`: the root of the sum of their squares."""
 
     def of(self, piece: Slice) -> Truth:
-        """Return it in a slice of the output."""
+        """Return it in a slice of the output, in float64."""
         return Truth(
             output=piece.of(self.output),
             bias=piece.of(self.bias),
-            magnitude=piece.of(self.magnitude),
-            norm=piece.of(self.norm),
+            magnitude=piece.of(self.magnitude).double(),
+            norm=piece.of(self.norm).double(),
         )
 
 

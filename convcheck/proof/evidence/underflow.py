@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from convcheck.proof.evidence.reference_runs import in_float64
 from convcheck.proof.pair import Pair
 from convcheck.results import Sides
 from convcheck.rounding.precision import Arithmetic
@@ -38,23 +39,24 @@ def lost_between(pair: Pair, sample: Sample, unit: Arithmetic) -> Sides[Tensor |
 def flushed(pair: Pair, sample: Sample, unit: Arithmetic, magnitude: Tensor) -> Tensor | float:
     """Return what factors below the normal range lose in either side's output where the platform flushes.
 
-    `magnitude` is the reference's output where all products are positive; all are `[*output]` and float64.
+    `magnitude` is the reference's output where all products are positive; what is returned is `[*output]`, float64.
     """
     if not unit.flushed:
         return 0.0
+    sample = in_float64(sample)
     large = sample.mapped(lambda tensor: torch.where(tensor.abs() < unit.flushed, 0.0, tensor))
     # A variance is no factor; its root is.
     statistics = {name: sample.parameters[name] for name in pair.reference.statistics}
     large = Sample(large.inputs, {**large.parameters, **statistics})
     left = pair.run_reference(samples.magnitudes(pair.reference, large))
-    return (magnitude - left).abs()
+    return (magnitude.double() - left).abs()
 
 
 def _in_chain(side: Side, sample: Sample, more: float) -> Tensor | float:
     if not side.stages:
         return 0.0
     assert isinstance(side.module, nn.Sequential)
-    positive = samples.magnitudes(side, sample)
+    positive = samples.magnitudes(side, in_float64(sample))
     (value,), lost = positive.inputs, None
     for stage, module in zip(side.stages, side.module, strict=True):
         parameters = {
@@ -83,4 +85,4 @@ def _in_merged(pair: Pair, sample: Sample, losses: float) -> Tensor | float:
     ones = {
         move.target: torch.full(move.result(), losses * move.rounds, dtype=torch.float64) for move in pair.mapping.moves
     }
-    return pair.candidate.run(Sample(tuple(tensor.abs() for tensor in sample.inputs), ones))
+    return pair.candidate.run(Sample(tuple(tensor.abs() for tensor in in_float64(sample).inputs), ones))
