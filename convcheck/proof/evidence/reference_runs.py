@@ -97,7 +97,7 @@ def float64_reference(pair: Pair, sample: Sample, output: Tensor | None = None) 
     # What is made of magnitudes may need no float64.
     del wide
     magnitude, norm = _sizes(pair, sample)
-    return rounding.Truth(output, bias, magnitude, norm)
+    return rounding.Truth(output=output, bias=bias, magnitude=magnitude, norm=norm)
 
 
 def _sizes(pair: Pair, sample: Sample) -> tuple[Tensor, Tensor]:
