@@ -166,8 +166,9 @@ def parameter_blocks(layer: Layer) -> list[Block]:
     scales = []
     for name, statistic in layer.statistics().items():
         if statistic.eps is None:
-            # A mean is subtracted from what the layer before makes, and affine together with its weights.
-            shapes["0"][name] = statistic.shape
+            # A mean is subtracted from what the layer before makes, and affine together with its weights; from an
+            # input it is by itself.
+            shapes.setdefault(name if name.startswith("0.") else "0", {})[name] = statistic.shape
         else:
             # 1 / root is 1 for all channels, and then 2 for each of them: affine in that, and not in the variance.
             scales.append(Block({name: statistic.shape}, 1.0 - statistic.eps, 0.25 - 1.0))

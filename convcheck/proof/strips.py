@@ -75,7 +75,9 @@ class Convolution:
         """Tell whether torch would lay out many windows."""
         dims = given.dim() - 2
         plain = given.dtype == torch.float64 and given.device.type == "cpu" and type(given) is Tensor
-        if not plain or any(len(setting) != dims for setting in (self.stride, self.padding, self.dilation)):
+        # torch takes one number for all axes as well, as `torch.nn.grad` gives it.
+        settings = (self.stride, self.padding, self.dilation, self.output_padding)
+        if not plain or any(len(setting) != dims for setting in settings):
             return False
         # A kernel of one position reads the tensor as it lies.
         taps = math.prod(self.weight.shape[2:])

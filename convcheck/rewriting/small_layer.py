@@ -32,7 +32,7 @@ def small_layer(rewrite: Rewrite) -> tuple[Layer, Shapes]:
                     return layer, shapes
             except ConvcheckError:
                 continue
-    return example, rewrite.example_inputs or example.example_inputs()
+    return example, tuple((1, *shape[1:]) for shape in rewrite.example_inputs or example.example_inputs())
 
 
 def _inputs(layer: Layer) -> Iterator[Shapes]:

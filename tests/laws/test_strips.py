@@ -25,6 +25,8 @@ CLAIMS = [
     ("Conv1d(2, 3, 3, padding=2, dilation=2, padding_mode='reflect')", (1, 2, 40), "explicit-pad"),
     ("Conv3d(2, 2, 3, groups=2)", (1, 2, 6, 5, 4), "time-sum"),
     ("ConvTranspose2d(2, 3, 3, stride=2)", (1, 2, 9, 7), "zeroinsert-conv"),
+    # torch.nn.grad has one number for all axes.
+    ("ConvTranspose2d(3, 2, 3, padding=1)", (1, 3, 6, 7), "transposed-as-gradient"),
 ]
 
 
