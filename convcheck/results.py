@@ -249,6 +249,8 @@ class Result:
     """The whole transplant that matches, by the reference's parameters; empty where none was found."""
     suggested_layout: str | None = None
     """The layout of a candidate's output that matches; None where it is not that alone which differs."""
+    in_python: bool = field(default=False, repr=False)  # in no JSON
+    """Whether the claim was made by a call, and neither by options nor in a config, which `source` names."""
     output_shape: Sides[Shape | None] = Sides(None, None)
     params: Sides[int | None] = Sides(None, None)
     macs: Sides[int | None] = Sides(None, None)

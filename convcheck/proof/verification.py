@@ -115,6 +115,7 @@ def begin_result(claim: Claim) -> Result:
         expected=case.expect.verdict,
         ok=False,
         reproduce=command(claim),
+        in_python=case.in_python,
         reference=None if own is None else str(case.layer),
         candidate=None if own is None else str(own.layer),
         map=None if own is None else {name: str(source) for name, source in own.map.items()},

@@ -5,6 +5,7 @@ All texts are one line without control characters, whatever a config's names hol
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 
 from convcheck.errors import escape_line
@@ -137,12 +138,23 @@ def concluded(result: Result) -> Iterator[tuple[str, str]]:
 
 
 def suggestion(result: Result) -> Iterator[str]:
-    """Yield the transplant, the map or the layout that matches as a line of YAML, if one was found."""
-    if result.suggested_layout:
-        yield f'layout: "{escape_line(result.suggested_layout)}"'
-    if result.suggestions:
-        entries = (f'{name}: "{escape_line(text)}"' for name, text in result.suggestions.items())
-        yield f"{'map' if result.candidate else 'transplant'}: {{{', '.join(entries)}}}"
+    """Yield the transplant, the map or the layout that matches, if one was found, as the user made the claim.
+
+    That is an argument in Python, options on a command line, and else a line of YAML.
+    """
+    layout, entries = result.suggested_layout, {name: escape_line(text) for name, text in result.suggestions.items()}
+    key = "map" if result.candidate else "transplant"
+    if result.in_python:
+        yield from [f"layout={layout!r}"] if layout else []
+        yield from [f"{key}={entries}"] if entries else []
+    elif result.candidate and result.source is None:
+        yield from [shlex.join(["--layout", escape_line(layout)])] if layout else []
+        options = (word for name, text in entries.items() for word in ("--map", f"{name}={text}"))
+        yield from [shlex.join(options)] if entries else []
+    else:
+        yield from [f'layout: "{escape_line(layout)}"'] if layout else []
+        yaml = ", ".join(f'{name}: "{text}"' for name, text in entries.items())
+        yield from [f"{key}: {{{yaml}}}"] if entries else []
 
 
 def _measured(result: Result) -> Iterator[tuple[str, str]]:
