@@ -267,6 +267,8 @@ class Result:
     candidate: str | None = None
     map: Mapping[str, str] | None = None
     evidence: str | None = None
+    map_solved: bool = field(default=False, repr=False)  # in JSON it is a note
+    """Whether the map was found, where none was given."""
     held_weights: Mapping[str, HeldWeight] | None = None
     """The candidate's own tensors by name, against the mapped ones; None where they are not compared."""
     place: str | None = None

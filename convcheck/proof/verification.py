@@ -156,6 +156,7 @@ def known(claim: Claim) -> Result:
         transplant=mapping.describe(),
         notes=_findings(Kind.MAPPING, notes),
         map=None if own is None else _written_map(own, mapping),
+        map_solved=own is not None and own.solved,
     )
 
 

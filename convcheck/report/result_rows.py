@@ -29,6 +29,9 @@ NEVER_BEHIND = frozenset({Kind.HELD_WEIGHTS, Kind.WEIGHTS, Kind.ROUNDING, Kind.S
 MOST_TENSORS = 12
 """How many tensors a short report names that are not the mapped ones."""
 
+MOST_SOURCES = 3
+"""How many parameters' sources it names of a map that was found."""
+
 
 def headers(report: Report) -> tuple[str, ...]:
     """Return the headers of a report's columns."""
@@ -157,13 +160,23 @@ def suggestion(result: Result) -> Iterator[str]:
         yield from [f"{key}: {{{yaml}}}"] if entries else []
 
 
+def short_map(result: Result) -> str:
+    """Return where the candidate's parameters come from: of the first ones, in a line."""
+    sources = [f"{name} = {source}" for name, source in (result.map or {}).items()]
+    more = len(sources) - MOST_SOURCES
+    shown = [*sources[:MOST_SOURCES], *([f"and {more} more; -v shows all"] if more > 0 else [])]
+    return escape_line("; ".join(shown))
+
+
 def _measured(result: Result) -> Iterator[tuple[str, str]]:
     yield "layer", result.layer
     if result.candidate:
         yield "candidate", result.candidate
     yield "input", f"{format_inputs(result.input)}  {result.dtype} on {result.device}, seed {result.seed}"
-    for name, pattern in result.transplant.items():
-        yield "weights", f"{name}: {pattern}"
+    if result.map:
+        yield from (("map", f"{name} = {source}") for name, source in result.map.items())
+    else:
+        yield from (("weights", f"{name}: {pattern}") for name, pattern in result.transplant.items())
     if result.macs.reference is not None:
         yield "MACs", format_sides(result.macs)
     if result.exact.probes:
