@@ -183,5 +183,6 @@ def test_a_difference_is_located(
 ) -> None:
     monkeypatch.chdir(Path(__file__).parents[2])
     result = convcheck.verify(reference(), shape, candidate=candidate())
-    first = f"{operator} at {place(mark)} is the candidate's first result that the reference has in no layout"
+    first_one = "the candidate's first value that the reference never computes, in any order of axes"
+    first = f"{operator} at {place(mark)} is {first_one}"
     assert first in map(str, result.reasons)
