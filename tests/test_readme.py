@@ -73,6 +73,9 @@ OTHER_DIGITS = {
         r"((?:relative|error is|against|where|there) )-?\d+\.\d+(e.\d+)?", r"\g<1>7", text
     ),
     "errors spread otherwise": lambda text: re.sub(SPREAD_LINE, "exactly 0    1e-04 |   ▂█    |", text),
+    "no error anywhere": lambda text: re.sub(
+        r"(error       ).* at \[.*\], bound there (\S+); .*", r"\g<1>0 everywhere; bound \2", text
+    ),
     "no errors to spread": lambda text: re.sub(SPREAD_LINE, "exactly 0 █  1e-04 |         |", text),
     "another place": lambda text: re.sub(r"((?:error .*|the worst is) at )\[.*?\]", r"\1[0, 0, 0, 0]", text),
 }

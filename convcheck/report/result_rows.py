@@ -187,8 +187,10 @@ def _measured(result: Result) -> Iterator[tuple[str, str]]:
         gradients = result.gradients
         yield "gradients", f"input {gradients.input}, weight {gradients.weight}, bias {gradients.bias}"
     yield from sizes_words.in_full(result.sizes)
-    if result.error.at is not None:
-        error = result.error
+    error = result.error
+    if error.max_abs == 0 and error.bound is not None:
+        yield "error", f"0 everywhere; bound {format_number(error.bound)}"
+    elif error.at is not None:
         yield (
             "error",
             f"{format_number(error.max_abs)} at {format_shape(error.at)}, bound there {format_number(error.bound)}; "
