@@ -267,6 +267,8 @@ class Result:
     candidate: str | None = None
     map: Mapping[str, str] | None = None
     evidence: str | None = None
+    layout: str | None = field(default=None, repr=False)  # in no JSON
+    """How the candidate's output is laid out; None where it is as it is."""
     map_solved: bool = field(default=False, repr=False)  # in JSON it is a note
     """Whether the map was found, where none was given."""
     held_weights: Mapping[str, HeldWeight] | None = None

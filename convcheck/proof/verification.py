@@ -115,6 +115,7 @@ def begin_result(claim: Claim) -> Result:
         expected=case.expect.verdict,
         ok=False,
         reproduce=command(claim),
+        layout=None if own is None or own.layout is None else str(own.layout),
         in_python=case.in_python,
         reference=None if own is None else str(case.layer),
         candidate=None if own is None else str(own.layer),

@@ -169,7 +169,7 @@ def short_map(result: Result) -> str:
 
 
 def _measured(result: Result) -> Iterator[tuple[str, str]]:
-    yield "layer", result.layer
+    yield "reference" if result.candidate else "layer", result.layer
     if result.candidate:
         yield "candidate", result.candidate
     yield "input", f"{format_inputs(result.input)}  {result.dtype} on {result.device}, seed {result.seed}"
@@ -177,6 +177,8 @@ def _measured(result: Result) -> Iterator[tuple[str, str]]:
         yield from (("map", f"{name} = {source}") for name, source in result.map.items())
     else:
         yield from (("weights", f"{name}: {pattern}") for name, pattern in result.transplant.items())
+    if result.layout:
+        yield "layout", result.layout
     if result.macs.reference is not None:
         yield "MACs", format_sides(result.macs)
     if result.exact.probes:
