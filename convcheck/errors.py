@@ -17,6 +17,10 @@ class UsageError(ConvcheckError):
     """A command line that asks for something impossible, or for nothing at all."""
 
 
+class UntrustedError(UsageError):
+    """Code of the user's own that nobody said may run."""
+
+
 class ShapeError(ConvcheckError):
     """An input shape that a layer cannot take, or from which it would make an empty output."""
 

@@ -100,7 +100,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Fil
     return None
 
 
-_WAY = "with convcheck_trust = true in pytest's settings; a config cannot give it to itself"
+_WAY = "with convcheck_trust = true in pytest's settings"
 
 
 class ConfigFile(pytest.File):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -249,6 +249,8 @@ class Result:
     """The whole transplant that matches, by the reference's parameters; empty where none was found."""
     suggested_layout: str | None = None
     """The layout of a candidate's output that matches; None where it is not that alone which differs."""
+    in_python: bool = field(default=False, repr=False)  # in no JSON
+    """Whether the claim was made by a call, and neither by options nor in a config, which `source` names."""
     output_shape: Sides[Shape | None] = Sides(None, None)
     params: Sides[int | None] = Sides(None, None)
     macs: Sides[int | None] = Sides(None, None)
@@ -265,6 +267,10 @@ class Result:
     candidate: str | None = None
     map: Mapping[str, str] | None = None
     evidence: str | None = None
+    layout: str | None = field(default=None, repr=False)  # in no JSON
+    """How the candidate's output is laid out; None where it is as it is."""
+    map_solved: bool = field(default=False, repr=False)  # in JSON it is a note
+    """Whether the map was found, where none was given."""
     held_weights: Mapping[str, HeldWeight] | None = None
     """The candidate's own tensors by name, against the mapped ones; None where they are not compared."""
     place: str | None = None
@@ -286,7 +292,18 @@ class Result:
         return f"{self.case}[{self.rewrite}]" if self.rewrite else self.case
 
     def __str__(self) -> str:
-        return "\n".join(f"{field.name}: {getattr(self, field.name)}" for field in fields(self) if field.repr)
+        """Return what the row of a table says, and under it the reasons, and the command that repeats what failed."""
+        row = [f"{self.verdict}: {self.title}"]
+        if self.error.max_abs is not None:
+            bound = "-" if self.error.bound is None else f"{self.error.bound:.4g}"
+            row += [f"max abs error {self.error.max_abs:.4g} / bound {bound}"]
+        measured = {"exact": self.exact.status, "gradients": self.gradients.status}
+        row += [f"{name} {status}" for name, status in measured.items() if status is not Agreement.NOT_APPLICABLE]
+        row += [] if self.sizes.status is SizesStatus.NOT_ASKED else [f"all sizes {self.sizes.status}"]
+        row += ["as expected"] if self.ok and self.reasons else []
+        row += ["weak"] if self.weaknesses else []
+        again = [] if self.ok else [f"again: {self.reproduce}"]
+        return "\n    ".join([", ".join(row), *map(str, self.reasons), *again])
 
     @property
     def reason(self) -> str | None:

@@ -13,6 +13,7 @@ import fcntl
 import io
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -26,14 +27,9 @@ from rich.terminal_theme import DEFAULT_TERMINAL_THEME, DIMMED_MONOKAI
 from rich.text import Text
 
 PICTURE = Path(__file__).with_name("terminal.svg")
-COMMAND = ("verify", "layouts.yaml")
-CONFIG = """\
-defaults: {layer: "Conv2d(3, 64, kernel_size=4, stride=4)", input: [1, 3, 32, 32], rewrite: patchify-linear}
-cases:
-  - name: channels-first
-  - name: channels-last
-    transplant: {weight: "o i kh kw -> o (kh kw i)"}
-"""
+COMMAND = ("verify", "wrong.yaml")
+README = PICTURE.parent.parent / "README.md"
+"""The page that has this config."""
 
 
 def printed(columns: int) -> str:
@@ -42,7 +38,7 @@ def printed(columns: int) -> str:
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     wanted = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "layouts.yaml").write_text(CONFIG, encoding="utf-8")
+        (Path(folder) / COMMAND[-1]).write_text(_config(), encoding="utf-8")
         running = subprocess.Popen(
             [sys.executable, "-m", "convcheck", *COMMAND],
             stdin=subprocess.DEVNULL,
@@ -60,6 +56,11 @@ def printed(columns: int) -> str:
     return read.decode("utf-8").replace("\r\n", "\n")
 
 
+def _config() -> str:
+    (config,) = re.findall(rf"```yaml\n(# {COMMAND[-1]}\n(?:.*\n)*?)```", README.read_text("utf-8"))
+    return str(config)
+
+
 def _read(descriptor: int) -> bytes:
     try:
         return os.read(descriptor, 65536)
@@ -69,13 +70,12 @@ def _read(descriptor: int) -> bytes:
 
 
 def picture(text: str, columns: int, *, light: bool = False) -> str:
-    """Return an SVG of a terminal with a text in it."""
+    """Return an SVG of a terminal with a text in it; no word that fits is cut, as a terminal cuts it."""
     console = Console(record=True, width=columns, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(Text("$ convcheck " + " ".join(COMMAND), "bold"))
     for line in Text.from_ansi(text.rstrip("\n")).split(allow_blank=True):
-        # A terminal breaks a long line wherever it ends.
-        for start in range(0, max(len(line), 1), columns):
-            console.print(line[start : start + columns], soft_wrap=True)
+        for part in line.wrap(console, columns, overflow="fold") or [line]:
+            console.print(part, soft_wrap=True)
     theme = DEFAULT_TERMINAL_THEME if light else DIMMED_MONOKAI
     drawn = console.export_svg(title="convcheck", theme=theme, unique_id="convcheck")
     return "\n".join(line.rstrip() for line in drawn.splitlines()) + "\n"
@@ -84,7 +84,7 @@ def picture(text: str, columns: int, *, light: bool = False) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--columns", type=int, default=100, help="the terminal's width (%(default)s)")
+    parser.add_argument("--columns", type=int, default=112, help="the terminal's width (%(default)s)")
     parser.add_argument("--light", action="store_true", help="dark letters on white")
     parser.add_argument("--to", type=Path, default=PICTURE, help="the file (%(default)s)")
     asked = parser.parse_args(arguments)

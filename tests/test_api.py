@@ -13,6 +13,9 @@ from torch import nn
 
 import convcheck
 from convcheck.errors import ConvcheckError, LayerError, ShapeError
+from convcheck.results import Verdict
+from tests.report.sample_reports import MIXED
+from tests.report.sample_reports import result as made
 
 CONV = "Conv2d(3, 8, 2, stride=2)"
 
@@ -66,8 +69,21 @@ def test_a_result_from_python_is_repeated_in_python() -> None:
     python, flag, code = shlex.split(result.reproduce)
     assert (python, flag) == ("python", "-c")
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert f"max_abs={result.error.max_abs}" in printed
-    assert "verdict: different" in printed
+    assert printed == f"{result}\n"
+
+
+def test_a_result_is_printed_as_its_row_with_the_reasons_below() -> None:
+    one = MIXED.results[0]
+    row = f"equal: {one.title}, max abs error 1e-06 / bound 4e-06, exact identical, gradients identical, weak"
+    assert str(one) == row
+    wrong = made("x", Verdict.DIFFERENT, ok=False)
+    assert str(wrong).splitlines() == [
+        "different: x[patchify-linear], max abs error 1e-06 / bound 4e-06, exact different, gradients different, weak",
+        *(f"    {reason}" for reason in wrong.reasons),
+        f"    again: {wrong.reproduce}",
+    ]
+    refused = str(made("x", Verdict.REFUSED)).splitlines()
+    assert refused == ["refused: x[fft], as expected", "    cannot be: x", "    and 2"]
 
 
 @pytest.mark.parametrize(

@@ -67,4 +67,15 @@ def test_the_faults_of_the_page_are_those_that_are_told(
     (text,) = re.findall(r"```yaml\n(# bad.yaml\n(?:.*\n)*?)```", TEXT)
     (tmp_path / "bad.yaml").write_text(text)
     (shown,) = re.findall(r"```text\n((?:.*\n)*?)```", TEXT)
-    assert convcheck("verify", "bad.yaml").stderr == shown
+    assert "$ convcheck verify bad.yaml\n" + convcheck("verify", "bad.yaml").stderr == shown
+
+
+@pytest.mark.parametrize(
+    "keys", [("layer", "input", "rewrite", "expect"), ("reference", "candidate", "input", "map", "layout")]
+)
+def test_examples_of_keys_that_stand_together_are_one_case_that_holds(
+    convcheck: Callable[..., Result], keys: tuple[str, ...], tmp_path: Path
+) -> None:
+    lines = [re.findall(r"```yaml\n(.*)\n```", SECTIONS[key])[0] for key in keys]
+    (tmp_path / "case.yaml").write_text("cases:\n  - " + "\n    ".join(lines) + "\n")
+    assert convcheck("verify", tmp_path / "case.yaml").exit_code == 0

@@ -112,6 +112,8 @@ class Case:
     """Which output of a tuple or dict of outputs is compared, where a side is code."""
     train: bool = False
     """Whether sides that are code are compared in training mode."""
+    in_python: bool = False
+    """Whether it was made by a call in Python."""
     objects: frozenset[str] = frozenset()
     """Which of `reference`, `candidate` and `map_by` are objects of the user's program, which no text names."""
     held: Sides[Mapping[str, Any]] | None = None

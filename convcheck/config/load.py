@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
+from typing import TypeVar
 
 from convcheck.config.case import Case, CodeLoader, KeyPlace, Vocabulary
 from convcheck.config.collection import without_collection
@@ -13,10 +14,12 @@ from convcheck.config.expand import Combination, expand
 from convcheck.config.file_text import read_text
 from convcheck.config.nodes import Document, Problem, read, write_path
 from convcheck.config.validate import Origin, default_problems, validate
-from convcheck.errors import ConfigError, Fault, did_you_mean, shown
+from convcheck.errors import ConfigError, Fault, UntrustedError, did_you_mean, shown
 from convcheck.layers import Layer
 from convcheck.layers.user_code import UserCode
 from convcheck.sizes.limits import MAX_ENTRIES, MAX_FAULTS
+
+T = TypeVar("T")
 
 _TOP = ("defaults", "cases")
 _PLACED_INSIDE = ("transplant", "map")
@@ -32,7 +35,9 @@ def load(path: FilePath, written: str, vocabulary: Vocabulary) -> list[Case]:
         ConfigError: with every fault of the file.
     """
     folder = path.parent
-    vocabulary = replace(vocabulary, folder=folder, load_code=_once(vocabulary.load_code))
+    refused: dict[str, str] = {}
+    load_code, load_map = _noting(vocabulary.load_code, refused), _noting(vocabulary.load_map, refused)
+    vocabulary = replace(vocabulary, folder=folder, load_code=_once(load_code), load_map=load_map)
     document = read(read_text(path, written), written)
     defaults, problems = _defaults(document.value)
     problems += [(("defaults", *where), message) for where, message in default_problems(defaults, vocabulary)]
@@ -54,7 +59,7 @@ def load(path: FilePath, written: str, vocabulary: Vocabulary) -> list[Case]:
         if len(problems) > MAX_FAULTS:
             break
     problems += _name_problems(named, document)
-    faults = {*document.faults, *_located(problems, document, written)}
+    faults = {*document.faults, *_located(_trust_once(problems, refused, document), document, written)}
     if faults:
         raise ConfigError(sorted(faults))
     return cases
@@ -70,6 +75,31 @@ def _once(load: CodeLoader) -> CodeLoader:
         return loaded[str(code)]
 
     return load_once
+
+
+def _noting(load: Callable[[UserCode], T], refused: dict[str, str]) -> Callable[[UserCode], T]:
+    """Return a loader that notes the module of code that it refuses, by its message."""
+
+    def noting(code: UserCode) -> T:
+        try:
+            return load(code)
+        except UntrustedError as error:
+            refused[str(error)] = code.module
+            raise
+
+    return noting
+
+
+def _trust_once(problems: Sequence[Problem], refused: Mapping[str, str], document: Document) -> Iterator[Problem]:
+    """Yield the problems, the first about trust for all others of its kind: one option is the way out of all."""
+    untrusted = {problem for problem in problems if problem[1] in refused}
+    in_order = sorted(untrusted, key=lambda problem: document.place(problem[0]))
+    yield from (problem for problem in problems if problem[1] not in refused)
+    for path, message in in_order[:1]:
+        modules = ", ".join(dict.fromkeys(refused[text] for _, text in in_order))
+        others = len(in_order) - 1
+        values = f"{others} other value{'' if others == 1 else 's'}"
+        yield path, f"{message}, as {'is' if others == 1 else 'are'} {values} here ({modules})" if others else message
 
 
 def _places(item: Combination, document: Document, written: str) -> Iterator[tuple[tuple[str, ...], KeyPlace]]:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from convcheck.errors import UsageError, shown
+from convcheck.errors import UntrustedError, UsageError, shown
 from convcheck.layers.text.notation import syntax_tree
 from convcheck.sizes.limits import MAX_TEXT
 
 ENDING = ".py"
 
-WAY_OF_TRUST = "by verify with --trust on the command line; a config cannot give it to itself"
+WAY_OF_TRUST = "by verify with --trust on the command line"
 
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _FILE = re.compile(r"(?P<module>[^\n]*?\.py):(?P<rest>.*)", re.DOTALL)
@@ -63,7 +63,7 @@ def untrusted(way: str) -> Callable[[UserCode], NoReturn]:
     """Return what stands in place of a loader of code where nobody said that it may run; `way` is how to say so."""
 
     def refuse(code: UserCode) -> NoReturn:
-        raise UsageError(f"{shown(str(code))} is code of your own, which is run only {way}")
+        raise UntrustedError(f"{shown(str(code))} is code of your own, which is run only {way}")
 
     return refuse
 

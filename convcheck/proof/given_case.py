@@ -117,6 +117,7 @@ def given_case(
         input_specs=specs if has_code else (),
         select=which,
         train=train,
+        in_python=True,
         objects=frozenset(
             name
             for name, is_object in (

@@ -115,6 +115,8 @@ def begin_result(claim: Claim) -> Result:
         expected=case.expect.verdict,
         ok=False,
         reproduce=command(claim),
+        layout=None if own is None or own.layout is None else str(own.layout),
+        in_python=case.in_python,
         reference=None if own is None else str(case.layer),
         candidate=None if own is None else str(own.layer),
         map=None if own is None else {name: str(source) for name, source in own.map.items()},
@@ -155,6 +157,7 @@ def known(claim: Claim) -> Result:
         transplant=mapping.describe(),
         notes=_findings(Kind.MAPPING, notes),
         map=None if own is None else _written_map(own, mapping),
+        map_solved=own is not None and own.solved,
     )
 
 

@@ -5,6 +5,7 @@ All texts are one line without control characters, whatever a config's names hol
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 
 from convcheck.errors import escape_line
@@ -27,6 +28,9 @@ NEVER_BEHIND = frozenset({Kind.HELD_WEIGHTS, Kind.WEIGHTS, Kind.ROUNDING, Kind.S
 
 MOST_TENSORS = 12
 """How many tensors a short report names that are not the mapped ones."""
+
+MOST_SOURCES = 3
+"""How many parameters' sources it names of a map that was found."""
 
 
 def headers(report: Report) -> tuple[str, ...]:
@@ -137,21 +141,44 @@ def concluded(result: Result) -> Iterator[tuple[str, str]]:
 
 
 def suggestion(result: Result) -> Iterator[str]:
-    """Yield the transplant, the map or the layout that matches as a line of YAML, if one was found."""
-    if result.suggested_layout:
-        yield f'layout: "{escape_line(result.suggested_layout)}"'
-    if result.suggestions:
-        entries = (f'{name}: "{escape_line(text)}"' for name, text in result.suggestions.items())
-        yield f"{'map' if result.candidate else 'transplant'}: {{{', '.join(entries)}}}"
+    """Yield the transplant, the map or the layout that matches, if one was found, as the user made the claim.
+
+    That is an argument in Python, options on a command line, and else a line of YAML.
+    """
+    layout, entries = result.suggested_layout, {name: escape_line(text) for name, text in result.suggestions.items()}
+    key = "map" if result.candidate else "transplant"
+    if result.in_python:
+        yield from [f"layout={layout!r}"] if layout else []
+        yield from [f"{key}={entries}"] if entries else []
+    elif result.candidate and result.source is None:
+        yield from [shlex.join(["--layout", escape_line(layout)])] if layout else []
+        options = (word for name, text in entries.items() for word in ("--map", f"{name}={text}"))
+        yield from [shlex.join(options)] if entries else []
+    else:
+        yield from [f'layout: "{escape_line(layout)}"'] if layout else []
+        yaml = ", ".join(f'{name}: "{text}"' for name, text in entries.items())
+        yield from [f"{key}: {{{yaml}}}"] if entries else []
+
+
+def short_map(result: Result) -> str:
+    """Return where the candidate's parameters come from: of the first ones, in a line."""
+    sources = [f"{name} = {source}" for name, source in (result.map or {}).items()]
+    more = len(sources) - MOST_SOURCES
+    shown = [*sources[:MOST_SOURCES], *([f"and {more} more; -v shows all"] if more > 0 else [])]
+    return escape_line("; ".join(shown))
 
 
 def _measured(result: Result) -> Iterator[tuple[str, str]]:
-    yield "layer", result.layer
+    yield "reference" if result.candidate else "layer", result.layer
     if result.candidate:
         yield "candidate", result.candidate
     yield "input", f"{format_inputs(result.input)}  {result.dtype} on {result.device}, seed {result.seed}"
-    for name, pattern in result.transplant.items():
-        yield "weights", f"{name}: {pattern}"
+    if result.map:
+        yield from (("map", f"{name} = {source}") for name, source in result.map.items())
+    else:
+        yield from (("weights", f"{name}: {pattern}") for name, pattern in result.transplant.items())
+    if result.layout:
+        yield "layout", result.layout
     if result.macs.reference is not None:
         yield "MACs", format_sides(result.macs)
     if result.exact.probes:
@@ -162,8 +189,10 @@ def _measured(result: Result) -> Iterator[tuple[str, str]]:
         gradients = result.gradients
         yield "gradients", f"input {gradients.input}, weight {gradients.weight}, bias {gradients.bias}"
     yield from sizes_words.in_full(result.sizes)
-    if result.error.at is not None:
-        error = result.error
+    error = result.error
+    if error.max_abs == 0 and error.bound is not None:
+        yield "error", f"0 everywhere; bound {format_number(error.bound)}"
+    elif error.at is not None:
         yield (
             "error",
             f"{format_number(error.max_abs)} at {format_shape(error.at)}, bound there {format_number(error.bound)}; "

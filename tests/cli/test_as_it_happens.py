@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -149,6 +150,25 @@ def test_what_would_match_is_there_to_be_pasted(convcheck: Run, tmp_path: Path) 
     (line,) = re.findall(r"paste: (transplant: .*)", table)
     config.write_text(f"cases:\n  - {{layer: 'Conv2d(3, 4, 2, stride=2)', rewrite: patchify-linear, {line}}}\n")
     assert convcheck("verify", config).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "layout", "wrong"),
+    [("o i kh kw -> o (kh kw i)", "", "--map"), ("o i kh kw -> o (i kh kw)", "b (h w) o -> b o w h, h=3", "--layout")],
+)
+def test_on_a_command_line_options_are_there_to_be_pasted(
+    convcheck: Run, pattern: str, layout: str, wrong: str
+) -> None:
+    patches = "rearrange('b i (h p) (w q) -> b {} (i p q)', p=2, q=2)".format("(h w)" if layout else "h w")
+    back = [] if layout else ["rearrange('b h w o -> b o h w')"]
+    candidate = f"Sequential({', '.join([patches, 'Linear(12, 4)', *back])})"
+    command = ["verify", "Conv2d(3, 4, 2, stride=2)", "--candidate", candidate, "-i", "2,3,6,6"]
+    given = {"--map": ["--map", f"1.weight=weight: {pattern}", "--map", "1.bias=bias"]}
+    given |= {"--layout": ["--layout", layout]} if layout else {}
+    (line,) = re.findall("paste: (.*)", convcheck(*command, *given["--map"], *given.get("--layout", [])).stdout)
+    pasted = {wrong: shlex.split(line)}
+    assert pasted[wrong][0] == wrong
+    assert convcheck(*command, *(word for words in (given | pasted).values() for word in words)).exit_code == 0
 
 
 class Stream(io.StringIO):

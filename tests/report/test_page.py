@@ -65,6 +65,17 @@ def test_reasons_come_before_everything_else_of_a_result_and_what_can_be_copied_
     assert len(terms) == len(set(terms))
 
 
+def test_sides_maps_and_layouts_of_a_candidate_have_rows_of_their_own() -> None:
+    own = dataclasses.replace(
+        result(), rewrite=None, candidate="Linear(3, 4)", map={"weight": "w: o i -> i o"}, layout="b n o -> b o n"
+    )
+    text = re.sub("</?span[^>]*>", "", written("html", Report(TOOL, (own,))))
+    rows = dict(re.findall("<dt>(.*?)</dt>\n?<dd[^>]*>(.*?)</dd>", text))
+    assert (rows["reference"], rows["candidate"]) == (own.layer, "Linear(3, 4)")
+    assert (rows["map"], rows["layout"]) == ("weight = w: o i -&gt; i o", "b n o -&gt; b o n")
+    assert "layer" not in rows
+
+
 def test_what_is_different_is_red_wherever_it_stands() -> None:
     text = written("html", Report(TOOL, (result("x", Verdict.DIFFERENT), result("different", Verdict.EQUAL))))
     different, equal = text.split("<tbody")[1:]
@@ -88,6 +99,7 @@ def test_a_bar_is_explained_where_there_is_one() -> None:
         ("at [0, 55, 6, 7]: 0.6", ["[0, 55, 6, 7]"]),
         ("Conv2d(3, 4, kernel_size=(2, 2))", ["(2, 2)"]),
         ("[1, 3, 8, 8], [4]", ["[1, 3, 8, 8]"]),
+        ("'o i -> i o' is - > 3", ["-&gt;"]),
         ("[a, b] (1,) [1,2] [<b>, 2]", []),
     ],
 )

@@ -127,6 +127,19 @@ def test_the_case_and_what_is_said_of_all_its_rewrites_stand_once() -> None:
     assert both.count("stem is small") == 1
 
 
+def test_what_was_as_expected_stands_beside_a_row_that_measured_nothing() -> None:
+    refused = replace(result(verdict=Verdict.REFUSED), rewrite="patchify-linear")
+    (row,) = [line for line in printed(Report(TOOL, (refused,)), 80).splitlines() if "as expected" in line][:-1]
+    assert re.split(" {2,}", row) == ["\N{EN DASH} refused", "patchify-linear", "-", "-", "-", "as expected"]
+
+
+def test_what_does_not_fit_of_a_heading_goes_on_indented() -> None:
+    long = replace(result(), layer=f"Sequential({', '.join(['Linear(8, 8)'] * 20)})")
+    lines = printed(Report(TOOL, (long,)), 80).splitlines()
+    begun = [line.startswith("    ") for line in lines if "Linear(" in line]
+    assert (begun[0], set(begun[1:])) == (False, {True})
+
+
 def test_notes_that_change_nothing_stand_behind_an_option() -> None:
     told = Finding(Kind.MAPPING, "copies drift apart")
     report = Report(TOOL, (replace(result(), notes=(told,)),))

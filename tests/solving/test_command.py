@@ -112,6 +112,18 @@ def test_verify_solves_where_no_map_is_given() -> None:
     assert result.map == {"weight": "weight: i o kl -> o i kl | flip kl", "bias": "bias"}
 
 
+def test_a_map_that_was_found_is_shown(convcheck: Run) -> None:
+    one = ("ConvTranspose1d(2, 4, 3)", "--candidate", "Conv1d(2, 4, 3, padding=2)", "-i", "1,2,7")
+    line = "    map: weight = weight: i o kl -> o i kl | flip kl; bias = bias"
+    assert line in convcheck("verify", *one).stdout.splitlines()
+    assert "map:" not in convcheck("verify", *one, "--map", "weight=weight: i o kl -> o i kl | flip kl").stdout
+    two = "Linear(3, 4), Linear(4, 5)"
+    many = ("verify", f"Sequential({two})", "--candidate", f"Sequential(rearrange('b c -> b c'), {two})", "-i", "2,3")
+    line = "    map: 1.weight = 0.weight; 1.bias = 0.bias; 2.weight = 1.weight; and 1 more; -v shows all"
+    assert line in convcheck(*many).stdout.splitlines()
+    assert "    map         2.bias = 1.bias" in convcheck(*many, "-v").stdout.splitlines()
+
+
 def test_verify_refuses_where_there_is_no_map() -> None:
     result = convcheck.verify("Linear(3, 4)", [2, 3], candidate="Sequential(Linear(3, 4, bias=False))")
     assert (result.verdict, result.ok) == ("refused", False)

@@ -227,6 +227,15 @@ def test_defaults_may_hold_a_reference() -> None:
     assert first.startswith("sub/c.yaml:2:12: defaults.reference: \"sub/m.py:F('Identity()')\" is code of your own")
 
 
+def test_one_option_that_is_missing_is_one_fault_of_a_file() -> None:
+    case = "{{reference: 'm.py:F()', candidate: '{}', input: [2], map: '{}', bad: 1}}"
+    text = f"cases: [{case.format('n.py:G()', 'p.py:h')}, {case.format('m.py:F()', 'm.py:h')}]\n"
+    trust, *others = faults(text, trusted=False)
+    others_named = "on the command line, as are 5 other values here (sub/m.py, sub/n.py, sub/p.py)"
+    assert (trust.startswith("sub/c.yaml:1:"), trust.endswith(others_named)) == (True, True)
+    assert ["unknown key" in other for other in others] == [True, True]
+
+
 def test_python_asks_for_trust_as_well() -> None:
     with pytest.raises(ConvcheckError, match=r"is run only by convcheck\.verify with trust=True"):
         package.verify("model.py:conv(2)", [1, 3, 8, 8], candidate=CONV)

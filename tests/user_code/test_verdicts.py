@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shlex
 from collections.abc import Callable
@@ -139,7 +140,10 @@ def test_a_failed_assertion_reads_in_ten_lines() -> None:
     lines = str(failed.value).splitlines()
     assert len(lines) <= 10
     assert lines[0].startswith("patches is different: proj.weight was laid out as")
-    assert lines[1] == 'paste: map: {proj.weight: "proj.weight: o i kh kw -> o (i kw kh)"}'
+    # What is pasted is an argument of the call.
+    pasted = ast.literal_eval(lines[1].removeprefix("paste: map="))
+    assert pasted == {"proj.weight": "proj.weight: o i kh kw -> o (i kw kh)"}
+    convcheck.assert_equal(own.Patches(), [2, 3, 4, 6], candidate=own.PatchesColumnsFirst(), map=pasted)
     assert lines[-1].startswith("again: convcheck.verify(Patches(...), [2, 3, 4, 6], candidate=")
 
 
@@ -179,5 +183,6 @@ def test_a_difference_is_located(
 ) -> None:
     monkeypatch.chdir(Path(__file__).parents[2])
     result = convcheck.verify(reference(), shape, candidate=candidate())
-    first = f"{operator} at {place(mark)} is the candidate's first result that the reference has in no layout"
+    first_one = "the candidate's first value that the reference never computes, in any order of axes"
+    first = f"{operator} at {place(mark)} is {first_one}"
     assert first in map(str, result.reasons)

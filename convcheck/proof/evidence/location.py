@@ -57,7 +57,8 @@ def parting(reference: Trace, sample: Sample, candidate: Trace, mapped: Sample) 
     first = path[-1]
     place = candidate.place_of(first)
     if place is not None:
-        yield f"{name_of(first)} at {place} is the candidate's first result that the reference has in no layout"
+        first_one = "the candidate's first value that the reference never computes, in any order of axes"
+        yield f"{name_of(first)} at {place} is {first_one}"
 
 
 def _results(trace: Trace, sample: Sample) -> dict[fx.Node, tuple[Any, ...]]:

@@ -21,6 +21,7 @@ _SIGNS = {Verdict.EQUAL: "✓", Verdict.DIFFERENT: "✗", Verdict.REFUSED: "\N{E
 _ASCII_SIGNS = {**_SIGNS, Verdict.EQUAL: "+", Verdict.DIFFERENT: "x", Verdict.REFUSED: "-"}
 
 _GAP, _INDENT = 2, 4
+_SIDES = ("layer", "reference", "candidate")
 
 _SIZES = len("all b i o h=4n w=4n")
 """Columns that most of what is said of all sizes needs."""
@@ -92,8 +93,8 @@ class ResultTable:
             yield heading
             self._case, self._notes, self._lines = (result.case, result.source), set(), 0
         remarks = self._evidence(result) if self._verbose else self._remarks(result)
-        # The layer is in the heading.
-        below = (self._line(subject, text) for subject, text in remarks if subject != "layer")
+        # Both sides are in the heading.
+        below = (self._line(subject, text) for subject, text in remarks if subject not in _SIDES)
         for line in (*self._row(result), *below):
             self._lines += 1
             yield line
@@ -113,12 +114,20 @@ class ResultTable:
         widths = (max(line.cell_len for line in column) for column in zip(*beside, strict=True))
         heading = Table.grid(padding=(0, _GAP, 0, 0))
         if sum(widths) + _GAP > self._console.width:
-            beside = [(line,) for line in (name, layer, *candidate, Text.assemble(numbers, "  ", facts))]
+            lines = (name, layer, *candidate, Text.assemble(numbers, "  ", facts))
+            beside = [(self._hanging(line),) for line in lines]
         for _ in beside[0]:
             heading.add_column(overflow="fold")
         for cells in beside:
             heading.add_row(*cells)
         return heading
+
+    def _hanging(self, line: Text) -> Text:
+        """Return a line of a heading; what does not fit goes on below it, indented."""
+        if line.cell_len <= self._console.width:
+            return line
+        first, *rest = line.wrap(self._console, self._console.width - _INDENT, overflow="fold")
+        return Text("\n").join([first, *(Text(" " * _INDENT) + more for more in rest)])
 
     def _row(self, result: Result) -> Iterator[RenderableType]:
         error, bound = format_number(result.error.max_abs), format_number(result.error.bound)
@@ -148,7 +157,13 @@ class ResultTable:
             ("", ", ".join(filter(None, (sizes, remark)))),
         ]
         beside, below = next(choice for choice in choices if len(choice[0]) <= max(self._room, 0))
-        row.add_row(verdict, rewrite, measured, cell(exact), cell(gradients), beside)
+        last = cell(gradients)
+        if below and not self._sizes and gradients == NOTHING:
+            # The room of what was not measured is there for what is to be said.
+            said = f"{gradients}{' ' * _GAP}{below}"
+            if len(said) <= self._widths["gradients"] + _GAP + self._room:
+                last, below = Text(said), ""
+        row.add_row(verdict, rewrite, measured, cell(exact), last, beside)
         yield row
         yield from [self._line("", below)] if below else []
 
@@ -190,6 +205,8 @@ class ResultTable:
             where = f"{place}: " if place else ""
             yield from (("", f"{where}{reason}") for reason in result_rows.causes(result))
             yield from (("paste", line) for line in result_rows.suggestion(result))
+        if result.map_solved and result.verdict is Verdict.EQUAL:
+            yield "map", result_rows.short_map(result)
         for note in result.notes:
             # What holds for a whole case is printed once.
             if note not in self._notes and note.kind in result_rows.NEVER_BEHIND:

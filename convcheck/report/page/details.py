@@ -62,5 +62,5 @@ def _description(subject: str, text: str) -> str:
     if subject in _COPIED:
         # What is copied is the element before the button, as it stands.
         label = f'aria-label="Copy {_COPIED[subject]}"'
-        return f'<code>{markup.text(text)}</code><button type="button" class="copy" {label} hidden>Copy</button>'
+        return f'<code>{markup.prose(text)}</code><button type="button" class="copy" {label} hidden>Copy</button>'
     return markup.agreements(text) if subject in _AGREEMENTS else markup.prose(text)

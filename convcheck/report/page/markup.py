@@ -8,7 +8,8 @@ from html import escape
 from convcheck.errors import escape_line
 from convcheck.results import Verdict
 
-_SHAPE = re.compile(r"\[\d+(?:, \d+)+\]|\(\d+(?:, \d+)+\)")
+_SHAPE = re.compile(r"\[\d+(?:, \d+)+\]|\(\d+(?:, \d+)+\)|(?<= )-&gt;(?= )")
+"""Of escaped text, an arrow among them."""
 _DIFFERENT = re.compile(rf"\b{Verdict.DIFFERENT}\b")
 
 
@@ -18,7 +19,7 @@ def text(words: str) -> str:
 
 
 def prose(words: str) -> str:
-    """Return text in which no line ends within a shape that fits on one."""
+    """Return text in which no line ends within an arrow, or a shape that fits on one."""
     return _SHAPE.sub(r'<span class="shape">\g<0></span>', text(words))
 
 
