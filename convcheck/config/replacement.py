@@ -34,7 +34,7 @@ class Replacement:
     `map` names sources by candidate parameter; what it leaves out comes from the parameter of the same name. `layout`
     is how the candidate's output is laid out as the reference's; as it is if there is none. `map_by` makes all of the
     candidate's tensors, and stands in place of `map`. Where nothing is said of a mapping, and the reference has no such
-    tensors, one is looked for; `solved` says that it has been found.
+    tensors, one is looked for; `solved` says that it has been found, and `solved_layout` under which other layout.
     """
 
     layer: Layer
@@ -42,6 +42,7 @@ class Replacement:
     layout: Rearrangement | None = None
     map_by: MapFunction | None = None
     solved: bool = False
+    solved_layout: Rearrangement | None = None
 
     def lacks_map(self, reference: Layer) -> bool:
         """Tell whether a mapping has to be found: none is given, and names or shapes of the candidate's differ."""

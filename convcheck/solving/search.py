@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,11 +14,13 @@ import torch
 from convcheck.catalogue.claims import Claim, claims_of
 from convcheck.config.case import Case
 from convcheck.config.replacement import MapFunction, Replacement
-from convcheck.errors import CannotRunError
+from convcheck.errors import CannotRunError, PatternError
+from convcheck.proof.evidence.output_layout import is_proved, laid_out
 from convcheck.proof.traced_pair import build_modules, sides_of
 from convcheck.results import Sides
 from convcheck.sides.torch_modes import known_modes
 from convcheck.solving.halves import Half
+from convcheck.solving.layouts import layouts
 from convcheck.solving.origins import Origin, origin_of_entries
 from convcheck.solving.pairing import Pairing, agree, pairing
 from convcheck.solving.program import NAME, function, program
@@ -26,6 +30,9 @@ from convcheck.solving.words import Writer
 
 SECONDS = 60.0
 """How long entries are looked for."""
+
+MOST_LAYOUTS = 8
+"""In how many layouts of the output a mapping is looked for."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +65,34 @@ def with_map(claim: Claim) -> Claim:
         return claim
     answer = search(claim.case)
     if answer.origins is None:
+        if (mapped := in_other_layout(claim)) is not None:
+            return mapped
         return replace(claim, refusals=(f"no map is given, and none is found: {answer.reason}",))
     (mapped,) = claims_of([replace(claim.case, candidate=answer.replacement(own))])
     return mapped
+
+
+@known_modes()
+def in_other_layout(claim: Claim) -> Claim | None:
+    """Return a claim with the mapping under which both sides are equal in another layout of the output.
+
+    The layout stays as it was, so that the claim does not hold, and the other one is known. None where there is none.
+    """
+    case, own = claim.case, claim.case.candidate
+    assert own is not None
+    deadline = time.monotonic() + SECONDS
+    try:
+        for layout in itertools.islice(layouts(case, replace(own, map={}, map_by=None)), MOST_LAYOUTS):
+            answer = search(laid_out(claim, own, layout).case)
+            mapped = replace(answer.replacement(own), solved_layout=layout)
+            if answer.origins is not None and is_proved(laid_out(claim, mapped, layout)):
+                return laid_out(claim, mapped, own.layout)
+            if time.monotonic() > deadline:
+                break
+    except (CannotRunError, PatternError):
+        # What cannot be run is told of the claim as it is.
+        pass
+    return None
 
 
 @known_modes()
@@ -80,8 +112,7 @@ def _found(case: Case, own: Replacement) -> Answer:
     halves = Sides(Half(sides.reference), Half(sides.candidate))
     shapes = _output_shapes(halves)
     if shapes.reference != shapes.candidate:
-        texts = " and ".join(str(list(shape)) for shape in (shapes.reference, shapes.candidate))
-        return Answer(None, f"the outputs are {texts}; --layout says how one becomes the other")
+        return Answer(None, _unlike(shapes))
     writer = Writer(halves.reference.shapes, sides.reference.parameter_axes)
     pairs = _by_gradients(halves, deadline)
     if pairs is not None and agree(halves, pairs.index, _generator(1)):
@@ -94,7 +125,7 @@ def _found(case: Case, own: Replacement) -> Answer:
         return Answer(None, why, unmatched=unmatched)
     from convcheck.solving.merging import merged
 
-    told = merged(halves, writer)
+    told = merged(halves, writer, unmatched.candidate)
     if told.origins is not None:
         return Answer(told.origins, exchangeable=told.exchangeable)
     if told.unmatched:
@@ -117,6 +148,18 @@ def _by_gradients(halves: Sides[Half], deadline: float) -> Pairing | None:
         if not classes.exchangeable:
             return likelier
     return likelier
+
+
+def _unlike(shapes: Sides[tuple[int, ...]]) -> str:
+    """Say how the shapes of outputs differ, and whether a layout can make one of the other."""
+    ours, theirs = shapes.reference, shapes.candidate
+    text = f"the outputs are {list(ours)} and {list(theirs)}"
+    if math.prod(ours) == math.prod(theirs):
+        return f"{text}; --layout 'CANDIDATE -> REFERENCE' says how one becomes the other, as in 'b (h w) o -> b o h w, h=14'"
+    pairs = list(enumerate(zip(ours, theirs, strict=False))) if len(ours) == len(theirs) else []
+    lengths = "".join(f"; axis {axis} is {one} and {other}" for axis, (one, other) in pairs if one != other)
+    values = f"{math.prod(ours):,} values against {math.prod(theirs):,}"
+    return f"{text}: {values}, so that no layout makes one of the other{lengths}"
 
 
 def _generator(number: int) -> torch.Generator:
