@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from convcheck.catalogue.claims import Claim, claims_of
 from convcheck.config.case import Case
 from convcheck.config.replacement import MapFunction, Replacement
 from convcheck.errors import CannotRunError, PatternError
-from convcheck.proof.evidence.output_layout import is_proved, laid_out
+from convcheck.proof.evidence.output_layout import is_proved, laid_out, unlike
 from convcheck.proof.traced_pair import build_modules, sides_of
 from convcheck.results import Sides
 from convcheck.sides.torch_modes import known_modes
@@ -59,9 +58,13 @@ class Answer:
 
 
 def with_map(claim: Claim) -> Claim:
-    """Return a claim with a mapping where it needs one; a refused claim where there is none."""
+    """Return a claim with a mapping where it needs one; a refused claim where there is none, or no such layout."""
     own = claim.case.candidate
-    if own is None or claim.refusals or not own.lacks_map(claim.case.layer):
+    if own is None or claim.refusals:
+        return claim
+    if (problem := layout_problem(claim.case)) is not None:
+        return replace(claim, refusals=(problem,))
+    if not own.lacks_map(claim.case.layer):
         return claim
     answer = search(claim.case)
     if answer.origins is None:
@@ -96,9 +99,18 @@ def in_other_layout(claim: Claim) -> Claim | None:
 
 
 @known_modes()
+def layout_problem(case: Case) -> str | None:
+    """Say why the layout that is given cannot be that of the candidate's output; None if it can be."""
+    problem = None if case.candidate is None else case.candidate.layout_problem(case.inputs)
+    return None if problem is None else f"layout: {problem}"
+
+
+@known_modes()
 def search(case: Case) -> Answer:
     """Return the mapping from a case's layer to its candidate, whatever mapping the case has."""
     assert case.candidate is not None
+    if (problem := layout_problem(case)) is not None:
+        return Answer(None, problem)
     try:
         return _found(case, replace(case.candidate, map={}, map_by=None))
     except CannotRunError as error:
@@ -112,7 +124,7 @@ def _found(case: Case, own: Replacement) -> Answer:
     halves = Sides(Half(sides.reference), Half(sides.candidate))
     shapes = _output_shapes(halves)
     if shapes.reference != shapes.candidate:
-        return Answer(None, _unlike(shapes))
+        return Answer(None, unlike(shapes))
     writer = Writer(halves.reference.shapes, sides.reference.parameter_axes)
     pairs = _by_gradients(halves, deadline)
     if pairs is not None and agree(halves, pairs.index, _generator(1)):
@@ -148,18 +160,6 @@ def _by_gradients(halves: Sides[Half], deadline: float) -> Pairing | None:
         if not classes.exchangeable:
             return likelier
     return likelier
-
-
-def _unlike(shapes: Sides[tuple[int, ...]]) -> str:
-    """Say how the shapes of outputs differ, and whether a layout can make one of the other."""
-    ours, theirs = shapes.reference, shapes.candidate
-    text = f"the outputs are {list(ours)} and {list(theirs)}"
-    if math.prod(ours) == math.prod(theirs):
-        return f"{text}; --layout 'CANDIDATE -> REFERENCE' says how one becomes the other, as in 'b (h w) o -> b o h w, h=14'"
-    pairs = list(enumerate(zip(ours, theirs, strict=False))) if len(ours) == len(theirs) else []
-    lengths = "".join(f"; axis {axis} is {one} and {other}" for axis, (one, other) in pairs if one != other)
-    values = f"{math.prod(ours):,} values against {math.prod(theirs):,}"
-    return f"{text}: {values}, so that no layout makes one of the other{lengths}"
 
 
 def _generator(number: int) -> torch.Generator:

@@ -39,7 +39,7 @@ _WEIGHT_AXES: Mapping[type[nn.Module], Mapping[str, tuple[Group, ...]]] = {
 
 
 class _Run(NamedTuple):
-    """What one run of a module shows: the output's shape and axes, multiply-accumulates, and how many values it makes."""
+    """What one run of a module shows: the output's shape and axes, multiply-accumulates, and the number of values."""
 
     output: Shape
     axes: tuple[str, ...]

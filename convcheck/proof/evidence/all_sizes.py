@@ -6,6 +6,7 @@ them is wrong, and which one is not for the program to guess.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -73,15 +74,28 @@ def axis_names(case: Case) -> tuple[tuple[str, ...], ...]:
     return (tuple(names) or tuple(f"input.{axis}" for axis, _ in enumerate(shape)),)
 
 
-def findings(sizes: SizesProof) -> Iterator[Finding]:
+def findings(sizes: SizesProof, case: Case) -> Iterator[Finding]:
     """Yield why it does not hold for all sizes, or is not known to."""
     if (counterexample := sizes.counterexample) is not None:
         where = " ".join(f"{axis}={size}" for axis, size in counterexample.sizes.items())
         place = f", output {list(counterexample.at)}" if counterexample.at else ""
-        text = f"at {where}{place}: {counterexample.reason}"
+        blamed = "".join(f"; {text} in the layout holds for this size only" for text in _lengths_at_hand(sizes, case))
+        text = f"at {where}{place}: {counterexample.reason}{blamed}"
         yield Finding(Kind.SIZES, f"not for all sizes: {text}")
     elif sizes.status is SizesStatus.UNKNOWN:
         yield Finding(Kind.SIZES, f"not proved for all sizes: {sizes.obstacle}")
+
+
+def _lengths_at_hand(sizes: SizesProof, case: Case) -> Iterator[str]:
+    """Yield the lengths in a layout that the reference's output does not have at the counterexample, as `h=4`."""
+    layout = None if case.candidate is None else case.candidate.layout
+    if layout is None or sizes.counterexample is None or sizes.counterexample.shapes is None:
+        return
+    lengths = dict(layout.lengths)
+    for group, length in zip(layout.pattern.target, sizes.counterexample.shapes.reference, strict=False):
+        written = {axis: lengths[axis] for axis in group if axis in lengths}
+        if group and len(written) == len(group) and math.prod(written.values()) != length:
+            yield " ".join(f"{axis}={known}" for axis, known in written.items())
 
 
 def _contradiction(context: Context, sizes: SizesProof) -> str | None:

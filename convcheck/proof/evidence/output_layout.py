@@ -7,6 +7,7 @@ proved on new probes before it is suggested.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -52,11 +53,15 @@ def examine(context: Context) -> Evidence:
     try:
         pair = context.pair if own.layout is None else build_pair(laid_out(context.claim, own, None))
         for layout in _layouts(pair, own, context.case):
-            if layout != own.layout and is_proved(laid_out(context.claim, own, layout)):
+            proved = layout == own.solved_layout or is_proved(laid_out(context.claim, own, layout))
+            if layout != own.layout and proved:
                 given = "was left as it is" if own.layout is None else f"was laid out as '{own.layout}'"
                 text = f"the output {given}, and '{layout}' matches"
                 details = {"suggestion": str(layout), "suggested_layout": str(layout)}
                 return Evidence(Agreement.DIFFERENT, (Finding(Kind.LAYOUT, text),), details=details)
+        shapes = Sides(context.pair.reference.output_shape, context.pair.candidate.output_shape)
+        if shapes.reference != shapes.candidate:
+            return Evidence(Agreement.DIFFERENT, (Finding(Kind.DIFFERENCE, unlike(shapes)),))
     except (CannotRunError, PatternError):
         # A candidate that does not even run shows nothing.
         pass
@@ -67,6 +72,19 @@ def laid_out(claim: Claim, own: Replacement, layout: Rearrangement | None) -> Cl
     """Return the claim with another layout of the candidate's output."""
     changed = replace(own, layout=layout)
     return replace(claim, case=replace(claim.case, candidate=changed), rewrite=as_rewrite(claim.case.layer, changed))
+
+
+def unlike(shapes: Sides[Shape]) -> str:
+    """Say how the shapes of outputs differ, and whether a layout can make one of the other."""
+    ours, theirs = shapes.reference, shapes.candidate
+    text = f"the outputs are {list(ours)} and {list(theirs)}"
+    if math.prod(ours) == math.prod(theirs):
+        way = "--layout 'CANDIDATE -> REFERENCE' says how one becomes the other"
+        return f"{text}; {way}, as in 'b (h w) o -> b o h w, h=14'"
+    pairs = list(enumerate(zip(ours, theirs, strict=False))) if len(ours) == len(theirs) else []
+    lengths = "".join(f"; axis {axis} is {one} and {other}" for axis, (one, other) in pairs if one != other)
+    values = f"{math.prod(ours):,} values against {math.prod(theirs):,}"
+    return f"{text}: {values}, so that no layout makes one of the other{lengths}"
 
 
 def _layouts(pair: Pair, own: Replacement, case: Case) -> Iterator[Rearrangement]:
