@@ -15,6 +15,7 @@ import torch
 
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
+from convcheck.layers import Layer
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import stand_in
 from convcheck.results import Agreement, Finding, Kind, Sides, SizesProof, SizesStatus
@@ -37,7 +38,7 @@ def examine(context: Context) -> Evidence:
 
     pair = context.pair
     start = time.perf_counter()
-    sides = Sides(pair.reference, pair.candidate)
+    sides = Sides(_counted(case, pair.reference), pair.candidate)
     both = Both(sides, pair.mapping, remake(context.claim, pair.mapping), getattr(torch, case.dtype))
     sizes = proof.prove(both, axis_names(case), case.proof_seconds, _about(context))
     sizes = replace(sizes, seconds=time.perf_counter() - start)
@@ -47,6 +48,14 @@ def examine(context: Context) -> Evidence:
     contradiction = _contradiction(context, sizes)
     findings = () if contradiction is None else (Finding(Kind.FAULT, contradiction),)
     return Evidence(_AGREEMENT.get(sizes.status, Agreement.NOT_APPLICABLE), findings, details={"sizes": sizes})
+
+
+def _counted(case: Case, reference: Side) -> Side:
+    """Return the reference without the names of its weights' axes if it is code, whose axes have numbers in results."""
+    layer = case.layer
+    if not layer.IS_USER_CODE:
+        return reference
+    return replace(reference, parameter_axes={name: Layer.parameter_axes(layer, name) for name in layer.parameters()})
 
 
 def remake(claim: Claim, mapping: Transplant) -> Callable[[Shapes], Side] | None:
