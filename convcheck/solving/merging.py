@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -68,9 +69,12 @@ def _nearest(found: Found, halves: Sides[Half], unmatched: Sequence[str]) -> str
     rest = [name for name in halves.reference.shapes if name not in missing]
     matched = {name.removeprefix(OURS) for terms in found.terms.values() for _, names in terms for name in names}
     but = f"everything but {' and '.join(missing)} matches; " if rest and set(rest) <= matched else ""
-    if not unmatched:
+    # What has partners by gradients may still be what the missing one is to be held against.
+    sizes = {math.prod(halves.reference.shapes[name]) for name in missing if name in halves.reference.shapes}
+    alike = [name for name, shape in halves.candidate.shapes.items() if math.prod(shape) in sizes]
+    if not unmatched and not alike:
         return f"{but}the candidate has nothing for {' and '.join(missing)}"
-    theirs, ours = _shaped(unmatched, halves.candidate), _shaped(missing, halves.reference)
+    theirs, ours = _shaped(unmatched or alike, halves.candidate), _shaped(missing, halves.reference)
     return f"{but}the candidate has {theirs}, the reference {ours}, and no map makes one of the other"
 
 

@@ -55,6 +55,12 @@ FOUND: dict[str, tuple[nn.Module, nn.Module, str | None, str]] = {
     "no polynomial": (Embed(nn.GELU()), Tokens(after=nn.GELU()), None, "a0 (a2 a3) a1 -> a0 a1 a2 a3, a2=2"),
     "much is hidden": (Embed(nn.ReLU()), Tokens(after=nn.ReLU()), None, "a0 (a2 a3) a1 -> a0 a1 a2 a3, a2=2"),
     "finer axes": (Tokens(), Embed(), None, "b o h w -> b (h w) o"),
+    "statistics, and a ReLU": (
+        nn.Sequential(nn.Conv2d(3, 6, 4, 4), nn.BatchNorm2d(6), nn.ReLU()).eval(),
+        Tokens(after=nn.ReLU()),
+        None,
+        "b (h w) o -> b o h w, h=2",
+    ),
     "all entries read all": (
         Embed(nn.Sequential(nn.Flatten(2), nn.Softmax(2))),
         Tokens(after=nn.Softmax(1)),
@@ -103,6 +109,11 @@ def test_what_no_map_makes_of_each_other_is_named_with_its_shape() -> None:
     text = refusal(Embed(), Tokens((0, 2, 3, 4, 5, 1)), layout="b (h w) o -> b o h w, h=2")
     assert "the candidate has kernel [48, 6], the reference proj.weight [6, 3, 4, 4], and no map makes" in text
     assert "for output [1, 3, 1, 1] the reference reads other entries" in text
+
+
+def test_what_has_a_partner_is_named_where_it_reads_something_else() -> None:
+    text = refusal(Embed(), nn.Sequential(nn.ZeroPad2d((1, -1, 0, 0)), nn.Conv2d(3, 6, 4, 4, bias=False)))
+    assert "the candidate has 1.weight [6, 3, 4, 4], the reference proj.weight [6, 3, 4, 4]" in text
 
 
 LENGTHS = {
