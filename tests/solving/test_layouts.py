@@ -46,6 +46,16 @@ class Tokens(nn.Module):
         return x if self.after is None else self.after(x)
 
 
+class ChannelsLast(nn.Linear):
+    """A convolution of 1 x 1, and a ReLU, `[b, h, w, o]`."""
+
+    def __init__(self) -> None:
+        super().__init__(3, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).relu()
+
+
 ROWS_LAST = (0, 4, 2, 3, 5, 1)
 
 FOUND: dict[str, tuple[nn.Module, nn.Module, str | None, str]] = {
@@ -56,10 +66,10 @@ FOUND: dict[str, tuple[nn.Module, nn.Module, str | None, str]] = {
     "much is hidden": (Embed(nn.ReLU()), Tokens(after=nn.ReLU()), None, "a0 (a2 a3) a1 -> a0 a1 a2 a3, a2=2"),
     "finer axes": (Tokens(), Embed(), None, "b o h w -> b (h w) o"),
     "statistics, and a ReLU": (
-        nn.Sequential(nn.Conv2d(3, 6, 4, 4), nn.BatchNorm2d(6), nn.ReLU()).eval(),
-        Tokens(after=nn.ReLU()),
+        nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU()).eval(),
+        ChannelsLast(),
         None,
-        "b (h w) o -> b o h w, h=2",
+        "b h w o -> b o h w",
     ),
     "all entries read all": (
         Embed(nn.Sequential(nn.Flatten(2), nn.Softmax(2))),
