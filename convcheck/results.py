@@ -199,6 +199,7 @@ class SizesCounterexample:
     sizes: Mapping[str, int]
     at: Shape
     reason: str
+    shapes: Sides[Shape] | None = field(default=None, repr=False)  # of the outputs, in no JSON
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class Search:
         seen = replay(self.both, resized(self.given, point), draws=draws, ramps=ramps)
         if seen.reason is None or seen.at is None or self._holds_remade(point):
             return None
-        return SizesCounterexample(lengths_by_name(self.axes, point), seen.at, seen.reason)
+        return SizesCounterexample(lengths_by_name(self.axes, point), seen.at, seen.reason, seen.shapes)
 
     def _holds_remade(self, point: Mapping[str, int]) -> bool:
         """Tell whether the sides are equal with the candidate that is made for inputs as long as these.

@@ -29,6 +29,7 @@ class Replayed:
     raised: Sides[str | None]
     at: Shape | None = None
     reason: str | None = None
+    shapes: Sides[Shape] | None = None
 
     @property
     def both_ran(self) -> bool:
@@ -48,7 +49,8 @@ def replay(both: Both, given: Sequence[Given], seed: int = 0, draws: int = DRAWS
         if number >= draws:
             tensors |= {one.name: ramp(one, falling=number > draws) for one in given if is_ramp_possible(one)}
         ran = run(both, tensors)
-        result = Replayed(ran.raised, *(ran.difference() or (None, None)))
+        at, reason = ran.difference() or (None, None)
+        result = Replayed(ran.raised, at, reason, ran.shapes())
         if not result.both_ran or result.reason is not None:
             break
     return result
@@ -83,6 +85,11 @@ class Ran:
 
     raised: Sides[str | None]
     outputs: Sides[Tensor | None]
+
+    def shapes(self) -> Sides[Shape] | None:
+        """Return the shapes of both outputs; None if a side raised."""
+        one, other = self.outputs.reference, self.outputs.candidate
+        return None if one is None or other is None else Sides(tuple(one.shape), tuple(other.shape))
 
     def difference(self) -> tuple[Shape, str] | None:
         """Return the first index at which both outputs differ, and how; None if they do not, or a side raised."""

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from convcheck.config.sources import Source
-from convcheck.errors import PatternError, ShapeError, did_you_mean, shown
+from convcheck.errors import CannotRunError, PatternError, ShapeError, did_you_mean, shown
 from convcheck.layers import Layer, accept
-from convcheck.sizes.patterns import Shape, Shapes
+from convcheck.sizes.patterns import Group, Shape, Shapes
 from convcheck.sizes.relayouts import Rearrangement, Relayout, parse_relayout
 
 # What is found wrong in a config is of use there alone, and YAML takes its time to load.
 if TYPE_CHECKING:
     from convcheck.config.nodes import Problem
+
+
+MOST_VALUES = 8
+"""How many lengths are named that an axis may have."""
 
 
 class MapFunction(NamedTuple):
@@ -34,7 +39,8 @@ class Replacement:
     `map` names sources by candidate parameter; what it leaves out comes from the parameter of the same name. `layout`
     is how the candidate's output is laid out as the reference's; as it is if there is none. `map_by` makes all of the
     candidate's tensors, and stands in place of `map`. Where nothing is said of a mapping, and the reference has no such
-    tensors, one is looked for; `solved` says that it has been found.
+    tensors, one is looked for; `solved` says that it has been found, and `solved_layout` in which other
+    layout of the output both sides are then proved to be equal.
     """
 
     layer: Layer
@@ -42,6 +48,7 @@ class Replacement:
     layout: Rearrangement | None = None
     map_by: MapFunction | None = None
     solved: bool = False
+    solved_layout: Rearrangement | None = None
 
     def lacks_map(self, reference: Layer) -> bool:
         """Tell whether a mapping has to be found: none is given, and names or shapes of the candidate's differ."""
@@ -63,10 +70,51 @@ class Replacement:
         shape = self.layer.output_shape(*inputs)
         return shape if self.layout is None else laid_out(self.layout, shape)
 
+    def layout_problem(self, inputs: Shapes) -> str | None:
+        """Say why the layout cannot be that of the candidate's output; None if it can, or the candidate cannot run."""
+        if self.layout is not None:
+            try:
+                self.output_shape(inputs)
+            except PatternError as error:
+                return str(error)
+            except (CannotRunError, ShapeError):
+                pass
+        return None
+
 
 def laid_out(layout: Rearrangement, shape: Shape) -> Shape:
-    """Return the shape of a tensor of `shape` after a rearrangement. Raises PatternError if it does not fit."""
+    """Return the shape of an output of `shape` after a rearrangement. Raises PatternError if it does not fit."""
+    if len(shape) == len(layout.pattern.source):
+        for group, length in zip(layout.pattern.source, shape, strict=True):
+            _check_lengths(group, length, dict(layout.lengths))
     return Relayout((layout,)).result(shape, {})
+
+
+def _check_lengths(group: Group, length: int, lengths: Mapping[str, int]) -> None:
+    """Check the lengths that are written for axes of an output's axis, which is as long as it is.
+
+    Raises:
+        PatternError: they do not make it; with those that would do.
+    """
+    written = {axis: lengths[axis] for axis in group if axis in lengths}
+    made = math.prod(written.values())
+    is_open = len(written) < len(group)
+    if length == made or not written or (is_open and length % made == 0):
+        return
+    legal = "".join(
+        f"; {axis} may be {_values(length * known // made, known, is_open=is_open)}"
+        for axis, known in written.items()
+        if length % (made // known) == 0
+    )
+    spelt = ", ".join(f"{axis}={known}" for axis, known in written.items())
+    raise PatternError(f"{length} is not ({' '.join(group)}) with {spelt}{legal}")
+
+
+def _values(rest: int, written: int, *, is_open: bool) -> str:
+    """Write the lengths of an axis that is, or divides, `rest`: of many those next to the one that was written."""
+    values = [value for value in range(1, rest + 1) if rest % value == 0] if is_open else [rest]
+    *first, last = map(str, sorted(sorted(values, key=lambda value: abs(value - written))[:MOST_VALUES]))
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def tensors_of(layer: Layer) -> dict[str, Shape]:

@@ -240,7 +240,7 @@ def judge(claim: Claim, result: Result) -> Result:
         missed.append(f"expected {expect.sizes} for all sizes, got {result.sizes.status}")
     reasons = [*result.reasons, *_findings(Kind.EXPECTATION, missed)]
     if (unproved and as_expected) or result.sizes.counterexample is not None:
-        reasons += all_sizes.findings(result.sizes)
+        reasons += all_sizes.findings(result.sizes, claim.case)
     kinds = list(Kind)
     reasons.sort(key=lambda reason: kinds.index(reason.kind))
     ok = as_expected and not missed and not unproved
@@ -263,6 +263,8 @@ def _expected_sizes(claim: Claim) -> Set[SizesStatus]:
 
 def _keys_at_fault(case: Case, result: Result) -> Iterator[tuple[str, ...]]:
     """Yield the keys of a case that a result speaks of, the likeliest first."""
+    if result.verdict is Verdict.REFUSED and case.candidate is not None and case.candidate.layout_problem(case.inputs):
+        yield ("layout",)
     if result.verdict is Verdict.DIFFERENT and case.expect.verdict is not Verdict.DIFFERENT:
         key, given = ("transplant", case.transplant) if case.candidate is None else ("map", case.candidate.map)
         corrected = (name for name, text in result.suggestions.items() if text != str(given.get(name)))

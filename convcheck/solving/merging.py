@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,8 +34,11 @@ class Merged:
     """The reference's tensors that nothing in the candidate stands for."""
 
 
-def merged(halves: Sides[Half], writer: Writer) -> Merged:
-    """Return the mapping that holds wherever both sides are sums of products alike."""
+def merged(halves: Sides[Half], writer: Writer, unmatched: Sequence[str]) -> Merged:
+    """Return the mapping that holds wherever both sides are sums of products alike.
+
+    `unmatched` are the candidate's tensors that have no partner by themselves.
+    """
     try:
         read = read_both(halves)
     except Exception as error:
@@ -46,7 +50,7 @@ def merged(halves: Sides[Half], writer: Writer) -> Merged:
     except CannotProve as error:
         return Merged(None, error.why)
     if found.missing:
-        return Merged(None, _nearest(found, halves), unmatched=tuple(dict.fromkeys(found.missing)))
+        return Merged(None, _nearest(found, halves, unmatched), unmatched=tuple(dict.fromkeys(found.missing)))
     derived = {one.name: Derived(one.node, read.graph, read.names, writer.has) for one in matching.derived()}
     speller = Speller(writer, derived)
     shapes = halves.candidate.shapes
@@ -59,13 +63,25 @@ def merged(halves: Sides[Half], writer: Writer) -> Merged:
     return Merged(origins, exchangeable=tuple(_freedom(found, halves)))
 
 
-def _nearest(found: Found, halves: Sides[Half]) -> str:
+def _nearest(found: Found, halves: Sides[Half], unmatched: Sequence[str]) -> str:
     """Say what alone is in the way."""
     missing = list(dict.fromkeys(found.missing))
     rest = [name for name in halves.reference.shapes if name not in missing]
     matched = {name.removeprefix(OURS) for terms in found.terms.values() for _, names in terms for name in names}
     but = f"everything but {' and '.join(missing)} matches; " if rest and set(rest) <= matched else ""
-    return f"{but}the candidate has nothing for {' and '.join(missing)}"
+    # What has partners by gradients may still be what the missing one is to be held against.
+    sizes = {math.prod(halves.reference.shapes[name]) for name in missing if name in halves.reference.shapes}
+    alike = [name for name, shape in halves.candidate.shapes.items() if math.prod(shape) in sizes]
+    if not unmatched and not alike:
+        return f"{but}the candidate has nothing for {' and '.join(missing)}"
+    theirs, ours = _shaped(unmatched or alike, halves.candidate), _shaped(missing, halves.reference)
+    return f"{but}the candidate has {theirs}, the reference {ours}, and no map makes one of the other"
+
+
+def _shaped(names: Sequence[str], half: Half) -> str:
+    """Write tensors with their shapes, four at most."""
+    texts = [f"{name} {list(half.shapes[name])}" if name in half.shapes else name for name in names]
+    return " and ".join(texts[:4]) + (f" and {len(texts) - 4} more" if len(texts) > 4 else "")
 
 
 def _freedom(found: Found, halves: Sides[Half]) -> Iterator[str]:

@@ -16,7 +16,8 @@ def other_reads(halves: Sides[Half], generator: torch.Generator) -> str | None:
     Return None where it reads the same. Raises CannotRunError as the sides do.
     """
     inputs = halves.reference.draw(generator)
-    ours, theirs = _read(halves.reference, inputs, generator), _read(halves.candidate, inputs, generator)
+    ours, at = _read(halves.reference, inputs, generator)
+    theirs, _ = _read(halves.candidate, inputs, generator)
     for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
         if torch.equal(one, other):
             continue
@@ -27,18 +28,19 @@ def other_reads(halves: Sides[Half], generator: torch.Generator) -> str | None:
         counts = f"{int(one.sum())} entries of {name}, and the candidate {int(other.sum())}"
         if int(one.sum()) == int(other.sum()):
             counts = f"other entries of {name} than the candidate"
-        return f"for one output the reference reads {counts}"
+        return f"for output {at} the reference reads {counts}"
     return None
 
 
-def _read(half: Half, inputs: tuple[Tensor, ...], generator: torch.Generator) -> list[Tensor]:
-    """Return which entries of every input of numbers the middle of the output depends on."""
+def _read(half: Half, inputs: tuple[Tensor, ...], generator: torch.Generator) -> tuple[list[Tensor], list[int]]:
+    """Return which entries of every input of numbers the middle of the output depends on, and where that is."""
     given = tuple(one.detach().clone().requires_grad_() if one.is_floating_point() else one for one in inputs)
     output = half.run(given, torch.rand(half.entries, generator=generator, dtype=torch.float64) + 0.1)
     middle = torch.zeros_like(output)
-    middle[tuple(size // 2 for size in output.shape)] = 1.0
+    at = [size // 2 for size in output.shape]
+    middle[tuple(at)] = 1.0
     gradients = pull_back(output, [one for one in given if one.requires_grad], middle)
-    return [one != 0 for one in gradients]
+    return [one != 0 for one in gradients], at
 
 
 def _shift(one: Tensor, other: Tensor) -> list[int] | None:

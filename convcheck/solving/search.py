@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,11 +13,13 @@ import torch
 from convcheck.catalogue.claims import Claim, claims_of
 from convcheck.config.case import Case
 from convcheck.config.replacement import MapFunction, Replacement
-from convcheck.errors import CannotRunError
+from convcheck.errors import CannotRunError, PatternError
+from convcheck.proof.evidence.output_layout import is_proved, laid_out, unlike
 from convcheck.proof.traced_pair import build_modules, sides_of
 from convcheck.results import Sides
 from convcheck.sides.torch_modes import known_modes
 from convcheck.solving.halves import Half
+from convcheck.solving.layouts import layouts
 from convcheck.solving.origins import Origin, origin_of_entries
 from convcheck.solving.pairing import Pairing, agree, pairing
 from convcheck.solving.program import NAME, function, program
@@ -26,6 +29,9 @@ from convcheck.solving.words import Writer
 
 SECONDS = 60.0
 """How long entries are looked for."""
+
+MOST_LAYOUTS = 8
+"""In how many layouts of the output a mapping is looked for."""
 
 
 @dataclass(frozen=True)
@@ -52,21 +58,59 @@ class Answer:
 
 
 def with_map(claim: Claim) -> Claim:
-    """Return a claim with a mapping where it needs one; a refused claim where there is none."""
+    """Return a claim with a mapping where it needs one; a refused claim where there is none, or no such layout."""
     own = claim.case.candidate
-    if own is None or claim.refusals or not own.lacks_map(claim.case.layer):
+    if own is None or claim.refusals:
+        return claim
+    if (problem := layout_problem(claim.case)) is not None:
+        return replace(claim, refusals=(problem,))
+    if not own.lacks_map(claim.case.layer):
         return claim
     answer = search(claim.case)
     if answer.origins is None:
+        if (mapped := in_other_layout(claim)) is not None:
+            return mapped
         return replace(claim, refusals=(f"no map is given, and none is found: {answer.reason}",))
     (mapped,) = claims_of([replace(claim.case, candidate=answer.replacement(own))])
     return mapped
 
 
 @known_modes()
+def in_other_layout(claim: Claim) -> Claim | None:
+    """Return a claim with the mapping under which both sides are equal in another layout of the output.
+
+    The layout stays as it was, so that the claim does not hold, and the other one is known. None where there is none.
+    """
+    case, own = claim.case, claim.case.candidate
+    assert own is not None
+    deadline = time.monotonic() + SECONDS
+    try:
+        for layout in itertools.islice(layouts(case, replace(own, map={}, map_by=None)), MOST_LAYOUTS):
+            answer = search(laid_out(claim, own, layout).case)
+            mapped = replace(answer.replacement(own), solved_layout=layout)
+            if answer.origins is not None and is_proved(laid_out(claim, mapped, layout)):
+                return laid_out(claim, mapped, own.layout)
+            if time.monotonic() > deadline:
+                break
+    except (CannotRunError, PatternError):
+        # What cannot be run is told of the claim as it is.
+        pass
+    return None
+
+
+@known_modes()
+def layout_problem(case: Case) -> str | None:
+    """Say why the layout that is given cannot be that of the candidate's output; None if it can be."""
+    problem = None if case.candidate is None else case.candidate.layout_problem(case.inputs)
+    return None if problem is None else f"layout: {problem}"
+
+
+@known_modes()
 def search(case: Case) -> Answer:
     """Return the mapping from a case's layer to its candidate, whatever mapping the case has."""
     assert case.candidate is not None
+    if (problem := layout_problem(case)) is not None:
+        return Answer(None, problem)
     try:
         return _found(case, replace(case.candidate, map={}, map_by=None))
     except CannotRunError as error:
@@ -80,8 +124,7 @@ def _found(case: Case, own: Replacement) -> Answer:
     halves = Sides(Half(sides.reference), Half(sides.candidate))
     shapes = _output_shapes(halves)
     if shapes.reference != shapes.candidate:
-        texts = " and ".join(str(list(shape)) for shape in (shapes.reference, shapes.candidate))
-        return Answer(None, f"the outputs are {texts}; --layout says how one becomes the other")
+        return Answer(None, unlike(shapes))
     writer = Writer(halves.reference.shapes, sides.reference.parameter_axes)
     pairs = _by_gradients(halves, deadline)
     if pairs is not None and agree(halves, pairs.index, _generator(1)):
@@ -94,7 +137,7 @@ def _found(case: Case, own: Replacement) -> Answer:
         return Answer(None, why, unmatched=unmatched)
     from convcheck.solving.merging import merged
 
-    told = merged(halves, writer)
+    told = merged(halves, writer, unmatched.candidate)
     if told.origins is not None:
         return Answer(told.origins, exchangeable=told.exchangeable)
     if told.unmatched:

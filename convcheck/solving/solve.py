@@ -11,7 +11,7 @@ from convcheck.proof.verification import verify
 from convcheck.results import Verdict
 from convcheck.solving.origins import Origin
 from convcheck.solving.program import program
-from convcheck.solving.search import Answer, search
+from convcheck.solving.search import Answer, in_other_layout, layout_problem, search
 from convcheck.solving.solution import Solution, Status, Written
 
 
@@ -26,6 +26,10 @@ def solve(case: Case) -> Solution:
     solution = Solution(str(case.layer), str(own.layer), Status.NONE, reason=answer.reason, unmatched=answer.unmatched)
     if answer.origins is not None:
         solution = _proved(claim.case, answer, solution)
+    elif layout_problem(claim.case) is None and (mapped := in_other_layout(claim)) is not None:
+        assert mapped.case.candidate is not None
+        layout = mapped.case.candidate.solved_layout
+        solution = replace(solution, reason=f"{answer.reason}; with --layout '{layout}' there is one")
     return replace(solution, seconds=time.perf_counter() - start)
 
 

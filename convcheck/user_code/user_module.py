@@ -20,7 +20,7 @@ from convcheck.config.input_specs import InputSpec
 from convcheck.errors import CannotRunError, shown
 from convcheck.layers import Layer, Roundings, Statistic
 from convcheck.layers.text.arguments import Argument
-from convcheck.sizes.patterns import Shape, Shapes
+from convcheck.sizes.patterns import KERNEL_AXES, SPACE_AXES, Group, Shape, Shapes
 from convcheck.user_code.failures import describe
 from convcheck.user_code.imports import user_code_runs
 
@@ -28,10 +28,21 @@ WHOLE = 2
 """Whole numbers are drawn below it where nothing says of how many rows they choose one."""
 
 
+_WEIGHT_AXES: Mapping[type[nn.Module], Mapping[str, tuple[Group, ...]]] = {
+    nn.Linear: {"weight": (("o",), ("i",))},
+    **{
+        conv: {"weight": (("o",), ("i",), *((axis,) for axis in KERNEL_AXES[dims]))}
+        for dims, conv in enumerate((nn.Conv1d, nn.Conv2d, nn.Conv3d), 1)
+    },
+}
+"""The axes of the weights of torch's own modules, which a user's module is made of."""
+
+
 class _Run(NamedTuple):
-    """What one run of a module shows: the output's shape, its multiply-accumulates, and how many values it makes."""
+    """What one run of a module shows: the output's shape and axes, multiply-accumulates, and the number of values."""
 
     output: Shape
+    axes: tuple[str, ...]
     macs: int
     values: int
 
@@ -102,6 +113,14 @@ class UserModule(Layer):
     def output_shape(self, *_shapes: Any) -> Shape:
         return self._run.output
 
+    def axes(self, rank: int, channels: str) -> tuple[str, ...]:
+        """Return what the axes of the output are called where a convolution makes it; those of inputs are not known."""
+        return self._run.axes if channels == "o" and len(self._run.axes) == rank else ()
+
+    def parameter_axes(self, name: str) -> tuple[Group, ...]:
+        owner, _, own = name.rpartition(".")
+        return _WEIGHT_AXES.get(type(self.module.get_submodule(owner)), {}).get(own) or super().parameter_axes(name)
+
     def macs(self, *_shapes: Any) -> int:
         """Return the multiply-accumulates of products and convolutions, as torch counts them."""
         return self._run.macs
@@ -149,10 +168,16 @@ class UserModule(Layer):
     def _run(self) -> _Run:
         module, counter, values = self.build(), FlopCounterMode(display=False), _Values()  # type: ignore[no-untyped-call]
         inputs = draw_inputs(self.specs, torch.Generator().manual_seed(0))
+        made: list[tuple[Any, int]] = []
+        for one in module.modules():
+            if isinstance(one, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+                one.register_forward_hook(lambda conv, _inputs, output: made.append((output, len(conv.kernel_size))))
         with torch.no_grad(), counter, values, code_may_fail():
             output = module(*inputs)
+        dims = next((dims for one, dims in made if one is output and one.dim() == dims + 2), None)
+        axes = ("b", "o", *SPACE_AXES[dims]) if dims is not None else ()
         # A product and its addition are two operations to torch.
-        return _Run(tuple(output.shape), counter.get_total_flops() // 2, values.count)
+        return _Run(tuple(output.shape), axes, counter.get_total_flops() // 2, values.count)
 
 
 @contextmanager

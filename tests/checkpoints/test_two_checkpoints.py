@@ -76,12 +76,12 @@ CHANGES: dict[str, tuple[str, Callable[[Tensor], Tensor], str]] = {
     "axes in another order": (
         "proj.weight",
         lambda w: w.reshape(8, 3, 4, 4).transpose(2, 3).flatten(1),
-        "it is 'proj.weight: a0 a1 a2 a3 -> a0 (a1 a3 a2)' of the reference",
+        "it is 'proj.weight: o i kh kw -> o (i kw kh)' of the reference",
     ),
     "a flip": (
         "proj.weight",
         lambda w: w.reshape(8, 3, 4, 4).flip(3).flatten(1),
-        "it is 'proj.weight: a0 a1 a2 a3 -> a0 (a1 a2 a3) | flip a3' of the reference",
+        "it is 'proj.weight: o i kh kw -> o (i kh kw) | flip kw' of the reference",
     ),
     "two blocks in the other order": (
         "qk.weight",
@@ -101,7 +101,7 @@ CHANGES: dict[str, tuple[str, Callable[[Tensor], Tensor], str]] = {
     "transposed and rounded": (
         "proj.weight",
         lambda w: w.reshape(8, 3, 4, 4).transpose(2, 3).flatten(1).bfloat16().float(),
-        "-> a0 (a1 a3 a2)' of the reference, rounded to bfloat16",
+        "-> o (i kw kh)' of the reference, rounded to bfloat16",
     ),
     "a scale": ("qk.weight", lambda w: w * 0.125, "it is 0.125 times what it should be"),
     "a scale for every output": (

@@ -6,6 +6,7 @@ them is wrong, and which one is not for the program to guess.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -14,6 +15,7 @@ import torch
 
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
+from convcheck.layers import Layer
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import stand_in
 from convcheck.results import Agreement, Finding, Kind, Sides, SizesProof, SizesStatus
@@ -36,7 +38,7 @@ def examine(context: Context) -> Evidence:
 
     pair = context.pair
     start = time.perf_counter()
-    sides = Sides(pair.reference, pair.candidate)
+    sides = Sides(_counted(case, pair.reference), pair.candidate)
     both = Both(sides, pair.mapping, remake(context.claim, pair.mapping), getattr(torch, case.dtype))
     sizes = proof.prove(both, axis_names(case), case.proof_seconds, _about(context))
     sizes = replace(sizes, seconds=time.perf_counter() - start)
@@ -46,6 +48,14 @@ def examine(context: Context) -> Evidence:
     contradiction = _contradiction(context, sizes)
     findings = () if contradiction is None else (Finding(Kind.FAULT, contradiction),)
     return Evidence(_AGREEMENT.get(sizes.status, Agreement.NOT_APPLICABLE), findings, details={"sizes": sizes})
+
+
+def _counted(case: Case, reference: Side) -> Side:
+    """Return the reference without the names of its weights' axes if it is code, whose axes have numbers in results."""
+    layer = case.layer
+    if not layer.IS_USER_CODE:
+        return reference
+    return replace(reference, parameter_axes={name: Layer.parameter_axes(layer, name) for name in layer.parameters()})
 
 
 def remake(claim: Claim, mapping: Transplant) -> Callable[[Shapes], Side] | None:
@@ -73,15 +83,28 @@ def axis_names(case: Case) -> tuple[tuple[str, ...], ...]:
     return (tuple(names) or tuple(f"input.{axis}" for axis, _ in enumerate(shape)),)
 
 
-def findings(sizes: SizesProof) -> Iterator[Finding]:
+def findings(sizes: SizesProof, case: Case) -> Iterator[Finding]:
     """Yield why it does not hold for all sizes, or is not known to."""
     if (counterexample := sizes.counterexample) is not None:
         where = " ".join(f"{axis}={size}" for axis, size in counterexample.sizes.items())
         place = f", output {list(counterexample.at)}" if counterexample.at else ""
-        text = f"at {where}{place}: {counterexample.reason}"
+        blamed = "".join(f"; {text} in the layout holds for this size only" for text in _lengths_at_hand(sizes, case))
+        text = f"at {where}{place}: {counterexample.reason}{blamed}"
         yield Finding(Kind.SIZES, f"not for all sizes: {text}")
     elif sizes.status is SizesStatus.UNKNOWN:
         yield Finding(Kind.SIZES, f"not proved for all sizes: {sizes.obstacle}")
+
+
+def _lengths_at_hand(sizes: SizesProof, case: Case) -> Iterator[str]:
+    """Yield the lengths in a layout that the reference's output does not have at the counterexample, as `h=4`."""
+    layout = None if case.candidate is None else case.candidate.layout
+    if layout is None or sizes.counterexample is None or sizes.counterexample.shapes is None:
+        return
+    lengths = dict(layout.lengths)
+    for group, length in zip(layout.pattern.target, sizes.counterexample.shapes.reference, strict=False):
+        written = {axis: lengths[axis] for axis in group if axis in lengths}
+        if group and len(written) == len(group) and math.prod(written.values()) != length:
+            yield " ".join(f"{axis}={known}" for axis, known in written.items())
 
 
 def _contradiction(context: Context, sizes: SizesProof) -> str | None:

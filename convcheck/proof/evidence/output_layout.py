@@ -7,15 +7,19 @@ proved on new probes before it is suggested.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from convcheck.catalogue.claims import Claim
+from convcheck.config.case import Case
 from convcheck.config.replacement import Replacement
 from convcheck.errors import CannotRunError, PatternError
+from convcheck.layers import Layer
 from convcheck.proof.build_pair import build_pair
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import integer_probes, stand_in
@@ -25,7 +29,7 @@ from convcheck.results import Agreement, Finding, Kind, Sides
 from convcheck.rewriting.arrangements import arrange
 from convcheck.rewriting.steps import EinopsStep
 from convcheck.rewriting.user_candidate import as_rewrite
-from convcheck.sizes.patterns import SPACE_AXES, Group, Pattern, Shape
+from convcheck.sizes.patterns import SPACE_AXES, Group, Pattern, Shape, Shapes
 from convcheck.sizes.relayouts import Rearrangement
 
 _SPACE = frozenset(axis for axes in SPACE_AXES.values() for axis in axes)
@@ -47,44 +51,72 @@ def examine(context: Context) -> Evidence:
     if own is None or not differs:
         return Evidence(Agreement.NOT_APPLICABLE)
     try:
-        pair = context.pair if own.layout is None else build_pair(_laid_out(context.claim, own, None))
-        names = own.layer.output_axes(*context.case.inputs)
-        for layout in _layouts(pair, names, context.case.seed):
-            if layout != own.layout and _is_proved(_laid_out(context.claim, own, layout)):
+        pair = context.pair if own.layout is None else build_pair(laid_out(context.claim, own, None))
+        for layout in _layouts(pair, own, context.case):
+            proved = layout == own.solved_layout or is_proved(laid_out(context.claim, own, layout))
+            if layout != own.layout and proved:
                 given = "was left as it is" if own.layout is None else f"was laid out as '{own.layout}'"
                 text = f"the output {given}, and '{layout}' matches"
                 details = {"suggestion": str(layout), "suggested_layout": str(layout)}
                 return Evidence(Agreement.DIFFERENT, (Finding(Kind.LAYOUT, text),), details=details)
+        shapes = Sides(context.pair.reference.output_shape, context.pair.candidate.output_shape)
+        if shapes.reference != shapes.candidate:
+            return Evidence(Agreement.DIFFERENT, (Finding(Kind.DIFFERENCE, unlike(shapes)),))
     except (CannotRunError, PatternError):
         # A candidate that does not even run shows nothing.
         pass
     return Evidence(Agreement.NOT_APPLICABLE)
 
 
-def _laid_out(claim: Claim, own: Replacement, layout: Rearrangement | None) -> Claim:
+def laid_out(claim: Claim, own: Replacement, layout: Rearrangement | None) -> Claim:
     """Return the claim with another layout of the candidate's output."""
     changed = replace(own, layout=layout)
     return replace(claim, case=replace(claim.case, candidate=changed), rewrite=as_rewrite(claim.case.layer, changed))
 
 
-def _layouts(pair: Pair, candidate_names: Sequence[str], seed: int) -> Iterator[Rearrangement]:
+def unlike(shapes: Sides[Shape]) -> str:
+    """Say how the shapes of outputs differ, and whether a layout can make one of the other."""
+    ours, theirs = shapes.reference, shapes.candidate
+    text = f"the outputs are {list(ours)} and {list(theirs)}"
+    if math.prod(ours) == math.prod(theirs):
+        way = "--layout 'CANDIDATE -> REFERENCE' says how one becomes the other"
+        return f"{text}; {way}, as in 'b (h w) o -> b o h w, h=14'"
+    pairs = list(enumerate(zip(ours, theirs, strict=False))) if len(ours) == len(theirs) else []
+    lengths = "".join(f"; axis {axis} is {one} and {other}" for axis, (one, other) in pairs if one != other)
+    values = f"{math.prod(ours):,} values against {math.prod(theirs):,}"
+    return f"{text}: {values}, so that no layout makes one of the other{lengths}"
+
+
+def _layouts(pair: Pair, own: Replacement, case: Case) -> Iterator[Rearrangement]:
     """Yield layouts that take the entries of the candidate's output to their places, not yet proved."""
-    signs = _signatures(pair, seed)
+    if own.solved_layout is not None:
+        yield own.solved_layout
+    signs = _signatures(pair, case.seed)
     ours, theirs = signs.reference, signs.candidate
     if ours.numel() != theirs.numel():
         return
-    names = _names(pair.reference.output_axes, ours)
-    if pattern := _pattern(names, ours, theirs):
-        yield _with_lengths(Pattern(pattern.target, pattern.source), tuple(ours.shape), names)
+    names = axis_names(case, own, Sides(ours.dim(), theirs.dim()))
+    if pattern := _pattern(names.reference, ours, theirs):
+        yield with_lengths(Pattern(pattern.target, pattern.source), tuple(ours.shape), names.reference)
     # The candidate's axes may be the finer ones.
-    if pattern := _pattern(_names(candidate_names, theirs), theirs, ours):
+    if pattern := _pattern(names.candidate, theirs, ours):
         yield Rearrangement(pattern)
 
 
-def _names(names: Sequence[str], output: Tensor) -> Sequence[str]:
-    """Return names for the axes of an output: those that are known of it, if they can tell its axes apart."""
-    known = len(names) == output.dim() and len(set(names)) == len(names) and all(map(str.isidentifier, names))
-    return names if known else [f"a{number}" for number in range(output.dim())]
+def axis_names(case: Case, own: Replacement, ranks: Sides[int]) -> Sides[Sequence[str]]:
+    """Return names for the axes of both outputs: those of the user's layout, or else those that are known of a side."""
+    written = ((), ()) if own.layout is None else (own.layout.pattern.target, own.layout.pattern.source)
+    layers, counts = (case.layer, own.layer), (ranks.reference, ranks.candidate)
+    return Sides(*map(partial(_names, case.inputs), layers, written, counts))
+
+
+def _names(inputs: Shapes, layer: Layer, written: Sequence[Group], rank: int) -> Sequence[str]:
+    """Return the first names that can tell the axes of an output apart; of the same in two orders, the layer's."""
+    users, known = [axis for group in written for axis in group], layer.output_axes(*inputs)
+    for names in (known, users) if set(known) == set(users) else (users, known):
+        if len(names) == rank == len(set(names)) and all(map(str.isidentifier, names)):
+            return names
+    return [f"a{number}" for number in range(rank)]
 
 
 def _pattern(names: Sequence[str], entries: Tensor, places: Tensor) -> Pattern | None:
@@ -109,7 +141,7 @@ def _beside_space(groups: Sequence[Group], units: Sequence[str], names: Sequence
     return tuple(map(tuple, moved))
 
 
-def _with_lengths(pattern: Pattern, shape: Shape, names: Sequence[str]) -> Rearrangement:
+def with_lengths(pattern: Pattern, shape: Shape, names: Sequence[str]) -> Rearrangement:
     """Return the pattern with the lengths that its groups leave open: of all axes in one but the last."""
     lengths = dict(zip(names, shape, strict=True))
     return Rearrangement(pattern, tuple((axis, lengths[axis]) for group in pattern.source for axis in group[:-1]))
@@ -132,7 +164,7 @@ def _signatures(pair: Pair, seed: int) -> Sides[Tensor]:
     return Sides(*hashes)
 
 
-def _is_proved(claim: Claim) -> bool:
+def is_proved(claim: Claim) -> bool:
     """Tell whether both sides agree on integers, or in float64 where integers cannot probe them."""
     pair = build_pair(claim)
     evidence = integer_probes.probe(pair, claim.case.seed)
