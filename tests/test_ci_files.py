@@ -138,3 +138,11 @@ def test_no_address_is_made_up(name: str) -> None:
         assert not re.findall(
             r"example\.(?:org|com|net)|\bOWNER\b|@v\d+\.\d+\.\d+\b", file.read_text(encoding="utf-8")
         ), file
+
+
+def test_nothing_installs_convcheck_from_an_index_which_has_none() -> None:
+    """`NAME @ ADDRESS` is no index, and neither is a path."""
+    files = [TOP / "README.md", TOP / "action.yml", *(TOP / "docs").rglob("*.md"), *(TOP / "convcheck").rglob("*.py")]
+    texts = {file: file.read_text(encoding="utf-8") for file in files}
+    asks = r"pip\s+install[^`\n]*[\s'\"]convcheck\b(?!\S* @ )"
+    assert {str(file): found for file, text in texts.items() if (found := re.findall(asks, text))} == {}

@@ -18,6 +18,7 @@ from convcheck.catalogue.claims import Claim
 from convcheck.cli.main import app
 from convcheck.proof import verification
 from convcheck.proof.pair import Pair
+from tests.strategies.shown import comparable
 from tests.strategies.sizes import REFUTED
 
 pytest_plugins = ["pytester"]
@@ -108,6 +109,19 @@ def test_what_is_not_as_expected_fails_with_the_words_of_convcheck(run) -> None:
     )
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*def *")
+
+
+@pytest.mark.kernels
+def test_the_page_shows_what_pytest_prints(run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)  # there pytest cuts no line
+    page = (Path(__file__).parent.parent / "docs" / "ci.md").read_text("utf-8")
+    (config,) = re.findall(r"```yaml\n(# convcheck-embed.yaml\n(?:.*\n)*?)```", page)
+    (shown,) = re.findall(r"```text\n\$ pytest -q\n((?:.*\n)*?)```", page)
+    (pytester.path / "convcheck-all.yaml").unlink()
+    (pytester.path / "convcheck-embed.yaml").write_text(config)
+    texts = ("\n".join(run("-q").outlines), shown)
+    printed, expected = (comparable(re.sub(r"\bin [\d.]+s\b", "in 1s", text.strip())) for text in texts)
+    assert printed == expected
 
 
 @pytest.mark.parametrize(

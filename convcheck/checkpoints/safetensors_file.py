@@ -30,7 +30,7 @@ def read_safetensors(path: Path, written: str) -> StoredFile:
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError:
-        raise CheckpointError("checkpoints are read by safetensors: pip install 'convcheck[weights]'") from None
+        raise CheckpointError("checkpoints are read by safetensors: pip install safetensors") from None
     try:
         # numpy is asked for in torch's place, which takes seconds to import; nothing but the header is looked at.
         with safe_open(path, framework="np"):

@@ -47,7 +47,7 @@ def refuse_missing(path: Path, word: str) -> None:
     """Refuse a word that is no call, and names no file or folder, where it is clear what was meant.
 
     Raises:
-        UsageError: it is a shape, a rewrite or the name of a file.
+        UsageError: it is a shape, a rewrite, the name of a file, or a word that is no layer's.
     """
     if word in kind_names():
         return
@@ -60,6 +60,9 @@ def refuse_missing(path: Path, word: str) -> None:
     if near or "/" in word or (match and match["ending"] not in kind_names()):
         like = f"did you mean {near!r}?" if near else "" if word.endswith(ENDINGS) else f"a config ends in {_ENDS}"
         raise UsageError(f"there is no file {shown(word)}" + (f"; {like}" if like else ""))
+    if "(" not in word and word.rpartition(".")[2] not in kind_names():
+        like = "which is a call, such as Conv2d(3, 8, kernel_size=2)"
+        raise UsageError(f"there is no file or folder {shown(word)}, and it is no layer, {like}")
 
 
 def _is_shape(word: str) -> bool:

@@ -16,6 +16,9 @@ from convcheck.report.formats import format_names, load_format
 CERTIFICATE = "certificate"
 """What stands in place of a format for a folder that takes the certificates of proofs for all sizes."""
 
+_BY_ENDING = {".xml": "junit", ".html": "html", ".htm": "html", ".json": "json", ".jsonl": "jsonl", ".md": "markdown"}
+"""The format that a file's ending promises."""
+
 
 @dataclass(frozen=True)
 class ReportFile:
@@ -61,6 +64,8 @@ def parse_files(words: Sequence[str], configs: Iterable[str | None]) -> tuple[Re
 
 def _parse_file(word: str, configs: Iterable[Path]) -> ReportFile:
     format, sign, name = word.partition("=")
+    if not sign and (ending := Path(word).suffix.lower()):
+        raise UsageError(f"a format is missing; write --report {_BY_ENDING.get(ending, 'FORMAT')}={word}")
     if format not in kinds():
         raise UsageError(f"unknown format {format!r}; {did_you_mean(format, kinds())}")
     if not sign or name in ("", "-"):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from convcheck.config.checks import DType
     from convcheck.layers.user_code import UserCode
     from convcheck.sizes.conditions import Conditions
+    from convcheck.sizes.patterns import Shapes
 
 
 def shape(
@@ -53,8 +54,9 @@ def shape(
     with collecting() as collected:
         rows: Sequence[Row]
         total: Total | None
+        outputs: Shapes = ()
         if code:
-            rows, total, notes = _of_code(code, input, dtype, trust=trust)
+            rows, total, outputs, notes = _of_code(code, input, dtype, trust=trust)
             chained = False
         else:
             rows, total, chained, notes = _rows(parsed, input, dtype, explained=explain)
@@ -74,8 +76,9 @@ def shape(
         from convcheck.report.tables import shape_table
 
         out = console.stdout()
+        settings = {"verbose": verbose, "chained": chained}
         console.show(
-            out, shape_table.shape_tables(rows, total, out, verbose=verbose, conditions=conditions, chained=chained)
+            out, shape_table.shape_tables(rows, total, out, conditions=conditions, outputs=outputs, **settings)
         )
     parsed.refuse_unread()
 
@@ -100,8 +103,8 @@ def _code(words: Sequence[str]) -> UserCode | None:
 
 def _of_code(
     code: UserCode, inputs: Sequence[str] | None, dtype: DType | None, *, trust: bool
-) -> tuple[Sequence[Row], Total, tuple[str, ...]]:
-    """Return the rows of a model as it calls its layers, and notes, which are printed on standard error as well."""
+) -> tuple[Sequence[Row], Total, Shapes, tuple[str, ...]]:
+    """Return the rows of a model as it calls its layers, its outputs, and notes; print the notes as well."""
     from convcheck.layers.user_code import untrusted
 
     if not trust:
@@ -115,10 +118,10 @@ def _of_code(
     from convcheck.sides.user_sides import layer_of
 
     module = cast("Any", layer_of(code)).module
-    rows, total, notes = layer_shapes(module, read_example(list(inputs)), dtype or "float32")
+    rows, total, outputs, notes = layer_shapes(module, read_example(list(inputs)), dtype or "float32")
     for note in notes:
         console.hint(note)
-    return rows, total, notes
+    return rows, total, outputs, notes
 
 
 def _said(collected: Conditions) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from pathlib import Path
 
 from convcheck.cli import console
 from convcheck.errors import LayerError, UsageError, shown
 from convcheck.layers.text.pasted import Pasted, parse_pasted
-from convcheck.layers.text.source import NoLayersError
+from convcheck.layers.text.source import NoLayersError, SeveralError
 from convcheck.sizes.limits import MAX_PRINT
 
 
@@ -59,8 +60,13 @@ def read_saved(path: Path, word: str) -> Pasted | None:
         except NoLayersError:
             return None
         except LayerError as error:
-            way = f"name what is in it, as {word}:name(arguments), with --trust"
-            raise UsageError(f"{shown(word)} is Python, which is not run, and as text {error}; {way}") from None
+            name, why = "name(arguments)", f"as text it cannot be read: {error}"
+            if isinstance(error, SeveralError):
+                name = f"{error.last_class}()" if error.last_class else name
+                why = f"it makes {', '.join(error.names)}, and is read as text only where it makes one"
+            run = f"convcheck shape {shlex.quote(f'{word}:{name}')} -i ... --trust"
+            pipe = f"python {shlex.quote(word)} | convcheck shape -"
+            raise UsageError(f"{shown(word)}: {why}; run it: {run}; or pipe its print: {pipe}") from None
     return _parsed(text, shown(word))
 
 

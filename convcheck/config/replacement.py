@@ -169,6 +169,10 @@ def _map_problems(layer: Layer, replacement: Replacement) -> Iterator[Problem]:
         missing = [used for used in source.names() if used not in has]
         if missing:
             hint = did_you_mean(missing[0], has) if has else "the reference has none"
+            if has and name not in replacement.map:
+                alike = [known for known in has if known.rpartition(".")[2] == name.rpartition(".")[2]]
+                like = alike[0] if len(alike) == 1 else "SOURCE"
+                hint = f"map it: --map '{name}={like}', or '{name}: {like}' under 'map'"
             yield where, f"{name} gets nothing: the reference has no parameter {shown(missing[0])}; {hint}"
             continue
         try:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from convcheck.config.model import CaseModel, ExpectModel, SidesModel, ToleranceModel
 from convcheck.config.nodes import Path, Problem
-from convcheck.errors import did_you_mean, shown
+from convcheck.errors import did_you_mean, nearest, shown
 from convcheck.sizes.limits import MAX_FAULTS
 
 # The model of every mapping in a case; its fields are the known keys.
@@ -43,12 +43,21 @@ _MUST_BE: Mapping[Path, str] = {
 def sentences(error: ValidationError) -> Iterator[Problem]:
     """Yield one (key path within the case, sentence) for everything that pydantic found, MAX_FAULTS at most."""
     errors = error.errors(include_url=False)[:MAX_FAULTS]
+    unknown = [details["loc"] for details in errors if details["type"] == "extra_forbidden"]
+    errors = [details for details in errors if not _is_misspelt(details, unknown)]
     problems = [problem for details in errors for problem in _sentences(details)]
     within = {path[:length] for path, _ in problems for length in range(1, len(path))}
     for path, sentence in dict.fromkeys(problems):
         # Of a union, the branch that got furthest is the one that was meant.
         if path not in within:
             yield path, sentence
+
+
+def _is_misspelt(details: ErrorDetails, unknown: Sequence[Path]) -> bool:
+    """Tell whether a key is missing since it is there with another letter: that is one mistake."""
+    *parent, key = details["loc"]
+    near = (path for path in unknown if [*path[:-1]] == parent and nearest(str(path[-1]), [str(key)]))
+    return details["type"] == "missing" and next(near, None) is not None
 
 
 def _sentences(details: ErrorDetails) -> Iterator[Problem]:

@@ -65,7 +65,7 @@ def _listed(path: str, _changed: int, _size: int) -> Mapping[str, StoredTensor]:
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError:
-        raise UnreadableError("files of weights are read by safetensors: pip install 'convcheck[weights]'") from None
+        raise UnreadableError("files of weights are read by safetensors: pip install safetensors") from None
     try:
         # numpy is asked for in torch's place: shapes and dtypes are the same, and torch takes seconds to import.
         with safe_open(path, framework="np") as file:

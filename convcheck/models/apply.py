@@ -77,7 +77,7 @@ def files_for(out: str, *, overwrite: bool) -> Files:
     try:
         from safetensors.torch import save  # noqa: F401  (it is missing where the extra is)
     except ImportError:
-        raise ConvcheckError("files of weights are written by safetensors: pip install 'convcheck[weights]'") from None
+        raise ConvcheckError("files of weights are written by safetensors: pip install safetensors") from None
     if not path.parent.is_dir():
         raise ConvcheckError(f"--apply {shown(out)}: there is no folder {shown(str(path.parent))}")
     if not os.access(path.parent, os.W_OK):

@@ -16,11 +16,15 @@ from convcheck.config.checks import DType
 from convcheck.errors import ConvcheckError
 from convcheck.models.example import Example, as_it_was, call, outputs_of, placed
 from convcheck.sides.describe import describe
-from convcheck.sizes.patterns import Shape
+from convcheck.sizes.patterns import Shape, Shapes
 
 
-def layer_shapes(model: nn.Module, given: Example, dtype: DType) -> tuple[list[LayerShape], Total, tuple[str, ...]]:
-    """Return a row for every call of a layer, in order, what all of it sums to, and notes on what is in no row.
+def layer_shapes(
+    model: nn.Module, given: Example, dtype: DType
+) -> tuple[list[LayerShape], Total, Shapes, tuple[str, ...]]:
+    """Return a row for every call of a layer, in order, what all of it sums to, the model's outputs, and notes.
+
+    Notes say what is in no row.
 
     Nothing is computed where fake tensors are enough; where a model asks for values, it is run.
 
@@ -34,7 +38,8 @@ def layer_shapes(model: nn.Module, given: Example, dtype: DType) -> tuple[list[L
             rows, total, made = _run(model, fake, dtype)
     except ConvcheckError:
         rows, total, made = _run(model, example, dtype)
-    return rows, total, (f"the model gives {', '.join(str(list(shape)) for shape in made)}", *_notes(rows, total))
+    notes = (f"the model gives {', '.join(str(list(shape)) for shape in made)}", *_notes(rows, total))
+    return rows, total, tuple(made), notes
 
 
 def _run(model: nn.Module, example: Example, dtype: DType) -> tuple[list[LayerShape], Total, list[Shape]]:

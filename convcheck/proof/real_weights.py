@@ -113,7 +113,7 @@ def write_weights(module: nn.Module, path: str | PathLike[str]) -> None:
         from safetensors import SafetensorError
         from safetensors.torch import save_file
     except ImportError:
-        raise ConvcheckError("files of weights are written by safetensors: pip install 'convcheck[weights]'") from None
+        raise ConvcheckError("files of weights are written by safetensors: pip install safetensors") from None
     # Tensors that share memory are no plain file.
     tensors = {name: tensor.cpu().clone().contiguous() for name, tensor in read_weights(module).tensors.items()}
     try:

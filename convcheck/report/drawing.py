@@ -24,7 +24,7 @@ SMALL = 8
 def check_library() -> None:
     """Raise UsageError where matplotlib is not installed."""
     if find_spec("matplotlib") is None:
-        raise UsageError("--figure needs matplotlib, which is not installed; pip install 'convcheck[plot]'")
+        raise UsageError("--figure needs matplotlib, which is not installed; pip install matplotlib")
 
 
 def _save_png(figure: Figure, path: Path, dpi: int) -> None:

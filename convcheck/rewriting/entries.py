@@ -55,11 +55,14 @@ class Entries(ParameterMove):
     def positive(self) -> Entries:
         return replace(self, signs=self.signs.abs(), constants=self.constants.abs())
 
-    def is_bijection(self) -> bool:
-        """Tell whether all entries of all sources are in it, as they are, once, and nothing else is."""
+    def copies(self) -> int | None:
+        """Return how often every entry of all sources is in it, as it is; None where they differ, or more is in it."""
         count = sum(torch.Size(shape).numel() for shape in self.shapes.values())
-        as_they_are = bool((self.signs == 1).all())
-        return as_they_are and torch.equal(self.index.flatten().sort().values, torch.arange(count))
+        if not count or self.index.numel() % count or not bool((self.signs == 1).all()):
+            return None
+        copies = self.index.numel() // count
+        often = torch.arange(count).repeat_interleave(copies)
+        return copies if torch.equal(self.index.flatten().sort().values, often) else None
 
     def result(self) -> Shape:
         return tuple(self.index.shape)

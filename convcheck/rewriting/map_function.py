@@ -129,19 +129,23 @@ def _moved(target: str, made: Tensor, labels: Mapping[str, Tensor]) -> Entries |
 
 def _as_pattern(move: Entries, axes: Axes) -> Move | None:
     """Return the same move as a pattern; None where none says it."""
-    if len(move.sources) != 1 or not move.is_bijection():
+    copies = move.copies()
+    if len(move.sources) != 1 or copies is None:
         return None
     (source,) = move.sources
     shape = move.shapes[source]
+    written = () if copies == 1 else (("r", copies),)
     numbers = torch.arange(1, math.prod(shape) + 1).reshape(shape)
     theirs = move.forward({source: numbers.double()}).long()
     for groups in (axes.get(source), tuple((f"a{number}",) for number in range(len(shape)))):
         if groups is None or len(groups) != len(shape) or any(len(group) != 1 for group in groups):
             continue
-        sizes = {group[0]: length for group, length in zip(groups, shape, strict=True)}
-        steps = arrange(groups, sizes, (), numbers, theirs)
+        sizes = {**{group[0]: length for group, length in zip(groups, shape, strict=True)}, **dict(written)}
+        # Of copies, it compares the sums.
+        steps = arrange(groups, sizes, written, numbers * copies, theirs)
         if steps is not None:
-            return Move(source, move.target, shape, steps)
+            made = Move(source, move.target, shape, steps)
+            return made if torch.equal(made.forward({source: numbers.double()}).long(), theirs) else None
     return None
 
 

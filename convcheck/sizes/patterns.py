@@ -169,7 +169,9 @@ def _read(side: str, whole: str) -> tuple[Group, ...]:
     if expression.has_ellipsis:
         raise PatternError(f"{shown(whole)} has an ellipsis; name every axis of the weight")
     if expression.has_non_unitary_anonymous_axes:
-        raise PatternError(f"{shown(whole)} has a number that is not 1; name the axis instead")
+        raise PatternError(
+            f"{shown(whole)} has a number that is not 1; name the axis instead, as in 'o -> (r o), r=16'"
+        )
     for name in expression.identifiers:
         if keyword.iskeyword(name) or name in _RESERVED:
             raise PatternError(

@@ -51,7 +51,7 @@ class Answer:
         origins = self.origins or {}
         sources = {name: origin.source for name, origin in origins.items()}
         if None in sources.values():
-            convert = MapFunction(function(program(origins)), NAME)
+            convert = MapFunction(function(program(origins)), f"{NAME}, which `convcheck solve ... -v` prints")
             return replace(own, map={}, map_by=convert, solved=True)
         told = {name: source for name, source in sources.items() if source is not None}
         return replace(own, map=told, map_by=None, solved=True)

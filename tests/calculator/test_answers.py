@@ -204,6 +204,11 @@ CHANGED: dict[str, tuple[list[str], int, str]] = {
         1,
         "absurd, though it gives that: padding 17 along l, where the kernel reaches over 3, makes",
     ),
+    "absurd numbers behind a layer that makes sense": (
+        ["Conv2d(3, 64, 16, stride=16)", "-i", "1,3,224,224", "--output", "1,64,28,28"],
+        1,
+        "stride=(8, 8), padding=(4, 4))\n\nh w\npadding 112 to 119 padding 112 to 119\n\nabsurd, though it gives that:",
+    ),
     "either layer of two": (
         ["Conv2d(3, 8, 3)", "MaxPool2d(2)", "-i", "3,12,12", "--output", "8,6,6"],
         1,

@@ -224,7 +224,7 @@ TABLE: dict[str, tuple[list[str], int, list[str]]] = {
     ),
     "an empty word": (["shape", "", "-i", "1,3,8,8"], 2, ["a target is empty"]),
     "a layer's name alone": (["rewrites", "Conv2d"], 2, ["did you mean Conv2d(...)?"]),
-    "what is neither": (["verify", "nonsense"], 2, ["'nonsense' is not a layer"]),
+    "what is neither": (["verify", "nonsense"], 2, ["there is no file or folder 'nonsense', and it is no layer"]),
     "an unknown layer": (["shape", "Convv2d(3, 8, 2)", "-i", "1,3,8,8"], 2, ["did you mean 'Conv2d'?"]),
     "a negative stride": (["shape", "Conv2d(3, 8, 2, stride=-1)", "-i", "1,3,8,8"], 2, ["stride is -1; it must be"]),
     "an unknown rewrite": (["verify", CONV, "-r", "patchify-liner"], 2, ["did you mean 'patchify-linear'?"]),

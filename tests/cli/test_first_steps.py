@@ -21,6 +21,8 @@ LAYER = "Conv2d(3, 4, 2, stride=2)"
 CASE = f'cases:\n  - {{name: first, layer: "{LAYER}", rewrite: patchify-linear}}\n'
 FAULTY = "cases:\n  - {layer: Conv2d(3), inputs: 3}\n"
 COMPOSE = "services:\n  web: {image: nginx}\n"
+CLASS = "class {}(nn.Module):\n    def __init__(self):\n        self.conv = nn.Conv2d(3, 4, 2)\n"
+SEVERAL = CLASS.format("Block") + CLASS.format("Net")
 CUDA = """\
 defaults: {device: "cuda:7"}
 cases:
@@ -39,6 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "faulty.yaml": FAULTY,
         "cuda.yaml": CUDA,
         "model.py": "import torch\ncases: list = []\n",
+        "several.py": SEVERAL,
         "net.txt": "a net of two layers\n",
         "odd.txt": "cases: [\n",
         "w.safetensors": "",
@@ -84,6 +87,12 @@ TARGETS = {
     "a rewrite": ("fft", "'fft' is a rewrite; name it behind -r, as in: convcheck verify LAYER -r fft"),
     "a shape": ("1,3,8,8", "a shape is no target; it goes behind -i as one word, such as -i 1,3,224,224"),
     "a number": ("224", "a shape is no target; it goes behind -i as one word, such as -i 1,3,224,224"),
+    "a folder that is not there": ("configurations", "there is no file or folder 'configurations', and it is no layer"),
+    "Python that makes several": (
+        "several.py",
+        "'several.py': it makes Block, Net, and is read as text only where it makes one; run it: "
+        "convcheck shape 'several.py:Net()' -i ... --trust; or pipe its print: python several.py | convcheck shape -",
+    ),
     "a qualified name": ("nn.Conv2d", "'nn.Conv2d' is not a layer: write a call, such as Conv2d(3, 8, kernel_size=2)"),
 }
 

@@ -171,6 +171,10 @@ FAULTS = {
         case(LAYER, LAYER),
         "c.yaml:3:5: cases[0].layer: this key stands twice; the first is in line 2",
     ),
+    "a key with another letter, which is one mistake": (
+        case(LAYER.replace("layer", "layr")),
+        "c.yaml:2:5: cases[0].layr: unknown key; did you mean 'layer'?",
+    ),
     "a missing layer": (case("name: a"), "c.yaml:2:5: cases[0]: the key 'layer' is missing"),
     "a tag": (
         case("name: !!python/name:os.system x", LAYER),

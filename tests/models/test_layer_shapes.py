@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +90,12 @@ def test_branches_are_rows_and_sums_are_torchs(convcheck: Run, model: str) -> No
     ]
 
 
+def test_the_table_has_the_model_s_output_and_no_columns_of_nothing(convcheck: Run, model: str) -> None:
+    header, _, *_, total = convcheck("shape", model, "-i", "1,3,16,16", "--trust").stdout.splitlines()
+    assert header.split() == ["name", "layer", "input", "output", "params", "MACs"]
+    assert re.split(" {2,}", total.strip())[:2] == ["total", "[1, 2]"]
+
+
 def test_nothing_is_computed_where_fake_tensors_are_enough() -> None:
     class Wide(nn.Module):
         def __init__(self) -> None:
@@ -99,12 +106,12 @@ def test_nothing_is_computed_where_fake_tensors_are_enough() -> None:
             # A petabyte of numbers.
             return self.act(x.expand(2**20, 2**25) + 1.0)  # type: ignore[no-any-return]
 
-    (row,), _, _ = layer_shapes(Wide(), read_example((1, 1)), "float32")
+    (row,), *_ = layer_shapes(Wide(), read_example((1, 1)), "float32")
     assert row.output == (2**20, 2**25)
 
 
 def test_a_model_that_asks_for_values_is_run() -> None:
-    rows, total, _ = layer_shapes(AsksForValues().eval(), read_example((2, 4)), "float32")
+    rows, total, *_ = layer_shapes(AsksForValues().eval(), read_example((2, 4)), "float32")
     assert [(row.name, row.output) for row in rows] == [("second", (2, 3))]
     assert total.params == 30
 

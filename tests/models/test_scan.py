@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from typer.testing import Result
 import convcheck as package
 from convcheck.errors import ConvcheckError
 from convcheck.models import verdicts
-from convcheck.models.records import LayerLine, ScanReport
+from convcheck.models.records import Gain, LayerLine, ScanReport
 from convcheck.proof.verification import verify as prove
 from convcheck.report.plain_console import UNLIMITED, print_to_text
 from convcheck.report.tables.scan_table import scan_tables
@@ -326,6 +327,24 @@ def test_the_table_has_every_word_at_any_width(report: ScanReport, width: int) -
     assert max(map(len, text.splitlines())) <= width or width == 40
 
 
+def test_a_line_is_a_block_with_a_row_for_every_rewrite_and_dtype(report: ScanReport) -> None:
+    gain = Gain(reference=2e-3, candidate=1e-3, ratio=2.0, low=1.5, high=2.5)
+    (line,) = [line for line in report.layers if line.paths == ("patches",)]
+    (one,) = line.rewrites
+    wrong = replace(one, rewrite="unfold-matmul", ok=False, reason="it differs")
+    chain = replace(line, merged=(("norm",),), rewrites=(replace(one, bench={"float32": gain}), wrong))
+    blocks = replace(report, layers=(line, chain), dtypes=("float32", "bfloat16"), notes=(), chosen=(), left_out=())
+    timed = ["float32", "2", "1.5", "to", "2.5", "2", "ms", "/", "1", "ms", "1", "ms"]
+    for width in (UNLIMITED, 60):
+        text = print_to_text(lambda console: scan_tables(blocks, console), width)
+        words = text.partition("patches + ")[2].split()
+        first = words.index(one.rewrite)
+        assert words[first - 2 : first + 13] == ["✓", "equal", one.rewrite, *timed]
+        assert "✗ equal" in text
+        assert "\n    it differs\n" in text
+        assert text.endswith("\n1 layer and 1 chain with rewrites, 3 verdicts, 1 not equal")
+
+
 def test_a_model_on_the_meta_device_or_a_script_is_refused() -> None:
     with torch.device("meta"):
         model = nets.Net()
@@ -341,7 +360,7 @@ def test_a_model_on_the_meta_device_or_a_script_is_refused() -> None:
 
 
 def test_the_best_of_a_line_counts_its_calls() -> None:
-    from convcheck.models.records import Gain, Tried
+    from convcheck.models.records import Tried
 
     gain = Gain(3.0, 1.0, 3.0, 2.0, 4.0)
     tried = Tried("patchify-linear", "equal", True, bench={"float32": gain})  # type: ignore[arg-type]

@@ -81,6 +81,33 @@ def test_a_conversion_in_another_order_is_diagnosed() -> None:
     assert result.suggestions == {"1.weight": "weight: o i kh kw -> o (i kh kw)", "1.bias": "bias: o -> o"}
 
 
+@pytest.mark.parametrize("copied", [lambda bias: bias.repeat(4), lambda bias: bias.expand(2, 2, 3).flatten()])
+def test_what_is_suggested_in_place_of_a_function_can_be_given_as_it_stands(copied: Callable[[Tensor], Tensor]) -> None:
+    unpatch = "rearrange('b h w (p q c) -> b c (h p) (w q)', p=2, q=2)"
+    candidate = f"Sequential(rearrange('b c h w -> b h w c'), Linear(5, 12), {unpatch})"
+    pair = Pair("ConvTranspose2d(5, 3, 2, stride=2)", candidate, [2, 5, 3, 4])
+
+    def wrong(state: State) -> State:
+        return {"1.weight": state["weight"].permute(1, 2, 3, 0).flatten(0, 2), "1.bias": copied(state["bias"])}
+
+    result = prove(pair, wrong)
+    assert result.verdict == "different"
+    assert result.suggestions["1.bias"] == "bias: o -> (r o), r=4"
+    pasted = convcheck.verify(pair.reference, pair.input, candidate=candidate, map=result.suggestions)
+    assert pasted.verdict == "equal"
+
+
+def test_a_map_that_no_text_says_is_not_suggested() -> None:
+    pair = PATCHES._replace(reference=PATCHES.reference.removesuffix(")") + ", bias=False)")
+
+    def wrong(state: State) -> State:
+        weight = state["weight"].permute(0, 2, 3, 1).flatten(1)
+        return {"1.weight": weight, "1.bias": weight.new_zeros(len(weight))}
+
+    result = prove(pair, wrong)
+    assert (result.suggestion, result.suggestions) == ("o i kh kw -> o (i kh kw)", {})
+
+
 def test_constants_stand_between_entries() -> None:
     pair = Pair("Conv2d(3, 4, 3, bias=False)", "Conv2d(3, 4, 3)", [2, 3, 6, 7])
     for constant, verdict in ((0.0, "equal"), (0.5, "different")):

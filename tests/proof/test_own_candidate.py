@@ -131,6 +131,10 @@ REFUSED = {
         Pair("Conv2d(3, 8, 2, bias=False)", "Conv2d(3, 8, 2)", [1, 3, 5, 5], {"weight": "weight"}),
         "bias gets nothing: the reference has no parameter 'bias'",
     ),
+    "a parameter that a map leaves out": (
+        Pair("Sequential(Conv2d(3, 8, 2))", "Conv2d(3, 8, 2)", [1, 3, 5, 5], {"weight": "0.weight"}),
+        "bias gets nothing: the reference has no parameter 'bias'; map it: --map 'bias=0.bias', or 'bias: 0.bias'",
+    ),
     "a parameter of another shape": (
         Pair("Conv2d(3, 8, 2)", "Conv2d(3, 8, 3)", [1, 3, 5, 5], {"bias": "bias"}),
         "weight is [8, 3, 3, 3] here and [8, 3, 2, 2] in the reference",

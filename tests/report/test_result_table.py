@@ -110,6 +110,9 @@ def test_cases_of_one_claim_take_two_lines_each_and_others_stand_apart() -> None
     # A heading of several lines needs to be seen as one.
     begun = [line.split()[0] if line else "" for line in printed(Report(TOOL, tuple(cases)), 80).splitlines()[2:-2]]
     assert begun == ["a", "float32", "✓", "", "b", "float32", "✓", "", "c", "float32", "✓"]
+    long = replace(cases[0], case="a" * 50)
+    begun = [line.split()[0] if line else "" for line in printed(Report(TOOL, (long, *cases)), 120).splitlines()[2:-2]]
+    assert begun == ["a" * 50, "float32", "✓", "", "a", "✓", "b", "✓", "c", "✓"]
 
 
 @pytest.mark.parametrize("width", WIDTHS)

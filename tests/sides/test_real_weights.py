@@ -215,7 +215,7 @@ def test_all_faults_are_told_at_once_even_beside_a_layer_that_cannot_be_read(fol
 def test_without_safetensors_the_way_to_it_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stored_tensors._listed.cache_clear()
     monkeypatch.setitem(sys.modules, "safetensors", None)
-    with pytest.raises(ConfigError, match=re.escape("pip install 'convcheck[weights]'")):
+    with pytest.raises(ConfigError, match=re.escape("pip install safetensors")):
         read(config(folder, LAYER, model(weight="stem.weight")))
 
 

@@ -25,7 +25,7 @@ REFUSES = {
     "a lost axis": ("o i -> o", "loses i"),
     "nested parentheses": ("o i -> ((o i))", "is not an einops pattern"),
     "an ellipsis": ("... o -> o ...", "ellipsis"),
-    "a number": ("o 2 -> o 2", "number that is not 1"),
+    "a number": ("o 2 -> o 2", "number that is not 1; name the axis instead, as in 'o -> (r o), r=16'"),
     "a strange character": ("o-i -> o", "is not an einops pattern"),
 }
 

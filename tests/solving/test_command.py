@@ -95,6 +95,15 @@ def test_a_table_has_the_map_and_what_it_is_worth(convcheck: Run) -> None:
     assert "found, and proved: equal (exact)" in result.stdout
 
 
+def test_a_map_that_no_source_says_names_what_prints_it() -> None:
+    pair = "Sequential(Conv2d(3, 4, 1), BatchNorm2d(4))"
+    result = convcheck.verify(pair, [2, 3, 5, 5], candidate="Conv2d(3, 4, 1)")
+    assert (result.verdict, result.map or {}) == (
+        "equal",
+        dict.fromkeys(("weight", "bias"), "convert, which `convcheck solve ... -v` prints"),
+    )
+
+
 def test_other_shapes_are_no_map(convcheck: Run) -> None:
     code, printed = solved(convcheck, "Linear(3, 4)", "Linear(3, 5)", "-i", "2,3")
     assert (code, printed["status"]) == (1, "none")

@@ -16,6 +16,14 @@ class NoLayersError(LayerError):
     """A file of Python makes no layers that can be read off its text."""
 
 
+class SeveralError(LayerError):
+    """A file of Python makes several chains or classes, `names`; text is read where it makes one."""
+
+    def __init__(self, names: Sequence[str], last_class: str) -> None:
+        super().__init__(f"a file of Python that makes several: {', '.join(names)}; paste the lines of one of them")
+        self.names, self.last_class = names, last_class
+
+
 class Assigned(NamedTuple):
     """What a file makes: a chain, or the layers that a class assigns, in order, with their names."""
 
@@ -49,7 +57,7 @@ def assigned(tree: ast.Module, kinds: Sequence[str]) -> Assigned:
     if not names:
         raise NoLayersError("a file of Python that makes no layers")
     if len(names) > 1:
-        raise LayerError(f"a file of Python that makes several: {', '.join(names)}; paste the lines of one of them")
+        raise SeveralError(names, classes[-1][0] if classes else "")
     known = dict(_numbers(tree))
     found = Assigned("", (("", chains[0][1]),)) if chains else Assigned(classes[0][0], tuple(classes[0][1]))
     return Assigned(found.holder, tuple((name, _with_numbers(call, known)) for name, call in found.layers))

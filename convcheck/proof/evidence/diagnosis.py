@@ -77,10 +77,15 @@ def examine(context: Context) -> Evidence:
             claimed = {source: str(relayout) for source, relayout in case.transplant.items()}
             matching = {correction.source: correction.matching for correction in corrected}
         else:
-            given = result.map or {} if case.candidate.map_by is not None else case.candidate.map
-            claimed = {target: str(source) for target, source in given.items()}
+            claimed = {target: str(source) for target, source in case.candidate.map.items()}
+            if case.candidate.map_by is not None:
+                moves = pair.mapping.moves
+                claimed = {move.target: write_source(move) for move in moves if isinstance(move, Move | Joined)}
             matching = {correction.target: correction.matching_source for correction in corrected}
-        details = {"suggestion": corrected[0].matching, "suggestions": {**claimed, **matching}}
+        whole = {**claimed, **matching}
+        # A map that is to be pasted has to name all that the candidate takes.
+        writable = case.candidate is None or case.candidate.map_by is None or len(whole) == len(pair.mapping.moves)
+        details = {"suggestion": corrected[0].matching, "suggestions": whole if writable else {}}
         return Evidence(Agreement.DIFFERENT, findings, details=details)
     # A reader with a correction needs no differences.
     texts = () if misfit else visible_differences(pair, case.seed, result.exact.probes) or _reads(pair, case.seed)

@@ -64,6 +64,5 @@ def _module(name: str) -> ModuleType:
     try:
         return import_module(f"{__name__}.{name}")
     except ModuleNotFoundError as error:
-        raise UsageError(
-            f"{name} needs {error.name}, which is not installed; pip install 'convcheck[{name}]'"
-        ) from None
+        needed = f"{name} needs {error.name}, which is not installed; pip install {error.name}"
+        raise UsageError(needed) from None

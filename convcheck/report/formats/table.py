@@ -11,23 +11,17 @@ from rich.text import Text
 
 from convcheck.errors import escape_line
 from convcheck.report import result_rows
+from convcheck.report.blocks import GAP, INDENT, heading, rule, signed
 from convcheck.report.format_values import NOTHING, format_count, format_inputs, format_number, format_shape
 from convcheck.report.grid import STYLES, cell
 from convcheck.report.plain_console import Verbatim, print_to_text, prose
 from convcheck.report.spread_lines import spread_lines
-from convcheck.results import Agreement, Finding, Kind, Report, Result, SizesStatus, Verdict
+from convcheck.results import Agreement, Finding, Kind, Report, Result, SizesStatus
 
-_SIGNS = {Verdict.EQUAL: "✓", Verdict.DIFFERENT: "✗", Verdict.REFUSED: "\N{EN DASH}", Verdict.ERROR: "!"}
-_ASCII_SIGNS = {**_SIGNS, Verdict.EQUAL: "+", Verdict.DIFFERENT: "x", Verdict.REFUSED: "-"}
-
-_GAP, _INDENT = 2, 4
 _SIDES = ("layer", "reference", "candidate")
 
 _SIZES = len("all b i o h=4n w=4n")
 """Columns that most of what is said of all sizes needs."""
-
-_WIDEST = 120
-"""Columns that a heading of one line takes at most, also where there is no edge."""
 
 
 def lay_out(report: Report, console: Console, *, verbose: bool = False) -> Iterator[RenderableType]:
@@ -62,7 +56,6 @@ class ResultTable:
         self, console: Console, rewrites: Iterable[str], *, verbose: bool = False, all_sizes: bool = False
     ) -> None:
         self._console, self._verbose = console, verbose
-        self._signs = _ASCII_SIGNS if console.options.ascii_only else _SIGNS
         self._widths = {
             "verdict": len("x different"),
             "rewrite": max([len("rewrite"), *map(len, rewrites)]),
@@ -70,8 +63,8 @@ class ResultTable:
             "exact": len(Agreement.IDENTICAL),
             "gradients": len(Agreement.IDENTICAL),
         }
-        needed = sum(self._widths.values()) + _GAP * (len(self._widths) - 1)
-        self._room = console.width - needed - _GAP
+        needed = sum(self._widths.values()) + GAP * (len(self._widths) - 1)
+        self._room = console.width - needed - GAP
         """Columns that are left for a remark beside the row; negative where even the row is too long."""
         self._sizes = _SIZES if all_sizes and self._room >= _SIZES else 0
         """The width of a column for sizes, before the remark; where there is no room, they stand in it."""
@@ -79,19 +72,20 @@ class ResultTable:
         self._case: tuple[str, str | None] | None = None
         self._notes: set[Finding] = set()
         self._lines = 0
-        """What was printed below the heading of this case."""
+        """What was printed of this case."""
 
     def rows(self, result: Result) -> Iterator[RenderableType]:
         """Yield what a result adds to the table: before the first one the headers, before a case its heading."""
         if self._case is None:
             yield from self._headers()
         if self._case != (result.case, result.source):
-            heading = self._heading(result)
+            head = self._heading(result)
+            height = 2 if isinstance(head, Table) else 1
             # Cases of two lines stand close together.
-            if self._lines > 1 or (self._lines and isinstance(heading, Table)):
+            if self._lines and (self._lines > 2 or height > 1):
                 yield Text("")
-            yield heading
-            self._case, self._notes, self._lines = (result.case, result.source), set(), 0
+            yield head
+            self._case, self._notes, self._lines = (result.case, result.source), set(), height
         remarks = self._evidence(result) if self._verbose else self._remarks(result)
         # Both sides are in the heading.
         below = (self._line(subject, text) for subject, text in remarks if subject not in _SIDES)
@@ -100,42 +94,17 @@ class ResultTable:
             yield line
 
     def _heading(self, result: Result) -> Text | Table:
-        """Return name, layer, shapes, parameters and dtype as a line, or in the fewest columns that fit."""
-        name = Text(escape_line(result.case), "bold")
-        numbers = Text(result.dtype if result.device == "cpu" else f"{result.dtype} on {result.device}")
-        layer = Text(escape_line(result.layer))
-        candidate = [Text(escape_line(result.candidate))] if result.candidate else []
+        """Return name, layer, shapes, parameters and dtype."""
+        numbers = result.dtype if result.device == "cpu" else f"{result.dtype} on {result.device}"
         shapes = f"{format_inputs(result.input)} -> {format_shape(result.output_shape.reference)}"
-        facts = Text(f"{shapes}   {format_count(result.params.reference)} parameters")
-        line = Text(" " * _GAP).join((name, layer, facts, numbers))
-        if not candidate and line.cell_len <= min(self._console.width, _WIDEST):
-            return line
-        beside: list[tuple[Text, ...]] = [(name, layer), *((Text("candidate"), c) for c in candidate), (numbers, facts)]
-        widths = (max(line.cell_len for line in column) for column in zip(*beside, strict=True))
-        heading = Table.grid(padding=(0, _GAP, 0, 0))
-        if sum(widths) + _GAP > self._console.width:
-            lines = (name, layer, *candidate, Text.assemble(numbers, "  ", facts))
-            beside = [(self._hanging(line),) for line in lines]
-        for _ in beside[0]:
-            heading.add_column(overflow="fold")
-        for cells in beside:
-            heading.add_row(*cells)
-        return heading
-
-    def _hanging(self, line: Text) -> Text:
-        """Return a line of a heading; what does not fit goes on below it, indented."""
-        if line.cell_len <= self._console.width:
-            return line
-        first, *rest = line.wrap(self._console, self._console.width - _INDENT, overflow="fold")
-        return Text("\n").join([first, *(Text(" " * _INDENT) + more for more in rest)])
+        facts = f"{shapes}   {format_count(result.params.reference)} parameters"
+        candidate = escape_line(result.candidate) if result.candidate else None
+        return heading(self._console, escape_line(result.case), escape_line(result.layer), facts, numbers, candidate)
 
     def _row(self, result: Result) -> Iterator[RenderableType]:
         error, bound = format_number(result.error.max_abs), format_number(result.error.bound)
         measured = NOTHING if error == NOTHING else f"{error:>9} / {bound}"
-        # What should have been something else is no success, even if it is equal.
-        failed = Verdict.DIFFERENT if result.verdict is Verdict.EQUAL and not result.ok else result.verdict
-        style = STYLES[Verdict.EQUAL] if result.ok else STYLES[failed]
-        verdict = Text(f"{self._signs[failed]} {result.verdict}", style)
+        verdict = signed(self._console, result.verdict, ok=result.ok)
         exact, gradients = _exact(result), _agreement(result.gradients.status)
         rewrite, sizes, words = result_rows.rewrite(result), _sizes(result), [*_remark(result)]
         if not self._sizes:
@@ -144,13 +113,13 @@ class ResultTable:
             sizes = ""
         remark = ", ".join(words)
         if self._stacked:
-            yield Text.assemble(verdict, " " * (self._widths["verdict"] - len(verdict) + _GAP), rewrite)
+            yield Text.assemble(verdict, " " * (self._widths["verdict"] - len(verdict) + GAP), rewrite)
             if measured != NOTHING:
                 yield Text(self._stack(measured, exact, gradients))
             yield from [self._line("", remark)] if remark else []
             return
         row = self._columns()
-        apart = " " * _GAP if self._sizes else ""
+        apart = " " * GAP if self._sizes else ""
         choices = [
             (f"{sizes:<{self._sizes}}{apart}{remark}".rstrip(), ""),
             (sizes, remark),
@@ -160,8 +129,8 @@ class ResultTable:
         last = cell(gradients)
         if below and not self._sizes and gradients == NOTHING:
             # The room of what was not measured is there for what is to be said.
-            said = f"{gradients}{' ' * _GAP}{below}"
-            if len(said) <= self._widths["gradients"] + _GAP + self._room:
+            said = f"{gradients}{' ' * GAP}{below}"
+            if len(said) <= self._widths["gradients"] + GAP + self._room:
                 last, below = Text(said), ""
         row.add_row(verdict, rewrite, measured, cell(exact), last, beside)
         yield row
@@ -174,17 +143,17 @@ class ResultTable:
             yield Text(self._stack(*below), "bold")
         else:
             yield self._columns(show_header=True)
-        beside = self._room - (self._sizes and self._sizes + _GAP)
+        beside = self._room - (self._sizes and self._sizes + GAP)
         width = self._console.width - (0 if self._stacked else beside)
-        yield Text(("-" if self._console.options.ascii_only else "─") * width)
+        yield rule(self._console, width)
 
     def _stack(self, *cells: str) -> str:
         """Return the measured cells as a line of their own, where the width is short."""
         widths = list(self._widths.values())[-len(cells) :]
-        return " " * _INDENT + "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+        return " " * INDENT + "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
 
     def _columns(self, *, show_header: bool = False) -> Table:
-        table = Table(box=None, show_header=show_header, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
+        table = Table(box=None, show_header=show_header, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0))
         for header, width in self._widths.items():
             table.add_column(header, min_width=width, no_wrap=True)
         table.add_column(result_rows.SIZES if self._sizes else "", no_wrap=True)
@@ -218,15 +187,15 @@ class ResultTable:
     def _line(self, subject: str, text: str) -> RenderableType:
         """Return text below its row, broken between words; a command stays one line, to be copied."""
         if not subject:
-            return prose(Text(text), indent=_INDENT)
+            return prose(Text(text), indent=INDENT)
         label = f"{subject:<10}  " if self._verbose else f"{subject}: "
         if subject in ("again", "paste"):
-            return Verbatim(f"{'':{_INDENT}}{label}{text}")
+            return Verbatim(f"{'':{INDENT}}{label}{text}")
         line = Table.grid()
         line.add_column(no_wrap=True)
         line.add_column(overflow="fold")
         line.add_row(label, Text(text))
-        return Padding(line, (0, 0, 0, _INDENT), expand=False)
+        return Padding(line, (0, 0, 0, INDENT), expand=False)
 
 
 def _agreement(status: Agreement) -> str:

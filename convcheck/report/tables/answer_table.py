@@ -84,20 +84,17 @@ def _(answer: Changes, console: Console) -> Iterator[RenderableType]:
         none = "no number for padding or stride alone" if answer.suggestions else "no padding or stride of one layer"
         yield Text(f"{none} gives {asked}")
     # Where something does, what comes close is of no use.
-    if answer.changes and (single or not answer.suggestions):
-        yield Text("")
-        label = ["layer"] if len(answer.layers) > 1 else []
-        # A chain may mix layers of one, two and three axes.
-        axes = list(dict.fromkeys(axis for change in answer.changes for axis in change.axes))
-        changes = dict.fromkeys((change.number, tuple(change.axes.items())) for change in answer.changes)
-        rows = [
-            [*[str(number)][: len(label)], *(_axis(dict(by_axis).get(axis)) for axis in axes)]
-            for number, by_axis in changes
-        ]
-        yield grid([*map(Column, (*label, *axes))], rows, console)
+    told = bool(answer.changes) and (single or not answer.suggestions)
+    alone = [one.absurd is not None for one in answer.suggestions if len(one.changed) == 1]
+    absurd = bool(alone) and all(alone)
+    if told and not absurd:
+        yield from _by_axis(answer, console)
     several = len(answer.layers) > 1
     written = {(one.number, one.layer) for one in answer.suggestions}
     for suggestion in answer.suggestions:
+        if told and absurd and suggestion.absurd is not None:
+            yield from _by_axis(answer, console)
+            told = False
         yield from _suggested(suggestion, several=several)
         yield from (
             _by_size(change.output_size)
@@ -109,6 +106,20 @@ def _(answer: Changes, console: Console) -> Iterator[RenderableType]:
             yield Text("")
             yield _code(change.number, change.layer, several=several)
             yield from (_by_size(size) for size in (change.output_size,) if size)
+
+
+def _by_axis(answer: Changes, console: Console) -> Iterator[RenderableType]:
+    """Yield the numbers of every axis that do alone."""
+    yield Text("")
+    label = ["layer"] if len(answer.layers) > 1 else []
+    # A chain may mix layers of one, two and three axes.
+    axes = list(dict.fromkeys(axis for change in answer.changes for axis in change.axes))
+    changes = dict.fromkeys((change.number, tuple(change.axes.items())) for change in answer.changes)
+    rows = [
+        [*[str(number)][: len(label)], *(_axis(dict(by_axis).get(axis)) for axis in axes)]
+        for number, by_axis in changes
+    ]
+    yield grid([*map(Column, (*label, *axes))], rows, console)
 
 
 def _suggested(suggestion: Suggestion, *, several: bool) -> Iterator[Text]:

@@ -10,23 +10,22 @@ from rich.text import Text
 
 from convcheck.errors import escape_line
 from convcheck.models.records import Check, LayerLine, ScanReport, Tried, write_place
+from convcheck.report.blocks import GAP, INDENT, heading, row, rule, signed
 from convcheck.report.format_values import NOTHING, format_count, format_inputs, format_number
-from convcheck.report.grid import Column, grid
 from convcheck.report.plain_console import prose
 from convcheck.report.tables.time_table import write_seconds
 
-_LAYER = ("paths", "layer", "input", "calls", "parameters")
+_JUDGED = ("verdict", "rewrite")
+_TIMES = ("dtype", "ratio", "95 % interval", "before / after", "saved")
+_NUMBERS = (1, 2, 3, 4)
+"""Which of the times' columns are aligned right."""
 
 
 def scan_tables(report: ScanReport, console: Console) -> Iterator[RenderableType]:
-    """Yield a row for every rewrite of layers that are alike, what is skipped and why, and what was swapped."""
+    """Yield a block for all layers that are alike, what is skipped and why, and what was swapped."""
     tried = [line for line in report.layers if line.rewrites]
     if tried:
-        yield _grid(report, tried, console)
-    for line in report.layers:
-        for one in line.rewrites:
-            if one.reason and not one.ok:
-                yield prose(Text(escape_line(f"{paths(line)}: {one.rewrite}: {one.reason}")), indent=0)
+        yield from _blocks(report, tried, console)
     skipped: dict[str, list[LayerLine]] = {}
     for line in report.layers:
         if line.skipped:
@@ -61,46 +60,55 @@ def paths(line: LayerLine) -> str:
     return f"{', '.join(sorted(patterns))} ({len(written)})"
 
 
-def _grid(report: ScanReport, lines: Sequence[LayerLine], console: Console) -> RenderableType:
+def _blocks(report: ScanReport, lines: Sequence[LayerLine], console: Console) -> Iterator[RenderableType]:
+    """Yield headers, and a block for every line: its rewrites, their times in a row for every dtype, and reasons."""
     timed = [dtype for dtype in report.dtypes if any(dtype in one.bench for line in lines for one in line.rewrites)]
-    columns = [
-        Column("paths", wraps=True),
-        Column("layer", wraps=True),
-        Column("input"),
-        Column("calls", number=True),
-        Column("parameters", number=True),
-        Column("rewrite"),
-        Column("verdict"),
+    headers = [Text(text, "bold") for text in (*_JUDGED, *(_TIMES if timed else ()))]
+    blocks = [
+        (line, [(one, [[Text(text) for text in cells] for cells in _times(line, one, timed)]) for one in line.rewrites])
+        for line in lines
     ]
-    for dtype in timed:
-        columns += [Column(f"{dtype} ratio", number=True), Column("95 % interval", number=True)]
-        columns += [Column("before / after", number=True), Column("saved", number=True)]
-    rows = [list(_cells(line, one, timed, number == 0)) for line in lines for number, one in enumerate(line.rewrites)]
-    first, judged = list(range(len(_LAYER))), [5, 6]
-    times = [list(range(7 + 4 * number, 11 + 4 * number)) for number in range(len(timed))]
-    layouts = [
-        [first, judged, *times],
-        [[*first, *judged], *times],
-        [[*first, *judged, *(place for stack in times for place in stack)]],
-    ]
-    return grid(columns, rows, console, *layouts)
+    judged = [[signed(console, one.verdict, ok=one.ok), Text(one.rewrite)] for line in lines for one in line.rewrites]
+    times = [cells for _, rewrites in blocks for _, rows in rewrites for cells in rows]
+    columns = [*zip(*judged, strict=True), *zip(*times, strict=True)]
+    widths = [max(it.cell_len for it in (header, *column)) for header, column in zip(headers, columns, strict=True)]
+    stacked = sum(widths) + GAP * (len(widths) - 1) > console.width
+
+    def lay_out(first: Sequence[Text], rest: Sequence[Sequence[Text]]) -> Iterator[Text]:
+        """Yield what was judged, and its times beside it, or below where the width is short."""
+        if stacked or not rest:
+            yield row(first, widths[:2])
+            yield from (Text(" " * INDENT) + row(cells, widths[2:], numbers=_NUMBERS) for cells in rest)
+            return
+        for number, cells in enumerate(rest):
+            yield row((*(first if number == 0 else [Text()] * 2), *cells), widths, numbers=[n + 2 for n in _NUMBERS])
+
+    yield from lay_out(headers[:2], [headers[2:]] if timed else [])
+    yield rule(console, min(sum(widths) + GAP * (len(widths) - 1), console.width))
+    for number, (line, rewrites) in enumerate(blocks):
+        if number:
+            yield Text("")
+        facts = f"{format_inputs(line.inputs)}   {format_count(line.params)} parameters"
+        calls = f"{line.count} call{'' if line.count == 1 else 's'}"
+        yield heading(console, escape_line(paths(line)), escape_line(line.layer), facts, calls)
+        for one, rows in rewrites:
+            yield from lay_out([signed(console, one.verdict, ok=one.ok), Text(one.rewrite)], rows)
+            if one.reason and not one.ok:
+                yield prose(Text(escape_line(one.reason)), indent=INDENT)
 
 
-def _cells(line: LayerLine, one: Tried, timed: Sequence[str], first: bool) -> Iterator[str]:
-    known = (paths(line), line.layer, format_inputs(line.inputs), str(line.count), format_count(line.params))
-    yield from known if first else [""] * len(_LAYER)
-    yield one.rewrite
-    yield str(one.verdict)
+def _times(line: LayerLine, one: Tried, timed: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of every dtype that was timed."""
     for dtype in timed:
         gain = one.bench.get(dtype)
         if gain is None:
-            yield from [NOTHING] * 4
+            yield (dtype, *[NOTHING] * 4)
             continue
-        yield f"{gain.ratio:.3g}"
-        yield f"{gain.low:.3g} to {gain.high:.3g}"
-        yield f"{write_seconds(gain.reference)} / {write_seconds(gain.candidate)}"
+        interval = f"{gain.low:.3g} to {gain.high:.3g}"
+        before_after = f"{write_seconds(gain.reference)} / {write_seconds(gain.candidate)}"
         saved = line.count * gain.saved
-        yield f"{'-' if saved < 0 else ''}{write_seconds(abs(saved))}"
+        written = f"{'-' if saved < 0 else ''}{write_seconds(abs(saved))}"
+        yield (dtype, f"{gain.ratio:.3g}", interval, before_after, written)
 
 
 def _done(report: ScanReport) -> Iterator[str]:
@@ -137,11 +145,15 @@ def _check(check: Check) -> str:
 
 def _total(report: ScanReport) -> str:
     tried = [one for line in report.layers for one in line.rewrites]
-    layers = sum(len(line.paths) for line in report.layers if line.rewrites)
+    counts = {
+        "layer": sum(len(line.paths) for line in report.layers if line.rewrites and not line.merged),
+        "chain": sum(len(line.paths) for line in report.layers if line.rewrites and line.merged),
+    }
+    listed = [f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items() if count]
     skipped = sum(len(line.paths) for line in report.layers if not line.rewrites)
     wrong = sum(not one.ok for one in tried)
     parts = [
-        f"{layers} {'layer' if layers == 1 else 'layers'} with rewrites",
+        f"{' and '.join(listed) or '0 layers'} with rewrites",
         f"{len(tried)} {'verdict' if len(tried) == 1 else 'verdicts'}",
     ]
     parts += [f"{wrong} not equal"] if wrong else ["all equal"] if tried else []

@@ -21,7 +21,7 @@ from convcheck.report.format_values import (
 )
 from convcheck.report.grid import Column, grid
 from convcheck.report.plain_console import prose
-from convcheck.sizes.patterns import Shape
+from convcheck.sizes.patterns import Shape, Shapes
 
 _LAYER = Column("layer", wraps=True)
 _INPUT = Column("input")
@@ -39,6 +39,8 @@ _STACKS = (
     (_NAMES, ("input", "output", "activation", "dropped"), _COUNTED, ("field", "jump")),
 )
 
+_NONE = frozenset({NOTHING, ""})
+
 _FIELD = (
     "field: positions of the input from the first to the last that an output depends on; jump: how far apart those of "
     "neighbouring outputs begin"
@@ -53,11 +55,12 @@ def shape_tables(
     verbose: bool,
     conditions: Sequence[str] = (),
     chained: bool = True,
+    outputs: Shapes = (),
 ) -> Iterator[RenderableType]:
     """Yield the table of the shape calculator, and the formulas, where they were asked for.
 
     Of a chain, only outputs are shown, since each is the next one's input. `dropped` counts trailing input positions
-    that are never read.
+    that are never read. `outputs` are those of a model that is no chain.
     """
     labels = [row.case or row.name or "" for row in rows]
     label = (Column("case" if rows[0].case else "name"),) if any(labels) else ()
@@ -72,7 +75,13 @@ def shape_tables(
         blank = [""] * (len(columns) - len(label) - 2)
         if chained:
             cells.insert(0, [*nameless, "input", _input(rows[0]), *blank])
-        cells.append([*nameless, "total", *_sums(rows, total, verbose, chained=chained)])
+        cells.append([*nameless, "total", *_sums(rows, total, verbose, chained=chained, outputs=outputs)])
+    if outputs:
+        # A run of a model tells no fields.
+        told = [
+            place for place, column in enumerate(columns) if column not in read or {r[place] for r in cells} - _NONE
+        ]
+        columns, cells = tuple(columns[place] for place in told), [[row[place] for place in told] for row in cells]
     places = {column.header: index for index, column in enumerate(columns)}
     stacks = ([[places[name] for name in stack if name in places] for stack in layout] for layout in _STACKS)
     footnotes = Footnotes()
@@ -84,7 +93,7 @@ def shape_tables(
     if verbose:
         yield Text("")
         yield Text(FLOPS)
-        yield Text(_FIELD)
+        yield from [Text(_FIELD)] if set(read) & set(columns) else []
     for row in rows:
         if row.explained:
             yield Text("")
@@ -102,9 +111,9 @@ def _cells(row: Row, verbose: bool, *, chained: bool) -> list[str]:
     return [*ends, *_numbers(row, format_bytes(row.activation), verbose)]
 
 
-def _sums(rows: Sequence[Row], total: Total, verbose: bool, *, chained: bool) -> list[str]:
+def _sums(rows: Sequence[Row], total: Total, verbose: bool, *, chained: bool, outputs: Shapes) -> list[str]:
     return [
-        *([format_shape(rows[-1].output)] if chained else ["", ""]),
+        *([format_shape(rows[-1].output)] if chained else ["", ", ".join(map(format_shape, outputs))]),
         *_numbers(total, f"largest {format_bytes(total.largest_activation)}", verbose),
     ]
 
