@@ -16,7 +16,7 @@ from convcheck.report.format_values import NOTHING, format_count, format_inputs,
 from convcheck.report.grid import STYLES, cell
 from convcheck.report.plain_console import Verbatim, print_to_text, prose
 from convcheck.report.spread_lines import spread_lines
-from convcheck.results import Agreement, Finding, Kind, Report, Result, SizesStatus
+from convcheck.results import Agreement, Finding, Kind, Report, Result, SizesStatus, Verdict
 
 _SIDES = ("layer", "reference", "candidate")
 
