@@ -45,6 +45,8 @@ class UserCode:
     """What it is called with; None where there are no parentheses."""
     written: str = field(default="", compare=False)
     """The parentheses as they were written."""
+    in_config: str = field(default="", compare=False)
+    """The path of the file as the config has it that names it; empty where none does."""
 
     @property
     def is_file(self) -> bool:
@@ -53,7 +55,7 @@ class UserCode:
 
     def within(self, folder: Path) -> UserCode:
         """Return the code of a config in `folder`, from where its paths start."""
-        return replace(self, module=str(folder / self.module)) if self.is_file else self
+        return replace(self, module=str(folder / self.module), in_config=self.module) if self.is_file else self
 
     def __str__(self) -> str:
         return f"{self.module}:{self.name}{self.written}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 from convcheck.catalogue.claims import NONE_APPLIES, Claim
 from convcheck.config.case import Case, Expect, WeightFile
@@ -40,7 +41,9 @@ def command(claim: Claim) -> str:
         options += ["--weights", case.held_in.reference, case.held_in.candidate]
     if case.has_code or (case.candidate is not None and case.candidate.map_by is not None):
         options += ["--trust"]
-    by_options = case.held_in is None or case.config is None
+    # What code draws for itself depends on how its path is written, which starts at the config.
+    elsewhere = case.has_code and case.config and Path(case.config).parent != Path()
+    by_options = (case.held_in is None or case.config is None) and not elsewhere
     others = case.order or case.transplant or _written_weights(case) or case.tolerance or case.expect != Expect()
     if by_options and not others:
         sides = [str(case.layer), *_candidate_options(case)]

@@ -9,6 +9,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +27,7 @@ from convcheck.user_code.settings import seed_all, settings_restored
 def load(code: UserCode) -> nn.Module:
     """Import the user's module, and return what `code` names in it: a module, or what is made by calling it.
 
-    Random weights are the same in every run, and others for other code.
+    Random weights are the same in every run, from whatever folder a config is run, and others for other code.
 
     Raises:
         ConvcheckError: it is not there, raises, or makes no module of torch; with the line in the user's file.
@@ -34,12 +35,13 @@ def load(code: UserCode) -> nn.Module:
     forget_changed()
     # A file may be younger than what Python remembers of its folder.
     importlib.invalidate_caches()
+    written = code.in_config or code.module
     with settings_restored(), _failing(code), user_code_runs(code):
-        _seed(code.module)
+        _seed(written)
         home = _import_file(code) if code.is_file else _import_dotted(code)
         value = _attribute(home, code)
         if not isinstance(value, nn.Module):
-            _seed(str(code))
+            _seed(str(replace(code, module=written)))
             value = _called(value, code)
         elif code.arguments is not None:
             raise ConvcheckError(f"{code}: {code.name} is a module already; write it without parentheses")

@@ -291,6 +291,18 @@ def test_weights_are_the_same_in_every_run_and_others_for_other_code() -> None:
     assert not torch.equal(first, other)
 
 
+def test_weights_of_a_config_are_the_same_from_whatever_folder_it_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write("sub/net.py", NET).resolve()
+    code = parse_user_code("net.py:make(3)")
+    assert code is not None
+    weights = []
+    for here, folder in ((path.parent, "."), (path.parents[1], "sub"), (path.parent, f"../{path.parent.name}")):
+        monkeypatch.chdir(here)
+        weights.append(load(code.within(Path(folder))).weight)
+    weights.append(load(code.within(path.parent)).weight)
+    assert all(torch.equal(weights[0], weight) for weight in weights[1:])
+
+
 @pytest.mark.parametrize("name", ["random", "my-net", "net.v2", "torch", "mein netz"])
 def test_a_file_may_be_called_as_a_library_or_as_no_module_could_be(name: str) -> None:
     write(f"{name}.py", NET)
