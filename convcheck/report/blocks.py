@@ -35,12 +35,21 @@ def heading(
     widths = (max(line.cell_len for line in column) for column in zip(*beside, strict=True))
     grid = Table.grid(padding=(0, GAP, 0, 0))
     if sum(widths) + GAP > console.width:
-        beside = [(line,) for line in (first, about, *candidates, Text.assemble(numbers, "  ", facts))]
+        lines = (first, about, *candidates, Text.assemble(numbers, "  ", facts))
+        beside = [(_hanging(line, console),) for line in lines]
     for _ in beside[0]:
         grid.add_column(overflow="fold")
     for cells in beside:
         grid.add_row(*cells)
     return grid
+
+
+def _hanging(line: Text, console: Console) -> Text:
+    """Return a line of a heading; what does not fit goes on below it, indented."""
+    if line.cell_len <= console.width:
+        return line
+    first, *rest = line.wrap(console, console.width - INDENT, overflow="fold")
+    return Text("\n").join([first, *(Text(" " * INDENT) + more for more in rest)])
 
 
 def signed(console: Console, verdict: Verdict, *, ok: bool) -> Text:
