@@ -144,5 +144,5 @@ def test_nothing_installs_convcheck_from_an_index_which_has_none() -> None:
     """`NAME @ ADDRESS` is no index, and neither is a path."""
     files = [TOP / "README.md", TOP / "action.yml", *(TOP / "docs").rglob("*.md"), *(TOP / "convcheck").rglob("*.py")]
     texts = {file: file.read_text(encoding="utf-8") for file in files}
-    asks = r"pip\s+install[^`\n]*[\s'\"]convcheck\b(?!\S* @ )"
+    asks = r"pip\s+install[^`\n]*[ '\"]convcheck\b(?!\S* @ )"
     assert {str(file): found for file, text in texts.items() if (found := re.findall(asks, text))} == {}

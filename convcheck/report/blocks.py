@@ -36,7 +36,7 @@ def heading(
     grid = Table.grid(padding=(0, GAP, 0, 0))
     if sum(widths) + GAP > console.width:
         lines = (first, about, *candidates, Text.assemble(numbers, "  ", facts))
-        beside = [(_hanging(console, line),) for line in lines]
+        beside = [(_hanging(line, console),) for line in lines]
     for _ in beside[0]:
         grid.add_column(overflow="fold")
     for cells in beside:
@@ -44,7 +44,7 @@ def heading(
     return grid
 
 
-def _hanging(console: Console, line: Text) -> Text:
+def _hanging(line: Text, console: Console) -> Text:
     """Return a line of a heading; what does not fit goes on below it, indented."""
     if line.cell_len <= console.width:
         return line
