@@ -34,8 +34,14 @@ _WEIGHT_AXES: Mapping[type[nn.Module], Mapping[str, tuple[Group, ...]]] = {
         conv: {"weight": (("o",), ("i",), *((axis,) for axis in KERNEL_AXES[dims]))}
         for dims, conv in enumerate((nn.Conv1d, nn.Conv2d, nn.Conv3d), 1)
     },
+    **{
+        conv: {"weight": (("i",), ("o",), *((axis,) for axis in KERNEL_AXES[dims]))}
+        for dims, conv in enumerate((nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d), 1)
+    },
 }
 """The axes of the weights of torch's own modules, which a user's module is made of."""
+
+_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 class _Run(NamedTuple):
@@ -170,7 +176,7 @@ class UserModule(Layer):
         inputs = draw_inputs(self.specs, torch.Generator().manual_seed(0))
         made: list[tuple[Any, int]] = []
         for one in module.modules():
-            if isinstance(one, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            if isinstance(one, _CONVS):
                 one.register_forward_hook(lambda conv, _inputs, output: made.append((output, len(conv.kernel_size))))
         with torch.no_grad(), counter, values, code_may_fail():
             output = module(*inputs)
