@@ -43,4 +43,4 @@ def _lines(solution: Solution) -> Iterator[tuple[str, int]]:
         yield f"no mapping: {solution.reason or 'nothing matches'}", 0
         for side, names in (("reference", solution.unmatched.reference), ("candidate", solution.unmatched.candidate)):
             if names:
-                yield f"only the {side} has: {', '.join(names)}", 2
+                yield f"no partner for the {side}'s {', '.join(names)}", 2
