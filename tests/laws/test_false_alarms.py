@@ -248,3 +248,13 @@ def test_a_row_counts_what_it_says() -> None:
 def test_a_quantile_is_the_smallest_number_that_is_enough(share: float, expected: int) -> None:
     assert ratio_table.quantile(range(1, 101), share) == expected
     assert ratio_table.quantile([math.pi], share) == math.pi
+
+
+def test_finite_outputs_of_numbers_that_a_dtype_cannot_hold_are_no_difference() -> None:
+    layer = parse_layer("scaled_dot_product_attention(is_causal=True, enable_gqa=True)")
+    case = Case("attention-sum", layer, ((1, 2, 1, 1), (1, 1, 5, 1), (1, 1, 5, 1)), dtype="float16", seed=1718991701)
+    # Queries are infinite in float16; the softmax of the one key that is seen is not.
+    numbers = Numbers(Kind.NORMAL, (5.9, -3.0, 0.0), 0.0)
+    result = run(Trial("attention-sum", case, numbers, 1))
+    assert result.verdict is Verdict.ERROR
+    assert "overflow: float16 holds numbers up to 6.55e+04, and larger ones are given" in (result.reason or "")

@@ -148,6 +148,9 @@ def _compare(
         sides, losing = bounds.as_flushed(piece, outputs, sides)
         limit = sides.reference + sides.candidate
         within = bool((error <= limit).all())
+    if not within and telling and bool(limit.isnan().any()):
+        # What is made of an input that the dtype cannot hold may be finite, as behind a softmax; its bound is not.
+        finite.check_between(case.dtype, unit, in_float64(bounds.sample), pair)
     farther = None
     if not within and telling and case.dtype != "float64":
         farther = _from_truth(truth.output, outputs, sides)
