@@ -108,6 +108,11 @@ class Attempt:
         return free_axes(self.exploration.path, self.names, self.both.sides.reference.parameter_axes)
 
     @cached_property
+    def extent(self) -> Extent:
+        """Which axes vary where both sides are equal."""
+        return extent(self.axes, self.exploration.equal)
+
+    @cached_property
     def search(self) -> Search:
         world = self.exploration.path.world(1).region
         return Search(self.both, self.given, self.axes, world, self.exploration.path)
@@ -139,7 +144,7 @@ class Attempt:
         )
 
     def _proved(self, ones: Sequence[str], probed: Sequence[str], looks: Sequence[Look]) -> SizesProof:
-        found = extent(self.axes, self.exploration.equal)
+        found = self.extent
         parameters = self.both.sides.reference.parameter_axes
         further = fixed_channels(self.exploration.path, self.axes, self.both.given(), parameters)
         raises, excepted = self._raises(found)
@@ -207,7 +212,7 @@ class Attempt:
         if not axis.symbol.startswith(symbol_name("input")):
             return None
         order = [other.symbol for other in self.axes]
-        found = extent(self.axes, self.exploration.equal)
+        found = self.extent
         fixed = {other.symbol: found.fixed[other.name] for other in self.axes if other.name in found.fixed}
         here = self.search.world.intersect(at({**fixed, axis.symbol: 1}))
         for other in self.axes:
@@ -248,8 +253,9 @@ class Attempt:
         tensor, _, number = axis.symbol.rpartition("_")
         one = {tensor.replace("_", "."): int(number)}
         given = [self._held(self._as_fixed(tensor)) for tensor in self.both.given(self.channels, one)]
+        free = frozenset(other.symbol for other in self.axes if other != axis and other.name in self.extent.free)
         try:
-            exploration = explore(self.both, given)
+            exploration = explore(self.both, given, until_obstacle=True, free=free)
         except (CannotProve, budget.TimeIsUp):
             return False
         if exploration.different or exploration.obstacle is not None:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from convcheck.all_sizes.evaluate import symbols_at
 from convcheck.all_sizes.operators import compute
-from convcheck.all_sizes.pieces import Axis, Entry, Piece
+from convcheck.all_sizes.pieces import Axis, Entry, Piece, Source
 from convcheck.all_sizes.points import at as where
 from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.sources import Made, Sources
@@ -60,6 +60,7 @@ class Entries:
 
     def __post_init__(self) -> None:
         self._symbols = symbols_at(self.sources.sizes, self.at)
+        self._here = where({str(symbol): one for symbol, one in self._symbols.items()})
 
     def shape(self, value: Value) -> Place:
         """Return the shape of a tensor."""
@@ -82,28 +83,26 @@ class Entries:
                 continue
             if id(piece) not in self._coefficients:
                 self._coefficients[id(piece)] = piece, self._coefficient(piece)
-            coefficient = self._coefficients[id(piece)][1]
-            for factors in self._terms(piece, atoms):
-                term = coefficient
-                for entry, one in zip(piece.factors, factors, strict=True):
-                    term *= self._factor(entry, one)
-                total += term
+            if not (terms := self._terms(piece, atoms)):
+                continue
+            columns, products = iter(zip(*terms, strict=True)), list[Fraction | int]([1] * len(terms))
+            for entry in piece.factors:
+                factor = self._factor(entry, list(itertools.islice(columns, entry.atoms)), len(terms))
+                products = [product * one for product, one in zip(products, factor, strict=True)]
+            total += self._coefficients[id(piece)][1] * sum(products)
         return total
 
     def _coefficient(self, piece: Piece) -> Fraction | int:
-        number = sympy.sympify(piece.coefficient).subs(self._symbols)
+        number = sympy.sympify(piece.coefficient).xreplace(self._symbols)
         if number.is_Integer:
             return int(number)
         return Fraction(int(number.p), int(number.q)) if number.is_Rational else Fraction(float(number))
 
-    def _terms(self, piece: Piece, atoms: Sequence[int]) -> list[list[Place]]:
-        """Return the entries of the factors of every term at one index."""
+    def _terms(self, piece: Piece, atoms: Sequence[int]) -> Sequence[Place]:
+        """Return the atoms of all factors, of every term at one index."""
         relation, lows, highs = self._at_size(piece)
         if not all(low <= atom <= high for low, atom, high in zip(lows, atoms, highs, strict=True)):
             return []
-        ends = list(itertools.accumulate(one.atoms for one in piece.factors))
-        slices = [slice(start, end) for start, end in itertools.pairwise((0, *ends))]
-        numbers = range(ends[-1] if ends else 0)
         points: list[Any] = []
 
         def add(point: Any) -> Any:
@@ -118,17 +117,13 @@ class Entries:
                 raise TooMany("a sum of too many terms") from None
             raise
         self.terms_left -= len(points)
-        terms: list[list[Place]] = []
-        for point in points:
-            found = tuple([point.get_coordinate_val(isl.dim_type.set, n).get_num_si() for n in numbers])
-            terms.append([found[one] for one in slices])
-        return terms
+        numbers = range(sum(one.atoms for one in piece.factors))
+        return [tuple([p.get_coordinate_val(isl.dim_type.set, n).get_num_si() for n in numbers]) for p in points]
 
     def _at_size(self, piece: Piece) -> tuple[Any, Sequence[int], Sequence[int]]:
         """Return the relation of a piece without its sizes, and between which atoms of an index it has terms."""
         if id(piece) not in self._relations:
-            sizes = where({str(symbol): one for symbol, one in self._symbols.items()})
-            relation = piece.relation.intersect_params(sizes)
+            relation = piece.relation.intersect_params(self._here)
             relation = relation.project_out(isl.dim_type.param, 0, relation.dim(isl.dim_type.param))
             domain, numbers = relation.domain(), range(relation.dim(isl.dim_type.in_))
             empty = bool(domain.is_empty())
@@ -137,23 +132,28 @@ class Entries:
             self._relations[id(piece)] = piece, (relation, lows, highs)
         return self._relations[id(piece)][1]
 
-    def _factor(self, entry: Entry, atoms: Place) -> Fraction | int:
+    def _factor(self, entry: Entry, columns: Sequence[Place], count: int) -> Sequence[Fraction | int]:
+        """Return a factor in all terms, `count` of them, of which `columns` have the atoms, one after the other."""
         if entry.source == NUMBERS:
-            return atoms[0]
+            return columns[0]
         if id(entry) not in self._counted:
             self._counted[id(entry)] = entry, self._counting(entry)
         start, steps, values = self._counted[id(entry)][1]
-        number = start
-        for atom, (length, stride) in zip(atoms, steps, strict=True):
-            assert 0 <= atom < length, "an entry lies outside its tensor"
-            number += atom * stride
+        places = [start] * count
+        for column, (length, stride) in zip(columns, steps, strict=True):
+            assert min(column) >= 0, "an entry lies outside its tensor"
+            assert max(column) < length, "an entry lies outside its tensor"
+            places = [place + atom * stride for place, atom in zip(places, column, strict=True)]
         if values is not None:
-            return values[number]
-        name = entry.source.name
+            return [values[place] for place in places]
+        return [self._entry_made(entry.source, place) for place in places]
+
+    def _entry_made(self, source: Source, number: int) -> Fraction:
+        name = source.name
         if name not in self.sources.made:
             raise CannotProve(f"computes with {name}")
         if (name, number) not in self._made:
-            place = unravelled(number, self._shape(entry.source.axes))
+            place = unravelled(number, self._shape(source.axes))
             self._made[name, number] = self._computed(self.sources.made[name], place)
         return self._made[name, number]
 
@@ -166,7 +166,7 @@ class Entries:
             for number, length in enumerate(lengths[segment]):
                 steps.append((length, math.prod(lengths[segment][number + 1 :]) * stride))
         tensor = self.tensors.get(entry.source.name)
-        values = None if tensor is None else [_exact(one) for one in tensor.flatten().tolist()]
+        values = None if tensor is None else _exact(tensor)
         return start, steps, values
 
     def _computed(self, made: Made, place: Place) -> Fraction:
@@ -174,7 +174,7 @@ class Entries:
         outer = place[: len(place) - len(made.beside)]
         options = made.options
         if isinstance(options, sympy.Basic):
-            options = int(options.subs(self._symbols))
+            options = int(options.xreplace(self._symbols))
         arguments = []
         for value in made.arguments:
             inner = self.shape(value)[len(outer) :] if not made.beside else ()
@@ -187,7 +187,7 @@ class Entries:
 
     def _lengths(self, axis: Axis) -> list[tuple[int, ...]]:
         if axis not in self._axes:
-            self._axes[axis] = [tuple(int(size.subs(self._symbols)) for size in segment) for segment in axis]
+            self._axes[axis] = [tuple(int(size.xreplace(self._symbols)) for size in segment) for segment in axis]
         return self._axes[axis]
 
     def _atoms(self, axes: Sequence[Axis], segments: Sequence[int], place: Place) -> list[int] | None:
@@ -208,5 +208,9 @@ def _set_of(atoms: tuple[int, ...]) -> Any:
     return isl.Set("{ [" + ", ".join(map(str, atoms)) + "] }")
 
 
-def _exact(number: float) -> Fraction | int:
-    return int(number) if number == int(number) else Fraction(number)
+def _exact(tensor: Tensor) -> list[Fraction | int]:
+    """Return all entries of a tensor, as whole numbers where they are."""
+    whole = tensor.long()
+    if bool((whole == tensor).all()):
+        return list(whole.flatten().tolist())
+    return [int(one) if one == int(one) else Fraction(one) for one in tensor.flatten().tolist()]

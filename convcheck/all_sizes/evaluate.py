@@ -23,6 +23,9 @@ from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.value import Value
 from convcheck.all_sizes.whole_numbers import NUMBERS
 
+Point = Mapping[sympy.Symbol, sympy.Integer]
+"""The values of all symbols of sizes."""
+
 
 def evaluate(value: Value, at: Mapping[str, int], tensors: Mapping[str, Tensor]) -> Tensor:
     """Return a tensor at one size, in float64: every sum is exact before it is rounded.
@@ -38,7 +41,7 @@ def evaluate(value: Value, at: Mapping[str, int], tensors: Mapping[str, Tensor])
     shape = tuple(sum(map(math.prod, axis)) for axis in axes)
     sums: dict[tuple[int, ...], Fraction] = {}
     for piece in value.pieces:
-        number = sympy.sympify(piece.coefficient).subs(point)
+        number = sympy.sympify(piece.coefficient).xreplace(point)
         coefficient = Fraction(int(number.p), int(number.q)) if number.is_Rational else Fraction(float(number))
         # Sizes are put in once, and not for every entry.
         lengths = [
@@ -61,12 +64,12 @@ def with_made(sources: Sources, at: Mapping[str, int], tensors: Mapping[str, Ten
     for name, made in sources.made.items():
         options = made.options
         if made.operator == "one-hot":
-            options = int(sympy.sympify(options).subs(symbols_at(sources.sizes, at)))
+            options = int(sympy.sympify(options).xreplace(symbols_at(sources.sizes, at)))
         every[name] = compute(made.operator, options, *(evaluate(one, at, every) for one in made.arguments))
     return every
 
 
-def symbols_at(sizes: Sizes, at: Mapping[str, int]) -> dict[sympy.Symbol, int]:
+def symbols_at(sizes: Sizes, at: Mapping[str, int]) -> Point:
     """Return the values of all symbols, quotients among them. Raises CannotProve for sizes that are not spoken of."""
     point = sizes.context.intersect(where(at))
     if point.is_empty():
@@ -74,17 +77,17 @@ def symbols_at(sizes: Sizes, at: Mapping[str, int]) -> dict[sympy.Symbol, int]:
     count = point.dim(isl.dim_type.param)
     sample = isl.Set.from_params(point).move_dims(isl.dim_type.set, 0, isl.dim_type.param, 0, count).sample_point()
     names = [point.get_dim_name(isl.dim_type.param, number) for number in range(count)]
-    values = [int(sample.get_coordinate_val(isl.dim_type.set, number).to_python()) for number in range(count)]
+    values = [sympy.Integer(sample.get_coordinate_val(isl.dim_type.set, number).to_python()) for number in range(count)]
     return {sympy.Symbol(name, integer=True): one for name, one in zip(names, values, strict=True)} | {
         symbol: values[names.index(str(symbol))] for symbol in sizes.lowest if str(symbol) in names
     }
 
 
-def _lengths(axis: Axis, point: Mapping[sympy.Symbol, int]) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(int(size.subs(point)) for size in segment) for segment in axis)
+def _lengths(axis: Axis, point: Point) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(int(size.xreplace(point)) for size in segment) for segment in axis)
 
 
-def _entries(piece: Piece, axes: Sequence[tuple[tuple[int, ...], ...]], point: Mapping[sympy.Symbol, int]) -> Any:
+def _entries(piece: Piece, axes: Sequence[tuple[tuple[int, ...], ...]], point: Point) -> Any:
     """Return the places of a piece, with the atoms of every factor there."""
     relation = piece.relation.intersect_params(where({str(symbol): one for symbol, one in point.items()}))
     relation = relation.project_out(isl.dim_type.param, 0, relation.dim(isl.dim_type.param))

@@ -43,10 +43,13 @@ MOST_DOUBLINGS = 24
 """Sizes up to 2 to this power are tried for a condition that no relation can state."""
 
 
-def explore(both: Both, given: list[Given], until_obstacle: bool = False) -> Exploration:
+def explore(
+    both: Both, given: list[Given], until_obstacle: bool = False, free: frozenset[str] = frozenset()
+) -> Exploration:
     """Compare both sides on all paths; where they differ in torch, on those of smaller sizes only.
 
-    `until_obstacle` ends where one path cannot be compared: nothing is proved then, whatever the others show.
+    `until_obstacle` ends where one path cannot be compared: nothing is proved then, whatever the others show. So it
+    does where code fixes one of the lengths that are `free` at the claim's own sizes.
 
     Raises:
         CannotProve: a side cannot be traced at the claim's own sizes.
@@ -69,6 +72,8 @@ def explore(both: Both, given: list[Given], until_obstacle: bool = False) -> Exp
         exploration = Exploration(first.path.world().region, first.path)
         left = exploration.world
         left = left.subtract(_on_path(both, given, first, None, exploration))
+        if fixed := {name for name, _ in _numbers(first.path)} & free:
+            exploration.obstacle = exploration.obstacle or f"the code fixes the length {min(fixed)}"
     if until_obstacle and exploration.obstacle is not None:
         return exploration
     try:

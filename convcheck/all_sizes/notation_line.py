@@ -108,10 +108,15 @@ class Line:
 
     def _inside(self, aff: Any, place: int) -> Any:
         """Return where an index that is a function of others is inside its tensor."""
-        box = self.inside.range()
+        box = self._boxes
         count = box.dim(isl.dim_type.set)
         box = box.project_out(isl.dim_type.set, place + 1, count - place - 1).project_out(isl.dim_type.set, 0, place)
         return isl.Map.from_basic_map(isl.BasicMap.from_aff(aff)).intersect_range(box).domain()
+
+    @cached_property
+    def _boxes(self) -> Any:
+        """The indices that are inside the factors' tensors."""
+        return self.inside.range()
 
     @cached_property
     def _words(self) -> Words:
@@ -122,23 +127,19 @@ class Line:
         known = self.notation.index_names(self.name, self.value.rank)
         names: list[str] = []
         taken = {name for name in known if name is not None}
+        domain = self.relation.domain()
         for axis, segment, name in zip(self.value.axes, self.segments, known, strict=True):
             atoms = axis[segment]
             first = max(range(len(atoms)), key=lambda n: (not atoms[n].is_Integer, -n), default=0)
             for number in range(len(atoms)):
-                constant = self.relation.domain().dim_max_val(len(names)) if self._is_one(len(names)) else None
-                if constant is not None:
-                    names.append(str(constant))
+                low = domain.dim_min_val(len(names))
+                if low.is_int() and low.eq(domain.dim_max_val(len(names))):
+                    names.append(str(low))
                 elif number == first and name is not None and name not in names:
                     names.append(name)
                 else:
                     names.append(next(one for one in OTHERS if one not in taken and one not in names))
         return names
-
-    def _is_one(self, atom: int) -> bool:
-        """Tell whether an atom of the output's index is one number."""
-        low, high = self.relation.domain().dim_min_val(atom), self.relation.domain().dim_max_val(atom)
-        return bool(low.is_int() and low.eq(high))
 
     def _starts(self) -> list[int]:
         return [0, *itertools.accumulate(entry.atoms for entry in self.factors)]

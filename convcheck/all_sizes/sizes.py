@@ -246,6 +246,10 @@ class Sizes:
 
     def bounds(self, symbol: sympy.Symbol) -> tuple[int | None, int | None]:
         """Return the lowest and highest value of a symbol; None where there is no end."""
+        ends: tuple[int | None, int | None] = self.remembered(("bounds", symbol), lambda: self._bounds(symbol))
+        return ends
+
+    def _bounds(self, symbol: sympy.Symbol) -> tuple[int | None, int | None]:
         values = isl.Set(f"[{self.names}] -> {{ [v] : v = {symbol} }}").intersect_params(self.context)
         values = values.project_out(isl.dim_type.param, 0, values.dim(isl.dim_type.param))
         if values.is_empty():
