@@ -43,9 +43,23 @@ def short(tensor: Tensor) -> Tensor:
     made = hashlib.blake2b(repr((tensor.dtype, *tensor.shape)).encode(), digest_size=32)
     # Blocks that are taken and freed in turn leave holes.
     room = torch.empty(PART, dtype=tensor.dtype)
-    for (piece,) in in_pieces(tensor):
+    for piece in _in_order(tensor):
         # NaN is the largest.
         if piece.max().isnan():
             return torch.full((1,), torch.nan)
         made.update(torch.add(piece, 0.0, out=room[: len(piece)]).numpy().data)
     return torch.frombuffer(bytearray(made.digest()), dtype=torch.uint8)
+
+
+def _in_order(tensor: Tensor) -> Iterator[Tensor]:
+    """Yield all entries in pieces, in the order of their indices: of one that lies otherwise only pieces are copied."""
+    if tensor.is_contiguous() or tensor.dim() < 2:
+        yield from torch.split(tensor.reshape(-1), PART)
+        return
+    rows = PART * len(tensor) // tensor.numel()
+    if rows == 0:
+        for row in tensor:
+            yield from _in_order(row)
+        return
+    for piece in torch.split(tensor, rows):
+        yield piece.reshape(-1)

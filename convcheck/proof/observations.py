@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from convcheck.proof.fingerprints import short
 from convcheck.sides import samples
@@ -46,12 +47,36 @@ class Observation(NamedTuple):
     gradients: Mapping[str, Tensor]
 
     def shortened(self) -> Observation:
-        """Return it with digests of large gradients, which tell as well whether others are equal; those take memory."""
-        return self._replace(gradients={name: short(slope) for name, slope in self.gradients.items()})
+        """Return it with digests of what is large, which tell as well whether others are equal, and take no memory."""
+        slopes = {name: short(slope) for name, slope in self.gradients.items()}
+        return self._replace(output=short(self.output), gradients=slopes)
 
-    def without_output(self) -> Observation:
-        """Return it with an empty output, whose memory others may have."""
-        return self._replace(output=torch.empty(0))
+
+class Graph(NamedTuple):
+    """The graph of an output of some shape, which does not hold its numbers; its `end` is None where there is none."""
+
+    shape: torch.Size
+    end: GradientEdge | None
+
+    @classmethod
+    def of(cls, output: Tensor) -> Graph:
+        return cls(output.shape, get_gradient_edge(output) if output.requires_grad else None)
+
+    def pull_back(self, inputs: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
+        """Return the gradients of the output in `inputs`, of their shapes; zeros for those it does not depend on.
+
+        `cotangent` is of the shape of the output.
+        """
+        if self.end is None:
+            return tuple(torch.zeros_like(tensor) for tensor in inputs)
+        with torch_may_refuse():
+            # torch.autograd.grad compares the shape of a cotangent that it is given by means of sympy, which takes a
+            # third of a second to load.
+            slopes = ENGINE.run_backward(
+                (self.end,), (cotangent,), False, False, tuple(inputs), allow_unreachable=True, accumulate_grad=False
+            )
+        found = zip(inputs, slopes, strict=True)
+        return tuple(torch.zeros_like(one) if slope is None else slope for one, slope in found)
 
 
 def observe(side: Side, sample: Sample, draw_cotangent: samples.Draw) -> Observation:
@@ -116,16 +141,5 @@ def _size(side: Side) -> int:
 
 
 def pull_back(output: Tensor, inputs: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
-    """Return the gradients of `output` in `inputs`, of their shapes; zeros for those it does not depend on.
-
-    `cotangent` is of the shape of `output`.
-    """
-    if not output.requires_grad:
-        return tuple(torch.zeros_like(tensor) for tensor in inputs)
-    with torch_may_refuse():
-        # torch.autograd.grad compares the shape of a cotangent that it is given by means of sympy, which takes a third
-        # of a second to load.
-        slopes = ENGINE.run_backward(
-            (output,), (cotangent,), False, False, tuple(inputs), allow_unreachable=True, accumulate_grad=False
-        )
-    return tuple(torch.zeros_like(one) if slope is None else slope for one, slope in zip(inputs, slopes, strict=True))
+    """Return the gradients of `output` in `inputs`, see `Graph.pull_back`."""
+    return Graph.of(output).pull_back(inputs, cotangent)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from convcheck.proof.batch import of_entries
 from convcheck.proof.fingerprints import short
-from convcheck.proof.observations import at_ones, pull_back
+from convcheck.proof.observations import Graph, at_ones
 from convcheck.rewriting.transplant import Transplant
 from convcheck.rounding.precision import Arithmetic
 from convcheck.sides import samples
@@ -165,20 +165,22 @@ class Pair:
         """What both sides give at ones, where they are polynomials; the reference's run is the one of `strength`."""
         seen = at_ones(self.reference)
         products = [float(count.max().round()) for count in seen.gradients.values()]
-        most, digest = float(seen.output.max().round()), short(seen.output)
-        seen = seen.shortened().without_output()
+        most = float(seen.output.max().round())
+        seen = seen.shortened()
         variables, mapping = list(seen.sample.variables().values()), self.mapping.positive()
         output = self._run_mapped(seen.sample, mapping)
         cotangent = seen.cotangent if output.shape == seen.cotangent.shape else torch.ones_like(output)
-        counts = pull_back(output, variables, cotangent)
         outputs = [most, float(output.detach().max().round())]
+        digest, graph = short(output.detach()), Graph.of(output)
+        del output
+        counts = graph.pull_back(variables, cotangent)
         longest = max(1.0, *outputs, *products, *(float(count.max().round()) for count in counts))
         lengths = SumLengths(int(max(1.0, *outputs)), int(longest))
         if mapping != self.mapping:
             return AtOnes(lengths, None)
         slopes = zip(seen.gradients.items(), counts, strict=True)
         differing = tuple(name for (name, slope), count in slopes if not torch.equal(slope, short(count)))
-        return AtOnes(lengths, torch.equal(digest, short(output.detach())), differing)
+        return AtOnes(lengths, torch.equal(seen.output, digest), differing)
 
 
 def drawn_in(dtype: str) -> torch.dtype:

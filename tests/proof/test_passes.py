@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -208,8 +209,28 @@ def test_the_gradients_of_a_candidate_are_those_of_the_references_cotangent() ->
     claim = Claim(case("patchify-linear"), "patchify-linear", catalogue()["patchify-linear"], ())
     pair = build_pair(claim)
     seen = observations.at_integers(pair.reference, 50, 0, 0)
-    slopes = gradients.gradients_of(seen, pair.run_candidate(seen.sample), rounded=False)
+    graph = observations.Graph.of(pair.run_candidate(seen.sample))
+    slopes = gradients.gradients_of(seen, graph, rounded=False)
     assert list(slopes) == ["input", "weight", "bias"]
     for both in slopes.values():
         assert both.reference.any()
         assert torch.equal(both.reference, both.candidate)
+
+
+def test_a_graph_does_not_hold_the_numbers_of_its_output() -> None:
+    pair = build_pair(Claim(case("patchify-linear"), "patchify-linear", catalogue()["patchify-linear"], ()))
+    seen = observations.at_integers(pair.reference, 50, 0, 0)
+    output = pair.run_candidate(seen.sample)
+    variables = list(seen.sample.variables().values())
+    slopes = torch.autograd.grad(output, variables, seen.cotangent, retain_graph=True)
+    graph, numbers = observations.Graph.of(output), weakref.ref(output)
+    del output
+    assert numbers() is None
+    again = graph.pull_back(variables, seen.cotangent)
+    assert all(torch.equal(one, other) for one, other in zip(slopes, again, strict=True))
+
+
+def test_an_output_without_a_graph_depends_on_nothing() -> None:
+    variable = torch.ones(2, 3, requires_grad=True)
+    (slope,) = observations.Graph.of(torch.ones(4)).pull_back([variable], torch.ones(4))
+    assert torch.equal(slope, torch.zeros(2, 3))

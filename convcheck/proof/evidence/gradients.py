@@ -9,22 +9,21 @@ from torch import Tensor
 
 from convcheck.proof.evidence.probes import whole
 from convcheck.proof.fingerprints import short
-from convcheck.proof.observations import Observation, pull_back
+from convcheck.proof.observations import Graph, Observation
 from convcheck.results import Agreement, Gradients, Sides
 
 NAMES = ("input", "weight", "bias")
 
 
-def gradients_of(seen: Observation, candidate: Tensor, *, rounded: bool) -> dict[str, Sides[Tensor]]:
+def gradients_of(seen: Observation, candidate: Graph, *, rounded: bool) -> dict[str, Sides[Tensor]]:
     """Return both sides' gradients by variable for the cotangent of `seen`; empty if the outputs' shapes differ.
 
     They are float64, of the shapes of the reference's inputs and parameters, or what stands for them, see `short`.
-    `candidate` is the candidate's output with its graph; where it goes through a transform, its gradients are
-    `rounded`.
+    `candidate` is the graph of the candidate's output; where it goes through a transform, its gradients are `rounded`.
     """
     if seen.cotangent.shape != candidate.shape:
         return {}
-    slopes = pull_back(candidate, list(seen.sample.variables().values()), seen.cotangent)
+    slopes = candidate.pull_back(list(seen.sample.variables().values()), seen.cotangent)
     return {
         name: Sides(short(reference), short(whole(slope, rounded=rounded)))
         for (name, reference), slope in zip(seen.gradients.items(), slopes, strict=True)

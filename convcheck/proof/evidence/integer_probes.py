@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+import torch
+
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import exact, gradients, in_parts
 from convcheck.proof.evidence.probes import EXACT, Plan, draw_probe, make_plan, whole
 from convcheck.proof.evidence.whole_batch import draw_whole
-from convcheck.proof.observations import at_integers, at_ones, observe, stream
+from convcheck.proof.fingerprints import short
+from convcheck.proof.observations import Graph, Observation, at_integers, at_ones, observe, stream
 from convcheck.proof.pair import Pair
 from convcheck.results import Agreement, Exact, Finding, Gradients, Kind
 from convcheck.sides import samples
@@ -52,13 +55,11 @@ def probe(pair: Pair, seed: int) -> Evidence:
     faults: tuple[str, ...] = ()
     while not faults and probes < plan.probes:
         seen = at_integers(reference, plan.magnitude, seed, probes).shortened()
-        output = pair.run_candidate(seen.sample)
-        faults = exact.compare(seen.output, whole(output.detach(), rounded=rounded), where)
-        seen = seen.without_output()
-        compared = gradients.merge(compared, gradients.compare(gradients.gradients_of(seen, output, rounded=rounded)))
+        faults, graph = _outputs_compared(pair, seen, where)
+        compared = gradients.merge(compared, gradients.compare(gradients.gradients_of(seen, graph, rounded=rounded)))
         probes += 1
         # The next probe takes as much memory again.
-        del seen, output
+        del seen, graph
         if plan.bilinear and gradients.differing(compared):
             plan = plan.by_outputs()
     if not faults and not plan.error:
@@ -80,6 +81,17 @@ def probe(pair: Pair, seed: int) -> Evidence:
         "gradients": compared,
     }
     return Evidence(status, tuple(findings), notes, details)
+
+
+def _outputs_compared(pair: Pair, seen: Observation, where: str = "") -> tuple[tuple[str, ...], Graph]:
+    """Return where the candidate's output is not what was seen of the reference, and the graph of it."""
+    output = pair.run_candidate(seen.sample)
+    theirs = whole(output.detach(), rounded=pair.candidate.gain > 0)
+    if torch.equal(seen.output, short(theirs)):
+        return (), Graph.of(output)
+    is_digest = not seen.output.is_floating_point()
+    ours = pair.run_reference(seen.sample).detach() if is_digest else seen.output
+    return exact.compare(ours, theirs, where), Graph.of(output)
 
 
 def _small(pair: Pair, plan: Plan, seed: int, number: int, compared: Gradients) -> tuple[tuple[str, ...], Gradients]:
@@ -104,10 +116,10 @@ def _with_other_choices(pair: Pair, plan: Plan, seed: int, compared: Gradients) 
     drawn = samples.integers(side, plan.magnitude, generator)
     for sample in samples.with_other_choices(side, drawn):
         seen = observe(side, sample, partial(samples.whole_numbers, magnitude=plan.magnitude, generator=generator))
-        output = pair.run_candidate(sample)
-        if faults := exact.compare(seen.output, whole(output.detach(), rounded=rounded)):
+        faults, graph = _outputs_compared(pair, seen)
+        if faults:
             return (f"with other masks or whole numbers, {faults[0]}", *faults[1:]), compared
-        compared = gradients.merge(compared, gradients.compare(gradients.gradients_of(seen, output, rounded=rounded)))
+        compared = gradients.merge(compared, gradients.compare(gradients.gradients_of(seen, graph, rounded=rounded)))
     return (), compared
 
 
