@@ -6,7 +6,9 @@ was found.
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -160,10 +162,14 @@ class ClaimItem(pytest.Item):
             # pytest shows what torch warns of; no filter of the project's may turn it into a verdict.
             warnings.simplefilter("default")
             # This imports torch, when the first claim is tried.
+            is_first = "torch" not in sys.modules
             with without_collection():
                 from convcheck.proof.verification import verify
                 from convcheck.report.sizes_words import in_few_words
                 from convcheck.solving.search import with_map
+            if is_first:
+                # What is imported is no garbage. Pytest and Python search it for some when they end, for a second.
+                gc.freeze()
 
             result = verify(with_map(self.claim))
         properties = {
