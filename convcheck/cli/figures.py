@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from convcheck.cli import console
 from convcheck.errors import ConvcheckError, UsageError, shown
-from convcheck.pictures import Detail
+from convcheck.results.pictures import Detail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ from convcheck.config.replacement import MapFunction, Replacement
 from convcheck.errors import ConvcheckError
 from convcheck.layers import Layer, parse_layer
 from convcheck.layers.user_code import WAY_OF_TRUST, UserCode, parse_user_code, untrusted
-from convcheck.pictures import Detail
 from convcheck.results import Sides, SizesStatus, Verdict
+from convcheck.results.pictures import Detail
 from convcheck.sizes.patterns import Group, Shape, Shapes
 from convcheck.sizes.relayouts import Relayout
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convcheck.errors import escape_line
-from convcheck.pictures import Histogram, WeightMap
 from convcheck.report import output_panels
 from convcheck.report.drawing import BLUE, GREY, RED, SIGNED, SMALL, VALUES, save
 from convcheck.report.format_values import format_shape
 from convcheck.results import Result
+from convcheck.results.pictures import Histogram, WeightMap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

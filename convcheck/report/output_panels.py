@@ -5,10 +5,10 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from convcheck.pictures import Grid, OutputMap, Outputs
 from convcheck.report.drawing import BLUE, RED, SIGNED, SMALL, VALUES
 from convcheck.report.format_values import format_shape
 from convcheck.results import Sides
+from convcheck.results.pictures import Grid, OutputMap, Outputs
 from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:

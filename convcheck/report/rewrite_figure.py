@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from convcheck.pictures import RewriteMaps, Sheet
 from convcheck.report.drawing import GREY, VALUES, save
 from convcheck.report.format_values import format_shape
+from convcheck.results.pictures import RewriteMaps, Sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from convcheck.pictures import Histogram, Spread, Strip
 from convcheck.report.format_values import format_number
+from convcheck.results.pictures import Histogram, Spread, Strip
 
 LINE, ASCII_LINE = "▁▂▃▄▅▆▇█", ".:-=+*#@"
 """Counts from few to many, side by side."""

@@ -14,12 +14,12 @@ from convcheck.catalogue.catalogue import catalogue
 from convcheck.catalogue.claims import claims_of
 from convcheck.config.case import Case
 from convcheck.layers import parse_layer
-from convcheck.pictures import Detail, Picture, half_decade
 from convcheck.proof.pictures.output_layout import OutputLayout, layout_of
 from convcheck.proof.pictures.output_maps import output_maps
 from convcheck.proof.pictures.watch import Watch
 from convcheck.proof.verification import verify
 from convcheck.results import Result, Verdict
+from convcheck.results.pictures import Detail, Picture, half_decade
 from convcheck.sizes.patterns import Shape, Shapes
 from convcheck.sizes.relayouts import parse_relayout
 

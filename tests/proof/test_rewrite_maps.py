@@ -8,8 +8,8 @@ from einops import rearrange
 
 from convcheck.catalogue.catalogue import catalogue
 from convcheck.layers import parse_layer
-from convcheck.pictures import Sheet
 from convcheck.proof.pictures.rewrite_maps import rewrite_maps
+from convcheck.results.pictures import Sheet
 from convcheck.rewriting.small_layer import small_layer
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from convcheck.pictures import Histogram, OutputMap, Outputs, Picture, Spread, WeightMap
 from convcheck.report.case_figure import draw, has_picture
 from convcheck.results import Sides, Verdict
+from convcheck.results.pictures import Histogram, OutputMap, Outputs, Picture, Spread, WeightMap
 from tests.report import sample_reports
 
 pytest.importorskip("matplotlib")

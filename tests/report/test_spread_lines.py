@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from convcheck.pictures import Histogram, Spread, Strip
 from convcheck.report.spread_lines import spread_lines
+from convcheck.results.pictures import Histogram, Spread, Strip
 from tests.strategies.shown import comparable
 
 WITHIN = Spread(Histogram(40, {-20: 1, -3: 100, -2: 50, 0: 2}), (0.3,) * 8)

@@ -11,7 +11,6 @@ import torch
 
 from convcheck.config.case import Case, Tolerance
 from convcheck.errors import CannotRunError
-from convcheck.pictures import Detail, Picture, Spread
 from convcheck.proof.build_pair import weights_of
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.devices import missing
@@ -24,6 +23,7 @@ from convcheck.proof.pair import Pair, drawn_in
 from convcheck.proof.pictures.watch import watch_of
 from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Deviation, Finding, Kind, Sides
+from convcheck.results.pictures import Detail, Picture, Spread
 from convcheck.rounding.precision import arithmetic
 from convcheck.sides import samples
 from convcheck.sides.sample import Sample

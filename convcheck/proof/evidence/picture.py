@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from convcheck.errors import CannotRunError
-from convcheck.pictures import Detail, Picture
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence.floating_point import draw
 from convcheck.proof.pictures.output_maps import output_maps
 from convcheck.proof.pictures.weight_maps import weight_maps
 from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Kind
+from convcheck.results.pictures import Detail, Picture
 from convcheck.sides.side import torch_may_refuse
 
 NOTHING = Evidence(Agreement.NOT_APPLICABLE)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from convcheck.pictures import Grid, OutputMap, Outputs
 from convcheck.proof.pictures.output_layout import OutputLayout, layout_of
+from convcheck.results.pictures import Grid, OutputMap, Outputs
 from convcheck.sizes.patterns import Shape
 
 CHANNELS = 6

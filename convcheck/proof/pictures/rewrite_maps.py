@@ -19,8 +19,8 @@ from torch.utils._pytree import tree_leaves
 
 from convcheck.catalogue.catalogue import find
 from convcheck.layers import Layer, write_shapes
-from convcheck.pictures import Grid, RewriteMaps, Sheet
 from convcheck.proof.pictures.weight_maps import entries_of
+from convcheck.results.pictures import Grid, RewriteMaps, Sheet
 from convcheck.rewriting.candidate_side import candidate_side
 from convcheck.rewriting.parameter_move import ParameterMove
 from convcheck.rewriting.small_layer import small_layer

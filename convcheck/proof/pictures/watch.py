@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from convcheck.pictures import Histogram, Spread, Strip
 from convcheck.proof.pictures.output_layout import OutputLayout, layout_of
+from convcheck.results.pictures import Histogram, Spread, Strip
 from convcheck.sizes.patterns import Shape
 
 ROWS, COLUMNS = 12, 40

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from convcheck.pictures import Grid, WeightMap
+from convcheck.results.pictures import Grid, WeightMap
 from convcheck.rewriting.parameter_move import ParameterMove
 from convcheck.rewriting.transplant import Transplant
 from convcheck.sizes.patterns import Shape
