@@ -1,15 +1,27 @@
-"""Axes in parts: one atom as several segments, or as two atoms."""
+"""Axes in parts: one atom as several segments, or as two atoms; and tensors one behind the other."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sympy
 
-from convcheck.all_sizes.pieces import ONE, Axis
+from convcheck.all_sizes.pieces import ONE, Axis, Piece, Segment
 from convcheck.all_sizes.polynomials import Size
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.value import Value, stacked
+from convcheck.all_sizes.value import Value
+
+
+def stacked(parts: Sequence[Value], axis: int) -> Value:
+    """Return tensors one behind the other along an axis, each a segment or several of its own."""
+    first, segments, pieces = parts[0], list[Segment](), list[Piece]()
+    for part in parts:
+        for piece in part.pieces:
+            shifted = len(segments) + piece.segments[axis]
+            pieces.append(replace(piece, segments=(*piece.segments[:axis], shifted, *piece.segments[axis + 1 :])))
+        segments += part.axes[axis]
+    return Value(first.sizes, (*first.axes[:axis], tuple(segments), *first.axes[axis + 1 :]), tuple(pieces))
 
 
 def split(value: Value, axis: int, lengths: Sequence[Size]) -> Value:

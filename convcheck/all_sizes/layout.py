@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import sympy
 
-from convcheck.all_sizes.cuts import cut, split
+from convcheck.all_sizes.cuts import cut, split, stacked
 from convcheck.all_sizes.pieces import ONE, Axis, Segment, axis_of, length
 from convcheck.all_sizes.polynomials import Size
 from convcheck.all_sizes.sizes import CannotProve, Sizes
-from convcheck.all_sizes.value import Value, stacked
+from convcheck.all_sizes.value import Value
 
 
 def viewed(value: Value, shape: Sequence[Size]) -> Value:

@@ -17,6 +17,8 @@ Segment = tuple[Size, ...]
 """The sizes of its atoms; none for a length of 1."""
 Axis = tuple[Segment, ...]
 ONE: Axis = ((),)
+MOST_PIECES = 256
+"""Proofs that are found in a few seconds have half as many; a product of tensors multiplies their numbers."""
 
 
 @dataclass(frozen=True)
@@ -136,3 +138,9 @@ def names_of_atoms(lengths: Sequence[int]) -> list[list[str]]:
 def strides(segment: Segment) -> list[Size]:
     """Return how many entries lie between neighbours along every atom."""
     return [sympy.Integer(1) if not segment[n + 1 :] else sympy.prod(segment[n + 1 :]) for n in range(len(segment))]
+
+
+def check_count(pieces: Sequence[Piece]) -> None:
+    """Check that a sum is not too long. Raises CannotProve."""
+    if len(pieces) > MOST_PIECES:
+        raise CannotProve(f"a sum of more than {MOST_PIECES} pieces")

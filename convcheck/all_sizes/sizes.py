@@ -259,9 +259,7 @@ class Sizes:
 
     def same(self, one: Size, other: Size) -> bool:
         """Tell whether two sizes are equal for all sizes that are spoken of."""
-        if one is other or one == other:
-            return True
-        return bool(self.remembered(("same", one, other), lambda: self._same(one, other)))
+        return one == other or bool(self.remembered(("same", one, other), lambda: self._same(one, other)))
 
     def _same(self, one: Size, other: Size) -> bool:
         difference = sympy.expand(self.plain(sympy.sympify(one)) - self.plain(sympy.sympify(other)))

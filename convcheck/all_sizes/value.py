@@ -21,11 +21,11 @@ from convcheck.all_sizes.pieces import (
     ONE,
     Axis,
     Piece,
-    Segment,
     Source,
     atoms_of,
     axis_of,
     box_at,
+    check_count,
     length,
     names_of_atoms,
     strides,
@@ -33,9 +33,6 @@ from convcheck.all_sizes.pieces import (
 from convcheck.all_sizes.polynomials import Size
 from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.sums import summed_out
-
-MOST_PIECES = 256
-"""Proofs that are found in a few seconds have half as many; a product of tensors multiplies their numbers."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ class Value:
     pieces: tuple[Piece, ...]
 
     def __post_init__(self) -> None:
-        _check_count(self.pieces)
+        check_count(self.pieces)
 
     @property
     def rank(self) -> int:
@@ -262,7 +259,7 @@ class Value:
             if not self._empty(relation):
                 factors = (*one.factors, *two.factors)
                 pieces.append(Piece(one.segments, one.coefficient * two.coefficient, factors, relation))
-                _check_count(pieces)
+                check_count(pieces)
         return Value(self.sizes, self.axes, tuple(pieces))
 
     def summed(self, axis: int) -> Value:
@@ -282,17 +279,6 @@ class Value:
         return Value(self.sizes, axes, tuple(pieces))
 
 
-def stacked(parts: Sequence[Value], axis: int) -> Value:
-    """Return tensors one behind the other along an axis, each a segment or several of its own."""
-    first, segments, pieces = parts[0], list[Segment](), list[Piece]()
-    for part in parts:
-        for piece in part.pieces:
-            shifted = len(segments) + piece.segments[axis]
-            pieces.append(replace(piece, segments=(*piece.segments[:axis], shifted, *piece.segments[axis + 1 :])))
-        segments += part.axes[axis]
-    return Value(first.sizes, (*first.axes[:axis], tuple(segments), *first.axes[axis + 1 :]), tuple(pieces))
-
-
 def joined(parts: Sequence[Value], axis: int) -> Value:
     """Return tensors one behind the other along an axis, on one atom."""
     parts = [part.flat(axis) for part in parts]
@@ -308,9 +294,3 @@ def joined(parts: Sequence[Value], axis: int) -> Value:
             pieces += part.indexed(axis, [new], [f"n0 - {sizes.text(start)}"]).pieces
         start = start + part.size(axis)
     return Value(sizes, axes, tuple(pieces))
-
-
-def _check_count(pieces: Sequence[Piece]) -> None:
-    """Check that a sum is not too long. Raises CannotProve."""
-    if len(pieces) > MOST_PIECES:
-        raise CannotProve(f"a sum of more than {MOST_PIECES} pieces")

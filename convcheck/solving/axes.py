@@ -8,45 +8,20 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from convcheck.sizes.patterns import Group, Pattern, Shape
 from convcheck.sizes.relayouts import Operation, Rearrangement, Relayout
+from convcheck.solving.factors import Atom, Digit
 
 NOWHERE = -1
 STARTS = 64
 """From how many entries lines along the axes are tried; where most of a line comes from somewhere, its steps show."""
 
 COPIES = "r"
-
-
-@dataclass(frozen=True)
-class Atom:
-    """A factor of an axis of the target: so many steps, each of which moves along one axis of the source.
-
-    `along` is the number of that axis; None where all steps have the same entry. `step` may be negative. `spread` is
-    what is done to the atom in the end, such as zeros between its places.
-    """
-
-    target: int
-    length: int
-    along: int | None
-    step: int
-    spread: tuple[tuple[str, tuple[int, ...]], ...] = ()
-
-
-@dataclass(frozen=True)
-class Digit:
-    """A factor of an axis of the source: an atom of the target, or, where there is none, the one of `length` places
-    that is taken.
-    """
-
-    length: int
-    atom: int | None
-    place: int = 0
 
 
 def relayout(index: Tensor, shape: Shape, names: Group) -> Relayout | None:

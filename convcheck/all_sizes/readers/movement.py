@@ -8,12 +8,13 @@ from typing import Any
 import sympy
 import torch
 
+from convcheck.all_sizes.cuts import stacked
 from convcheck.all_sizes.layout import alike_beside, viewed
 from convcheck.all_sizes.pieces import ONE, axis_of, length
 from convcheck.all_sizes.polynomials import Size
 from convcheck.all_sizes.reading import Call, Reader
 from convcheck.all_sizes.sizes import CannotProve
-from convcheck.all_sizes.value import Value, joined, stacked
+from convcheck.all_sizes.value import Value, joined
 from convcheck.all_sizes.whole_numbers import cut_off, from_function, is_known
 
 
