@@ -14,6 +14,7 @@ from convcheck.config.case import Case, WeightFile, WeightSource
 from convcheck.config.input_specs import InputSpec
 from convcheck.errors import CannotRunError, ConvcheckError, shown
 from convcheck.layers import Layer
+from convcheck.sides.layer_like import is_module
 from convcheck.sides.read_weights import read_weights
 from convcheck.sides.sample import Sample
 from convcheck.sizes.patterns import Shapes
@@ -109,6 +110,10 @@ def write_weights(module: nn.Module, path: str | PathLike[str]) -> None:
     Raises:
         ConvcheckError: the module cannot be described, the file cannot be written, or safetensors is not installed.
     """
+    if not is_module(module):
+        raise ConvcheckError(f"{shown(module)} is no module of torch, and has no weights")
+    if not isinstance(path, str | PathLike):
+        raise ConvcheckError(f"{shown(path)} is no path; it must be a text, such as 'module.safetensors'")
     try:
         from safetensors import SafetensorError
         from safetensors.torch import save_file
