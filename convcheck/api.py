@@ -149,27 +149,25 @@ def solve(
     """
     from convcheck.solving.solve import solve as find
 
-    return find(
-        given_case(
-            reference,
-            input,
-            candidate=candidate,
-            layout=layout,
-            dtype=dtype,
-            device=device,
-            seed=seed,
-            all_sizes=all_sizes,
-            proof_seconds=proof_seconds,
-            select=select,
-            train=train,
-            trust=trust,
-        )
+    case = given_case(
+        reference,
+        input,
+        candidate=candidate,
+        layout=layout,
+        dtype=dtype,
+        device=device,
+        seed=seed,
+        all_sizes=all_sizes,
+        proof_seconds=proof_seconds,
+        select=select,
+        train=train,
+        trust=trust,
     )
+    return find(case)
 
 
 def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:
     """Write the weights that a module computes with, by the layer's names for them, to a safetensors file.
-
     The command that repeats a proof of a module reads them from there.
 
     Raises:
@@ -270,7 +268,6 @@ def shape(layer: LayerLike, *input: int | Sequence[int]) -> Shape:
     """Return the output's shape: `shape("Conv2d(3, 8, 2)", (1, 3, 9, 9))`, or the lengths one by one.
 
     A module of torch is a layer, too, on whatever device; it is not run.
-
     An operation with several inputs takes as many shapes: `shape("mm()", (2, 3), (3, 4))`.
 
     Raises:
