@@ -167,8 +167,7 @@ def solve(
 
 
 def save_weights(module: nn.Module, path: str | PathLike[str]) -> None:
-    """Write the weights that a module computes with, by the layer's names for them, to a safetensors file.
-    The command that repeats a proof of a module reads them from there.
+    """Write the weights that a module computes with to a safetensors file, for the command that repeats its proof.
 
     Raises:
         ConvcheckError: the module cannot be described, the file cannot be written, or safetensors is not installed.
