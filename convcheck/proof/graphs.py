@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from convcheck.results import Sides
+from convcheck.results import Finding, Kind, Sides
 from convcheck.rewriting.transplant import Transplant
 from convcheck.rounding.precision import LAMBDA, Arithmetic
 from convcheck.rounding.running_error import Computed
 from convcheck.sides.sample import Sample
-from convcheck.tracing.facts import Facts
+from convcheck.tracing.facts import SIGNIFICANT_BITS, Facts
 from convcheck.tracing.magnitudes import magnitudes
 from convcheck.tracing.pieces import Piece, pieces
 from convcheck.tracing.running_error import bound
@@ -118,13 +118,18 @@ class Graphs:
 
         return apart
 
-    def remarks(self) -> Iterator[str]:
-        """Yield what is to be said of a side beside what it computes, such as a detach, with its line."""
+    def remarks(self, dtype: torch.dtype) -> Iterator[Finding]:
+        """Yield what is to be said of a side beside what it computes, such as a detach, with its line.
+
+        A cast to a dtype that is narrower than the asked one is about rounding: its bound is wider than that of others.
+        """
         for name, facts in zip(("reference", "candidate"), self._facts(), strict=True):
+            is_narrow = facts.significant_bits < SIGNIFICANT_BITS[dtype]
             for note in dict.fromkeys(facts.notes):
-                yield f"the {name} {note.text}{f' at {note.place}' if note.place else ''}"
+                kind = Kind.ROUNDING if is_narrow and note.kind is NoteKind.CAST else Kind.CODE
+                yield Finding(kind, f"the {name} {note.text}{f' at {note.place}' if note.place else ''}")
         for name in self.hooked:
-            yield f"a hook stands on the gradient of {name}"
+            yield Finding(Kind.CODE, f"a hook stands on the gradient of {name}")
 
     def notes(self) -> Iterator[Note]:
         """Yield what was noted of either side."""

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
 
+import torch
+
 from convcheck.catalogue.claims import Claim
 from convcheck.config.case import Case
 from convcheck.config.replacement import Replacement, tensors_of
@@ -174,7 +176,7 @@ def _written_map(own: Replacement, mapping: Transplant) -> dict[str, str]:
 def gather(claim: Claim, result: Result, shared: Shared | None) -> Result:
     """Return the result with all evidence. Raises CannotRunError if torch cannot run a side."""
     pair = build_pair(claim) if shared is None else build_pair(claim, shared)
-    remarks = _findings(Kind.CODE, pair.graphs.remarks() if pair.graphs is not None else ())
+    remarks = () if pair.graphs is None else pair.graphs.remarks(getattr(torch, claim.case.dtype))
     result = replace(result, evidence=_evidence_of(pair, claim.case), notes=(*result.notes, *remarks))
     context = Context(claim, pair, result)
     context = context.joined(_examined(weight_shapes.examine, context))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 import convcheck
-from convcheck.results import Agreement, Result, Verdict
+from convcheck.results import Agreement, Kind, Result, Verdict
 from convcheck.tracing.live_operators import CHOOSING
 from convcheck.tracing.operators import activation
 from convcheck.tracing.pieces import REGIONS
@@ -128,7 +128,10 @@ def test_a_difference_in_few_places_is_met(pair: Pair) -> None:
     reference, candidate = (Layer(one, pair.rows) for one in (pair.reference, pair.candidate))
     with torch.no_grad():
         assert not torch.equal(reference(*pair.where), candidate(*pair.where))
-    assert verified(reference, candidate, pair.input).verdict is Verdict.DIFFERENT
+    result = verified(reference, candidate, pair.input)
+    assert result.verdict is Verdict.DIFFERENT
+    # What is right on most numbers is no matter of a layout.
+    assert (result.suggested_layout, result.suggestions) == (None, {})
 
 
 def differ_only_by_drawn_parameters(reference: Function, candidate: Function, where: Tensor) -> bool:
@@ -345,3 +348,11 @@ def test_an_empty_parameter_moves() -> None:
 def test_a_scripted_module_is_refused_with_the_way_out() -> None:
     result = verified(nn.Linear(6, 4), torch.jit.script(nn.Linear(6, 4)))
     assert (result.verdict, "ScriptModule" in result.reasons[0].text) == (Verdict.ERROR, True)
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [("float32", Kind.ROUNDING), ("bfloat16", Kind.CODE)])
+def test_a_cast_to_a_narrower_dtype_than_the_asked_one_stands_beside_the_verdict(dtype: str, kind: Kind) -> None:
+    rounded = Layer(lambda self, x: F.linear(x, self.weight.bfloat16().to(x.dtype)))
+    result = verified(Layer(linear), rounded, dtype=dtype)
+    assert result.verdict is Verdict.EQUAL
+    assert [note.kind for note in result.notes if "computes in bfloat16" in str(note)] == [kind]

@@ -15,7 +15,7 @@ from torch import Tensor
 from convcheck.config.case import Case
 from convcheck.errors import CannotRunError, PatternError
 from convcheck.proof.context import Context, Evidence
-from convcheck.proof.evidence import integer_probes, stand_in
+from convcheck.proof.evidence.agreement import agree
 from convcheck.proof.evidence.differences import describe_differences
 from convcheck.proof.evidence.probes import draw_probe, make_plan
 from convcheck.proof.evidence.reads import describe_reads
@@ -133,7 +133,7 @@ def corrections(pair: Pair, usual: Transplant, case: Case) -> tuple[Correction, 
                 for before, after in zip(pair.mapping.moves, candidate.moves, strict=True)
                 if isinstance(before, Move | Joined) and not moves_alike(before, after)
             ]
-            if changed and _is_proved(remapped(pair, candidate), case):
+            if changed and agree(remapped(pair, candidate), case):
                 # The parts of a parameter are laid out alike.
                 return tuple(dict.fromkeys(changed))
     except (CannotRunError, PatternError):
@@ -222,12 +222,3 @@ def moves_alike(first: ParameterMove, second: ParameterMove) -> bool:
         numbered[name] = torch.arange(start, start + math.prod(shape), dtype=torch.float64).reshape(shape)
         start += math.prod(shape)
     return torch.equal(first.forward(numbered), second.forward(numbered))
-
-
-def _is_proved(pair: Pair, case: Case) -> bool:
-    """Tell whether both sides agree on integers, or in float64 where integers cannot probe them."""
-    if pair.reference.degree is None:
-        measured = stand_in.measure_drawn(pair, case)
-        return measured.shapes.reference == measured.shapes.candidate and not measured.faults
-    evidence = integer_probes.probe(pair, case.seed)
-    return evidence.status is Agreement.IDENTICAL and not evidence.findings

@@ -15,6 +15,8 @@ from convcheck.sides.sample import Sample
 
 NOISE = 1e-9
 """A gradient that is smaller than this share of the largest one is rounding."""
+DRAWS = 4
+"""How often numbers are drawn: a ReLU may have no gradient in a whole channel of one draw."""
 
 
 def describe_reads(pair: Pair, generator: torch.Generator) -> Iterator[str]:
@@ -25,13 +27,17 @@ def describe_reads(pair: Pair, generator: torch.Generator) -> Iterator[str]:
     """
     if pair.black_box is not None or pair.mapping.bits is None or (pair.graphs and pair.graphs.hides_gradients):
         return
-    drawn = samples.with_gradients(pair.reference, pair.balanced(generator))
-    outputs = pair.run(drawn)
-    if outputs[0].shape != outputs[1].shape:
-        return
-    read = Sides(*(_read(output, drawn, generator) for output in outputs))
-    for name, ours in read.reference.items():
-        theirs = read.candidate[name]
+    read: dict[str, Sides[Tensor]] = {}
+    for _ in range(DRAWS):
+        drawn = samples.with_gradients(pair.reference, pair.balanced(generator))
+        outputs = pair.run(drawn)
+        if outputs[0].shape != outputs[1].shape:
+            return
+        first, second = (_read(output, drawn, generator) for output in outputs)
+        here = {name: Sides(first[name], second[name]) for name in first}
+        read = {name: _either(read.get(name, one), one) for name, one in here.items()}
+    for name, both in read.items():
+        ours, theirs = both.reference, both.candidate
         if not ours.any() or not theirs.any():
             if bool(ours.any()) != bool(theirs.any()):
                 does, not_ = ("reference", "candidate") if ours.any() else ("candidate", "reference")
@@ -51,6 +57,10 @@ def _read(output: Tensor, sample: Sample, generator: torch.Generator) -> dict[st
     gradients = [gradient.abs() for gradient in pull_back(output, list(variables.values()), cotangent)]
     largest = max((float(gradient.max()) for gradient in gradients if gradient.numel()), default=0.0)
     return {name: gradient > NOISE * largest for name, gradient in zip(variables, gradients, strict=True)}
+
+
+def _either(one: Sides[Tensor], other: Sides[Tensor]) -> Sides[Tensor]:
+    return Sides(one.reference | other.reference, one.candidate | other.candidate)
 
 
 def _places(read: Tensor, axis: int) -> str:

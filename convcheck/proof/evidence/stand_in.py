@@ -48,21 +48,11 @@ def examine(context: Context) -> Evidence:
 
 def _examine(context: Context) -> Evidence:
     pair, case = context.pair, context.case
-    draws = DRAWS if context.result.exact.status is Agreement.IDENTICAL else WITHOUT_EXACT
-    for drawn in _measure_again_and_again(pair, case, draws if case.candidate is not None else 1):
-        if drawn.shapes.reference != drawn.shapes.candidate:
-            return _evidence([unlike_shapes(drawn.shapes.reference, drawn.shapes.candidate)])
-        if drawn.faults:
-            first, *others = drawn.faults
-            return _evidence([first if case.weights is None else f"on drawn weights, {first}", *others])
-    for what, measured in _measure_hidden(pair, case):
-        if measured.faults:
-            first, *others = measured.faults
-            return _evidence([f"where the mask hides {what} from a query, {first}", *others])
-    own = case.candidate is not None and pair.analysis is not None
-    if own and (texts := other_numbers.faults(pair, case.seed)):
-        return _evidence(texts)
-    if context.result.exact.status is not Agreement.IDENTICAL and not _is_sharp(drawn):
+    is_exact = context.result.exact.status is Agreement.IDENTICAL
+    faults, drawn = _faults(pair, case, DRAWS if is_exact else WITHOUT_EXACT)
+    if faults:
+        return _evidence(faults)
+    if not is_exact and not _is_sharp(drawn):
         return Evidence(Agreement.NOT_APPLICABLE, (Finding(Kind.INCONCLUSIVE, _inconclusive(drawn)),))
     if case.weights is None or case.dtype == "float64":
         return _evidence([])
@@ -74,6 +64,27 @@ def _examine(context: Context) -> Evidence:
     real = measure(pair, wide, given)
     loose = idle(wide, real)
     return _evidence(real.faults, [f"{loose}; what tells is that both agree on drawn weights"] if loose else [])
+
+
+def agree(pair: Pair, case: Case) -> bool:
+    """Tell whether both sides agree in float64 on all numbers that are drawn. Raises CannotRunError as `measure`."""
+    return not _faults(pair, case, WITHOUT_EXACT)[0]
+
+
+def _faults(pair: Pair, case: Case, draws: int) -> tuple[Sequence[str], Measurement]:
+    """Return sentences on where both sides first differ, if they do, and the last measurement on drawn numbers."""
+    for drawn in _measure_again_and_again(pair, case, draws if case.candidate is not None else 1):
+        if drawn.shapes.reference != drawn.shapes.candidate:
+            return (unlike_shapes(drawn.shapes.reference, drawn.shapes.candidate),), drawn
+        if drawn.faults:
+            first, *others = drawn.faults
+            return (first if case.weights is None else f"on drawn weights, {first}", *others), drawn
+    for what, measured in _measure_hidden(pair, case):
+        if measured.faults:
+            first, *others = measured.faults
+            return (f"where the mask hides {what} from a query, {first}", *others), drawn
+    own = case.candidate is not None and pair.analysis is not None
+    return other_numbers.faults(pair, case.seed) if own else (), drawn
 
 
 def measure_drawn(pair: Pair, case: Case) -> Measurement:
