@@ -105,7 +105,10 @@ class Ran:
         if not bool(apart.any()):
             return None
         place = tuple(apart.nonzero()[0].tolist())
-        return place, f"the reference gives {one[place].item():g} and the candidate {other[place].item():g}"
+        gives = one[place].item(), other[place].item()
+        ours, theirs = map("{:g}".format, gives)
+        ours, theirs = (ours, theirs) if ours != theirs else map(repr, gives)
+        return place, f"the reference gives {ours} and the candidate {theirs}"
 
 
 def run(both: Both, tensors: Mapping[str, Tensor]) -> Ran:

@@ -37,6 +37,8 @@ class Claim:
     refusals: tuple[str, ...]
     fault: Exception | None = None
     """What convcheck itself failed with when it made the claims of a case; it is raised where this one is verified."""
+    cannot_run: str | None = None
+    """Why torch cannot run a side, where that came out before the claim is verified."""
 
     @property
     def id(self) -> str:

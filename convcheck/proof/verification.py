@@ -78,6 +78,8 @@ def verify(claim: Claim, shared: Shared | None = None) -> Result:
     # Thousands of claims do not keep what each of them took.
     claim = claim.forgetful()
     try:
+        if claim.cannot_run is not None:
+            raise CannotRunError(claim.cannot_run)
         result = known(claim)
         too_large = None if claim.refusals else _too_large(claim)
     except CannotRunError as error:

@@ -43,6 +43,8 @@ class Answer:
 
     origins: Mapping[str, Origin] | None
     reason: str | None = None
+    cannot_run: str | None = None
+    """Why torch cannot run a side, which is then the reason."""
     exchangeable: tuple[str, ...] = ()
     unmatched: Sides[tuple[str, ...]] = Sides((), ())
 
@@ -58,7 +60,10 @@ class Answer:
 
 
 def with_map(claim: Claim) -> Claim:
-    """Return a claim with a mapping where it needs one; a refused claim where there is none, or no such layout."""
+    """Return a claim with a mapping where it needs one; a refused claim where there is none, or no such layout.
+
+    A side that torch cannot run is known to the claim.
+    """
     own = claim.case.candidate
     if own is None or claim.refusals:
         return claim
@@ -67,6 +72,8 @@ def with_map(claim: Claim) -> Claim:
     if not own.lacks_map(claim.case.layer):
         return claim
     answer = search(claim.case)
+    if answer.cannot_run is not None:
+        return replace(claim, cannot_run=answer.cannot_run)
     if answer.origins is None:
         if (mapped := in_other_layout(claim)) is not None:
             return mapped
@@ -114,7 +121,7 @@ def search(case: Case) -> Answer:
     try:
         return _found(case, replace(case.candidate, map={}, map_by=None))
     except CannotRunError as error:
-        return Answer(None, f"could not be run: {error}")
+        return Answer(None, f"could not be run: {error}", cannot_run=str(error))
 
 
 def _found(case: Case, own: Replacement) -> Answer:

@@ -112,9 +112,11 @@ def _times(line: LayerLine, one: Tried, timed: Sequence[str]) -> Iterator[tuple[
 
 
 def _done(report: ScanReport) -> Iterator[str]:
+    is_timed = any(one.bench for line in report.layers for one in line.rewrites)
+    what = "swapped" if report.applied else "worth a swap" if is_timed else "would be swapped"
     for choice in report.chosen:
         names = ", ".join(map(write_place, choice.places))
-        yield escape_line(f"{'swapped' if report.applied else 'worth a swap'}: {names} by {choice.rewrite}")
+        yield escape_line(f"{what}: {names} by {choice.rewrite}")
     for dtype, whole in report.whole.items():
         yield (
             f"whole model in {dtype}: {write_seconds(whole.before)} before, {write_seconds(whole.after)} after "
