@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -115,7 +116,7 @@ class Search:
             if known.sizes[name] > 1 and (found := self._named({**known.sizes, name: 1}, ramps=True)) is not None:
                 known = found
         ones = sorted(_with_ones(known.sizes), key=_order)
-        pairs = sorted(_two_shorter(known.sizes), key=_order)[:MOST_PAIRS]
+        pairs = itertools.islice(_two_shorter(known.sizes), MOST_PAIRS)
         for sizes in (*ones, *pairs, *smaller(dict.fromkeys(known.sizes, 1), _sum(known), MOST_SMALLER)):
             if time.monotonic() > end:
                 break
@@ -161,11 +162,15 @@ def _with_ones(sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
 
 
 def _two_shorter(sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
-    """Yield sizes of no larger sum, of which two are others: one may be longer where the other is shorter."""
-    for one, other in itertools.combinations(sizes, 2):
-        total = sizes[one] + sizes[other]
-        for together in range(2, total + 1):
+    """Yield sizes of no larger sum, of which two are others, in order: one may be longer where the other is shorter."""
+
+    def others(one: str, other: str) -> Iterator[dict[str, int]]:
+        # One comes before the other among sizes, so that these are in order.
+        for together in range(2, sizes[one] + sizes[other] + 1):
             yield from ({**sizes, one: first, other: together - first} for first in range(1, together))
+
+    # A length may be in the thousands, and all pairs of such ones do not fit into memory.
+    return heapq.merge(*itertools.starmap(others, itertools.combinations(sizes, 2)), key=_order)
 
 
 def _sum(one: SizesCounterexample) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 import sympy
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 from torch._dispatch.python import enable_python_dispatcher
 from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -25,6 +25,7 @@ from torch.utils._sympy.value_ranges import ValueRanges
 
 from convcheck.all_sizes.conditions import require
 from convcheck.all_sizes.functions import Functions
+from convcheck.all_sizes.plain_numbers import plain_numbers
 from convcheck.all_sizes.sizes import Sizes
 from convcheck.results import Sides
 from convcheck.tracing import capture
@@ -107,8 +108,11 @@ def trace_both(
     reference: Callable[[Mapping[str, Tensor]], Any],
     candidate: Callable[[Mapping[str, Tensor]], Any],
     given: Sequence[Given],
+    modules: Sequence[nn.Module] = (),
 ) -> SymbolicTrace:
     """Trace the reference and the candidate, functions of the tensors by name, at symbolic sizes.
+
+    `modules` are those whose code runs.
 
     Raises:
         SideRaises: a side cannot be run, or not be traced, at these sizes.
@@ -129,7 +133,7 @@ def trace_both(
 
         def both(*arguments: Tensor) -> tuple[Any, Any]:
             by_name = dict(zip((one.name for one in given), arguments, strict=True))
-            with functions:
+            with functions, plain_numbers(modules):
                 first = reference(by_name)
                 ends.append(len(env.guards))
                 return first, candidate(by_name)

@@ -78,6 +78,48 @@ def test_it_is_not_proved(reference: nn.Module, candidate: nn.Module) -> None:
     assert sizes.status in ("refuted", "unknown")
 
 
+def _matches_a_number(x: Tensor) -> Tensor:
+    match x.shape[-1]:
+        case int() if x.shape[-1] > 1000:
+            return x + 1
+    return x
+
+
+# Each is x, and x + 1 from a length on, or at one.
+OF_PYTHON = {
+    "the length of a text": Of(lambda x: x + (len(str(x.shape[-1])) > 3)),
+    "a table of texts": Of(lambda x: x + {"8x1230": 1}.get(f"{x.shape[1]}x{x.shape[-1]}", 0)),
+    "the end of a text": Of(lambda x: x + ("%s" % x.shape[-1]).endswith("77")),  # noqa: UP031  # as some code does
+    "a shape as a text": Of(lambda x: x + (repr(tuple(x.shape)) == "(1, 8, 3, 1230)")),
+    "texts that are joined": Of(lambda x: x + (",".join(map(str, x.shape)) == "1,8,3,1230")),
+    "the text of a comparison": Of(lambda x: x + (str(x.shape[-1] > 1000) == "True")),
+    "a type": Of(lambda x: x + (type(x.shape[-1]) is int and x.shape[-1] > 1000)),
+    "the type of a quotient": Of(lambda x: x + (type(x.shape[-1] / 2) is float and x.shape[-1] > 1000)),
+    "a class": Of(lambda x: x + (isinstance(x.shape[-1], int) and x.shape[-1] > 1000)),
+    "an attribute": Of(lambda x: x + (x.shape[-1].__class__ is int and x.shape[-1] > 1000)),
+    "a pattern": Of(_matches_a_number),
+    "a comparison that is true": Of(lambda x: x + ((x.shape[-1] > 1000) is True)),
+}
+
+
+@pytest.mark.parametrize("candidate", OF_PYTHON.values(), ids=OF_PYTHON)
+def test_what_python_makes_of_a_length_is_not_proved_for_every_length(candidate: nn.Module) -> None:
+    sizes = convcheck.verify(SAME, (2, 8, 6, 6), candidate=candidate, all_sizes=True).sizes
+    assert "input.3" not in sizes.free
+    assert sizes.status != "proved" or sizes.fixed["input.3"] == 6
+
+
+def test_code_that_asks_for_the_type_of_a_length_and_does_the_same_is_proved() -> None:
+    def padded(x: Tensor) -> Tensor:
+        length = x.shape[-1]
+        pair = (length, length) if isinstance(length, int) else length
+        return x.reshape(x.shape[0], x.shape[1], x.shape[2], pair[0]) * 1.0
+
+    assert convcheck.verify(SAME, (2, 8, 6, 6), candidate=Of(padded), all_sizes=True).sizes.status == "proved"
+    assert "type" not in globals()
+    assert type(torch.SymInt.__repr__).__name__ == "function"
+
+
 def test_code_that_asks_for_a_dtype_is_proved_where_it_is_one_program() -> None:
     cast = Of(lambda x: x * torch.ones(x.shape[3], dtype=x.dtype).to(x.dtype))
     for dtype in (torch.float32, torch.bfloat16):

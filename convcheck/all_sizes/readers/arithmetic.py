@@ -20,7 +20,9 @@ from convcheck.all_sizes.value import Value
 
 
 def number(call: Call, value: Any) -> Any:
-    """Return a number, or an expression in sizes, as it is: a float is a fraction."""
+    """Return a number, or an expression in sizes, as it is: a float is a fraction, and True is 1."""
+    if isinstance(value, bool):
+        return sympy.Integer(value)
     if isinstance(value, float):
         return fraction(value)
     return call.sizes.size(value)
