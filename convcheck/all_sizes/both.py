@@ -32,6 +32,11 @@ class Both:
     copies: Sides[nn.Module] | None = None
     """Their modules in the dtype of the claim, where they are to be traced in that one."""
 
+    @property
+    def modules(self) -> tuple[nn.Module, nn.Module]:
+        """The modules whose code runs."""
+        return self.sides.reference.module, self.sides.candidate.module
+
     def as_asked(self) -> Both:
         """Return the same, to be traced in the dtype of the claim."""
         sides = self.sides.reference, self.sides.candidate

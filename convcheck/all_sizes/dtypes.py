@@ -24,13 +24,12 @@ def traced(both: Both, given: Sequence[Given]) -> SymbolicTrace:
         SideRaises: a side cannot be run, or not be traced, at these sizes.
         CannotProve: the traces are not of one program.
     """
-    modules = (both.sides.reference.module, both.sides.candidate.module)
-    trace = trace_both(both.reference, both.candidate, given, modules)
+    trace = trace_both(both.reference, both.candidate, given, both.modules)
     if trace.asks_dtype and both.asked != torch.float64:
         asked = both.as_asked()
         floats = [replace(one, dtype=both.asked) if one.dtype.is_floating_point else one for one in given]
         try:
-            other = trace_both(asked.reference, asked.candidate, floats, modules)
+            other = trace_both(asked.reference, asked.candidate, floats, both.modules)
         except SideRaises:
             other = None
         if other is None or _program(other) != _program(trace):

@@ -6,26 +6,30 @@ its type is that of a number; and what compares two is true or false.
 
 from __future__ import annotations
 
+import abc
+import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 import sympy
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 
 from convcheck.tracing.places import is_of_a_user
 
 _STANDING_FOR: dict[type, type] = {torch.SymInt: int, torch.SymFloat: float, torch.SymBool: bool}
 _COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
+_ON_BEHALF = frozenset(one.__code__.co_filename for one in (abc.ABCMeta.__instancecheck__, functools.singledispatch))
+"""Python's own code that asks for a class: of what is checked against `numbers.Integral`, or dispatched by its type."""
 _SYMPY = f"{Path(str(sympy.__file__)).parent}/"
 
 
-@cache
+@functools.cache
 def _is_of_a_user(file: str) -> bool:
     return is_of_a_user(file) and not file.startswith(_SYMPY)
 
@@ -70,7 +74,14 @@ def _text(original: Callable[[Any], str], plain: type) -> Callable[[Any], str]:
 def _attribute(plain: type) -> Callable[[Any, str], Any]:
     def attribute(self: Any, name: str) -> Any:
         # Python's own `isinstance` asks for it, as matching by a class does.
-        return plain if name == "__class__" and _is_asked_by_a_user() else object.__getattribute__(self, name)
+        if name == "__class__":
+            return plain if _is_asked_by_a_user() else object.__getattribute__(self, name)
+        try:
+            return object.__getattribute__(self, name)
+        except AttributeError:
+            if not hasattr(plain, name) or not _is_asked_by_a_user():
+                raise
+            return getattr(plain(self), name)
 
     return attribute
 
@@ -85,7 +96,10 @@ def _compared(original: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 def _is_asked_by_a_user() -> bool:
     """Tell whether the code that led to the function that calls this is a user's."""
-    return _is_of_a_user(sys._getframe(2).f_code.co_filename)
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename in _ON_BEHALF:
+        frame = frame.f_back
+    return frame is not None and _is_of_a_user(frame.f_code.co_filename)
 
 
 class _AsType(type):
@@ -93,7 +107,9 @@ class _AsType(type):
 
     def __call__(cls, *arguments: Any, **options: Any) -> Any:
         made = type(*arguments, **options)
-        return _STANDING_FOR.get(made, made) if len(arguments) == 1 else made
+        if len(arguments) > 1:
+            return made
+        return Tensor if made is FakeTensor else _STANDING_FOR.get(made, made)
 
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, type)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import numbers
 from collections.abc import Callable
 
 import islpy
@@ -85,6 +87,16 @@ def _matches_a_number(x: Tensor) -> Tensor:
     return x
 
 
+@functools.singledispatch
+def _is_long(_: object) -> bool:
+    return False
+
+
+@_is_long.register
+def _(length: int) -> bool:
+    return length > 1000
+
+
 # Each is x, and x + 1 from a length on, or at one.
 OF_PYTHON = {
     "the length of a text": Of(lambda x: x + (len(str(x.shape[-1])) > 3)),
@@ -97,6 +109,10 @@ OF_PYTHON = {
     "the type of a quotient": Of(lambda x: x + (type(x.shape[-1] / 2) is float and x.shape[-1] > 1000)),
     "a class": Of(lambda x: x + (isinstance(x.shape[-1], int) and x.shape[-1] > 1000)),
     "an attribute": Of(lambda x: x + (x.shape[-1].__class__ is int and x.shape[-1] > 1000)),
+    "a class of numbers": Of(lambda x: x + (isinstance(x.shape[-1], numbers.Integral) and x.shape[-1] > 1000)),
+    "a function of a type": Of(lambda x: x + _is_long(x.shape[-1])),
+    "an attribute of numbers": Of(lambda x: x + (getattr(x.shape[-1], "real", 0) > 1000)),
+    "the type of a tensor": Of(lambda x: x + (type(x) is Tensor and x.shape[-1] > 1000)),
     "a pattern": Of(_matches_a_number),
     "a comparison that is true": Of(lambda x: x + ((x.shape[-1] > 1000) is True)),
 }

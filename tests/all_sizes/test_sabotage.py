@@ -36,6 +36,7 @@ class Pair:
 
     one: Function
     other: Function
+    modules: tuple[nn.Module, ...] = ()
 
     def reference(self, tensors: Mapping[str, Tensor]) -> Tensor:
         """Run the first."""
