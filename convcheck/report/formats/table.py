@@ -175,7 +175,7 @@ class ResultTable:
             yield from (("", f"{where}{reason}") for reason in result_rows.causes(result))
             yield from (("paste", line) for line in result_rows.suggestion(result))
         if result.map_solved and result.verdict is Verdict.EQUAL:
-            yield "map", result_rows.short_map(result)
+            yield "map" if result.one_to_one else "map, not one-to-one", result_rows.short_map(result)
         for note in result.notes:
             # What holds for a whole case is printed once.
             if note not in self._notes and note.kind in result_rows.NEVER_BEHIND:
