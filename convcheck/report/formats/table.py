@@ -143,7 +143,8 @@ class ResultTable:
             yield Text(self._stack(*below), "bold")
         else:
             yield self._columns(show_header=True)
-        beside = self._room - (self._sizes and self._sizes + GAP)
+        # Proofs may have less room than they would take.
+        beside = max(0, self._room - (self._sizes and self._sizes + GAP))
         width = self._console.width - (0 if self._stacked else beside)
         yield rule(self._console, width)
 
