@@ -141,12 +141,14 @@ def measure(cases: int, runs: int) -> dict[str, Run]:
     """Return the medians of all commands on so many cases."""
     taken: dict[str, list[Run]] = {}
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "sweep.yaml").write_text(config(cases))
-        (folder / "test_by_hand.py").write_text(_BY_HAND)
-        words = commands()
-        for _, (title, command) in ((turn, named) for turn in range(runs) for named in words.items()):
-            taken.setdefault(title, []).append(run(command, folder))
+        # The plugin collects what else is a test in its folder.
+        folders = {title: Path(name) / str(number) for number, title in enumerate(commands())}
+        for folder in folders.values():
+            folder.mkdir()
+            (folder / "sweep.yaml").write_text(config(cases))
+        (folders[BY_HAND] / "test_by_hand.py").write_text(_BY_HAND)
+        for _, (title, command) in ((turn, named) for turn in range(runs) for named in commands().items()):
+            taken.setdefault(title, []).append(run(command, folders[title]))
     return {title: Run(*map(statistics.median, zip(*each, strict=True))) for title, each in taken.items()}
 
 
