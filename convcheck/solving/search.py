@@ -77,7 +77,10 @@ def with_map(claim: Claim) -> Claim:
     if answer.origins is None:
         if (mapped := in_other_layout(claim)) is not None:
             return mapped
-        return replace(claim, refusals=(f"no map is given, and none is found: {answer.reason}",))
+        why = f"no map is given, and none is found: {answer.reason}"
+        if answer.unmatched != Sides((), ()):
+            why += "; with a map, what differs is named"
+        return replace(claim, refusals=(why,))
     (mapped,) = claims_of([replace(claim.case, candidate=answer.replacement(own))])
     return mapped
 

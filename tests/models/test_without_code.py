@@ -207,8 +207,8 @@ def test_the_map_of_the_page_is_one(tmp_path: Path) -> None:
     (text,) = re.findall(r"```yaml\n# layers.yaml\n((?:.*\n)*?)```", page.read_text("utf-8"))
     (tmp_path / "layers.yaml").write_text(text)
     entries = read_layer_map(str(tmp_path / "layers.yaml"))
-    assert [str(entry.layer.kind) for entry in entries.values()] == ["Conv3d", "Linear"]
-    assert [entry.shape for entry in entries.values()] == [None, (256, 1280)]
+    assert [str(entry.layer.kind) for entry in entries.values()] == ["Conv2d", "Linear"]
+    assert [entry.shape for entry in entries.values()] == [None, (16, 8)]
 
 
 def test_no_code_is_imported_and_no_trust_is_needed(scan: Scan, tmp_path: Path) -> None:
