@@ -25,13 +25,15 @@ from convcheck.tracing.places import is_of_a_user
 _STANDING_FOR: dict[type, type] = {torch.SymInt: int, torch.SymFloat: float, torch.SymBool: bool}
 _COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
 _ON_BEHALF = frozenset(one.__code__.co_filename for one in (abc.ABCMeta.__instancecheck__, functools.singledispatch))
-"""Python's own code that asks for a class: of what is checked against `numbers.Integral`, or dispatched by its type."""
+"""The files of Python's own code that asks for a class on behalf of its caller, as `numbers.Integral` does."""
+_TYPED = ("<ipython", "<stdin>", "<string>", "<console>")
+"""What the names of files begin with that code is said to be in which a user types."""
 _SYMPY = f"{Path(str(sympy.__file__)).parent}/"
 
 
 @functools.cache
 def _is_of_a_user(file: str) -> bool:
-    return is_of_a_user(file) and not file.startswith(_SYMPY)
+    return file.startswith(_TYPED) or (is_of_a_user(file) and not file.startswith(_SYMPY))
 
 
 @contextmanager
@@ -127,7 +129,7 @@ def _reachable(modules: Iterable[nn.Module]) -> list[dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
     while todo:
         names = todo.pop()
-        file = names.get("__file__")
+        file = _TYPED[0] if names.get("__name__") == "__main__" else names.get("__file__")
         if id(names) in found or not isinstance(file, str) or not _is_of_a_user(file):
             continue
         found[id(names)] = names

@@ -125,6 +125,14 @@ def test_what_python_makes_of_a_length_is_not_proved_for_every_length(candidate:
     assert sizes.status != "proved" or sizes.fixed["input.3"] == 6
 
 
+@pytest.mark.parametrize("condition", ["str(x.shape[-1]) == '1230'", "type(x.shape[-1]) is int and x.shape[-1] > 1000"])
+def test_so_it_is_of_code_that_a_user_types(condition: str) -> None:
+    names = {"__name__": "__main__"}
+    exec(f"typed = lambda x: x + ({condition})", names)
+    sizes = convcheck.verify(SAME, (2, 8, 6, 6), candidate=Of(names["typed"]), all_sizes=True).sizes  # type: ignore[arg-type]
+    assert "input.3" not in sizes.free
+
+
 def test_code_that_asks_for_the_type_of_a_length_and_does_the_same_is_proved() -> None:
     def padded(x: Tensor) -> Tensor:
         length = x.shape[-1]
