@@ -31,6 +31,8 @@ SMALL_PART = 1 << 20
 """The same for a part of a batch: it goes with its claim, so that it is kept twice, which is 30 MiB."""
 
 ENGINE: Any = torch.autograd.Variable._execution_engine
+TAKES_ENDS = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 5)
+"""Whether the engine begins at the end of a graph; before, it takes the output."""
 
 T = TypeVar("T")
 
@@ -56,11 +58,13 @@ class Graph(NamedTuple):
     """The graph of an output of some shape, which does not hold its numbers; its `end` is None where there is none."""
 
     shape: torch.Size
-    end: GradientEdge | None
+    end: GradientEdge | Tensor | None
 
     @classmethod
     def of(cls, output: Tensor) -> Graph:
-        return cls(output.shape, get_gradient_edge(output) if output.requires_grad else None)
+        if not output.requires_grad:
+            return cls(output.shape, None)
+        return cls(output.shape, get_gradient_edge(output) if TAKES_ENDS else output)
 
     def pull_back(self, inputs: Sequence[Tensor], cotangent: Tensor) -> tuple[Tensor, ...]:
         """Return the gradients of the output in `inputs`, of their shapes; zeros for those it does not depend on.

@@ -217,6 +217,17 @@ def test_the_gradients_of_a_candidate_are_those_of_the_references_cotangent() ->
         assert torch.equal(both.reference, both.candidate)
 
 
+def test_an_engine_that_takes_outputs_alone_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = build_pair(Claim(case("patchify-linear"), "patchify-linear", catalogue()["patchify-linear"], ()))
+    seen = observations.at_integers(pair.reference, 50, 0, 0)
+    output, variables = pair.run_candidate(seen.sample), list(seen.sample.variables().values())
+    slopes = torch.autograd.grad(output, variables, seen.cotangent, retain_graph=True)
+    monkeypatch.setattr(observations, "TAKES_ENDS", False)
+    graph = observations.Graph.of(output)
+    assert graph.end is output
+    assert all(map(torch.equal, slopes, graph.pull_back(variables, seen.cotangent)))
+
+
 def test_a_graph_does_not_hold_the_numbers_of_its_output() -> None:
     pair = build_pair(Claim(case("patchify-linear"), "patchify-linear", catalogue()["patchify-linear"], ()))
     seen = observations.at_integers(pair.reference, 50, 0, 0)
