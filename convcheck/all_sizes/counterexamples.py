@@ -85,7 +85,7 @@ class Search:
         """
         if self.both.remake is None:
             return False
-        home, changed = self.both.given(channels=False), {}
+        home, changed = self.both.at_home(channels=False), {}
         for axis in self._beside_weights():
             if point.get(axis, 0) > 0:
                 changed[axis] = point[axis]
@@ -95,9 +95,10 @@ class Search:
             seen = replay(self.both.remade(shapes), given)
         except ConvcheckError:
             return True
-        if seen.reason is None:
+        same = seen.both_ran and seen.reason is None
+        if same:
             self.made_for.update(changed)
-        return seen.reason is None
+        return same
 
     def _beside_weights(self) -> list[str]:
         """Return the lengths of inputs that no weight has."""
