@@ -25,6 +25,7 @@ from convcheck.all_sizes.pieces import Axis, Entry, Piece, Source
 from convcheck.all_sizes.points import at as where
 from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.sources import Made, Sources
+from convcheck.all_sizes.terms import Column, Terms, plus
 from convcheck.all_sizes.value import Value
 from convcheck.all_sizes.whole_numbers import NUMBERS
 from convcheck.sizes.places import unravelled
@@ -53,7 +54,7 @@ class Entries:
     tensors: Mapping[str, Tensor]
     terms_left: int = 0
     _coefficients: dict[int, tuple[Piece, Fraction | int]] = field(default_factory=dict)
-    _relations: dict[int, tuple[Piece, tuple[Any, Sequence[int], Sequence[int]]]] = field(default_factory=dict)
+    _relations: dict[int, tuple[Piece, Terms]] = field(default_factory=dict)
     _made: dict[tuple[str, int], Fraction] = field(default_factory=dict)
     _counted: dict[int, tuple[Entry, Counting]] = field(default_factory=dict)
     _axes: dict[Axis, list[tuple[int, ...]]] = field(default_factory=dict)
@@ -83,11 +84,12 @@ class Entries:
                 continue
             if id(piece) not in self._coefficients:
                 self._coefficients[id(piece)] = piece, self._coefficient(piece)
-            if not (terms := self._terms(piece, atoms)):
+            count, columns = self._terms(piece, atoms)
+            if not count:
                 continue
-            columns, products = iter(zip(*terms, strict=True)), list[Fraction | int]([1] * len(terms))
+            rest, products = iter(columns), list[Fraction | int]([1] * count)
             for entry in piece.factors:
-                factor = self._factor(entry, list(itertools.islice(columns, entry.atoms)), len(terms))
+                factor = self._factor(entry, list(itertools.islice(rest, entry.atoms)), count)
                 products = [product * one for product, one in zip(products, factor, strict=True)]
             total += self._coefficients[id(piece)][1] * sum(products)
         return total
@@ -98,11 +100,11 @@ class Entries:
             return int(number)
         return Fraction(int(number.p), int(number.q)) if number.is_Rational else Fraction(float(number))
 
-    def _terms(self, piece: Piece, atoms: Sequence[int]) -> Sequence[Place]:
-        """Return the atoms of all factors, of every term at one index."""
-        relation, lows, highs = self._at_size(piece)
-        if not all(low <= atom <= high for low, atom, high in zip(lows, atoms, highs, strict=True)):
-            return []
+    def _terms(self, piece: Piece, atoms: Sequence[int]) -> tuple[int, Sequence[Column]]:
+        """Return how many terms there are at one index, and the atoms of all factors in each of them."""
+        terms = self._at_size(piece)
+        if not all(low <= atom <= high for low, atom, high in zip(terms.lows, atoms, terms.highs, strict=True)):
+            return 0, []
         points: list[Any] = []
 
         def add(point: Any) -> Any:
@@ -111,39 +113,36 @@ class Entries:
             return isl.stat.error if len(points) > self.terms_left else None
 
         try:
-            relation.intersect_domain(_set_of(tuple(atoms))).range().foreach_point(add)
+            terms.relation.intersect_domain(_set_of(tuple(atoms))).range().foreach_point(add)
         except isl.Error:
             if len(points) > self.terms_left:
                 raise TooMany("a sum of too many terms") from None
             raise
         self.terms_left -= len(points)
-        numbers = range(sum(one.atoms for one in piece.factors))
-        return [tuple([p.get_coordinate_val(isl.dim_type.set, n).get_num_si() for n in numbers]) for p in points]
+        return len(points), terms.columns(points, atoms)
 
-    def _at_size(self, piece: Piece) -> tuple[Any, Sequence[int], Sequence[int]]:
-        """Return the relation of a piece without its sizes, and between which atoms of an index it has terms."""
+    def _at_size(self, piece: Piece) -> Terms:
+        """Return the terms of a piece at this size."""
         if id(piece) not in self._relations:
             relation = piece.relation.intersect_params(self._here)
             relation = relation.project_out(isl.dim_type.param, 0, relation.dim(isl.dim_type.param))
-            domain, numbers = relation.domain(), range(relation.dim(isl.dim_type.in_))
-            empty = bool(domain.is_empty())
-            lows = [1 if empty else domain.dim_min_val(number).get_num_si() for number in numbers]
-            highs = [0 if empty else domain.dim_max_val(number).get_num_si() for number in numbers]
-            self._relations[id(piece)] = piece, (relation, lows, highs)
+            self._relations[id(piece)] = piece, Terms.of(relation)
         return self._relations[id(piece)][1]
 
-    def _factor(self, entry: Entry, columns: Sequence[Place], count: int) -> Sequence[Fraction | int]:
+    def _factor(self, entry: Entry, columns: Sequence[Column], count: int) -> Sequence[Fraction | int]:
         """Return a factor in all terms, `count` of them, of which `columns` have the atoms, one after the other."""
         if entry.source == NUMBERS:
-            return columns[0]
+            return [columns[0]] * count if isinstance(columns[0], int) else columns[0]
         if id(entry) not in self._counted:
             self._counted[id(entry)] = entry, self._counting(entry)
         start, steps, values = self._counted[id(entry)][1]
-        places = [start] * count
+        places: Column = start
         for column, (length, stride) in zip(columns, steps, strict=True):
-            assert min(column) >= 0, "an entry lies outside its tensor"
-            assert max(column) < length, "an entry lies outside its tensor"
-            places = [place + atom * stride for place, atom in zip(places, column, strict=True)]
+            low, high = (column, column) if isinstance(column, int) else (min(column), max(column))
+            assert low >= 0, "an entry lies outside its tensor"
+            assert high < length, "an entry lies outside its tensor"
+            places = plus(places, stride, column)
+        places = [places] * count if isinstance(places, int) else places
         if values is not None:
             return [values[place] for place in places]
         return [self._entry_made(entry.source, place) for place in places]
