@@ -7,7 +7,7 @@ follow. A length is called as its axis, in capitals.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -38,6 +38,7 @@ class Notation:
     both: Both
     axes: Sequence[FreeAxis]
     region: Region
+    _written: dict[Any, list[tuple[Any, Sequence[str]]]] = field(default_factory=dict, compare=False)
 
     def sides(self) -> Sides[tuple[str, ...]]:
         """Return what each side is, a line a piece."""
@@ -68,23 +69,31 @@ class Notation:
             for keys, parts in terms.items():
                 factors = [entries[key] for key in keys]
                 for coefficient, relation in _by_coefficient(parts):
-                    yield from self._pieces(name, value, segments, factors, coefficient, relation)
+                    yield from self._pieces(name, value, tuple(segments), tuple(factors), coefficient, relation)
 
     def _pieces(
         self,
         name: str,
         value: Value,
-        segments: Sequence[int],
-        factors: Sequence[Entry],
+        segments: tuple[int, ...],
+        factors: tuple[Entry, ...],
         coefficient: Any,
         relation: Any,
-    ) -> Iterator[str]:
-        """Yield a line for every convex part of a relation."""
+    ) -> Sequence[str]:
+        """Return a line for every convex part of a relation. What both sides have alike is written once."""
+        key = name, value.axes, segments, tuple(entry.key for entry in factors), coefficient
+        written = self._written.setdefault(key, [])
+        for same, lines in written:
+            if same.plain_is_equal(relation):
+                return lines
         inside = self._inside(value, segments, factors).intersect_params(_convex(value.sizes.context))
-        for part in self._parts(relation, inside.intersect_params(value.sizes.context)):
-            yield Line(
-                self, name, value, tuple(segments), tuple(factors), coefficient, part.intersect(inside), inside
-            ).text()
+        parts = self._parts(relation, inside.intersect_params(value.sizes.context))
+        lines = [
+            Line(self, name, value, segments, factors, coefficient, part.intersect(inside), inside).text()
+            for part in parts
+        ]
+        written.append((relation, lines))
+        return lines
 
     @staticmethod
     def _parts(relation: Any, inside: Any) -> Iterator[Any]:
