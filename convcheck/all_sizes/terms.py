@@ -8,6 +8,8 @@ from typing import Any
 
 import islpy as isl
 
+KINDS = isl.dim_type.in_, isl.dim_type.out, isl.dim_type.div
+"""What an equation may have multiples of: the index's atoms, those of factors, and quotients."""
 Column = int | Sequence[int]
 """One atom in all terms: a number where it is the same in each."""
 
@@ -75,7 +77,7 @@ def _equations(relation: Any) -> dict[int, Equation]:
     """Return equations that hold in a relation, by the place of the atom that each gives: the last one in it."""
     found: dict[int, Equation] = {}
     for constraint in relation.affine_hull().get_constraints():
-        index, factors, divs = (_coefficients(constraint, kind) for kind in _KINDS)
+        index, factors, divs = (_coefficients(constraint, kind) for kind in KINDS)
         last = max(factors, default=None)
         if not constraint.is_equality() or divs or last is None or abs(factors[last]) != 1:
             continue
@@ -83,9 +85,6 @@ def _equations(relation: Any) -> dict[int, Equation]:
         start = sign * constraint.get_constant_val().get_num_si()
         found[last] = Equation(start, _times(sign, index), _times(sign, factors))
     return found
-
-
-_KINDS = isl.dim_type.in_, isl.dim_type.out, isl.dim_type.div
 
 
 def _coefficients(constraint: Any, kind: Any) -> dict[int, int]:

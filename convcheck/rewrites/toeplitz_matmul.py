@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING
 from convcheck.errors import ShapeError
 from convcheck.layers import Conv, ConvTranspose, Roundings
 from convcheck.rewriting.rewrite import Recipe, Refusal, Rewrite
-from convcheck.sizes.patterns import Shape, spell
+from convcheck.sizes.patterns import Shape
 
 if TYPE_CHECKING:
     from torch import nn
 
 MOST_ENTRIES = 2**22
+PATTERNS = {
+    1: "o i n m -> (o n) (i m)",
+    2: "o i n m n2 m2 -> (o n n2) (i m m2)",
+    3: "o i n m n2 m2 n3 m3 -> (o n n2 n3) (i m m2 m3)",
+}
+"""From a pair of axes for each of the input's, its windows and its positions."""
 
 
 def matrix_shape(layer: Conv | ConvTranspose, shape: Shape) -> tuple[int, int]:
@@ -72,6 +78,7 @@ def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
     dims, groups = layer.dims, layer.groups
     transposed = isinstance(layer, ConvTranspose)
     pads = [(p, p) for p in layer.padding] if isinstance(layer, ConvTranspose) else layer.pads
+    axes = list(zip(pads, layer.kernel_size, layer.stride, layer.dilation, strict=True))
     # Of a transposed convolution: the outputs of one input position; each further one adds a stride.
     first = [spread.outputs(1) for spread in layer.spreads] if isinstance(layer, ConvTranspose) else []
 
@@ -82,40 +89,42 @@ def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
             self.bias = nn.Parameter(torch.empty(layer.out_channels)) if layer.bias else None
 
         def forward(self, x: Tensor) -> Tensor:
+            space = x.shape[-dims:]
             if transposed:
                 # It spreads where the matching convolution reads.
-                outputs = [s * (n - 1) + one for s, n, one in zip(layer.stride, x.shape[-dims:], first, strict=True)]
+                outputs = [s * (n - 1) + one for s, n, one in zip(layer.stride, space, first, strict=True)]
                 # Where output_padding reaches a stride or more, windows fit in that no input is spread over.
-                places = self.places(outputs)[tuple(slice(length) for length in x.shape[-dims:])]
-                matrix = self.matrix(places, math.prod(outputs))
+                places = [every[:n] for every, n in zip(self.places(outputs), space, strict=True)]
+                matrix = self.matrix(places, outputs)
             else:
-                places = self.places(x.shape[-dims:])
-                outputs = list(places.shape[:-1])
-                matrix = self.matrix(places, math.prod(x.shape[-dims:])).T
+                places = self.places(space)
+                outputs = [one.shape[0] for one in places]
+                matrix = self.matrix(places, space).T
             y = torch.unflatten(x.flatten(-dims - 1) @ matrix, -1, (-1, *outputs))
             return y if self.bias is None else y + self.bias.reshape(-1, *[1] * dims)
 
-        def matrix(self, places: Tensor, read: int) -> Tensor:
+        def matrix(self, places: Sequence[Tensor], read: Sequence[int]) -> Tensor:
             """Return the matrix of the convolution, written channels and positions by read ones; a block a group."""
-            taps = rearrange(self.weight, spell("o i {k} -> o i 1 ({k})", dims))
-            # [n, k] for every pair of channels.
-            columns = places.flatten(0, -2).expand(*taps.shape[:2], -1, -1)
-            empty = taps.new_zeros(*columns.shape[:-1], 1 + read)
-            # Copies in the padding can put several taps in one place, where they add up.
-            matrix = empty.scatter_add(-1, columns, taps.expand(columns.shape))[..., 1:]
-            matrix = rearrange(matrix, "o i n m -> (o n) (i m)")
-            if groups > 1:
-                matrix = block_diagonal(matrix, groups)
-            return matrix
+            matrix: Tensor = self.weight
+            for along, length in zip(places, read, strict=True):
+                # The taps of one axis, in every window, become the positions that they read: [..., k] to [..., n, m].
+                taps = matrix.movedim(2, -1).unsqueeze(-2)
+                taps = taps.expand(*taps.shape[:-2], *along.shape)
+                empty = taps.new_zeros(*taps.shape[:-1], 1 + length)
+                # Copies in the padding can put several taps in one place, where they add up.
+                matrix = empty.scatter_add(-1, along.expand(taps.shape), taps)[..., 1:]
+            matrix = rearrange(matrix, PATTERNS[dims])
+            return block_diagonal(matrix, groups) if groups > 1 else matrix
 
-        def places(self, read: Sequence[int]) -> Tensor:
-            """Return which position every tap of every window reads, `[*n, k]`: counted from 1, and 0 for a zero."""
-            # In float32, which is exact up to 2^24: torch does not pad whole numbers in every mode.
-            numbers = torch.arange(1, 1 + math.prod(read), dtype=torch.float32, device=self.weight.device)
-            numbers = numbers.reshape(1, *read)
-            numbers = pad(numbers, pads, layer.padding_mode)
-            places = windows(numbers, layer.kernel_size, layer.stride, layer.dilation)[0]
-            return places.flatten(-dims).long()
+        def places(self, read: Sequence[int]) -> list[Tensor]:
+            """Return for each axis what all taps of all windows read, `[n, k]`: a position from 1 on, or 0 for a zero."""
+            found = []
+            for length, (width, taps, step, gap) in zip(read, axes, strict=True):
+                # In float32, which is exact up to 2^24: torch does not pad whole numbers in every mode.
+                numbers = torch.arange(1, 1 + length, dtype=torch.float32, device=self.weight.device)
+                numbers = pad(numbers.reshape(1, -1), (width,), layer.padding_mode)
+                found.append(windows(numbers, (taps,), (step,), (gap,))[0].long())
+            return found
 
     return ToeplitzMatmul()
 
@@ -151,7 +160,7 @@ REWRITE = Rewrite(
     "a transposed convolution's matrix is the transpose of a convolution's",
     derivation=(
         "The layer is linear in x. Row (o n) and column (i m) of T have what it multiplies x[i, m] with for output (o, "
-        "n): the weights of the taps that read m, and 0 where none does."
+        "n): the weights of the taps that read m, and 0 where none does. Which taps read what is seen axis by axis."
     ),
     source="V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016, section 4.1 "
     "(convolution as a matrix operation)",

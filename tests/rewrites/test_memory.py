@@ -160,8 +160,8 @@ def test_a_toeplitz_matrix_is_the_largest_tensor_of_its_candidate() -> None:
     layer = parse_layer("Conv2d(3, 4, 3, padding=1)")
     candidate, x = operands("toeplitz-matmul", str(layer), shape)
     rows, columns = toeplitz_matmul.matrix_shape(layer, shape)
-    # While it is filled it has one column more a channel, for taps that read zeros.
-    assert forward(candidate, x)[1] == 8 * rows * (columns + layer.in_channels)
+    # While it is filled its last axis has one position more, for taps that read zeros.
+    assert forward(candidate, x)[1] == 8 * rows * columns * (1 + shape[-1]) // shape[-1]
     assert rows * columns <= toeplitz_matmul.MOST_ENTRIES
 
 
