@@ -117,7 +117,7 @@ def candidate(layer: Conv | ConvTranspose, shape: Shape) -> nn.Module:
             return block_diagonal(matrix, groups) if groups > 1 else matrix
 
         def places(self, read: Sequence[int]) -> list[Tensor]:
-            """Return for each axis what all taps of all windows read, `[n, k]`: a position from 1 on, or 0 for a zero."""
+            """Return for each axis what all taps of all windows read, `[n, k]`: a position from 1 on, 0 for a zero."""
             found = []
             for length, (width, taps, step, gap) in zip(read, axes, strict=True):
                 # In float32, which is exact up to 2^24: torch does not pad whole numbers in every mode.
