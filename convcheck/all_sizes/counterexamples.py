@@ -59,17 +59,19 @@ class Search:
         """
         own = {symbol: size for one in self.given for symbol, size in lengths_of(one).items()}
         at_home = {axis.name: own[axis.symbol] for axis in self.axes}
-        lows = {axis.name: SMALLEST for axis in self.axes}
+        lows = dict.fromkeys(at_home, SMALLEST)
         end = time.monotonic() + SWEEP_SECONDS
         for sizes, together in ((lows, 1), (at_home, 1), (lows, 2)):
             for size, names in itertools.product(
                 range(SMALLEST, LARGEST_SWEPT), itertools.combinations(lows, together)
             ):
                 if time.monotonic() > end:
-                    return None
+                    break
                 if (found := self._named({**sizes, **dict.fromkeys(names, size)}, draws=1)) is not None:
                     return self.smallest(found)
-        return None
+        # Of many axes time may be over before it comes to the claim's own sizes.
+        found = self._named(at_home)
+        return None if found is None else self.smallest(found)
 
     def at(self, point: Mapping[str, int], draws: int = DRAWS, ramps: bool = False) -> SizesCounterexample | None:
         """Return how the sides differ at some sizes in torch; None if they do not."""
@@ -127,6 +129,8 @@ class Search:
 
     def _named(self, sizes: Mapping[str, int], draws: int = DRAWS, ramps: bool = False) -> SizesCounterexample | None:
         """Return how the sides differ at sizes by the names of axes; None if they do not, or cannot be so large."""
+        # Each size is a step of its own: that many are tried may not end a search that has found some.
+        budget.begin_step()
         symbols = {axis.name: axis.symbol for axis in self.axes}
         point = smallest(self.world.intersect(at({symbols[name]: size for name, size in sizes.items()})), [])
         return None if point is None else self.at(point, draws, ramps)

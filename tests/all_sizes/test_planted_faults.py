@@ -9,6 +9,7 @@ from torch import Tensor
 
 from benchmarks.all_sizes_claims import both_of, claim_of, proof_of
 from benchmarks.planting import around
+from convcheck.all_sizes import budget
 from convcheck.layers import parse_layer
 from convcheck.results import SizesStatus
 from convcheck.sizes.patterns import Shape
@@ -46,3 +47,13 @@ def test_without_a_fault_it_is_not_refuted(rewrite: str) -> None:
     claim = claim_of(rewrite, parse_layer(layer), (shape,))
     proof = proof_of(claim, both_of(claim), SECONDS)
     assert (proof.status, proof.counterexample) == (SizesStatus.PROVED, None)
+
+
+def test_many_sizes_are_tried_where_the_relations_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "MOST_OPERATIONS", 200_000)
+    layer = parse_layer("Conv3d(2, 2, 3, dilation=2, padding=2)")
+    claim = claim_of("spacetobatch-conv", layer, ((1, 2, 6, 6, 6),))
+    assert proof_of(claim, both_of(claim), SECONDS).obstacle == "the relations are too large"
+    faulty = dataclasses.replace(claim, rewrite=around(claim, after=doubled_last))
+    proof = proof_of(faulty, both_of(faulty), SECONDS)
+    assert (proof.status, proof.obstacle) == (SizesStatus.REFUTED, None)
