@@ -133,16 +133,19 @@ def did_you_mean(word: str, known: Iterable[str], *, say_known: str = "there are
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the names that begin so, or the nearest one, as `'x', 'y' or 'z'`; nothing where none is near."""
+    """Return the names that begin so, or nearly so, as `'x', 'y' or 'z'`; nothing where none is near."""
     # Case must not hide the nearest name: `conv2d` is Conv2d.
     lowered: dict[str, str] = {}
     for name in known:
         lowered.setdefault(name.lower(), name)
     word = word.lower()
-    begun = [name for name in lowered if len(word) >= 3 and name.startswith(word)]
-    # No name is long, and comparing long words takes long.
-    near = begun or difflib.get_close_matches(word[:100], lowered, n=1)
-    *others, last = [repr(lowered[name]) for name in near[:4]] or [""]
+    found = [name for name in lowered if len(word) >= 3 and name.startswith(word)]
+    if not found:
+        # A name may be known by its first word. No name is long, and comparing long words takes long.
+        firsts = {name: name.partition("-")[0] for name in lowered}
+        near = difflib.get_close_matches(word[:100], [*lowered, *firsts.values()], n=1)
+        found = [name for name, first in firsts.items() if {name, first} & set(near)]
+    *others, last = [repr(lowered[name]) for name in found[:4]] or [""]
     return f"{', '.join(others)} or {last}" if others else last
 
 
