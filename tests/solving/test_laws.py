@@ -56,6 +56,11 @@ MERGED = {
     "a scaled one": ("w * 0.5", {"w": (3, 4)}, (3, 4)),
     "repeats": ("w: o i -> (o r) i, r=2", {"w": (2, 3)}, (4, 3)),
     "parts in another order": ("[w: o i -> o i | part o 2 2; w: o i -> o i | part o 1 2]", {"w": (4, 3)}, (4, 3)),
+    "parts of heads": (
+        "w: (h two o) i -> h two o i, two=2, o=2 | part two 2 2 | h two o i -> (h two o) i",
+        {"w": (8, 3)},
+        (4, 3),
+    ),
     "zeros between": ("w: o i -> o i | dilate i 2 | pad i 1 0", {"w": (2, 3)}, (2, 6)),
     "blocks": ("w: o i -> o i | blocks i 2", {"w": (4, 3)}, (4, 6)),
     "zeros among tensors": ("[q; 0; v]", {"q": (2, 3), "v": (2, 3)}, (6, 3)),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import NamedTuple
 
 from convcheck.rewriting.steps import Blocks, Dilate, EinopsStep, Flip, Negate, OperationStep, Part, Step, Zeros
@@ -44,15 +42,27 @@ def _lines(step: EinopsStep, operations: list[OperationStep], shape: Shape) -> I
     along = {operation.operation.axis for operation in operations}
     apart = tuple(part for group in pattern.target for part in _ungrouped(group, along))
     yield from _rearranged(pattern.source, apart, sizes)
-    for kind, group in groupby(operations, key=type):
-        alike = list(group)
-        yield _LINES[kind](alike, apart)
-        sizes.update(alike[-1].after.sizes)
+    for alike in _together(operations):
+        yield _LINES[type(alike[0])](alike, apart)
+        # Lines before have the sizes from before.
+        sizes = {**sizes, **alike[-1].after.sizes}
     yield from _rearranged(apart, pattern.target, sizes)
 
 
 def _ungrouped(group: Group, along: set[str]) -> list[Group]:
     return [(axis,) for axis in group] if len(group) > 1 and along & set(group) else [group]
+
+
+def _together(operations: Sequence[OperationStep]) -> list[list[OperationStep]]:
+    """Return operations by the line that does them: those of one kind in a row, along axes of their own."""
+    lines: list[list[OperationStep]] = []
+    for operation in operations:
+        alike = bool(lines) and type(lines[-1][0]) is type(operation) is not Part
+        if alike and operation.operation.axis not in {one.operation.axis for one in lines[-1]}:
+            lines[-1].append(operation)
+        else:
+            lines.append([operation])
+    return lines
 
 
 def _changes(operation: OperationStep) -> bool:
@@ -103,7 +113,7 @@ def _padded(operations: Sequence[OperationStep], groups: Sequence[Group]) -> Lin
 def _spread(operations: Sequence[OperationStep], groups: Sequence[Group]) -> Line:
     factors = [1] * len(groups)
     for axis, step in zip(_axes(operations, groups), operations, strict=True):
-        factors[axis] *= step.operation.numbers[0]
+        factors[axis] = step.operation.numbers[0]
     return Line(lambda tensor: f"zeros_between({tensor}, {tuple(factors)})")
 
 
@@ -118,13 +128,12 @@ def _part(operations: Sequence[OperationStep], groups: Sequence[Group]) -> Line:
 
 
 def _blocks(operations: Sequence[OperationStep], _groups: Sequence[Group]) -> Line:
-    count = math.prod(step.operation.numbers[0] for step in operations)
-    return Line(lambda tensor: f"block_diagonal({tensor}, {count})")
+    (step,) = operations
+    return Line(lambda tensor: f"block_diagonal({tensor}, {step.operation.numbers[0]})")
 
 
-def _negated(operations: Sequence[OperationStep], _groups: Sequence[Group]) -> Line:
-    sign = "-" * (len(operations) % 2)
-    return Line(lambda tensor: sign + tensor, lambda tensor: sign + tensor)
+def _negated(_operations: Sequence[OperationStep], _groups: Sequence[Group]) -> Line:
+    return Line(lambda tensor: f"-{tensor}", lambda tensor: f"-{tensor}")
 
 
 _LINES: Mapping[type[OperationStep], Callable[[Sequence[OperationStep], Sequence[Group]], Line]] = {
