@@ -25,10 +25,10 @@ class TimeIsUp(BaseException):
 
 
 class TooLarge(CannotProve):
-    """isl takes more operations than it may."""
+    """isl takes more operations than it may, or a tensor is too large to run with."""
 
-    def __init__(self) -> None:
-        super().__init__("the relations are too large")
+    def __init__(self, why: str = "the relations are too large") -> None:
+        super().__init__(why)
 
 
 @contextmanager
@@ -75,13 +75,13 @@ def bounded() -> Iterator[None]:
         begin_step()
         raise TooLarge from None
     except TypeError:
-        if not _refuses():
+        if not refuses():
             raise
         begin_step()
         raise TooLarge from None
 
 
-def _refuses() -> bool:
+def refuses() -> bool:
     """Tell whether isl refuses everything."""
     try:
         isl.Set("{ : }")

@@ -143,14 +143,21 @@ def _comparison(sizes: Sizes, size: Size, sign: str) -> str:
         text = " and ".join("(" + " or ".join(f"{one} = 0" for one in term) + ")" for term in rests)
         return f"({text})" if sign == "=" else f"(not ({text}))"
     factors = _factors(sizes, size)
-    if len(factors) == 1 and sign in ("=", "!=") and sizes.lowest_of(factors[0]) == 0:
-        # It grows in every symbol, and is zero with all of them at their lowest.
+    if len(factors) == 1 and sign in ("=", "!=") and _is_zero_at_lowest_alone(sizes, factors[0]):
         text = " and ".join(f"{one} = {sizes.bounds(one)[0]}" for one in factors[0].free_symbols)
         return f"({text})" if sign == "=" else f"(not ({text}))"
     if sign in ("=", "!="):
         texts = [f"{sizes.text(one)} {sign} 0" for one in factors]
         return "(" + (" or " if sign == "=" else " and ").join(texts) + ")"
     raise CannotProve(f"the condition {size} {sign} 0")
+
+
+def _is_zero_at_lowest_alone(sizes: Sizes, size: Size) -> bool:
+    """Tell whether a polynomial that grows in every symbol is zero with all of them at their lowest, and only there."""
+    if sizes.lowest_of(size) != 0:
+        return False
+    lows = {one: sizes.bounds(one)[0] or 0 for one in size.free_symbols}
+    return all(size.subs({**lows, one: low + 1}) > 0 for one, low in lows.items())
 
 
 def _rests(sizes: Sizes, size: Size) -> list[list[str]] | None:

@@ -75,7 +75,11 @@ class Search:
 
     def at(self, point: Mapping[str, int], draws: int = DRAWS, ramps: bool = False) -> SizesCounterexample | None:
         """Return how the sides differ at some sizes in torch; None if they do not."""
-        seen = replay(self.both, resized(self.given, point), draws=draws, ramps=ramps)
+        try:
+            given = resized(self.given, point)
+        except budget.TooLarge:
+            return None
+        seen = replay(self.both, given, draws=draws, ramps=ramps)
         if seen.reason is None or seen.at is None or self._holds_remade(point):
             return None
         return SizesCounterexample(lengths_by_name(self.axes, point), seen.at, seen.reason, seen.shapes)

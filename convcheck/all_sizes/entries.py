@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from convcheck.all_sizes.evaluate import symbols_at
-from convcheck.all_sizes.operators import compute
+from convcheck.all_sizes.operators import compute, jumps_near
 from convcheck.all_sizes.pieces import Axis, Entry, Piece, Source
 from convcheck.all_sizes.points import at as where
 from convcheck.all_sizes.sizes import CannotProve
@@ -171,18 +171,28 @@ class Entries:
     def _computed(self, made: Made, place: Place) -> Fraction:
         """Return what an operator makes at one place. Raises CannotProve if it is no finite number."""
         outer = place[: len(place) - len(made.beside)]
-        options = made.options
+        options: Any = made.options
         if isinstance(options, sympy.Basic):
             options = int(options.xreplace(self._symbols))
+        elif isinstance(options, tuple):
+            options = tuple(one.xreplace(self._symbols) if isinstance(one, sympy.Basic) else one for one in options)
         arguments = []
         for value in made.arguments:
             inner = self.shape(value)[len(outer) :] if not made.beside else ()
             numbers = [float(self.entry(value, (*outer, *rest))) for rest in itertools.product(*map(range, inner))]
+            if self._is_rounded(value) and any(jumps_near(made.operator, one) for one in numbers):
+                raise CannotProve(f"rounding decides what {made.operator} makes")
             arguments.append(torch.tensor(numbers, dtype=torch.float64).reshape(inner))
         result = compute(made.operator, options, *arguments)[place[len(outer) :]].item()
         if not math.isfinite(result):
             raise CannotProve(f"{made.operator} makes {result}")
         return Fraction(result)
+
+    def _is_rounded(self, value: Value) -> bool:
+        """Tell whether entries are no whole numbers, so that torch rounds them."""
+        whole = all(isinstance(self._coefficient(piece), int) for piece in value.pieces)
+        made = any(entry.source.name in self.sources.made for piece in value.pieces for entry in piece.factors)
+        return made or not whole
 
     def _lengths(self, axis: Axis) -> list[tuple[int, ...]]:
         if axis not in self._axes:

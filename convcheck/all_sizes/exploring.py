@@ -18,7 +18,7 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from convcheck.all_sizes import budget
 from convcheck.all_sizes.both import Both, KeepsState
 from convcheck.all_sizes.dtypes import traced
-from convcheck.all_sizes.functions import LeavesTorch, MayShare
+from convcheck.all_sizes.functions import LeavesTorch, MayBroadcast, MayShare
 from convcheck.all_sizes.points import at, smallest, sum_below
 from convcheck.all_sizes.regions import Exploration, compared
 from convcheck.all_sizes.replay import Replayed, replay, resized
@@ -34,7 +34,7 @@ from convcheck.tracing.places import place_of_error
 
 NO_VALUES = (GuardOnDataDependentSymNode, DataDependentOutputException, DynamicOutputShapeException)
 """What a trace raises where code asks for values, whatever torch does with them."""
-NOT_FOLLOWED = (KeepsState, LeavesTorch, MayShare)
+NOT_FOLLOWED = (KeepsState, LeavesTorch, MayBroadcast, MayShare)
 """What a trace raises where code does what a graph does not hold."""
 MOST_PATHS = 48
 MOST_FIXED = 6

@@ -24,10 +24,10 @@ _COPYING = frozenset(
 
 _MOVING = frozenset(
     ("view", "view_as", "transpose", "permute", "select", "narrow", "unsqueeze", "squeeze", "expand", "expand_as", "t")
-    + ("chunk", "split", "unbind", "movedim", "swapaxes", "swapdims", "unfold", "diagonal", "__getitem__")
-    + ("reshape", "flatten", "unflatten", "detach", "view_as_real")
+    + ("chunk", "split", "unbind", "movedim", "moveaxis", "swapaxes", "swapdims", "unfold", "diagonal", "__getitem__")
+    + ("__get__", "as_strided", "detach", "tensor_split", "unflatten", "view_as_real")
 )
-"""Functions whose results share memory with their argument."""
+"""Functions whose results share memory with their argument; `__get__` is `x.T`."""
 _LEAVING = frozenset(("numpy", "__array__", "__dlpack__", "data_ptr"))
 """Functions that hand out memory, which means nothing in a trace."""
 _PROPERTIES: Any = Tensor
@@ -37,12 +37,19 @@ _ASKING = frozenset(
     + (Tensor.is_floating_point, Tensor.is_complex, torch.is_floating_point, torch.is_complex)
 )
 """Functions that tell the dtype of a tensor, or something of it."""
-_CASTING = frozenset(("to", "float", "double", "half", "bfloat16", "type", "type_as", "contiguous"))
+_SHARING = frozenset(
+    ("reshape", "reshape_as", "flatten", "ravel", "contiguous")
+    + ("to", "float", "double", "half", "bfloat16", "type", "type_as")
+)
 """Functions whose results may share memory with their argument."""
 
 
 class MayShare(Exception):  # noqa: N818  # it is an answer, not a fault
     """Code writes to a tensor that shares memory with another at some sizes, or in some dtypes, and not at others."""
+
+
+class MayBroadcast(Exception):  # noqa: N818  # it is an answer, not a fault
+    """A function raises in a trace where torch would broadcast."""
 
 
 class LeavesTorch(Exception):  # noqa: N818  # it is an answer, not a fault
@@ -59,35 +66,85 @@ class Functions(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self._may_share: list[Tensor] = []
+        self._views: dict[int, tuple[Tensor, Tensor]] = {}
+        self._places: dict[int, str] = {}
         self.asks_dtype = False
+        self.refused: Exception | None = None
+        """Why the trace does not hold, which code may have caught."""
 
     def __torch_function__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
         budget.check_time()
+        try:
+            return self._called(function, arguments, options or {})
+        except (MayShare, MayBroadcast, LeavesTorch) as error:
+            self.refused = error
+            raise
+
+    def _called(self, function: Any, arguments: Any, options: Mapping[str, Any]) -> Any:
         name = getattr(function, "__name__", "")
         if function in _ASKING:
-            self.asks_dtype |= is_of_a_user(sys._getframe(1).f_code.co_filename)
+            self.asks_dtype |= is_of_a_user(sys._getframe(2).f_code.co_filename)
         if name in _LEAVING:
             raise LeavesTorch("takes numbers out of a tensor")
         if name == "squeeze_":
             raise MayShare("squeeze_ takes an axis from a tensor in place, at some sizes")
-        shares = any(one is tensor for one in arguments if isinstance(one, Tensor) for tensor in self._may_share)
-        if shares and _writes(function, name, arguments, options or {}):
-            raise MayShare(f"{name} writes to what may share memory with another tensor, or be a copy")
-        result = self._run(function, arguments, options)
-        if name in ("reshape", "flatten") or name in _CASTING or (shares and name in _MOVING):
-            self._may_share += result if isinstance(result, (tuple, list)) else [result]
+        wholes = [self._whole(one) for one in arguments if isinstance(one, Tensor)]
+        if _writes(function, name, arguments, options):
+            self._check_written(name, arguments)
+        try:
+            result = self._run(function, arguments, options)
+        except Exception:
+            _check_none_is_broadcast([*arguments, *options.values()])
+            raise
+        results = [
+            one for one in (result if isinstance(result, (tuple, list)) else [result]) if isinstance(one, Tensor)
+        ]
+        if name in _SHARING:
+            # Where they share, a write to one is seen in the other.
+            self._may_share += [*wholes[:1], *results]
+        elif name in _MOVING and wholes:
+            self._views |= {id(one): (one, wholes[0]) for one in results}
+            if name == "__getitem__":
+                self._places[id(result)] = repr(arguments[1])
         return result
 
-    def _run(self, function: Any, arguments: Any, options: Any) -> Any:
+    def _check_written(self, name: str, arguments: Sequence[Any]) -> None:
+        """Check that a function may write to the first argument, and reads no other part of it. Raises MayShare."""
+        tensors = [one for one in arguments if isinstance(one, Tensor)]
+        if any(self._whole(one) is tensor for one in tensors for tensor in self._may_share):
+            raise MayShare(f"{name} writes to what may share memory with another tensor, or be a copy")
+        first, *others = tensors
+        for one in others:
+            # `x[i] += 1` puts what it took of x there again.
+            same = one is first or (name == "__setitem__" and self._places.get(id(one)) == repr(arguments[1]))
+            if not same and self._whole(one) is self._whole(first):
+                raise MayShare(f"{name} writes to a tensor of which it reads a part")
+
+    def _whole(self, tensor: Tensor) -> Tensor:
+        """Return what a tensor is a view of, or itself."""
+        return self._views.get(id(tensor), (tensor, tensor))[1]
+
+    def _run(self, function: Any, arguments: Any, options: Mapping[str, Any]) -> Any:
         if function in _COPYING:
             arguments = tree_map_only(Tensor, lambda one: one.clone(memory_format=torch.contiguous_format), arguments)
         if getattr(function, "__name__", "") == "squeeze":
-            return _squeezed(*arguments, **(options or {}))
+            return _squeezed(*arguments, **options)
         if function is functional.linear:
-            return _linear(*arguments, **(options or {}))
-        if function is functional.pad and (padded := _circular(*arguments, **(options or {}))) is not None:
+            return _linear(*arguments, **options)
+        if function is functional.pad and (padded := _circular(*arguments, **options)) is not None:
             return padded
-        return function(*arguments, **(options or {}))
+        return function(*arguments, **options)
+
+
+def _check_none_is_broadcast(arguments: Sequence[Any]) -> None:
+    """Check that no length is 1 where a function raises in a trace, and have the trace know that none is.
+
+    Raises MayBroadcast: one is, which torch would take as often as it needs, and a trace does not.
+    """
+    lengths = [length for one in arguments if isinstance(one, Tensor) for length in one.shape]
+    ones = [bool(length == 1) for length in lengths if not isinstance(length, int)]
+    if any(ones):
+        raise MayBroadcast("what has a length of 1 may be broadcast")
 
 
 def _writes(function: Any, name: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> bool:

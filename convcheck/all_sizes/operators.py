@@ -174,6 +174,26 @@ FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
 """Every operator without options, as torch computes it."""
 
 
+JUMPS: Mapping[str, tuple[float, int]] = {
+    "positive": (0, 0),
+    "zero": (0, 0),
+    "sign": (0, 0),
+    "floor": (0, 1),
+    "round": (0.5, 1),
+}
+"""Where functions jump: at a number, and again after every period, where there is one."""
+CLOSE = 1e-9
+"""How near rounding may come."""
+
+
+def jumps_near(operator: str, number: float) -> bool:
+    """Tell whether a function jumps so near a number that rounding decides what it makes of it."""
+    if operator not in JUMPS:
+        return False
+    start, period = JUMPS[operator]
+    return abs(math.remainder(number - start, period) if period else number - start) < CLOSE
+
+
 def compute(operator: str, options: Any, *tensors: Tensor) -> Tensor:
     """Return what an operator makes of tensors, as torch computes it."""
     match operator, options:
@@ -181,8 +201,8 @@ def compute(operator: str, options: Any, *tensors: Tensor) -> Tensor:
             return torch.clamp(tensors[0], None if low is None else float(low), None if high is None else float(high))
         case "elu", (alpha,):
             return torch.nn.functional.elu(tensors[0], float(alpha))
-        case "softplus", (beta,):
-            return torch.log1p(torch.exp(float(beta) * tensors[0])) / float(beta)
+        case "softplus", (beta, *threshold):
+            return torch.nn.functional.softplus(tensors[0], float(beta), *map(float, threshold))
         case "power", (exponent,):
             return torch.pow(tensors[0], float(exponent))
         case "one-hot", int(count):

@@ -52,6 +52,14 @@ class Call:
         return tuple(self.sizes.size(one) for one in first.shape)
 
 
+WIDE = frozenset(
+    (torch.float64, torch.float32, torch.int64, torch.int32, torch.bool, torch.complex64, torch.complex128)
+)
+"""Dtypes that hold lengths, and what is computed of them."""
+LARGEST_FACTORS = {torch.int64: 2**20, torch.int32: 2**8}
+"""What a length may be multiplied with without wrapping around."""
+MULTIPLYING = ("mul", "pow", "bitwise_left_shift", "__lshift__", "cumprod", "prod")
+
 Reader = Callable[[Call], Any]
 """Takes a call, and returns its result: a Value, or a tuple of them. Raises CannotProve for what it does not read."""
 
@@ -121,10 +129,44 @@ def _result(node: fx.Node, name: str, values: Mapping[fx.Node, Any], sizes: Size
         reader = known.get(name) or known.get(name.partition(".")[0])
     if reader is None:
         raise CannotProve("")
+    _check_dtypes(node)
     arguments = bind(node, values.__getitem__)
-    result = reader(Call(name, arguments, sizes, sources, node))
+    guards = _guards(node)
+    try:
+        result = reader(Call(name, arguments, sizes, sources, node))
+    except (AttributeError, LookupError, TypeError, ValueError):
+        # islpy has its own, where isl refuses to go on.
+        if budget.refuses():
+            raise
+        raise CannotProve("with such arguments") from None
+    if len(_guards(node)) > len(guards):
+        # What was read is read at the lengths of the trace.
+        raise CannotProve("an option depends on a length")
     _check_shape(node, result, sizes)
     return result
+
+
+def _tensors(node: fx.Node) -> list[Tensor]:
+    """Return the tensors that an operator makes, as they were traced."""
+    value = node.meta.get("val")
+    return [one for one in (value if isinstance(value, (tuple, list)) else [value]) if isinstance(one, Tensor)]
+
+
+def _guards(node: fx.Node) -> list[Any]:
+    """Return the conditions that were met so far by what traced an operator."""
+    modes = [getattr(one, "fake_mode", None) for one in _tensors(node)]
+    return [guard for mode in modes[:1] if mode is not None and mode.shape_env for guard in mode.shape_env.guards]
+
+
+def _check_dtypes(node: fx.Node) -> None:
+    """Check that an operator's numbers do not round or wrap around as no polynomial does. Raises CannotProve."""
+    for tensor in _tensors(node):
+        if tensor.dtype not in WIDE:
+            raise CannotProve(f"makes {tensor.dtype}".replace("torch.", ""))
+        if tensor.dtype in LARGEST_FACTORS and str(node.target).removeprefix("aten.").startswith(MULTIPLYING):
+            numbers = [one for one in node.args if isinstance(one, int)]
+            if any(abs(one) > LARGEST_FACTORS[tensor.dtype] for one in numbers):
+                raise CannotProve(f"with large numbers in {tensor.dtype}".replace("torch.", ""))
 
 
 def changes_its_own(node: fx.Node) -> bool:

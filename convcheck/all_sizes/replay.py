@@ -9,8 +9,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 
-from convcheck.all_sizes.both import Both
+from convcheck.all_sizes import budget
+from convcheck.all_sizes.both import Both, KeepsState
+from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.trace import INPUT, Given, symbol_name
 from convcheck.results import Sides
 from convcheck.sizes.patterns import Shape
@@ -18,6 +21,8 @@ from convcheck.tracing import capture
 
 LARGEST = 4
 DRAWS = 3
+MOST_ENTRIES = 2**25
+"""How many numbers all tensors that go in may have: a quarter of a gigabyte, and what both sides make of it."""
 TOLERANCE = 1e-9
 """Relative to the largest output: whole numbers leave no more than rounding of constants and of roots."""
 
@@ -122,7 +127,13 @@ def _run(
 ) -> tuple[str | None, Tensor | None]:
     try:
         with capture.quiet(), torch.no_grad():
-            return None, side({name: tensor.clone() for name, tensor in tensors.items()})
+            output = side({name: tensor.clone() for name, tensor in tensors.items()})
+        if isinstance(output, FakeTensor) or torch._is_functional_tensor(output):
+            raise KeepsState("a module keeps what it computed in a trace")
+        return None, output
+    except KeepsState as error:
+        # What it does is no longer what it did in its trace.
+        raise CannotProve(str(error)) from None
     except Exception as error:  # whatever a side raises
         lines = str(error).strip().splitlines()
         return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__, None
@@ -144,9 +155,12 @@ def smaller(axes: Mapping[str, int], total: int, limit: int) -> Iterator[dict[st
 
 
 def resized(given: Sequence[Given], sizes: Mapping[str, int]) -> list[Given]:
-    """Return tensors with other lengths along the axes that are named."""
+    """Return tensors with other lengths along the axes that are named. Raises TooLarge if they hold too much."""
 
     def shape(one: Given) -> Shape:
         return tuple(sizes.get(symbol_name(one.name, axis), size) for axis, size in enumerate(one.shape))
 
-    return [Given(one.name, shape(one), one.dtype, one.varies) for one in given]
+    others = [Given(one.name, shape(one), one.dtype, one.varies) for one in given]
+    if (entries := sum(math.prod(one.shape) for one in others)) > MOST_ENTRIES:
+        raise budget.TooLarge(f"torch would have to be run with {entries:,} numbers")
+    return others

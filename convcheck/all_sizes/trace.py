@@ -136,7 +136,10 @@ def trace_both(
             with functions, plain_numbers(modules):
                 first = reference(by_name)
                 ends.append(len(env.guards))
-                return first, candidate(by_name)
+                second = candidate(by_name)
+            if functions.refused is not None:
+                raise functions.refused
+            return first, second
 
         def path() -> Path:
             guards = [one.expr for one in env.guards]

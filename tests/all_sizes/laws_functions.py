@@ -47,6 +47,8 @@ ACTIVATIONS = [
             lambda x: F.leaky_relu(x, 0.25),
             F.elu,
             F.softplus,
+            lambda x: F.softplus(x, 2.0, 5.0),
+            lambda x: torch.round(x, decimals=0),
             F.mish,
             F.hardsigmoid,
             F.hardswish,

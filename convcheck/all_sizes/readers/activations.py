@@ -104,8 +104,18 @@ def elu(call: Call) -> Value:
 
 
 def softplus(call: Call) -> Value:
-    """`log(1 + exp(beta * x)) / beta`; that it is `x` above the threshold is rounding."""
-    return call.sources.applied("softplus", (number(call, call["beta"]),), call["self"])
+    """`log(1 + exp(beta * x)) / beta`, and `x` above a threshold: rounding, if that is torch's own or a higher one."""
+    options = [number(call, call["beta"])]
+    if call["threshold"] < 20:
+        options.append(number(call, call["threshold"]))
+    return call.sources.applied("softplus", tuple(options), call["self"])
+
+
+def rounded(call: Call) -> Value:
+    """The nearest whole number. Refuses to round to decimals."""
+    if call["decimals"]:
+        raise CannotProve("to decimals")
+    return function(call, "round", call["self"])
 
 
 def mish(call: Call) -> Value:
@@ -200,6 +210,7 @@ READERS: Mapping[str, Reader] = {
     "_prelu_kernel": prelu,
     "elu": elu,
     "softplus": softplus,
+    "round.decimals": rounded,
     "mish": mish,
     "hardsigmoid": hardsigmoid,
     "hardswish": hardswish,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import sympy
+import torch
 
 from convcheck.all_sizes.new_values import constant, source
 from convcheck.all_sizes.pieces import axis_of
@@ -42,6 +43,9 @@ def filled(call: Call, value: object) -> Value:
         for axis, one in enumerate(axes):
             value = value.with_one(axis).expanded(axis, one)
         return value
+    dtype = call.node.meta["val"].dtype
+    if isinstance(value, (bool, int, float)) and not dtype.is_floating_point:
+        value = bool(value) if dtype == torch.bool else int(value)
     return constant(call.sizes, axes, number(call, value))
 
 

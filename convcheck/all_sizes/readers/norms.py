@@ -134,6 +134,9 @@ def _variance(call: Call) -> tuple[Value, Value]:
     axes = sorted(axis % value.rank for axis in chosen)
     correction = call["correction"]
     correction = number(call, 1 if correction is None else correction)
+    if correction not in (0, 1):
+        # Of fewer entries than that torch divides by 0.
+        raise CannotProve(f"with a correction of {correction}")
     count = sympy.prod([value.size(axis) for axis in axes])
     less, mean = centred(value, axes)
     variance = mean_of(square(call.sources, less), axes).times(count / (count - correction))
