@@ -47,7 +47,8 @@ class Graphs:
         ours, theirs = self.facts.reference.degree, self.facts.candidate.degree
         if self.obstacle is not None or ours is None or theirs is None or mapping.bits is None:
             return None
-        return max(ours, theirs * mapping.degree)
+        # A constant is a polynomial of any degree.
+        return max(ours, theirs * mapping.degree, 1)
 
     def index_limits(self) -> dict[int, int]:
         """Return below what whole inputs have to stay, by their number."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from convcheck.errors import CannotRunError
 from convcheck.sides.sample import Sample
 from convcheck.sides.side import Side
-from convcheck.tracing.float64_copy import float64_by_default
+from convcheck.tracing.float64_copy import CastsWidened, float64_by_default
 from convcheck.user_code.user_module import code_may_fail
 
 
@@ -25,15 +26,26 @@ class UserSide(Side):
 
     def run(self, sample: Sample) -> Tensor:
         first = next((tensor for tensor in sample.tensors().values() if tensor.is_floating_point()), torch.zeros(()))
-        is_wide = first.dtype == torch.float64
-        module = self.wide if is_wide else self.module
-        # In another dtype, tensors that the code makes are what the user would get.
-        with code_may_fail(), float64_by_default() if is_wide else nullcontext():
-            # What code writes to its inputs and weights is nobody else's.
-            inputs = tuple(tensor.clone() for tensor in sample.inputs)
-            tensors = {name: tensor.clone() for name, tensor in _constants(module, sample, first).items()}
-            output: Tensor = holding(module, tensors)(*inputs)
-        return output
+        if first.dtype != torch.float64:
+            # Tensors that the code makes are what the user would get.
+            return _run(self.module, sample, first)
+        with float64_by_default():
+            try:
+                return _run(self.wide, sample, first)
+            except CannotRunError:
+                # Numbers that code casts to float32 do not meet weights in float64.
+                with suppress(CannotRunError), CastsWidened():
+                    return _run(self.wide, sample, first)
+                raise
+
+
+def _run(module: nn.Module, sample: Sample, like: Tensor) -> Tensor:
+    with code_may_fail():
+        # What code writes to its inputs and weights is nobody else's.
+        inputs = tuple(tensor.clone() for tensor in sample.inputs)
+        tensors = {name: tensor.clone() for name, tensor in _constants(module, sample, like).items()}
+        output: Tensor = holding(module, tensors)(*inputs)
+    return output
 
 
 def holding(module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:

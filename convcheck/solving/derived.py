@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,13 +24,15 @@ class Derived:
     """A node of a graph that depends on tensors of the reference alone."""
 
     node: fx.Node
+    number: int | None
+    """Which of its results, where it has several."""
     graph: fx.GraphModule
     names: Mapping[fx.Node, str]
     has: Mapping[str, Shape]
 
     @property
     def shape(self) -> Shape:
-        made = self.node.meta["val"]
+        made = self._chosen(self.node.meta["val"])
         return tuple(int(size) for size in made.shape)
 
     @cached_property
@@ -51,7 +54,10 @@ class Derived:
     @property
     def expression(self) -> str:
         """The node as Python."""
-        return self._text(self.node)
+        return self._text(self.node) + ("" if self.number is None else f"[{self.number}]")
+
+    def _chosen(self, results: Any) -> Any:
+        return results if self.number is None else results[self.number]
 
     @property
     def text(self) -> str:
@@ -70,6 +76,8 @@ class Derived:
             return f'{STATE}["{self._inputs[node]}"]'
         if node.op == "get_attr":
             return f"torch.tensor({getattr(self.graph, str(node.target)).tolist()!r})"
+        if node.target is operator.getitem:
+            return f"{self._text(node.args[0])}[{node.args[1]}]"
         name, _, overload = str(node.target).removeprefix("aten.").partition(".")
         arguments = [self._text(one) for one in node.args]
         if name in SIGNS and not node.kwargs and len(arguments) == 2:
@@ -98,7 +106,7 @@ class Derived:
                     known[node] = node.target(*arguments[0], **arguments[1])  # type: ignore[operator]
             return known[node]
 
-        result: Tensor = compute(self.node)
+        result: Tensor = self._chosen(compute(self.node))
         return result
 
     def moved(self) -> tuple[str | None, Tensor | None]:

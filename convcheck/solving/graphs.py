@@ -42,6 +42,8 @@ class Opaque:
     arguments: tuple[Value, ...]
     node: fx.Node
     value: Value
+    number: int | None = None
+    """Which result it is, of an operator that makes several."""
 
 
 @dataclass(frozen=True)
@@ -149,13 +151,19 @@ def _opaque(
         return _made(options, tensors, made, node, sources, opaque)
     parts = enumerate(made)
     return tuple(  # type: ignore[return-value]
-        _made(f"{options} {number}", tensors, one, node, sources, opaque) if isinstance(one, Tensor) else None
+        _made(f"{options} {number}", tensors, one, node, sources, opaque, number) if isinstance(one, Tensor) else None
         for number, one in parts
     )
 
 
 def _made(
-    operator: str, tensors: Sequence[Value], made: Tensor, node: fx.Node, sources: Sources, opaque: dict[str, Opaque]
+    operator: str,
+    tensors: Sequence[Value],
+    made: Tensor,
+    node: fx.Node,
+    sources: Sources,
+    opaque: dict[str, Opaque],
+    number: int | None = None,
 ) -> Value:
     """Return a source that is known by its operator and what that takes; the same one for the same."""
     for known in opaque.values():
@@ -163,7 +171,7 @@ def _made(
             return known.value
     name = f"{operator.partition('.')[0].partition(' ')[0]}#{len(opaque)}"
     value = source(sources.sizes, name, [axis_of(sympy.Integer(int(size))) for size in made.shape])
-    opaque[name] = Opaque(name, operator, tuple(tensors), node, value)
+    opaque[name] = Opaque(name, operator, tuple(tensors), node, value, number)
     return value
 
 

@@ -51,7 +51,9 @@ def merged(halves: Sides[Half], writer: Writer, unmatched: Sequence[str]) -> Mer
         return Merged(None, error.why)
     if found.missing:
         return Merged(None, _nearest(found, halves, unmatched), unmatched=tuple(dict.fromkeys(found.missing)))
-    derived = {one.name: Derived(one.node, read.graph, read.names, writer.has) for one in matching.derived()}
+    derived = {
+        one.name: Derived(one.node, one.number, read.graph, read.names, writer.has) for one in matching.derived()
+    }
     speller = Speller(writer, derived)
     shapes = halves.candidate.shapes
     try:

@@ -64,9 +64,12 @@ def facts_of(trace: Trace, variables: Collection[str] = ()) -> Facts:
     output = trace.graph.graph.output_node().args[0]
     assert isinstance(output, fx.Node)
     known = walk.known(output)
+    obstacle = walk.no_polynomial or walk.rounded
+    if obstacle is None and known.bits is None:
+        obstacle = Obstacle(name_of(output), trace.place_of(output), "makes a constant of many digits")
     return Facts(
         degree=known.degree,
-        obstacle=walk.no_polynomial or walk.rounded,
+        obstacle=obstacle,
         bits=None if known.degree is None else known.bits,
         statistics=statistics,
         index_limits=index_limits_of(trace),
@@ -99,7 +102,13 @@ class _Walk:
     def known(self, node: fx.Node) -> Any:
         """Return what is known of a node; of a constant, its value is asked for once."""
         if node not in self._known:
-            self._known[node] = _constants(self._constants[node])
+            value = self._constants[node]
+            if isinstance(value, Tensor) and value.layout != torch.strided:
+                why = "makes a sparse tensor"
+                self.no_polynomial = self.no_polynomial or Obstacle(name_of(node), self._place_of(node), why)
+                self._known[node] = Known(degree=None, bits=None)
+            else:
+                self._known[node] = _constants(value)
         return self._known[node]
 
     def _read(self, node: fx.Node) -> Known:

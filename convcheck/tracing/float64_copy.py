@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map
 
 
 def float64_copy(module: nn.Module) -> nn.Module:
@@ -53,6 +55,17 @@ def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if type(value) is dict and any(isinstance(item, Tensor) for item in value.values()):
         return {key: _mapped(item, change) for key, item in value.items()}
     return value
+
+
+class CastsWidened(TorchFunctionMode):
+    """Has code that asks for float32 get float64, so that what it casts meets weights of its own dtype."""
+
+    def __torch_function__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+        function = Tensor.double if function is Tensor.float else function
+        arguments, options = tree_map(
+            lambda one: torch.float64 if one is torch.float32 else one, (arguments, options or {})
+        )
+        return function(*arguments, **options)
 
 
 @contextmanager

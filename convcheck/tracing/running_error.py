@@ -99,7 +99,7 @@ class _Interpreter(fx.Interpreter):
             arguments, keywords = tree_map_only(Computed, lambda x: _flushed(x, unit), (arguments, keywords))
         try:
             result = rule(Call(target, unit), *arguments, **keywords)
-        except (NotImplementedError, TypeError) as error:
+        except (IndexError, NotImplementedError, TypeError) as error:
             raise NoErrorRule(name, n) from error
         return tree_map_only(Computed, _never_nan, result)
 
@@ -112,7 +112,11 @@ class _Interpreter(fx.Interpreter):
         tensors = [leaves[place] for place in places]
         others = tuple((place, type(leaf), leaf) for place, leaf in enumerate(leaves) if place not in places)
         layouts = tuple((place, _layout(tensor)) for place, tensor in zip(places, values(tensors), strict=True))
-        parts = _parts(target, tree, others, layouts)
+        try:
+            parts = _parts(target, tree, others, layouts)
+        except RuntimeError as error:
+            # Of zeros there may be none, as there is no inverse of them.
+            raise NoErrorRule(_name(n), n) from error
         if any(part.target == n.target for part in parts.graph.nodes):
             raise NoErrorRule(_name(n), n)
         try:

@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 from convcheck.tracing import capture
 from convcheck.tracing.agreement import compare
 from convcheck.tracing.capture import Captured, NotOneTensorError
-from convcheck.tracing.float64_copy import float64_by_default, float64_copy, widened
+from convcheck.tracing.float64_copy import CastsWidened, float64_by_default, float64_copy, widened
 from convcheck.tracing.places import place_of_error, place_of_node
 from convcheck.tracing.tidy import tidy
 
@@ -34,6 +34,10 @@ class CannotTrace(Exception):  # noqa: N818  # it is an answer, not a fault
 
 class ForwardRaises(CannotTrace):
     """The module itself raises when it is called; `why` begins with the name of the exception."""
+
+
+class NotInFloat64(CannotTrace):
+    """The module runs as it is, and not in float64."""
 
 
 class NoteKind(Enum):
@@ -120,6 +124,14 @@ def trace(module: nn.Module, inputs: tuple[Tensor, ...]) -> Trace:
         ForwardRaises: the module cannot be called with these inputs.
         CannotTrace: torch cannot trace it, data leave the graph, or it does not give the same twice.
     """
+    try:
+        return _trace(module, inputs)
+    except NotInFloat64:
+        with CastsWidened():
+            return _trace(module, inputs)
+
+
+def _trace(module: nn.Module, inputs: tuple[Tensor, ...]) -> Trace:
     wide_inputs = tuple(widened(tensor.detach()) for tensor in inputs)
     with capture.quiet(), float64_by_default(), torch.enable_grad():
         try:
@@ -159,7 +171,7 @@ def _run(module: nn.Module, wide: nn.Module, inputs: tuple[Tensor, ...], wide_in
             copy.deepcopy(module)(*(tensor.detach().clone() for tensor in inputs))
         except Exception as usual:  # likewise
             raise ForwardRaises(_said(usual), place_of_error(usual)) from None
-        raise CannotTrace(f"does not run in float64: {_said(error)}", place_of_error(error)) from None
+        raise NotInFloat64(f"does not run in float64: {_said(error)}", place_of_error(error)) from None
     if not isinstance(output, Tensor):
         raise CannotTrace(f"returns {type(output).__name__}, and not one tensor")
     if not output.is_floating_point():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from convcheck.errors import cut
-from convcheck.tracing.float64_copy import float64_by_default, float64_copy, widened
+from convcheck.errors import CannotRunError, cut
+from convcheck.tracing.float64_copy import CastsWidened, float64_by_default, float64_copy, widened
 from convcheck.user_code.user_module import UserModule, code_may_fail, draw_inputs
 
 ANOTHER = 2.0**-30
@@ -47,18 +47,27 @@ def _depends_on_grad(module: torch.nn.Module, inputs: tuple[Tensor, ...]) -> boo
     except Exception:  # whatever a module raises that has no copy
         return False
     given = tuple(map(widened, inputs))
-    with torch.random.fork_rng(devices=[]), float64_by_default(), code_may_fail():
-        with torch.no_grad():
-            plain = wide(*(tensor.clone() for tensor in given))
-        with torch.enable_grad():
-            leaves = [one.clone().requires_grad_() if one.is_floating_point() else one.clone() for one in given]
-            # No leaf, as it may be written to.
-            graded = wide(*(one.clone() for one in leaves)).detach()
+    try:
+        plain, graded = _both_modes(wide, given)
+    except CannotRunError:
+        with CastsWidened():
+            plain, graded = _both_modes(wide, given)
     if plain.shape != graded.shape:
         return True
     finite = plain.isfinite() & graded.isfinite()
     gap = torch.where(finite, plain - graded, 0.0).abs()
     return bool(gap.numel()) and bool(gap.max() > ANOTHER * torch.where(finite, plain, 0.0).abs().max())
+
+
+def _both_modes(wide: torch.nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    """Return a module's output without and with gradients."""
+    with torch.random.fork_rng(devices=[]), float64_by_default(), code_may_fail():
+        with torch.no_grad():
+            plain: Tensor = wide(*(tensor.clone() for tensor in given))
+        with torch.enable_grad():
+            leaves = [one.clone().requires_grad_() if one.is_floating_point() else one.clone() for one in given]
+            # No leaf, as it may be written to.
+            return plain, wide(*(one.clone() for one in leaves)).detach()
 
 
 def _tensors(module: torch.nn.Module) -> dict[str, Tensor]:

@@ -54,7 +54,7 @@ def whole(x: Tensor) -> Tensor:
 
 
 def narrow(x: Tensor) -> Tensor:
-    return x.float() @ torch.eye(3, dtype=torch.float64).to(x.dtype)
+    return x.half() @ torch.eye(3, dtype=torch.float16 if x.dtype == torch.float32 else x.dtype)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,13 @@ def test_what_has_no_trace_in_float64_is_refused(function: Callable[..., Any], w
     with pytest.raises(CannotTrace, match=why) as refused:
         trace(Calling(function), (torch.randn(2, 3),))
     assert not isinstance(refused.value, ForwardRaises)
+
+
+def test_what_is_cast_to_float32_meets_weights_in_float64() -> None:
+    x = torch.randn(2, 3)
+    traced = trace(Calling(lambda x: x.float() @ torch.eye(3, dtype=x.dtype)), (x,))
+    output = traced.graph(*traced.arguments((x.double(),), {}))
+    assert torch.equal(output[0] if isinstance(output, (tuple, list)) else output, x.double())
 
 
 class Counting(nn.Module):

@@ -155,6 +155,8 @@ def measure(pair: Pair, case: Case, drawn: Sample, *, watching: bool = False) ->
     referee: Sides[float | None] = Sides(None, None)
     if dtype != torch.float64:
         referee = Sides(*(rounding.mean_rms([getattr(part.errors, name) for part in parts]) for name in SIDES))
+    if telling and (pair.graphs is not None or pair.black_box is not None):
+        _check_finite(outputs)
     # NaN in the inputs explains NaN in the outputs, as a negative variance does: report the inputs only.
     faults = broken or _faults(case, parts, deviation)
     if faults and not telling:
@@ -163,6 +165,17 @@ def measure(pair: Pair, case: Case, drawn: Sample, *, watching: bool = False) ->
     looseness = rounding.mean_looseness([part.looseness for part in parts])
     spread = watch.spread() if watch is not None else None
     return Measurement(deviation, referee, shapes, faults, platform_faults, tuple(notes), looseness, spread)
+
+
+def _check_finite(outputs: Sides[torch.Tensor]) -> None:
+    """Check that sides of the user's own do not make NaN in the same places, which would tell nothing.
+
+    Raises CannotRunError.
+    """
+    nan = Sides(outputs.reference.isnan(), outputs.candidate.isnan())
+    if bool(nan.reference.any()) and torch.equal(nan.reference, nan.candidate):
+        what = "both sides make NaN of the numbers that are drawn, in the same places, where nothing is told"
+        raise CannotRunError(f"{what}; name an input that suits, as in -i inputs.safetensors:x")
 
 
 def _device(name: str) -> torch.device:

@@ -143,7 +143,7 @@ def unmet(pair: Pair, seed: int) -> Iterator[str]:
 def _samples(pair: Pair, drawn: Sample) -> Iterator[tuple[str, Sample, bool]]:
     """Yield other numbers, and where they are others; those on a ladder only where they meet new pieces."""
     for sample in samples.with_other_choices(pair.reference, drawn):
-        yield "masks or whole numbers are others", sample, False
+        yield "masks or whole numbers are others", sample, True
     known = pair.graphs is not None and pair.black_box is None
     for one in (*(() if known else (*_signs(pair), *BLACK_BOX)), *(COMPUTED if pair.mapping.bits is None else ())):
         yield one.where, one.change(drawn), one.special

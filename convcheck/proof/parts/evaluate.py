@@ -63,6 +63,8 @@ class Evaluation(fx.Interpreter):
 
     def _polynomial(self, n: fx.Node, name: str, given: Mapping[str, Any]) -> Any:
         rule = VIEWS[name] if name in VIEWS else operators()[name]
+        if any(isinstance(one, Numbers) for one in _flat(given[key] for key in rule.plain if key in given)):
+            raise Unproven(f"{name} takes numbers that vary for places")
         values = {key: self._argument(value, key, rule) for key, value in given.items()}
         positional, named = _call(n, values)
         count, keys = len(positional), list(named)

@@ -49,7 +49,7 @@ def constant(value: Tensor, unit: Arithmetic) -> Computed:
     if not unit.output:
         return exactly(value)
     mantissa, _ = torch.frexp(value)
-    whole = mantissa / (2 * unit.output)
+    whole = mantissa / unit.output
     fits = (whole == whole.round()) & ((value.abs() >= unit.normal) | (value == 0)) | ~value.isfinite()
     return Computed(value, torch.where(fits, 0.0, unit.output * value.abs() + unit.underflow).nan_to_num(0.0))
 

@@ -34,7 +34,7 @@ def moved(call: Call, *arguments: Any, **keywords: Any) -> Any:
 
 def padded(call: Call, x: Computed, pad: Any, value: float = 0.0) -> Computed:
     """Surround by a number of the code."""
-    border = constant(torch.tensor(float(value)), call.unit)
+    border = constant(torch.tensor(value, dtype=torch.float64), call.unit)
     return Computed(call.operator(x.value, pad, value), call.operator(x.error, pad, float(border.error)))
 
 

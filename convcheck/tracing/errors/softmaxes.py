@@ -42,6 +42,13 @@ def softmax(call: Call, x: Computed, dim: int, *_: Any) -> Computed:
     return call.rounded(value, error)
 
 
+def safe_softmax(call: Call, x: Computed, dim: int, *_: Any) -> Computed:
+    """Zeros where all numbers are -inf, and the softmax elsewhere."""
+    hidden = (x.value == -torch.inf).all(dim, keepdim=True)
+    rest = softmax(call, Computed(*(one.masked_fill(hidden, 0.0) for one in (x.value, x.error))), dim)
+    return Computed(*(one.masked_fill(hidden, 0.0) for one in (rest.value, rest.error)))
+
+
 def log_softmax(call: Call, x: Computed, dim: int, *_: Any) -> Computed:
     """`x - max x - log(sum of exp)`: open by d, and by the logarithm of the sum, which is rounded as it is."""
     value = torch.log_softmax(x.value, dim)
@@ -53,6 +60,7 @@ def log_softmax(call: Call, x: Computed, dim: int, *_: Any) -> Computed:
 
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(("_softmax", "softmax", "_safe_softmax"), softmax),
+    **dict.fromkeys(("_softmax", "softmax"), softmax),
+    "_safe_softmax": safe_softmax,
     **dict.fromkeys(("_log_softmax", "log_softmax"), log_softmax),
 }

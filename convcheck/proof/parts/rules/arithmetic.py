@@ -46,6 +46,8 @@ def _quotient(field: Field, given: Any) -> Any:
     if given.get("rounding_mode") is not None:
         raise Unproven("a quotient is rounded")
     x, y = given["self"], given["other"]
+    if isinstance(y, Whole):
+        return field.divide(lifted(field, x), field.whole(y))
     if not isinstance(y, Numbers):
         if _is_scalar(y) and isinstance(x, Numbers):
             return scaled(field, x, y, inverse=True)
