@@ -26,7 +26,8 @@ class Arithmetic:
     `normal` is the smallest number of the normal range; `smallest_sum` and `normal_sum` are those of the accumulator.
     Where this processor was told to flush, the smallest float64 is a normal one. `factor` is the unit roundoff of the
     factors of products, where they are rounded before they are multiplied. `flushed` is the number below which others
-    may be lost whole, 0 where the platform flushes none. `notes` say what a user would not expect.
+    may be lost whole, 0 where the platform flushes none. `constants` is by how much more of themselves constants of the
+    code are off that float32 does not hold. `notes` say what a user would not expect.
     """
 
     accumulator: float
@@ -39,6 +40,7 @@ class Arithmetic:
     factor: float = 0.0
     notes: tuple[str, ...] = ()
     flushed: float = 0.0
+    constants: float = 0.0
 
     @property
     def underflow(self) -> float:

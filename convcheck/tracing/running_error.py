@@ -22,7 +22,7 @@ from torch.utils._pytree import TreeSpec, tree_any, tree_flatten, tree_map, tree
 from convcheck.rounding.precision import Arithmetic
 from convcheck.rounding.running_error import Computed, exactly
 from convcheck.tracing.errors import rules
-from convcheck.tracing.errors.call import Call, Unknown, constant, values
+from convcheck.tracing.errors.call import Call, Unknown, constant, of_constants, values
 from convcheck.tracing.tidy import copy_where_needed
 
 _DOUBLE = torch.finfo(torch.float64).eps / 2
@@ -61,8 +61,15 @@ class _Interpreter(fx.Interpreter):
         self.unit, self.rules = unit, rules()
         floats = [d for n in graph.graph.nodes if n.op == "placeholder" and (d := _dtype(n)) and d.is_floating_point]
         self.traced = floats[0] if floats else torch.float32
+        self.varying: set[fx.Node] = set()
 
     def run_node(self, n: fx.Node) -> Any:
+        if n.op == "placeholder" or self.varying.intersection(n.all_input_nodes):
+            self.varying.add(n)
+            return self._run(n)
+        return tree_map_only(Computed, lambda x: of_constants(x, self.unit), self._run(n))
+
+    def _run(self, n: fx.Node) -> Any:
         if n.op in ("placeholder", "get_attr"):
             tensor = super().run_node(n)
             if isinstance(tensor, Computed):

@@ -135,3 +135,72 @@ def test_two_axes_are_cut() -> None:
     assert torch.equal(
         names["convert"]({"weight": weight, "bias": weight[:, 0, 0, 0]})["weight"], weight[:, :, 1:4, 1:4]
     )
+
+
+class Scaled(nn.Module):
+    """A linear layer times a constant of the code, or one that is a buffer in float32; with a small one beside it."""
+
+    def __init__(self, constant: float, is_buffer: bool = False, eps: float | None = None) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+        if is_buffer:
+            self.register_buffer("scale", torch.tensor(constant))
+        else:
+            self.scale = constant
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.linear(x) * self.scale
+        return y if self.eps is None else y / (y.square().mean(-1, keepdim=True) + self.eps).sqrt()
+
+
+class Rotated(nn.Module):
+    """Turns pairs of channels by angles, whose frequencies are a buffer in float32, or are computed."""
+
+    def __init__(self, is_buffer: bool) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+        if is_buffer:
+            self.register_buffer("frequencies", self.computed(torch.float32), persistent=False)
+        self.is_buffer = is_buffer
+
+    @staticmethod
+    def computed(dtype: torch.dtype) -> Tensor:
+        return 10000 ** (-torch.arange(0, 8, 2, dtype=dtype) / 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        frequencies = self.frequencies if self.is_buffer else self.computed(x.dtype)
+        angles = torch.arange(x.shape[1], dtype=x.dtype)[:, None] * frequencies
+        even, odd = self.linear(x).unflatten(-1, (4, 2)).unbind(-1)
+        return torch.cat([even * angles.cos() - odd * angles.sin(), even * angles.sin() + odd * angles.cos()], -1)
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate", "shape"),
+    [
+        (Scaled(0.229), Scaled(0.229, is_buffer=True), (4, 8)),
+        (Rotated(is_buffer=False), Rotated(is_buffer=True), (2, 5, 8)),
+    ],
+    ids=["a literal", "angles"],
+)
+def test_a_constant_may_be_a_buffer_in_float32(
+    reference: nn.Module, candidate: nn.Module, shape: tuple[int, ...]
+) -> None:
+    result = convcheck.verify(reference, shape, candidate=candidate)
+    assert result.verdict == "equal", result.reason
+    assert any("in float32 the sides are identical" in str(note) for note in result.notes)
+    assert convcheck.verify(reference, shape, candidate=candidate, dtype="float64").verdict == "different"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Scaled(0.229), Scaled(0.2290001, is_buffer=True)),
+        (Scaled(0.229), Scaled(0.2290001)),
+        (Scaled(0.229, eps=1e-12), Scaled(0.229, eps=1e-14)),
+        (Scaled(0.229, eps=1e-12), Scaled(0.229, is_buffer=True, eps=1e-14)),
+    ],
+    ids=["a buffer", "a literal", "a small one", "a small one beside a buffer"],
+)
+def test_another_constant_is_another_function(one: nn.Module, other: nn.Module) -> None:
+    assert convcheck.verify(one, (4, 8), candidate=other).verdict == "different"

@@ -80,6 +80,9 @@ CONSTANT = (
     _inputs("all entries of an input are the same", torch.ones_like, special=True),
 )
 SCALES = tuple(_times(factor, parameters=parameters) for factor in LADDER for parameters in (False, True))
+EVERY_SCALE = tuple(
+    _times(factor, parameters=parameters) for factor in (*LADDER, 2.0**-20) for parameters in (False, True)
+)
 BLACK_BOX = tuple(_times(factor, parameters=False) for factor in (1 / 16, 16.0))
 COMPUTED = tuple(_times(factor, parameters=True) for factor in (1 / 16, 16.0, 2.0**10, 2.0**20))
 """Of parameters that a function computes, of which nothing is known either."""

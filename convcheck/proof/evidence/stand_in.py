@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import torch
+
 from convcheck.config.case import Case
 from convcheck.proof.context import Context, Evidence
 from convcheck.proof.evidence import finite, other_numbers
@@ -23,12 +25,16 @@ from convcheck.proof.pair import Pair
 from convcheck.proof.real_weights import with_real_weights
 from convcheck.results import Agreement, Finding, Kind
 from convcheck.sides import samples
+from convcheck.sides.side import torch_may_refuse
 
 DRAWS, WITHOUT_EXACT = 4, 24
 """On how many draws sides of the user's own are compared: where exact probes say as much, and where nothing else does.
 
 What is hidden unless three numbers have one sign shows in one draw of eight.
 """
+
+FEW, FLOAT32 = 16, 2.0**-24
+"""How many roundings to float32 a constant may have behind it, and how much of itself each may change."""
 
 SHARP = 2.0**-20
 """The share of the outputs, on average, up to which a bound carries `equal`: a millionth, so that a single entry of a
@@ -49,7 +55,11 @@ def examine(context: Context) -> Evidence:
 def _examine(context: Context) -> Evidence:
     pair, case = context.pair, context.case
     is_exact = context.result.exact.status is Agreement.IDENTICAL
-    faults, drawn = _faults(pair, case, DRAWS if is_exact else WITHOUT_EXACT)
+    draws = DRAWS if is_exact else WITHOUT_EXACT
+    faults, drawn = _faults(pair, case, draws)
+    if faults and _is_one_program(pair, case) and not _faults(_with_rounded_constants(pair), case, draws)[0]:
+        text = "in float32 the sides are identical, and in float64 as near as constants rounded to float32 have them"
+        return Evidence(Agreement.IDENTICAL, (), (Finding(Kind.ROUNDING, text),))
     if faults:
         return _evidence(faults)
     if not is_exact and not _is_sharp(drawn):
@@ -85,6 +95,26 @@ def _faults(pair: Pair, case: Case, draws: int) -> tuple[Sequence[str], Measurem
             return (f"where the mask hides {what} from a query, {first}", *others), drawn
     own = case.candidate is not None and pair.analysis is not None
     return other_numbers.faults(pair, case.seed) if own else (), drawn
+
+
+def _is_one_program(pair: Pair, case: Case) -> bool:
+    """Tell whether code of the user's own gives the same bit for bit in float32, on small and on large numbers."""
+    if case.candidate is None or case.dtype == "float64" or pair.graphs is None or pair.analysis is None:
+        return False
+    drawn = pair.balanced(stream(case.seed, 500_009))
+    for sample in (drawn, *(scale.change(drawn) for scale in other_numbers.EVERY_SCALE)):
+        with torch_may_refuse(), torch.no_grad():
+            ours, theirs = pair.run(sample.to(torch.device("cpu"), torch.float32))
+        if ours.shape != theirs.shape or not bool(((ours == theirs) | (ours.isnan() & theirs.isnan())).all()):
+            return False
+    return True
+
+
+def _with_rounded_constants(pair: Pair) -> Pair:
+    """Return the pair with bounds as if constants of its code had been computed in float32, by a few operations."""
+    analysis = pair.analysis
+    assert analysis is not None
+    return replace(pair, analysis=lambda sample, unit: analysis(sample, replace(unit, constants=FEW * FLOAT32)))
 
 
 def measure_drawn(pair: Pair, case: Case) -> Measurement:

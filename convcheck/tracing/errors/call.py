@@ -51,7 +51,16 @@ def constant(value: Tensor, unit: Arithmetic) -> Computed:
     mantissa, _ = torch.frexp(value)
     whole = mantissa / unit.output
     fits = (whole == whole.round()) & ((value.abs() >= unit.normal) | (value == 0)) | ~value.isfinite()
-    return Computed(value, torch.where(fits, 0.0, unit.output * value.abs() + unit.underflow).nan_to_num(0.0))
+    error = torch.where(fits, 0.0, unit.output * value.abs() + unit.underflow)
+    return of_constants(Computed(value, error.nan_to_num(0.0)), unit)
+
+
+def of_constants(computed: Computed, unit: Arithmetic) -> Computed:
+    """Return numbers that are made of constants alone, with what these may be off where float32 does not hold them."""
+    if not unit.constants:
+        return computed
+    off = torch.where(computed.value.float() == computed.value, 0.0, unit.constants * computed.value.abs())
+    return Computed(computed.value, computed.error + off.nan_to_num(0.0))
 
 
 def operand(number: Any, unit: Arithmetic) -> Computed:
