@@ -13,8 +13,7 @@ from torch import Tensor, fx
 from convcheck.all_sizes.both import Both
 from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.trace import Given, SideRaises, SymbolicTrace, trace_both
-
-CASTS = frozenset((torch.ops.aten._to_copy.default, torch.ops.prims.convert_element_type.default))
+from convcheck.tracing.asked_dtypes import CASTS
 
 
 def traced(both: Both, given: Sequence[Given]) -> SymbolicTrace:

@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
 from convcheck.all_sizes import budget
+from convcheck.tracing.asked_dtypes import ASKING
 from convcheck.tracing.places import is_of_a_user
 
 _COPYING = frozenset(
@@ -30,13 +31,6 @@ _MOVING = frozenset(
 """Functions whose results share memory with their argument; `__get__` is `x.T`."""
 _LEAVING = frozenset(("numpy", "__array__", "__dlpack__", "data_ptr"))
 """Functions that hand out memory, which means nothing in a trace."""
-_PROPERTIES: Any = Tensor
-_ASKING = frozenset(
-    (_PROPERTIES.dtype.__get__, _PROPERTIES.itemsize.__get__, _PROPERTIES.nbytes.__get__)
-    + (Tensor.element_size, Tensor.type)
-    + (Tensor.is_floating_point, Tensor.is_complex, torch.is_floating_point, torch.is_complex)
-)
-"""Functions that tell the dtype of a tensor, or something of it."""
 _SHARING = frozenset(
     ("reshape", "reshape_as", "flatten", "ravel", "contiguous")
     + ("to", "float", "double", "half", "bfloat16", "type", "type_as")
@@ -82,7 +76,7 @@ class Functions(TorchFunctionMode):
 
     def _called(self, function: Any, arguments: Any, options: Mapping[str, Any]) -> Any:
         name = getattr(function, "__name__", "")
-        if function in _ASKING:
+        if function in ASKING:
             self.asks_dtype |= is_of_a_user(sys._getframe(2).f_code.co_filename)
         if name in _LEAVING:
             raise LeavesTorch("takes numbers out of a tensor")

@@ -30,6 +30,8 @@ class Graphs:
     facts: Sides[Facts]
     hooked: tuple[str, ...] = ()
     """Parameters on whose gradients hooks stand."""
+    elsewhere: tuple[str, ...] = ()
+    """Sentences on code that is another program in the asked dtype than its graph is."""
 
     @property
     def obstacle(self) -> str | None:

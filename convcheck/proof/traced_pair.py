@@ -5,6 +5,7 @@ A layer beside such code is treated alike, so that one analysis bounds both.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 
@@ -33,6 +34,7 @@ from convcheck.rounding.precision import arithmetic
 from convcheck.sides import samples
 from convcheck.sides.side import Side, side_of_layer, torch_may_refuse
 from convcheck.sizes.patterns import Shape
+from convcheck.tracing.asked_dtypes import place_of_other_program
 from convcheck.tracing.facts import facts_of
 from convcheck.tracing.float64_copy import float64_copy
 from convcheck.tracing.running_error import NoErrorRule
@@ -66,6 +68,7 @@ def build_traced_pair(claim: Claim, own: Replacement) -> Pair:
     pair = replace(pair, analysis=lambda sample, unit: scatter(pair, sample, unit), black_box=why)
     if graphs is None:
         return pair
+    graphs = replace(graphs, elsewhere=tuple(_other_programs(sides, case.dtype, inputs)))
     pair = replace(pair, graphs=graphs)
     if any(misfits(pair)):
         # A candidate cannot run on such weights; of which degree it is is known without.
@@ -108,6 +111,18 @@ def _hooked(layer: Layer) -> Iterator[str]:
     """Yield the parameters of code on whose gradients hooks stand: a copy has none."""
     if isinstance(layer, UserModule):
         yield from (name for name, tensor in layer.module.named_parameters() if tensor._backward_hooks)
+
+
+def _other_programs(sides: Sides[Side], name: str, inputs: tuple[Tensor, ...]) -> Iterator[str]:
+    """Yield what is to be said of sides that ask for a dtype, and call other operators than in float64."""
+    dtype = getattr(torch, name)
+    given = tuple(tensor.to(dtype) if tensor.is_floating_point() else tensor for tensor in inputs)
+    for title, side in (("reference", sides.reference), ("candidate", sides.candidate)):
+        if dtype != torch.float64 and isinstance(side, UserSide):
+            with user_code_runs():
+                place = place_of_other_program(nn.Module.to(copy.deepcopy(side.module), dtype), side.wide, given)
+            if place is not None:
+                yield f"the {title} asks for a dtype at {place}, and is another program in {name} than in float64"
 
 
 def _with_degree(pair: Pair, graphs: Graphs) -> Pair:

@@ -204,3 +204,23 @@ def test_a_constant_may_be_a_buffer_in_float32(
 )
 def test_another_constant_is_another_function(one: nn.Module, other: nn.Module) -> None:
     assert convcheck.verify(one, (4, 8), candidate=other).verdict == "different"
+
+
+class Clamped(nn.Module):
+    """Keeps what it makes in the range of a dtype, where that is narrow, as a T5 does."""
+
+    def __init__(self, narrow: torch.dtype | None) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.narrow = narrow
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.linear(x)
+        return y.clamp(-100, 100) if y.dtype == self.narrow else y
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "float64"])
+def test_a_branch_on_a_dtype_is_a_weakness_in_that_dtype(dtype: str) -> None:
+    result = convcheck.verify(Clamped(None), (4, 4), candidate=Clamped(torch.float16), dtype=dtype)
+    is_weak = any("is another program in float16 than in float64" in str(note) for note in result.notes)
+    assert (result.verdict, is_weak) == ("equal", dtype == "float16")

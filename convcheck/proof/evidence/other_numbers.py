@@ -127,6 +127,7 @@ def unmet(pair: Pair, seed: int) -> Iterator[str]:
         yield "a black box may do something else on other numbers than were drawn"
     if pair.graphs is None or pair.black_box is not None:
         return
+    yield from pair.graphs.elsewhere
     direct = pair.graphs.index_limits()
     for number, below in pair.reference.whole_inputs.items():
         if below > samples.MOST_CHOICES and number not in direct:
