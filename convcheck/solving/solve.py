@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from convcheck.catalogue.claims import claims_of
 from convcheck.config.case import Case
+from convcheck.layers import Layer
 from convcheck.proof.verification import verify
 from convcheck.results import Verdict
 from convcheck.solving.origins import Origin
 from convcheck.solving.program import program
 from convcheck.solving.search import Answer, in_other_layout, layout_problem, search
 from convcheck.solving.solution import Solution, Status, Written
+from convcheck.user_code.user_module import UserModule
 
 
 def solve(case: Case) -> Solution:
@@ -43,7 +46,7 @@ def _proved(case: Case, answer: Answer, solution: Solution) -> Solution:
     solution = replace(
         solution,
         map={name: _written(origin) for name, origin in origins.items()},
-        code=program(origins),
+        code=program(_with_tied(own.layer, origins)),
         exchangeable=answer.exchangeable,
         result=result,
     )
@@ -51,6 +54,17 @@ def _proved(case: Case, answer: Answer, solution: Solution) -> Solution:
         why = f"one that fits on random numbers is not proved: {result.verdict}, {result.reason}"
         return replace(solution, reason=why)
     return replace(solution, status=Status.NOT_UNIQUE if answer.exchangeable else Status.FOUND)
+
+
+def _with_tied(layer: Layer, origins: Mapping[str, Origin]) -> dict[str, Origin]:
+    """Return origins by all names of tensors: tied ones have several, and a state dict has each of them."""
+    named = dict(origins)
+    if isinstance(layer, UserModule):
+        names = {id(tensor): name for name, tensor in layer.module.named_parameters()}
+        for name, tensor in layer.module.named_parameters(remove_duplicate=False):
+            if (origin := origins.get(names[id(tensor)])) is not None:
+                named.setdefault(name, origin)
+    return named
 
 
 def _written(origin: Origin) -> Written:

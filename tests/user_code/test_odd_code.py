@@ -224,3 +224,25 @@ def test_a_branch_on_a_dtype_is_a_weakness_in_that_dtype(dtype: str) -> None:
     result = convcheck.verify(Clamped(None), (4, 4), candidate=Clamped(torch.float16), dtype=dtype)
     is_weak = any("is another program in float16 than in float64" in str(note) for note in result.notes)
     assert (result.verdict, is_weak) == ("equal", dtype == "float16")
+
+
+class Tied(nn.Module):
+    """Predicts words by the weights that embed them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(5, 8), nn.Linear(8, 5, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, words: Tensor) -> Tensor:
+        result: Tensor = self.head(self.embedding(words).tanh())
+        return result
+
+
+def test_the_code_of_a_map_names_tied_weights_by_all_their_names() -> None:
+    reference, candidate = Tied(), Tied()
+    solution = convcheck.solve(reference, candidate, ["int 2,3"])
+    names: dict[str, Callable[..., dict[str, Tensor]]] = {}
+    exec(str(solution.code), names)
+    candidate.load_state_dict(names["convert"](reference.state_dict()))
+    assert torch.equal(candidate(torch.arange(5)), reference(torch.arange(5)))
