@@ -13,7 +13,7 @@ from typing import Any
 
 import sympy
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 from torch.func import functional_call
 
 from convcheck.all_sizes.compare import difference
@@ -28,6 +28,7 @@ from convcheck.all_sizes.value import Value
 from convcheck.proof.user_side import UserSide
 from convcheck.results import Sides
 from convcheck.solving.halves import Apart, Half
+from convcheck.tracing.float64_copy import copied
 
 INPUT, OURS, THEIRS = "input.", "reference.", "candidate."
 """What the names of inputs, and of both sides' tensors, begin with."""
@@ -105,7 +106,8 @@ def _given(name: str, shape: tuple[int, ...], halves: Sides[Half] | None = None,
 
 
 def _running(half: Half, begin: str) -> Any:
-    module: nn.Module = half.side.wide if isinstance(half.side, UserSide) else half.side.module
+    # A trace leaves what it has no values for in attributes that code sets.
+    module = copied(half.side.wide if isinstance(half.side, UserSide) else half.side.module)
 
     def run(tensors: Mapping[str, Tensor]) -> Tensor:
         own = {name.removeprefix(begin): one for name, one in tensors.items() if name.startswith(begin)}

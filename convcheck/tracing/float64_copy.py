@@ -24,7 +24,7 @@ def float64_copy(module: nn.Module) -> nn.Module:
     for name, buffer in module.named_buffers():
         if buffer.is_meta:
             raise ValueError(f"the buffer {name} has no values")
-    wide = copy.deepcopy(module)
+    wide = copied(module)
     for inner in wide.modules():
         for name, parameter in inner._parameters.items():
             if parameter is not None and parameter.is_meta:
@@ -37,6 +37,13 @@ def float64_copy(module: nn.Module) -> nn.Module:
             if isinstance(value, (Tensor, list, tuple)) or (isinstance(value, dict) and not name.startswith("_")):
                 vars(inner)[name] = _mapped(value, widened)
     return wide
+
+
+def copied(module: nn.Module) -> nn.Module:
+    """Return a deep copy of a module, and of tensors in its attributes that it has computed, as a normed weight is."""
+    made = [one for inner in module.modules() for one in vars(inner).values() if isinstance(one, Tensor)]
+    # Python would refuse to copy them.
+    return copy.deepcopy(module, {id(one): one.detach().clone() for one in made if not one.is_leaf})
 
 
 def widened(tensor: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from convcheck.errors import CannotRunError, shown
 from convcheck.layers import Layer, Roundings, Statistic
 from convcheck.layers.text.arguments import Argument
 from convcheck.sizes.patterns import KERNEL_AXES, SPACE_AXES, Group, Shape, Shapes
+from convcheck.tracing.float64_copy import copied
 from convcheck.user_code.failures import describe
 from convcheck.user_code.imports import user_code_runs
 
@@ -163,7 +163,7 @@ class UserModule(Layer):
             raise CannotRunError(f"{self} is a ScriptModule, which takes no hooks; give the module that it was made of")
         with code_may_fail():
             # In one dtype, whatever it was loaded in; a class may have a method of its own of this name.
-            module = nn.Module.float(copy.deepcopy(self.module)).train(self.train)
+            module = nn.Module.float(copied(self.module)).train(self.train)
         keywords = tuple(spec.keyword for spec in self.specs)
         if any(keywords):
             module.register_forward_pre_hook(_by_keyword(keywords), with_kwargs=True)

@@ -115,8 +115,11 @@ class Wrapped(nn.Module):
         return result
 
 
-def test_a_normed_weight_becomes_a_plain_one() -> None:
-    reference, candidate = Wrapped(weight_norm(nn.Conv1d(3, 4, 3))), Wrapped(nn.Conv1d(3, 4, 3))
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+@pytest.mark.parametrize("norm", [weight_norm, nn.utils.weight_norm], ids=["a parametrization", "a hook"])
+def test_a_normed_weight_becomes_a_plain_one(norm: Callable[[nn.Module], nn.Module]) -> None:
+    reference, candidate = Wrapped(norm(nn.Conv1d(3, 4, 3))), Wrapped(nn.Conv1d(3, 4, 3))
+    assert convcheck.verify(reference, (1, 3, 7), candidate=reference).verdict == "equal"
     solution = convcheck.solve(reference, candidate, (1, 3, 7))
     assert solution.status == "found", solution.reason
     names: dict[str, Callable[..., dict[str, Tensor]]] = {}
