@@ -9,6 +9,7 @@ import sympy
 from sympy.logic.boolalg import BooleanAtom
 from torch.utils._sympy.functions import CleanDiv, FloorDiv
 
+from convcheck.all_sizes.floats import is_guard_decided
 from convcheck.all_sizes.polynomials import Size, is_linear, is_whole
 from convcheck.all_sizes.sizes import CannotProve, Sizes
 
@@ -51,7 +52,9 @@ def _solve(sizes: Sizes, zero: Size) -> None:
 
 
 def condition(sizes: Sizes, guard: Any) -> str:
-    """Return a guard as isl writes it. Raises CannotProve where it is not linear."""
+    """Return a guard as isl writes it. Raises CannotProve where it is not linear, or floats round what it compares."""
+    if not is_guard_decided(guard):
+        raise CannotProve(f"the condition {guard}, which floats round")
     if isinstance(guard, BooleanAtom):
         return "true" if guard else "false"
     if isinstance(guard, (sympy.And, sympy.Or)):

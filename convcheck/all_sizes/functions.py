@@ -23,12 +23,8 @@ _COPYING = frozenset(
 """Functions that give the same whether their arguments are laid out one way or another, and copy where they have to."""
 
 
-_MOVING = frozenset(
-    ("view", "view_as", "transpose", "permute", "select", "narrow", "unsqueeze", "squeeze", "expand", "expand_as", "t")
-    + ("chunk", "split", "unbind", "movedim", "moveaxis", "swapaxes", "swapdims", "unfold", "diagonal", "__getitem__")
-    + ("__get__", "as_strided", "detach", "tensor_split", "unflatten", "view_as_real")
-)
-"""Functions whose results share memory with their argument; `__get__` is `x.T`."""
+_ALIASES = frozenset(("atleast_1d", "atleast_2d", "atleast_3d", "hsplit", "vsplit", "dsplit"))
+"""Functions whose results share memory with their argument, which a trace does not show."""
 _LEAVING = frozenset(("numpy", "__array__", "__dlpack__", "data_ptr"))
 """Functions that hand out memory, which means nothing in a trace."""
 _SHARING = frozenset(
@@ -59,8 +55,8 @@ class Functions(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._may_share: list[Tensor] = []
-        self._views: dict[int, tuple[Tensor, Tensor]] = {}
+        self._may_share: set[int] = set()
+        self._memory: dict[int, tuple[Tensor, int]] = {}
         self._places: dict[int, str] = {}
         self.asks_dtype = False
         self.refused: Exception | None = None
@@ -75,48 +71,59 @@ class Functions(TorchFunctionMode):
             raise
 
     def _called(self, function: Any, arguments: Any, options: Mapping[str, Any]) -> Any:
-        name = getattr(function, "__name__", "")
+        # An operator is called `mul_.Scalar`.
+        name = getattr(function, "__name__", "").partition(".")[0]
         if function in ASKING:
             self.asks_dtype |= is_of_a_user(sys._getframe(2).f_code.co_filename)
         if name in _LEAVING:
             raise LeavesTorch("takes numbers out of a tensor")
         if name == "squeeze_":
             raise MayShare("squeeze_ takes an axis from a tensor in place, at some sizes")
-        wholes = [self._whole(one) for one in arguments if isinstance(one, Tensor)]
         if _writes(function, name, arguments, options):
-            self._check_written(name, arguments)
+            self._check_written(name, arguments, options)
         try:
             result = self._run(function, arguments, options)
         except Exception:
             _check_none_is_broadcast([*arguments, *options.values()])
             raise
-        results = [
-            one for one in (result if isinstance(result, (tuple, list)) else [result]) if isinstance(one, Tensor)
-        ]
-        if name in _SHARING:
-            # Where they share, a write to one is seen in the other.
-            self._may_share += [*wholes[:1], *results]
-        elif name in _MOVING and wholes:
-            self._views |= {id(one): (one, wholes[0]) for one in results}
-            if name == "__getitem__":
-                self._places[id(result)] = repr(arguments[1])
+        first = next((one for one in (*arguments, *options.values()) if isinstance(one, Tensor)), None)
+        if first is not None:
+            self._keep(name, arguments, first, result)
         return result
 
-    def _check_written(self, name: str, arguments: Sequence[Any]) -> None:
-        """Check that a function may write to the first argument, and reads no other part of it. Raises MayShare."""
-        tensors = [one for one in arguments if isinstance(one, Tensor)]
-        if any(self._whole(one) is tensor for one in tensors for tensor in self._may_share):
-            raise MayShare(f"{name} writes to what may share memory with another tensor, or be a copy")
-        first, *others = tensors
-        for one in others:
-            # `x[i] += 1` puts what it took of x there again.
-            same = one is first or (name == "__setitem__" and self._places.get(id(one)) == repr(arguments[1]))
-            if not same and self._whole(one) is self._whole(first):
-                raise MayShare(f"{name} writes to a tensor of which it reads a part")
+    def _keep(self, name: str, arguments: Sequence[Any], first: Tensor, result: Any) -> None:
+        """Keep which memory a result has, and whether it may be that of the first tensor that goes in."""
+        several = result if isinstance(result, (tuple, list)) else [result]
+        results = [one for one in several if isinstance(one, Tensor)]
+        if name in _SHARING:
+            # Where they share, a write to one is seen in the other.
+            self._may_share |= {self._memory_of(one) for one in (first, *results)}
+        elif name in _ALIASES:
+            self._memory |= {id(one): (one, self._memory_of(first)) for one in results}
+        if name == "__getitem__" and isinstance(result, Tensor):
+            self._places[id(result)] = f"{id(first)} {arguments[1]!r}"
 
-    def _whole(self, tensor: Tensor) -> Tensor:
-        """Return what a tensor is a view of, or itself."""
-        return self._views.get(id(tensor), (tensor, tensor))[1]
+    def _check_written(self, name: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> None:
+        """Check that a function may write where it writes, and reads no other part of it. Raises MayShare."""
+        tensors = [one for one in (*arguments, *options.values()) if isinstance(one, Tensor)]
+        out = options.get("out")
+        targets = [one for one in (out if isinstance(out, (tuple, list)) else [out]) if isinstance(one, Tensor)]
+        targets = targets or tensors[:1]
+        if any(self._memory_of(one) in self._may_share for one in targets):
+            raise MayShare(f"{name} writes to what may share memory with another tensor, or be a copy")
+        for target in targets:
+            for one in tensors:
+                # `x[i] += 1` puts what it took of x there again.
+                place = f"{id(target)} {arguments[1]!r}" if name == "__setitem__" else None
+                same = one is target or (place is not None and self._places.get(id(one)) == place)
+                if not same and self._memory_of(one) == self._memory_of(target):
+                    raise MayShare(f"{name} writes to a tensor of which it reads a part")
+
+    def _memory_of(self, tensor: Tensor) -> int:
+        """Return what tells the memory of a tensor from that of others, and keep it from being used again."""
+        if id(tensor) not in self._memory:
+            self._memory[id(tensor)] = tensor, tensor.untyped_storage()._cdata
+        return self._memory[id(tensor)][1]
 
     def _run(self, function: Any, arguments: Any, options: Mapping[str, Any]) -> Any:
         if function in _COPYING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import operator
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,11 +14,13 @@ import torch
 from torch import Tensor, fx
 
 from convcheck.all_sizes import budget, readers
+from convcheck.all_sizes.floats import is_exact, is_short
 from convcheck.all_sizes.new_values import as_truth
 from convcheck.all_sizes.polynomials import Size
 from convcheck.all_sizes.sizes import CannotProve, Sizes
 from convcheck.all_sizes.sources import Sources
 from convcheck.all_sizes.value import Value
+from convcheck.all_sizes.whole_numbers import is_known
 from convcheck.tracing.reading import bind
 
 
@@ -56,9 +58,24 @@ WIDE = frozenset(
     (torch.float64, torch.float32, torch.int64, torch.int32, torch.bool, torch.complex64, torch.complex128)
 )
 """Dtypes that hold lengths, and what is computed of them."""
-LARGEST_FACTORS = {torch.int64: 2**20, torch.int32: 2**8}
-"""What a length may be multiplied with without wrapping around."""
-MULTIPLYING = ("mul", "pow", "bitwise_left_shift", "__lshift__", "cumprod", "prod")
+MOST = 2**10
+"""What a length may be multiplied with without wrapping around, a few times."""
+ADDING = frozenset(
+    ("mul", "pow", "bitwise_left_shift", "__lshift__", "cumprod", "prod", "sum", "cumsum", "mm", "bmm", "matmul", "dot")
+    + ("addmm", "baddbmm", "mv", "square")
+)
+"""Operators that make larger numbers than they take."""
+CASTING = frozenset(("_to_copy", "convert_element_type"))
+"""Operators that cut off what is asked for."""
+FILLING = frozenset(
+    ("copy", "fill", "full", "full_like", "new_full", "masked_fill", "constant_pad_nd", "scalar_tensor", "index_put")
+    + ("slice_scatter", "select_scatter", "where", "clone")
+)
+"""Operators that put numbers into a tensor of whatever dtype."""
+CUTTING = frozenset(
+    ("floor", "ceil", "round", "trunc", "sign", "eq", "ne", "lt", "le", "gt", "ge", "floor_divide", "remainder", "fmod")
+)
+"""Operators that make other numbers of nearly the same ones."""
 
 Reader = Callable[[Call], Any]
 """Takes a call, and returns its result: a Value, or a tuple of them. Raises CannotProve for what it does not read."""
@@ -130,6 +147,7 @@ def _result(node: fx.Node, name: str, values: Mapping[fx.Node, Any], sizes: Size
     if reader is None:
         raise CannotProve("")
     _check_dtypes(node)
+    _check_floats(node, values, sizes)
     arguments = bind(node, values.__getitem__)
     guards = _guards(node)
     try:
@@ -159,14 +177,72 @@ def _guards(node: fx.Node) -> list[Any]:
 
 
 def _check_dtypes(node: fx.Node) -> None:
-    """Check that an operator's numbers do not round or wrap around as no polynomial does. Raises CannotProve."""
-    for tensor in _tensors(node):
-        if tensor.dtype not in WIDE:
-            raise CannotProve(f"makes {tensor.dtype}".replace("torch.", ""))
-        if tensor.dtype in LARGEST_FACTORS and str(node.target).removeprefix("aten.").startswith(MULTIPLYING):
-            numbers = [one for one in node.args if isinstance(one, int)]
-            if any(abs(one) > LARGEST_FACTORS[tensor.dtype] for one in numbers):
-                raise CannotProve(f"with large numbers in {tensor.dtype}".replace("torch.", ""))
+    """Check that the numbers of an operator's first result are those of reals. Raises CannotProve."""
+    name = str(node.target).removeprefix("aten.").partition(".")[0].removesuffix("_")
+    given = [one.dtype for argument in node.all_input_nodes for one in _tensors(argument)]
+    numbers = list(_numbers(node))
+    for tensor in _tensors(node)[:1]:
+        dtype = tensor.dtype
+        kind = str(dtype).removeprefix("torch.")
+        if dtype not in WIDE or (dtype == torch.int32 and name in ADDING):
+            raise CannotProve(f"makes {kind}")
+        if dtype == torch.int64 and name in ADDING and any(isinstance(one, int) and abs(one) > MOST for one in numbers):
+            raise CannotProve(f"with large numbers in {kind}")
+        if dtype.is_floating_point or dtype.is_complex or name in CASTING:
+            continue
+        if dtype == torch.bool:
+            truths = all(one == torch.bool for one in given)
+            cut = name in FILLING and not (truths and all(isinstance(one, int) and one in (0, 1) for one in numbers))
+        else:
+            fractions = any(isinstance(one, (float, torch.SymFloat)) for one in numbers)
+            cut = fractions or any(one.is_floating_point for one in given)
+        if cut:
+            raise CannotProve(f"cuts numbers off to {kind}")
+
+
+def _numbers(node: fx.Node) -> Iterator[Any]:
+    """Yield the arguments of an operator that are numbers, or expressions in sizes."""
+    for argument in (*node.args, *node.kwargs.values()):
+        value = argument.meta.get("val") if isinstance(argument, fx.Node) else argument
+        if isinstance(value, (int, float, torch.SymInt, torch.SymFloat)) and not isinstance(value, bool):
+            yield value
+
+
+def _check_floats(node: fx.Node, values: Mapping[fx.Node, Any], sizes: Sizes) -> None:
+    """Check that known numbers that an operator cuts off, or compares, were not rounded before. Raises CannotProve."""
+    name = str(node.target).removeprefix("aten.").partition(".")[0]
+    if name not in (*CUTTING, *CASTING):
+        return
+    value = node.meta.get("val")
+    if name in CASTING and isinstance(value, Tensor) and value.dtype.is_floating_point:
+        return
+    for one in node.all_input_nodes:
+        if isinstance(values.get(one), Value) and is_known(values[one]) and not _is_exact(one, sizes):
+            raise CannotProve("of numbers that floats round")
+
+
+def _is_exact(node: fx.Node, sizes: Sizes) -> bool:
+    """Tell whether a tensor is made without rounding of floats."""
+    if node.op != "call_function" or not any(one.dtype.is_floating_point for one in _tensors(node)):
+        return True
+    divides = str(node.target).removeprefix("aten.").partition(".")[0] in ("div", "reciprocal", "true_divide")
+    numbers = list(_numbers(node))
+    if (divides and not numbers) or not all(_is_short(one, sizes, divides) for one in numbers):
+        return False
+    return all(_is_exact(one, sizes) for one in node.all_input_nodes)
+
+
+def _is_short(number: Any, sizes: Sizes, divides: bool) -> bool:
+    """Tell whether floats are multiplied with a number, or divided by it, without rounding."""
+    if isinstance(number, torch.SymInt):
+        return not divides
+    if isinstance(number, torch.SymFloat):
+        expression, number = number.node.expr, sizes.size(number)
+        # One quotient of exact numbers is rounded to the nearest one, which is itself if that is short.
+        quotient = type(expression).__name__ in ("FloatTrueDiv", "IntTrueDiv") and all(map(is_exact, expression.args))
+        if not number.is_number or not (quotient or is_exact(expression)):
+            return False
+    return is_short(number) and (not divides or (number != 0 and is_short(1 / number)))
 
 
 def changes_its_own(node: fx.Node) -> bool:

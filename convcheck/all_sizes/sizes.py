@@ -16,6 +16,7 @@ import islpy as isl
 import sympy
 from torch.utils._sympy.functions import CeilToInt, CleanDiv, FloorDiv, FloorToInt, IntTrueDiv, Mod, PythonMod, ToFloat
 
+from convcheck.all_sizes.floats import is_decided
 from convcheck.all_sizes.polynomials import Size, is_linear, is_whole
 
 
@@ -90,6 +91,8 @@ class Sizes:
             return arguments[0] / arguments[1]
         if isinstance(expression, (FloorToInt, CeilToInt)):
             # Of a quotient of whole numbers, as `ceil(h / 2)` is.
+            if not is_decided(expression.args[0]):
+                raise CannotProve(f"a size is {expression}, which floats round")
             numerator, denominator = sympy.fraction(sympy.together(arguments[0]))
             if denominator.is_Integer and denominator > 0:
                 up = denominator - 1 if isinstance(expression, CeilToInt) else 0

@@ -44,6 +44,10 @@ class Application(NamedTuple):
     result: Value
 
 
+INFINITE = frozenset(("largest", "log", "log1p", "pow", "power", "reciprocal"))
+"""Functions that make infinite numbers, or none, of finite ones, other than by overflow."""
+
+
 @dataclass
 class Sources:
     """The sources of one graph."""
@@ -53,6 +57,18 @@ class Sources:
     """Of every source that an operator makes, but for what is equal to nothing."""
     _applied: dict[Hashable, list[Application]] = field(default_factory=lambda: defaultdict(list))
     _count: int = 0
+
+    def may_be_infinite(self, value: Value) -> str | None:
+        """Return the operator on the way to a tensor that may make infinite numbers; None if there is none."""
+        for name in dict.fromkeys(entry.source.name for piece in value.pieces for entry in piece.factors):
+            if (made := self.made.get(name)) is None:
+                continue
+            if made.operator in INFINITE:
+                return made.operator
+            for argument in made.arguments:
+                if argument.infinite or (operator := self.may_be_infinite(argument)) is not None:
+                    return made.operator if argument.infinite else operator
+        return None
 
     def tensor(self, name: str, shape: Sequence[Size]) -> Value:
         """Return an input or a weight. A length that is a product, or a sum of products, is cut in these."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -90,6 +91,13 @@ def moved_over_itself(x: Tensor) -> Tensor:
     return moved
 
 
+def written_through_a_view(x: Tensor) -> Tensor:
+    twice = torch.cat([x, x], 1)
+    flat = twice[:, 1 - (x.shape[1] // 8) % 2 :].flatten()
+    torch.broadcast_to(flat, flat.shape).mul_(-1)
+    return twice * 1
+
+
 def scaled_where(x: Tensor, nonzero: Callable[[int, int, int], bool]) -> Tensor:
     a, b, c = (length - 2 for length in x.shape)
     return x * 2 if nonzero(a, b, c) else x
@@ -144,6 +152,71 @@ TRAPS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor], Shapes]] = 
         lambda x: x + (x.abs().log() == -torch.inf).to(x),
         ((2, 8),),
     ),
+    "a condition that floats round": (
+        lambda x: x * 2,
+        lambda x: x * 2 if x.shape[1] / 11 * 11 == x.shape[1] else x * 3,
+        ((2, 12),),
+    ),
+    "a length that floats round": (
+        lambda x: x * 2,
+        lambda x: x * 2 if math.ceil(x.shape[1] * 0.1) * 10 > x.shape[1] else x * 3,
+        ((2, 12),),
+    ),
+    "positions that floats round": (
+        plus_positions,
+        lambda x: x + (torch.arange(x.shape[1]) / 11 * 11).long(),
+        ((2, 8),),
+    ),
+    "a sum of whole numbers": (
+        lambda x: x.sum(1),
+        lambda x: x.sum(1) if x.shape[1] <= 8 else x.sum(1, dtype=torch.int64).to(x),
+        ((2, 8),),
+    ),
+    "a copy into whole numbers": (
+        lambda x: x * 1,
+        lambda x: x * 1 if x.shape[1] <= 8 else torch.zeros(x.shape, dtype=torch.int64).copy_(x).to(x),
+        ((2, 8),),
+    ),
+    "whole numbers filled with a half": (
+        lambda x: x + (x.shape[1] // 16) / 2,
+        lambda x: x + torch.full((1,), (x.shape[1] // 16) / 2, dtype=torch.int64),
+        ((2, 8),),
+    ),
+    "truths filled with a length": (
+        lambda x: x + x.shape[1] // 16,
+        lambda x: x + torch.full((1,), x.shape[1] // 16, dtype=torch.bool),
+        ((2, 8),),
+    ),
+    "powers of 32 bits": (
+        lambda x: x + torch.arange(x.shape[1]).to(x) ** 4,
+        lambda x: x + (torch.arange(x.shape[1], dtype=torch.int32) ** 4).to(x),
+        ((2, 8),),
+    ),
+    "several large factors": (
+        lambda x: x + torch.arange(x.shape[1]) * 2.0**60,
+        lambda x: x + torch.arange(x.shape[1]) * 2**20 * 2**20 * 2**20,
+        ((2, 8),),
+    ),
+    "a write through a view of a view": (
+        lambda x: torch.cat([x, x], 1),
+        written_through_a_view,
+        ((2, 4, 2),),
+    ),
+    "a logarithm of zero, clamped": (
+        lambda x: x * 1,
+        lambda x: x + ((x - 7).abs().log().clamp(max=50) == -torch.inf).to(x),
+        ((2, 8),),
+    ),
+    "the largest of none": (
+        lambda x: x * 1,
+        lambda x: x + (x.masked_fill(x > 5, -torch.inf).amax(1, keepdim=True) == -torch.inf).to(x),
+        ((2, 8),),
+    ),
+    "zero times infinity": (
+        lambda x: x * 1,
+        lambda x: x + 0 * (1 / (torch.arange(x.shape[1]) - 64.0)),
+        ((2, 8),),
+    ),
     "a move over itself": (lambda x: torch.cat([x[:, :1], x[:, :-1]], 1), moved_over_itself, ((2, 8),)),
 }
 
@@ -164,6 +237,9 @@ SAME: dict[str, tuple[Callable[..., Tensor], tuple[int, ...], str]] = {
     "places of the largest": (lambda x: x + x.max(1, keepdim=True).indices, (2, 8), "unknown"),
     "a remainder of a number": (lambda x: x * torch.remainder(7, torch.arange(1, 9).sum()), (2, 8), "unknown"),
     "a branch at a length that no memory holds": (lambda x: x * 2 if x.shape[1] < 2**62 else x + x, (2, 12), "unknown"),
+    "a length that floats round": (lambda x: x[:, : math.ceil(x.shape[1] * 0.2)].sum(1), (2, 5), "unknown"),
+    "a half of a length": (lambda x: x * (x.shape[1] * 0.5), (2, 8), "proved"),
+    "a third of a length": (lambda x: x[:, : math.ceil(x.shape[1] / 3)] * 2, (2, 9), "proved"),
     "an entry that is added to": (lambda x: added_to_first(x), (2, 8), "proved"),
 }
 

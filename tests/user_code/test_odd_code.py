@@ -249,3 +249,10 @@ def test_the_code_of_a_map_names_tied_weights_by_all_their_names() -> None:
     exec(str(solution.code), names)
     candidate.load_state_dict(names["convert"](reference.state_dict()))
     assert torch.equal(candidate(torch.arange(5)), reference(torch.arange(5)))
+
+
+@pytest.mark.filterwarnings("ignore:.*degrees of freedom")
+def test_a_variance_of_one_number_is_none() -> None:
+    result = convcheck.verify(Code(lambda x: x.var(1)), (2, 1), candidate=Code(lambda x: x.var(1)))
+    assert result.verdict == "error"
+    assert "both sides make NaN" in str(result.reason)

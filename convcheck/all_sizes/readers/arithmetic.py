@@ -60,7 +60,10 @@ def mul(call: Call) -> Value:
     """`self * other`."""
     one, other = call["self"], call["other"]
     if not isinstance(other, Value):
-        result: Value = one.times(number(call, other))
+        factor = number(call, other)
+        if factor == 0 and (operator := call.sources.may_be_infinite(one)) is not None:
+            raise CannotProve(f"0 times what {operator} makes")
+        result: Value = one.times(factor)
         return result
     if one is other:
         one = other = call.sources.named(one)

@@ -20,14 +20,11 @@ from convcheck.all_sizes.readers import whole_numbers
 from convcheck.all_sizes.readers.arithmetic import operand
 from convcheck.all_sizes.readers.largest import along, axes_of
 from convcheck.all_sizes.reading import Call, Reader
-from convcheck.all_sizes.rows import ONE_OVER_ROOT
 from convcheck.all_sizes.sizes import CannotProve
 from convcheck.all_sizes.value import Value
 from convcheck.all_sizes.whole_numbers import is_known
 
 ONE = sympy.Integer(1)
-INFINITE = frozenset(("log", "log1p", "reciprocal", "pow", "power", ONE_OVER_ROOT))
-"""Functions that make infinite numbers of finite ones, other than by overflow."""
 
 
 def one_minus(value: Value) -> Value:
@@ -70,9 +67,8 @@ def equal(call: Call) -> Value:
 def is_infinite(call: Call) -> Value:
     """`self == -inf`. Entries of inputs are finite."""
     value: Value = call["self"]
-    makers = {entry.source.name for piece in value.pieces for entry in piece.factors} & call.sources.made.keys()
-    if infinite := {call.sources.made[name].operator for name in makers} & INFINITE:
-        raise CannotProve(f"what {min(infinite)} makes may be infinite")
+    if (operator := call.sources.may_be_infinite(value)) is not None:
+        raise CannotProve(f"what {operator} makes may be infinite")
     if not value.infinite:
         return Value(value.sizes, value.axes, ())
     return one_minus(finite_part(value)[1])

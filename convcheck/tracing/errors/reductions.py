@@ -84,7 +84,8 @@ def variance_and_mean(
     count = length(x.value, axes)
     less = (1 if unbiased else 0) if correction is None else correction
     middle, spread = moments(x, axes, call)
-    scaled = spread.mapped(lambda t: t * (count / max(count - less, 0)))
+    # Of too few numbers torch divides by 0.
+    scaled = spread.mapped(lambda t: t * (count / (count - less) if count > less else math.nan))
     kept = (lambda t: t) if keepdim else (lambda t: t.squeeze(tuple(axes)))
     return stored(scaled.mapped(kept), call.unit), stored(middle.mapped(kept), call.unit)
 
