@@ -40,9 +40,17 @@ def is_decided(expression: Any) -> bool:
     return is_exact(expression) or (isinstance(expression, IntTrueDiv) and all(map(is_exact, expression.args)))
 
 
+def _has_sign_of_reals(expression: Any) -> bool:
+    """Tell whether rounding leaves the sign of an expression: that of products, quotients and powers."""
+    multiplies = expression.is_Mul or type(expression).__name__ in ROUNDING
+    return is_exact(expression) or (multiplies and all(map(_has_sign_of_reals, expression.args)))
+
+
 def is_guard_decided(guard: Any) -> bool:
     """Tell whether a condition holds where it holds without rounding."""
     if isinstance(guard, sympy.core.relational.Relational):
         one, other = guard.args
+        if other.is_zero and _has_sign_of_reals(one):
+            return True
         return (is_exact(one) and is_exact(other)) or (is_decided(one) and other.is_Number and is_short(other))
     return all(map(is_guard_decided, guard.args))

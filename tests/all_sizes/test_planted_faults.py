@@ -10,6 +10,7 @@ from torch import Tensor
 from benchmarks.all_sizes_claims import both_of, claim_of, proof_of
 from benchmarks.planting import around
 from convcheck.all_sizes import budget
+from convcheck.catalogue.catalogue import catalogue
 from convcheck.layers import parse_layer
 from convcheck.results import SizesStatus
 from convcheck.sizes.patterns import Shape
@@ -57,3 +58,10 @@ def test_many_sizes_are_tried_where_the_relations_are_too_large(monkeypatch: pyt
     faulty = dataclasses.replace(claim, rewrite=around(claim, after=doubled_last))
     proof = proof_of(faulty, both_of(faulty), SECONDS)
     assert (proof.status, proof.obstacle) == (SizesStatus.REFUTED, None)
+
+
+@pytest.mark.parametrize("rewrite", ["attention-sum", "multihead-sum", "toeplitz-matmul"])
+def test_the_example_of_a_large_rewrite_is_proved(rewrite: str) -> None:
+    layer = parse_layer(catalogue()[rewrite].example)
+    claim = claim_of(rewrite, layer, catalogue()[rewrite].example_inputs or layer.example_inputs())
+    assert proof_of(claim, both_of(claim), SECONDS).status is SizesStatus.PROVED
