@@ -226,10 +226,17 @@ def _is_exact(node: fx.Node, sizes: Sizes) -> bool:
     if node.op != "call_function" or not any(one.dtype.is_floating_point for one in _tensors(node)):
         return True
     divides = str(node.target).removeprefix("aten.").partition(".")[0] in ("div", "reciprocal", "true_divide")
-    numbers = list(_numbers(node))
+    # The numbers of a view are places and lengths.
+    numbers = [] if _is_view(node) else list(_numbers(node))
     if (divides and not numbers) or not all(_is_short(one, sizes, divides) for one in numbers):
         return False
     return all(_is_exact(one, sizes) for one in node.all_input_nodes)
+
+
+def _is_view(node: fx.Node) -> bool:
+    """Tell whether an operator's result is a part of what goes in."""
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and any(one.alias_info is not None for one in schema.returns)
 
 
 def _is_short(number: Any, sizes: Sizes, divides: bool) -> bool:

@@ -65,3 +65,8 @@ def test_the_example_of_a_large_rewrite_is_proved(rewrite: str) -> None:
     layer = parse_layer(catalogue()[rewrite].example)
     claim = claim_of(rewrite, layer, catalogue()[rewrite].example_inputs or layer.example_inputs())
     assert proof_of(claim, both_of(claim), SECONDS).status is SizesStatus.PROVED
+
+
+def test_a_dilated_kernel_of_a_large_rewrite_is_proved() -> None:
+    claim = claim_of("toeplitz-matmul", parse_layer("Conv1d(2, 3, 3, dilation=2, padding=1)"), ((2, 2, 9),))
+    assert proof_of(claim, both_of(claim), SECONDS).status is SizesStatus.PROVED
