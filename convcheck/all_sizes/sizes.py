@@ -14,7 +14,7 @@ from typing import Any
 
 import islpy as isl
 import sympy
-from torch.utils._sympy.functions import CeilToInt, CleanDiv, FloorDiv, FloorToInt, IntTrueDiv, Mod, PythonMod, ToFloat
+from torch.utils._sympy.functions import CeilToInt, CleanDiv, FloorDiv, FloorToInt, Mod, PythonMod, ToFloat
 
 from convcheck.all_sizes.floats import is_decided
 from convcheck.all_sizes.polynomials import Size, is_linear, is_whole
@@ -87,8 +87,6 @@ class Sizes:
             return self._quotient(sympy.expand(numerator), denominator)
         if isinstance(expression, ToFloat):
             return arguments[0]
-        if isinstance(expression, IntTrueDiv):
-            return arguments[0] / arguments[1]
         if isinstance(expression, (FloorToInt, CeilToInt)):
             # Of a quotient of whole numbers, as `ceil(h / 2)` is.
             if not is_decided(expression.args[0]):
@@ -100,7 +98,7 @@ class Sizes:
             raise CannotProve(f"a size is {expression}")
         if type(expression).__name__ in ("FloatPow", "PowByNatural"):
             return sympy.Pow(*arguments)
-        if type(expression).__name__ == "FloatTrueDiv":
+        if type(expression).__name__ in ("FloatTrueDiv", "IntTrueDiv"):
             return arguments[0] / arguments[1]
         if type(expression).__name__ in ("Max", "Min"):
             return self._extreme(type(expression).__name__ == "Max", arguments)

@@ -12,19 +12,9 @@ from torch.nn import functional
 
 import convcheck
 from convcheck.results import Result
+from tests.user_code.modules.code import Code
 
 Shapes = tuple[tuple[int, ...], ...]
-
-
-class Code(nn.Module):
-    """A function as a module."""
-
-    def __init__(self, run: Callable[..., Tensor]) -> None:
-        super().__init__()
-        self.run = run
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.run(*inputs)
 
 
 class Cached(nn.Module):

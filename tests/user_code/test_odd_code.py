@@ -11,19 +11,9 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 import convcheck
+from tests.user_code.modules.code import Code
 
 Inputs = list[str | tuple[int, ...]]
-
-
-class Code(nn.Module):
-    """A function as a module."""
-
-    def __init__(self, run: Callable[..., Tensor]) -> None:
-        super().__init__()
-        self.run = run
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.run(*inputs)
 
 
 class Timesteps(nn.Module):
